@@ -1,0 +1,103 @@
+# Coalmine: every target works as the first command after a clone; see CONTRIBUTING.md.
+#
+#   make demo            three releases on the sandbox: one promoted, two rolled back (KEEP=1 stays up)
+#   make test            all tests; what needs a service that is not here is skipped with the reason
+#   make check           the fast half: format, lint, types, import contracts, unit and contract tests
+#
+# PYTHON chooses the interpreter of the virtual environment; 3.11 or later.
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready-for-coalmine
+N ?= 100
+KEEP ?=
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+.PHONY: help
+help: ## What can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: setup
+setup: $(READY) ## The virtual environment; every other target makes it when needed
+
+# Made again when a dependency changes. A Debian without python3-venv has no ensurepip: pip is then
+# installed into the environment by the pip outside of it.
+$(READY): pyproject.toml constraints.txt
+	@set -e; \
+	python="$(PYTHON)"; \
+	for candidate in python3 python3.13 python3.12 python3.11 python; do \
+	  [ -n "$$python" ] && break; \
+	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    python="$$candidate"; \
+	  fi; \
+	done; \
+	if [ -z "$$python" ]; then echo "Coalmine needs Python 3.11 or later; set PYTHON=" >&2; exit 1; fi; \
+	if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+	  if "$$python" -c 'import ensurepip' 2>/dev/null; then \
+	    "$$python" -m venv $(VENV); \
+	  else \
+	    "$$python" -m venv --without-pip $(VENV); \
+	    "$$python" -m pip --python $(BIN)/python install --quiet pip; \
+	  fi; \
+	fi
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+.PHONY: demo
+demo: $(READY) ## The whole thing on the sandbox cluster; KEEP=1 leaves it running
+	@$(BIN)/coalmine demo $(if $(KEEP),--keep) $(ARGS)
+
+.PHONY: test
+test: $(READY) ## All tiers of tests; ARGS='-k name' is passed to pytest
+	@$(BIN)/pytest -m 'not bench' $(ARGS)
+
+.PHONY: test-system
+test-system: $(READY) ## The tests with real services: API server, Prometheus, kubectl
+	@$(BIN)/pytest tests/system tests/chaos $(ARGS)
+
+.PHONY: check
+check: check-lint ## Format, lint, types, import contracts, unit and contract tests
+	@$(BIN)/pytest tests/unit tests/contract $(ARGS)
+
+.PHONY: check-lint
+check-lint: $(READY) ## Format, lint, types and import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: $(READY) ## Format and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: bench
+bench: $(READY) ## Calls, queries, commands and CPU per tick with N canaries (N=100)
+	@$(BIN)/python -m benchmarks.run --canaries $(N) $(ARGS)
+
+.PHONY: crds
+crds: $(READY) ## deploy/crds/crds.yaml from the models in config/
+	$(BIN)/python -m config.crds
+
+.PHONY: control-plane
+control-plane: ## kube-apiserver and etcd from their Go modules, into a cache (4 minutes, needs Go)
+	@deploy/control-plane/build.sh
+
+.PHONY: constraints
+constraints: $(READY) ## constraints.txt from what is installed
+	@{ sed -n '/^#/p' constraints.txt; \
+	  $(BIN)/python -m pip freeze --exclude-editable --exclude setuptools --exclude pip; \
+	} > constraints.new
+	mv constraints.new constraints.txt
+
+.PHONY: clean
+clean: ## Removes what was made here; the control plane's cache stays
+	rm -rf $(VENV) build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache \
+	  .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

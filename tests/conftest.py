@@ -1,0 +1,121 @@
+"""Fixtures that every tier shares: the real services, one hypothesis profile, the leak check.
+
+Services are started once per test session, by the first test that asks for one. A test that
+kills or empties a service starts its own, with the context managers of `tests.services`.
+"""
+
+import ctypes
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import hypothesis
+import pytest
+
+from tests.services import control_plane as control_plane_service
+from tests.services import presence, processes
+from tests.services import prometheus as prometheus_service
+from tests.services import valkey as valkey_service
+
+TESTS: Final = Path(__file__).parent
+TIERS: Final = {
+    "unit": "unit",
+    "contract": "contract",
+    "scenarios": "scenario",
+    "system": "system",
+    "chaos": "chaos",
+}
+PR_SET_CHILD_SUBREAPER: Final = 36  # prctl(2)
+
+# A loaded CI machine is slow, not wrong; the seed is printed when an example fails.
+hypothesis.settings.register_profile("coalmine", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("coalmine")
+
+
+def pytest_configure() -> None:
+    """Ends the session in order on SIGTERM: fixtures are torn down, their processes with them."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks each test with the tier of its folder, so that `-m unit` and a path mean the same."""
+    for item in items:
+        folder = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
+        if tier := TIERS.get(folder):
+            item.add_marker(tier)
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[valkey_service.Valkey]:
+    """The session's Valkey; its keys are whatever earlier tests left: see `valkey`."""
+    presence.require("valkey")
+    with valkey_service.running(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture
+def valkey(valkey_server: valkey_service.Valkey) -> valkey_service.Valkey:
+    """The session's Valkey, empty at the start of the test."""
+    valkey_server.flush()
+    return valkey_server
+
+
+@pytest.fixture(scope="session")
+def control_plane(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[control_plane_service.ControlPlane]:
+    """The session's API server, with Coalmine's and Istio's CRDs; share it by namespaces."""
+    presence.require("control-plane")
+    with control_plane_service.running(tmp_path_factory.mktemp("control-plane")) as plane:
+        plane.apply_file(control_plane_service.ISTIO_CRDS)
+        if control_plane_service.COALMINE_CRDS.exists():
+            plane.apply_file(control_plane_service.COALMINE_CRDS)
+        yield plane
+
+
+@pytest.fixture
+def namespace(control_plane: control_plane_service.ControlPlane) -> str:
+    """The name of a namespace that is this test's own, on the session's API server."""
+    return control_plane.create_namespace()
+
+
+@pytest.fixture(scope="session")
+def metrics_endpoint() -> Iterator[prometheus_service.MetricsEndpoint]:
+    """What the session's Prometheus scrapes; a test sets its own series, under its own labels."""
+    with prometheus_service.metrics_endpoint() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def prometheus(
+    tmp_path_factory: pytest.TempPathFactory,
+    metrics_endpoint: prometheus_service.MetricsEndpoint,
+) -> Iterator[prometheus_service.Prometheus]:
+    """The session's Prometheus, scraping `metrics_endpoint` each second."""
+    presence.require("prometheus")
+    folder = tmp_path_factory.mktemp("prometheus")
+    with prometheus_service.running(folder, targets=[metrics_endpoint.target]) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _adopt_orphans() -> None:
+    """Makes this process the parent of every orphan below it, so that the leak check sees them."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+@pytest.fixture(autouse=True)
+def _no_process_left_behind() -> Iterator[None]:
+    """Fails the test that leaves a child process, or a grandchild that lost its parent."""
+    before = processes.children()
+    yield
+    deadline = time.monotonic() + 2
+    while leaked := processes.children() - before - processes.LIVE:
+        if time.monotonic() > deadline:
+            commands = {pid: processes.command_line(pid) for pid in leaked}
+            pytest.fail(f"processes left behind: {commands}", pytrace=False)
+        time.sleep(0.05)
