@@ -1,0 +1,167 @@
+"""What values mean once defaults and floors are applied; the models keep them as given.
+
+All functions are pure and total on a canary that came through `validation.load_canary`; on any
+other they may raise DurationError. Rules: the compatibility reference, "Derived values"; where
+this differs from Flagger on purpose, the docstring says so.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+
+from config import durations, providers
+from config.analysis import ThresholdMode
+from config.canary import Canary
+from config.hooks import Alert, AlertSeverity, SessionAffinity, Webhook, WebhookType
+from config.metrics import MetricCheck, MissingValuePolicy
+
+DEFAULT_INTERVAL: Final = timedelta(seconds=60)
+MIN_INTERVAL: Final = timedelta(seconds=10)
+DEFAULT_PROGRESS_DEADLINE: Final = timedelta(seconds=600)
+DEFAULT_METRIC_WINDOW: Final = "1m"
+DEFAULT_WEBHOOK_TIMEOUT: Final = timedelta(seconds=10)
+DEFAULT_COOKIE_MAX_AGE: Final = timedelta(days=1)
+TOTAL_WEIGHT: Final = 100
+
+
+class Strategy(StrEnum):
+    """How traffic moves; the texts are labels of exported metrics."""
+
+    CANARY = "canary"
+    AB_TESTING = "ab-testing"
+    BLUE_GREEN = "blue-green"
+
+
+def provider(canary: Canary, default_provider: str) -> str:
+    """The traffic provider in force, aliases resolved.
+
+    Raises UnknownProvider when neither the canary nor the default names a known one.
+    """
+    return providers.canonical(canary.spec.provider or default_provider)
+
+
+def metrics_server(canary: Canary, default_server: str) -> str:
+    """Base URL of the Prometheus that answers builtin and inline checks of this canary."""
+    return canary.spec.metrics_server or default_server
+
+
+def interval(canary: Canary, floor: timedelta = MIN_INTERVAL) -> timedelta:
+    """Time between two checks: 60 s when empty, never below `floor`.
+
+    Raises DurationError for a text that is no duration, where Flagger silently takes 60 s.
+    """
+    text = canary.spec.analysis.interval
+    return max(durations.parse(text), floor) if text else DEFAULT_INTERVAL
+
+
+def threshold(canary: Canary) -> int:
+    """Failed checks at which the rollout is rolled back; at least 1."""
+    return max(canary.spec.analysis.threshold, 1)
+
+
+def threshold_mode(canary: Canary) -> ThresholdMode:
+    """How failed checks are counted against the threshold."""
+    return canary.spec.analysis.threshold_mode or ThresholdMode.CUMULATIVE
+
+
+def strategy(canary: Canary) -> Strategy:
+    """How traffic moves: by iterations (A/B with match, else blue/green) or by weight."""
+    analysis = canary.spec.analysis
+    if analysis.iterations <= 0:
+        return Strategy.CANARY
+    return Strategy.AB_TESTING if analysis.match else Strategy.BLUE_GREEN
+
+
+def step_weights(canary: Canary) -> tuple[int, ...]:
+    """The explicit canary weights in percent, strictly increasing; empty with `stepWeight`.
+
+    Entries above 100 count as 100, so a list may end in 200 and still ends at 100 once.
+    """
+    capped = (min(weight, TOTAL_WEIGHT) for weight in canary.spec.analysis.step_weights)
+    return tuple(dict.fromkeys(capped))
+
+
+def max_weight(canary: Canary) -> int:
+    """Canary weight in percent at which the rollout is promoted; 1 to 100.
+
+    With `stepWeights` it is the last entry, whatever `maxWeight` says.
+    """
+    weights = step_weights(canary)
+    if weights:
+        return weights[-1]
+    given = canary.spec.analysis.max_weight
+    return min(given, TOTAL_WEIGHT) if given > 0 else TOTAL_WEIGHT
+
+
+def skip_analysis(canary: Canary) -> bool:
+    """Whether new revisions are promoted without checks and without shifting weights."""
+    return canary.spec.skip_analysis
+
+
+def progress_deadline(canary: Canary) -> timedelta:
+    """How long a rollout may stay unready before it fails."""
+    seconds = canary.spec.progress_deadline_seconds
+    return DEFAULT_PROGRESS_DEADLINE if seconds is None else timedelta(seconds=seconds)
+
+
+def primary_ready_percent(canary: Canary) -> int:
+    """Percent of updated primary pods that must be available; 0 is honoured."""
+    given = canary.spec.analysis.primary_ready_threshold
+    return 100 if given is None else given
+
+
+def canary_ready_percent(canary: Canary) -> int:
+    """Percent of updated canary pods that must be available; 0 is honoured."""
+    given = canary.spec.analysis.canary_ready_threshold
+    return 100 if given is None else given
+
+
+def metric_window(check: MetricCheck) -> str:
+    """The query window as users write it, for `{{ interval }}`; `1m` when empty.
+
+    Templates get the default too; Flagger renders an empty window there.
+    """
+    return check.interval or DEFAULT_METRIC_WINDOW
+
+
+def metric_interval(check: MetricCheck) -> timedelta:
+    """The query window as a time span."""
+    return durations.parse(metric_window(check))
+
+
+def on_no_data(check: MetricCheck) -> MissingValuePolicy:
+    """What the check means for the tick when the backend has no value."""
+    return check.on_no_data or MissingValuePolicy.FAIL
+
+
+def on_error(check: MetricCheck) -> MissingValuePolicy:
+    """What the check means for the tick when the backend could not be asked."""
+    return check.on_error or MissingValuePolicy.FAIL
+
+
+def template_namespace(canary: Canary, check: MetricCheck) -> str | None:
+    """Namespace of the check's MetricTemplate; None for a check without one."""
+    ref = check.template_ref
+    return (ref.namespace or canary.namespace) if ref else None
+
+
+def webhook_type(webhook: Webhook) -> WebhookType:
+    """When the webhook is called."""
+    return webhook.type or WebhookType.ROLLOUT
+
+
+def webhook_timeout(webhook: Webhook) -> timedelta:
+    """Time limit of one attempt."""
+    return durations.parse(webhook.timeout) if webhook.timeout else DEFAULT_WEBHOOK_TIMEOUT
+
+
+def alert_severity(alert: Alert) -> AlertSeverity:
+    """Least severity delivered: info when empty, as documented (Flagger delivers nothing)."""
+    return alert.severity or AlertSeverity.INFO
+
+
+def cookie_max_age(affinity: SessionAffinity) -> timedelta:
+    """Life time of the canary's cookie; a day when 0."""
+    return timedelta(seconds=affinity.max_age) if affinity.max_age else DEFAULT_COOKIE_MAX_AGE

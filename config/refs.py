@@ -1,0 +1,27 @@
+"""Identity of objects: which canary a message, a key or a log line is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class CanaryRef:
+    """The identity of one Canary; printed and sent as `namespace/name`. Ordered by both."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> CanaryRef:
+        """The reference written as `namespace/name`; inverse of `str`.
+
+        Raises ValueError naming the text when it is not two non-empty parts and one slash.
+        """
+        namespace, slash, name = text.partition("/")
+        if not (slash and namespace and name) or "/" in name:
+            raise ValueError(f"canary reference {text!r} is not of the form namespace/name")
+        return cls(namespace, name)

@@ -1,0 +1,49 @@
+"""Well-known keys and words of the API: group, kinds, finalizer, annotations, suffixes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+GROUP: Final = "flagger.app"
+VERSION: Final = "v1beta1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+
+CANARY_KIND: Final = "Canary"
+METRIC_TEMPLATE_KIND: Final = "MetricTemplate"
+ALERT_PROVIDER_KIND: Final = "AlertProvider"
+
+PRIMARY_SUFFIX: Final = "-primary"
+CANARY_SUFFIX: Final = "-canary"
+
+#: A label value and a Service name end at 63 characters (DNS-1123 label).
+MAX_LABEL_LENGTH: Final = 63
+
+FINALIZER: Final = "finalizer.flagger.app"
+
+#: Annotation on ConfigMaps and Secrets; a value starting with `disable` opts out of tracking.
+CONFIG_TRACKING_ANNOTATION: Final = "flagger.app/config-tracking"
+CONFIG_TRACKING_DISABLED_PREFIX: Final = "disable"
+
+#: Annotation on the primary's pod template: a fresh UUID at each promotion.
+POD_TEMPLATE_ID_ANNOTATION: Final = "flagger-id"
+
+#: Node selector that keeps the pods of a target DaemonSet away.
+SCALE_TO_ZERO_NODE_SELECTOR: Final = "flagger.app/scale-to-zero"
+
+#: Annotation on a Knative Service: name of its primary revision.
+PRIMARY_REVISION_ANNOTATION: Final = "flagger.app/primary-revision"
+
+#: Annotation on a target ScaledObject, `"0"` while no rollout runs.
+KEDA_PAUSED_REPLICAS_ANNOTATION: Final = "autoscaling.keda.sh/paused-replicas"
+
+#: Annotation on routing objects taken over: JSON of the spec as it was before.
+ORIGINAL_CONFIGURATION_ANNOTATION: Final = "flagger.kubernetes.io/original-configuration"
+LAST_APPLIED_ANNOTATION: Final = "kubectl.kubernetes.io/last-applied-configuration"
+
+#: Annotations on generated Services and most routing objects: they keep Flux away.
+FLUX_OPT_OUT_ANNOTATIONS: Final = (
+    ("kustomize.toolkit.fluxcd.io/reconcile", "disabled"),
+    ("helm.toolkit.fluxcd.io/driftDetection", "disabled"),
+)
+#: Labels and annotations of targets that contain this are never copied to generated objects.
+FLUX_KEY_PART: Final = "toolkit.fluxcd.io"

@@ -1,0 +1,1 @@
+"""The CustomResourceDefinitions as files: a package only so that an installation carries them."""

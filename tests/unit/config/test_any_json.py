@@ -1,0 +1,111 @@
+"""Whatever JSON is stored as a Canary, the controller goes on (D-29, D-30).
+
+Two sources: JSON of any shape, and manifests of the collection with parts of them replaced, which
+reach far deeper.
+"""
+
+import copy
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from config import derived, names, validation
+from config.canary import Canary
+from config.validation import InvalidSpec
+from tests.unit.config.manifests import canaries
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=True, allow_infinity=True)
+    | st.text(max_size=8)
+    | st.sampled_from(
+        ["", "1m", "-5s", "9" * 30 + "h", "http://[", "http://x:0/", "istio", "\ud800"]
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+def _places(value: Any, place: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Every place of a JSON value, containers included."""
+    found = [place]
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            found += _places(inner, (*place, key))
+    if isinstance(value, list):
+        for index, inner in enumerate(value):
+            found += _places(inner, (*place, index))
+    return found
+
+
+def _replaced(value: Any, place: tuple[str | int, ...], new: Any) -> Any:
+    if not place:
+        return new
+    changed = copy.copy(value)
+    changed[place[0]] = _replaced(value[place[0]], place[1:], new)
+    return changed
+
+
+@st.composite
+def damaged_manifests(draw: st.DrawFn) -> Any:
+    """A manifest of the collection with up to three values replaced by arbitrary JSON."""
+    raw: Any = draw(st.sampled_from(canaries()))
+    for _ in range(draw(st.integers(1, 3))):
+        raw = _replaced(raw, draw(st.sampled_from(_places(raw))), draw(JSON))
+    return raw
+
+
+def _loaded(raw: Any) -> Canary | InvalidSpec:
+    try:
+        return validation.load_canary(raw)
+    except InvalidSpec as refusal:
+        return refusal
+
+
+def _use(canary: Canary) -> None:
+    """What the rest of the system asks of a canary that was let in."""
+    assert derived.interval(canary) >= derived.MIN_INTERVAL
+    assert derived.threshold(canary) >= 1
+    assert 1 <= derived.max_weight(canary) <= 100
+    steps = derived.step_weights(canary)
+    assert list(steps) == sorted(set(steps))
+    derived.progress_deadline(canary)
+    derived.provider(canary, "istio")
+    names.apex_name(canary)
+    for check in canary.spec.analysis.metrics:
+        derived.metric_interval(check)
+    for hook in canary.spec.analysis.webhooks:
+        derived.webhook_timeout(hook)
+    if canary.spec.analysis.session_affinity:
+        derived.cookie_max_age(canary.spec.analysis.session_affinity)
+    validation.warnings(canary)
+    validation.not_carried_out(canary, "istio")
+    canary.wire()
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(JSON | damaged_manifests())
+def test_any_json_is_a_usable_canary_or_a_list_of_problems(raw: Any) -> None:
+    """Nothing a user can store crashes the controller, now or later in a rollout."""
+    match _loaded(raw):
+        case Canary() as canary:
+            _use(canary)
+        case InvalidSpec() as refusal:
+            assert refusal.problems
+            assert list(refusal.problems) == sorted(set(refusal.problems))
+            assert str(refusal).isprintable()
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(damaged_manifests())
+def test_loading_leaves_the_raw_object_as_it_was(raw: Any) -> None:
+    """Validation prunes copies, never its input."""
+    before = copy.deepcopy(raw)
+    _loaded(raw)
+
+    assert repr(raw) == repr(before)

@@ -1,0 +1,148 @@
+"""What this version models but does not carry out: what blocks a canary, and what is only said."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pytest
+
+from config import providers, validation
+from config.canary import Canary
+from tests.unit.config.manifests import Raw, a_canary, an_analysis, canaries
+
+REF = {"apiVersion": "v1", "name": "cart"}
+
+
+def _with(**fields: Any) -> Raw:
+    return {"analysis": an_analysis(**fields)}
+
+
+def _hook(kind: str) -> Raw:
+    return _with(webhooks=[{"name": "h", "type": kind, "url": "http://x/"}])
+
+
+def _iterating(**fields: Any) -> Raw:
+    return _with(stepWeight=None, maxWeight=None, iterations=3, **fields)
+
+
+BLOCKING: Final[Mapping[str, tuple[Raw, str]]] = {
+    "another provider": ({"provider": "gatewayapi:v1"}, "spec.provider"),
+    "a DaemonSet": ({"targetRef": {**REF, "kind": "DaemonSet"}}, "spec.targetRef.kind"),
+    "a Service": ({"targetRef": {**REF, "kind": "Service"}}, "spec.targetRef.kind"),
+    "an autoscaler": (
+        {"autoscalerRef": {**REF, "kind": "HorizontalPodAutoscaler"}},
+        "spec.autoscalerRef",
+    ),
+    "an ingress": ({"ingressRef": {**REF, "kind": "Ingress"}}, "spec.ingressRef"),
+    "a route": ({"routeRef": {**REF, "kind": "ApisixRoute"}}, "spec.routeRef"),
+    "an upstream": ({"upstreamRef": {**REF, "kind": "Upstream"}}, "spec.upstreamRef"),
+    "iterations": (_iterating(), "spec.analysis.iterations"),
+    "a match": (_with(match=[{"headers": {"x": {"exact": "1"}}}]), "spec.analysis.match"),
+    "users beside weights": (
+        _with(a_b_test=[{"header": {"name": "x", "value": {"exact": "1"}}}]),
+        "spec.analysis.a_b_test",
+    ),
+    "mirroring": (_with(mirror=True), "spec.analysis.mirror"),
+    "session affinity": (
+        _with(sessionAffinity={"cookieName": "c"}),
+        "spec.analysis.sessionAffinity",
+    ),
+    "a template": (
+        _with(metrics=[{"name": "errors", "templateRef": {"name": "t"}}]),
+        "spec.analysis.metrics[0].templateRef",
+    ),
+    "a gate before the rollout": (_hook("confirm-rollout"), "spec.analysis.webhooks[0].type"),
+    "a gate of traffic": (_hook("confirm-traffic-increase"), "spec.analysis.webhooks[0].type"),
+    "a gate of the promotion": (_hook("confirm-promotion"), "spec.analysis.webhooks[0].type"),
+    "a rollback switch": (_hook("rollback"), "spec.analysis.webhooks[0].type"),
+    "a suffix with Istio": (
+        {"service": {"port": 80, "match": [{"uri": {"suffix": ".html"}}]}},
+        "spec.service.match[0]",
+    ),
+}
+
+REPORTED: Final[Mapping[str, tuple[Raw, str]]] = {
+    "alerts": (
+        _with(alerts=[{"name": "a", "providerRef": {"name": "chat"}}]),
+        "spec.analysis.alerts",
+    ),
+    "event hooks": (_hook("event"), "spec.analysis.webhooks[0].type"),
+    "undoing at deletion": ({"revertOnDeletion": True}, "spec.revertOnDeletion"),
+    "a timeout per backend": (
+        {"service": {"port": 80, "backendTimeout": "3s"}},
+        "spec.service.backendTimeout",
+    ),
+    "gateways of another API": (
+        {"service": {"port": 80, "gatewayRefs": [{"name": "edge"}]}},
+        "spec.service.gatewayRefs",
+    ),
+    "static mirrors": (
+        {"service": {"port": 80, "mirror": [{"backendRef": {"name": "s", "port": 80}}]}},
+        "spec.service.mirror",
+    ),
+    "a mesh name": ({"service": {"port": 80, "meshName": "m"}}, "spec.service.meshName"),
+    "mesh backends": ({"service": {"port": 80, "backends": ["b"]}}, "spec.service.backends"),
+}
+
+
+@pytest.mark.parametrize(("spec", "field"), BLOCKING.values(), ids=BLOCKING.keys())
+def test_what_would_change_traffic_or_gates_blocks(spec: Raw, field: str) -> None:
+    """A canary is not run as something it does not say."""
+    found = validation.not_carried_out(a_canary(**spec), "istio")
+
+    assert [(each.field, each.blocking) for each in found] == [(field, True)]
+    assert "not carried out by this version" in found[0].message
+
+
+@pytest.mark.parametrize(("spec", "field"), REPORTED.values(), ids=REPORTED.keys())
+def test_what_changes_no_rollout_is_reported(spec: Raw, field: str) -> None:
+    """The rollout goes on, and the user knows what is left out."""
+    found = validation.not_carried_out(a_canary(**spec), "istio")
+
+    assert [(each.field, each.blocking) for each in found] == [(field, False)]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {},
+        {"provider": "smi:istio"},
+        {"suspend": True, "progressDeadlineSeconds": 60, "metricsServer": "http://prom:9090"},
+        _with(stepWeight=None, maxWeight=None, stepWeights=[1, 50]),
+        _with(stepWeightPromotion=20, thresholdMode="consecutive", canaryReadyThreshold=50),
+        _with(metrics=[{"name": "request-duration"}, {"name": "own", "query": "up"}]),
+        _with(metrics=[{"name": "request-duration", "onNoData": "hold", "onError": "pass"}]),
+        _hook("pre-rollout"),
+        _hook("rollout"),
+        _hook(""),
+        _hook("post-rollout"),
+        {**_iterating(match=[{"headers": {"x": {"exact": "1"}}}]), "skipAnalysis": True},
+    ],
+)
+def test_what_is_carried_out_is_not_reported(spec: Raw) -> None:
+    """The job of this version: weights on Istio, checked by Prometheus and webhooks."""
+    assert validation.not_carried_out(a_canary(**spec), "istio") == ()
+
+
+def test_gates_count_even_where_the_analysis_is_skipped() -> None:
+    """A confirm-rollout gate holds back a rollout without analysis too."""
+    canary = a_canary(**_hook("confirm-rollout"), skipAnalysis=True)
+
+    assert [each.blocking for each in validation.not_carried_out(canary, "istio")] == [True]
+
+
+def test_the_controllers_default_provider_counts() -> None:
+    """A canary that names no provider is judged by the default; an unknown one is an error."""
+    found = validation.not_carried_out(a_canary(), "nginx")
+
+    assert [(each.field, each.value) for each in found] == [("spec.provider", '"nginx"')]
+    with pytest.raises(providers.UnknownProvider):
+        validation.not_carried_out(a_canary(), "istioo")
+
+
+@pytest.mark.parametrize("raw", canaries(), ids=lambda raw: raw["metadata"]["name"])
+def test_every_manifest_of_the_collection_is_judged(raw: Raw) -> None:
+    """Sorted by field, one entry per field."""
+    found = validation.not_carried_out(Canary.model_validate(raw), "istio")
+
+    assert list(found) == sorted(found)
+    assert len({each.field for each in found}) == len(found)
