@@ -1,0 +1,48 @@
+"""Connecting to an API server: the one place that knows where its address and credentials are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from kubernetes import config
+from kubernetes.client import ApiClient, Configuration
+
+from clients import errors
+from clients.clock import Clock
+from clients.kube_http import KubeHttp, Limits
+
+POOL_SIZE: Final = 16
+"""Connections kept open: the threads of one worker, each with one call at a time."""
+
+
+def connect(
+    *,
+    role: str,
+    url: str | None = None,
+    kubeconfig: Path | None = None,
+    context: str | None = None,
+    pool_size: int = POOL_SIZE,
+    limits: Limits | None = None,
+    clock: Clock | None = None,
+) -> KubeHttp:
+    """The API server at `url` without credentials, else of `kubeconfig`, else the one around us.
+
+    `role` names the process to the server: User-Agent `coalmine/<role>`. `context` None is the
+    kubeconfig's current one. No request is made.
+
+    Raises Permanent when there is no such file or context, or we run in no cluster.
+    """
+    configuration = Configuration(host=url) if url else Configuration()
+    configuration.connection_pool_maxsize = pool_size
+    if not url and kubeconfig is not None:
+        with errors.translated(f"kubeconfig {kubeconfig}"):
+            config.load_kube_config(  # type: ignore[no-untyped-call]
+                str(kubeconfig), context, configuration, persist_config=False
+            )
+    elif not url:
+        with errors.translated("no API server URL, no kubeconfig and not in a cluster"):
+            config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
+    api = ApiClient(configuration)
+    api.user_agent = f"coalmine/{role}"
+    return KubeHttp(api, limits=limits, clock=clock)

@@ -1,0 +1,51 @@
+"""JSON log lines on stderr, in the form that log pipelines built for Flagger read.
+
+One object per line: `level`, `ts` (ISO 8601, ms, UTC), `caller`, `msg`, `canary` (`name.namespace`)
+on messages about one, and whatever else was given as `extra`. Messages are constant names of what
+happened, or the texts of Kubernetes events; what varies goes into keys.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any, Final
+
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_QUIET: Final = ("urllib3", "kubernetes", "amqp", "kombu", "tornado.access")
+"""Libraries whose own chatter would drown ours below warning."""
+
+
+class JsonFormatter(logging.Formatter):
+    """Formats a record as one JSON object."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line for `record`, without its end."""
+        line: dict[str, Any] = {
+            "level": record.levelname.lower(),
+            "ts": _timestamp(record.created),
+            "caller": f"{record.module}/{record.lineno}",
+            "msg": record.getMessage(),
+        }
+        line.update({key: value for key, value in vars(record).items() if key not in _STANDARD})
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def configure(level: str) -> None:
+    """Sends the logs of this process, from `level` (a name of `logging`) up, to stderr as JSON."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+def _timestamp(seconds: float) -> str:
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

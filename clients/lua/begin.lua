@@ -1,0 +1,29 @@
+-- Take a work lease and read the canary; or, while another run has it, ask that one to run again.
+--
+-- KEYS    1 work lease  2 state  3 confirmed  4 world  5 agenda  6 fence  7 tick lease
+-- ARGV    1 now, or ""  2 ttl ms  3 namespace/name  4 "tick", or another kind of work
+--         5 nonce of this call, so that sending it again is no second call
+-- Return  {token, {as read.lua}}, or nil when refused
+-- Atomic  the read must come after the lease is ours: whoever is refused in between relies on us
+--         seeing what they saw. The refusal must leave its mark before the holder releases.
+
+local now, ttl, member = clock(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+local held = lease(KEYS[1], now)
+
+local again = held and string.sub(held.token, -string.len(ARGV[5])) == ARGV[5]
+
+if held and held.token ~= 'queued' and not again then
+  want(KEYS[1], held, now)
+  -- Should the holder die, its mark dies with its lease: a tick is due then. A tick that runs now
+  -- keeps that in mind, else its commit would set a later due time.
+  nudge(KEYS[5], member, KEYS[7], held.expires, now)
+  return nil
+end
+
+local found = snapshot(now, KEYS[2], KEYS[3], KEYS[4])
+local token = again and held.token or (next_token(KEYS[6]) .. '-' .. ARGV[5])
+take(KEYS[1], token, now, ttl, again and held.rest or '-')
+if ARGV[4] == 'tick' then
+  redis.call('ZADD', KEYS[5], 'NX', digits(now + ttl), member) -- a tick that dies is followed up
+end
+return {token, found}

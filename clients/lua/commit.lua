@@ -1,0 +1,52 @@
+-- Make one decision true: state, timeline, notices, due time, and release of the tick lease.
+--
+-- KEYS    1 state  2 confirmed  3 timeline  4 notices  5 tick lease  6 agenda
+-- ARGV    1 now, or ""  2 namespace/name  3 expected version  4 floor  5 state JSON  6 uid, or ""
+--         7 token, or ""  8 due ms, or ""  9 timeline JSON, or ""  10 timeline length
+--         11... notices JSON
+-- Return  the new version, or nil: the version is not the expected one and nothing was changed
+-- Atomic  it is the one place where a rollout moves: a reader sees all of a decision or none, and
+--         of several decisions made from one version exactly one becomes true.
+
+local now, member = clock(ARGV[1]), ARGV[2]
+local expected, floor = tonumber(ARGV[3]), tonumber(ARGV[4])
+local uid, token, due = ARGV[6], ARGV[7], tonumber(ARGV[8])
+local by = token ~= '' and (token .. '/' .. ARGV[3]) or ''
+
+-- All reads come first. A key of the wrong type, or a server out of memory, fails here or at the
+-- first write: before anything has changed.
+local stored = redis.call('HMGET', KEYS[1], 'version', 'by')
+local version = tonumber(stored[1] or '0')
+local confirmed = redis.call('HGET', KEYS[2], 'uid')
+local held = lease(KEYS[5], now)
+redis.call('XLEN', KEYS[3])
+redis.call('HLEN', KEYS[4])
+redis.call('ZSCORE', KEYS[6], member)
+
+if by ~= '' and stored[2] == by then return digits(version) end -- sent again: its answer was lost
+if version ~= expected then return nil end
+local ours = held and held.token == token
+-- Version 0 is also what forgetting leaves behind; a first state needs its lease, so that a tick
+-- that was under way does not bring a deleted canary back.
+if expected == 0 and token ~= '' and not ours then return nil end
+
+version = math.max(expected, floor) + 1
+redis.call('HSET', KEYS[1], 'version', digits(version), 'json', ARGV[5], 'uid', uid, 'by', by)
+if confirmed and uid ~= '' and confirmed ~= uid then redis.call('DEL', KEYS[2]) end
+if ARGV[9] ~= '' then
+  redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[10], '*', 'entry', ARGV[9])
+end
+for index = 11, #ARGV do
+  redis.call('HSET', KEYS[4], string.format('%012.0f-%d', version, index - 11), ARGV[index])
+end
+
+if ours then
+  redis.call('DEL', KEYS[5])
+  settle(KEYS[6], member, due, held.wanted)
+else
+  -- Without the lease nobody kept what was asked for since: bring forward only. Another holder
+  -- decides from a version that is gone; let it run again.
+  if due then hasten(KEYS[6], member, due) end
+  if held then want(KEYS[5], held, now) end
+end
+return digits(version)

@@ -1,0 +1,20 @@
+-- Release a work lease without a decision.
+--
+-- KEYS    1 work lease  2 agenda  3 tick lease
+-- ARGV    1 now, or ""  2 namespace/name  3 token  4 due ms, or ""  5 "tick", or another work
+-- Return  1 when a run was asked for meanwhile (of a tick, the agenda has it already), else 0;
+--         0 and no change when the lease is no longer ours
+-- Atomic  a mark set between looking and releasing would be lost.
+
+local now, member, due = clock(ARGV[1]), ARGV[2], tonumber(ARGV[4])
+local held = lease(KEYS[1], now)
+if not held or held.token ~= ARGV[3] then return 0 end
+
+redis.call('DEL', KEYS[1])
+if ARGV[5] == 'tick' then
+  settle(KEYS[2], member, due, held.wanted)
+elseif due then
+  nudge(KEYS[2], member, KEYS[3], due, now)
+end
+if held.wanted and held.wanted <= now then return 1 end
+return 0

@@ -1,0 +1,26 @@
+-- Store projections of observed objects, and wake the canary when one that matters changed.
+--
+-- KEYS    1 world  2 tick lease  3 agenda
+-- ARGV    1 now, or ""  2 namespace/name
+--         3... role, canonical JSON ("" deletes), "1" if its change wakes the canary (or "")
+-- Return  {role, ...} those that changed
+-- Atomic  a watcher that dies between storing and waking would leave a change that the next
+--         watcher, comparing, takes for old news.
+
+local now, member = clock(ARGV[1]), ARGV[2]
+local changed, wake = {}, false
+
+for index = 3, #ARGV, 3 do
+  local role, json = ARGV[index], ARGV[index + 1]
+  if (redis.call('HGET', KEYS[1], role) or '') ~= json then
+    if json == '' then
+      redis.call('HDEL', KEYS[1], role)
+    else
+      redis.call('HSET', KEYS[1], role, json)
+    end
+    changed[#changed + 1] = role
+    wake = wake or ARGV[index + 2] == '1'
+  end
+end
+if wake then nudge(KEYS[3], member, KEYS[2], now, now) end
+return changed

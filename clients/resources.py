@@ -1,0 +1,92 @@
+"""The Kubernetes resources this application reads and writes, and their URL paths."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One kind of object at the API server; `group` is empty for the core group."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+
+    @property
+    def api_version(self) -> str:
+        """The `apiVersion` its objects carry: `group/version`, or `v1` in the core group."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(
+        self, namespace: str | None, name: str | None = None, subresource: str | None = None
+    ) -> str:
+        """The URL path of an object, its subresource, or (without a name) the collection.
+
+        `namespace` None means all namespaces, or a resource that has none.
+
+        Raises ValueError when the parts do not make an address: a name in all namespaces, a
+        namespace for a cluster-scoped resource, a subresource of a collection.
+        """
+        if namespace and not self.namespaced:
+            raise ValueError(f"{self.plural} have no namespace; given: {namespace!r}")
+        if name and self.namespaced and not namespace:
+            raise ValueError(f"{self.plural} {name!r} needs a namespace")
+        if subresource and not name:
+            raise ValueError(
+                f"subresource {subresource!r} needs the name of one of the {self.plural}"
+            )
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        parts = [root]
+        if namespace:
+            parts += ["namespaces", _segment(namespace)]
+        parts.append(self.plural)
+        parts += [_segment(part) for part in (name, subresource) if part]
+        return "/".join(parts)
+
+
+def _segment(text: str) -> str:
+    if text in {".", ".."}:
+        raise ValueError(f"{text!r} is not the name of an object")
+    return quote(text, safe="")
+
+
+CANARIES: Final = Resource("flagger.app", "v1beta1", "canaries", "Canary")
+METRIC_TEMPLATES: Final = Resource("flagger.app", "v1beta1", "metrictemplates", "MetricTemplate")
+ALERT_PROVIDERS: Final = Resource("flagger.app", "v1beta1", "alertproviders", "AlertProvider")
+DEPLOYMENTS: Final = Resource("apps", "v1", "deployments", "Deployment")
+HORIZONTAL_POD_AUTOSCALERS: Final = Resource(
+    "autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler"
+)
+SERVICES: Final = Resource("", "v1", "services", "Service")
+EVENTS: Final = Resource("", "v1", "events", "Event")
+CONFIG_MAPS: Final = Resource("", "v1", "configmaps", "ConfigMap")
+SECRETS: Final = Resource("", "v1", "secrets", "Secret")
+NAMESPACES: Final = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
+LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease")
+VIRTUAL_SERVICES: Final = Resource(
+    "networking.istio.io", "v1beta1", "virtualservices", "VirtualService"
+)
+DESTINATION_RULES: Final = Resource(
+    "networking.istio.io", "v1beta1", "destinationrules", "DestinationRule"
+)
+
+ALL: Final = (
+    CANARIES,
+    METRIC_TEMPLATES,
+    ALERT_PROVIDERS,
+    DEPLOYMENTS,
+    HORIZONTAL_POD_AUTOSCALERS,
+    SERVICES,
+    EVENTS,
+    CONFIG_MAPS,
+    SECRETS,
+    NAMESPACES,
+    LEASES,
+    VIRTUAL_SERVICES,
+    DESTINATION_RULES,
+)

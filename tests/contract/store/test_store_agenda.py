@@ -1,0 +1,195 @@
+"""The agenda, leader leases and time.
+
+Aspects: who gets what is due and when again; poking; the epoch; who leads; whose time counts.
+"""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+from redis import Redis
+
+from clients import clock as clocks
+from clients.store import Claimed, Commit, Store, Work
+from config.refs import CanaryRef
+
+REFS = [CanaryRef("shop", f"app-{index}") for index in range(4)]
+REF = REFS[0]
+SECOND = timedelta(seconds=1)
+QUEUED = 20 * SECOND
+RETRY = 30 * SECOND
+TTL = 40 * SECOND
+
+
+def claim(store: Store, limit: int = 10) -> Claimed:
+    """A claim with the usual spans."""
+    return store.claim(limit, QUEUED, RETRY)
+
+
+def test_poking_only_brings_a_due_time_forward(store: Store) -> None:
+    """The earliest of all that was asked for counts."""
+    now = store.now()
+    store.poke(REF, now + 60 * SECOND)
+    store.poke(REF, now + 90 * SECOND)
+    assert store.agenda() == {REF: now + 60 * SECOND}
+    store.poke(REF)
+    assert store.agenda() == {REF: now}
+
+
+def test_a_claim_gives_out_what_is_due_and_leaves_the_rest_alone(store: Store) -> None:
+    """Earliest first; what is given out is due again after the retry period."""
+    now = store.now()
+    due = [now - SECOND, now - 2 * SECOND, now, now + timedelta(milliseconds=1)]
+    for ref, at in zip(REFS, due, strict=True):
+        store.poke(ref, at)
+    claimed = claim(store)
+    assert claimed.refs == (REFS[1], REFS[0], REFS[2])
+    assert claimed.next_due == due[3]
+    assert store.agenda() == {
+        REFS[3]: due[3],
+        **dict.fromkeys(REFS[:3], now + RETRY),
+    }
+
+
+def test_a_claim_takes_no_more_than_its_limit(store: Store) -> None:
+    """What is left shows as a due time that has passed."""
+    for ref in REFS:
+        store.poke(ref)
+    assert len(claim(store, 3).refs) == 3
+    assert claim(store, 0).next_due == store.now()
+    assert claim(store).refs == (REFS[3],)
+
+
+def test_an_empty_agenda_has_no_next_due_time(store: Store) -> None:
+    """None, not a time."""
+    assert claim(store) == Claimed(refs=(), next_due=None, epoch_alive=False)
+
+
+def test_what_is_queued_is_not_given_out_again_until_its_message_counts_as_lost(
+    store: Store, clock: clocks.ManualClock
+) -> None:
+    """Neither by its due time nor by a poke; afterwards it is."""
+    store.poke(REF)
+    assert claim(store).refs == (REF,)
+    store.poke(REF)
+    assert claim(store).refs == ()
+    clock.advance(RETRY)
+    assert claim(store).refs == (REF,)
+
+
+def test_a_running_tick_is_not_given_out_but_asked_to_run_again(store: Store) -> None:
+    """A poke during a tick is served by the run after it."""
+    store.begin(REF, Work.TICK, TTL)
+    store.poke(REF)
+    assert claim(store).refs == ()
+
+
+def test_a_poke_during_a_tick_outlives_the_due_time_of_its_commit(store: Store) -> None:
+    """Whether or not a beat has seen the poke meanwhile."""
+    far = store.now() + timedelta(hours=1)
+    for version, seen in enumerate((False, True)):
+        begun = store.begin(REF, Work.TICK, TTL)
+        assert begun is not None
+        store.poke(REF)
+        if seen:
+            assert claim(store).refs == ()
+        store.commit(REF, Commit(expected=version, state={}, due=far, token=begun.token))
+        assert claim(store).refs == (REF,)
+
+
+def test_a_poke_for_later_during_a_tick_outlives_its_commit_too(store: Store) -> None:
+    """The earlier of the two due times counts."""
+    soon, far = store.now() + 5 * SECOND, store.now() + timedelta(hours=1)
+    begun = store.begin(REF, Work.TICK, TTL)
+    assert begun is not None
+    store.poke(REF, soon)
+    store.commit(REF, Commit(expected=0, state={}, due=far, token=begun.token))
+    assert store.agenda() == {REF: soon}
+
+
+def test_a_tick_begun_after_a_claim_takes_over_from_its_message(store: Store) -> None:
+    """Queued is no obstacle to the run it was queued for."""
+    store.poke(REF)
+    claim(store)
+    assert store.begin(REF, Work.TICK, TTL) is not None
+    assert store.begin(REF, Work.TICK, TTL) is None
+
+
+def test_of_many_claimers_each_ref_goes_to_one(live_store: Store) -> None:
+    """Two beats at once are harmless."""
+    refs = [CanaryRef("shop", f"app-{index}") for index in range(60)]
+    for ref in refs:
+        live_store.poke(ref)
+    with ThreadPoolExecutor(6) as pool:
+        claims = list(pool.map(lambda _: claim(live_store, 7), range(30)))
+    given = [ref for claimed in claims for ref in claimed.refs]
+    assert sorted(given) == sorted(refs)
+
+
+def test_an_emptied_server_is_told_from_an_idle_one(store: Store, client: "Redis[str]") -> None:
+    """The epoch is gone with everything else."""
+    store.set_epoch("e1")
+    assert (store.epoch(), claim(store).epoch_alive) == ("e1", True)
+    client.flushall()
+    assert (store.epoch(), claim(store).epoch_alive) == (None, False)
+
+
+def test_one_holder_leads_and_keeps_its_token_while_it_renews(
+    store: Store, clock: clocks.ManualClock
+) -> None:
+    """Another gets nothing until the lease has run out since its last renewal."""
+    token = store.acquire("beat", "pod-a/1", 10 * SECOND)
+    assert token is not None
+    clock.advance(9 * SECOND)
+    assert store.acquire("beat", "pod-a/1", 10 * SECOND) == token
+    clock.advance(9 * SECOND)
+    assert store.acquire("beat", "pod-b/1", 10 * SECOND) is None
+    assert store.acquire("watch", "pod-b/1", 10 * SECOND) is not None
+    clock.advance(SECOND)
+    successor = store.acquire("beat", "pod-b/1", 10 * SECOND)
+    assert successor is not None
+    assert successor > token
+    assert store.acquire("beat", "pod-a/1", 10 * SECOND) is None
+
+
+def test_a_lease_is_released_by_its_holder_alone(store: Store) -> None:
+    """Then the next one leads at once, with a greater token."""
+    first = store.acquire("beat", "a", 10 * SECOND)
+    assert store.release("beat", "b") is False
+    assert store.acquire("beat", "b", 10 * SECOND) is None
+    assert store.release("beat", "a") is True
+    assert store.release("beat", "a") is False
+    second = store.acquire("beat", "b", 10 * SECOND)
+    assert first is not None
+    assert second is not None
+    assert second > first
+
+
+def test_tokens_grow_even_when_the_server_is_emptied(store: Store, client: "Redis[str]") -> None:
+    """A holder from before cannot be mistaken for one from after."""
+    before = store.acquire("beat", "a", 10 * SECOND)
+    client.flushall()
+    after = store.acquire("beat", "b", 10 * SECOND)
+    assert before is not None
+    assert after is not None
+    assert after > before
+
+
+def test_the_servers_time_counts_unless_simulated(live_store: Store) -> None:
+    """Times that processes compare come from one clock; leases run out by it."""
+    first = live_store.now()
+    assert live_store.acquire("beat", "a", timedelta(milliseconds=80)) is not None
+    assert live_store.acquire("beat", "b", SECOND) is None
+    _eventually(lambda: live_store.acquire("beat", "b", SECOND) is not None)
+    snapshot = live_store.read(REF)
+    assert first < snapshot.now <= live_store.now()
+    assert abs(live_store.now().timestamp() - time.time()) < 5
+    assert live_store.ping() < 5 * SECOND
+
+
+def _eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -1,0 +1,102 @@
+"""What the store writes is what the key table says, and costs what it should.
+
+Aspects: type and lifetime of every key after every operation; round trips.
+"""
+
+from datetime import timedelta
+
+from redis import Redis
+
+from clients import keys
+from clients.store import Commit, Store, Work
+from config.refs import CanaryRef
+
+REF = CanaryRef("shop", "cart")
+TTL = timedelta(seconds=30)
+
+
+def test_every_key_written_is_in_the_table_with_its_type_and_lifetime(
+    live_store: Store, client: "Redis[str]"
+) -> None:
+    """Each operation is called, and the key space compared with the table after each."""
+    written: set[keys.Row] = set()
+
+    def compare() -> None:
+        for key in client.scan_iter():
+            row = keys.row_of(key)
+            assert client.type(key) == row.type.value, key
+            expires = client.pttl(key) > 0
+            assert expires == (row.lifetime is keys.Lifetime.EXPIRES), key
+            written.add(row)
+
+    store = live_store
+    store.set_epoch("e1")
+    compare()
+    store.acquire("beat", "a", TTL)
+    compare()
+    store.acquire("beat", "a", TTL)
+    compare()
+    store.put_world(REF, {"canary": {"spec": {}}}, wake={"canary"})
+    compare()
+    store.claim(10, TTL, TTL)
+    compare()
+    for work in Work:
+        begun = store.begin(REF, work, TTL)
+        compare()
+        store.begin(REF, work, TTL)
+        store.poke(REF)
+        store.claim(10, TTL, TTL)
+        compare()
+        assert begun is not None
+        if work is not Work.TICK:
+            store.finish(REF, work, begun.token, store.now())
+    store.confirm(REF, "u1", {"route_seq": "1"}, wake=True)
+    compare()
+    commit = Commit(
+        expected=0, state={"uid": "u1"}, timeline={"n": 1}, notices=[{"n": 1}], due=store.now()
+    )
+    assert store.commit(REF, commit) == 1
+    compare()
+    for work in Work:
+        store.begin(REF, work, TTL)
+    compare()
+    assert written == set(keys.TABLE)
+
+    store.release("beat", "a")
+    store.forget(REF)
+    compare()
+    assert {keys.row_of(key) for key in client.scan_iter()} == {keys.FENCE, keys.EPOCH}
+
+
+def test_begin_and_commit_are_one_round_trip_each(live_store: Store, client: "Redis[str]") -> None:
+    """A tick costs the network two answers, however much it reads and writes."""
+    live_store.put_world(REF, {"canary": {"spec": {}}, "target": {}})
+    live_store.begin(REF, Work.TICK, TTL)  # the scripts are loaded now
+    live_store.commit(REF, Commit(expected=0, state={}))
+    live_store.forget(REF)
+
+    sent: list[str] = []
+    execute = client.execute_command
+
+    def counted(*args: object, **options: object) -> object:
+        sent.append(str(args[0]))
+        return execute(*args, **options)
+
+    client.execute_command = counted  # type: ignore[method-assign, assignment]
+    try:
+        begun = live_store.begin(REF, Work.TICK, TTL)
+        assert begun is not None
+        live_store.commit(
+            REF,
+            Commit(
+                expected=0,
+                state={"uid": "u1"},
+                timeline={"n": 1},
+                notices=[{"n": 1}, {"n": 2}],
+                due=begun.snapshot.now,
+                token=begun.token,
+            ),
+        )
+    finally:
+        del client.execute_command
+    assert sent == ["EVALSHA", "EVALSHA"]

@@ -1,0 +1,334 @@
+"""State, leases on work, confirmation and projections of one canary.
+
+Aspects: a commit is all or nothing and happens once; who may work; what a refused run leads to;
+confirmations never go back; which projections changed; forgetting; losing scripts and data.
+Left out: interleavings (test_store_interleavings), keys and their lifetimes (test_store_keys).
+"""
+
+from datetime import timedelta
+
+import pytest
+from redis import Redis, exceptions
+
+from clients import clock as clocks
+from clients import errors, keys
+from clients.store import Begun, Commit, Store, Work
+from config.refs import CanaryRef
+
+REF = CanaryRef("shop", "cart")
+OTHER = CanaryRef("shop", "basket")
+TTL = timedelta(seconds=30)
+SECOND = timedelta(seconds=1)
+
+
+def begun(store: Store, work: Work = Work.TICK) -> Begun:
+    """A lease on `work` that is free."""
+    begun = store.begin(REF, work, TTL)
+    assert begun is not None
+    return begun
+
+
+def a_commit(expected: int = 0, *, token: str | None = None, **changes: object) -> Commit:
+    """A commit with defaults; `changes` are fields of Commit."""
+    fields: dict[str, object] = {"state": {"uid": "u1", "phase": "Initialized"}, **changes}
+    return Commit(expected=expected, token=token, **fields)  # type: ignore[arg-type]
+
+
+def test_an_unknown_canary_reads_as_version_zero_without_a_state(store: Store) -> None:
+    """Reading never fails for want of data; `now` is the store's time."""
+    snapshot = store.read(REF)
+    assert (snapshot.version, snapshot.state, snapshot.now) == (0, None, store.now())
+    assert (dict(snapshot.confirmed), dict(snapshot.world)) == ({}, {})
+
+
+def test_a_commit_shows_in_state_timeline_notices_and_agenda_at_once(store: Store) -> None:
+    """All parts of a decision become visible together, and the lease is free again."""
+    token = begun(store).token
+    due = store.now() + 60 * SECOND
+    commit = a_commit(
+        token=token, timeline={"rule": "advance"}, notices=[{"a": 1}, {"b": "ü"}], due=due
+    )
+    assert store.commit(REF, commit) == 1
+    snapshot = store.read(REF)
+    assert (snapshot.version, snapshot.state) == (1, {"uid": "u1", "phase": "Initialized"})
+    assert store.timeline(REF) == ({"rule": "advance"},)
+    assert [(n.id, n.body) for n in store.notices(REF)] == [
+        ("000000000001-0", {"a": 1}),
+        ("000000000001-1", {"b": "ü"}),
+    ]
+    assert store.agenda() == {REF: due}
+    begun(store)
+
+
+def test_a_commit_of_another_version_changes_nothing(store: Store, client: "Redis[str]") -> None:
+    """Compare-and-set: with the wrong version not even the lease is released."""
+    store.commit(REF, a_commit())
+    token = begun(store).token
+    before = _everything(client)
+    stale = a_commit(0, token=token, timeline={}, notices=[{}], due=store.now())
+    assert store.commit(REF, stale) is None
+    assert store.commit(REF, a_commit(2, token=token)) is None
+    assert _everything(client) == before
+
+
+def test_the_version_exceeds_what_the_status_already_shows(store: Store) -> None:
+    """A state rebuilt after a loss of data continues above `floor`; versions never repeat."""
+    assert store.commit(REF, a_commit(0, floor=41)) == 42
+    assert store.commit(REF, a_commit(42, floor=41)) == 43
+    assert store.read(REF).version == 43
+
+
+def test_a_commit_sent_twice_happens_once_and_answers_the_same(store: Store) -> None:
+    """A commit whose answer was lost may be sent again: it is not taken for a lost race."""
+    commit = a_commit(token=begun(store).token, timeline={"n": 1}, notices=[{"n": 1}])
+    assert [store.commit(REF, commit), store.commit(REF, commit)] == [1, 1]
+    assert (len(store.timeline(REF)), len(store.notices(REF))) == (1, 1)
+
+
+def test_a_key_of_the_wrong_type_fails_a_commit_before_its_first_write(
+    store: Store, client: "Redis[str]"
+) -> None:
+    """A script cannot be undone, so it must not fail half-way."""
+    rows = (keys.TIMELINE, keys.NOTICES, keys.CONFIRMED)
+    for row, name in [(row, row.of(REF)) for row in rows] + [(keys.AGENDA, keys.AGENDA.only)]:
+        client.flushall()
+        client.set(name, "not ours")
+        with pytest.raises(errors.Permanent):
+            store.commit(REF, a_commit(timeline={}, notices=[{}], due=store.now()))
+        assert store.read(REF).version == 0 if row is not keys.CONFIRMED else True
+        assert client.exists(keys.STATE.of(REF)) == 0
+
+
+def test_a_first_state_needs_its_lease(store: Store, clock: clocks.ManualClock) -> None:
+    """A tick that outlived its lease, or its canary, does not bring a forgotten canary back."""
+    token = begun(store).token
+    store.forget(REF)
+    assert store.commit(REF, a_commit(token=token)) is None
+    token = begun(store).token
+    clock.advance(TTL)
+    assert store.commit(REF, a_commit(token=token)) is None
+    assert store.refs() == ()
+
+
+@pytest.mark.parametrize("work", list(Work))
+def test_work_that_is_held_is_refused_until_it_is_finished(store: Store, work: Work) -> None:
+    """One run per kind of work; kinds do not block each other."""
+    held = begun(store, work)
+    assert store.begin(REF, work, TTL) is None
+    for other in Work:
+        assert (store.begin(REF, other, TTL) is None) == (other is work)
+    store.finish(REF, work, held.token)
+    assert begun(store, work).token > held.token
+
+
+@pytest.mark.parametrize("work", list(Work))
+def test_a_lease_that_ran_out_is_free_and_its_old_token_is_worth_nothing(
+    store: Store, clock: clocks.ManualClock, work: Work
+) -> None:
+    """After `ttl` the holder counts as dead; when it comes back it cannot release another's."""
+    old = begun(store, work)
+    clock.advance(TTL - timedelta(milliseconds=1))
+    assert store.begin(REF, work, TTL) is None
+    clock.advance(timedelta(milliseconds=1))
+    new = begun(store, work)
+    due = store.now() + 9 * SECOND
+    before = store.agenda()
+    assert store.finish(REF, work, old.token, due) is False
+    assert store.agenda() == before
+    assert store.begin(REF, work, TTL) is None
+    assert new.token > old.token
+
+
+def test_a_tick_that_was_asked_to_run_again_is_due_at_once(store: Store) -> None:
+    """A refused begin during a tick wins over the due time its commit or finish gives."""
+    far = store.now() + timedelta(hours=1)
+    token = begun(store).token
+    assert store.begin(REF, Work.TICK, TTL) is None
+    store.commit(REF, a_commit(token=token, due=far))
+    assert store.agenda() == {REF: store.now()}
+
+    token = begun(store).token
+    assert store.begin(REF, Work.TICK, TTL) is None
+    assert store.finish(REF, Work.TICK, token, far) is True
+    assert store.agenda() == {REF: store.now()}
+
+
+@pytest.mark.parametrize("work", [Work.ROUTE, Work.WORKLOAD, Work.REPORT])
+def test_an_effect_that_was_asked_to_run_again_says_so(store: Store, work: Work) -> None:
+    """`finish` is True exactly when somebody was refused; and should the holder die instead, the
+    canary is due when its lease ends.
+    """
+    assert store.finish(REF, work, begun(store, work).token) is False
+    token = begun(store, work).token
+    assert store.begin(REF, work, TTL) is None
+    assert store.agenda() == {REF: store.now() + TTL}
+    assert store.finish(REF, work, token) is True
+    assert store.finish(REF, work, begun(store, work).token) is False
+
+
+def test_a_tick_that_dies_is_due_again_when_its_lease_ends(store: Store) -> None:
+    """Even one that was not on the agenda; one that is keeps its due time."""
+    begun(store)
+    assert store.agenda() == {REF: store.now() + TTL}
+
+
+def test_finish_sets_the_due_time_of_a_tick_and_only_hastens_it_for_effects(store: Store) -> None:
+    """Only a tick knows all reasons to look again; another may add one."""
+    now = store.now()
+    store.finish(REF, Work.TICK, begun(store).token, now + 60 * SECOND)
+    assert store.agenda() == {REF: now + 60 * SECOND}
+    store.finish(REF, Work.ROUTE, begun(store, Work.ROUTE).token, now + 90 * SECOND)
+    assert store.agenda() == {REF: now + 60 * SECOND}
+    store.finish(REF, Work.ROUTE, begun(store, Work.ROUTE).token, now + 5 * SECOND)
+    assert store.agenda() == {REF: now + 5 * SECOND}
+    store.finish(REF, Work.TICK, begun(store).token)
+    assert store.agenda() == {REF: now + 5 * SECOND}
+
+
+def test_a_commit_beside_a_running_tick_makes_that_tick_run_again(store: Store) -> None:
+    """A command commits without the lease: the tick's own commit will fail, its work remains."""
+    far = store.now() + timedelta(hours=1)
+    store.commit(REF, a_commit())
+    tick = begun(store)
+    assert store.commit(REF, a_commit(1, due=far)) == 2
+    assert store.commit(REF, a_commit(1, token=tick.token)) is None
+    assert store.finish(REF, Work.TICK, tick.token, far) is True
+    assert store.agenda() == {REF: store.now()}
+
+
+def test_a_confirmation_never_goes_back(store: Store) -> None:
+    """An older number is ignored with all that came with it; an equal one may be repeated."""
+    assert store.confirm(REF, "u1", {"route_seq": "10", "route_version": "b"}, wake=False)
+    assert not store.confirm(REF, "u1", {"route_seq": "9", "route_version": "a"}, wake=True)
+    assert store.agenda() == {}
+    assert store.confirm(REF, "u1", {"route_seq": "10", "route_version": "c"}, wake=False)
+    assert store.confirm(REF, "u1", {"workload_seq": "1"}, wake=True)
+    assert store.read(REF).confirmed == {
+        "uid": "u1",
+        "route_seq": "10",
+        "route_version": "c",
+        "workload_seq": "1",
+    }
+    assert store.agenda() == {REF: store.now()}
+
+
+def test_a_confirmation_wakes_a_tick_that_runs(store: Store) -> None:
+    """The running tick may have read before the confirmation; it must look again."""
+    token = begun(store).token
+    store.confirm(REF, "u1", {"route_seq": "1"}, wake=True)
+    store.commit(REF, a_commit(token=token, due=store.now() + timedelta(hours=1)))
+    assert store.agenda() == {REF: store.now()}
+
+
+def test_confirmations_of_an_earlier_object_do_not_count(store: Store) -> None:
+    """A re-created canary starts afresh, also while effects of the old one are under way."""
+    store.confirm(REF, "old", {"route_seq": "57", "workload_seq": "3"}, wake=False)
+    assert store.confirm(REF, "new", {"route_seq": "1"}, wake=False)
+    assert store.read(REF).confirmed == {"uid": "new", "route_seq": "1"}
+    store.commit(REF, a_commit(state={"uid": "new"}))
+    assert not store.confirm(REF, "old", {"route_seq": "58"}, wake=True)
+    assert store.read(REF).confirmed == {"uid": "new", "route_seq": "1"}
+    store.commit(REF, a_commit(1, state={"uid": "newest"}))
+    assert store.read(REF).confirmed == {}
+
+
+def test_a_confirmation_number_that_is_none_is_refused(store: Store) -> None:
+    """The error names field and value."""
+    with pytest.raises(ValueError, match="route_seq='x'"):
+        store.confirm(REF, "u1", {"route_seq": "x"}, wake=False)
+
+
+def test_only_projections_that_differ_count_as_changed(store: Store) -> None:
+    """The order of keys is no difference; a deleted role is gone; others stay."""
+    assert store.put_world(REF, {"canary": {"a": 1, "b": [2]}, "target": {}}) == {
+        "canary",
+        "target",
+    }
+    assert store.put_world(REF, {"canary": {"b": [2], "a": 1}}) == frozenset()
+    assert store.put_world(REF, {"target": None, "primary": None}) == {"target"}
+    assert store.read(REF).world == {"canary": {"a": 1, "b": [2]}}
+    assert store.agenda() == {}
+
+
+def test_a_change_that_matters_wakes_the_canary_in_the_same_step(store: Store) -> None:
+    """A watcher that dies after storing cannot take the change for old news when it is back."""
+    store.put_world(REF, {"canary": {"a": 1}, "primary": {"b": 1}}, wake={"canary"})
+    assert store.agenda() == {REF: store.now()}
+    store.forget(REF)
+    store.put_world(REF, {"primary": {"b": 1}}, wake={"canary"})
+    assert store.agenda() == {}
+
+
+def test_forgetting_leaves_nothing_of_one_canary_and_all_of_the_others(
+    store: Store, client: "Redis[str]"
+) -> None:
+    """Also leases and agenda entry go; a neighbour keeps its own."""
+    for ref in (REF, OTHER):
+        store.put_world(ref, {"canary": {}}, wake={"canary"})
+        store.begin(ref, Work.TICK, TTL)
+        store.confirm(ref, "u1", {"route_seq": "1"}, wake=True)
+        store.commit(ref, a_commit(timeline={}, notices=[{}]))
+    store.forget(REF)
+    assert not [key for key in client.scan_iter() if str(REF) in key]
+    assert (store.refs(), set(store.agenda())) == ((OTHER,), {OTHER})
+    assert len(store.notices(OTHER)) == 1
+
+
+def test_notices_are_dropped_one_by_one_and_sorted_as_made(store: Store) -> None:
+    """The eleventh notice of a commit comes after the second; dropping twice is harmless."""
+    store.commit(REF, a_commit(notices=[{"n": n} for n in range(11)]))
+    store.commit(REF, a_commit(1, notices=[{"n": 11}]))
+    assert [notice.body["n"] for notice in store.notices(REF)] == list(range(12))
+    done = [notice.id for notice in store.notices(REF)][:11]
+    store.drop_notices(REF, done)
+    store.drop_notices(REF, done)
+    store.drop_notices(REF, [])
+    assert [notice.id for notice in store.notices(REF)] == ["000000000002-0"]
+
+
+def test_the_timeline_ends_with_the_newest_and_is_bounded(store: Store) -> None:
+    """About a thousand entries are kept, the newest of them."""
+    for version in range(1200):
+        store.commit(REF, a_commit(version, timeline={"n": version}))
+    assert [entry["n"] for entry in store.timeline(REF, 2)] == [1198, 1199]
+    assert 1000 <= len(store.timeline(REF, 5000)) <= 1101
+
+
+def test_a_server_that_lost_scripts_or_data_is_served_again(
+    store: Store, client: "Redis[str]"
+) -> None:
+    """SCRIPT FLUSH, FLUSHALL and a restart cost one more round trip, and no error."""
+    token = begun(store).token
+    client.script_flush()
+    assert store.commit(REF, a_commit(token=token)) == 1
+    held = begun(store)
+    client.flushall()
+    client.script_flush()
+    assert store.commit(REF, a_commit(1, token=held.token)) is None
+    assert store.finish(REF, Work.TICK, held.token, store.now()) is False
+    assert (store.read(REF).version, store.agenda()) == (0, {})
+    assert begun(store).token > held.token
+
+
+def test_nan_and_times_without_a_zone_are_refused(store: Store) -> None:
+    """What JSON or a due time cannot express is an error before anything is sent."""
+    with pytest.raises(ValueError, match="JSON"):
+        store.commit(REF, a_commit(state={"value": float("nan")}))
+    with pytest.raises(ValueError, match="no time zone"):
+        store.poke(REF, store.now().replace(tzinfo=None))
+    with pytest.raises(ValueError, match="at least a millisecond"):
+        store.begin(REF, Work.TICK, timedelta(0))
+
+
+def _everything(client: "Redis[str]") -> dict[str, object]:
+    found: dict[str, object] = {}
+    for key in client.scan_iter():
+        for read in (client.get, client.hgetall, client.xrange):
+            try:
+                found[key] = read(key)
+                break
+            except exceptions.ResponseError:
+                continue
+        else:
+            found[key] = client.zrange(key, 0, -1, withscores=True)
+    return found

@@ -1,0 +1,328 @@
+"""The writer of traffic against every API server: in memory, the sandbox's, a real kube-apiserver.
+
+What the unit tests cannot show: that what servers fill in (cluster IPs, node ports, defaults) never
+looks like drift, that preconditions hold on the wire, and that real validation accepts our objects.
+"""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import yaml
+
+from clients import kube_connect, kube_memory, resources
+from clients.clock import SystemClock
+from clients.errors import NotFound
+from clients.kube import Kube, Object, Patch, PatchKind, Propagation
+from clients.resources import Resource
+from config.canary import Canary
+from config.traffic import ALL_TO_PRIMARY, RouteIntent, RouteStage, TrafficSplit
+from routing import apply, registry, services
+from routing.outcome import Applied, Outcome, Rejected, Unchanged
+from routing.router import Managed, Role
+from sandbox.apiserver.server import ApiServer
+from tests.services.control_plane import COALMINE_CRDS, ControlPlane
+
+TEN, TWENTY = TrafficSplit.of(10), TrafficSplit.of(20)
+PORTS = [
+    {"container": "shop", "index": 0, "name": "http", "containerPort": 8080},
+    {"container": "shop", "index": 1, "name": "admin", "containerPort": 80},
+    {"container": "shop", "index": 2, "name": None, "containerPort": 9797},
+    {"container": "shop", "index": 3, "name": "again", "containerPort": 9797},
+]
+TARGET = {"selectorLabel": ["app", "shop"], "ports": PORTS}
+
+
+@dataclass
+class Recorder:
+    """A door that notes what goes through it."""
+
+    door: Kube
+    verbs: list[str] = field(default_factory=list)
+
+    def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
+        """Passes on a read."""
+        self.verbs.append(f"get {name}")
+        return self.door.get(resource, namespace, name)
+
+    def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:
+        """Passes on a creation."""
+        self.verbs.append(f"create {body['metadata']['name']}")
+        return self.door.create(resource, namespace, body)
+
+    def replace(self, resource: Resource, namespace: str | None, name: str, body: Object) -> Object:
+        """Passes on a replacement."""
+        self.verbs.append(f"replace {name}")
+        return self.door.replace(resource, namespace, name, body)
+
+    def patch(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        patch: Patch,
+        *,
+        subresource: str | None = None,
+        kind: PatchKind = PatchKind.MERGE,
+    ) -> Object:
+        """Passes on a patch."""
+        self.verbs.append(f"patch {name}")
+        return self.door.patch(resource, namespace, name, patch, subresource=subresource, kind=kind)
+
+    def delete(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        *,
+        propagation: Propagation | None = None,
+    ) -> None:
+        """Passes on a deletion."""
+        self.verbs.append(f"delete {name}")
+        self.door.delete(resource, namespace, name, propagation=propagation)
+
+
+@dataclass
+class Cluster:
+    """A server behind its door and a canary in a namespace of the test's own."""
+
+    door: Kube
+    namespace: str
+    canary: Canary = field(init=False)
+    live: dict[str, Object | None] = field(default_factory=dict)
+    requests: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Create the canary, so that garbage collection finds the owner of our objects."""
+        manifest = self.manifest(port=80, targetPort=8080, portDiscovery=True)
+        created = self.door.create(resources.CANARIES, self.namespace, manifest)
+        self.canary = Canary.model_validate(created)
+
+    def manifest(self, **service: Any) -> dict[str, Any]:
+        """A Canary of `shop`; `service` is its `spec.service`."""
+        analysis = {"interval": "1m", "threshold": 5, "stepWeight": 10, "maxWeight": 50}
+        reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop"}
+        return {
+            "apiVersion": "flagger.app/v1beta1",
+            "kind": "Canary",
+            "metadata": {"name": "shop", "namespace": self.namespace},
+            "spec": {"targetRef": reference, "service": service, "analysis": analysis},
+        }
+
+    def edit_canary(self, **service: Any) -> None:
+        """The canary with another `spec.service`."""
+        edited = Canary.model_validate(self.manifest(**service))
+        self.canary = edited.but(metadata=self.canary.metadata)
+
+    def apply(self, split: TrafficSplit) -> Outcome:
+        """How applying `split` ended; its requests are in `requests`."""
+        recorder = Recorder(self.door)
+        intent = RouteIntent(1, RouteStage.EXPOSED, split)
+        outcome = apply.Applier(recorder).apply(self.canary, TARGET, intent, self.live)
+        self.requests = recorder.verbs
+        return outcome
+
+    def observe(self) -> None:
+        """Let the watch catch up."""
+        self.live = {managed.role: self.find(managed) for managed in self.objects().values()}
+
+    def objects(self) -> Mapping[str, Managed]:
+        """All objects of the canary by role."""
+        mesh = registry.router("istio").resources(self.canary)
+        owned = services.managed(self.canary, RouteStage.EXPOSED)
+        return {managed.role: managed for managed in (*owned, *mesh)}
+
+    def find(self, managed: Managed) -> Object | None:
+        """The object as it is now."""
+        try:
+            return self.door.get(managed.resource, self.namespace, managed.name)
+        except NotFound:
+            return None
+
+    def edit(self, role: Role, patch: Mapping[str, Any]) -> None:
+        """Someone else's patch, unseen by the watch."""
+        managed = self.objects()[role]
+        self.door.patch(managed.resource, self.namespace, managed.name, patch)
+
+    def create(self, role: Role, body: Mapping[str, Any]) -> Object:
+        """Someone else's object, unseen by the watch."""
+        managed = self.objects()[role]
+        metadata = {"name": managed.name, "namespace": self.namespace, **body.get("metadata", {})}
+        kind = {"apiVersion": managed.resource.api_version, "kind": managed.resource.kind}
+        return self.door.create(
+            managed.resource, self.namespace, {**kind, **body, "metadata": metadata}
+        )
+
+    def in_cluster(self, role: Role) -> Object:
+        """The object in `role` as it is now."""
+        found = self.find(self.objects()[role])
+        assert found is not None
+        return found
+
+    def in_force(self) -> TrafficSplit | None:
+        """The split the server holds."""
+        route = self.in_cluster(Role.VIRTUAL_SERVICE)
+        return registry.in_force(self.canary, {Role.VIRTUAL_SERVICE: route})
+
+
+@pytest.fixture
+def memory() -> Cluster:
+    """The in-memory twin."""
+    return Cluster(kube_memory.KubeMemory(SystemClock()), "test")
+
+
+@pytest.fixture(scope="module")
+def sandbox_server() -> Iterator[ApiServer]:
+    """One sandbox server for all tests of this module; each has a namespace of its own."""
+    server = ApiServer()
+    server.apply_manifests(list(yaml.safe_load_all(COALMINE_CRDS.read_text("utf-8"))))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def sandbox(sandbox_server: ApiServer) -> Iterator[Cluster]:
+    """The sandbox's API server over HTTP."""
+    namespace = f"test-{secrets.token_hex(4)}"
+    door = kube_connect.connect(role="test", url=sandbox_server.url)
+    door.create(resources.NAMESPACES, None, {"metadata": {"name": namespace}})
+    yield Cluster(door, namespace)
+    door.close()
+
+
+@pytest.fixture
+def apiserver(
+    control_plane: ControlPlane, namespace: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
+    """A real kube-apiserver."""
+    kubeconfig = control_plane.kubeconfig(tmp_path_factory.mktemp("admin") / "kubeconfig")
+    door = kube_connect.connect(role="test", kubeconfig=kubeconfig)
+    yield Cluster(door, namespace)
+    door.close()
+
+
+@pytest.fixture(params=["memory", "sandbox", "apiserver"])
+def cluster(request: pytest.FixtureRequest) -> Cluster:
+    """Each server in turn."""
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, Cluster)
+    return found
+
+
+@pytest.fixture
+def rolling(cluster: Cluster) -> Cluster:
+    """A canary at 10 percent, seen by the watch."""
+    cluster.apply(TEN)
+    cluster.observe()
+    return cluster
+
+
+def test_all_objects_are_accepted_and_the_split_is_in_force(cluster: Cluster) -> None:
+    """Discovered ports that repeat a number or a name included (D-80)."""
+    outcome = cluster.apply(TEN)
+    assert isinstance(outcome, Applied)
+    assert [request.split()[0] for request in cluster.requests] == ["create"] * 6
+    assert cluster.in_force() == TEN
+    ports = cluster.in_cluster(Role.APEX_SERVICE)["spec"]["ports"]
+    assert [(port["name"], port["port"], port["targetPort"]) for port in ports] == [
+        ("http", 80, 8080),
+        ("tcp-shop-2", 9797, 9797),
+    ]
+
+
+def test_what_a_server_fills_in_never_looks_like_drift(rolling: Cluster) -> None:
+    """D-51: with everything in place no request at all is made."""
+    assert rolling.apply(TEN) == Unchanged()
+    assert rolling.requests == []
+
+
+def test_a_weight_step_is_one_patch_of_the_rules(rolling: Cluster) -> None:
+    """D-50: nothing is read first; nothing but weights, version and bookkeeping changes."""
+    before = rolling.in_cluster(Role.VIRTUAL_SERVICE)
+    assert isinstance(rolling.apply(TWENTY), Applied)
+    assert rolling.requests == ["patch shop"]
+    after = rolling.in_cluster(Role.VIRTUAL_SERVICE)
+    assert rolling.in_force() == TWENTY
+    assert {**before["spec"], "http": None} == {**after["spec"], "http": None}
+    assert before["metadata"]["annotations"] == after["metadata"]["annotations"]
+
+
+def test_an_unseen_write_is_neither_lost_nor_an_obstacle(rolling: Cluster) -> None:
+    """D-40, D-53: the precondition fails on the wire; one read later the step is done."""
+    rolling.edit(Role.VIRTUAL_SERVICE, {"spec": {"exportTo": ["."]}})
+    assert isinstance(rolling.apply(TWENTY), Applied)
+    assert rolling.requests == ["patch shop", "get shop", "patch shop"]
+    assert rolling.in_force() == TWENTY
+    assert rolling.in_cluster(Role.VIRTUAL_SERVICE)["spec"]["exportTo"] == ["."]
+
+
+def test_an_object_deleted_unseen_comes_back(rolling: Cluster) -> None:
+    """404 on the patch leads to a creation."""
+    managed = rolling.objects()[Role.VIRTUAL_SERVICE]
+    rolling.door.delete(managed.resource, rolling.namespace, managed.name)
+    assert isinstance(rolling.apply(TWENTY), Applied)
+    assert rolling.requests == ["patch shop", "get shop", "create shop"]
+    assert rolling.in_force() == TWENTY
+
+
+def test_a_users_service_and_route_are_adopted_unseen(cluster: Cluster) -> None:
+    """Node port, cluster IP, identity and foreign labels stay; ports, selector and rules change."""
+    port = {
+        "name": "http",
+        "protocol": "TCP",
+        "port": 8000,
+        "nodePort": 30000 + secrets.randbelow(2000),
+    }
+    cluster.create(
+        Role.APEX_SERVICE,
+        {
+            "metadata": {"labels": {"team": "a"}},
+            "spec": {"type": "NodePort", "selector": {"app": "shop"}, "ports": [port]},
+        },
+    )
+    rules = [{"route": [{"destination": {"host": "shop"}}]}]
+    cluster.create(Role.VIRTUAL_SERVICE, {"spec": {"hosts": ["shop"], "http": rules}})
+    before = cluster.in_cluster(Role.APEX_SERVICE)
+    assert isinstance(cluster.apply(ALL_TO_PRIMARY), Applied)
+    after = cluster.in_cluster(Role.APEX_SERVICE)
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    assert after["metadata"]["labels"] == {"team": "a"}
+    assert "ownerReferences" not in after["metadata"]
+    assert after["spec"].get("clusterIP") == before["spec"].get("clusterIP")
+    assert after["spec"]["type"] == "NodePort"
+    assert after["spec"]["selector"] == {"app": "shop-primary"}
+    assert after["spec"]["ports"][0]["nodePort"] == port["nodePort"]
+    assert after["spec"]["ports"][0]["port"] == 80
+    assert cluster.in_force() == ALL_TO_PRIMARY
+    cluster.observe()
+    assert cluster.apply(ALL_TO_PRIMARY) == Unchanged()
+
+
+def test_changed_ports_and_metadata_reach_existing_services(rolling: Cluster) -> None:
+    """A patch replaces the list of ports and removes what is no longer wanted."""
+    rolling.edit(Role.CANARY_SERVICE, {"metadata": {"labels": {"stray": "x"}}})
+    rolling.observe()
+    rolling.edit_canary(port=9000, portName="web", appProtocol="http")
+    assert isinstance(rolling.apply(TEN), Applied)
+    service = rolling.in_cluster(Role.CANARY_SERVICE)
+    assert service["metadata"]["labels"] == {"app": "shop-canary"}
+    ports = [{key: port[key] for key in ("name", "port")} for port in service["spec"]["ports"]]
+    assert ports == [{"name": "web", "port": 9000}]
+    rolling.observe()
+    assert rolling.apply(TEN) == Unchanged()
+
+
+def test_a_service_the_server_refuses_is_reported_for_good(apiserver: Cluster) -> None:
+    """Port 0 is invalid: the message carries the server's words, and trying again is no use.
+
+    On the real server alone: the others do not validate Services.
+    """
+    apiserver.edit_canary(port=0)
+    outcome = apiserver.apply(ALL_TO_PRIMARY)
+    assert isinstance(outcome, Rejected)
+    refusal = next(one for one in outcome.refusals if one.role == Role.CANARY_SERVICE)
+    assert refusal.message.startswith("reconcileService failed: service shop-canary create error: ")
+    assert (refusal.reason, refusal.retriable) == ("Invalid", False)

@@ -1,0 +1,65 @@
+"""The key table: building and recognising keys, and its page in the docs.
+
+Left out: whether the store writes what the table says (tests/contract/store/test_store_keys.py).
+"""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clients import keys
+from config.refs import CanaryRef
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+REF = CanaryRef("shop", "cart")
+NAMES = st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,20}[a-z0-9])?", fullmatch=True)
+
+
+def test_the_keys_of_a_canary_share_its_hash_tag() -> None:
+    """They stand in one slot, so tools of a cluster-aware kind can follow one canary."""
+    assert keys.STATE.of(REF) == "coalmine:{shop/cart}:state"
+    assert {row.of(REF).split("{")[1].split("}")[0] for row in keys.OF_CANARY} == {"shop/cart"}
+    assert len(keys.OF_CANARY) == 9
+
+
+@given(NAMES, NAMES)
+def test_every_key_is_recognised_as_its_own_row_alone(namespace: str, name: str) -> None:
+    """No key can be mistaken for another row's, whatever the canary is called."""
+    ref = CanaryRef(namespace, name)
+    for row in keys.TABLE:
+        key = row.of(ref) if row in keys.OF_CANARY else row.named(name)
+        assert [each for each in keys.TABLE if each.matches(key)] == [row]
+        assert keys.row_of(key) is row
+        assert row.canary(key) == (ref if row in keys.OF_CANARY else None)
+
+
+@given(NAMES, NAMES)
+def test_scripts_build_the_key_that_python_builds(namespace: str, name: str) -> None:
+    """What `around` gives, put around the name, is the key."""
+    before, after = keys.TICK.around()
+    assert f"{before}{namespace}/{name}{after}" == keys.TICK.of(CanaryRef(namespace, name))
+
+
+def test_a_key_without_a_row_is_an_error_that_names_it() -> None:
+    """Nobody writes a key that the table does not have."""
+    with pytest.raises(LookupError, match="'coalmine:other'"):
+        keys.row_of("coalmine:other")
+    assert keys.STATE.canary("coalmine:agenda") is None
+
+
+def test_every_key_expires_or_ends_with_its_canary_or_is_one_of_three() -> None:
+    """The list of what is kept for good is short, and none of it grows with time."""
+    kept = {row.pattern for row in keys.TABLE if row.lifetime is keys.Lifetime.PERMANENT}
+    assert kept == {"coalmine:agenda", "coalmine:fence", "coalmine:epoch"}
+    for row in keys.TABLE:
+        assert (row.lifetime is keys.Lifetime.FORGOTTEN) <= (row in keys.OF_CANARY)
+
+
+def test_the_page_in_the_docs_is_the_table() -> None:
+    """docs/redis-keys.md is what `python -m clients.keys` prints."""
+    printed: list[str] = []
+    keys.main(printed.append)
+    assert (REPOSITORY / "docs" / "redis-keys.md").read_text("utf-8") == "".join(printed)
+    assert all(row.pattern in printed[0] for row in keys.TABLE)
