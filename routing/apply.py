@@ -1,0 +1,147 @@
+"""The one writer of traffic: brings Services and mesh objects to what an intent asks for.
+
+With live objects as fresh as a watch's, a weight step costs one PATCH and an intent in force costs
+nothing. The failure of one object never keeps the others, least of all the weights, from being
+written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from clients import errors
+from clients.kube import Kube, Object
+from config import providers
+from config.canary import Canary
+from config.traffic import RouteIntent, RouteStage
+from routing import messages, order, registry, services
+from routing.converge import Converged, Convergence, Overtaken, WriteFailed
+from routing.outcome import Applied, Outcome, Refusal, Rejected, Superseded, Unchanged
+from routing.router import Live, Managed, Router, TargetFacts, UnroutableCanary
+
+
+def _never() -> bool:
+    return False
+
+
+class Applier:
+    """Applies intents through one API server; `default_provider` is the controller's."""
+
+    def __init__(self, kube: Kube, default_provider: str = providers.ISTIO) -> None:
+        self._kube = kube
+        self._default_provider = default_provider
+
+    def apply(
+        self,
+        canary: Canary,
+        target: Mapping[str, Any] | None,
+        intent: RouteIntent,
+        live: Live,
+        *,
+        superseded: Callable[[], bool] = _never,
+    ) -> Outcome:
+        """How bringing about `intent` ended.
+
+        `target` is the workload's projection; without one (it is gone) the Services are left
+        alone. `live` holds the objects by role as last seen. `superseded` is asked after a
+        conflict, before writing over what someone else wrote: whether a newer intent exists.
+
+        Raises UnknownProvider, and ValueError for a target without a selector label.
+        """
+        router = registry.router_of(canary, self._default_provider)
+        facts = TargetFacts.parse(target) if target is not None else None
+        plan = _Plan(canary, facts, intent, router)
+        door = Convergence(self._kube, canary.namespace, superseded)
+        return _carry_out(plan, door, _Progress(dict(live)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What should be, without what is."""
+
+    canary: Canary
+    target: TargetFacts | None
+    intent: RouteIntent
+    router: Router
+
+    def render(self, role: str, live: Live) -> Object:
+        """The object in `role` as it should be; raises UnroutableCanary."""
+        if self.target is not None:
+            rendered = services.render(self.canary, self.target, self.intent.stage, live)
+            if role in rendered:
+                return rendered[role]
+        return self.router.render(self.canary, self.target, self.intent.split, live)[role]
+
+    def is_carrier(self, managed: Managed) -> bool:
+        """Whether the weights are in this object."""
+        return managed.role == self.router.carrier
+
+    def objects(self, live: Live) -> tuple[Managed, ...]:
+        """The objects to write, in order; Services cannot be rendered without the target."""
+        ordered = order.of_writing(self.canary, self.router, self.intent, live)
+        mesh = self.router.resources(self.canary)
+        return ordered if self.target else tuple(one for one in ordered if one in mesh)
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What has been learned and done so far."""
+
+    live: dict[str, Object | None]
+    written: dict[str, Object] = field(default_factory=dict)
+    seen: dict[str, Object] = field(default_factory=dict)
+    refusals: list[Refusal] = field(default_factory=list)
+    is_reachable: bool = True
+
+    def note(self, role: str, converged: Converged) -> None:
+        """Keep the newest form of an object."""
+        self.live[role] = converged.object
+        if converged.wrote:
+            self.written[role] = converged.object
+        elif converged.reread:
+            self.seen[role] = converged.object
+
+
+def _carry_out(plan: _Plan, door: Convergence, progress: _Progress) -> Outcome:
+    try:
+        for managed in plan.objects(progress.live):
+            # Each call to a server that does not answer costs a whole timeout.
+            if progress.is_reachable or plan.is_carrier(managed):
+                _attempt(plan, door, managed, progress)
+    except Overtaken:
+        return Superseded(progress.written, progress.seen)
+    return _outcome(plan, progress)
+
+
+def _attempt(plan: _Plan, door: Convergence, managed: Managed, progress: _Progress) -> None:
+    """Writes one object where it differs; a failure becomes a refusal."""
+    missing = order.missing_destinations(plan.intent.split, progress.live)
+    if plan.is_carrier(managed) and missing:
+        progress.refusals.append(messages.no_destination(plan.canary, managed, missing))
+        return
+
+    def desired(present: Object | None) -> Object:
+        return plan.render(managed.role, {**progress.live, managed.role: present})
+
+    try:
+        converged = door.reach(managed, progress.live.get(managed.role), desired)
+    except UnroutableCanary as error:
+        progress.refusals.append(messages.unroutable(managed, error))
+    except WriteFailed as failure:
+        progress.refusals.append(messages.write_failed(plan.canary, managed, failure))
+        progress.is_reachable &= not isinstance(failure.error, errors.Transient)
+    else:
+        progress.note(managed.role, converged)
+
+
+def _outcome(plan: _Plan, progress: _Progress) -> Outcome:
+    if progress.refusals:
+        gravest_first = sorted(progress.refusals, key=lambda one: one.role != plan.router.carrier)
+        is_exposed = plan.intent.stage is RouteStage.EXPOSED
+        carried = is_exposed and gravest_first[0].role != plan.router.carrier
+        return Rejected(tuple(gravest_first), progress.written, progress.seen, carried)
+    if progress.written:
+        return Applied(progress.written, progress.seen)
+    return Unchanged(progress.seen)

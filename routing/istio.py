@@ -1,0 +1,196 @@
+"""Istio: the VirtualService that holds the weights, and a DestinationRule for each side.
+
+Pure. Rules: the compatibility reference, "Istio". Two deliberate differences from Flagger: a
+rewrite keeps the weights that are wanted now, and fields of a live object that this code does not
+know stay.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from clients import resources
+from clients.kube import Object
+from config import names, providers
+from config.canary import Canary
+from config.traffic import TrafficSplit
+from routing import istio_http, istio_tcp, metadata
+from routing.metadata import Marks
+from routing.router import Live, Managed, Role, TargetFacts, UnreadableRoute, UnroutableCanary
+
+MESH_GATEWAY: Final = "mesh"
+"""Istio's word for the sidecars, as opposed to an ingress gateway."""
+
+MANAGED_SPEC: Final = frozenset({"hosts", "gateways", "http", "tcp"})
+"""Top-level fields of a VirtualService's spec that are set or removed; the others are kept."""
+
+_CARRIED_ANNOTATIONS: Final = (
+    names.LAST_APPLIED_ANNOTATION,
+    names.ORIGINAL_CONFIGURATION_ANNOTATION,
+)
+_CHANGES_WITHIN_A_ROLLOUT: Final = frozenset({"mirror", "mirrorPercentage"})
+
+
+class Istio:
+    """The codec; without state."""
+
+    name = providers.ISTIO
+    carrier: str | None = Role.VIRTUAL_SERVICE
+
+    def resources(self, canary: Canary) -> tuple[Managed, ...]:
+        """Both DestinationRules, canary first, then the VirtualService that leads to them."""
+        rule = resources.DESTINATION_RULES
+        return (
+            Managed(Role.CANARY_RULE, rule, names.canary_service(canary)),
+            Managed(Role.PRIMARY_RULE, rule, names.primary_service(canary)),
+            Managed(Role.VIRTUAL_SERVICE, resources.VIRTUAL_SERVICES, names.apex_name(canary)),
+        )
+
+    def render(
+        self, canary: Canary, target: TargetFacts | None, split: TrafficSplit, live: Live
+    ) -> Mapping[str, Object]:
+        """Role to the object as it should be; see `Router.render`."""
+        *rules, route = self.resources(canary)
+        rendered = {rule.role: _destination_rule(canary, rule, live) for rule in rules}
+        return {**rendered, route.role: _virtual_service(canary, target, split, live)}
+
+    def parse(self, canary: Canary, live: Live) -> TrafficSplit | None:
+        """The weights of the last rule that leads to the canary; see `Router.parse`."""
+        route = live.get(Role.VIRTUAL_SERVICE)
+        if route is None:
+            return None
+        spec = route.get("spec") or {}
+        is_tcp = istio_tcp.is_tcp(canary)
+        rule = istio_http.rule_in_force(canary, spec.get("tcp" if is_tcp else "http") or ())
+        return _split_of(canary, rule or {}, can_mirror=not is_tcp)
+
+
+def _split_of(canary: Canary, rule: Mapping[str, Any], *, can_mirror: bool) -> TrafficSplit:
+    weights = istio_http.weights_by_host(rule)
+    primary = weights.get(names.primary_service(canary), 0)
+    share = weights.get(names.canary_service(canary), 0)
+    label = _label(canary)
+    if not (primary or share):
+        apex = names.apex_name(canary)
+        raise UnreadableRoute(
+            f"{label} does not contain routes for {apex}-primary and {apex}-canary"
+        )
+    try:
+        return TrafficSplit(primary, share, can_mirror and istio_http.is_mirrored(rule))
+    except (TypeError, ValueError) as error:
+        raise UnreadableRoute(f"{label} cannot be read: {error}") from error
+
+
+def _destination_rule(canary: Canary, rule: Managed, live: Live) -> Object:
+    present = live.get(rule.role)
+    spec = _destination_rule_spec(canary, rule.name, (present or {}).get("spec") or {})
+    if present is not None:
+        return {**present, "spec": spec}
+    return {
+        "apiVersion": rule.resource.api_version,
+        "kind": rule.resource.kind,
+        "metadata": metadata.new_metadata(canary, rule.name, Marks({}, {})),
+        "spec": spec,
+    }
+
+
+def _destination_rule_spec(canary: Canary, host: str, live: Mapping[str, Any]) -> dict[str, Any]:
+    policy = canary.spec.service.traffic_policy
+    kept = {key: value for key, value in live.items() if key not in {"host", "trafficPolicy"}}
+    given = {"trafficPolicy": policy.wire()} if policy is not None else {}
+    return {**kept, "host": host, **given}
+
+
+def _virtual_service(
+    canary: Canary, target: TargetFacts | None, split: TrafficSplit, live: Live
+) -> Object:
+    present = live.get(Role.VIRTUAL_SERVICE)
+    spec = _virtual_service_spec(canary, split, (present or {}).get("spec") or {})
+    marks = metadata.route_marks(canary, target, live.get(Role.APEX_SERVICE)) if target else None
+    if present is not None:
+        return {**present, "metadata": _kept_metadata(canary, present, marks, spec), "spec": spec}
+    name = names.apex_name(canary)
+    unmarked = Marks({}, metadata.with_flux_opt_out(None))
+    return {
+        "apiVersion": resources.VIRTUAL_SERVICES.api_version,
+        "kind": resources.VIRTUAL_SERVICES.kind,
+        "metadata": metadata.new_metadata(canary, name, marks or unmarked),
+        "spec": spec,
+    }
+
+
+def _virtual_service_spec(
+    canary: Canary, split: TrafficSplit, live: Mapping[str, Any]
+) -> dict[str, Any]:
+    kept = {key: value for key, value in live.items() if key not in MANAGED_SPEC}
+    bound = _hosts_and_gateways(canary)
+    if istio_tcp.is_tcp(canary):
+        return {**kept, **bound, "tcp": istio_tcp.rules(canary, split)}
+    return {**kept, **bound, "http": istio_http.rules(canary, split, live.get("http") or ())}
+
+
+def _hosts_and_gateways(canary: Canary) -> dict[str, Any]:
+    service = canary.spec.service
+    apex = names.apex_name(canary)
+    if service.delegation:
+        if service.hosts or service.gateways:
+            raise UnroutableCanary(
+                f"{_label(canary)} cannot have hosts and gateways when delegation enabled"
+            )
+        return {"hosts": []}
+    is_covered = apex in service.hosts or "*" in service.hosts
+    return {
+        "hosts": [*service.hosts, *(() if is_covered else (apex,))],
+        "gateways": list(service.gateways) or [MESH_GATEWAY],
+    }
+
+
+def _kept_metadata(
+    canary: Canary, present: Object, marks: Marks | None, spec: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The live metadata with our marks in place of the labels and annotations found.
+
+    What a user had before is noted once, on objects that are not ours by creation, unless kubectl
+    has noted it already; Flagger overwrites the note with each later change.
+    """
+    kept = present["metadata"]
+    found = kept.get("annotations") or {}
+    carried = {key: found[key] for key in _CARRIED_ANNOTATIONS if key in found}
+    if not carried and not metadata.is_controlled(present, canary):
+        carried = _original_configuration(present.get("spec") or {}, spec)
+    labels = marks.labels if marks else kept.get("labels") or {}
+    annotations = marks.annotations if marks else metadata.with_flux_opt_out(found)
+    return metadata.with_marks(kept, Marks(labels, {**annotations, **carried}))
+
+
+def _original_configuration(live: Mapping[str, Any], desired: Mapping[str, Any]) -> dict[str, str]:
+    """The note of a user's spec; empty when the spec is ours but for what a rollout changes."""
+    if not live or _lasting(live) == _lasting(desired):
+        return {}
+    text = json.dumps(live, separators=(",", ":"), ensure_ascii=False)
+    return {names.ORIGINAL_CONFIGURATION_ANNOTATION: text}
+
+
+def _lasting(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """`spec` without weights and mirrors."""
+    rules = {
+        kind: [_lasting_rule(rule) for rule in spec[kind]]
+        for kind in ("http", "tcp")
+        if spec.get(kind)
+    }
+    return {**spec, **rules}
+
+
+def _lasting_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in rule.items() if key not in _CHANGES_WITHIN_A_ROLLOUT}
+    route = [
+        {key: value for key, value in entry.items() if key != "weight"}
+        for entry in rule.get("route") or ()
+    ]
+    return {**kept, "route": route}
+
+
+def _label(canary: Canary) -> str:
+    return f"VirtualService {names.apex_name(canary)}.{canary.namespace}"

@@ -1,0 +1,59 @@
+"""Refusals in the words users know: they appear as Warning events.
+
+Texts: the compatibility reference, "Error texts that appear as Warning events".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from clients import errors, resources
+from config import names
+from config.canary import Canary
+from routing import converge
+from routing.converge import WriteFailed
+from routing.outcome import Refusal
+from routing.router import Managed, Role, UnroutableCanary
+
+NO_DESTINATION: Final = "DestinationMissing"
+INVALID_ROUTE: Final = "InvalidRoute"
+
+
+def write_failed(canary: Canary, managed: Managed, failure: WriteFailed) -> Refusal:
+    """The refusal for an object that the API server did not let us write or read."""
+    error = failure.error
+    return Refusal(
+        role=managed.role,
+        reason=error.reason or type(error).__name__,
+        message=_text(canary, managed, failure.doing, error.message),
+        retriable=isinstance(error, errors.Transient | errors.Conflict),
+        retry_after=error.retry_after if isinstance(error, errors.Transient) else None,
+    )
+
+
+def unroutable(managed: Managed, error: UnroutableCanary) -> Refusal:
+    """The refusal for a canary whose manifest cannot be turned into a route."""
+    message = f"reconcile{managed.resource.kind} failed: {error.reason}"
+    return Refusal(managed.role, INVALID_ROUTE, message, retriable=False)
+
+
+def no_destination(canary: Canary, managed: Managed, missing: Iterable[str]) -> Refusal:
+    """The refusal to lead requests to Services that do not exist (`missing` are their roles)."""
+    by_role = {
+        Role.PRIMARY_SERVICE: names.primary_service(canary),
+        Role.CANARY_SERVICE: names.canary_service(canary),
+    }
+    absent = " and ".join(f"service {by_role[Role(role)]}" for role in missing)
+    message = _text(canary, managed, converge.UPDATE, f"{absent} does not exist")
+    return Refusal(managed.role, NO_DESTINATION, message, retriable=True)
+
+
+def _text(canary: Canary, managed: Managed, doing: str, cause: str) -> str:
+    kind = managed.resource.kind
+    if managed.resource == resources.SERVICES:
+        return f"reconcileService failed: service {managed.name} {doing} error: {cause}"
+    label = f"{kind} {managed.name}.{canary.namespace}"
+    if managed.role == Role.VIRTUAL_SERVICE and doing == converge.UPDATE:
+        return f"{label} update failed: {cause}"
+    return f"reconcile{kind} failed: {label} {doing} error: {cause}"

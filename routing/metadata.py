@@ -1,0 +1,128 @@
+"""Owner references, labels and annotations of the objects generated for a canary.
+
+Rules: the compatibility reference, "Rules common to all routers" and "The three ClusterIP
+Services". Pure; nothing here is particular to one mesh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from clients.kube import Object
+from config import names
+from config.canary import Canary
+from config.service import ServiceMetadata
+from routing.router import TargetFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The labels and annotations an object should carry."""
+
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+
+
+def owner_reference(canary: Canary) -> dict[str, Any]:
+    """The reference that makes garbage collection remove an object with its canary."""
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.CANARY_KIND,
+        "name": canary.name,
+        "uid": canary.metadata.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def is_controlled(live: Object, canary: Canary) -> bool:
+    """Whether this canary is the controller of `live`, and so may set its metadata.
+
+    Compared by kind and name, so that a canary that was deleted and applied again finds its own.
+    """
+    references = live.get("metadata", {}).get("ownerReferences") or ()
+    return any(
+        reference.get("controller")
+        and reference.get("kind") == names.CANARY_KIND
+        and reference.get("name") == canary.name
+        for reference in references
+    )
+
+
+def new_metadata(canary: Canary, name: str, marks: Marks) -> dict[str, Any]:
+    """The metadata of an object to create: owned by the canary, in its namespace."""
+    return {
+        "name": name,
+        "namespace": canary.namespace,
+        **_present("labels", marks.labels),
+        **_present("annotations", marks.annotations),
+        "ownerReferences": [owner_reference(canary)],
+    }
+
+
+def with_marks(metadata: Mapping[str, Any], marks: Marks) -> dict[str, Any]:
+    """`metadata` with labels and annotations set exactly to `marks`; everything else kept."""
+    kept = {key: value for key, value in metadata.items() if key not in {"labels", "annotations"}}
+    return {
+        **kept,
+        **_present("labels", marks.labels),
+        **_present("annotations", marks.annotations),
+    }
+
+
+def with_flux_opt_out(annotations: Mapping[str, str] | None) -> dict[str, str]:
+    """`annotations` and the keys that keep Flux from setting generated objects back."""
+    return {**(annotations or {}), **dict(names.FLUX_OPT_OUT_ANNOTATIONS)}
+
+
+def service_marks(
+    canary: Canary,
+    target: TargetFacts,
+    name: str,
+    custom: ServiceMetadata | None,
+    live: Object | None,
+) -> Marks:
+    """What the Service `name` of this canary should carry.
+
+    Custom metadata, the selector label with the Service's own name, the Flux opt-out, and the
+    present values of the keys the user told us not to manage.
+    """
+    given = custom or ServiceMetadata()
+    return Marks(
+        labels={
+            **given.labels,
+            target.label_key: name,
+            **_unmanaged(canary, live, "labels"),
+        },
+        annotations={
+            **with_flux_opt_out(given.annotations),
+            **_unmanaged(canary, live, "annotations"),
+        },
+    )
+
+
+def route_marks(canary: Canary, target: TargetFacts, live_apex: Object | None) -> Marks:
+    """What a routing object should carry: the apex Service's marks when `service.apex` is given.
+
+    Without it the object has no labels. That the selector label and unmanaged keys appear only
+    with `service.apex` is a side effect in Flagger that users' selectors may rely on.
+    """
+    custom = canary.spec.service.apex
+    if custom is None:
+        return Marks(labels={}, annotations=with_flux_opt_out(None))
+    return service_marks(canary, target, names.apex_name(canary), custom, live_apex)
+
+
+def _unmanaged(canary: Canary, live: Object | None, field: str) -> dict[str, str]:
+    unmanaged = canary.spec.service.unmanaged_metadata
+    if unmanaged is None or live is None:
+        return {}
+    listed: Iterable[str] = getattr(unmanaged, field)
+    present = live.get("metadata", {}).get(field) or {}
+    return {key: present[key] for key in listed if key in present}
+
+
+def _present(field: str, value: Mapping[str, str]) -> dict[str, Any]:
+    return {field: dict(value)} if value else {}

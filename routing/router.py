@@ -1,0 +1,128 @@
+"""The protocol of a mesh, the roles of the objects written for a canary, and facts of a target.
+
+Pure declarations: codecs implement them, `apply` drives them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple, Protocol, Self
+
+from clients.kube import Object
+from clients.resources import Resource
+from config.canary import Canary
+from config.traffic import TrafficSplit
+
+Live = Mapping[str, Object | None]
+"""Role to the object as last seen; None or absent: there is none, as far as we know."""
+
+
+class Role(StrEnum):
+    """What an object is to its canary; the key under which it is observed and written."""
+
+    CANARY_SERVICE = "canary-service"
+    PRIMARY_SERVICE = "primary-service"
+    APEX_SERVICE = "apex-service"
+    CANARY_RULE = "canary-rule"
+    PRIMARY_RULE = "primary-rule"
+    VIRTUAL_SERVICE = "virtual-service"
+
+
+class Managed(NamedTuple):
+    """One object that is written for a canary, in the canary's namespace."""
+
+    role: str
+    resource: Resource
+    name: str
+
+
+class UnreadableRoute(Exception):
+    """A live route that shows no split; `reason` says why, in words for an event."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class UnroutableCanary(Exception):
+    """A canary whose routing objects cannot be made; `reason` is in words for an event."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerPort:
+    """A port of a regular container; `index` is its place in that container's list."""
+
+    container: str
+    index: int
+    name: str | None
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class TargetFacts:
+    """What Services need to know of the target: its selector label and its containers' ports."""
+
+    label_key: str
+    label_value: str
+    ports: tuple[ContainerPort, ...] = ()
+
+    @classmethod
+    def parse(cls, projection: Mapping[str, Any]) -> Self:
+        """The facts in a target's projection (`selectorLabel`, `ports`).
+
+        Raises ValueError naming the field when the target has no usable selector label.
+        """
+        label = projection.get("selectorLabel")
+        if not label:
+            raise ValueError("target: selectorLabel is missing, allowed is [key, value]")
+        return cls(str(label[0]), str(label[1]), tuple(map(_port, projection.get("ports") or ())))
+
+
+def _port(given: Mapping[str, Any]) -> ContainerPort:
+    return ContainerPort(
+        container=str(given["container"]),
+        index=int(given["index"]),
+        name=given.get("name") or None,
+        number=int(given["containerPort"]),
+    )
+
+
+class Router(Protocol):
+    """A mesh as a codec of pure functions."""
+
+    @property
+    def name(self) -> str:
+        """The provider name."""
+        ...
+
+    @property
+    def carrier(self) -> str | None:
+        """Role of the object that holds the weights; None when the provider moves no traffic."""
+        ...
+
+    def resources(self, canary: Canary) -> tuple[Managed, ...]:
+        """The mesh objects in the order of creation: the carrier after what it depends on."""
+        ...
+
+    def render(
+        self, canary: Canary, target: TargetFacts | None, split: TrafficSplit, live: Live
+    ) -> Mapping[str, Object]:
+        """Role to the object as it should be, fields of `live` that are not ours kept.
+
+        Without `target` (the workload is gone) labels and annotations stay as they are.
+        Raises UnroutableCanary.
+        """
+        ...
+
+    def parse(self, canary: Canary, live: Live) -> TrafficSplit | None:
+        """The split in force; None when there is no route. Inverse of `render`.
+
+        Raises UnreadableRoute for a route that is not one of ours, or no longer.
+        """
+        ...

@@ -1,0 +1,113 @@
+"""The three ClusterIP Services of a canary: apex, primary, canary.
+
+Pure. Rules: the compatibility reference, "The three ClusterIP Services". For targets with a pod
+template; a Kubernetes Service as target has rules of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, assert_never
+
+from clients import resources
+from clients.kube import Object
+from config import names
+from config.canary import Canary
+from config.service import ServiceMetadata
+from config.traffic import RouteStage
+from routing import metadata, ports
+from routing.router import Live, Managed, Role, TargetFacts
+
+
+def managed(canary: Canary, stage: RouteStage) -> tuple[Managed, ...]:
+    """The Services of `stage` in the order of creation.
+
+    Before the primary serves, the apex Service is left as it is: users' traffic passes through it.
+    """
+    private = (
+        Managed(Role.CANARY_SERVICE, resources.SERVICES, names.canary_service(canary)),
+        Managed(Role.PRIMARY_SERVICE, resources.SERVICES, names.primary_service(canary)),
+    )
+    apex = Managed(Role.APEX_SERVICE, resources.SERVICES, names.apex_name(canary))
+    match stage:
+        case RouteStage.SERVICES:
+            return private
+        case RouteStage.EXPOSED:
+            return (*private, apex)
+        case _:
+            assert_never(stage)
+
+
+def render(
+    canary: Canary, target: TargetFacts, stage: RouteStage, live: Live
+) -> Mapping[str, Object]:
+    """Role to the Service as it should be; fields of live Services that are not ours are kept."""
+    return {
+        service.role: _render_one(canary, target, service, live.get(service.role))
+        for service in managed(canary, stage)
+    }
+
+
+def _render_one(
+    canary: Canary, target: TargetFacts, service: Managed, live: Object | None
+) -> Object:
+    marks = metadata.service_marks(
+        canary, target, service.name, _custom_metadata(canary, service.role), live
+    )
+    selector = {target.label_key: _selector_value(target, service.role)}
+    if live is None:
+        return {
+            "apiVersion": resources.SERVICES.api_version,
+            "kind": resources.SERVICES.kind,
+            "metadata": metadata.new_metadata(canary, service.name, marks),
+            "spec": _new_spec(canary, target, selector),
+        }
+    spec = _reconciled_spec(canary, target, selector, live.get("spec") or {})
+    if metadata.is_controlled(live, canary):
+        return {**live, "metadata": metadata.with_marks(live["metadata"], marks), "spec": spec}
+    if spec == live.get("spec"):
+        return live
+    return {**live, "metadata": _opted_out(live["metadata"]), "spec": spec}
+
+
+def _new_spec(canary: Canary, target: TargetFacts, selector: Mapping[str, str]) -> dict[str, Any]:
+    service = canary.spec.service
+    spec: dict[str, Any] = {
+        "type": "ClusterIP",
+        "selector": dict(selector),
+        "ports": ports.service_ports(service, target),
+    }
+    if service.headless:
+        spec["clusterIP"] = "None"
+    if service.traffic_distribution:
+        spec["trafficDistribution"] = service.traffic_distribution
+    return spec
+
+
+def _reconciled_spec(
+    canary: Canary, target: TargetFacts, selector: Mapping[str, str], live: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The live spec with ports and selector set; the rest is decided at creation, or not ours."""
+    present = live.get("ports") or []
+    desired = ports.with_node_ports(ports.service_ports(canary.spec.service, target), present)
+    same = ports.same_ports(desired, present)
+    return {**live, "selector": dict(selector), "ports": present if same else desired}
+
+
+def _opted_out(live: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata of a Service that is someone else's: only Flux is told to leave it alone."""
+    return {**live, "annotations": metadata.with_flux_opt_out(live.get("annotations"))}
+
+
+def _selector_value(target: TargetFacts, role: str) -> str:
+    is_canary = role == Role.CANARY_SERVICE
+    return target.label_value if is_canary else target.label_value + names.PRIMARY_SUFFIX
+
+
+def _custom_metadata(canary: Canary, role: str) -> ServiceMetadata | None:
+    service = canary.spec.service
+    return {
+        Role.APEX_SERVICE: service.apex,
+        Role.PRIMARY_SERVICE: service.primary,
+        Role.CANARY_SERVICE: service.canary,
+    }[Role(role)]

@@ -1,0 +1,98 @@
+"""Builders for routing tests: a canary of `shop` in `prod`, its target, and objects around it."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from clients.kube import Object
+from config.canary import Canary
+from config.traffic import TrafficSplit
+from routing import registry
+from routing.router import Role, TargetFacts
+
+FLUX: Final = {
+    "kustomize.toolkit.fluxcd.io/reconcile": "disabled",
+    "helm.toolkit.fluxcd.io/driftDetection": "disabled",
+}
+OWNER: Final = {
+    "apiVersion": "flagger.app/v1beta1",
+    "kind": "Canary",
+    "name": "shop",
+    "uid": "5e0d0f1a",
+    "controller": True,
+    "blockOwnerDeletion": True,
+}
+TARGET: Final = {"selectorLabel": ["app", "shop"], "ports": []}
+"""The projection of a Deployment `shop` without declared ports."""
+FACTS: Final = TargetFacts("app", "shop")
+
+
+def a_canary(
+    *,
+    analysis: Mapping[str, Any] | None = None,
+    spec: Mapping[str, Any] | None = None,
+    **service: Any,
+) -> Canary:
+    """A canary of Deployment `shop`, port 80; `service` are fields of `spec.service` as written."""
+    return Canary.model_validate(
+        {
+            "metadata": {"name": "shop", "namespace": "prod", "uid": "5e0d0f1a"},
+            "spec": {
+                "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop"},
+                "service": {"port": 80, **service},
+                "analysis": {
+                    "interval": "1m",
+                    "threshold": 5,
+                    "stepWeight": 10,
+                    "maxWeight": 50,
+                    **(analysis or {}),
+                },
+                **(spec or {}),
+            },
+        }
+    )
+
+
+def a_port(number: int, name: str | None = None, container: str = "shop", index: int = 0) -> Any:
+    """A container port as in a target's projection."""
+    return {"container": container, "index": index, "name": name, "containerPort": number}
+
+
+def facts_with(*ports: Any) -> TargetFacts:
+    """Facts of a target whose containers declare `ports`."""
+    return TargetFacts.parse({**TARGET, "ports": list(ports)})
+
+
+def stored(manifest: Object, version: str = "7") -> dict[str, Any]:
+    """The object as the API server would have it after creation."""
+    return {
+        **manifest,
+        "metadata": {**manifest["metadata"], "uid": "u", "resourceVersion": version},
+    }
+
+
+def virtual_service(
+    spec: Mapping[str, Any], *, owned: bool = True, **metadata: Any
+) -> dict[str, Any]:
+    """A live VirtualService `shop`; `owned` by the canary, or the user's own."""
+    owner = {"ownerReferences": [OWNER]} if owned else {}
+    return {
+        "apiVersion": "networking.istio.io/v1beta1",
+        "kind": "VirtualService",
+        "metadata": {
+            "name": "shop",
+            "namespace": "prod",
+            "resourceVersion": "7",
+            **owner,
+            **metadata,
+        },
+        "spec": dict(spec),
+    }
+
+
+def rendered_route(
+    canary: Canary, split: TrafficSplit, live: Object | None = None
+) -> dict[str, Any]:
+    """The VirtualService of `canary` at `split`, over `live`."""
+    router = registry.router("istio")
+    objects = router.render(canary, FACTS, split, {Role.VIRTUAL_SERVICE: live})
+    return dict(objects[Role.VIRTUAL_SERVICE])

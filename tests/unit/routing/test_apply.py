@@ -1,0 +1,401 @@
+"""The one writer of traffic, on a cluster in memory: order, number of calls, conflicts, refusals.
+
+Left out: what the objects look like (test_services, test_istio*), a real API server (contract).
+"""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from clients import errors
+from config.traffic import ALL_TO_PRIMARY, RouteStage, TrafficSplit
+from routing import registry
+from routing.outcome import Applied, Refusal, Rejected, Superseded, Unchanged
+from routing.router import Role
+from tests.unit.routing.canaries import TARGET, a_canary, virtual_service
+from tests.unit.routing.worlds import ROUTES, RULES, World
+
+TEN, TWENTY = TrafficSplit.of(10), TrafficSplit.of(20)
+CONFLICT = errors.Conflict("PATCH /x: 409 changed", status=409, reason="Conflict")
+FORBIDDEN = errors.Permanent("PATCH /x: 403 no", status=403, reason="Forbidden")
+BUSY = errors.Transient(
+    "PATCH /x: 429 slow down",
+    status=429,
+    reason="TooManyRequests",
+    retry_after=timedelta(seconds=3),
+)
+
+
+@pytest.fixture
+def world() -> World:
+    """A canary without any objects yet."""
+    return World()
+
+
+@pytest.fixture
+def rolling() -> World:
+    """A canary at 10 percent, seen by the watch."""
+    world = World()
+    world.exposed(TEN)
+    return world
+
+
+def test_before_exposure_only_the_two_private_services_are_created(world: World) -> None:
+    """Canary then primary, by creation alone: no reads first."""
+    outcome = world.apply(ALL_TO_PRIMARY, stage=RouteStage.SERVICES)
+    assert isinstance(outcome, Applied)
+    assert list(outcome.written) == [Role.CANARY_SERVICE, Role.PRIMARY_SERVICE]
+    assert world.requests() == ["create services/shop-canary", "create services/shop-primary"]
+
+
+def test_first_exposure_leads_no_request_to_something_that_is_not_there(world: World) -> None:
+    """Services before the rules that name them, the weights last."""
+    world.apply(ALL_TO_PRIMARY)
+    assert world.requests() == [
+        "create services/shop-canary",
+        "create services/shop-primary",
+        "create services/shop",
+        "create destinationrules/shop-canary",
+        "create destinationrules/shop-primary",
+        "create virtualservices/shop",
+    ]
+    assert world.in_force() == ALL_TO_PRIMARY
+
+
+def test_a_weight_step_is_exactly_one_patch(rolling: World) -> None:
+    """D-50: with fresh live objects nothing is read first."""
+    outcome = rolling.apply(TWENTY)
+    assert isinstance(outcome, Applied)
+    assert set(outcome.written) == {Role.VIRTUAL_SERVICE}
+    assert rolling.requests() == ["patch virtualservices/shop"]
+    assert rolling.in_force() == TWENTY
+
+
+def test_an_intent_in_force_costs_no_call(rolling: World) -> None:
+    """D-51: nothing differs, nothing is asked of the API server."""
+    assert rolling.apply(TEN) == Unchanged()
+    assert rolling.requests() == []
+
+
+def test_weights_edited_while_idle_are_set_back_in_the_cluster(rolling: World) -> None:
+    """D-43: drift in the weights is drift."""
+    rolling.apply(ALL_TO_PRIMARY)
+    rolling.observe()
+    spec = virtual_service({})["spec"] | {
+        "http": [
+            {
+                "route": [
+                    {"destination": {"host": "shop-primary"}, "weight": 50},
+                    {"destination": {"host": "shop-canary"}, "weight": 50},
+                ]
+            }
+        ]
+    }
+    rolling.edit(Role.VIRTUAL_SERVICE, {"spec": spec})
+    rolling.observe()
+    assert isinstance(rolling.apply(ALL_TO_PRIMARY), Applied)
+    assert rolling.in_force() == ALL_TO_PRIMARY
+
+
+def test_an_edit_of_the_canary_in_mid_rollout_keeps_the_weights(rolling: World) -> None:
+    """D-8: the rewrite for a new host carries the weights of the rollout."""
+    rolling.canary = a_canary(hosts=["shop.example.com"])
+    assert isinstance(rolling.apply(TEN), Applied)
+    assert rolling.requests() == ["patch virtualservices/shop"]
+    assert rolling.in_force() == TEN
+
+
+def test_a_conflict_is_resolved_at_once_and_loses_nobodys_fields(rolling: World) -> None:
+    """D-40, D-53: the object is read again and rendered again, the other writer's field stays."""
+    rolling.edit(Role.VIRTUAL_SERVICE, {"spec": {"exportTo": ["."]}})
+    outcome = rolling.apply(TWENTY)
+    assert isinstance(outcome, Applied)
+    assert rolling.requests() == [
+        "patch virtualservices/shop",
+        "get virtualservices/shop",
+        "patch virtualservices/shop",
+    ]
+    assert rolling.in_force() == TWENTY
+    assert outcome.written[Role.VIRTUAL_SERVICE]["spec"]["exportTo"] == ["."]
+
+
+def test_a_conflict_that_leaves_nothing_to_do_is_reported_as_seen(rolling: World) -> None:
+    """Someone else wrote the same split: what was read is handed back, nothing is written."""
+    stale = dict(rolling.seen)
+    rolling.apply(TWENTY)
+    rolling.seen = stale
+    outcome = rolling.apply(TWENTY)
+    assert isinstance(outcome, Unchanged)
+    assert set(outcome.seen) == {Role.VIRTUAL_SERVICE}
+    assert rolling.requests() == ["patch virtualservices/shop", "get virtualservices/shop"]
+
+
+def test_conflicts_without_end_are_given_up_after_three_writes(rolling: World) -> None:
+    """The loop is bounded; the caller tries again later."""
+    rolling.fail(CONFLICT, verb="patch", times=9)
+    outcome = rolling.apply(TWENTY)
+    assert isinstance(outcome, Rejected)
+    assert (outcome.reason, outcome.retriable, outcome.split_in_force) == ("Conflict", True, False)
+    assert outcome.message == "VirtualService shop.prod update failed: PATCH /x: 409 changed"
+    assert [request.split()[0] for request in rolling.requests()] == [
+        "patch", "get", "patch", "get", "patch",
+    ]  # fmt: skip
+
+
+def test_an_older_intent_never_overwrites_a_newer_write(rolling: World) -> None:
+    """Invariant 5: after a conflict a writer whose intent was replaced leaves the object alone."""
+    stale = dict(rolling.seen)
+    rolling.apply(TrafficSplit.of(0))
+    rolling.seen = stale
+    outcome = rolling.apply(TWENTY, superseded=lambda: True)
+    assert isinstance(outcome, Superseded)
+    assert rolling.requests() == ["patch virtualservices/shop"]
+    assert rolling.in_force() == ALL_TO_PRIMARY
+
+
+def test_an_object_deleted_by_someone_is_created_again(rolling: World) -> None:
+    """404 on a patch: the watch had not caught up."""
+    rolling.remove(Role.VIRTUAL_SERVICE)
+    assert isinstance(rolling.apply(TWENTY), Applied)
+    assert rolling.requests() == [
+        "patch virtualservices/shop",
+        "get virtualservices/shop",
+        "create virtualservices/shop",
+    ]
+    assert rolling.in_force() == TWENTY
+
+
+def test_an_object_that_exists_unseen_is_read_and_taken_over(world: World) -> None:
+    """AlreadyExists on creation: a user's VirtualService, its spec noted, its fields kept."""
+    users = virtual_service(
+        {"hosts": ["shop"], "exportTo": ["."], "http": [{"route": []}]}, owned=False
+    )
+    users["metadata"].pop("resourceVersion")
+    world.create(Role.VIRTUAL_SERVICE, users)
+    assert isinstance(world.apply(ALL_TO_PRIMARY), Applied)
+    assert world.requests()[-3:] == [
+        "create virtualservices/shop",
+        "get virtualservices/shop",
+        "patch virtualservices/shop",
+    ]
+    taken = world.in_cluster(Role.VIRTUAL_SERVICE)
+    assert taken is not None
+    assert taken["spec"]["exportTo"] == ["."]
+    assert "flagger.kubernetes.io/original-configuration" in taken["metadata"]["annotations"]
+    assert "ownerReferences" not in taken["metadata"]
+
+
+def test_a_write_whose_answer_was_lost_is_not_made_twice(world: World) -> None:
+    """The creation went through; repeating it finds the object and leaves it as it is."""
+    world.fail(errors.Transient("timed out"), verb="create", resource=ROUTES, after=True)
+    first = world.apply(ALL_TO_PRIMARY)
+    assert isinstance(first, Rejected)
+    assert first.retriable
+    written = world.in_cluster(Role.VIRTUAL_SERVICE)
+    assert isinstance(world.apply(ALL_TO_PRIMARY), Unchanged)
+    assert world.in_cluster(Role.VIRTUAL_SERVICE) == written
+
+
+def test_a_rollback_writes_the_weights_before_anything_else(rolling: World) -> None:
+    """D-17: with every object out of place, the VirtualService goes first."""
+    rolling.canary = a_canary(port=8080, trafficPolicy={"loadBalancer": {"simple": "RANDOM"}})
+    rolling.apply(ALL_TO_PRIMARY)
+    assert rolling.requests()[0] == "patch virtualservices/shop"
+    assert len(rolling.requests()) == 6
+
+
+@pytest.mark.parametrize("weights", [(0, 0), (70, 70)])
+def test_a_rollback_over_an_unreadable_route_writes_it_first(
+    rolling: World, weights: tuple[int, int]
+) -> None:
+    """D-17: weights that make no sense are replaced, not stumbled over."""
+    hosts = zip(("shop-primary", "shop-canary"), weights, strict=True)
+    route = [{"destination": {"host": host}, "weight": weight} for host, weight in hosts]
+    rolling.edit(Role.VIRTUAL_SERVICE, {"spec": {"http": [{"route": route}]}})
+    rolling.observe()
+    rolling.canary = a_canary(port=8080)
+    assert isinstance(rolling.apply(ALL_TO_PRIMARY), Applied)
+    assert rolling.requests()[0] == "patch virtualservices/shop"
+    assert rolling.in_force() == ALL_TO_PRIMARY
+
+
+def test_a_missing_primary_service_is_made_before_requests_are_led_to_it(rolling: World) -> None:
+    """Even in a rollback: 100 percent to nothing would be worse than a bad canary."""
+    rolling.remove(Role.PRIMARY_SERVICE)
+    rolling.observe()
+    rolling.apply(ALL_TO_PRIMARY)
+    assert rolling.requests() == ["create services/shop-primary", "patch virtualservices/shop"]
+
+
+def test_a_missing_rule_does_not_delay_a_rollback(rolling: World) -> None:
+    """The route is ours: its weights move before a DestinationRule is put back."""
+    rolling.remove(Role.PRIMARY_RULE)
+    rolling.observe()
+    rolling.apply(ALL_TO_PRIMARY)
+    assert rolling.requests() == [
+        "patch virtualservices/shop",
+        "create destinationrules/shop-primary",
+    ]
+
+
+def test_a_route_of_someone_else_is_taken_over_last(world: World) -> None:
+    """It leads to the apex Service until all of ours are there."""
+    users = virtual_service({"http": [{"route": [{"destination": {"host": "shop"}}]}]}, owned=False)
+    users["metadata"].pop("resourceVersion")
+    world.create(Role.VIRTUAL_SERVICE, users)
+    world.observe()
+    world.apply(ALL_TO_PRIMARY)
+    assert world.requests()[-1] == "patch virtualservices/shop"
+
+
+@pytest.mark.parametrize("error", [FORBIDDEN, BUSY, CONFLICT])
+def test_no_other_objects_failure_keeps_the_weights_from_being_written(
+    world: World, error: errors.ClientError
+) -> None:
+    """D-17: the failure is reported, the split is in force all the same."""
+    world.apply(ALL_TO_PRIMARY, stage=RouteStage.SERVICES)
+    world.observe()
+    for verb in ("create", "get"):
+        world.fail(error, verb=verb, resource=RULES, times=9)
+    outcome = world.apply(TWENTY)
+    assert isinstance(outcome, Rejected)
+    assert outcome.split_in_force
+    assert outcome.role == Role.CANARY_RULE
+    assert world.in_force() == TWENTY
+
+
+def test_while_the_server_does_not_answer_only_the_weights_are_tried(world: World) -> None:
+    """Each call may cost a whole timeout: of six objects two are tried."""
+    world.fail(errors.Transient("connecting timed out"), times=99)
+    world.seen = {Role.PRIMARY_SERVICE: {"metadata": {}, "spec": {}}}
+    outcome = world.apply(ALL_TO_PRIMARY)
+    assert isinstance(outcome, Rejected)
+    assert outcome.role == Role.VIRTUAL_SERVICE
+    assert world.requests() == ["create services/shop-canary", "create virtualservices/shop"]
+
+
+def test_weights_are_not_moved_to_a_service_that_could_not_be_made(world: World) -> None:
+    """Requests led to nothing would all fail; the refusal says what is missing."""
+    world.fail(FORBIDDEN, verb="create", resource="services", name="shop-primary")
+    outcome = world.apply(ALL_TO_PRIMARY)
+    assert isinstance(outcome, Rejected)
+    assert world.in_cluster(Role.VIRTUAL_SERVICE) is None
+    missing, refused = outcome.refusals
+    assert missing == Refusal(
+        Role.VIRTUAL_SERVICE,
+        "DestinationMissing",
+        "VirtualService shop.prod update failed: service shop-primary does not exist",
+        retriable=True,
+    )
+    assert refused.message == (
+        "reconcileService failed: service shop-primary create error: PATCH /x: 403 no"
+    )
+    assert not refused.retriable
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "retriable", "retry_after"),
+    [
+        (FORBIDDEN, "Forbidden", False, None),
+        (BUSY, "TooManyRequests", True, timedelta(seconds=3)),
+        (errors.Transient("PATCH /x: timed out"), "Transient", True, None),
+        (errors.Permanent("PATCH /x: 422", status=422, reason="Invalid"), "Invalid", False, None),
+    ],
+)
+def test_a_refused_weight_step_says_what_why_and_whether_to_retry(
+    rolling: World, error: Any, reason: str, retriable: bool, retry_after: timedelta | None
+) -> None:
+    """Flagger's text, a reason from the API server, and when to try again."""
+    rolling.fail(error, verb="patch")
+    assert rolling.apply(TWENTY) == Rejected(
+        (
+            Refusal(
+                Role.VIRTUAL_SERVICE,
+                reason,
+                f"VirtualService shop.prod update failed: {error.message}",
+                retriable,
+                retry_after,
+            ),
+        ),
+        written={},
+        seen={},
+        split_in_force=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("matching", "message"),
+    [
+        (
+            {"resource": "services", "name": "shop-canary"},
+            "reconcileService failed: service shop-canary create error: PATCH /x: 403 no",
+        ),
+        (
+            {"resource": RULES, "name": "shop-primary"},
+            (
+                "reconcileDestinationRule failed: DestinationRule shop-primary.prod create error: "
+                "PATCH /x: 403 no"
+            ),
+        ),
+        (
+            {"resource": ROUTES},
+            (
+                "reconcileVirtualService failed: VirtualService shop.prod create error: "
+                "PATCH /x: 403 no"
+            ),
+        ),
+    ],
+)
+def test_each_refusal_names_its_object(
+    world: World, matching: dict[str, str], message: str
+) -> None:
+    """The prefixes users know from Warning events."""
+    world.fail(FORBIDDEN, verb="create", **matching)
+    outcome = world.apply(ALL_TO_PRIMARY)
+    assert isinstance(outcome, Rejected)
+    assert outcome.message == message
+
+
+def test_a_namespace_or_kind_that_is_missing_is_not_retried(world: World) -> None:
+    """404 on a creation: no read could help."""
+    world.fail(errors.NotFound("POST /x: 404", status=404, reason="NotFound"), resource=ROUTES)
+    outcome = world.apply(ALL_TO_PRIMARY)
+    assert isinstance(outcome, Rejected)
+    assert (outcome.reason, outcome.retriable) == ("NotFound", False)
+
+
+def test_an_invalid_delegate_is_refused_in_flaggers_words(world: World) -> None:
+    """The Services are made all the same."""
+    world.canary = a_canary(delegation=True, hosts=["x"])
+    outcome = world.apply(ALL_TO_PRIMARY)
+    assert isinstance(outcome, Rejected)
+    assert not outcome.retriable
+    assert outcome.message == (
+        "reconcileVirtualService failed: VirtualService shop.prod cannot have hosts and gateways "
+        "when delegation enabled"
+    )
+    assert world.in_cluster(Role.APEX_SERVICE) is not None
+
+
+def test_a_rollback_needs_no_workload(rolling: World) -> None:
+    """With the target gone the Services stay as they are and the weights move."""
+    rolling.canary = a_canary(port=8080)
+    assert isinstance(rolling.apply(ALL_TO_PRIMARY, target=None), Applied)
+    assert rolling.requests() == ["patch virtualservices/shop"]
+    assert rolling.in_force() == ALL_TO_PRIMARY
+
+
+def test_the_live_objects_given_are_not_modified(rolling: World) -> None:
+    """What the caller observed stays what it observed."""
+    before = repr(rolling.seen)
+    rolling.apply(TWENTY)
+    assert repr(rolling.seen) == before
+
+
+def test_an_unknown_provider_is_not_applied_as_istio(world: World) -> None:
+    """D-94: it is refused before any call."""
+    world.canary = a_canary(spec={"provider": "linkerd"})
+    with pytest.raises(registry.UnknownProvider):
+        world.apply(ALL_TO_PRIMARY, target=TARGET)
+    assert world.requests() == []

@@ -1,0 +1,144 @@
+"""Properties of the Istio codec over any split, any service options and any live object."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.traffic import TrafficSplit
+from routing import diff, registry
+from routing.router import Role, UnreadableRoute
+from tests.unit.routing.canaries import FACTS, a_canary, stored, virtual_service
+
+ISTIO = registry.router("istio")
+
+names = st.sampled_from(["shop", "front", "a", "shop-canary", "shop-primary"])
+texts = st.sampled_from(["", "a", "*", "mesh", "shop", "x.example.com", "/"])
+matches = st.fixed_dictionaries(
+    {},
+    optional={
+        "uri": st.fixed_dictionaries({"prefix": texts}),
+        "port": st.integers(1, 65535),
+        "headers": st.dictionaries(texts, st.fixed_dictionaries({"exact": texts})),
+    },
+)
+services = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": names,
+        "port": st.integers(1, 65535),
+        "appProtocol": st.sampled_from(["http", "grpc", "tcp", "TCP"]),
+        "hosts": st.lists(texts, max_size=3),
+        "gateways": st.lists(texts, max_size=3),
+        "portDiscovery": st.booleans(),
+        "timeout": texts,
+        "match": st.lists(matches, max_size=3),
+        "rewrite": st.fixed_dictionaries({}, optional={"uri": texts, "type": texts}),
+        "retries": st.fixed_dictionaries({}, optional={"attempts": st.integers(0, 9)}),
+        "headers": st.fixed_dictionaries(
+            {}, optional={"request": st.fixed_dictionaries({"set": st.dictionaries(texts, texts)})}
+        ),
+        "trafficPolicy": st.just({"loadBalancer": {"simple": "RANDOM"}}),
+        "apex": st.fixed_dictionaries({"labels": st.dictionaries(texts, texts)}),
+    },
+)
+delegates = st.fixed_dictionaries({"delegation": st.just(True), "portDiscovery": st.booleans()})
+canaries = st.builds(
+    lambda service, weight: a_canary(analysis={"mirrorWeight": weight}, **service),
+    services | delegates,
+    st.integers(0, 100),
+)
+splits = st.builds(
+    lambda weight, mirrored: TrafficSplit.of(weight, mirrored=mirrored),
+    st.integers(0, 100),
+    st.booleans(),
+)
+json_values: Any = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | texts,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(texts, inner, max_size=2),
+    max_leaves=5,
+)
+destinations = st.fixed_dictionaries(
+    {"destination": st.fixed_dictionaries({"host": names})},
+    optional={"weight": st.integers(0, 100), "headers": json_values},
+)
+rules = st.fixed_dictionaries(
+    {},
+    optional={
+        "route": st.lists(destinations, max_size=3),
+        "mirror": st.fixed_dictionaries({"host": names}),
+        "mirrorPercentage": json_values,
+        "match": json_values,
+        "unknown": json_values,
+    },
+)
+routes = st.none() | st.builds(
+    virtual_service,
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "http": st.lists(rules, max_size=3),
+            "tcp": st.lists(rules, max_size=3),
+            "hosts": st.lists(texts, max_size=2),
+            "exportTo": json_values,
+        },
+    ),
+    owned=st.booleans(),
+    annotations=st.dictionaries(texts, texts, max_size=2),
+)
+
+
+def is_tcp(canary: Any) -> bool:
+    """Whether the canary's service speaks plain TCP."""
+    return (canary.spec.service.app_protocol or "").lower() == "tcp"
+
+
+@given(canaries, splits, routes)
+def test_what_is_rendered_is_what_is_read(canary: Any, split: TrafficSplit, live: Any) -> None:
+    """parse(render(split)) is split, whatever was there before; TCP alone cannot mirror."""
+    expected = TrafficSplit(split.primary, split.canary) if is_tcp(canary) else split
+    rendered = ISTIO.render(canary, FACTS, split, {Role.VIRTUAL_SERVICE: live})
+    assert expected == ISTIO.parse(canary, rendered)
+
+
+@given(canaries, splits, routes)
+def test_rendering_what_was_rendered_changes_nothing(
+    canary: Any, split: TrafficSplit, live: Any
+) -> None:
+    """A second application finds nothing to write: no write follows from our own write."""
+    once = ISTIO.render(canary, FACTS, split, {Role.VIRTUAL_SERVICE: live})
+    written = {role: stored(manifest) for role, manifest in once.items()}
+    again = ISTIO.render(canary, FACTS, split, written)
+    assert all(diff.change(written[role], again[role]) is None for role in once)
+
+
+@given(canaries, splits, splits)
+def test_moving_between_two_splits_touches_rules_only(
+    canary: Any, before: TrafficSplit, after: TrafficSplit
+) -> None:
+    """Of a route of ours a step changes `spec.http` or `spec.tcp`, or nothing at all."""
+    written = {
+        role: stored(manifest) for role, manifest in ISTIO.render(canary, FACTS, before, {}).items()
+    }
+    moved = ISTIO.render(canary, FACTS, after, written)
+    bodies = {
+        role: change.body
+        for role in moved
+        if (change := diff.change(written[role], moved[role])) is not None
+    }
+    kind = "tcp" if is_tcp(canary) else "http"
+    assert set(bodies) <= {Role.VIRTUAL_SERVICE}
+    assert all(set(body) == {"metadata", "spec"} for body in bodies.values())
+    assert all(set(body["spec"]) == {kind} for body in bodies.values())
+
+
+@given(canaries, routes)
+def test_reading_any_route_gives_a_split_none_or_a_reason(canary: Any, live: Any) -> None:
+    """Nothing a user writes into a route makes reading it crash."""
+    seen: TrafficSplit | str | None
+    try:
+        seen = ISTIO.parse(canary, {Role.VIRTUAL_SERVICE: live})
+    except UnreadableRoute as unreadable:
+        seen = unreadable.reason
+    assert (seen is None) == (live is None)
+    assert not isinstance(seen, str) or seen.startswith("VirtualService ")

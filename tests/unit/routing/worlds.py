@@ -1,0 +1,105 @@
+"""A cluster in memory with one canary in it, and the applier that works on it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from clients import resources
+from clients.clock import ManualClock
+from clients.errors import NotFound
+from clients.kube import Object
+from clients.kube_faults import Fault
+from clients.kube_memory import KubeMemory
+from config.canary import Canary
+from config.traffic import RouteIntent, RouteStage, TrafficSplit
+from routing import apply, registry, services
+from routing.outcome import Outcome
+from routing.router import Managed, Role
+from tests.unit.routing.canaries import TARGET, a_canary
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class World:
+    """The cluster, and what a watch would have shown of the canary's objects so far."""
+
+    canary: Canary = field(default_factory=a_canary)
+    kube: KubeMemory = field(default_factory=lambda: KubeMemory(ManualClock(START)))
+    seen: dict[str, Object | None] = field(default_factory=dict)
+
+    def apply(
+        self,
+        split: TrafficSplit,
+        *,
+        stage: RouteStage = RouteStage.EXPOSED,
+        target: Mapping[str, Any] | None = TARGET,
+        superseded: Callable[[], bool] = lambda: False,
+    ) -> Outcome:
+        """How applying an intent ended, with live objects as last seen; calls are counted anew."""
+        self.kube.calls.clear()
+        intent = RouteIntent(1, stage, split)
+        applier = apply.Applier(self.kube)
+        return applier.apply(self.canary, target, intent, self.seen, superseded=superseded)
+
+    def observe(self) -> None:
+        """Let the watch catch up."""
+        self.seen = {managed.role: self.find(managed) for managed in self.objects()}
+        self.kube.calls.clear()
+
+    def exposed(self, split: TrafficSplit) -> None:
+        """Bring the world to `split`, seen by the watch."""
+        self.apply(split)
+        self.observe()
+
+    def objects(self) -> tuple[Managed, ...]:
+        """All objects of the canary."""
+        mesh = registry.router("istio").resources(self.canary)
+        return (*services.managed(self.canary, RouteStage.EXPOSED), *mesh)
+
+    def find(self, managed: Managed) -> Object | None:
+        """The object as it is in the cluster."""
+        try:
+            return self.kube.get(managed.resource, "prod", managed.name)
+        except NotFound:
+            return None
+
+    def in_cluster(self, role: Role) -> Object | None:
+        """The object in `role` as it is in the cluster; not counted as a call."""
+        calls = list(self.kube.calls)
+        found = self.find(next(managed for managed in self.objects() if managed.role == role))
+        self.kube.calls[:] = calls
+        return found
+
+    def in_force(self) -> TrafficSplit | None:
+        """The split that the cluster's VirtualService holds."""
+        route = self.in_cluster(Role.VIRTUAL_SERVICE)
+        return registry.in_force(self.canary, {Role.VIRTUAL_SERVICE: route})
+
+    def requests(self) -> list[str]:
+        """The requests since the last application, as `verb resource/name`, in order."""
+        return [f"{call.verb} {call.resource}/{call.name}" for call in self.kube.calls]
+
+    def edit(self, role: Role, patch: Mapping[str, Any]) -> None:
+        """Someone else's merge patch, unseen by the watch."""
+        managed = next(one for one in self.objects() if one.role == role)
+        self.kube.patch(managed.resource, "prod", managed.name, patch)
+
+    def remove(self, role: Role) -> None:
+        """Someone deletes an object, unseen by the watch."""
+        managed = next(one for one in self.objects() if one.role == role)
+        self.kube.delete(managed.resource, "prod", managed.name)
+
+    def create(self, role: Role, body: Object) -> None:
+        """Someone creates an object, unseen by the watch."""
+        managed = next(one for one in self.objects() if one.role == role)
+        self.kube.create(managed.resource, "prod", body)
+
+    def fail(self, error: Any, **matching: Any) -> None:
+        """The next matching request fails with `error`, or runs it when it can be called."""
+        self.kube.faults.add(Fault(error, **matching))
+
+
+ROUTES = resources.VIRTUAL_SERVICES.plural
+RULES = resources.DESTINATION_RULES.plural
