@@ -1,0 +1,1 @@
+"""The embedded default: an in-process cluster (API server, controllers, mesh, Prometheus)."""
