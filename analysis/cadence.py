@@ -1,0 +1,43 @@
+"""When the next analysis is due: steady, never shortened, and not everybody's at once."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Final
+
+from config.refs import CanaryRef
+
+SPREAD: Final = 0.02
+"""Share of an interval over which first checks are spread. A rollout may take 5 % longer than its
+intervals add up to; this spends less than half of it, once."""
+
+TOLERANCE: Final = 0.1
+"""Share of an interval by which a check may be late, or a route in force late, without the next
+check being moved: beyond it a revision would be judged on traffic it barely had."""
+
+
+def offset(ref: CanaryRef, period: timedelta) -> timedelta:
+    """A share of `period`, 0 <= offset < period, that is always the same for `ref`."""
+    digest = hashlib.sha256(str(ref).encode()).digest()
+    return period * (int.from_bytes(digest[:8], "big") / 2**64)
+
+
+def first_check(ref: CanaryRef, now: datetime, interval: timedelta) -> datetime:
+    """When a rollout that takes its first step `now` is measured first."""
+    return now + interval + offset(ref, interval * SPREAD)
+
+
+def next_check(due: datetime, now: datetime, interval: timedelta) -> datetime:
+    """The check after the one that was due at `due` and is made `now`.
+
+    Keeps the beat when about on time; a late check delays the ones after it instead of shortening
+    what they measure.
+    """
+    late = now - due
+    return (due if late <= interval * TOLERANCE else now) + interval
+
+
+def measurable_at(check_at: datetime, in_force_since: datetime, interval: timedelta) -> datetime:
+    """When a split that is in force since `in_force_since` may be judged, `check_at` at the earliest."""
+    return max(check_at, in_force_since + interval * (1 - TOLERANCE))

@@ -1,0 +1,112 @@
+"""The Canary status as a projection of the rollout state; pure.
+
+Source: the CRD reference, "Canary.status" and "Condition Promoted".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from analysis.phases import Phase, shown
+from analysis.state import RolloutState
+from config.canary import Canary
+
+_PROMOTED: Final[Mapping[Phase, tuple[str, str]]] = {
+    Phase.INITIALIZING: ("Unknown", "New {kind} detected, starting initialization."),
+    Phase.INITIALIZED: ("True", "{kind} initialization completed."),
+    Phase.PROGRESSING: ("Unknown", "New revision detected, progressing canary analysis."),
+    Phase.PROMOTING: ("Unknown", "Canary analysis completed, starting primary rolling update."),
+    Phase.FINALISING: ("Unknown", "Canary analysis completed, routing all traffic to primary."),
+    Phase.SUCCEEDED: ("True", "Canary analysis completed successfully, promotion finished."),
+    Phase.FAILED: ("False", "Canary analysis failed, {kind} scaled to zero."),
+    Phase.PROMOTION_FAILED: (
+        "False",
+        "Promotion failed, primary not ready: all traffic stays on {kind}, which keeps running.",
+    ),
+}
+"""Status and message of the condition `Promoted` per phase; its reason is the phase shown."""
+
+
+def status(
+    state: RolloutState, version: int, canary: Canary | None, present: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The `.status` to write for `state`; `present` are the conditions now on the object.
+
+    `canary` is None when no manifest of it was ever accepted.
+    """
+    conditions = [
+        condition
+        for condition in (_promoted(state, canary, present), _accepted(state, present))
+        if condition is not None
+    ]
+    return {
+        "phase": shown(state.phase),
+        "canaryWeight": state.route.split.canary,
+        "failedChecks": state.failed_checks,
+        "iterations": state.iterations,
+        "lastAppliedSpec": state.applied,
+        "lastPromotedSpec": state.promoted,
+        "lastTransitionTime": timestamp(state.since),
+        "stateVersion": version,
+        "conditions": conditions,
+    }
+
+
+def says_more(wanted: Mapping[str, Any], present: Mapping[str, Any]) -> bool:
+    """Whether `wanted` differs from `present` in anything but the version it was made from."""
+    return any(
+        present.get(key) != value for key, value in wanted.items() if key != "stateVersion"
+    )
+
+
+def timestamp(moment: datetime) -> str:
+    """`moment` as Kubernetes writes times: UTC, whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _promoted(
+    state: RolloutState, canary: Canary | None, present: Sequence[Mapping[str, Any]]
+) -> dict[str, Any] | None:
+    """The condition that clients wait for; none before initialization has begun."""
+    if state.phase is Phase.NEW:
+        return None
+    value, message = _PROMOTED[state.phase]
+    kind = canary.spec.target_ref.kind if canary else "Deployment"
+    text = message.format(kind=kind)
+    return _condition("Promoted", value, shown(state.phase), text, state.since, present)
+
+
+def _accepted(
+    state: RolloutState, present: Sequence[Mapping[str, Any]]
+) -> dict[str, Any] | None:
+    """What is wrong with the manifest; absent as long as nothing ever was."""
+    verdict = state.acceptance
+    if verdict is None:
+        return None
+    value = "True" if verdict.accepted else "False"
+    return _condition(
+        "Accepted", value, verdict.reason, verdict.message, verdict.since, present
+    )
+
+
+def _condition(
+    kind: str,
+    value: str,
+    reason: str,
+    message: str,
+    since: datetime,
+    present: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """A condition whose transition time stays while its status does."""
+    before = next((item for item in present if item.get("type") == kind), {})
+    same = before.get("status") == value
+    return {
+        "type": kind,
+        "status": value,
+        "reason": reason,
+        "message": message,
+        "lastUpdateTime": timestamp(since),
+        "lastTransitionTime": before.get("lastTransitionTime") if same else timestamp(since),
+    }

@@ -1,0 +1,74 @@
+"""What rules can answer: a decision, a question, or rest. All of them values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from analysis.events import Event
+from analysis.findings import Findings
+from analysis.observation import Observation
+from analysis.state import RolloutState
+from config.canary import Canary
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A new state and the story of it; it becomes true when it is committed.
+
+    `reason` is CamelCase, `due` when to look again (None: nothing is expected to happen by
+    itself). `rule` is set by `decide`, which knows whose decision it is. Effects are not listed:
+    they are the difference between the state and what is confirmed (`effects.outstanding`).
+    """
+
+    reason: str
+    message: str
+    state: RolloutState
+    events: tuple[Event, ...] = ()
+    due: datetime | None = None
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AskChecks:
+    """The metric checks of the canary must be known to decide."""
+
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AskProviders:
+    """Whether the metric servers answer must be known to decide."""
+
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Nothing to do before `until`; None when only the world can change that."""
+
+    until: datetime | None = None
+    rule: str = ""
+
+
+Outcome = Decision | AskChecks | AskProviders | Rest
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a rule is asked about: an accepted canary, its state, and what was found out."""
+
+    observation: Observation
+    findings: Findings
+    canary: Canary
+    state: RolloutState
+
+    @property
+    def now(self) -> datetime:
+        """The moment of the observation."""
+        return self.observation.now
+
+
+Rule = Callable[[Case], Outcome | None]
+"""None passes the case on to the next rule of the chain."""

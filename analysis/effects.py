@@ -1,0 +1,50 @@
+"""What must still be brought about: the difference between what is desired and confirmed."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from analysis.observation import Confirmed
+from analysis.phases import Phase
+from analysis.state import RolloutState
+
+
+class Effect(StrEnum):
+    """One kind of write, each with a single kind of worker behind it."""
+
+    ROUTE = "route"
+    WORKLOAD = "workload"
+    REPORT = "report"
+
+
+REPAIR: Final = timedelta(seconds=2)
+"""How long an effect may stay unconfirmed before it is asked for again: the answer to a lost
+message. Long against a write (some ms), short against the shortest interval (10 s)."""
+
+
+def outstanding(state: RolloutState, version: int, confirmed: Confirmed) -> frozenset[Effect]:
+    """The effects that `state`, committed as `version`, still wants."""
+    wanted = {
+        Effect.ROUTE: confirmed.route_seq < state.route.seq,
+        Effect.WORKLOAD: confirmed.workload_seq < state.workload.seq,
+        Effect.REPORT: confirmed.report_version < version,
+    }
+    return frozenset(effect for effect, missing in wanted.items() if missing)
+
+
+def awaits_route(state: RolloutState, now: datetime) -> bool:
+    """Whether the rollout goes on as soon as its route is in force, not just at its next check."""
+    return state.phase is not Phase.PROGRESSING or state.check_at is None or state.check_at <= now
+
+
+def due(state: RolloutState, planned: datetime | None, now: datetime) -> datetime | None:
+    """When to look again at a state just committed, `planned` at the latest (None: no plan).
+
+    A state that waits for its own effects is looked at soon, so a lost message costs `REPAIR`. A
+    canary under analysis is not: its next check is planned, and notices what is missing.
+    """
+    if state.phase is Phase.PROGRESSING and state.check_at is not None:
+        return planned
+    return now + REPAIR if planned is None else min(planned, now + REPAIR)

@@ -1,0 +1,116 @@
+"""What was found out for one tick: measurements, judged checks, answered hooks.
+
+Made by the metric reader, the judges and the hook tasks; read by the rules. Only values: whoever
+measures never raises, a failure to measure is a finding too. Hook results travel through the
+Celery result backend, hence their JSON form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Self, TypeVar
+
+from analysis.verdicts import Effect, Reason, Verdict
+
+_T = TypeVar("_T")
+_KINDS_OF_ABSENCE = (Verdict.NO_DATA, Verdict.ERROR)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A number a metrics server gave; infinities are numbers, NaN is not (it is an Absent)."""
+
+    value: float
+    took: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Why there is no number: NO_DATA or ERROR, with the cause in `message`."""
+
+    verdict: Verdict
+    reason: Reason
+    message: str
+    took: timedelta = timedelta(0)
+
+    def __post_init__(self) -> None:
+        if self.verdict not in _KINDS_OF_ABSENCE:
+            raise ValueError(f"verdict {self.verdict} needs a value; allowed: no-data, error")
+
+
+Measurement = Sample | Absent
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One judged check.
+
+    `message` is the text of the Warning event (lifecycle reference, 22.3), empty when the check
+    passed. `value`, `minimum` and `maximum` are in `unit` ("%", "ms", or "" for queries of the
+    user); a bound that does not exist is None. `took` is the time the answer took.
+    """
+
+    metric: str
+    verdict: Verdict
+    effect: Effect
+    value: float | None
+    message: str
+    reason: Reason
+    took: timedelta = timedelta(0)
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HookResult:
+    """The answer of one webhook; `message` says what went wrong, empty when `ok`."""
+
+    name: str
+    type: str
+    ok: bool
+    message: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as JSON-ready data; `from_dict` is the inverse."""
+        return {"name": self.name, "type": self.type, "ok": self.ok, "message": self.message}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The result that `to_dict` wrote.
+
+        Raises ValueError naming the key that is missing or of a wrong type.
+        """
+        return cls(
+            name=_typed(data, "name", str),
+            type=_typed(data, "type", str),
+            ok=_typed(data, "ok", bool),
+            message=_typed(data, "message", str),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """All that was found out; None means "not asked", an empty collection "asked, nothing there".
+
+    `hooks` maps a hook type (`pre-rollout`, `rollout`, …) to its results in list order;
+    `providers` are the errors of probing the metric servers.
+    """
+
+    hooks: Mapping[str, tuple[HookResult, ...]] | None = None
+    checks: tuple[CheckResult, ...] | None = None
+    providers: tuple[str, ...] | None = None
+
+    @classmethod
+    def none(cls) -> Self:
+        """Nothing was asked."""
+        return cls()
+
+
+def _typed(data: Mapping[str, Any], key: str, kind: type[_T]) -> _T:
+    value = data.get(key)
+    if not isinstance(value, kind):
+        raise ValueError(f"hook result: {key} is {value!r}; allowed: a {kind.__name__}")
+    return value

@@ -1,0 +1,191 @@
+"""Webhooks as values: whom to call with what, and what an answer means.
+
+Pure; the hook tasks do the calling. Success is a status of 200, 201 or 202, as in Flagger, and
+nothing else: an endpoint that answers 204 today is read as failing, and users may rely on it.
+Source: the compatibility reference, webhooks, sections 1 and 2; lifecycle 22.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Any, Final
+
+from analysis.findings import HookResult
+from config import derived
+from config.canary import Canary
+from config.hooks import Webhook, WebhookType
+
+#: Characters of an endpoint's answer that go into events.
+LONGEST_ANSWER: Final = 500
+_ACCEPTED: Final = range(200, 203)
+_TOO_MANY_REQUESTS: Final = 429
+_SERVER_ERRORS: Final = 500
+_NEVER_WILL: Final = 501
+_SHORTEST_TIMEOUT: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class HookCall:
+    """One webhook to call: POST `body` as JSON, up to `retries` more times, `timeout` for each.
+
+    The order of the keys of `body` is part of the contract.
+    """
+
+    name: str
+    type: WebhookType
+    url: str
+    timeout: timedelta
+    retries: int
+    verify_tls: bool
+    body: Mapping[str, Any]
+
+
+def hook_calls(
+    canary: Canary,
+    hook_type: WebhookType,
+    phase: str,
+    applied: str,
+    tracked_configs: Mapping[str, str] | None = None,
+) -> tuple[HookCall, ...]:
+    """The webhooks of `hook_type` in list order; one without a type is a `rollout` hook.
+
+    `phase` is sent as it is. `applied` is the revision under analysis and `tracked_configs` the
+    checksums of its ConfigMaps and Secrets (None where they are not tracked); the payload carries
+    a checksum of both.
+    """
+    mark = checksum(applied, tracked_configs)
+    return tuple(
+        _call(canary, webhook, phase, mark)
+        for webhook in canary.spec.analysis.webhooks
+        if derived.webhook_type(webhook) is hook_type
+    )
+
+
+def checksum(applied: str, tracked_configs: Mapping[str, str] | None) -> str:
+    """An opaque mark of the tested configuration: equal input gives an equal text.
+
+    It has Flagger's form, one to ten of `456789bcdf`, not its values. No configs at all and an
+    empty map of configs differ.
+    """
+    dump = json.dumps([applied, tracked_configs], sort_keys=True, separators=(",", ":"))
+    return str(_fnv1a(dump.encode())).translate(_DIGITS)
+
+
+def _call(canary: Canary, webhook: Webhook, phase: str, mark: str) -> HookCall:
+    body: dict[str, Any] = {
+        "name": canary.name,
+        "namespace": canary.namespace,
+        "phase": phase,
+        "checksum": mark,
+    }
+    if webhook.metadata:
+        body["metadata"] = dict(webhook.metadata)
+    return HookCall(
+        name=webhook.name,
+        type=derived.webhook_type(webhook),
+        url=webhook.url,
+        timeout=_timeout(webhook),
+        retries=max(webhook.retries, 0),
+        verify_tls=not webhook.disable_tls,
+        body=MappingProxyType(body),
+    )
+
+
+def _timeout(webhook: Webhook) -> timedelta:
+    """The time limit of one attempt; a text too short to be a duration is none, as in Flagger."""
+    is_given = len(webhook.timeout or "") >= _SHORTEST_TIMEOUT
+    return derived.webhook_timeout(webhook) if is_given else derived.DEFAULT_WEBHOOK_TIMEOUT
+
+
+_FNV_OFFSET: Final = 2166136261
+_FNV_PRIME: Final = 16777619
+_DIGITS: Final = str.maketrans("0123456789", "456789bcdf")
+
+
+def _fnv1a(data: bytes) -> int:
+    value = _FNV_OFFSET
+    for byte in data:
+        value = ((value ^ byte) * _FNV_PRIME) % 2**32
+    return value
+
+
+# -- answers ------------------------------------------------------------------------------------
+
+
+def answered(call: HookCall, status: int, body: str, attempts: int = 1) -> HookResult:
+    """The result of an answer: ok for 200 to 202, else failed with the body as message.
+
+    A status that was retried in vain says so first, and keeps its body, which Flagger loses.
+    """
+    if status in _ACCEPTED:
+        return HookResult(call.name, call.type, ok=True)
+    text = _shortened(body)
+    if is_worth_retrying(status):
+        text = _given_up(call, attempts, text)
+    return HookResult(call.name, call.type, ok=False, message=text or f"status {status}")
+
+
+def is_worth_retrying(status: int) -> bool:
+    """Whether another attempt may end otherwise: 429 and the server errors but 501."""
+    return status == _TOO_MANY_REQUESTS or (status >= _SERVER_ERRORS and status != _NEVER_WILL)
+
+
+def unanswered(call: HookCall, error: str, attempts: int = 1) -> HookResult:
+    """The result of a call without an answer; `error` must not carry the URL."""
+    text = _given_up(call, attempts, _shortened(error))
+    return HookResult(call.name, call.type, ok=False, message=text)
+
+
+def _given_up(call: HookCall, attempts: int, cause: str) -> str:
+    text = f"POST {_shown(call.url)} giving up after {attempts} attempt(s)"
+    return f"{text}: {cause}" if cause else text
+
+
+def _shown(url: str) -> str:
+    """`url` without user, password and query, where webhooks carry their secrets."""
+    beginning = url.partition("?")[0].partition("#")[0]
+    scheme, separator, rest = beginning.partition("://")
+    authority, slash, path = rest.partition("/")
+    return scheme + separator + authority.rpartition("@")[2] + slash + path
+
+
+def _shortened(text: str) -> str:
+    text = text.strip()
+    return text if len(text) <= LONGEST_ANSWER else text[:LONGEST_ANSWER] + "…"
+
+
+# -- events -------------------------------------------------------------------------------------
+
+_HALT: Final = "Halt {canary} advancement "
+_PASSED: Final[Mapping[WebhookType, str]] = MappingProxyType(
+    {
+        WebhookType.PRE_ROLLOUT: "Pre-rollout check {hook} passed",
+        WebhookType.POST_ROLLOUT: "Post-rollout check {hook} passed",
+    }
+)
+_FAILED: Final[Mapping[WebhookType, str]] = MappingProxyType(
+    {
+        WebhookType.PRE_ROLLOUT: _HALT + "pre-rollout check {hook} failed {cause}",
+        WebhookType.ROLLOUT: _HALT + "external check {hook} failed {cause}",
+        WebhookType.POST_ROLLOUT: "Post-rollout hook {hook} failed {cause}",
+    }
+)
+
+
+def event_text(canary: Canary, result: HookResult) -> str:
+    """The text of the event for `result`: Normal when ok, Warning otherwise; empty for no event.
+
+    A `rollout` hook that passes is silent. Raises ValueError for a type whose answers are not
+    events of this table.
+    """
+    kind = WebhookType(result.type)
+    if kind not in _FAILED:
+        raise ValueError(f"hook type {kind}; allowed: {', '.join(_FAILED)}")
+    template = _PASSED.get(kind, "") if result.ok else _FAILED[kind]
+    return template.format(
+        canary=f"{canary.name}.{canary.namespace}", hook=result.name, cause=result.message
+    )

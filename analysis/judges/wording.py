@@ -1,0 +1,146 @@
+"""The words of a check that did not pass: Flagger's event texts, letter by letter.
+
+Users' scripts and alerts match on them. Source: the compatibility reference, lifecycle 22.3.
+Numbers are printed as Go prints them. Pure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from types import MappingProxyType
+from typing import Final
+
+from analysis.findings import Absent
+from analysis.metrics.checks import Check, CheckKind
+from analysis.verdicts import Reason, Verdict
+from config import durations
+
+_NO_TRAFFIC: Final = (
+    "Halt advancement no values found for {provider} metric {metric} "
+    "probably {target}.{namespace} is not receiving traffic"
+)
+_NO_DATA: Final[Mapping[CheckKind, str]] = MappingProxyType(
+    {
+        CheckKind.SUCCESS_RATE: _NO_TRAFFIC + ": running query failed: {cause}",
+        CheckKind.DURATION: _NO_TRAFFIC,
+        CheckKind.QUERY: "Halt advancement no values found for metric: {metric}",
+        CheckKind.TEMPLATE: (
+            "Halt advancement no values found for custom metric: {metric}: {cause}"
+        ),
+        CheckKind.UNUSABLE: "{cause}",
+    }
+)
+_ERROR: Final[Mapping[CheckKind, str]] = MappingProxyType(
+    {
+        CheckKind.SUCCESS_RATE: "Prometheus query failed: running query failed: {cause}",
+        CheckKind.DURATION: "Prometheus query failed: running query failed: {cause}",
+        CheckKind.QUERY: "Prometheus query failed for {metric}: {cause}",
+        CheckKind.TEMPLATE: "Metric query failed for {metric}: {cause}",
+        CheckKind.UNUSABLE: "{cause}",
+    }
+)
+
+#: Powers of ten between which Go's `%v` prints no exponent.
+_PLAIN_FROM: Final = -4
+_PLAIN_UP_TO: Final = 6
+
+
+def absent(check: Check, absence: Absent) -> str:
+    """The text for a check without a value."""
+    if absence.reason is Reason.INVALID_ADDRESS:
+        return absence.message  # the one complaint that Flagger has a whole text for
+    texts = _NO_DATA if absence.verdict is Verdict.NO_DATA else _ERROR
+    return texts[check.kind].format(
+        provider=check.subject.provider,
+        metric=check.metric,
+        target=check.subject.target,
+        namespace=check.subject.namespace,
+        cause=absence.message,
+    )
+
+
+def below(check: Check, value: float, minimum: float) -> str:
+    """The text for a value under its minimum."""
+    return _halt(check, value, "<", minimum)
+
+
+def above(check: Check, value: float, maximum: float) -> str:
+    """The text for a value over its maximum."""
+    return _halt(check, value, ">", maximum)
+
+
+def _halt(check: Check, value: float, sign: str, bound: float) -> str:
+    subject = check.subject
+    compared = _COMPARED[check.kind](check.metric, value, sign, bound)
+    return f"Halt {subject.canary}.{subject.namespace} advancement {compared}"
+
+
+def _success_rate(_: str, value: float, sign: str, bound: float) -> str:
+    return f"success rate {fixed(value)}% {sign} {shortest(bound)}%"
+
+
+def _request_duration(_: str, value: float, sign: str, bound: float) -> str:
+    return f"request duration {_duration(value, sign, bound)} {sign} {_exact(bound)}"
+
+
+def _custom(metric: str, value: float, sign: str, bound: float) -> str:
+    return f"{metric} {fixed(value)} {sign} {shortest(bound)}"
+
+
+_COMPARED: Final[Mapping[CheckKind, Callable[[str, float, str, float], str]]] = MappingProxyType(
+    {
+        CheckKind.SUCCESS_RATE: _success_rate,
+        CheckKind.DURATION: _request_duration,
+        CheckKind.QUERY: _custom,
+        CheckKind.TEMPLATE: _custom,
+        CheckKind.UNUSABLE: _custom,
+    }
+)
+
+
+def fixed(value: float) -> str:
+    """`value` with two decimals, as Go's `%.2f`; infinities are `+Inf` and `-Inf`."""
+    return f"{value:.2f}" if math.isfinite(value) else _special(value)
+
+
+def shortest(value: float) -> str:
+    """The fewest digits that give back `value`, as Go's `%v`: 99, 99.5, 1e+06, 1e-05."""
+    if not math.isfinite(value):
+        return _special(value)
+    negative, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    scale = int(exponent)  # a letter only for values that are not finite
+    power = len(digits) - 1 + scale
+    if _PLAIN_FROM <= power < _PLAIN_UP_TO:
+        return format(Decimal((negative, digits, scale)), "f")
+    mantissa = "".join(map(str, digits[1:]))
+    point = "." if mantissa else ""
+    return f"{'-' * negative}{digits[0]}{point}{mantissa}e{power:+03d}"
+
+
+def _special(value: float) -> str:
+    if math.isnan(value):
+        return "NaN"
+    return "+Inf" if value > 0 else "-Inf"
+
+
+def _duration(milliseconds: float, sign: str, bound: float) -> str:
+    """The measured duration: whole milliseconds, as Flagger prints it, where that is enough.
+
+    A value so near to its bound that its whole milliseconds would not break it is printed to the
+    microsecond, rounded away from the bound: `500.001ms > 500ms`.
+    """
+    if not math.isfinite(milliseconds):
+        return _special(milliseconds)
+    whole = math.trunc(milliseconds)
+    if whole < bound if sign == "<" else whole > bound:
+        return durations.format_go(timedelta(milliseconds=whole))
+    rounding = ROUND_FLOOR if sign == "<" else ROUND_CEILING
+    microseconds = (Decimal(repr(milliseconds)) * 1000).to_integral_value(rounding)
+    return durations.format_go(timedelta(microseconds=int(microseconds)))
+
+
+def _exact(milliseconds: float) -> str:
+    return durations.format_go(timedelta(milliseconds=milliseconds))

@@ -1,0 +1,9 @@
+"""What is measured and how it is fetched.
+
+queries    the built-in PromQL, as a table
+checks     a canary's checks, rendered and in evaluation order (pure)
+breaker    when to stop asking a server that does not answer
+reader     fetches all checks of a tick at once, within bounded time
+
+Nothing here imports an I/O library: backends are in `analysis.providers`, judging is passed in.
+"""

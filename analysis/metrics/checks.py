@@ -1,0 +1,199 @@
+"""A canary's metric checks, ready to be measured: query text, server, bounds, policies.
+
+Pure. Whoever cannot be measured (a query that does not render, a metric without a query) is a
+check too, with the finding already in `problem`: it is never executed, and never silently left
+out. Source: the compatibility reference, metrics, sections 1 to 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import Final
+
+from analysis import templates
+from analysis.findings import Absent
+from analysis.metrics import queries
+from analysis.verdicts import Policies, Reason, Verdict
+from config import derived
+from config.canary import Canary
+from config.metrics import REQUEST_SUCCESS_RATE, MetricCheck
+
+
+class CheckKind(Enum):
+    """What is measured, and so in which unit and with which words it is reported."""
+
+    SUCCESS_RATE = "built-in success rate in percent"
+    DURATION = "built-in request duration in milliseconds"
+    QUERY = "query in the manifest"
+    TEMPLATE = "query of a MetricTemplate"
+    UNUSABLE = "entry that names nothing to measure"
+
+
+_UNITS: Final[Mapping[CheckKind, str]] = MappingProxyType(
+    {CheckKind.SUCCESS_RATE: "%", CheckKind.DURATION: "ms"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whose check it is, as far as its texts name it; `provider` as in the no-data texts."""
+
+    canary: str
+    namespace: str
+    target: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One check of one tick.
+
+    `minimum` and `maximum` are inclusive, in `unit`; None means unbounded on that side. With a
+    `problem` there is nothing to execute.
+    """
+
+    metric: str
+    kind: CheckKind
+    server: str
+    query: str
+    minimum: float | None
+    maximum: float | None
+    subject: Subject
+    policies: Policies = field(default_factory=Policies)
+    problem: Absent | None = None
+
+    @property
+    def unit(self) -> str:
+        """The unit of the value and its bounds: "%", "ms" or "" for queries of the user."""
+        return _UNITS.get(self.kind, "")
+
+
+def checks_for(canary: Canary, provider: str, default_server: str) -> tuple[Check, ...]:
+    """The checks of `canary` in evaluation order: entries in list order, then template checks.
+
+    `provider` is the traffic provider in force (`config.derived.provider`). An entry may make
+    several checks, as in Flagger: the built-in one of its name, its own query, its template.
+    """
+    planner = _Planner(canary, provider, derived.metrics_server(canary, default_server))
+    entries = canary.spec.analysis.metrics
+    first = [check for entry in entries for check in planner.first_pass(entry)]
+    return (*first, *(check for entry in entries for check in planner.second_pass(entry)))
+
+
+def servers_to_probe(canary: Canary, default_server: str) -> tuple[str, ...]:
+    """The metrics servers whose availability is reported while the canary initializes.
+
+    As in Flagger: that of the built-in checks, if there are any; inline queries do not count.
+    """
+    builtin = any(entry.is_builtin for entry in canary.spec.analysis.metrics)
+    return (derived.metrics_server(canary, default_server),) if builtin else ()
+
+
+def query_names(canary: Canary, window: str) -> Mapping[str, str]:
+    """What the functions of a query template give back for `canary`."""
+    spec = canary.spec
+    target = spec.target_ref.name
+    return {
+        "name": canary.name,
+        "namespace": canary.namespace,
+        "target": target,
+        "service": spec.service.name or target,
+        "ingress": spec.ingress_ref.name if spec.ingress_ref else target,
+        "route": spec.route_ref.name if spec.route_ref else target,
+        "interval": window,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Planner:
+    canary: Canary
+    provider: str
+    server: str
+
+    def first_pass(self, entry: MetricCheck) -> Iterator[Check]:
+        if entry.is_builtin:
+            yield self._builtin(entry)
+        if entry.query:
+            yield self._inline(entry)
+
+    def second_pass(self, entry: MetricCheck) -> Iterator[Check]:
+        if entry.template_ref:
+            namespace = derived.template_namespace(self.canary, entry)
+            cause = (
+                f"Metric template {entry.template_ref.name}.{namespace} error: "
+                "templateRef is not carried out by this version; allowed: a built-in name or query"
+            )
+            yield self._unusable(entry, Reason.NOT_SUPPORTED, cause)
+        elif not (entry.is_builtin or entry.query):
+            cause = "Metric query failed for no usable metrics template and query were configured"
+            yield self._unusable(entry, Reason.NO_QUERY, cause)
+
+    def _builtin(self, entry: MetricCheck) -> Check:
+        workload = queries.Workload(self.canary.namespace, self.canary.spec.target_ref.name)
+        window = derived.metric_window(entry)
+        is_rate = entry.name == REQUEST_SUCCESS_RATE
+        return self._rendered(
+            entry,
+            CheckKind.SUCCESS_RATE if is_rate else CheckKind.DURATION,
+            lambda: queries.single(self.provider, entry.name, workload, window),
+        )
+
+    def _inline(self, entry: MetricCheck) -> Check:
+        names = query_names(self.canary, derived.metric_window(entry))
+        text = entry.query or ""
+        return self._rendered(
+            entry,
+            CheckKind.QUERY,
+            lambda: templates.render(text, names, entry.template_variables),
+        )
+
+    def _rendered(self, entry: MetricCheck, kind: CheckKind, render: Callable[[], str]) -> Check:
+        try:
+            return self._check(entry, kind, query=render())
+        except queries.NoBuiltinQueries as error:
+            problem = Absent(Verdict.ERROR, Reason.NOT_SUPPORTED, str(error))
+        except templates.TemplateError as error:
+            cause = f"query render error: {error}"
+            problem = Absent(Verdict.ERROR, Reason.QUERY_NOT_RENDERED, cause)
+        return self._check(entry, kind, problem=problem)
+
+    def _unusable(self, entry: MetricCheck, reason: Reason, cause: str) -> Check:
+        problem = Absent(Verdict.ERROR, reason, cause)
+        return self._check(entry, CheckKind.UNUSABLE, problem=problem)
+
+    def _check(
+        self, entry: MetricCheck, kind: CheckKind, query: str = "", problem: Absent | None = None
+    ) -> Check:
+        minimum, maximum = bounds(entry, kind)
+        return Check(
+            metric=entry.name,
+            kind=kind,
+            server=self.server,
+            query=query,
+            minimum=minimum,
+            maximum=maximum,
+            subject=self._subject(),
+            policies=Policies(derived.on_no_data(entry), derived.on_error(entry)),
+            problem=problem,
+        )
+
+    def _subject(self) -> Subject:
+        target = self.canary.spec.target_ref
+        suffix = ":service" if target.is_kubernetes_service else ""
+        return Subject(self.canary.name, self.canary.namespace, target.name, self.provider + suffix)
+
+
+def bounds(entry: MetricCheck, kind: CheckKind) -> tuple[float | None, float | None]:
+    """Inclusive bounds of a check, in its unit; None for a side without one.
+
+    `thresholdRange` replaces `threshold` altogether, even when empty. `threshold` alone is the
+    smallest success rate, or the largest value of anything else; 0 when absent. Fractions of
+    milliseconds count, where Flagger cuts them off.
+    """
+    if entry.threshold_range is not None:
+        return entry.threshold_range.min, entry.threshold_range.max
+    bound = entry.threshold or 0.0
+    return (bound, None) if kind is CheckKind.SUCCESS_RATE else (None, bound)

@@ -1,0 +1,176 @@
+"""The built-in queries, as a table: traffic provider and metric → PromQL.
+
+A row says which series are read and how they are aggregated; `single` writes the query about one
+workload, `grouped` the same aggregation for many workloads at once, labelled by workload. Adding
+a mesh is adding an entry to OBSERVERS. Source: the compatibility reference, metrics, section 2.
+Pure.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+from typing import Final, assert_never
+
+from config import metrics, providers
+
+
+class NoBuiltinQueries(ValueError):
+    """A provider or metric without a row; the message lists what there is."""
+
+    def __init__(self, field: str, given: str, known: Iterable[str]) -> None:
+        super().__init__(
+            f"{field} {given!r} has no built-in queries; allowed: {', '.join(sorted(known))}"
+        )
+
+
+class Shape(Enum):
+    """How the series of a row become one number."""
+
+    RATIO = "percent of requests that did not fail"
+    P99 = "99th percentile of a histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One built-in query: `metric` is the series read, `good` the matcher of RATIO's numerator.
+
+    The number is in the unit that checks compare in (percent, milliseconds) after multiplication
+    with `scale`, which the query does itself.
+    """
+
+    shape: Shape
+    metric: str
+    good: str = ""
+    scale: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """How one mesh labels its telemetry.
+
+    `fixed` matchers hold for every query; `namespace` and `workload` are the labels by which a
+    workload is found.
+    """
+
+    fixed: tuple[str, ...]
+    namespace: str
+    workload: str
+    rows: Mapping[str, Row]
+
+
+ISTIO: Final = Observer(
+    fixed=('reporter="destination"',),
+    namespace="destination_workload_namespace",
+    workload="destination_workload",
+    rows=MappingProxyType(
+        {
+            metrics.REQUEST_SUCCESS_RATE: Row(
+                Shape.RATIO, "istio_requests_total", good='response_code!~"5.*"', scale=100
+            ),
+            metrics.REQUEST_DURATION: Row(Shape.P99, "istio_request_duration_milliseconds_bucket"),
+        }
+    ),
+)
+
+OBSERVERS: Final[Mapping[str, Observer]] = MappingProxyType({providers.ISTIO: ISTIO})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Workload:
+    """The workload that is measured."""
+
+    namespace: str
+    name: str
+
+
+def single(provider: str, metric: str, workload: Workload, window: str) -> str:
+    """The query for `metric` of one workload over `window`; gives at most one series.
+
+    Raises NoBuiltinQueries for a provider or a metric that is not in the table: no provider
+    stands in for another.
+    """
+    observer, row = _row(provider, metric)
+    return _text(row, _matchers_of_one(observer, workload), window, by=())
+
+
+def grouped(provider: str, metric: str, workloads: Iterable[Workload], window: str) -> str:
+    """The same query for many workloads: one series per workload, labelled by `labels(provider)`.
+
+    The matchers may also let through a workload that was not asked for (one's name in another's
+    namespace); readers pick by label. Raises as `single`, and ValueError for no workloads.
+    """
+    observer, row = _row(provider, metric)
+    by = (observer.namespace, observer.workload)
+    return _text(row, _matchers_of_many(observer, sorted(workloads)), window, by)
+
+
+def labels(provider: str) -> tuple[str, str]:
+    """The labels that carry namespace and workload in the result of a grouped query."""
+    observer = _observer(provider)
+    return observer.namespace, observer.workload
+
+
+def _observer(provider: str) -> Observer:
+    if provider not in OBSERVERS:
+        raise NoBuiltinQueries("provider", provider, OBSERVERS)
+    return OBSERVERS[provider]
+
+
+def _row(provider: str, metric: str) -> tuple[Observer, Row]:
+    observer = _observer(provider)
+    if metric not in observer.rows:
+        raise NoBuiltinQueries("metric", metric, observer.rows)
+    return observer, observer.rows[metric]
+
+
+def _matchers_of_one(observer: Observer, workload: Workload) -> tuple[str, ...]:
+    return (
+        *observer.fixed,
+        f"{observer.namespace}={_quoted(workload.namespace)}",
+        f"{observer.workload}=~{_quoted(_literally(workload.name))}",
+    )
+
+
+def _matchers_of_many(observer: Observer, workloads: list[Workload]) -> tuple[str, ...]:
+    if not workloads:
+        raise ValueError("workloads is empty; allowed: at least one")
+    namespaces = dict.fromkeys(_literally(workload.namespace) for workload in workloads)
+    names = dict.fromkeys(_literally(workload.name) for workload in workloads)
+    return (
+        *observer.fixed,
+        f"{observer.namespace}=~{_quoted('|'.join(namespaces))}",
+        f"{observer.workload}=~{_quoted('|'.join(names))}",
+    )
+
+
+def _text(row: Row, matchers: tuple[str, ...], window: str, by: tuple[str, ...]) -> str:
+    match row.shape:
+        case Shape.RATIO:
+            good = _sum_of_rates(row.metric, (*matchers, row.good), window, by)
+            return f"{good} / {_sum_of_rates(row.metric, matchers, window, by)} * {row.scale}"
+        case Shape.P99:
+            rates = _sum_of_rates(row.metric, matchers, window, ("le", *by))
+            quantile = f"histogram_quantile(0.99, {rates})"
+            return quantile if row.scale == 1 else f"{quantile} * {row.scale}"
+        case _:
+            assert_never(row.shape)
+
+
+def _sum_of_rates(metric: str, matchers: tuple[str, ...], window: str, by: tuple[str, ...]) -> str:
+    grouping = f" by ({', '.join(by)}) " if by else ""
+    return f"sum{grouping}(rate({metric}{{{','.join(matchers)}}}[{window}]))"
+
+
+def _literally(text: str) -> str:
+    """`text` as an RE2 expression that matches nothing else: names may contain dots."""
+    return re.sub(r"([.+*?()|\[\]{}^$\\])", r"\\\1", text)
+
+
+def _quoted(text: str) -> str:
+    """`text` as a PromQL string; JSON's escapes are a subset of PromQL's."""
+    return json.dumps(text, ensure_ascii=False)

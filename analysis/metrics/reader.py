@@ -1,0 +1,203 @@
+"""Fetches all metrics of a tick at once, within bounded time.
+
+The checks of a tick run side by side; equal queries run once. Each server has a cap on queries
+under way and a circuit breaker, so that one that hangs delays neither its own canaries beyond the
+time limit nor those of another server. One reader per process, shared by threads.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Protocol, TypeVar
+
+from analysis.findings import Absent, CheckResult, Measurement
+from analysis.metrics.breaker import Breaker
+from analysis.metrics.checks import Check
+from analysis.providers.provider import Endpoint, InvalidEndpoint, MetricProvider, shown
+from analysis.verdicts import Reason, Verdict
+from clients.clock import Clock
+from config import durations
+
+_Answer = TypeVar("_Answer")
+Judge = Callable[[Check, Measurement], CheckResult]
+Connect = Callable[[Endpoint], MetricProvider]
+
+#: Reasons that speak of the server, not of the query: these make up a breaker's row.
+OUTAGES: Final = frozenset(
+    (Reason.UNREACHABLE, Reason.TIMED_OUT, Reason.THROTTLED, Reason.SERVER_ERROR)
+)
+#: Servers remembered at once; the one unused for longest is forgotten first.
+_MOST_SERVERS: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is asked of whom; equal queries have equal answers."""
+
+    server: str
+    text: str
+
+
+class SampleCache(Protocol):
+    """The seam for sharing answers beyond one call: between canaries, between processes."""
+
+    def sample(self, query: Query, fetch: Callable[[], Measurement]) -> Measurement:
+        """The answer to `query`: a fresh one that somebody has, or what `fetch` gives."""
+        ...
+
+
+class NoCache:
+    """Every call asks the server."""
+
+    def sample(self, query: Query, fetch: Callable[[], Measurement]) -> Measurement:  # noqa: ARG002
+        """What `fetch` gives."""
+        return fetch()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """`per_server` queries under way at once; `budget` bounds one call of the reader as a whole.
+
+    `per_query` is the time limit of one query; it is no longer than the budget.
+    """
+
+    per_server: int = 16
+    per_query: timedelta = timedelta(seconds=5)
+    budget: timedelta = timedelta(seconds=6)
+
+
+class _Server:
+    """One metrics server: its connection, its queue, its breaker."""
+
+    def __init__(self, provider: MetricProvider, clock: Clock, limits: Limits) -> None:
+        self.provider = provider
+        self._breaker = Breaker(clock)
+        self._slots = threading.BoundedSemaphore(limits.per_server)
+        self._patience = limits.per_query.total_seconds()
+
+    def query(self, text: str) -> Measurement:
+        if refusal := self._breaker.refusal():
+            return Absent(Verdict.ERROR, Reason.CIRCUIT_OPEN, refusal)
+        if not self._slots.acquire(timeout=self._patience):
+            cause = "too many queries are waiting for this server"
+            return Absent(Verdict.ERROR, Reason.TIMED_OUT, cause)
+        try:
+            measurement = self.provider.query(text)
+        finally:
+            self._slots.release()
+        self._note(measurement)
+        return measurement
+
+    def _note(self, measurement: Measurement) -> None:
+        if isinstance(measurement, Absent) and measurement.reason in OUTAGES:
+            self._breaker.failed(measurement.message)
+        else:
+            self._breaker.succeeded()
+
+
+class MetricReader:
+    """Measures and judges checks. Never raises, whatever servers do. Safe to share by threads.
+
+    `connect` gives the backend of an endpoint (raising InvalidEndpoint for a bad address); `judge`
+    turns measurements into results.
+    """
+
+    def __init__(
+        self,
+        connect: Connect,
+        clock: Clock,
+        judge: Judge,
+        *,
+        limits: Limits = Limits(),
+        cache: SampleCache | None = None,
+    ) -> None:
+        self._connect = connect
+        self._clock = clock
+        self._judge = judge
+        self._limits = limits
+        self._cache = cache or NoCache()
+        self._servers: OrderedDict[str, _Server] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def measure(self, checks: Iterable[Check]) -> tuple[CheckResult, ...]:
+        """One result per check, in the order of `checks`, within the budget of time."""
+        checks = tuple(checks)
+        queries = [Query(check.server, check.query) for check in checks if check.problem is None]
+        answers = self._all(dict.fromkeys(queries), self._measured)
+        return tuple(
+            self._judge(check, check.problem or answers[Query(check.server, check.query)])
+            for check in checks
+        )
+
+    def probe(self, servers: Iterable[str]) -> tuple[str, ...]:
+        """What is wrong with each of `servers` that does not answer; empty when all do.
+
+        The texts complete the event `Error checking metric providers: …`.
+        """
+        asked = dict.fromkeys(Query(server, "") for server in servers)
+        found = self._all(asked, self._probed)
+        return tuple(
+            f"prometheus {shown(query.server)} is not available: {problem.message}"
+            for query, problem in found.items()
+            if isinstance(problem, Absent)
+        )
+
+    def _all(
+        self, queries: Iterable[Query], ask: Callable[[Query], _Answer]
+    ) -> dict[Query, _Answer | Absent]:
+        """What `ask` gives for each of `queries`, side by side, within the budget."""
+        queries = tuple(queries)
+        if not queries:
+            return {}
+        pool = ThreadPoolExecutor(
+            min(len(queries), self._limits.per_server), thread_name_prefix="metrics"
+        )
+        futures: dict[Query, Future[_Answer]] = {
+            query: pool.submit(ask, query) for query in queries
+        }
+        wait(futures.values(), timeout=self._limits.budget.total_seconds())
+        pool.shutdown(wait=False, cancel_futures=True)
+        answers: dict[Query, _Answer | Absent] = {}
+        for query, future in futures.items():
+            answer = self._outcome(future)
+            answers[query] = answer
+        return answers
+
+    def _outcome(self, future: Future[_Answer]) -> _Answer | Absent:
+        if future.done() and not future.cancelled():
+            return future.result()
+        budget = self._limits.budget
+        cause = f"no answer within {durations.format_go(budget)}"
+        return Absent(Verdict.ERROR, Reason.TIMED_OUT, cause, budget)
+
+    def _measured(self, query: Query) -> Measurement:
+        server = self._server(query.server)
+        if isinstance(server, Absent):
+            return server
+        return self._cache.sample(query, lambda: server.query(query.text))
+
+    def _probed(self, query: Query) -> Absent | None:
+        server = self._server(query.server)
+        return server if isinstance(server, Absent) else server.provider.online()
+
+    def _server(self, address: str) -> _Server | Absent:
+        with self._lock:
+            if address not in self._servers:
+                try:
+                    self._servers[address] = self._connected(address)
+                except InvalidEndpoint as error:
+                    cause = f"Error building Prometheus client for {shown(address)} {error}"
+                    return Absent(Verdict.ERROR, Reason.INVALID_ADDRESS, cause)
+            self._servers.move_to_end(address)
+            while len(self._servers) > _MOST_SERVERS:
+                self._servers.popitem(last=False)
+            return self._servers[address]
+
+    def _connected(self, address: str) -> _Server:
+        endpoint = Endpoint(address=address, timeout=self._limits.per_query)
+        return _Server(self._connect(endpoint), self._clock, self._limits)

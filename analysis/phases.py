@@ -1,0 +1,72 @@
+"""The phases of a rollout and the moves between them, as data.
+
+Everything that says *where* a rollout may go lives here; *when* it goes is `rules`. The diagram
+in `docs/phases.md` is generated from these tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+
+class Phase(StrEnum):
+    """Where a rollout stands; the words are Flagger's, except `PROMOTION_FAILED`."""
+
+    NEW = ""
+    """Known, but never accepted: nothing of it exists yet."""
+    INITIALIZING = "Initializing"
+    """The primary is being created; traffic still goes where the user sent it."""
+    INITIALIZED = "Initialized"
+    """The primary serves everything; waiting for a first change."""
+    PROGRESSING = "Progressing"
+    """A new revision is scaled up, measured and given traffic step by step."""
+    PROMOTING = "Promoting"
+    """The primary gets the analysed revision; traffic moves back once it is ready."""
+    FINALISING = "Finalising"
+    """All traffic is on the primary; the canary is to be scaled down."""
+    SUCCEEDED = "Succeeded"
+    """The analysed revision is the primary."""
+    FAILED = "Failed"
+    """Rolled back: the primary serves everything, the canary is or will be at zero."""
+    PROMOTION_FAILED = "PromotionFailed"
+    """The analysed revision is good, but the primary did not become ready with it: the canary
+    serves everything and must keep running. Shown to clients as `Failed` with weight 100."""
+
+
+class IllegalTransition(Exception):
+    """A rule tried a move that the table does not have; a defect, never a state of the world."""
+
+    def __init__(self, source: Phase, target: Phase) -> None:
+        super().__init__(f"no transition from {source.name} to {target.name}")
+
+
+TRANSITIONS: Final[Mapping[Phase, frozenset[Phase]]] = {
+    Phase.NEW: frozenset({Phase.INITIALIZING}),
+    Phase.INITIALIZING: frozenset({Phase.INITIALIZED}),
+    Phase.INITIALIZED: frozenset({Phase.PROGRESSING}),
+    Phase.PROGRESSING: frozenset({Phase.PROMOTING, Phase.FAILED}),
+    Phase.PROMOTING: frozenset({Phase.FINALISING, Phase.PROGRESSING, Phase.PROMOTION_FAILED}),
+    Phase.FINALISING: frozenset({Phase.SUCCEEDED, Phase.PROMOTION_FAILED}),
+    Phase.SUCCEEDED: frozenset({Phase.PROGRESSING}),
+    Phase.FAILED: frozenset({Phase.PROGRESSING}),
+    Phase.PROMOTION_FAILED: frozenset({Phase.FINALISING}),
+}
+"""From each phase, the phases one decision may lead to. Staying where one is is always legal."""
+
+RESTING: Final = frozenset(
+    {Phase.INITIALIZED, Phase.SUCCEEDED, Phase.FAILED, Phase.PROMOTION_FAILED}
+)
+"""Phases that can last for ever: nothing happens in them until the world changes."""
+
+
+def check_transition(source: Phase, target: Phase) -> None:
+    """Nothing, when the move is legal. Raises IllegalTransition otherwise."""
+    if target != source and target not in TRANSITIONS[source]:
+        raise IllegalTransition(source, target)
+
+
+def shown(phase: Phase) -> str:
+    """The word for `phase` in `status.phase`, of which Flagger's clients know a fixed set."""
+    return Phase.FAILED.value if phase is Phase.PROMOTION_FAILED else phase.value

@@ -1,0 +1,115 @@
+"""A `requests` session whose every request ends in bounded time and with a bounded body.
+
+requests' own timeout starts anew with every byte, and it reads whatever is sent; a server that
+drips, or floods, would hold a worker for as long as it likes.
+"""
+
+from __future__ import annotations
+
+import io
+from http import HTTPStatus
+from typing import Any, Final
+
+import requests
+import urllib3.exceptions
+
+from clients.clock import Clock
+
+#: Bytes of an answer that are read: a thousand workloads of a grouped query take a fifth of it.
+LARGEST_BODY: Final = 8 * 2**20
+#: Query strings longer than this are sent in the body, by POST: servers and proxies cap URLs.
+LONGEST_URL_QUERY: Final = 3000
+#: Characters of a server's complaint that are kept.
+LONGEST_COMPLAINT: Final = 500
+_CHUNK: Final = 65536
+_REDIRECTS: Final = 3
+
+
+class BodyTooLarge(requests.RequestException):
+    """More than LARGEST_BODY bytes were sent."""
+
+
+class ErrorStatus(requests.RequestException):
+    """An answer with status 400 or above; `complaint` is the start of its body."""
+
+    def __init__(self, status: int, complaint: str) -> None:
+        super().__init__(f"error response: {status}: {complaint}")
+        self.status = status
+
+
+class BoundedSession(requests.Session):
+    """Connections of one server, kept open and shared by threads."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        super().__init__()
+        self.trust_env = False  # a proxy or a .netrc of the process is not the user's manifest
+        self.max_redirects = _REDIRECTS
+        self._clock = clock
+        self._seconds = seconds
+
+    def request(  # type: ignore[override]  # narrower on purpose: the caller is one library
+        self, method: str, url: str, **arguments: Any
+    ) -> requests.Response:
+        """The answer, read as a whole.
+
+        Raises requests.RequestException when there is none in time, ErrorStatus for a status of
+        400 or above. A connection that the server
+        had closed while it was idle is replaced once: queries change nothing at the server.
+        """
+        deadline = self._clock.monotonic() + self._seconds
+        call = {**_as_post_if_long(method, arguments), "stream": True}
+        try:
+            return self._read(url, call, deadline)
+        except requests.ConnectionError as error:
+            if not _was_closed(error):
+                raise
+            return self._read(url, call, deadline)
+
+    def _read(self, url: str, call: dict[str, Any], deadline: float) -> requests.Response:
+        left = deadline - self._clock.monotonic()
+        if left <= 0:
+            raise requests.Timeout("no time left")
+        response = super().request(url=url, **{**call, "timeout": left})
+        with response:  # a connection whose answer was read to its end is kept open nevertheless
+            body = self._body(response, deadline)
+        response.raw = io.BytesIO(body)
+        if response.status_code >= HTTPStatus.BAD_REQUEST:
+            raise ErrorStatus(response.status_code, _complaint(response))
+        return response
+
+    def _body(self, response: requests.Response, deadline: float) -> bytes:
+        body = bytearray()
+        while chunk := _next_chunk(response):
+            body += chunk
+            if len(body) > LARGEST_BODY:
+                raise BodyTooLarge(f"the answer is larger than {LARGEST_BODY} bytes")
+            if self._clock.monotonic() > deadline:
+                raise requests.Timeout("the answer did not end in time")
+        return bytes(body)
+
+
+def _next_chunk(response: requests.Response) -> bytes:
+    try:
+        chunk: bytes = response.raw.read1(_CHUNK, decode_content=True)
+    except urllib3.exceptions.ReadTimeoutError as error:
+        raise requests.ReadTimeout(str(error)) from error
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.ConnectionError(error) from error
+    return chunk
+
+
+def _complaint(response: requests.Response) -> str:
+    text = " ".join(response.content[: 4 * LONGEST_COMPLAINT].decode("utf-8", "replace").split())
+    return text if len(text) <= LONGEST_COMPLAINT else text[:LONGEST_COMPLAINT] + "…"
+
+
+def _as_post_if_long(method: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    params = arguments.get("params") or {}
+    if sum(map(len, params.values())) <= LONGEST_URL_QUERY:
+        return {"method": method, **arguments}
+    return {**arguments, "method": "POST", "params": None, "data": params}
+
+
+def _was_closed(error: requests.ConnectionError) -> bool:
+    cause = error.args[0] if error.args else None
+    return isinstance(cause, urllib3.exceptions.ProtocolError)

@@ -1,0 +1,90 @@
+"""The rules of a rollout: per phase an ordered chain, the first that speaks decides.
+
+This table is the rollout. Each rule is a small pure function named for what it finds; its name is
+kept with the decision, so status, events, logs and timeline tell the same story.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from analysis.decisions import Outcome, Rule
+from analysis.observation import Observation
+from analysis.phases import Phase
+from analysis.rules import admission, initialization, progressing, promotion, rebuilding, resting
+
+ADMISSION: Final[tuple[Callable[[Observation], Outcome | None], ...]] = (
+    rebuilding.rebuild,
+    admission.born,
+    admission.deleting,
+    admission.acceptance,
+    admission.refused,
+    admission.suspended,
+)
+"""Asked first, whatever the phase."""
+
+RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
+    Phase.NEW: (initialization.initialize,),
+    Phase.INITIALIZING: (
+        initialization.await_primary,
+        initialization.expose,
+        initialization.await_route,
+        initialization.park_target,
+        initialization.initialized,
+    ),
+    Phase.INITIALIZED: (
+        resting.restore_primary,
+        resting.settle,
+        resting.new_revision,
+        resting.at_rest,
+    ),
+    Phase.PROGRESSING: (
+        progressing.target_gone,
+        progressing.reverted,
+        progressing.revision_changed,
+        progressing.primary_unready,
+        progressing.canary_unready,
+        progressing.skip_analysis,
+        progressing.route_not_in_force,
+        progressing.first_step,
+        progressing.not_due,
+        progressing.halt_on_hook,
+        progressing.halt_on_check,
+        progressing.advance,
+        progressing.promote,
+    ),
+    Phase.PROMOTING: (
+        promotion.changed_before_copy,
+        promotion.await_copy,
+        promotion.primary_unready,
+        promotion.shift,
+    ),
+    Phase.FINALISING: (
+        promotion.primary_unready,
+        promotion.await_route,
+        promotion.scale_down,
+        promotion.succeeded,
+    ),
+    Phase.SUCCEEDED: (
+        resting.epilogue,
+        resting.restore_primary,
+        resting.settle,
+        resting.new_revision,
+        resting.at_rest,
+    ),
+    Phase.FAILED: (
+        resting.park_failed_canary,
+        resting.epilogue,
+        resting.restore_primary,
+        resting.settle,
+        resting.new_revision,
+        resting.at_rest,
+    ),
+    Phase.PROMOTION_FAILED: (
+        resting.epilogue,
+        resting.primary_recovered,
+        resting.repair_primary,
+        resting.at_rest,
+    ),
+}

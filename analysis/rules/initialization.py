@@ -1,0 +1,86 @@
+"""Rules of `NEW` and `INITIALIZING`: from a bare workload to a primary that serves everything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from analysis import effects, events
+from analysis.decisions import AskProviders, Case, Decision, Outcome
+from analysis.phases import Phase
+from analysis.rules import moves
+from config.scaling import CanaryScale, WorkloadIntent
+from config import derived
+from config.traffic import ALL_TO_PRIMARY, RouteStage
+
+
+def initialize(case: Case) -> Outcome | None:
+    """The primary and its Services are created; users do not notice yet."""
+    if case.observation.target is None:
+        return None
+    state = case.state.moved(
+        Phase.INITIALIZING,
+        case.now,
+        route=replace(case.state.route, seq=case.state.route.seq + 1),
+        workload=WorkloadIntent(case.state.workload.seq + 1, CanaryScale.LEAVE),
+    )
+    message = f"New {case.canary.spec.target_ref.kind} detected, starting initialization."
+    return Decision("Initializing", message, state)
+
+
+def await_primary(case: Case) -> Outcome | None:
+    """Nothing is served from a primary that is not ready, not even with skipAnalysis."""
+    state = moves.primary_readiness(case)
+    if state.ready:
+        return None
+    waiting = moves.await_effects(case, effects.Effect.WORKLOAD)
+    if case.observation.primary is None and waiting:
+        return waiting
+    event = events.primary_not_ready(case.canary, state.message)
+    return moves.wait(case, event, moves.patience(case.observation.primary))
+
+
+def expose(case: Case) -> Outcome | None:
+    """The apex Service selects the primary and the mesh objects are made."""
+    if case.state.route.stage is RouteStage.EXPOSED:
+        return None
+    skip = derived.skip_analysis(case.canary)
+    if not skip and case.findings.providers is None:
+        return AskProviders()
+    route = case.state.routed(ALL_TO_PRIMARY)
+    state = replace(case.state, route=route, remark="")
+    errors = case.findings.providers or ()
+    said = tuple(events.providers_unavailable(error) for error in errors[:1])
+    if not skip and not errors:
+        said = (events.PROVIDERS_AVAILABLE,)
+    return Decision("PrimaryReady", "the primary is ready, routing to it", state, said)
+
+
+def await_route(case: Case) -> Outcome | None:
+    """The target keeps its pods until nobody is sent to them any more."""
+    return moves.await_effects(case, effects.Effect.ROUTE)
+
+
+def park_target(case: Case) -> Outcome | None:
+    """The target is scaled to zero: the primary serves."""
+    if case.state.workload.canary is CanaryScale.ZERO:
+        return None
+    target = case.canary.spec.target_ref
+    state = replace(case.state, workload=case.state.worked(CanaryScale.ZERO))
+    return Decision("Parking", f"Scaling down {target.kind} {target.name}", state)
+
+
+def initialized(case: Case) -> Outcome | None:
+    """Done. What counts as promoted is what the primary runs, not what the target holds by now."""
+    waiting = moves.await_effects(case, effects.Effect.WORKLOAD)
+    primary = case.observation.primary
+    if waiting or primary is None:
+        return waiting
+    state = case.state.moved(
+        Phase.INITIALIZED,
+        case.now,
+        applied=primary.revision,
+        promoted=primary.revision,
+        remark="",
+    )
+    event = events.initialized(case.canary)
+    return Decision("Initialized", event.message, state, (event,), case.now)

@@ -1,0 +1,171 @@
+"""Decisions that several phases share: waiting, asking hooks, rolling back, failing a promotion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from analysis import cadence, effects, events, hooks
+from analysis.decisions import Case, Decision, Outcome, Rest
+from analysis.events import Event
+from analysis.findings import HookResult
+from analysis.observation import Workload
+from analysis.phases import Phase, shown
+from analysis.state import HookRound
+from config.scaling import CanaryScale
+from config.hooks import WebhookType
+from config.readiness import Readiness
+from config.traffic import ALL_TO_CANARY, ALL_TO_PRIMARY
+
+_STALE: Final = Readiness(
+    ready=False,
+    message="waiting for rollout to finish: "
+    "observed deployment generation less than desired generation",
+)
+_ABSENT: Final = Readiness(ready=False, message="deployment not found")
+_AT_ZERO: Final = Readiness(ready=False, message="waiting for rollout to finish: scaled to zero")
+
+LONGEST_PAUSE_SECONDS: Final = 30
+"""Between two attempts at a webhook; they double from one second up to it."""
+
+HOOK_SLACK: Final = timedelta(seconds=10)
+"""How long hooks may wait in their queue before their answers are given up for lost."""
+
+
+def readiness(workload: Workload | None, written: int) -> Readiness:
+    """Whether `workload` can take traffic; `written` is the generation our own last write made.
+
+    A view older than that write proves nothing, and a workload without replicas is not ready,
+    whatever its status says.
+    """
+    if workload is None:
+        return _ABSENT
+    if workload.generation < written:
+        return _STALE
+    if workload.replicas == 0:
+        return _AT_ZERO
+    return workload.readiness
+
+
+def primary_readiness(case: Case) -> Readiness:
+    """Whether the primary can serve."""
+    seen = case.observation
+    return readiness(seen.primary, seen.confirmed.primary_generation)
+
+
+def canary_readiness(case: Case) -> Readiness:
+    """Whether the canary can take traffic."""
+    seen = case.observation
+    return readiness(seen.target, seen.confirmed.target_generation)
+
+
+def wait(case: Case, event: Event, until: datetime | None) -> Outcome:
+    """Rest until `until`, saying why once, not at every look."""
+    if case.state.remark == event.message:
+        return Rest(until)
+    state = replace(case.state, remark=event.message)
+    return Decision("Waiting", event.message, state, (event,), until)
+
+
+def patience(workload: Workload | None) -> datetime | None:
+    """When an unready workload runs out of its deadline; None when no clock is running."""
+    return workload.patience_ends if workload else None
+
+
+def await_effects(case: Case, *kinds: effects.Effect) -> Outcome | None:
+    """Rest, and ask again soon, while effects of these `kinds` are not confirmed."""
+    seen = case.observation
+    missing = effects.outstanding(case.state, seen.version, seen.confirmed)
+    return Rest(case.now + effects.REPAIR) if missing & set(kinds) else None
+
+
+def ask_hooks(case: Case, kind: WebhookType, phase: Phase) -> Outcome | None:
+    """What to do so that the answers of the hooks of `kind` are known; None when they are.
+
+    That is to ask them, or to wait for those already asked; `phase` is the one they are told.
+    """
+    if kind.value in (case.findings.hooks or {}):
+        return None
+    calls = hooks.hook_calls(case.canary, kind, shown(phase), case.state.applied)
+    if not calls:
+        return None
+    asked = case.state.round
+    if asked and asked.type == kind.value and case.now < asked.deadline:
+        return Rest(asked.deadline)
+    deadline = case.now + max(map(_budget, calls)) + HOOK_SLACK
+    state = replace(
+        case.state, round=HookRound(case.observation.version + 1, kind.value, deadline)
+    )
+    lost = asked is not None and asked.type == kind.value
+    said = (events.hooks_lost(case.canary, kind.value),) if lost else ()
+    return Decision("HooksAsked", f"calling the {kind.value} webhooks", state, said, deadline)
+
+
+def answers(case: Case, kind: WebhookType) -> tuple[HookResult, ...]:
+    """The answers of the hooks of `kind`, in list order; empty when there are no such hooks."""
+    return tuple((case.findings.hooks or {}).get(kind.value, ()))
+
+
+def told(case: Case, results: Iterable[HookResult]) -> tuple[Event, ...]:
+    """The events about `results`."""
+    texts = ((result.ok, hooks.event_text(case.canary, result)) for result in results)
+    return tuple(events.normal(text) if ok else events.warning(text) for ok, text in texts if text)
+
+
+def _budget(call: hooks.HookCall) -> timedelta:
+    """The longest that all attempts at `call` can take, with the pauses between them."""
+    pauses = sum(min(2**attempt, LONGEST_PAUSE_SECONDS) for attempt in range(call.retries))
+    return call.timeout * (call.retries + 1) + timedelta(seconds=pauses)
+
+
+def failed_check(case: Case, causes: tuple[Event, ...]) -> Decision:
+    """One more failed check: the rollout holds, or is rolled back when it was the last one."""
+    failed = case.state.failed_checks + 1
+    if failed >= case.observation.threshold:
+        spent = events.threshold_reached(case.canary, failed)
+        return rollback(case, "FailedChecksThresholdReached", (*causes, spent))
+    due = next_check(case)
+    message = "; ".join(event.message for event in causes)
+    state = replace(
+        case.state, failed_checks=failed, check_at=due, round=None, remark=""
+    )
+    return Decision("CheckFailed", message, state, causes, due)
+
+
+def next_check(case: Case) -> datetime:
+    """When the check after the present one is due."""
+    interval = case.observation.interval
+    return cadence.next_check(case.state.check_at or case.now, case.now, interval)
+
+
+def rollback(case: Case, reason: str, causes: tuple[Event, ...]) -> Decision:
+    """All traffic back to the primary, now; the canary is scaled down once that is in force."""
+    state = case.state.moved(
+        Phase.FAILED,
+        case.now,
+        route=case.state.routed(ALL_TO_PRIMARY),
+        failed_checks=0,
+        iterations=0,
+        check_at=None,
+        epilogue=True,
+        remark="",
+    )
+    said = (*causes, events.failed(case.canary))
+    return Decision(reason, causes[-1].message, state, said, case.now)
+
+
+def fail_promotion(case: Case, cause: str) -> Decision:
+    """All traffic to the canary, whose revision is good: the primary cannot serve it."""
+    state = case.state.moved(
+        Phase.PROMOTION_FAILED,
+        case.now,
+        route=case.state.routed(ALL_TO_CANARY),
+        workload=case.state.worked(CanaryScale.RUNNING),
+        check_at=None,
+        epilogue=True,
+        remark="",
+    )
+    event = events.promotion_failed(case.canary, cause)
+    return Decision("PromotionFailed", event.message, state, (event,), case.now)

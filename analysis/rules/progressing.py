@@ -1,0 +1,198 @@
+"""Rules of `PROGRESSING`: look for reasons to stop, then measure, then take one step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from analysis import cadence, effects, events, steps, verdicts
+from analysis.decisions import AskChecks, Case, Decision, Outcome, Rest
+from analysis.phases import Phase
+from analysis.rules import moves
+from config.scaling import CanaryScale
+from config import derived
+from config.analysis import ThresholdMode
+from config.hooks import WebhookType
+from config.traffic import ALL_TO_PRIMARY, TrafficSplit
+
+
+def target_gone(case: Case) -> Outcome | None:
+    """A deleted target takes its traffic with it, so traffic leaves at once."""
+    if case.observation.target is not None:
+        return None
+    return moves.rollback(case, "TargetNotFound", (events.target_gone(case.canary),))
+
+
+def reverted(case: Case) -> Outcome | None:
+    """A target set back to the promoted revision calls the rollout off."""
+    target, primary = case.observation.target, case.observation.primary
+    stable = {case.state.promoted, primary.revision if primary else case.state.promoted}
+    if target is None or target.revision == case.state.applied or target.revision not in stable:
+        return None
+    return moves.rollback(case, "Reverted", (events.reverted(case.canary),))
+
+
+def revision_changed(case: Case) -> Outcome | None:
+    """A newer revision restarts the analysis from zero traffic."""
+    target = case.observation.target
+    if target is None or target.revision == case.state.applied:
+        return None
+    state = case.state.moved(
+        Phase.PROGRESSING,
+        case.now,
+        since=case.now,
+        generation=case.observation.generation,
+        applied=target.revision,
+        route=case.state.routed(ALL_TO_PRIMARY),
+        workload=case.state.worked(CanaryScale.RUNNING),
+        failed_checks=0,
+        iterations=0,
+        check_at=None,
+        remark="",
+    )
+    event = events.restarting(case.canary)
+    return Decision("RevisionChanged", event.message, state, (event,))
+
+
+def primary_unready(case: Case) -> Outcome | None:
+    """No step is taken without a primary to fall back on."""
+    primary = case.observation.primary
+    ready = moves.primary_readiness(case)
+    if ready.ready or derived.skip_analysis(case.canary):
+        return None
+    event = events.primary_not_ready(case.canary, ready.message)
+    if not ready.retriable:
+        return moves.rollback(case, "PrimaryDeadlineExceeded", (event,))
+    return moves.wait(case, event, moves.patience(primary))
+
+
+def canary_unready(case: Case) -> Outcome | None:
+    """A canary that is not ready gets no step, and is rolled back past its deadline."""
+    waiting = moves.await_effects(case, effects.Effect.WORKLOAD)
+    if waiting:
+        return waiting
+    ready = moves.canary_readiness(case)
+    if ready.ready:
+        return None
+    event = events.canary_not_ready(case.canary, ready.message)
+    if ready.retriable:
+        return moves.wait(case, event, moves.patience(case.observation.target))
+    said = (event, events.deadline_exceeded(case.canary, ready.message))
+    return moves.rollback(case, "ProgressDeadlineExceeded", said)
+
+
+def skip_analysis(case: Case) -> Outcome | None:
+    """With skipAnalysis a ready canary is promoted as it is."""
+    return _promote(case, skipped=True) if derived.skip_analysis(case.canary) else None
+
+
+def route_not_in_force(case: Case) -> Outcome | None:
+    """Nothing is measured, and no step follows a step, before the traffic has moved."""
+    return moves.await_effects(case, effects.Effect.ROUTE)
+
+
+def first_step(case: Case) -> Outcome | None:
+    """The ready canary gets its first traffic when the pre-rollout hooks agree."""
+    if case.state.route.split.canary > 0:
+        return None
+    if case.state.check_at is not None and case.now < case.state.check_at:
+        return Rest(case.state.check_at)
+    asking = moves.ask_hooks(case, WebhookType.PRE_ROLLOUT, Phase.PROGRESSING)
+    if asking:
+        return asking
+    results = moves.answers(case, WebhookType.PRE_ROLLOUT)
+    said = (events.starting_analysis(case.canary), *moves.told(case, results))
+    if not all(result.ok for result in results):
+        return moves.failed_check(case, said)
+    weight = steps.next_weight(case.canary, 0)
+    if weight is None:
+        return Rest()
+    due = cadence.first_check(case.observation.ref, case.now, case.observation.interval)
+    return _step(case, weight, due, said)
+
+
+def not_due(case: Case) -> Outcome | None:
+    """The split in force is given its interval before it is judged."""
+    due, since = case.state.check_at, case.observation.confirmed.route_at
+    if due is None:
+        return None
+    if since is not None:
+        due = cadence.measurable_at(due, since, case.observation.interval)
+    return Rest(due) if case.now < due else None
+
+
+def halt_on_hook(case: Case) -> Outcome | None:
+    """A refusing rollout hook is a failed check; metrics are not even asked."""
+    asking = moves.ask_hooks(case, WebhookType.ROLLOUT, Phase.PROGRESSING)
+    if asking:
+        return asking
+    refused = [result for result in moves.answers(case, WebhookType.ROLLOUT) if not result.ok]
+    return moves.failed_check(case, moves.told(case, refused)) if refused else None
+
+
+def halt_on_check(case: Case) -> Outcome | None:
+    """A failing check costs a failed check, an undecided one holds; each says its numbers."""
+    if case.findings.checks is None:
+        return AskChecks() if case.canary.spec.analysis.metrics else None
+    bad = [
+        result for result in case.findings.checks if result.effect is not verdicts.Effect.PASSES
+    ]
+    said = tuple(events.warning(result.message) for result in bad)
+    if any(result.effect is verdicts.Effect.COUNTS for result in bad):
+        return moves.failed_check(case, said)
+    return _hold(case, tuple(event.message for event in said)) if bad else None
+
+
+def advance(case: Case) -> Outcome | None:
+    """A passed check earns the next weight."""
+    weight = steps.next_weight(case.canary, case.state.route.split.canary)
+    return None if weight is None else _step(case, weight, moves.next_check(case), ())
+
+
+def promote(case: Case) -> Outcome:
+    """A passed check at the highest weight earns the promotion."""
+    return _promote(case, skipped=False)
+
+
+def _step(
+    case: Case, weight: int, due: datetime, said: tuple[events.Event, ...]
+) -> Decision:
+    event = events.advance(case.canary, weight)
+    state = replace(
+        case.state,
+        route=case.state.routed(TrafficSplit.of(weight)),
+        failed_checks=_forgiven(case),
+        check_at=due,
+        round=None,
+        remark="",
+    )
+    return Decision("Advanced", event.message, state, (*said, event), due)
+
+
+def _forgiven(case: Case) -> int:
+    """The failed checks that still count after a passed one."""
+    consecutive = derived.threshold_mode(case.canary) is ThresholdMode.CONSECUTIVE
+    return 0 if consecutive else case.state.failed_checks
+
+
+def _hold(case: Case, causes: tuple[str, ...]) -> Decision:
+    """Neither a step nor a failed check; said once for as long as the cause is the same."""
+    message = "; ".join(causes)
+    said = () if case.state.remark == message else tuple(map(events.warning, causes))
+    due = moves.next_check(case)
+    state = replace(case.state, check_at=due, round=None, remark=message)
+    return Decision("Held", message, state, said, due)
+
+
+def _promote(case: Case, *, skipped: bool) -> Decision:
+    """The primary is to be given the revision that was analysed, and no other."""
+    event = events.copying(case.canary)
+    state = case.state.moved(
+        Phase.PROMOTING,
+        case.now,
+        workload=case.state.worked(CanaryScale.RUNNING, promote=case.state.applied),
+        check_at=None,
+        skipped=skipped,
+        remark="",
+    )
+    return Decision("Promoting", event.message, state, (event,))

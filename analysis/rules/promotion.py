@@ -1,0 +1,103 @@
+"""Rules of `PROMOTING` and `FINALISING`: the analysed revision becomes the primary's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from analysis import effects, events, steps
+from analysis.decisions import Case, Decision, Outcome, Rest
+from analysis.phases import Phase
+from analysis.rules import moves, progressing
+from config.scaling import CanaryScale
+from config.traffic import ALL_TO_PRIMARY, TOTAL_WEIGHT, TrafficSplit
+
+
+def changed_before_copy(case: Case) -> Outcome | None:
+    """A target that changes before it was copied is analysed, not promoted unseen."""
+    target, primary = case.observation.target, case.observation.primary
+    copied = primary is not None and primary.revision == case.state.workload.promote
+    if copied or target is None or target.revision == case.state.workload.promote:
+        return None
+    if not moves.await_effects(case, effects.Effect.WORKLOAD):
+        return None
+    return progressing.revision_changed(case)
+
+
+def await_copy(case: Case) -> Outcome | None:
+    """Nothing moves before the primary has been written."""
+    return moves.await_effects(case, effects.Effect.WORKLOAD)
+
+
+def primary_unready(case: Case) -> Outcome | None:
+    """Traffic returns to a ready primary only; one that will not be ready fails the promotion.
+
+    The canary's own readiness is not asked: the primary has its revision already, so there is
+    nothing older to roll back to.
+    """
+    if case.state.workload.canary is CanaryScale.ZERO:
+        return None
+    ready = moves.primary_readiness(case)
+    if ready.ready:
+        return None
+    if not ready.retriable:
+        return moves.fail_promotion(case, ready.message)
+    event = events.primary_not_ready(case.canary, ready.message)
+    return moves.wait(case, event, moves.patience(case.observation.primary))
+
+
+def shift(case: Case) -> Outcome:
+    """Traffic goes back to the primary, in steps of `stepWeightPromotion` or at once."""
+    split = case.state.route.split
+    if case.state.check_at is not None and case.now < case.state.check_at:
+        return Rest(case.state.check_at)
+    waiting = moves.await_effects(case, effects.Effect.ROUTE) if case.state.check_at else None
+    if waiting:
+        return waiting
+    after = ALL_TO_PRIMARY if case.state.skipped else steps.step_back(case.canary, split)
+    done = after.primary == TOTAL_WEIGHT
+    due = None if done else case.now + case.observation.interval
+    state = case.state.moved(
+        Phase.FINALISING if done else Phase.PROMOTING,
+        case.now,
+        route=case.state.routed(after),
+        check_at=due,
+        remark="",
+    )
+    event = _shifted(case, after)
+    return Decision("TrafficReturned", event.message, state, (event,), due)
+
+
+def await_route(case: Case) -> Outcome | None:
+    """The canary keeps its pods until all traffic is on the primary."""
+    return moves.await_effects(case, effects.Effect.ROUTE)
+
+
+def scale_down(case: Case) -> Outcome | None:
+    """The canary goes to zero."""
+    if case.state.workload.canary is CanaryScale.ZERO:
+        return None
+    state = replace(case.state, workload=case.state.worked(CanaryScale.ZERO))
+    return Decision("ScalingDown", "scaling down the canary", state)
+
+
+def succeeded(case: Case) -> Outcome:
+    """The rollout is over; the analysed revision is the promoted one."""
+    waiting = moves.await_effects(case, effects.Effect.WORKLOAD)
+    if waiting:
+        return waiting
+    state = case.state.moved(
+        Phase.SUCCEEDED,
+        case.now,
+        promoted=case.state.applied,
+        iterations=0,
+        check_at=None,
+        epilogue=True,
+        remark="",
+    )
+    return Decision("Succeeded", "promotion finished", state, due=case.now)
+
+
+def _shifted(case: Case, after: TrafficSplit) -> events.Event:
+    if case.canary.spec.analysis.step_weight_promotion and not case.state.skipped:
+        return events.advance_primary(case.canary, after.primary)
+    return events.TO_PRIMARY

@@ -1,0 +1,138 @@
+"""How a rollout goes on when its working state is lost or older than what was reported.
+
+Rebuilt from the Canary status, the live route and the workloads. What is unsure resolves to the
+lower canary weight, and a revision that may have failed does not resume.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Final
+
+from analysis import steps
+from analysis.decisions import Decision, Outcome
+from analysis.observation import Observation, PastStatus
+from analysis.phases import Phase
+from analysis.state import RolloutState, unborn
+from config.scaling import CanaryScale, WorkloadIntent
+from config.canary import Canary
+from config.traffic import (
+    ALL_TO_CANARY,
+    ALL_TO_PRIMARY,
+    TOTAL_WEIGHT,
+    RouteIntent,
+    RouteStage,
+    TrafficSplit,
+)
+
+_OUR_REVISION: Final = re.compile(r"[0-9a-f]{20}")
+"""What a revision of ours looks like; those of other controllers are not comparable with it."""
+
+_ANALYSING: Final = frozenset({"Progressing", "WaitingPromotion"})
+_PROMOTING: Final = frozenset({"Promoting", "Finalising"})
+_AT_REST: Final = frozenset({"Initialized", "Succeeded", "Waiting", "Failed"})
+
+
+def rebuild(seen: Observation) -> Outcome | None:
+    """A state made from what can be seen, when the status knows more than the state."""
+    past = seen.status
+    if past is None or seen.canary is None or seen.deleting:
+        return None
+    if past.phase not in _ANALYSING | _PROMOTING | _AT_REST:
+        return None
+    if seen.state is not None and seen.version >= past.version:
+        return None
+    state = _state(seen, seen.canary, past)
+    message = f"state rebuilt from status {past.phase}, route and workloads as {state.phase}"
+    return Decision("Rebuilt", message, state, due=seen.now)
+
+
+def _state(seen: Observation, canary: Canary, past: PastStatus) -> RolloutState:
+    """The most cautious state that agrees with everything seen."""
+    applied, promoted = _revisions(seen, past)
+    state = replace(_blank(seen), applied=applied, promoted=promoted)
+    if past.phase in _ANALYSING:
+        return _analysing(seen, canary, past, state)
+    if past.phase in _PROMOTING:
+        return _promoting(seen, past, state)
+    if past.phase == "Failed" and _serves_everything(seen, past):
+        return _promotion_failed(state)
+    if past.phase == "Failed":
+        return _failed(state)
+    phase = Phase.SUCCEEDED if past.phase == "Succeeded" else Phase.INITIALIZED
+    return replace(state, phase=phase)
+
+
+def _blank(seen: Observation) -> RolloutState:
+    """A state at rest: everything on the primary, the canary at zero."""
+    return replace(
+        unborn(seen.uid, seen.generation, seen.now),
+        route=RouteIntent(seen.confirmed.route_seq + 1, RouteStage.EXPOSED, ALL_TO_PRIMARY),
+        workload=WorkloadIntent(seen.confirmed.workload_seq + 1, CanaryScale.ZERO),
+    )
+
+
+def _revisions(seen: Observation, past: PastStatus) -> tuple[str, str]:
+    """Applied and promoted revision; a foreign one is replaced by what the workloads show."""
+    primary = seen.primary.revision if seen.primary else ""
+    target = seen.target.revision if seen.target else ""
+    promoted = past.promoted if _OUR_REVISION.fullmatch(past.promoted) else primary
+    if _OUR_REVISION.fullmatch(past.applied):
+        return past.applied, promoted
+    unsettled = past.phase in _ANALYSING | _PROMOTING | {"Failed"}
+    return (target if unsettled else promoted), promoted
+
+
+def _analysing(
+    seen: Observation, canary: Canary, past: PastStatus, state: RolloutState
+) -> RolloutState:
+    """Goes on at the lower of the reported and the live weight.
+
+    Traffic that is already back at the primary, while the status still shows a weight, means that
+    a rollback was under way when the state was lost.
+    """
+    live = seen.in_force.canary if seen.in_force else 0
+    if past.weight > 0 and live == 0 and _same_target(seen, state):
+        return _failed(state)
+    weight = steps.at_most(canary, min(past.weight, live))
+    return replace(
+        state,
+        phase=Phase.PROGRESSING,
+        route=replace(state.route, split=TrafficSplit.of(weight)),
+        workload=replace(state.workload, canary=CanaryScale.RUNNING),
+        failed_checks=past.failed_checks,
+        iterations=past.iterations,
+        check_at=seen.now + seen.interval if weight else None,
+    )
+
+
+def _promoting(seen: Observation, past: PastStatus, state: RolloutState) -> RolloutState:
+    """Promotes again what was being promoted; copying what was copied changes nothing."""
+    live = seen.in_force.canary if seen.in_force else 0
+    split = TrafficSplit.of(min(past.weight, live))
+    workload = replace(state.workload, canary=CanaryScale.RUNNING, promote=state.applied)
+    route = replace(state.route, split=split)
+    return replace(state, phase=Phase.PROMOTING, route=route, workload=workload)
+
+
+def _failed(state: RolloutState) -> RolloutState:
+    """Rolled back; the canary is scaled down once the route is confirmed."""
+    workload = replace(state.workload, canary=CanaryScale.RUNNING)
+    return replace(state, phase=Phase.FAILED, workload=workload)
+
+
+def _promotion_failed(state: RolloutState) -> RolloutState:
+    """The canary serves everything and must go on doing so."""
+    workload = replace(state.workload, canary=CanaryScale.RUNNING, promote=state.applied)
+    route = replace(state.route, split=ALL_TO_CANARY)
+    return replace(state, phase=Phase.PROMOTION_FAILED, route=route, workload=workload)
+
+
+def _serves_everything(seen: Observation, past: PastStatus) -> bool:
+    live = seen.in_force
+    return past.weight >= TOTAL_WEIGHT and live is not None and live.canary >= TOTAL_WEIGHT
+
+
+def _same_target(seen: Observation, state: RolloutState) -> bool:
+    return seen.target is not None and seen.target.revision == state.applied

@@ -1,0 +1,145 @@
+"""Rules of the phases in which nothing happens until the world changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from analysis import effects, events
+from analysis.decisions import Case, Decision, Outcome, Rest
+from analysis.phases import Phase
+from analysis.rules import moves
+from config.scaling import CanaryScale
+from config import derived
+from config.hooks import WebhookType
+from config.traffic import ALL_TO_PRIMARY
+
+
+def park_failed_canary(case: Case) -> Outcome | None:
+    """The rolled back canary goes to zero once no traffic can reach it.
+
+    A route that cannot be written for a whole progress deadline does not keep it alive.
+    """
+    if case.state.workload.canary is not CanaryScale.RUNNING:
+        return None
+    waiting = moves.await_effects(case, effects.Effect.ROUTE)
+    given_up = case.now >= case.state.since + _deadline(case)
+    if waiting and not given_up:
+        return waiting
+    said = (events.route_unwritable(case.canary),) if waiting else ()
+    state = replace(case.state, workload=case.state.worked(CanaryScale.ZERO))
+    return Decision("ScalingDown", "scaling down the canary", state, said, case.now)
+
+
+def epilogue(case: Case) -> Outcome | None:
+    """The hooks of an ended rollout are called and their answers told; then its last event."""
+    if not case.state.epilogue:
+        return None
+    kind = WebhookType.POST_ROLLOUT
+    asking = moves.ask_hooks(case, kind, case.state.phase)
+    if asking:
+        return asking
+    said = moves.told(case, moves.answers(case, kind))
+    state = replace(case.state, epilogue=False, round=None)
+    if case.state.phase is Phase.SUCCEEDED:
+        said = (*said, events.promoted(case.canary, skipped=case.state.skipped))
+    return Decision("RolloutEnded", "the rollout has ended", state, said, case.now)
+
+
+def settle(case: Case) -> Outcome | None:
+    """A target that equals its primary is not a change, whatever was remembered of either.
+
+    Covers a target set back after a failure (so that the failed revision, applied once more, is
+    new again) and revisions noted by another controller or in an older format.
+    """
+    target, primary = case.observation.target, case.observation.primary
+    if target is None or primary is None or target.revision != primary.revision:
+        return None
+    stale = primary.generation < case.observation.confirmed.primary_generation
+    if stale or case.state.applied == case.state.promoted == primary.revision:
+        return None
+    state = replace(case.state, applied=primary.revision, promoted=primary.revision)
+    return Decision("Settled", "the target equals its primary", state)
+
+
+def new_revision(case: Case) -> Outcome | None:
+    """A changed target starts a rollout, once there is a primary to fall back on."""
+    target, primary = case.observation.target, case.observation.primary
+    if target is None or target.revision in (case.state.promoted, case.state.applied):
+        return None
+    if primary is not None and target.revision == primary.revision:
+        return None
+    ready = moves.primary_readiness(case)
+    if not ready.ready:
+        event = events.primary_not_ready(case.canary, ready.message)
+        return moves.wait(case, event, moves.patience(primary))
+    state = case.state.moved(
+        Phase.PROGRESSING,
+        case.now,
+        generation=case.observation.generation,
+        applied=target.revision,
+        route=case.state.routed(ALL_TO_PRIMARY),
+        workload=case.state.worked(CanaryScale.RUNNING),
+        failed_checks=0,
+        iterations=0,
+        check_at=None,
+        skipped=False,
+        remark="",
+    )
+    event = events.new_revision(case.canary)
+    return Decision("NewRevision", event.message, state, (event,))
+
+
+def restore_primary(case: Case) -> Outcome | None:
+    """A primary that was deleted is made anew, from the revision it had and no other."""
+    target, primary = case.observation.target, case.observation.primary
+    if primary is not None or target is None or target.revision != case.state.promoted:
+        return None
+    waiting = moves.await_effects(case, effects.Effect.WORKLOAD)
+    if waiting:
+        return waiting
+    state = replace(case.state, workload=case.state.reworked())
+    return Decision("PrimaryLost", "the primary is gone, making it anew", state)
+
+
+def at_rest(case: Case) -> Outcome:
+    """Nothing to do, except to ask again for what was never confirmed."""
+    return moves.await_effects(case, *effects.Effect) or Rest()
+
+
+def primary_recovered(case: Case) -> Outcome | None:
+    """The primary came up after all with the good revision: the promotion is completed."""
+    if moves.await_effects(case, effects.Effect.WORKLOAD):
+        return None
+    primary = case.observation.primary
+    if primary is None or not moves.primary_readiness(case).ready:
+        return None
+    if primary.revision != case.state.workload.promote:
+        return None
+    state = case.state.moved(
+        Phase.FINALISING, case.now, route=case.state.routed(ALL_TO_PRIMARY), remark=""
+    )
+    said = (events.TO_PRIMARY,)
+    return Decision("PrimaryRecovered", events.TO_PRIMARY.message, state, said)
+
+
+def repair_primary(case: Case) -> Outcome | None:
+    """A change while the canary serves everything goes to the dead primary, never traffic to it.
+
+    The change is live already, since it was made to the workload that serves; what can be saved
+    is the way back to a primary.
+    """
+    target = case.observation.target
+    if target is None or target.revision == case.state.applied:
+        return None
+    state = replace(
+        case.state,
+        applied=target.revision,
+        workload=case.state.worked(CanaryScale.RUNNING, promote=target.revision),
+    )
+    event = events.copying(case.canary)
+    return Decision("RepairingPrimary", event.message, state, (event,))
+
+
+def _deadline(case: Case) -> timedelta:
+    return derived.progress_deadline(case.canary)

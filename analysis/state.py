@@ -1,0 +1,122 @@
+"""What Coalmine remembers of one rollout: the only mutable fact, replaced whole by each commit.
+
+The state holds what is *desired* (traffic, replicas, promoted revision); what has been brought
+about is confirmed beside it (`observation.Confirmed`), and effects are the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from analysis.phases import Phase, check_transition
+from config.scaling import CanaryScale, WorkloadIntent
+from config.traffic import ALL_TO_PRIMARY, RouteIntent, RouteStage, TrafficSplit
+
+
+@dataclass(frozen=True, slots=True)
+class HookRound:
+    """Webhooks that were asked and have not all answered.
+
+    `id` is the state version that asked, so a reply to an older question is recognised.
+    After `deadline` the replies are given up for lost and the question is asked again.
+    """
+
+    id: int
+    type: str
+    deadline: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Whether the manifest as last edited is carried out; the `Accepted` condition."""
+
+    accepted: bool
+    reason: str
+    message: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutState:
+    """One rollout. Times are aware UTC; weights percent; revisions opaque, empty when unknown."""
+
+    uid: str
+    """Of the Canary object: a re-created canary starts afresh."""
+    phase: Phase
+    since: datetime
+    """When `phase` was entered."""
+    generation: int = 0
+    """Of the Canary spec that the last decision was made from."""
+    applied: str = ""
+    """Revision last seen as new: under analysis, or last analysed."""
+    promoted: str = ""
+    """Revision the primary was last given, or created with."""
+    route: RouteIntent
+    workload: WorkloadIntent
+    failed_checks: int = 0
+    iterations: int = 0
+    check_at: datetime | None = None
+    """When the next analysis is due; None before the first step of a rollout."""
+    round: HookRound | None = None
+    epilogue: bool = False
+    """Post-rollout hooks of the rollout that ended are still to be called."""
+    skipped: bool = False
+    """This rollout is promoted without analysis."""
+    suspended: bool = False
+    remark: str = ""
+    """The last thing said about waiting, so that it is said once."""
+    acceptance: Acceptance | None = None
+
+    def moved(self, phase: Phase, now: datetime, **changes: Any) -> RolloutState:
+        """This state in `phase`, with `changes`; an unanswered hook round is dropped.
+
+        Raises IllegalTransition when the table of `phases` has no such move.
+        """
+        check_transition(self.phase, phase)
+        since = self.since if phase is self.phase else now
+        return replace(self, **{"phase": phase, "since": since, "round": None, **changes})
+
+    def routed(self, split: TrafficSplit, stage: RouteStage = RouteStage.EXPOSED) -> RouteIntent:
+        """The route intent for `split`: the present one if it already says so, else the next."""
+        same = RouteIntent(self.route.seq, stage, split)
+        return self.route if same == self.route else RouteIntent(self.route.seq + 1, stage, split)
+
+    def worked(self, canary: CanaryScale, promote: str = "") -> WorkloadIntent:
+        """The workload intent for `canary` and `promote`, numbered like `routed`."""
+        same = WorkloadIntent(self.workload.seq, canary, promote, self.promoted)
+        return self.workload if same == self.workload else replace(same, seq=same.seq + 1)
+
+    def reworked(self) -> WorkloadIntent:
+        """The present workload intent, to be brought about once more."""
+        return replace(self.workload, seq=self.workload.seq + 1)
+
+
+def unborn(uid: str, generation: int, now: datetime) -> RolloutState:
+    """The state of a canary that was never accepted: it asks for nothing."""
+    return RolloutState(
+        uid=uid,
+        phase=Phase.NEW,
+        since=now,
+        generation=generation,
+        route=RouteIntent(0, RouteStage.SERVICES, ALL_TO_PRIMARY),
+        workload=WorkloadIntent(0, CanaryScale.LEAVE),
+    )
+
+
+_ADAPTER: Final = TypeAdapter(RolloutState)
+
+
+def to_json(state: RolloutState) -> dict[str, Any]:
+    """`state` as a JSON-ready mapping; inverse of `from_json`."""
+    document: dict[str, Any] = _ADAPTER.dump_python(state, mode="json")
+    return document
+
+
+def from_json(document: Mapping[str, Any]) -> RolloutState:
+    """The state written by `to_json`. Raises pydantic.ValidationError for anything else."""
+    return _ADAPTER.validate_python(document)

@@ -1,0 +1,200 @@
+"""Looks at one canary: observe, find out what must be known, decide, commit, ask for the effects.
+
+The imperative shell around `analysis.decide`; everything it does can be done twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+
+from analysis import cadence, decide, effects
+from analysis import state as states
+from analysis.decisions import AskChecks, AskProviders, Decision, Outcome, Rest
+from analysis.findings import CheckResult, Findings, HookResult
+from analysis.metrics import checks
+from analysis.observation import Observation
+from clients import errors
+from clients.records import Begun, Commit, Work
+from clients.store import Store
+from config import derived
+from config.hooks import WebhookType
+from config.refs import CanaryRef
+from tasks import gather, telling
+from tasks.dispatch import Dispatcher
+from tasks.gather import Defaults
+
+log = logging.getLogger(__name__)
+
+QUESTIONS: Final = 4
+"""How often a tick may ask before it decides; each question is asked at most once."""
+
+
+class Reader(Protocol):
+    """What the analyst needs of a metric reader; measuring never raises."""
+
+    def measure(self, asked: tuple[checks.Check, ...]) -> tuple[CheckResult, ...]:
+        """The results of `asked`, in that order."""
+        ...
+
+    def probe(self, servers: tuple[str, ...]) -> tuple[str, ...]:
+        """What is wrong with `servers`; empty when all of them answer."""
+        ...
+
+
+class Analyst:
+    """Decides; the only writer of rollout state."""
+
+    def __init__(
+        self,
+        store: Store,
+        reader: Reader,
+        dispatcher: Dispatcher,
+        defaults: Defaults,
+        *,
+        lease: timedelta,
+        resync: timedelta,
+    ) -> None:
+        """`lease` is how long one tick may take, `resync` how long a canary may rest unseen."""
+        self._store = store
+        self._reader = reader
+        self._dispatcher = dispatcher
+        self._defaults = defaults
+        self._lease = lease
+        self._resync = resync
+
+    def tick(self, ref: CanaryRef) -> None:
+        """Brings `ref` one decision further, if there is one to make."""
+        begun = self._store.begin(ref, Work.TICK, self._lease)
+        if begun is not None:
+            self._work(ref, begun, Findings.none())
+
+    def conclude(self, ref: CanaryRef, round_id: int, answers: Iterable[Mapping[str, Any]]) -> None:
+        """Goes on with a rollout whose hooks of round `round_id` have answered.
+
+        Answers to a round that the state no longer waits for are dropped.
+        """
+        begun = self._store.begin(ref, Work.TICK, self._lease)
+        if begun is None:
+            raise errors.Transient(f"canary {ref} is being looked at")
+        state = begun.snapshot.state
+        asked = (state or {}).get("round")
+        if asked is None or asked["id"] != round_id:
+            self._store.finish(ref, Work.TICK, begun.token)
+            return
+        results = tuple(HookResult.from_dict(answer) for answer in answers)
+        self._work(ref, begun, Findings(hooks={asked["type"]: results}))
+
+    def _work(self, ref: CanaryRef, begun: Begun, found: Findings) -> None:
+        seen = gather.observe(ref, begun.snapshot, self._defaults)
+        if seen is None:
+            self._store.forget(ref)
+            return
+        outcome = decide.decide(seen, found)
+        for _ in range(QUESTIONS):
+            if isinstance(outcome, Decision | Rest):
+                break
+            found = self._find_out(seen, outcome, found)
+            outcome = decide.decide(seen, found)
+        self._conclude(seen, begun, outcome, found)
+
+    def _find_out(self, seen: Observation, question: Outcome, found: Findings) -> Findings:
+        """`found` with the answer to `question`."""
+        canary, default = seen.canary, self._defaults
+        if canary is None:
+            return found
+        if isinstance(question, AskProviders):
+            servers = checks.servers_to_probe(canary, default.metrics_server)
+            return replace(found, providers=self._reader.probe(servers))
+        asked = checks.checks_for(canary, default.provider, default.metrics_server)
+        return replace(found, checks=self._reader.measure(asked))
+
+    def _conclude(
+        self, seen: Observation, begun: Begun, outcome: Outcome, found: Findings
+    ) -> None:
+        match outcome:
+            case Decision():
+                self._commit(seen, begun, outcome, found)
+            case Rest(until=until):
+                self._store.finish(seen.ref, Work.TICK, begun.token, self._due(seen, until))
+                self._ask_for_effects(seen, seen.version)
+            case AskChecks() | AskProviders():
+                raise AssertionError(f"rule {outcome.rule} asks what it was told")
+
+    def _commit(
+        self, seen: Observation, begun: Begun, decision: Decision, found: Findings
+    ) -> None:
+        due = effects.due(decision.state, decision.due, seen.now)
+        commit = Commit(
+            expected=seen.version,
+            state=states.to_json(decision.state),
+            timeline=_entry(seen, decision, found),
+            notices=tuple(telling.notice(seen, event) for event in decision.events),
+            due=self._due(seen, due),
+            token=begun.token,
+            floor=seen.status.version if seen.status else 0,
+        )
+        version = self._store.commit(seen.ref, commit)
+        if version is None:
+            self._store.finish(seen.ref, Work.TICK, begun.token, seen.now)
+            return
+        telling.log_decision(log, seen, decision, version)
+        after = replace(seen, state=decision.state)
+        self._ask_for_effects(after, version)
+        self._ask_hooks(after, version)
+
+    def _ask_for_effects(self, seen: Observation, version: int) -> None:
+        """Has what is desired but not confirmed brought about; weights first."""
+        if seen.state is None:
+            return
+        missing = effects.outstanding(seen.state, version, seen.confirmed)
+        for effect in effects.Effect:
+            if effect in missing:
+                self._dispatcher.effect(seen.ref, effect)
+
+    def _ask_hooks(self, seen: Observation, version: int) -> None:
+        """Has the hooks called of a round that this very version asked for."""
+        asked = seen.state.round if seen.state else None
+        if asked is None or asked.id != version or seen.canary is None:
+            return
+        kind = WebhookType(asked.type)
+        asked_ones = [
+            hook for hook in seen.canary.spec.analysis.webhooks if derived.webhook_type(hook) is kind
+        ]
+        self._dispatcher.hooks(seen.ref, asked.id, len(asked_ones))
+
+    def _due(self, seen: Observation, until: datetime | None) -> datetime:
+        """`until`, or the next resync, spread over its period so that not all come at once."""
+        if until is not None:
+            return until
+        return seen.now + self._resync + cadence.offset(seen.ref, self._resync * cadence.TOLERANCE)
+
+
+def _entry(seen: Observation, decision: Decision, found: Findings) -> dict[str, Any]:
+    """What the timeline keeps of a decision: enough to explain it without the cluster."""
+    state = decision.state
+    return {
+        "at": seen.now.isoformat(),
+        "rule": decision.rule,
+        "reason": decision.reason,
+        "message": decision.message,
+        "phase": state.phase.value,
+        "split": str(state.route.split),
+        "failedChecks": state.failed_checks,
+        "revision": state.applied,
+        "checks": [_check(result) for result in found.checks or ()],
+        "hooks": [
+            result.to_dict() for results in (found.hooks or {}).values() for result in results
+        ],
+    }
+
+
+def _check(result: CheckResult) -> dict[str, Any]:
+    entry = asdict(result)
+    took: timedelta = entry.pop("took")
+    return {**entry, "tookMilliseconds": round(took / timedelta(milliseconds=1), 1)}
+
+

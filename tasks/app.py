@@ -1,0 +1,49 @@
+"""The Celery application: how messages travel. What they make happen is in `wiring`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+
+from config.settings import Settings
+from tasks import queues
+
+RESULT_SECONDS = 3600
+"""How long the answers of hooks are kept for their conclusion; far beyond any hook's timeout."""
+
+
+def make_app(settings: Settings) -> Celery:
+    """The application for `settings`; makes no connection before the first message."""
+    broker = settings.redis.queue_url()
+    app = Celery("coalmine", broker=broker, backend=broker, set_as_current=True)
+    app.conf.update(configuration(settings))
+    return app
+
+
+def configuration(settings: Settings) -> dict[str, Any]:
+    """Celery's settings.
+
+    Messages are acknowledged when they are taken: one that is lost with its worker is asked for
+    again by the agenda, within seconds, while Redis would give it back after minutes only.
+    """
+    visibility = settings.redis.visibility_timeout.total_seconds()
+    return {
+        "task_routes": queues.ROUTES,
+        "task_default_queue": queues.Queue.ANALYSIS.value,
+        "task_serializer": "json",
+        "result_serializer": "json",
+        "accept_content": ["json"],
+        "task_ignore_result": True,
+        "result_expires": RESULT_SECONDS,
+        "task_acks_late": False,
+        "worker_prefetch_multiplier": 1,
+        "broker_transport_options": {"visibility_timeout": visibility, "global_keyprefix": "cq:"},
+        "broker_connection_retry_on_startup": True,
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+        "worker_send_task_events": True,
+        "task_send_sent_event": False,
+        "enable_utc": True,
+        "imports": ["tasks.analysis", "tasks.hooks", "tasks.routing", "tasks.report"],
+    }

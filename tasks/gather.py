@@ -1,0 +1,142 @@
+"""Builds the Observation of one canary from what is stored about it. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from analysis import state as states
+from analysis.observation import Confirmed, Observation, PastStatus, Problem, Workload
+from analysis.state import RolloutState
+from clients.records import Snapshot
+from config import derived, validation
+from config.canary import Canary
+from config.refs import CanaryRef
+from config.traffic import TrafficSplit
+from routing import registry
+from routing.router import UnreadableRoute
+from workloads import readiness
+
+World = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What holds for canaries that do not say it themselves."""
+
+    provider: str
+    metrics_server: str
+    interval_floor: timedelta
+
+
+def observe(ref: CanaryRef, snapshot: Snapshot, defaults: Defaults) -> Observation | None:
+    """What is known about `ref`; None when there is no such Canary object any more."""
+    world = snapshot.world
+    admission = world.get("admission")
+    if admission is None:
+        return None
+    canary = accepted(world)
+    uid = admission["uid"]
+    return Observation(
+        now=snapshot.now,
+        ref=ref,
+        uid=uid,
+        generation=admission["generation"],
+        canary=canary,
+        interval=derived.interval(canary, defaults.interval_floor) if canary else timedelta(0),
+        threshold=derived.threshold(canary) if canary else 1,
+        deleting=admission["deleting"],
+        claimed=admission["claimed_by"] is not None,
+        problems=_problems(canary, world),
+        version=snapshot.version,
+        state=_state(snapshot, uid),
+        confirmed=confirmed(snapshot.confirmed, uid),
+        target=_workload(canary, world.get("target"), snapshot.now, primary=False),
+        primary=_workload(canary, world.get("primary"), snapshot.now, primary=True),
+        in_force=_in_force(canary, world, defaults.provider),
+        status=_status(world.get("status")),
+    )
+
+
+def accepted(world: World) -> Canary | None:
+    """The last manifest that could be carried out."""
+    raw = world.get("canary")
+    return None if raw is None else validation.load_canary(raw)
+
+
+def confirmed(fields: Mapping[str, str], uid: str) -> Confirmed:
+    """What was brought about for the Canary object `uid`; nothing for another one."""
+    if fields.get("uid") != uid:
+        return Confirmed()
+    at = fields.get("route_at")
+    return Confirmed(
+        route_seq=int(fields.get("route_seq", 0)),
+        route_at=datetime.fromisoformat(at) if at else None,
+        workload_seq=int(fields.get("workload_seq", 0)),
+        target_generation=int(fields.get("target_generation", 0)),
+        primary_generation=int(fields.get("primary_generation", 0)),
+        report_version=int(fields.get("report_version", 0)),
+    )
+
+
+def _state(snapshot: Snapshot, uid: str) -> RolloutState | None:
+    """The stored state, unless it is about an earlier object of the same name."""
+    if snapshot.state is None or snapshot.state["uid"] != uid:
+        return None
+    return states.from_json(snapshot.state)
+
+
+def _problems(canary: Canary | None, world: World) -> tuple[Problem, ...]:
+    """What is wrong with the manifest, and a missing target, which no manifest check can see."""
+    found = tuple(Problem(**problem) for problem in world["admission"]["problems"])
+    if canary is None or world.get("target") is not None:
+        return found
+    target = canary.spec.target_ref
+    message = (
+        f"spec.targetRef.name: Invalid value: {target.name!r}: {target.kind.lower()} "
+        f"{target.name}.{canary.namespace} not found; allowed is the name of an existing "
+        f"{target.kind} in namespace {canary.namespace}"
+    )
+    return (*found, Problem("TargetNotFound", message, blocking=False))
+
+
+def _workload(
+    canary: Canary | None, view: World | None, now: datetime, *, primary: bool
+) -> Workload | None:
+    if canary is None or view is None:
+        return None
+    percent = (
+        derived.primary_ready_percent(canary) if primary else derived.canary_ready_percent(canary)
+    )
+    deadline = derived.progress_deadline(canary)
+    judged = readiness.judge(view, percent, deadline, now)
+    ends = None if judged.ready or not judged.retriable else readiness.patience_ends(view, deadline)
+    return Workload(view["revision"], view["generation"], view["replicas"], judged, ends)
+
+
+def _in_force(canary: Canary | None, world: World, default: str) -> TrafficSplit | None:
+    """The split of the live route; None when there is none, or none that can be read."""
+    if canary is None:
+        return None
+    try:
+        return registry.in_force(canary, world, default)
+    except UnreadableRoute:
+        return None
+
+
+def _status(status: World | None) -> PastStatus | None:
+    if not status or not status.get("phase"):
+        return None
+    return PastStatus(
+        phase=status["phase"],
+        weight=int(status.get("canaryWeight") or 0),
+        failed_checks=int(status.get("failedChecks") or 0),
+        iterations=int(status.get("iterations") or 0),
+        applied=status.get("lastAppliedSpec") or "",
+        promoted=status.get("lastPromotedSpec") or "",
+        version=int(status.get("stateVersion") or 0),
+    )
+
+

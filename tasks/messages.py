@@ -1,0 +1,85 @@
+"""What travels through the queues: the name of a canary, and what tells old messages from new.
+
+JSON, versioned, so that workers of two releases can share a queue during an upgrade.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from config.refs import CanaryRef
+
+VERSION: Final = 1
+
+
+class UnreadableMessage(ValueError):
+    """A message of a newer version, or not of ours at all; it is dropped and logged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nudge:
+    """Have a look at `ref`."""
+
+    ref: CanaryRef
+
+    def dump(self) -> dict[str, Any]:
+        """The message as JSON-ready data."""
+        return {"v": VERSION, "canary": str(self.ref)}
+
+    @classmethod
+    def parse(cls, message: Mapping[str, Any]) -> Nudge:
+        """The nudge in `message`. Raises UnreadableMessage."""
+        return cls(_ref(message))
+
+
+@dataclass(frozen=True, slots=True)
+class HookMessage:
+    """Call hook number `index` of round `round` of `ref`, counted within its type."""
+
+    ref: CanaryRef
+    round: int
+    index: int
+
+    def dump(self) -> dict[str, Any]:
+        """The message as JSON-ready data."""
+        return {"v": VERSION, "canary": str(self.ref), "round": self.round, "index": self.index}
+
+    @classmethod
+    def parse(cls, message: Mapping[str, Any]) -> HookMessage:
+        """The call in `message`. Raises UnreadableMessage."""
+        return cls(_ref(message), _whole(message, "round"), _whole(message, "index"))
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """All hooks of round `round` of `ref` have answered."""
+
+    ref: CanaryRef
+    round: int
+
+    def dump(self) -> dict[str, Any]:
+        """The message as JSON-ready data."""
+        return {"v": VERSION, "canary": str(self.ref), "round": self.round}
+
+    @classmethod
+    def parse(cls, message: Mapping[str, Any]) -> Answers:
+        """The message's content. Raises UnreadableMessage."""
+        return cls(_ref(message), _whole(message, "round"))
+
+
+def _ref(message: Mapping[str, Any]) -> CanaryRef:
+    if message.get("v") != VERSION:
+        raise UnreadableMessage(f"message version {message.get('v')!r}; allowed: {VERSION}")
+    try:
+        return CanaryRef.parse(message["canary"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UnreadableMessage(f"message without a canary: {message!r:.200}") from error
+
+
+def _whole(message: Mapping[str, Any], key: str) -> int:
+    value = message.get(key)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise UnreadableMessage(f"message with {key}={value!r}; allowed: a whole number")
+    return value

@@ -1,0 +1,90 @@
+"""Shows the state of one canary to the cluster: its status, coalesced, and its events, once each."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from analysis import conditions
+from analysis import state as states
+from clients import errors, resources
+from clients.kube import Kube
+from clients.records import Snapshot, Work
+from clients.store import Store
+from config.refs import CanaryRef
+from notify import kubernetes_events
+from tasks import gather
+
+log = logging.getLogger(__name__)
+
+LEASE: Final = timedelta(seconds=15)
+"""How long one report may take: a status patch and a handful of events."""
+
+
+class Reporter:
+    """Writes status and events under the report lease of their canary."""
+
+    def __init__(self, store: Store, kube: Kube) -> None:
+        self._store = store
+        self._kube = kube
+
+    def project(self, ref: CanaryRef) -> None:
+        """Shows the state of `ref` as it is by now, and again while it changes."""
+        again = True
+        while again:
+            begun = self._store.begin(ref, Work.REPORT, LEASE)
+            if begun is None:
+                return
+            try:
+                self._show(ref, begun.snapshot)
+            finally:
+                again = self._store.finish(ref, Work.REPORT, begun.token)
+
+    def _show(self, ref: CanaryRef, snapshot: Snapshot) -> None:
+        admission = snapshot.world.get("admission")
+        if admission is None or snapshot.state is None:
+            return
+        uid = admission["uid"]
+        if snapshot.state["uid"] != uid:
+            return
+        try:
+            self._write_status(ref, snapshot)
+            self._tell(ref, uid)
+        except (errors.NotFound, errors.Conflict):
+            log.info("canary is gone, or another one by now", extra={"canary": f"{ref.name}.{ref.namespace}"})
+            return
+        except errors.Permanent as refused:
+            extra = {"canary": f"{ref.name}.{ref.namespace}", "error": refused.message}
+            log.warning("report refused", extra=extra)
+            return
+        self._store.confirm(ref, uid, {"report_version": str(snapshot.version)}, wake=False)
+
+    def _write_status(self, ref: CanaryRef, snapshot: Snapshot) -> None:
+        """One patch, and none when the status says it all already."""
+        present: Mapping[str, Any] = snapshot.world.get("status") or {}
+        state = states.from_json(snapshot.state or {})
+        wanted = conditions.status(
+            state,
+            snapshot.version,
+            gather.accepted(snapshot.world),
+            present.get("conditions") or (),
+        )
+        if not conditions.says_more(wanted, present):
+            return
+        patch = {"metadata": {"uid": state.uid}, "status": wanted}
+        written = self._kube.patch(
+            resources.CANARIES, ref.namespace, ref.name, patch, subresource="status"
+        )
+        self._store.put_world(ref, {"status": written.get("status") or {}})
+
+    def _tell(self, ref: CanaryRef, uid: str) -> None:
+        """Delivers the waiting notices in order; each is dropped once it is delivered."""
+        for notice in self._store.notices(ref):
+            body = kubernetes_events.event(ref, uid, notice.id, notice.body)
+            try:
+                self._kube.create(resources.EVENTS, ref.namespace, body)
+            except errors.AlreadyExists:
+                log.debug("event was delivered already", extra={"notice": notice.id})
+            self._store.drop_notices(ref, [notice.id])

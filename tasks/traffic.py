@@ -1,0 +1,105 @@
+"""Brings the traffic of one canary to what was decided; the only caller of the route writer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from analysis import effects
+from analysis import state as states
+from analysis.state import RolloutState
+from clients.records import Snapshot, Work
+from clients.store import Store
+from config.refs import CanaryRef
+from routing import outcome
+from routing.apply import Applier
+from tasks import gather
+
+log = logging.getLogger(__name__)
+
+LEASE: Final = timedelta(seconds=15)
+"""How long one application may take: six objects, each with a few tries of at most some seconds.
+Losing the lease costs a repeated write at worst: every write carries a resourceVersion."""
+
+
+class Traffic:
+    """Applies route intents under the route lease of their canary."""
+
+    def __init__(self, store: Store, applier: Applier) -> None:
+        self._store = store
+        self._applier = applier
+
+    def apply(self, ref: CanaryRef) -> None:
+        """Brings about what the state of `ref` wants by now, and again while it changes."""
+        again = True
+        while again:
+            begun = self._store.begin(ref, Work.ROUTE, LEASE)
+            if begun is None:
+                return
+            try:
+                self._bring_about(ref, begun.snapshot)
+            finally:
+                again = self._store.finish(ref, Work.ROUTE, begun.token)
+
+    def _bring_about(self, ref: CanaryRef, snapshot: Snapshot) -> None:
+        admission = snapshot.world.get("admission")
+        if admission is None or snapshot.state is None or admission["deleting"]:
+            return
+        state = states.from_json(snapshot.state)
+        canary = gather.accepted(snapshot.world)
+        if canary is None or state.uid != admission["uid"] or state.route.seq == 0:
+            return
+        result = self._applier.apply(
+            canary,
+            snapshot.world.get("target"),
+            state.route,
+            snapshot.world,
+            superseded=lambda: self._newer(ref, state),
+        )
+        self._remember(ref, result)
+        self._confirm(ref, state, result)
+
+    def _newer(self, ref: CanaryRef, state: RolloutState) -> bool:
+        """Whether the traffic of `ref` is meant to be something else by now."""
+        now = self._store.read(ref).state
+        return now is None or states.from_json(now).route != state.route
+
+    def _remember(self, ref: CanaryRef, result: outcome.Outcome) -> None:
+        """Keeps what was just written or read, ahead of the watch that will say the same."""
+        known: dict[str, Mapping[str, Any]] = dict(result.seen)
+        if not isinstance(result, outcome.Unchanged):
+            known.update(result.written)
+        if known:
+            self._store.put_world(ref, {role: _bare(item) for role, item in known.items()})
+
+    def _confirm(self, ref: CanaryRef, state: RolloutState, result: outcome.Outcome) -> None:
+        match result:
+            case outcome.Applied() | outcome.Unchanged():
+                now = self._store.now()
+                fields = {"route_seq": str(state.route.seq)}
+                if self._first(ref, state):
+                    fields["route_at"] = now.isoformat()
+                wake = effects.awaits_route(state, now) and "route_at" in fields
+                self._store.confirm(ref, state.uid, fields, wake=wake)
+            case outcome.Superseded():
+                log.info("route superseded", extra={"canary": _named(ref)})
+            case outcome.Rejected(message=message, retriable=retriable):
+                extra = {"canary": _named(ref), "error": message, "retriable": retriable}
+                log.warning("route not applied", extra=extra)
+
+    def _first(self, ref: CanaryRef, state: RolloutState) -> bool:
+        """Whether this intent is confirmed for the first time: later ones only mend drift."""
+        confirmed = gather.confirmed(self._store.read(ref).confirmed, state.uid)
+        return confirmed.route_seq < state.route.seq
+
+
+def _bare(item: Mapping[str, Any]) -> dict[str, Any]:
+    """The object without the bookkeeping of its writers, as projections keep it."""
+    metadata = {key: value for key, value in item["metadata"].items() if key != "managedFields"}
+    return {**item, "metadata": metadata}
+
+
+def _named(ref: CanaryRef) -> str:
+    return f"{ref.name}.{ref.namespace}"

@@ -1,0 +1,146 @@
+"""The composition root: which doors and services this process has, put together once.
+
+Tests put together their own `Services` from the same parts, with fakes for the doors.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from analysis import providers
+from analysis.judges import threshold
+from analysis.metrics.reader import Limits as ReaderLimits
+from analysis.metrics.reader import MetricReader
+from clients import kube_connect
+from clients.clock import Clock, SystemClock
+from clients.kube import Kube
+from clients.kube_http import Limits as KubeLimits
+from clients.store import Store, connect_store
+from config.settings import Settings
+from routing.apply import Applier
+from tasks.analyst import Analyst, Reader
+from tasks.caller import Caller
+from tasks.dispatch import Dispatcher
+from tasks.gather import Defaults
+from tasks.reporter import Reporter
+from tasks.traffic import Traffic
+from tasks.workforce import Workforce
+from workloads.converge import Converger
+from workloads.primary import Copying
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """What the services reach the outside through."""
+
+    store: Store
+    kube: Kube
+    reader: Reader
+    dispatcher: Dispatcher
+    clock: Clock
+
+
+class Services(Protocol):
+    """What task modules call."""
+
+    @property
+    def analyst(self) -> Analyst: ...
+    @property
+    def caller(self) -> Caller: ...
+    @property
+    def reporter(self) -> Reporter: ...
+    @property
+    def traffic(self) -> Traffic: ...
+    @property
+    def workforce(self) -> Workforce: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """All services over one set of doors."""
+
+    analyst: Analyst
+    caller: Caller
+    reporter: Reporter
+    traffic: Traffic
+    workforce: Workforce
+
+
+def wire(settings: Settings, doors: Doors) -> Wired:
+    """The services over `doors`; makes no connection."""
+    canaries, schedule = settings.canaries, settings.scheduler
+    copying = Copying(canaries.selector_labels, canaries.include_label_prefixes)
+    return Wired(
+        analyst=Analyst(
+            doors.store,
+            doors.reader,
+            doors.dispatcher,
+            defaults(settings),
+            lease=schedule.tick_lease,
+            resync=schedule.resync_interval,
+        ),
+        caller=Caller(doors.store, doors.clock),
+        reporter=Reporter(doors.store, doors.kube),
+        traffic=Traffic(doors.store, Applier(doors.kube, canaries.mesh_provider)),
+        workforce=Workforce(
+            doors.store, Converger(doors.kube, copying, lambda: str(uuid.uuid4()))
+        ),
+    )
+
+
+def defaults(settings: Settings) -> Defaults:
+    """What holds for canaries that do not say it themselves."""
+    return Defaults(
+        provider=settings.canaries.mesh_provider,
+        metrics_server=settings.metrics.server,
+        interval_floor=settings.canaries.interval_floor,
+    )
+
+
+def open_doors(settings: Settings, role: str, dispatcher: Dispatcher) -> Doors:
+    """Doors to the real outside for a worker of `role`.
+
+    Raises clients.errors.Permanent for a kubeconfig that cannot be used, SettingsError without a
+    Redis URL.
+    """
+    clock = SystemClock()
+    kubernetes = settings.kubernetes
+    kubeconfig = Path(kubernetes.kubeconfig) if kubernetes.kubeconfig else None
+    limits = KubeLimits(qps=kubernetes.qps, burst=kubernetes.burst)
+    return Doors(
+        store=connect_store(settings.redis),
+        kube=kube_connect.connect(role=role, kubeconfig=kubeconfig, limits=limits, clock=clock),
+        reader=metric_reader(settings, clock),
+        dispatcher=dispatcher,
+        clock=clock,
+    )
+
+
+def metric_reader(settings: Settings, clock: Clock) -> MetricReader:
+    """The reader of metric checks with the time limits of `settings`."""
+    timeout = settings.metrics.timeout
+    limits = ReaderLimits(per_query=timeout, budget=timeout * 1.2)
+
+    def connect(endpoint: providers.Endpoint) -> providers.MetricProvider:
+        return providers.connect(endpoint, clock)
+
+    return MetricReader(connect, clock, threshold.judge, limits=limits)
+
+
+_installed: Services | None = None
+
+
+def install(services: Services) -> None:
+    """Makes `services` those of this process."""
+    global _installed  # noqa: PLW0603 - Celery imports task modules; there is no other way in
+    _installed = services
+
+
+def current() -> Services:
+    """The services of this process. Raises RuntimeError before `install`."""
+    if _installed is None:
+        raise RuntimeError("no services are installed: tasks run in processes that wire them")
+    return _installed

@@ -1,0 +1,230 @@
+"""The metric reader over backends that are values of the test; real ones are in tests/contract.
+
+Aspects: order, parallelism, sharing, time limits, isolation of servers, the breaker, the probe.
+"""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from analysis.findings import Absent, CheckResult, Measurement, Sample
+from analysis.judges import threshold
+from analysis.metrics.reader import Limits, MetricReader, Query
+from analysis.providers import Endpoint, InvalidEndpoint, MetricProvider
+from analysis.verdicts import Reason, Verdict
+from clients.clock import ManualClock, SystemClock
+from tests.unit.analysis.metrics.builders import a_check
+
+DOWN = Absent(Verdict.ERROR, Reason.UNREACHABLE, "connection refused")
+REFUSED = Absent(Verdict.ERROR, Reason.QUERY_REFUSED, "parse error")
+
+
+class Backend:
+    """A backend that answers with a function of the query, and counts."""
+
+    def __init__(self, answer: Callable[[str], Measurement]) -> None:
+        self.answer = answer
+        self.asked: list[str] = []
+        self.most_at_once = 0
+        self._at_once = 0
+        self._lock = threading.Lock()
+
+    def query(self, query: str) -> Measurement:
+        """What the function says."""
+        with self._lock:
+            self.asked.append(query)
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+        try:
+            return self.answer(query)
+        finally:
+            with self._lock:
+                self._at_once -= 1
+
+    def online(self) -> Absent | None:
+        """None if the function has a number for `vector(1)`."""
+        measurement = self.answer("vector(1)")
+        return measurement if isinstance(measurement, Absent) else None
+
+
+def a_reader(
+    *backends: Backend, clock: ManualClock | None = None, limits: Limits | None = None
+) -> MetricReader:
+    """A reader whose servers `http://0`, `http://1`, … are `backends`."""
+
+    def connect(endpoint: Endpoint) -> MetricProvider:
+        return backends[int(endpoint.address.removeprefix("http://"))]
+
+    return MetricReader(connect, clock or SystemClock(), threshold.judge, limits=limits or Limits())
+
+
+def ask(reader: MetricReader, *queries: str, server: str = "http://0") -> tuple[CheckResult, ...]:
+    """The results of unbounded checks with these queries."""
+    return reader.measure([a_check(metric=q, query=q, server=server) for q in queries])
+
+
+def test_results_come_in_the_order_of_the_checks() -> None:
+    """Whatever order the answers come in."""
+    waits = {"slow": threading.Event()}
+
+    def answer(query: str) -> Measurement:
+        if query == "slow":
+            waits["slow"].wait(5)
+        else:
+            waits["slow"].set()
+        return Sample(len(query))
+
+    results = ask(a_reader(Backend(answer)), "slow", "quickest", "fast")
+    assert [(result.metric, result.value) for result in results] == [
+        ("slow", 4),
+        ("quickest", 8),
+        ("fast", 4),
+    ]
+
+
+def test_the_checks_of_a_tick_are_measured_side_by_side() -> None:
+    """Each query waits for the other: one after the other they would never end."""
+    meeting = threading.Barrier(3, timeout=5)
+
+    def answer(query: str) -> Measurement:
+        meeting.wait()
+        return Sample(1)
+
+    results = ask(a_reader(Backend(answer)), "a", "b", "c")
+    assert [result.verdict for result in results] == [Verdict.PASSED] * 3
+
+
+def test_equal_queries_to_one_server_are_sent_once() -> None:
+    """Two entries with one text cost one query; the same text to another server is another."""
+    one, other = Backend(lambda _: Sample(1)), Backend(lambda _: Sample(2))
+    checks = [a_check(query="up", metric=name) for name in ("a", "b")]
+    reader = a_reader(one, other)
+    results = reader.measure(
+        [
+            a_check(query="up", metric="a", server="http://0"),
+            a_check(query="up", metric="b", server="http://0"),
+            a_check(query="up", metric="c", server="http://1"),
+        ]
+    )
+    assert len(checks) == len(one.asked) + len(other.asked)
+    assert [(r.metric, r.value) for r in results] == [("a", 1), ("b", 1), ("c", 2)]
+
+
+def test_a_check_with_a_problem_is_judged_without_being_sent() -> None:
+    """A query that did not render never reaches a server."""
+    backend = Backend(lambda _: Sample(1))
+    problem = Absent(Verdict.ERROR, Reason.QUERY_NOT_RENDERED, "query render error: line 1")
+    (result,) = a_reader(backend).measure([a_check(problem=problem, server="http://0")])
+    assert (result.verdict, backend.asked) == (Verdict.ERROR, [])
+    assert result.message == "Prometheus query failed for errors: query render error: line 1"
+
+
+def test_no_checks_have_no_results() -> None:
+    """An analysis without metrics asks nobody."""
+    assert a_reader().measure([]) == ()
+
+
+@pytest.mark.timeout(20)
+def test_a_server_that_hangs_costs_its_own_checks_only_and_bounded_time() -> None:
+    """Others are answered; the hanging ones are errors when the budget is spent."""
+    over = threading.Event()
+
+    def hang(query: str) -> Measurement:
+        over.wait(30)
+        return Sample(1)
+
+    limits = Limits(per_query=timedelta(seconds=0.2), budget=timedelta(seconds=0.3))
+    reader = a_reader(Backend(hang), Backend(lambda _: Sample(7)), limits=limits)
+    clock = SystemClock()
+    started = clock.monotonic()
+    stuck, fine = reader.measure([a_check(server="http://0"), a_check(server="http://1")])
+    took = clock.monotonic() - started
+    over.set()
+    assert (stuck.verdict, stuck.reason) == (Verdict.ERROR, Reason.TIMED_OUT)
+    assert stuck.message == "Prometheus query failed for errors: no answer within 300ms"
+    assert fine.value == 7
+    assert took < 2
+
+
+def test_no_more_queries_than_allowed_are_under_way_at_one_server() -> None:
+    """Over all threads that share the reader."""
+    release = threading.Event()
+
+    def answer(query: str) -> Measurement:
+        release.wait(0.05)
+        return Sample(1)
+
+    backend = Backend(answer)
+    reader = a_reader(backend, limits=Limits(per_server=2))
+    threads = [
+        threading.Thread(target=ask, args=(reader, f"{n}a", f"{n}b", f"{n}c")) for n in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(backend.asked) == 12
+    assert backend.most_at_once == 2
+
+
+def test_a_server_that_is_down_is_left_alone_after_three_failures() -> None:
+    """Checks fail at once with the reason, and the server is asked again after a while."""
+    clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
+    answers: list[Measurement] = [DOWN]
+    backend = Backend(lambda _: answers[-1])
+    reader = a_reader(backend, clock=clock)
+    for _ in range(3):
+        assert ask(reader, "up")[0].reason is Reason.UNREACHABLE
+    (refused,) = ask(reader, "up")
+    assert (refused.reason, len(backend.asked)) == (Reason.CIRCUIT_OPEN, 3)
+    assert refused.verdict is Verdict.ERROR
+    assert "connection refused" in refused.message
+    answers.append(Sample(1))
+    clock.advance(timedelta(seconds=10))
+    assert ask(reader, "up")[0].value == 1
+
+
+def test_queries_that_are_refused_do_not_open_the_circuit() -> None:
+    """One user's wrong query does not cost another user the server."""
+    backend = Backend(lambda query: REFUSED if query == "wrong" else Sample(1))
+    reader = a_reader(backend)
+    for _ in range(10):
+        assert ask(reader, "wrong")[0].reason is Reason.QUERY_REFUSED
+    assert ask(reader, "right")[0].value == 1
+
+
+def test_a_server_that_cannot_be_addressed_is_an_error_of_its_checks() -> None:
+    """In the words of the reference, without the password of the URL."""
+
+    def connect(endpoint: Endpoint) -> MetricProvider:
+        raise InvalidEndpoint("is no URL")
+
+    reader = MetricReader(connect, SystemClock(), threshold.judge)
+    (result,) = reader.measure([a_check(server="x://me:secret@host")])
+    assert result.message == "Error building Prometheus client for x://host is no URL"
+    assert (result.verdict, result.reason) == (Verdict.ERROR, Reason.INVALID_ADDRESS)
+
+
+def test_the_probe_names_each_server_that_does_not_answer() -> None:
+    """Empty means that all metrics servers are available, also when there are none."""
+    reader = a_reader(Backend(lambda _: Sample(1)), Backend(lambda _: DOWN))
+    assert reader.probe([]) == ()
+    assert reader.probe(["http://0"]) == ()
+    assert reader.probe(["http://0", "http://1", "http://1"]) == (
+        "prometheus http://1 is not available: connection refused",
+    )
+
+
+def test_a_cache_can_stand_between_reader_and_server() -> None:
+    """The seam for readers that share answers: the cache decides whether the server is asked."""
+
+    class Known:
+        def sample(self, query: Query, fetch: Callable[[], Measurement]) -> Measurement:
+            return Sample(42) if query.text == "known" else fetch()
+
+    backend = Backend(lambda _: Sample(1))
+    reader = MetricReader(lambda _: backend, SystemClock(), threshold.judge, cache=Known())
+    assert [r.value for r in ask(reader, "known", "unknown")] == [42, 1]
+    assert backend.asked == ["unknown"]

@@ -1,0 +1,87 @@
+"""Verdicts, their order, and what they do to a rollout. Not here: how a value is judged."""
+
+import itertools
+
+import pytest
+
+from analysis import verdicts
+from analysis.findings import Absent, Findings, HookResult
+from analysis.verdicts import Effect, Policies, Policy, Reason, Verdict
+
+
+def test_the_worst_of_no_verdicts_is_passed() -> None:
+    """Nothing to check is nothing against advancing."""
+    assert verdicts.worst(()) is Verdict.PASSED
+
+
+@pytest.mark.parametrize("pair", list(itertools.permutations(Verdict, 2)))
+def test_a_measured_failure_outranks_all_and_a_pass_nothing(pair: tuple[Verdict, Verdict]) -> None:
+    """`worst` goes by the declared order, whatever the order of its argument."""
+    order = ["passed", "inconclusive", "no-data", "error", "failed"]
+    assert verdicts.worst(pair) == max(pair, key=order.index)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "policy", "effect"),
+    [
+        (Verdict.PASSED, Policy.FAIL, Effect.PASSES),
+        (Verdict.FAILED, Policy.PASS, Effect.COUNTS),
+        (Verdict.INCONCLUSIVE, Policy.PASS, Effect.HOLDS),
+        (Verdict.NO_DATA, Policy.FAIL, Effect.COUNTS),
+        (Verdict.NO_DATA, Policy.HOLD, Effect.HOLDS),
+        (Verdict.NO_DATA, Policy.PASS, Effect.PASSES),
+        (Verdict.ERROR, Policy.FAIL, Effect.COUNTS),
+        (Verdict.ERROR, Policy.HOLD, Effect.HOLDS),
+        (Verdict.ERROR, Policy.PASS, Effect.PASSES),
+    ],
+)
+def test_policies_speak_only_about_what_has_no_value(
+    verdict: Verdict, policy: Policy, effect: Effect
+) -> None:
+    """`onNoData` and `onError` never soften a measured failure nor spoil a pass."""
+    assert verdicts.effect(verdict, Policies(policy, policy)) is effect
+
+
+def test_missing_data_and_errors_cost_a_failed_check_by_default() -> None:
+    """The default is Flagger's behaviour."""
+    assert verdicts.effect(Verdict.NO_DATA) is Effect.COUNTS
+    assert verdicts.effect(Verdict.ERROR) is Effect.COUNTS
+
+
+def test_one_policy_does_not_stand_in_for_the_other() -> None:
+    """`onNoData: pass` says nothing about errors."""
+    lenient = Policies(on_no_data=Policy.PASS)
+    assert verdicts.effect(Verdict.ERROR, lenient) is Effect.COUNTS
+
+
+def test_the_worst_effect_decides() -> None:
+    """One counting check is enough, and none passes."""
+    assert verdicts.worst_effect(()) is Effect.PASSES
+    assert verdicts.worst_effect([Effect.PASSES, Effect.HOLDS]) is Effect.HOLDS
+    assert verdicts.worst_effect([Effect.COUNTS, Effect.HOLDS]) is Effect.COUNTS
+
+
+def test_what_is_absent_has_no_verdict_on_a_value() -> None:
+    """Only NO_DATA and ERROR can be said without a number."""
+    with pytest.raises(ValueError, match="passed"):
+        Absent(Verdict.PASSED, Reason.WITHIN_BOUNDS, "")
+
+
+def test_a_hook_result_survives_the_way_through_json() -> None:
+    """`from_dict` is the inverse of `to_dict`."""
+    result = HookResult("smoke", "pre-rollout", ok=False, message="no")
+    assert HookResult.from_dict(result.to_dict()) == result
+
+
+@pytest.mark.parametrize("key", ["name", "type", "ok", "message"])
+def test_a_hook_result_of_another_form_is_refused_by_key(key: str) -> None:
+    """A foreign or damaged result names what is wrong with it."""
+    document = {"name": "a", "type": "rollout", "ok": True, "message": "", key: None}
+    with pytest.raises(ValueError, match=f"{key} is None"):
+        HookResult.from_dict(document)
+
+
+def test_nothing_asked_differs_from_nothing_found() -> None:
+    """A tick without checks is not a tick whose checks are still to be made."""
+    assert Findings.none().checks is None
+    assert Findings.none() != Findings(hooks={}, checks=())

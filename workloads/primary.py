@@ -1,0 +1,138 @@
+"""The primary Deployment: as created from its target, and as given a newer revision.
+
+Pure, on raw objects, so that fields no library knows travel as well.
+Source: the lifecycle reference, "Primary Deployment as created" and "Promotion".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from config import names, well_known
+from config.canary import Canary
+from workloads import revision
+
+Object = Mapping[str, Any]
+
+_COPIED: Final = ("progressDeadlineSeconds", "minReadySeconds", "revisionHistoryLimit", "strategy")
+_OF_THE_TARGET_ONLY: Final = frozenset(
+    {well_known.LAST_APPLIED_ANNOTATION, "deployment.kubernetes.io/revision"}
+)
+"""Annotations that describe the target object itself; on a copy they would mislead kubectl."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copying:
+    """How targets are copied: candidate selector labels, and key prefixes of metadata to keep.
+
+    `prefixes` containing `*` keeps everything.
+    """
+
+    selector_labels: Sequence[str]
+    prefixes: Sequence[str] = ()
+
+
+def create(
+    canary: Canary, target: Object, label: tuple[str, str], copying: Copying, pod_id: str
+) -> dict[str, Any]:
+    """The primary Deployment of `target`, owned by `canary`; `label` tells the target's pods.
+
+    `pod_id` is a fresh UUID. Replicas are the target's when it has any, else 1.
+    """
+    spec, key = target["spec"], label[0]
+    value = label[1] + well_known.PRIMARY_SUFFIX
+    annotations = revision.copied(target["metadata"].get("annotations"))
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {
+            "name": names.primary_workload(canary),
+            "namespace": canary.namespace,
+            "labels": {**_prefixed(target, "labels", copying), key: value},
+            "annotations": {
+                name: text for name, text in annotations.items() if name not in _OF_THE_TARGET_ONLY
+            },
+            "ownerReferences": [_owner(canary)],
+        },
+        "spec": {
+            **{field: spec[field] for field in _COPIED if field in spec},
+            "replicas": spec.get("replicas") or 1,
+            "selector": {"matchLabels": {key: value}},
+            "template": _template(canary, spec["template"], (key, value), copying, pod_id),
+        },
+    }
+
+
+def promote(
+    canary: Canary, target: Object, primary: Object, label: tuple[str, str], copying: Copying,
+    pod_id: str,
+) -> dict[str, Any]:
+    """`primary` with the revision of `target`, to be put under its own resourceVersion.
+
+    Selector, owners and whatever else the target does not determine stay as they are; replicas
+    follow the target unless an autoscaler owns them.
+    """
+    spec, key = target["spec"], label[0]
+    value = label[1] + well_known.PRIMARY_SUFFIX
+    kept = {field: item for field, item in primary["spec"].items() if field not in _COPIED}
+    replicas = {} if canary.spec.autoscaler_ref else {"replicas": spec.get("replicas") or None}
+    return {
+        **primary,
+        "metadata": {
+            **primary["metadata"],
+            "labels": {**_prefixed(target, "labels", copying), key: value},
+            "annotations": _prefixed(target, "annotations", copying),
+        },
+        "spec": {
+            **kept,
+            **{field: spec[field] for field in _COPIED if field in spec},
+            **{field: count for field, count in replicas.items() if count is not None},
+            "template": _template(canary, spec["template"], (key, value), copying, pod_id),
+        },
+    }
+
+
+def _template(
+    canary: Canary, template: Object, label: tuple[str, str], copying: Copying, pod_id: str
+) -> dict[str, Any]:
+    """The target's pod template as the primary's: its own label, its own spread, a fresh id."""
+    metadata = template.get("metadata") or {}
+    target, primary = canary.spec.target_ref.name, names.primary_workload(canary)
+    return {
+        **template,
+        "metadata": {
+            **metadata,
+            "labels": {**revision.copied(metadata.get("labels")), label[0]: label[1]},
+            "annotations": {
+                **revision.copied(metadata.get("annotations")),
+                well_known.POD_TEMPLATE_ID_ANNOTATION: pod_id,
+            },
+        },
+        "spec": revision.renamed(
+            template.get("spec") or {}, copying.selector_labels, target, primary
+        ),
+    }
+
+
+def _prefixed(target: Object, kind: str, copying: Copying) -> dict[str, str]:
+    """The target's own labels or annotations that match a configured prefix."""
+    values = revision.copied(target["metadata"].get(kind))
+    return {
+        key: value
+        for key, value in values.items()
+        if key not in _OF_THE_TARGET_ONLY
+        and any(prefix == "*" or key.startswith(prefix) for prefix in copying.prefixes)
+    }
+
+
+def _owner(canary: Canary) -> dict[str, Any]:
+    return {
+        "apiVersion": well_known.API_VERSION,
+        "kind": well_known.CANARY_KIND,
+        "name": canary.name,
+        "uid": canary.metadata.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
