@@ -134,6 +134,11 @@ def promotion_failed(canary: Canary, cause: str) -> Event:
     return warning(f"Promotion of {_target(canary)} failed, primary not ready: {cause}")
 
 
+def copy_failed(canary: Canary, cause: str) -> Event:
+    """The primary could not be given the analysed revision; it still has the one before."""
+    return warning(f"Promotion of {_target(canary)} failed, primary not updated: {cause}")
+
+
 def hooks_lost(canary: Canary, hook_type: str) -> Event:
     """No hook worker answered in time; the hooks are called again."""
     return warning(f"Halt {_canary(canary)} advancement no answer to the {hook_type} webhooks")

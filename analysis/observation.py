@@ -35,7 +35,8 @@ class Confirmed:
     """What has been brought about, as its writers confirmed it.
 
     `target_generation` and `primary_generation` are the spec generations that our own writes
-    produced: a view that shows less is older than what we did.
+    produced: a view that shows less is older than what we did. `trouble` is what keeps the writers
+    from bringing about the rest, in words for an event; empty when nothing does.
     """
 
     route_seq: int = 0
@@ -44,6 +45,7 @@ class Confirmed:
     target_generation: int = 0
     primary_generation: int = 0
     report_version: int = 0
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,9 @@ TRANSITIONS: Final[Mapping[Phase, frozenset[Phase]]] = {
     Phase.INITIALIZING: frozenset({Phase.INITIALIZED}),
     Phase.INITIALIZED: frozenset({Phase.PROGRESSING}),
     Phase.PROGRESSING: frozenset({Phase.PROMOTING, Phase.FAILED}),
-    Phase.PROMOTING: frozenset({Phase.FINALISING, Phase.PROGRESSING, Phase.PROMOTION_FAILED}),
+    Phase.PROMOTING: frozenset(
+        {Phase.FINALISING, Phase.PROGRESSING, Phase.FAILED, Phase.PROMOTION_FAILED}
+    ),
     Phase.FINALISING: frozenset({Phase.SUCCEEDED, Phase.PROMOTION_FAILED}),
     Phase.SUCCEEDED: frozenset({Phase.PROGRESSING}),
     Phase.FAILED: frozenset({Phase.PROGRESSING}),

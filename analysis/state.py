@@ -70,6 +70,8 @@ class RolloutState:
     suspended: bool = False
     remark: str = ""
     """The last thing said about waiting, so that it is said once."""
+    trouble: str = ""
+    """The last trouble of a writer that was told."""
     acceptance: Acceptance | None = None
 
     def moved(self, phase: Phase, now: datetime, **changes: Any) -> RolloutState:

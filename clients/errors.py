@@ -112,7 +112,6 @@ BY_EXCEPTION: Final[tuple[tuple[type[BaseException], type[ClientError], str], ..
     (requests_errors.TooManyRedirects, Permanent, "too many redirects"),
     (requests_errors.ConnectTimeout, Transient, "connecting timed out"),
     (requests_errors.Timeout, Transient, "timed out"),
-    (kubeconfig_errors.ConfigException, Permanent, "the kubeconfig cannot be used"),
     (redis_errors.AuthenticationError, Permanent, "the server refused the credentials"),
     (redis_errors.AuthorizationError, Permanent, "the server refused the credentials"),
     (redis_errors.ConnectionError, Transient, "the connection broke"),
@@ -173,6 +172,8 @@ def of_exception(error: BaseException, doing: str) -> ClientError:
     """The `ClientError` for a library's exception; `doing` opens the message ("GET /api/v1")."""
     if isinstance(error, ClientError):
         return error
+    if isinstance(error, kubeconfig_errors.ConfigException):
+        return Permanent(f"{doing}: {capped(str(error))}")
     if isinstance(error, kubernetes_errors.ApiException) and error.status:
         return of_status(int(error.status), error.body or "", doing, error.headers or {})
     decisive = _unwrapped(error)

@@ -49,7 +49,7 @@ class Request:
     method: str
     url: str
     body: bytes | None = field(default=None, repr=False)
-    headers: Mapping[str, str] = field(default=NO_HEADERS, repr=False)
+    headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS, repr=False)
     timeout: timedelta = DEFAULT_TIMEOUT
     max_body: int = MAX_BODY
 

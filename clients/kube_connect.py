@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+import yaml
 from kubernetes import config
 from kubernetes.client import ApiClient, Configuration
 
@@ -37,12 +38,20 @@ def connect(
     configuration.connection_pool_maxsize = pool_size
     if not url and kubeconfig is not None:
         with errors.translated(f"kubeconfig {kubeconfig}"):
-            config.load_kube_config(  # type: ignore[no-untyped-call]
-                str(kubeconfig), context, configuration, persist_config=False
-            )
+            _load(kubeconfig, context, configuration)
     elif not url:
         with errors.translated("no API server URL, no kubeconfig and not in a cluster"):
             config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
     api = ApiClient(configuration)
     api.user_agent = f"coalmine/{role}"
     return KubeHttp(api, limits=limits, clock=clock)
+
+
+def _load(kubeconfig: Path, context: str | None, configuration: Configuration) -> None:
+    try:
+        config.load_kube_config(  # type: ignore[no-untyped-call]
+            str(kubeconfig), context, configuration, persist_config=False
+        )
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, KeyError):
+        # Not chained: a parser quotes the line it stumbles over, which may hold a credential.
+        raise errors.Permanent(f"kubeconfig {kubeconfig}: the file is not a kubeconfig") from None

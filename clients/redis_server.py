@@ -70,7 +70,8 @@ def _options() -> dict[str, Any]:
         "socket_connect_timeout": _CONNECT_TIMEOUT_SECONDS,
         "health_check_interval": 30,
         # Once and at once: for connections that the server closed while they were idle. Every
-        # script may be sent again (a claim's answer that is lost counts as queued and lost). More patience is the business of who calls.
+        # script may be sent again; what a claim gave out in an answer that was lost counts as
+        # queued and lost. More patience is the business of who calls.
         "retry": Retry(NoBackoff(), 1),
     }
 
@@ -81,7 +82,7 @@ def _through_sentinel(parts: SplitResult) -> Redis[str]:
     if not addresses or not master or not (database or "0").isdecimal():
         raise ValueError(f"Redis Sentinel URL without host, master name or db number: {FORMS}")
     query = _sentinel_query(parts.query)
-    tls = {name: query[name] for name in _TLS_OPTIONS if name in query}
+    tls: dict[str, Any] = {name: query[name] for name in _TLS_OPTIONS if name in query}
     if parts.scheme.startswith("rediss"):
         tls["ssl"] = True
     own = {name.removeprefix("sentinel_"): query.get(name) for name in _SENTINEL_OPTIONS}

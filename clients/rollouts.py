@@ -47,7 +47,8 @@ class Rollouts(scripts.Door):
         canary is due when its lease ends. A run counts as dead after `ttl`.
         """
         shared = [keys.AGENDA.only, keys.FENCE.only, keys.TICK.of(ref)]
-        arguments = [scripts.span(ttl), str(ref), work.value, secrets.token_hex(4)]
+        nonce = secrets.token_hex(4)
+        arguments: list[str | int] = [scripts.span(ttl), str(ref), work.value, nonce]
         reply = self._run("begin", [LEASES[work].of(ref), *_stored(ref), *shared], arguments)
         return Begun(str(reply[0]), _snapshot(reply[1])) if reply else None
 

@@ -56,6 +56,19 @@ def target_is_what_you_deploy(canary: Canary) -> Iterator[Problem]:
             )
 
 
+def long_target_name(canary: Canary) -> Iterator[Problem]:
+    """The primary's pods are labelled `<label>-primary`, where the label is usually the name."""
+    target = canary.spec.target_ref
+    own_service_name = canary.spec.service.name and not target.is_kubernetes_service
+    if own_service_name and len(target.name) > well_known.LONGEST_BASE_NAME:
+        yield problem(
+            "spec.targetRef.name",
+            target.name,
+            f"at most {well_known.LONGEST_BASE_NAME} characters",
+            "as a label of the primary's pods, <name>-primary would be too long",
+        )
+
+
 def service_name_is_ignored(canary: Canary) -> Iterator[Problem]:
     """A Kubernetes Service as target keeps its own name."""
     name = canary.spec.service.name
@@ -153,20 +166,21 @@ def _two_checks(field: str, check: MetricCheck) -> Iterator[Problem]:
 
 
 def _workload_label(field: str, check: MetricCheck, target: str) -> Iterator[Problem]:
-    for value in _WORKLOAD_LABEL.findall(check.query or ""):
-        if value == target + well_known.CANARY_SUFFIX:
-            yield problem(
-                field,
-                f"destination_workload {value}",
-                target,
-                "selects no workload: the canary's workload has the name of the target",
-            )
+    meant = target.removesuffix(well_known.PRIMARY_SUFFIX)
+    if meant + well_known.CANARY_SUFFIX in _WORKLOAD_LABEL.findall(check.query or ""):
+        yield problem(
+            field,
+            f"destination_workload {meant}{well_known.CANARY_SUFFIX}",
+            meant,
+            "selects no workload: the canary's workload has the name of the target",
+        )
 
 
 HINTS: Final[tuple[Rule, ...]] = (
     deprecated_alias,
     provider_alias,
     target_is_what_you_deploy,
+    long_target_name,
     service_name_is_ignored,
     route_durations,
     interval_floor,

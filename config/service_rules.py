@@ -8,6 +8,7 @@ from typing import Final
 from config.canary import Canary
 from config.istio import HTTPMatchRequest, StringMatch
 from config.problems import Problem
+from config.references import TargetKind
 from config.rules import SERVICE, Rule, out_of_range, problem
 from config.traffic_policy import LoadBalancer
 
@@ -15,11 +16,11 @@ MAX_PORT: Final = 65535
 
 
 def port_is_given(canary: Canary) -> Iterator[Problem]:
-    """The Services have a port; only Knative targets do without `service`."""
+    """The Services have a port; a target that is a Service brings its own."""
     service = canary.spec.service
     if service.given("port"):
         yield from out_of_range(f"{SERVICE}.port", service.port, 1, MAX_PORT)
-    elif canary.spec.given("service") or not canary.spec.target_ref.is_knative:
+    elif canary.spec.given("service") or canary.spec.target_ref.kind is not TargetKind.SERVICE:
         yield problem(f"{SERVICE}.port", None, f"a port from 1 to {MAX_PORT}", "is required")
 
 

@@ -13,10 +13,6 @@ from config.rules import HTTP_URL, Rule, problem
 TARGET: Final = "spec.targetRef"
 
 
-def _longest(suffix: str) -> int:
-    return well_known.MAX_LABEL_LENGTH - len(suffix)
-
-
 def target_is_named(canary: Canary) -> Iterator[Problem]:
     """The target has a name."""
     if not canary.spec.target_ref.name:
@@ -31,18 +27,17 @@ def provider_is_known(canary: Canary) -> Iterator[Problem]:
         yield problem("spec.provider", provider, allowed, "is not a known provider")
 
 
-def generated_names_fit(canary: Canary) -> Iterator[Problem]:
-    """The primary's name fits a label, and so do the names of the generated Services."""
-    if canary.spec.target_ref.is_knative:
+def service_names_fit(canary: Canary) -> Iterator[Problem]:
+    """The names of the generated Services fit into the 63 characters that the API server allows."""
+    target, service = canary.spec.target_ref, canary.spec.service
+    if target.is_knative:
         return
-    longest = _longest(well_known.PRIMARY_SUFFIX)
-    allowed = f"at most {longest} characters, {well_known.MAX_LABEL_LENGTH} with the suffix"
-    given = {f"{TARGET}.name": canary.spec.target_ref.name}
-    if canary.spec.service.name:
-        given["spec.service.name"] = canary.spec.service.name
-    for field, name in given.items():
-        if len(name) > longest:
-            yield problem(field, name, allowed, "is too long for <name>-primary")
+    from_service = bool(service.name) and not target.is_kubernetes_service
+    field = "spec.service.name" if from_service else f"{TARGET}.name"
+    name = (service.name or "") if from_service else target.name
+    if len(name) > well_known.LONGEST_BASE_NAME:
+        allowed = f"at most {well_known.LONGEST_BASE_NAME} characters"
+        yield problem(field, name, allowed, "is too long: a Service will be called <name>-primary")
 
 
 def knative_pairs_with_itself(canary: Canary) -> Iterator[Problem]:
@@ -127,7 +122,7 @@ def _references(canary: Canary) -> Iterator[tuple[str, str, str, str | None]]:
 RULES: Final[tuple[Rule, ...]] = (
     target_is_named,
     provider_is_known,
-    generated_names_fit,
+    service_names_fit,
     knative_pairs_with_itself,
     knative_scales_itself,
     deadline_is_positive,

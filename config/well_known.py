@@ -17,6 +17,8 @@ CANARY_SUFFIX: Final = "-canary"
 
 #: A label value and a Service name end at 63 characters (DNS-1123 label).
 MAX_LABEL_LENGTH: Final = 63
+#: What a name may have so that `<name>-primary` still fits.
+LONGEST_BASE_NAME: Final = MAX_LABEL_LENGTH - len(PRIMARY_SUFFIX)
 
 FINALIZER: Final = "finalizer.flagger.app"
 

@@ -11,7 +11,8 @@ Where to look:
     istio       VirtualService and DestinationRules; istio_http and istio_tcp make its rules
     metadata    owner references, labels and annotations of generated objects
     diff        what to write so that a live object becomes the desired one
-    apply       the writer; outcome says how a write ended
+    apply       the writer; order says what goes first, converge writes one object,
+                outcome says how it ended and messages in which words
 
 Adding a mesh: one module with a `Router`, one line in `registry`, its round trip in
 `tests/unit/routing`.

@@ -48,13 +48,13 @@ class Applier:
         alone. `live` holds the objects by role as last seen. `superseded` is asked after a
         conflict, before writing over what someone else wrote: whether a newer intent exists.
 
-        Raises UnknownProvider, and ValueError for a target without a selector label.
+        Raises UnknownProvider.
         """
         router = registry.router_of(canary, self._default_provider)
-        facts = TargetFacts.parse(target) if target is not None else None
-        plan = _Plan(canary, facts, intent, router)
+        progress = _Progress(dict(live))
+        facts = _facts(canary, target, progress)
         door = Convergence(self._kube, canary.namespace, superseded)
-        return _carry_out(plan, door, _Progress(dict(live)))
+        return _carry_out(_Plan(canary, facts, intent, router), door, progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,19 @@ class _Progress:
             self.written[role] = converged.object
         elif converged.reread:
             self.seen[role] = converged.object
+
+
+def _facts(
+    canary: Canary, target: Mapping[str, Any] | None, progress: _Progress
+) -> TargetFacts | None:
+    """What Services need to know; a target that does not tell is a refusal like any other."""
+    if target is None:
+        return None
+    try:
+        return TargetFacts.parse(target)
+    except ValueError:
+        progress.refusals.append(messages.no_selector_label(canary))
+        return None
 
 
 def _carry_out(plan: _Plan, door: Convergence, progress: _Progress) -> Outcome:

@@ -18,6 +18,7 @@ from routing.router import Managed, Role, UnroutableCanary
 
 NO_DESTINATION: Final = "DestinationMissing"
 INVALID_ROUTE: Final = "InvalidRoute"
+NO_SELECTOR_LABEL: Final = "SelectorLabelMissing"
 
 
 def write_failed(canary: Canary, managed: Managed, failure: WriteFailed) -> Refusal:
@@ -47,6 +48,16 @@ def no_destination(canary: Canary, managed: Managed, missing: Iterable[str]) -> 
     absent = " and ".join(f"service {by_role[Role(role)]}" for role in missing)
     message = _text(canary, managed, converge.UPDATE, f"{absent} does not exist")
     return Refusal(managed.role, NO_DESTINATION, message, retriable=True)
+
+
+def no_selector_label(canary: Canary) -> Refusal:
+    """The refusal for a target that Services cannot select."""
+    target = canary.spec.target_ref
+    message = (
+        f"getSelectorLabel failed: {target.kind.lower()} {target.name}.{canary.namespace} "
+        "spec.selector.matchLabels has none of the selector labels"
+    )
+    return Refusal(Role.CANARY_SERVICE, NO_SELECTOR_LABEL, message, retriable=False)
 
 
 def _text(canary: Canary, managed: Managed, doing: str, cause: str) -> str:

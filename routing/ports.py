@@ -67,6 +67,7 @@ def _discovered(
         if port.container in SIDECARS or _is_main(service, port):
             continue
         by_name[_name(port, taken=main["name"])] = port.number
+    by_name.pop(main["name"], None)  # should the user have called the main port like that
     by_number = {number: name for name, number in reversed(by_name.items())}
     by_number.pop(main["port"], None)
     return [

@@ -19,7 +19,7 @@ def tick(message: dict[str, Any]) -> None:
 
 
 @shared_task(name=queues.CONCLUDE, base=NudgeTask, max_retries=None)
-def conclude(answers: Sequence[Mapping[str, Any]], message: dict[str, Any]) -> None:
+def conclude(answers: Sequence[Mapping[str, Any] | None], message: dict[str, Any]) -> None:
     """Go on with a canary whose hooks have answered."""
     parsed = Answers.parse(message)
     wiring.current().analyst.conclude(parsed.ref, parsed.round, answers)

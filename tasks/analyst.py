@@ -18,6 +18,7 @@ from analysis.findings import CheckResult, Findings, HookResult
 from analysis.metrics import checks
 from analysis.observation import Observation
 from clients import errors
+from clients.clock import Clock
 from clients.records import Begun, Commit, Work
 from clients.store import Store
 from config import derived
@@ -28,6 +29,9 @@ from tasks.dispatch import Dispatcher
 from tasks.gather import Defaults
 
 log = logging.getLogger(__name__)
+
+PAUSE: Final = timedelta(milliseconds=200)
+"""Between two tries to get a canary that another tick holds; ticks mostly take some ms."""
 
 QUESTIONS: Final = 4
 """How often a tick may ask before it decides; each question is asked at most once."""
@@ -54,6 +58,7 @@ class Analyst:
         reader: Reader,
         dispatcher: Dispatcher,
         defaults: Defaults,
+        clock: Clock,
         *,
         lease: timedelta,
         resync: timedelta,
@@ -63,6 +68,7 @@ class Analyst:
         self._reader = reader
         self._dispatcher = dispatcher
         self._defaults = defaults
+        self._clock = clock
         self._lease = lease
         self._resync = resync
 
@@ -72,26 +78,41 @@ class Analyst:
         if begun is not None:
             self._work(ref, begun, Findings.none())
 
-    def conclude(self, ref: CanaryRef, round_id: int, answers: Iterable[Mapping[str, Any]]) -> None:
+    def conclude(self, ref: CanaryRef, round_id: int, answers: Iterable[Mapping[str, Any] | None]) -> None:
         """Goes on with a rollout whose hooks of round `round_id` have answered.
 
         Answers to a round that the state no longer waits for are dropped.
         """
-        begun = self._store.begin(ref, Work.TICK, self._lease)
-        if begun is None:
-            raise errors.Transient(f"canary {ref} is being looked at")
+        begun = self._begin_patiently(ref)
         state = begun.snapshot.state
         asked = (state or {}).get("round")
         if asked is None or asked["id"] != round_id:
             self._store.finish(ref, Work.TICK, begun.token)
             return
-        results = tuple(HookResult.from_dict(answer) for answer in answers)
-        self._work(ref, begun, Findings(hooks={asked["type"]: results}))
+        kind = asked["type"]
+        unknown = HookResult("", kind, ok=False, message="no answer").to_dict()
+        results = tuple(HookResult.from_dict(answer or unknown) for answer in answers)
+        self._work(ref, begun, Findings(hooks={kind: results}))
+
+    def _begin_patiently(self, ref: CanaryRef) -> Begun:
+        """The tick lease, waited for as long as another tick may have it: answers are precious.
+
+        Raises Transient when that was not long enough.
+        """
+        patience = self._lease
+        while True:
+            begun = self._store.begin(ref, Work.TICK, self._lease)
+            if begun is not None:
+                return begun
+            if patience <= timedelta(0):
+                raise errors.Transient(f"canary {ref} is being looked at all the time")
+            self._clock.sleep(PAUSE.total_seconds())
+            patience -= PAUSE
 
     def _work(self, ref: CanaryRef, begun: Begun, found: Findings) -> None:
         seen = gather.observe(ref, begun.snapshot, self._defaults)
         if seen is None:
-            self._store.forget(ref)
+            self._store.finish(ref, Work.TICK, begun.token, begun.snapshot.now + self._resync)
             return
         outcome = decide.decide(seen, found)
         for _ in range(QUESTIONS):

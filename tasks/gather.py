@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from analysis import state as states
 from analysis.observation import Confirmed, Observation, PastStatus, Problem, Workload
@@ -20,6 +20,9 @@ from routing.router import UnreadableRoute
 from workloads import readiness
 
 World = Mapping[str, Any]
+
+TROUBLES: Final = ("route_trouble", "workload_trouble")
+"""Confirmed fields in which the writers say what keeps them from finishing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ def confirmed(fields: Mapping[str, str], uid: str) -> Confirmed:
         target_generation=int(fields.get("target_generation", 0)),
         primary_generation=int(fields.get("primary_generation", 0)),
         report_version=int(fields.get("report_version", 0)),
+        trouble="\n".join(filter(None, map(fields.get, TROUBLES))),
     )
 
 
@@ -91,8 +95,11 @@ def _state(snapshot: Snapshot, uid: str) -> RolloutState | None:
 def _problems(canary: Canary | None, world: World) -> tuple[Problem, ...]:
     """What is wrong with the manifest, and a missing target, which no manifest check can see."""
     found = tuple(Problem(**problem) for problem in world["admission"]["problems"])
-    if canary is None or world.get("target") is not None:
+    if canary is None:
         return found
+    view = world.get("target")
+    if view is not None:
+        return (*found, *_unlabelled(view))
     target = canary.spec.target_ref
     message = (
         f"spec.targetRef.name: Invalid value: {target.name!r}: {target.kind.lower()} "
@@ -100,6 +107,17 @@ def _problems(canary: Canary | None, world: World) -> tuple[Problem, ...]:
         f"{target.kind} in namespace {canary.namespace}"
     )
     return (*found, Problem("TargetNotFound", message, blocking=False))
+
+
+def _unlabelled(view: World) -> tuple[Problem, ...]:
+    """A target whose pods cannot be told from the primary's."""
+    if view["selectorLabel"] is not None:
+        return ()
+    message = (
+        f"getSelectorLabel failed: deployment {view['name']}.{view['namespace']} "
+        "spec.selector.matchLabels must contain one of the configured --selector-labels"
+    )
+    return (Problem("NoSelectorLabel", message, blocking=True),)
 
 
 def _workload(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from analysis import effects
@@ -59,7 +59,8 @@ class Traffic:
             superseded=lambda: self._newer(ref, state),
         )
         self._remember(ref, result)
-        self._confirm(ref, state, result)
+        first = gather.confirmed(snapshot.confirmed, state.uid).route_seq < state.route.seq
+        self._confirm(ref, state, result, first=first)
 
     def _newer(self, ref: CanaryRef, state: RolloutState) -> bool:
         """Whether the traffic of `ref` is meant to be something else by now."""
@@ -74,25 +75,33 @@ class Traffic:
         if known:
             self._store.put_world(ref, {role: _bare(item) for role, item in known.items()})
 
-    def _confirm(self, ref: CanaryRef, state: RolloutState, result: outcome.Outcome) -> None:
+    def _confirm(
+        self, ref: CanaryRef, state: RolloutState, result: outcome.Outcome, *, first: bool
+    ) -> None:
+        """Tells the rollout; `first` says that this intent was not in force before, so that later
+        applications, which only mend drift, do not count as news.
+        """
         match result:
             case outcome.Applied() | outcome.Unchanged():
                 now = self._store.now()
-                fields = {"route_seq": str(state.route.seq)}
-                if self._first(ref, state):
-                    fields["route_at"] = now.isoformat()
-                wake = effects.awaits_route(state, now) and "route_at" in fields
-                self._store.confirm(ref, state.uid, fields, wake=wake)
+                fields = {"route_seq": str(state.route.seq), "route_trouble": ""}
+                wake = first and effects.awaits_route(state, now)
+                at = _in_force(state, now) if first else {}
+                self._store.confirm(ref, state.uid, {**fields, **at}, wake=wake)
             case outcome.Superseded():
                 log.info("route superseded", extra={"canary": _named(ref)})
-            case outcome.Rejected(message=message, retriable=retriable):
+            case outcome.Rejected(message=message, retriable=retriable, split_in_force=in_force):
                 extra = {"canary": _named(ref), "error": message, "retriable": retriable}
                 log.warning("route not applied", extra=extra)
+                fields = _in_force(state, self._store.now()) if in_force and first else {}
+                self._store.confirm(
+                    ref, state.uid, {**fields, "route_trouble": message}, wake=first
+                )
 
-    def _first(self, ref: CanaryRef, state: RolloutState) -> bool:
-        """Whether this intent is confirmed for the first time: later ones only mend drift."""
-        confirmed = gather.confirmed(self._store.read(ref).confirmed, state.uid)
-        return confirmed.route_seq < state.route.seq
+
+def _in_force(state: RolloutState, now: datetime) -> dict[str, str]:
+    """What to confirm about a split that is in force from `now` on."""
+    return {"route_seq": str(state.route.seq), "route_at": now.isoformat()}
 
 
 def _bare(item: Mapping[str, Any]) -> dict[str, Any]:

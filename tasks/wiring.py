@@ -79,6 +79,7 @@ def wire(settings: Settings, doors: Doors) -> Wired:
             doors.reader,
             doors.dispatcher,
             defaults(settings),
+            doors.clock,
             lease=schedule.tick_lease,
             resync=schedule.resync_interval,
         ),

@@ -61,11 +61,12 @@ class Workforce:
         extra = {"canary": f"{ref.name}.{ref.namespace}"}
         match result:
             case Converged():
-                fields = {"workload_seq": str(state.workload.seq)}
-                if result.target_generation:
-                    fields["target_generation"] = str(result.target_generation)
-                if result.primary_generation:
-                    fields["primary_generation"] = str(result.primary_generation)
+                self._store.put_world(ref, result.views())
+                fields = {"workload_seq": str(state.workload.seq), "workload_trouble": ""}
+                fields |= {
+                    f"{role}_generation": str(view["generation"])
+                    for role, view in result.views().items()
+                }
                 self._store.confirm(ref, state.uid, fields, wake=True)
             case Superseded(message=message):
                 log.info("promotion superseded", extra={**extra, "error": message})
@@ -75,3 +76,4 @@ class Workforce:
                     "workloads not as intended",
                     extra={**extra, "error": message, "retriable": retriable},
                 )
+                self._store.confirm(ref, state.uid, {"workload_trouble": message}, wake=True)

@@ -44,10 +44,15 @@ class Views:
 
 @dataclass(frozen=True, slots=True)
 class Converged:
-    """All is as intended; the generations that our own writes gave the objects, 0 for no write."""
+    """All is as intended; the views of what had to be written or read live, None for nothing."""
 
-    target_generation: int = 0
-    primary_generation: int = 0
+    target: View | None = None
+    primary: View | None = None
+
+    def views(self) -> dict[str, View]:
+        """The new views by role, for whoever keeps what was last seen."""
+        found = {"target": self.target, "primary": self.primary}
+        return {role: view for role, view in found.items() if view is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,10 @@ class Converger:
             return Superseded(str(gone))
         except errors.ClientError as refused:
             return Rejected(str(refused), not isinstance(refused, errors.Permanent))
-        return Converged(_generation(scaled), _generation(written))
+        return Converged(
+            target=self._view(scaled) if scaled else None,
+            primary=self._view(written) if written else None,
+        )
 
     def _primary(self, canary: Canary, intent: WorkloadIntent, view: View | None) -> Object | None:
         if view is None:
@@ -176,7 +184,3 @@ class Converger:
             return deployment.selector_label(self._view(raw), keys)
         except deployment.NoSelectorLabel as unlabelled:
             raise errors.Permanent(str(unlabelled)) from unlabelled
-
-
-def _generation(written: Object | None) -> int:
-    return int(written["metadata"].get("generation", 0)) if written else 0

@@ -20,6 +20,7 @@ from analysis.verdicts import Policies, Reason, Verdict
 from config import derived
 from config.canary import Canary
 from config.metrics import REQUEST_SUCCESS_RATE, MetricCheck
+from config.providers import UnknownProvider
 
 
 class CheckKind(Enum):
@@ -71,13 +72,15 @@ class Check:
         return _UNITS.get(self.kind, "")
 
 
-def checks_for(canary: Canary, provider: str, default_server: str) -> tuple[Check, ...]:
+def checks_for(canary: Canary, default_provider: str, default_server: str) -> tuple[Check, ...]:
     """The checks of `canary` in evaluation order: entries in list order, then template checks.
 
-    `provider` is the traffic provider in force (`config.derived.provider`). An entry may make
-    several checks, as in Flagger: the built-in one of its name, its own query, its template.
+    The defaults apply where the canary names no provider or metrics server of its own. An entry
+    may make several checks, as in Flagger: the built-in one of its name, its own query, its
+    template.
     """
-    planner = _Planner(canary, provider, derived.metrics_server(canary, default_server))
+    server = derived.metrics_server(canary, default_server)
+    planner = _Planner(canary, default_provider, server)
     entries = canary.spec.analysis.metrics
     first = [check for entry in entries for check in planner.first_pass(entry)]
     return (*first, *(check for entry in entries for check in planner.second_pass(entry)))
@@ -110,7 +113,7 @@ def query_names(canary: Canary, window: str) -> Mapping[str, str]:
 @dataclass(frozen=True, slots=True)
 class _Planner:
     canary: Canary
-    provider: str
+    default_provider: str
     server: str
 
     def first_pass(self, entry: MetricCheck) -> Iterator[Check]:
@@ -138,8 +141,11 @@ class _Planner:
         return self._rendered(
             entry,
             CheckKind.SUCCESS_RATE if is_rate else CheckKind.DURATION,
-            lambda: queries.single(self.provider, entry.name, workload, window),
+            lambda: queries.single(self._provider(), entry.name, workload, window),
         )
+
+    def _provider(self) -> str:
+        return derived.provider(self.canary, self.default_provider)
 
     def _inline(self, entry: MetricCheck) -> Check:
         names = query_names(self.canary, derived.metric_window(entry))
@@ -153,7 +159,7 @@ class _Planner:
     def _rendered(self, entry: MetricCheck, kind: CheckKind, render: Callable[[], str]) -> Check:
         try:
             return self._check(entry, kind, query=render())
-        except queries.NoBuiltinQueries as error:
+        except (queries.NoBuiltinQueries, UnknownProvider) as error:
             problem = Absent(Verdict.ERROR, Reason.NOT_SUPPORTED, str(error))
         except templates.TemplateError as error:
             cause = f"query render error: {error}"

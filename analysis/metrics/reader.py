@@ -10,12 +10,12 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Protocol, TypeVar
 
 from analysis.findings import Absent, CheckResult, Measurement
+from analysis.metrics import fanout
 from analysis.metrics.breaker import Breaker
 from analysis.metrics.checks import Check
 from analysis.providers.provider import Endpoint, InvalidEndpoint, MetricProvider, shown
@@ -151,29 +151,12 @@ class MetricReader:
         self, queries: Iterable[Query], ask: Callable[[Query], _Answer]
     ) -> dict[Query, _Answer | Absent]:
         """What `ask` gives for each of `queries`, side by side, within the budget."""
+        limits = self._limits
         queries = tuple(queries)
-        if not queries:
-            return {}
-        pool = ThreadPoolExecutor(
-            min(len(queries), self._limits.per_server), thread_name_prefix="metrics"
-        )
-        futures: dict[Query, Future[_Answer]] = {
-            query: pool.submit(ask, query) for query in queries
-        }
-        wait(futures.values(), timeout=self._limits.budget.total_seconds())
-        pool.shutdown(wait=False, cancel_futures=True)
-        answers: dict[Query, _Answer | Absent] = {}
-        for query, future in futures.items():
-            answer = self._outcome(future)
-            answers[query] = answer
-        return answers
-
-    def _outcome(self, future: Future[_Answer]) -> _Answer | Absent:
-        if future.done() and not future.cancelled():
-            return future.result()
-        budget = self._limits.budget
-        cause = f"no answer within {durations.format_go(budget)}"
-        return Absent(Verdict.ERROR, Reason.TIMED_OUT, cause, budget)
+        answers = fanout.side_by_side(ask, queries, threads=limits.per_server, within=limits.budget)
+        cause = f"no answer within {durations.format_go(limits.budget)}"
+        late = Absent(Verdict.ERROR, Reason.TIMED_OUT, cause, limits.budget)
+        return {query: answers.get(query, late) for query in queries}
 
     def _measured(self, query: Query) -> Measurement:
         server = self._server(query.server)

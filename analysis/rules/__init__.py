@@ -19,6 +19,7 @@ ADMISSION: Final[tuple[Callable[[Observation], Outcome | None], ...]] = (
     admission.born,
     admission.deleting,
     admission.acceptance,
+    admission.trouble,
     admission.refused,
     admission.suspended,
 )

@@ -55,6 +55,16 @@ def suspended(seen: Observation) -> Outcome | None:
     return Decision("Resumed", f"{seen.ref} resumed", state, due=seen.now)
 
 
+def trouble(seen: Observation) -> Outcome | None:
+    """What keeps a write from succeeding is told once, in the words of the API server."""
+    if seen.state is None or seen.state.trouble == seen.confirmed.trouble:
+        return None
+    text = seen.confirmed.trouble
+    state = replace(seen.state, trouble=text)
+    said = (events.warning(text),) if text else ()
+    return Decision("WriteRefused" if text else "WriteMended", text, state, said, seen.now)
+
+
 def refused(seen: Observation) -> Outcome | None:
     """A canary without any manifest that could be carried out does nothing."""
     return Rest() if seen.canary is None or seen.claimed else None

@@ -15,7 +15,8 @@ from config.traffic import ALL_TO_PRIMARY, RouteStage
 
 def initialize(case: Case) -> Outcome | None:
     """The primary and its Services are created; users do not notice yet."""
-    if case.observation.target is None:
+    blocked = any(problem.blocking for problem in case.observation.problems)
+    if case.observation.target is None or blocked:
         return None
     state = case.state.moved(
         Phase.INITIALIZING,

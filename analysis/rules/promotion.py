@@ -8,6 +8,7 @@ from analysis import effects, events, steps
 from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.phases import Phase
 from analysis.rules import moves, progressing
+from config import derived
 from config.scaling import CanaryScale
 from config.traffic import ALL_TO_PRIMARY, TOTAL_WEIGHT, TrafficSplit
 
@@ -24,8 +25,16 @@ def changed_before_copy(case: Case) -> Outcome | None:
 
 
 def await_copy(case: Case) -> Outcome | None:
-    """Nothing moves before the primary has been written."""
-    return moves.await_effects(case, effects.Effect.WORKLOAD)
+    """Nothing moves before the primary has been written.
+
+    One that refuses to be written for a whole progress deadline still has its old revision, and
+    gets all traffic back with it.
+    """
+    waiting = moves.await_effects(case, effects.Effect.WORKLOAD)
+    if waiting is None or case.now < case.state.since + derived.progress_deadline(case.canary):
+        return waiting
+    cause = case.observation.confirmed.trouble or "progress deadline exceeded"
+    return moves.rollback(case, "CopyFailed", (events.copy_failed(case.canary, cause),))
 
 
 def primary_unready(case: Case) -> Outcome | None:

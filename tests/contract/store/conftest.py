@@ -60,7 +60,9 @@ def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
     with contextlib.ExitStack() as stack:
         if request.param == "fakeredis":
             yield lambda: stack.enter_context(
-                fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True)
+                fakeredis.FakeRedis(
+                    server=fakeredis.FakeServer(version=(6, 2)), decode_responses=True
+                )
             )
             return
         url: str = request.getfixturevalue(f"{request.param}_url")

@@ -211,9 +211,12 @@ class Interleaving(stateful.RuleBasedStateMachine):
 def test_no_nudge_is_lost_and_no_two_runs_meet(connect: Connect) -> None:
     """Whatever happens between a nudge and the next run, that run comes."""
 
-    def machine() -> Interleaving:
-        clock = clocks.ManualClock(START)
-        return Interleaving(Store(connect(), clock.now), clock)
+    class Fresh(Interleaving):
+        """The machine on an empty store."""
+
+        def __init__(self) -> None:
+            clock = clocks.ManualClock(START)
+            super().__init__(Store(connect(), clock.now), clock)
 
     settings = hypothesis.settings(max_examples=100, stateful_step_count=40)
-    stateful.run_state_machine_as_test(machine, settings=settings)
+    stateful.run_state_machine_as_test(Fresh, settings=settings)

@@ -155,9 +155,7 @@ def test_a_tick_that_was_asked_to_run_again_is_due_at_once(store: Store) -> None
 
 @pytest.mark.parametrize("work", [Work.ROUTE, Work.WORKLOAD, Work.REPORT])
 def test_an_effect_that_was_asked_to_run_again_says_so(store: Store, work: Work) -> None:
-    """`finish` is True exactly when somebody was refused; and should the holder die instead, the
-    canary is due when its lease ends.
-    """
+    """`finish` is True exactly when somebody was refused; the canary is due in case it dies."""
     assert store.finish(REF, work, begun(store, work).token) is False
     token = begun(store, work).token
     assert store.begin(REF, work, TTL) is None

@@ -93,7 +93,7 @@ def test_a_full_server_refuses_a_commit_whole_and_takes_it_later(own_client: "Re
     assert begun is not None
     commit = Commit(expected=0, state={}, timeline={}, notices=[{}], token=begun.token)
     own_client.config_set("maxmemory", "1")
-    with pytest.raises(errors.Transient, match="memory|OOM"):
+    with pytest.raises(errors.Transient, match=r"memory|OOM"):
         store.commit(REF, commit)
     own_client.config_set("maxmemory", "0")
     assert (store.read(REF).version, store.notices(REF), store.timeline(REF)) == (0, (), ())

@@ -86,7 +86,7 @@ class Answers(fakeredis.FakeRedis):
         """The section `server` of INFO."""
         return _given(self.server)
 
-    def config_get(self, *_: object, **__: object) -> object:  # type: ignore[override]
+    def config_get(self, *_: object, **__: object) -> object:
         """The settings asked for."""
         return _given(self.limits)
 

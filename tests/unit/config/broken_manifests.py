@@ -120,7 +120,7 @@ REFUSED: Final[Mapping[str, tuple[Raw, str, str]]] = {
         "spec.analysis.sessionAffinity.primaryCookieName",
         "other than cookieName",
     ),
-    # times: D-93
+    # times, as in D-93
     "no interval": (with_analysis(interval=None), "spec.analysis.interval", "duration"),
     "no threshold": (with_analysis(threshold=None), "spec.analysis.threshold", "whole number"),
     "minutes as a word": (with_analysis(interval="5minutes"), "spec.analysis.interval", "1m30s"),

@@ -61,6 +61,11 @@ def test_the_manifests_of_the_collection_are_valid(raw: Raw) -> None:
         a_manifest(analysis=None, skipAnalysis=True),
         a_manifest(provider="", metricsServer=""),
         a_manifest(provider="knative", targetRef=KNATIVE, service=None),
+        a_manifest(targetRef={"apiVersion": "v1", "kind": "Service", "name": "c"}, service=None),
+        a_manifest(
+            targetRef={"apiVersion": "apps/v1", "kind": "Deployment", "name": "a" * 60},
+            service={"port": 80, "name": "cart"},
+        ),
         {**a_manifest(), "status": {}},
     ],
 )

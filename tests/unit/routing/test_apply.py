@@ -386,6 +386,19 @@ def test_a_rollback_needs_no_workload(rolling: World) -> None:
     assert rolling.in_force() == ALL_TO_PRIMARY
 
 
+def test_a_target_without_selector_label_does_not_stop_a_rollback(rolling: World) -> None:
+    """The Services cannot be made, which is said; the weights move."""
+    outcome = rolling.apply(ALL_TO_PRIMARY, target={"selectorLabel": None, "ports": []})
+    assert isinstance(outcome, Rejected)
+    assert outcome.split_in_force
+    assert not outcome.retriable
+    assert outcome.message == (
+        "getSelectorLabel failed: deployment shop.prod spec.selector.matchLabels has none of the "
+        "selector labels"
+    )
+    assert rolling.in_force() == ALL_TO_PRIMARY
+
+
 def test_the_live_objects_given_are_not_modified(rolling: World) -> None:
     """What the caller observed stays what it observed."""
     before = repr(rolling.seen)

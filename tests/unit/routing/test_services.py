@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from config.traffic import RouteStage
 from routing import diff, services
@@ -210,6 +212,44 @@ def test_discovered_ports_keep_the_order_of_the_pod_template() -> None:
     target = facts_with(*(a_port(9000 - i, f"p{i}", index=i) for i in range(9)))
     names = [name for name, _, _ in ports_of(a_canary(portDiscovery=True), target)]
     assert ["http", *(f"p{i}" for i in range(9))] == names
+
+
+container_ports = st.lists(
+    st.builds(
+        a_port,
+        st.integers(79, 83),
+        st.sampled_from([None, "http", "x", "tcp-a-0"]),
+        st.sampled_from(["a", "b", "envoy"]),
+        st.integers(0, 2),
+    ),
+    max_size=6,
+)
+port_options = st.fixed_dictionaries(
+    {"portDiscovery": st.just(True), "port": st.integers(79, 83)},
+    optional={
+        "targetPort": st.integers(0, 83) | st.sampled_from(["http", "x"]),
+        "portName": st.sampled_from(["x", "tcp-a-0"]),
+    },
+)
+
+
+@given(container_ports, port_options)
+def test_ports_are_unique_by_number_and_by_name(found: list[Any], options: dict[str, Any]) -> None:
+    """D-80: whatever the containers declare, the API server has no duplicate to refuse."""
+    ports = ports_of(a_canary(**options), facts_with(*found))
+    assert len({name for name, _, _ in ports}) == len(ports)
+    assert len({number for _, number, _ in ports}) == len(ports)
+
+
+@given(container_ports, port_options, st.randoms(use_true_random=False))
+def test_services_rendered_over_what_was_rendered_do_not_change(
+    found: list[Any], options: dict[str, Any], random: Any
+) -> None:
+    """D-51, D-80: a second application writes nothing, in whatever order the ports come back."""
+    canary, target = a_canary(**options), facts_with(*found)
+    live = canaries.stored(render(canary, Role.APEX_SERVICE, target))
+    random.shuffle(live["spec"]["ports"])
+    assert diff.change(live, render(canary, Role.APEX_SERVICE, target, live)) is None
 
 
 def test_before_exposure_the_apex_service_is_not_touched() -> None:

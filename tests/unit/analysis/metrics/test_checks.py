@@ -13,8 +13,11 @@ from tests.unit.analysis.metrics.builders import a_canary
 SERVER = "http://prometheus:9090"
 
 
-def checks_of(*metrics: dict[str, Any], provider: str = "istio", **spec: Any) -> tuple[Check, ...]:
-    """The checks of a canary with these entries."""
+def checks_of(
+    *metrics: dict[str, Any], provider: str = "istio", spec_provider: str = "", **spec: Any
+) -> tuple[Check, ...]:
+    """The checks of a canary with these entries, and `spec_provider` as its own provider."""
+    spec = {**spec, "provider": spec_provider}
     return checks.checks_for(a_canary(*metrics, **spec), provider, SERVER)
 
 
@@ -111,6 +114,20 @@ def test_a_provider_without_built_in_queries_is_an_error_not_istio() -> None:
     assert builtin.problem.reason is Reason.NOT_SUPPORTED
     assert "'linkerd'" in builtin.problem.message
     assert inline.problem is None
+
+
+def test_the_provider_of_the_canary_outranks_the_default() -> None:
+    """In both directions, aliases resolved; an unknown one is an error that lists the known."""
+    entry = {"name": "request-duration"}
+    (own,) = checks_of(entry, provider="linkerd", spec_provider="istio")
+    (alias,) = checks_of(entry, spec_provider="smi:istio")
+    (other,) = checks_of(entry, spec_provider="linkerd")
+    (unknown,) = checks_of(entry, provider="istoi")
+    assert own.query == alias.query
+    assert own.query.startswith("histogram_quantile(0.99, ")
+    assert other.problem is not None
+    assert unknown.problem is not None
+    assert "'istoi' is not a provider; known are" in unknown.problem.message
 
 
 def test_an_entry_without_anything_to_measure_fails() -> None:

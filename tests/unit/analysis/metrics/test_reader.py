@@ -99,7 +99,6 @@ def test_the_checks_of_a_tick_are_measured_side_by_side() -> None:
 def test_equal_queries_to_one_server_are_sent_once() -> None:
     """Two entries with one text cost one query; the same text to another server is another."""
     one, other = Backend(lambda _: Sample(1)), Backend(lambda _: Sample(2))
-    checks = [a_check(query="up", metric=name) for name in ("a", "b")]
     reader = a_reader(one, other)
     results = reader.measure(
         [
@@ -108,7 +107,7 @@ def test_equal_queries_to_one_server_are_sent_once() -> None:
             a_check(query="up", metric="c", server="http://1"),
         ]
     )
-    assert len(checks) == len(one.asked) + len(other.asked)
+    assert (one.asked, other.asked) == (["up"], ["up"])
     assert [(r.metric, r.value) for r in results] == [("a", 1), ("b", 1), ("c", 2)]
 
 
@@ -124,6 +123,29 @@ def test_a_check_with_a_problem_is_judged_without_being_sent() -> None:
 def test_no_checks_have_no_results() -> None:
     """An analysis without metrics asks nobody."""
     assert a_reader().measure([]) == ()
+
+
+def test_many_queries_are_all_answered() -> None:
+    """Also more than may be under way at once."""
+    results = ask(a_reader(Backend(lambda q: Sample(float(q)))), *map(str, range(100)))
+    assert [result.value for result in results] == list(range(100))
+
+
+@pytest.mark.timeout(20)
+def test_what_has_not_begun_when_the_time_is_up_never_does() -> None:
+    """Late work would load a server that is in trouble already."""
+    over = threading.Event()
+
+    def hang(query: str) -> Measurement:
+        over.wait(30)
+        return Sample(1)
+
+    backend = Backend(hang)
+    limits = Limits(per_server=2, budget=timedelta(seconds=0.1))
+    results = ask(a_reader(backend, limits=limits), *"abcdef")
+    over.set()
+    assert {result.reason for result in results} == {Reason.TIMED_OUT}
+    assert len(backend.asked) == 2
 
 
 @pytest.mark.timeout(20)

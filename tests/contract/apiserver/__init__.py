@@ -1,0 +1,1 @@
+"""The Kubernetes API surface, held against the sandbox and a real kube-apiserver."""

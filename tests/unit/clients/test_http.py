@@ -1,0 +1,310 @@
+"""The door to servers that users name, and the policy by which webhooks are tried again.
+
+Tested: what goes out, what every answer and failure becomes, redirects, bounds on time and size,
+that no credential of a URL shows in an error, back-off and texts of Flagger's webhook client.
+"""
+
+import json
+import shutil
+import ssl
+import subprocess
+import time
+import traceback
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from clients import errors, http
+from clients.clock import ManualClock
+from clients.retry import RetryPolicy
+from tests.unit.clients import scripted
+from tests.unit.clients.scripted import Script, drip, hang, reply, reset
+
+SHORT: Final = timedelta(seconds=0.3)
+
+
+@pytest.fixture
+def script() -> Iterator[Script]:
+    """The receiver's script."""
+    with scripted.serving() as served:
+        yield served
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """Time that passes only by waiting for another attempt."""
+    return ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
+
+
+# --- one request
+
+
+def test_a_body_is_posted_as_json(script: Script) -> None:
+    """Method, path with query, content type and the JSON arrive; the answer comes back."""
+    script.then(reply(202, "started"))
+    answer = http.post_json(f"{script.url}/hook?a=b", {"name": "shöp"})
+    assert (answer.status, answer.body) == (202, "started")
+    (seen,) = script.seen
+    assert (seen.method, seen.path) == ("POST", "/hook?a=b")
+    assert seen.headers["Content-Type"] == "application/json"
+    assert json.loads(seen.body) == {"name": "shöp"}
+
+
+@pytest.mark.parametrize("status", [200, 204, 304, 400, 404, 429, 500, 503])
+def test_any_answer_is_an_answer(script: Script, status: int) -> None:
+    """What a status means is the caller's business."""
+    script.then(reply(status, "" if status in {204, 304} else "words"))
+    assert http.post_json(script.url, {}).status == status
+
+
+def test_the_beginning_of_a_long_answer_is_kept(script: Script) -> None:
+    """`max_body` bytes are read, however much is sent."""
+    script.then(reply(200, "x" * 1_000_000))
+    assert http.post_json(script.url, {}, max_body=100).body == "x" * 100
+
+
+def test_bytes_that_are_no_text_are_an_answer_too(script: Script) -> None:
+    """What is not UTF-8 is replaced, not raised."""
+    script.then(reply(200, b"ok \xff"))
+    assert http.post_json(script.url, {}).body == "ok \N{REPLACEMENT CHARACTER}"
+
+
+def test_a_receiver_that_is_late_is_transient_within_the_timeout(script: Script) -> None:
+    """No answer, half an answer and an endless one all end after `timeout`."""
+    half = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nx"
+    script.then(hang(script.over), hang(script.over, after=half), drip(script.over))
+    for _ in range(3):
+        begin = time.monotonic()
+        with pytest.raises(errors.Transient, match="timed out"):
+            http.post_json(script.url, {}, timeout=SHORT)
+        assert time.monotonic() - begin < 2
+
+
+def test_a_receiver_that_is_gone_is_transient() -> None:
+    """A refused connection names the URL and the system's words."""
+    with scripted.serving() as gone:
+        url = gone.url
+    with pytest.raises(errors.Transient) as failure:
+        http.post_json(f"{url}/hook", {})
+    assert failure.value.message == f"POST {url}/hook: connecting failed: Connection refused"
+
+
+def test_a_connection_that_breaks_is_transient(script: Script) -> None:
+    """A reset is not a verdict."""
+    script.then(reset)
+    with pytest.raises(errors.Transient, match="the connection broke"):
+        http.post_json(script.url, {})
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://host/x", "host/x", "", "http://", "http://[::1/x", "http://a:port/", "file:///etc"],
+)
+def test_what_is_no_web_address_is_permanent(url: str) -> None:
+    """A URL that cannot be asked is refused without asking."""
+    with pytest.raises(errors.Permanent):
+        http.post_json(url, {})
+
+
+# --- redirects
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "body"),
+    [(301, "GET", b""), (302, "GET", b""), (303, "GET", b""), (307, "POST", b"[1]")],
+)
+def test_redirects_are_followed(script: Script, status: int, method: str, body: bytes) -> None:
+    """307 repeats the request elsewhere; the others become a GET, as in Go and browsers."""
+    script.then(reply(status, Location="/there"), reply(200, "ok"))
+    assert http.post_json(f"{script.url}/here", [1]).body == "ok"
+    assert [(seen.method, seen.path, seen.body) for seen in script.seen] == [
+        ("POST", "/here", b"[1]"),
+        (method, "/there", body),
+    ]
+
+
+def test_redirects_in_a_circle_end(script: Script) -> None:
+    """After ten redirects it is Permanent."""
+    script.then(reply(307, Location="/again"))
+    with pytest.raises(errors.Permanent, match="more than 10 redirects"):
+        http.post_json(script.url, {})
+    assert len(script.seen) == 11
+
+
+def test_a_token_does_not_follow_a_redirect_to_another_host(script: Script) -> None:
+    """Headers go to the host they were meant for."""
+    with scripted.serving() as other:
+        other.then(reply(200))
+        script.then(reply(307, Location=f"{other.url}/there"))
+        http.Http().post_json(script.url, {}, headers={"Authorization": "Bearer hush"})
+        assert "Authorization" in script.seen[0].headers
+        assert "Authorization" not in other.seen[0].headers
+        assert other.seen[0].headers["Content-Type"] == "application/json"
+
+
+def test_a_redirect_to_another_scheme_is_not_followed(script: Script) -> None:
+    """A receiver cannot make us read a file."""
+    script.then(reply(302, Location="file:///etc/passwd"))
+    with pytest.raises(errors.Permanent, match="http or https"):
+        http.post_json(script.url, {})
+
+
+# --- secrets
+
+
+@pytest.mark.parametrize("answer", [reset, reply(302, Location="ftp://u:hush@x/?hush")])
+def test_no_credential_of_a_url_shows_in_an_error(script: Script, answer: scripted.Answer) -> None:
+    """Userinfo and query are in no message, no repr and no traceback."""
+    script.then(answer)
+    url = script.url.replace("//", "//user:hush@") + "/hook?token=hush"
+    with pytest.raises(errors.ClientError) as failure:
+        http.post_json(url, {"secret": "hush"})
+    told = "".join(traceback.format_exception(failure.value, capture_locals=False))
+    assert "hush" not in told.replace("//u:hush@x/?hush", "")
+    assert "hush" not in repr(failure.value)
+
+
+@pytest.mark.parametrize("url", ["http://u:hush@[bad/?hush", "http://u:hush@h:bad/?hush"])
+def test_no_credential_shows_when_the_url_itself_is_wrong(url: str) -> None:
+    """An address that cannot be parsed is not quoted."""
+    with pytest.raises(errors.Permanent) as failure:
+        http.post_json(url, {})
+    assert "hush" not in "".join(traceback.format_exception(failure.value)).replace(url, "")
+    assert failure.value.__cause__ is None
+
+
+# --- TLS
+
+
+@pytest.fixture(scope="module")
+def untrusted(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+    """The TLS of a server whose certificate nobody signed but itself."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not on this machine; `apt-get install openssl` brings it")
+    folder: Path = tmp_path_factory.mktemp("tls")
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1"]
+    command += ["-keyout", str(key), "-out", str(certificate), "-days", "1"]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+def test_an_untrusted_certificate_is_permanent(untrusted: ssl.SSLContext) -> None:
+    """No other attempt will make it trusted; the message says so."""
+    with scripted.serving(untrusted) as receiver:
+        receiver.then(reply(200))
+        with pytest.raises(errors.Permanent, match="certificate is not trusted: self.signed"):
+            http.post_json(receiver.url, {})
+        assert receiver.seen == []
+
+
+def test_verification_can_be_turned_off(untrusted: ssl.SSLContext) -> None:
+    """With `verify_tls=False` (disableTLS) any certificate will do."""
+    with scripted.serving(untrusted) as receiver:
+        receiver.then(reply(200, "ok"))
+        assert http.post_json(receiver.url, {}, verify_tls=False).body == "ok"
+
+
+# --- trying again
+
+
+def post(script: Script, policy: RetryPolicy, clock: ManualClock) -> http.Response:
+    """A webhook's call under `policy`."""
+    url = f"{script.url}/hook"
+    return policy.post(lambda: http.post_json(url, {}, timeout=SHORT), url, clock)
+
+
+def test_an_answer_that_is_a_verdict_is_not_asked_for_again(
+    script: Script, clock: ManualClock
+) -> None:
+    """Success, refusals and 501 come back at once, with the receiver's words."""
+    for status in (200, 202, 204, 400, 403, 404, 501):
+        script.answers.clear()
+        script.then(reply(status, "" if status == 204 else "words"))
+        assert post(script, RetryPolicy(retries=3), clock).status == status
+    assert len(script.seen) == 7
+    assert clock.monotonic() == 0
+
+
+def test_a_receiver_that_recovers_is_waited_for(script: Script, clock: ManualClock) -> None:
+    """Errors, broken connections and 429 are followed by 1 s, 2 s, 4 s and another attempt."""
+    script.then(reply(500, "no"), reset, reply(429, "slow"), reply(200, "ok"))
+    assert post(script, RetryPolicy(retries=3), clock).body == "ok"
+    assert clock.monotonic() == 1 + 2 + 4
+
+
+def test_the_pauses_double_up_to_half_a_minute() -> None:
+    """1, 2, 4, 8, 16 and then 30 seconds, for ever."""
+    policy = RetryPolicy(retries=100)
+    seconds = [policy.delay(failures).total_seconds() for failures in (1, 2, 3, 4, 5, 6, 7, 99)]
+    assert seconds == [1, 2, 4, 8, 16, 30, 30, 30]
+
+
+@pytest.mark.parametrize(
+    ("status", "waited"),
+    [(429, 7), (503, 7), (500, 1)],
+)
+def test_retry_after_counts_for_429_and_503(
+    script: Script, clock: ManualClock, status: int, waited: int
+) -> None:
+    """The receiver's delay takes the place of the back-off, for these two only."""
+    script.then(reply(status, "", Retry_After="7"), reply(200))
+    post(script, RetryPolicy(retries=1), clock)
+    assert clock.monotonic() == waited
+
+
+def test_no_receiver_holds_a_worker_for_ever(script: Script, clock: ManualClock) -> None:
+    """A Retry-After of a day is waited for five minutes."""
+    script.then(reply(429, "", Retry_After="86400"), reply(200))
+    post(script, RetryPolicy(retries=1), clock)
+    assert clock.monotonic() == 300
+
+
+@pytest.mark.parametrize(
+    ("retries", "answer", "text"),
+    [
+        (0, reply(500, "boom"), "giving up after 1 attempt(s): boom"),
+        (2, reply(503, ""), "giving up after 3 attempt(s)"),
+        (1, reset, "giving up after 2 attempt(s): the connection broke: Connection reset by peer"),
+    ],
+    ids=["body", "no body", "reset"],
+)
+def test_giving_up_says_how_often_and_why(
+    script: Script, clock: ManualClock, retries: int, answer: scripted.Answer, text: str
+) -> None:
+    """Flagger's text, and after a colon what the last attempt met: a body is not lost."""
+    script.then(answer)
+    with pytest.raises(errors.Transient) as failure:
+        post(script, RetryPolicy(retries=retries), clock)
+    assert failure.value.message == f"POST {script.url}/hook {text}"
+    assert len(script.seen) == retries + 1
+
+
+def test_the_body_in_a_giving_up_is_cut(script: Script, clock: ManualClock) -> None:
+    """At most 256 characters of the receiver's words."""
+    script.then(reply(500, "x" * 5000))
+    with pytest.raises(errors.Transient) as failure:
+        post(script, RetryPolicy(), clock)
+    assert len(failure.value.message.rpartition(": ")[2]) == 256
+
+
+def test_a_giving_up_shows_no_credential(script: Script, clock: ManualClock) -> None:
+    """The URL in the text is without userinfo and query."""
+    script.then(reply(500, "boom"))
+    url = f"{script.url}/hook?token=hush"
+    with pytest.raises(errors.Transient) as failure:
+        RetryPolicy().post(lambda: http.post_json(url, {}), url, clock)
+    assert failure.value.message == f"POST {script.url}/hook giving up after 1 attempt(s): boom"
+
+
+def test_what_no_attempt_can_mend_is_not_tried_again(clock: ManualClock) -> None:
+    """A wrong URL is raised at once."""
+    with pytest.raises(errors.Permanent):
+        RetryPolicy(retries=5).post(lambda: http.post_json("ftp://x", {}), "ftp://x", clock)
+    assert clock.monotonic() == 0
