@@ -32,6 +32,9 @@ import urllib3.exceptions as urllib3_errors
 MAX_MESSAGE: Final = 256
 """Characters of a server's words that are kept: enough to read, too few to flood an event."""
 
+LONGEST_DELAY: Final = 7 * 24 * 3600
+"""Seconds; a server that asks for more patience than a week is not believed."""
+
 
 class ClientError(Exception):
     """A door's failure, told to people by `message`.
@@ -98,14 +101,14 @@ BY_STATUS: Final[Mapping[int, type[ClientError]]] = {
 
 BY_EXCEPTION: Final[tuple[tuple[type[BaseException], type[ClientError], str], ...]] = (
     # The first row that matches decides: subclasses stand before their bases.
-    (urllib3_errors.ConnectTimeoutError, Transient, "connecting timed out"),
-    (urllib3_errors.TimeoutError, Transient, "timed out"),
     (urllib3_errors.NameResolutionError, Transient, "the name does not resolve"),
     (urllib3_errors.NewConnectionError, Transient, "connecting failed"),
+    (urllib3_errors.ConnectTimeoutError, Transient, "connecting timed out"),
+    (urllib3_errors.TimeoutError, Transient, "timed out"),
     (urllib3_errors.ProxyError, Transient, "the proxy failed"),
     (urllib3_errors.ProtocolError, Transient, "the connection broke"),
-    (urllib3_errors.LocationValueError, Permanent, "the URL is not valid"),
     (urllib3_errors.URLSchemeUnknown, Permanent, "the URL's scheme is not supported"),
+    (urllib3_errors.LocationValueError, Permanent, "the URL is not valid"),
     (requests_errors.InvalidURL, Permanent, "the URL is not valid"),
     (requests_errors.InvalidSchema, Permanent, "the URL's scheme is not supported"),
     (requests_errors.MissingSchema, Permanent, "the URL has no scheme"),
@@ -210,7 +213,9 @@ def retry_after(headers: Mapping[str, str]) -> timedelta | None:
     The header's date form is not read: it needs two clocks to agree.
     """
     given = headers.get("Retry-After") or headers.get("retry-after") or ""
-    return timedelta(seconds=int(given)) if given.isdecimal() and len(given) < 7 else None
+    if not (given.isascii() and given.isdecimal() and len(given) < 10):
+        return None
+    return timedelta(seconds=int(given)) if int(given) <= LONGEST_DELAY else None
 
 
 def capped(text: str) -> str:
@@ -230,7 +235,9 @@ def _status_object(body: str | bytes) -> Mapping[str, Any]:
 def _delay_of(report: Mapping[str, Any]) -> timedelta | None:
     details = report.get("details")
     seconds = details.get("retryAfterSeconds") if isinstance(details, dict) else None
-    return timedelta(seconds=seconds) if isinstance(seconds, int) and seconds > 0 else None
+    if not isinstance(seconds, int) or not 0 < seconds <= LONGEST_DELAY:
+        return None
+    return timedelta(seconds=seconds)
 
 
 def _text(body: str | bytes) -> str:

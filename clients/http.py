@@ -7,6 +7,7 @@ gets into an error.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, Final
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 import urllib3
 
@@ -129,7 +130,7 @@ class Http:
                 request.url,
                 redirect=False,
                 body=request.body,
-                headers=dict(request.headers),
+                headers=_headers(request),
                 timeout=urllib3.Timeout(total=left),
                 preload_content=False,
             )
@@ -178,6 +179,9 @@ def _translated(request: Request) -> Iterator[None]:
     except urllib3.exceptions.LocationValueError as error:
         # Not chained: its text is the URL with everything in it.
         raise errors.of_exception(error, request.doing) from None
+    except ValueError:
+        # Not chained either: it quotes the part of the URL, or the header, that is wrong.
+        raise errors.Permanent(f"{request.doing}: the URL or a header is not valid") from None
     except errors.LIBRARY_ERRORS as error:
         raise errors.of_exception(error, request.doing) from error
 
@@ -186,6 +190,16 @@ def _refuse_scheme(request: Request) -> None:
     scheme = request.url.partition(":")[0].lower()
     if scheme not in {"http", "https"}:
         raise errors.Permanent(f"{request.doing}: the scheme must be http or https")
+
+
+def _headers(request: Request) -> dict[str, str]:
+    """The request's headers, with the userinfo of its URL as basic authorization (as Go does)."""
+    parts = urlsplit(request.url)
+    if parts.username is None or "Authorization" in request.headers:
+        return dict(request.headers)
+    user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    token = base64.b64encode(user.encode()).decode()
+    return {**request.headers, "Authorization": f"Basic {token}"}
 
 
 def _redirected(request: Request, status: int, location: str) -> Request:

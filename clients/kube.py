@@ -7,7 +7,7 @@ implements it: `kube_http` against an API server, `kube_memory` in tests; both a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -18,7 +18,7 @@ from clients.resources import Resource
 Object = Mapping[str, Any]
 """One Kubernetes object as its JSON; never changed in place by whoever receives it."""
 
-Patch = Mapping[str, Any] | list[Mapping[str, Any]]
+Patch = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 """The changes of a merge patch, or the list of operations of a JSON patch."""
 
 PAGE: Final = 500

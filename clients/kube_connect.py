@@ -11,7 +11,8 @@ from kubernetes.client import ApiClient, Configuration
 
 from clients import errors
 from clients.clock import Clock
-from clients.kube_http import KubeHttp, Limits
+from clients.kube_http import KubeHttp
+from clients.kube_transport import Limits, Transport
 
 POOL_SIZE: Final = 16
 """Connections kept open: the threads of one worker, each with one call at a time."""
@@ -44,7 +45,7 @@ def connect(
             config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
     api = ApiClient(configuration)
     api.user_agent = f"coalmine/{role}"
-    return KubeHttp(api, limits=limits, clock=clock)
+    return KubeHttp(Transport(api, limits=limits, clock=clock))
 
 
 def _load(kubeconfig: Path, context: str | None, configuration: Configuration) -> None:

@@ -19,7 +19,11 @@ _QUIET: Final = ("urllib3", "kubernetes", "amqp", "kombu", "tornado.access")
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as one JSON object."""
+    """Formats a record as one JSON object; `always` are keys of every line of this process."""
+
+    def __init__(self, **always: str) -> None:
+        super().__init__()
+        self._always = always
 
     def format(self, record: logging.LogRecord) -> str:
         """The line for `record`, without its end."""
@@ -28,6 +32,7 @@ class JsonFormatter(logging.Formatter):
             "ts": _timestamp(record.created),
             "caller": f"{record.module}/{record.lineno}",
             "msg": record.getMessage(),
+            **self._always,
         }
         line.update({key: value for key, value in vars(record).items() if key not in _STANDARD})
         if record.exc_info:
@@ -35,10 +40,13 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str, ensure_ascii=False)
 
 
-def configure(level: str) -> None:
-    """Sends the logs of this process, from `level` (a name of `logging`) up, to stderr as JSON."""
+def configure(level: str, **always: str) -> None:
+    """Sends the logs of this process, from `level` (a name of `logging`) up, to stderr as JSON.
+
+    `always` are keys of every line, such as the role of the process.
+    """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(JsonFormatter(**always))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

@@ -54,7 +54,7 @@ class Commit:
     timeline: Mapping[str, Any] | None = None
     notices: Sequence[Mapping[str, Any]] = ()
     due: datetime | None = None
-    """When to look again; None leaves the agenda as it is."""
+    """When to look again; None leaves the agenda as it is: due when the tick lease would end."""
     token: str | None = None
     """The tick lease to release."""
     floor: int = 0

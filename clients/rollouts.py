@@ -44,7 +44,8 @@ class Rollouts(scripts.Door):
         """The lease on `work`, and what is stored now that it is ours; one round trip.
 
         None while another run has it: that one is asked to run again, and should it die, the
-        canary is due when its lease ends. A run counts as dead after `ttl`.
+        canary is due when its lease ends. A run counts as dead after `ttl`; a tick that dies is
+        followed by another then.
         """
         shared = [keys.AGENDA.only, keys.FENCE.only, keys.TICK.of(ref)]
         nonce = secrets.token_hex(4)

@@ -37,6 +37,7 @@ NAMES: Final = (
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
+_NEARLY_A_MILLISECOND: Final = timedelta(microseconds=999)
 
 #: Error codes of a server that will be well again. redis-py has classes for some of them, but
 #: Redis 6.2 hides the code of a command that fails inside a script in the middle of the text.
@@ -122,8 +123,12 @@ def milliseconds(moment: datetime) -> int:
 
 
 def optional_milliseconds(moment: datetime | None) -> str | int:
-    """As `milliseconds`; "" for None, as scripts expect it."""
-    return "" if moment is None else milliseconds(moment)
+    """As `milliseconds`, rounded up; "" for None, as scripts expect it.
+
+    A due time may come late by less than a millisecond but never early: whoever is woken before
+    its time can only ask for the same time again.
+    """
+    return "" if moment is None else milliseconds(moment + _NEARLY_A_MILLISECOND)
 
 
 def at(since_1970: str | float) -> datetime:

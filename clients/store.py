@@ -20,7 +20,7 @@ from clients.records import Notice as Notice
 from clients.records import Snapshot as Snapshot
 from clients.records import Work as Work
 from clients.rollouts import Rollouts
-from config.settings import RedisSettings
+from config.setting_groups import RedisSettings
 
 
 class Store(Rollouts, Agenda, Leases, Notices):

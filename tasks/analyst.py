@@ -6,6 +6,7 @@ The imperative shell around `analysis.decide`; everything it does can be done tw
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
@@ -216,6 +217,8 @@ def _entry(seen: Observation, decision: Decision, found: Findings) -> dict[str, 
 def _check(result: CheckResult) -> dict[str, Any]:
     entry = asdict(result)
     took: timedelta = entry.pop("took")
+    if result.value is not None and not math.isfinite(result.value):
+        entry["value"] = str(result.value)  # JSON has no infinity
     return {**entry, "tookMilliseconds": round(took / timedelta(milliseconds=1), 1)}
 
 

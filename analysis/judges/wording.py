@@ -47,6 +47,9 @@ _ERROR: Final[Mapping[CheckKind, str]] = MappingProxyType(
 _PLAIN_FROM: Final = -4
 _PLAIN_UP_TO: Final = 6
 
+#: Milliseconds beyond Go's range of durations, about 292 years.
+_LONGEST: Final = 2**63 / 1e6
+
 
 def absent(check: Check, absence: Absent) -> str:
     """The text for a check without a value."""
@@ -132,8 +135,8 @@ def _duration(milliseconds: float, sign: str, bound: float) -> str:
     A value so near to its bound that its whole milliseconds would not break it is printed to the
     microsecond, rounded away from the bound: `500.001ms > 500ms`.
     """
-    if not math.isfinite(milliseconds):
-        return _special(milliseconds)
+    if abs(milliseconds) >= _LONGEST:
+        return _exact(milliseconds)
     whole = math.trunc(milliseconds)
     if whole < bound if sign == "<" else whole > bound:
         return durations.format_go(timedelta(milliseconds=whole))
@@ -143,4 +146,9 @@ def _duration(milliseconds: float, sign: str, bound: float) -> str:
 
 
 def _exact(milliseconds: float) -> str:
+    """The duration to the microsecond; one that Go's type cannot hold, as a number."""
+    if not math.isfinite(milliseconds):
+        return _special(milliseconds)
+    if abs(milliseconds) >= _LONGEST:
+        return f"{shortest(milliseconds)}ms"
     return durations.format_go(timedelta(milliseconds=milliseconds))

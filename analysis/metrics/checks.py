@@ -188,8 +188,9 @@ class _Planner:
 
     def _subject(self) -> Subject:
         target = self.canary.spec.target_ref
+        provider = self.canary.spec.provider or self.default_provider
         suffix = ":service" if target.is_kubernetes_service else ""
-        return Subject(self.canary.name, self.canary.namespace, target.name, self.provider + suffix)
+        return Subject(self.canary.name, self.canary.namespace, target.name, provider + suffix)
 
 
 def bounds(entry: MetricCheck, kind: CheckKind) -> tuple[float | None, float | None]:

@@ -24,6 +24,6 @@ local found = snapshot(now, KEYS[2], KEYS[3], KEYS[4])
 local token = again and held.token or (next_token(KEYS[6]) .. '-' .. ARGV[5])
 take(KEYS[1], token, now, ttl, again and held.rest or '-')
 if ARGV[4] == 'tick' then
-  redis.call('ZADD', KEYS[5], 'NX', digits(now + ttl), member) -- a tick that dies is followed up
+  hasten(KEYS[5], member, now + ttl) -- a tick that dies is followed up
 end
 return {token, found}

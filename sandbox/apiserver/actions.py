@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import yaml
 
-from sandbox.apiserver import errors, listing, patching, scale
+from sandbox.apiserver import errors, listing, patching, protobuf, scale
 from sandbox.apiserver.deletion import DeleteOptions
 from sandbox.apiserver.listing import ListQuery
 from sandbox.apiserver.negotiation import Renderer
@@ -18,6 +18,7 @@ from sandbox.apiserver.storage import Stored
 from sandbox.apiserver.store import Store
 from sandbox.apiserver.writes import WriteOptions, Written
 
+_ACCEPTED: Final = ("application/json", "application/yaml", protobuf.CONTENT_TYPE)
 _VALIDATIONS: Final = ("Ignore", "Warn", "Strict")
 _RETURNED_WHEN_DELETED: Final = frozenset({"pods", "serviceaccounts"})
 
@@ -40,8 +41,10 @@ class Body:
                     value = json.loads(self.text)
                 case "application/yaml":
                     value = yaml.safe_load(self.text)
+                case protobuf.CONTENT_TYPE:
+                    value = protobuf.decode(self.text)
                 case _:
-                    raise errors.unsupported_media_type(("application/json", "application/yaml"))
+                    raise errors.unsupported_media_type(_ACCEPTED)
         except (ValueError, yaml.YAMLError) as error:
             raise errors.bad_request(f"the object provided is unrecognized: {error}") from error
         if not isinstance(value, dict):

@@ -3,10 +3,11 @@
 Source: `pkg/apis/{core,apps,autoscaling}/*/defaults.go` of Kubernetes.
 """
 
+import base64
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from sandbox.apiserver.objects import Obj, at, under
+from sandbox.apiserver.objects import Obj, at, under, without
 
 _CONTAINER: Final = {
     "imagePullPolicy": "IfNotPresent",
@@ -173,6 +174,17 @@ def _autoscaler(obj: Obj) -> Obj:
     return _spec(obj, {"minReplicas": 1, "metrics": [cpu]})
 
 
+def _secret(obj: Obj) -> Obj:
+    """`stringData` goes into `data`, as Base64."""
+    given = {
+        name: base64.b64encode(text.encode()).decode()
+        for name, text in (obj.get("stringData") or {}).items()
+    }
+    data = {**(obj.get("data") or {}), **given}
+    filled = under(without(obj, "stringData"), {"type": "Opaque"})
+    return {**filled, "data": data} if data else filled
+
+
 def _namespace(obj: Obj) -> Obj:
     return under(
         obj,
@@ -191,7 +203,7 @@ _FILLERS: Final[Mapping[str, Callable[[Obj], Obj]]] = {
     "namespaces": _namespace,
     "pods": _pod,
     "replicasets.apps": _replica_set,
-    "secrets": lambda obj: under(obj, {"type": "Opaque"}),
+    "secrets": _secret,
     "services": _service,
     "statefulsets.apps": _stateful_set,
 }

@@ -15,6 +15,10 @@ from sandbox.apiserver.resources import Resource
 from sandbox.apiserver.storage import Storage, Stored
 
 FOREGROUND: Final = "foregroundDeletion"
+_PRECONDITIONS: Final = (
+    ("uid", "UID", "deleted and then recreated"),
+    ("resourceVersion", "ResourceVersion", "modified"),
+)
 _POLICIES: Final = ("Background", "Foreground", "Orphan")
 
 
@@ -174,12 +178,11 @@ class Deleter:
 
 
 def _check_preconditions(resource: Resource, obj: Obj, wanted: Mapping[str, str]) -> None:
-    names = {"uid": "UID", "resourceVersion": "ResourceVersion"}
-    for name, title in names.items():
+    for name, title, outcome in _PRECONDITIONS:
         found = obj["metadata"][name]
         if wanted.get(name) and wanted[name] != found:
             detail = (
-                f"Precondition failed: {title} in precondition: {wanted[name]}, "
-                f"{title} in object meta: {found}"
+                f"the {title} in the precondition ({wanted[name]}) does not match the {title} in "
+                f"record ({found}). The object might have been {outcome}"
             )
-            raise resource.conflict(obj["metadata"]["name"], detail)
+            raise errors.conflict(resource.kind, resource.group, obj["metadata"]["name"], detail)

@@ -99,9 +99,3 @@ def timestamp(moment: datetime) -> str:
 def parse_timestamp(text: str) -> datetime:
     """The aware datetime of an RFC 3339 `text`; raises ValueError when it is not one."""
     return datetime.fromisoformat(text)
-
-
-def quoted_labels(labels: Mapping[str, str]) -> str:
-    """A label map as Go prints it inside Kubernetes' field errors."""
-    pairs = ", ".join(f'"{key}":"{value}"' for key, value in sorted(labels.items()))
-    return f"map[string]string{{{pairs}}}"

@@ -10,7 +10,7 @@ from typing import Final
 from sandbox.apiserver import crds, defaults, errors, schema, validation
 from sandbox.apiserver.builtins import CRD_RESOURCE
 from sandbox.apiserver.errors import FieldError
-from sandbox.apiserver.objects import Obj, at, quoted_labels, without
+from sandbox.apiserver.objects import Obj, at, without
 from sandbox.apiserver.resources import Resource
 from sandbox.apiserver.selectors import matches_selector
 
@@ -99,6 +99,19 @@ def _changed(resource: Resource, new: Obj, old: Obj) -> bool:
     return changed
 
 
+def decoding_problems(resource: Resource, obj: Obj) -> list[str]:
+    """The fields of a built-in kind whose JSON type is wrong, as Go's decoder puts it."""
+    if resource.custom or not resource.schema:
+        return []
+    kinds = {"boolean": "bool", "array": "array", "object": "object"}
+    return [
+        f"json: cannot unmarshal {kinds.get(found, found)} into Go struct field "
+        f"{resource.kind}.{problem.field}"
+        for problem in validation.problems(resource.schema, obj)
+        for found in [problem.text.rsplit('"', 2)[1]]
+    ]
+
+
 def problems(resource: Resource, new: Obj, old: Obj | None = None) -> list[FieldError]:
     """Everything Kubernetes would refuse in `new`; `old` is None on creation."""
     found = [] if old else list(_name_problems(resource, new["metadata"]["name"]))
@@ -149,7 +162,7 @@ def _workload_problems(new: Obj, old: Obj | None) -> Iterator[FieldError]:
         yield FieldError(
             "spec.template.metadata.labels",
             "FieldValueInvalid",
-            f"Invalid value: {quoted_labels(labels)}: `selector` does not match template `labels`",
+            f"Invalid value: {errors.quoted(labels)}: `selector` does not match template `labels`",
         )
     if not at(new, ("spec", "template", "spec", "containers")):
         yield errors.required("spec.template.spec.containers")

@@ -98,8 +98,12 @@ def _field_term(group_resource: str, term: str) -> Predicate:
     if found is None:
         raise errors.bad_request(f"invalid selector: '{term}'; can't understand '{term}'")
     field, operator, value = found[1], found[2], found[3]
-    if field not in (*COMMON_FIELDS, *EXTRA_FIELDS.get(group_resource, ())):
-        raise errors.bad_request(f"field label not supported: {field}")
+    extra = EXTRA_FIELDS.get(group_resource, ())
+    if field not in (*COMMON_FIELDS, *extra):
+        if extra:
+            raise errors.bad_request(f"field label not supported: {field}")
+        known = ", ".join(f'"{name}"' for name in COMMON_FIELDS)
+        raise errors.bad_request(f'"{field}" is not a known field selector: only {known}')
     wanted = operator != "!="
     return lambda obj: (_field_text(obj, field) == value) == wanted
 

@@ -8,10 +8,11 @@ import queue
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sandbox.apiserver import crds, listing, objects, patching
+from sandbox.apiserver import crds, fields, listing, objects, patching
 from sandbox.apiserver.builtins import BUILTINS, CRD_RESOURCE
 from sandbox.apiserver.deletion import DeleteOptions, Deleter
 from sandbox.apiserver.listing import ListQuery
@@ -33,7 +34,7 @@ class Store:
         history: int = 1000,
         randomness: random.Random | None = None,
     ) -> None:
-        self.registry = Registry(BUILTINS)
+        self.registry = Registry(_with_schema(resource) for resource in BUILTINS)
         self.storage = Storage(history)
         self._now = now
         self.deleter = Deleter(self.storage, self.timestamp)
@@ -158,3 +159,8 @@ class Store:
         name = crd["metadata"]["name"]
         for key in list(self.storage.snapshot(name)):
             self.storage.remove(name, key)
+
+
+def _with_schema(resource: Resource) -> Resource:
+    schema = fields.schema_of(resource.group, resource.version, resource.kind)
+    return replace(resource, schema=schema)

@@ -192,6 +192,11 @@ class Writer:
     def _completed(
         self, resource: Resource, obj: Obj, options: WriteOptions
     ) -> tuple[Obj, tuple[str, ...]]:
+        for problem in rules.decoding_problems(resource, obj):
+            raise errors.bad_request(
+                f'{resource.kind} in version "{resource.version}" cannot be handled as a '
+                f"{resource.kind}: {problem}"
+            )
         complete, dropped = rules.completed(resource, obj, self._now())
         unknown = tuple(f'unknown field "{path}"' for path in dropped)
         if unknown and options.field_validation == "Strict":

@@ -140,10 +140,15 @@ class ControlPlane:
         answer = self.request("POST", path, {"spec": {"expirationSeconds": lifetime_seconds}})
         return str(answer["status"]["token"])
 
-    def kubeconfig(self, path: Path, token: str | None = None) -> Path:
-        """`path`, now a kubeconfig for this server; the administrator's unless `token` is given."""
+    def kubeconfig(
+        self, path: Path, token: str | None = None, *, server: str | None = None
+    ) -> Path:
+        """`path`, now a kubeconfig for this server; the administrator's unless `token` is given.
+
+        `server` is the URL to be asked instead of our own, for instance a proxy's.
+        """
         ca_data = base64.b64encode(self.ca_file.read_bytes()).decode()
-        cluster = {"server": self.url, "certificate-authority-data": ca_data}
+        cluster = {"server": server or self.url, "certificate-authority-data": ca_data}
         config = {
             "apiVersion": "v1",
             "kind": "Config",

@@ -54,11 +54,11 @@ class Api:
         path: str,
         body: Any = None,
         content_type: str = "application/json",
-        headers: Mapping[str, str] | None = None,
+        accept: str = "application/json",
         **query: str,
     ) -> Reply:
         """The answer to one request."""
-        sent = {"Content-Type": content_type, **self.headers, **(headers or {})}
+        sent = {"Content-Type": content_type, "Accept": accept, **self.headers}
         answer = requests.request(
             method,
             self.url + path,

@@ -136,7 +136,7 @@ def a_definition(group: str) -> dict[str, Any]:
     }
 
 
-def a_widget(name: str, group: str, **spec: Any) -> dict[str, Any]:
+def a_widget(name: str, group: str, /, **spec: Any) -> dict[str, Any]:
     """An object of `a_definition(group)`."""
     return {
         "apiVersion": f"{group}/v1",

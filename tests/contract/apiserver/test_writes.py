@@ -70,7 +70,7 @@ def test_a_bad_name_is_invalid(api: Api) -> None:
 
 
 def test_generate_name_makes_a_name(api: Api) -> None:
-    """generateName plus five characters."""
+    """GenerateName plus five characters."""
     manifest = a_config_map()
     manifest["metadata"] = {"generateName": "made-"}
     name = api.made(f"{api.core}/configmaps", manifest)["metadata"]["name"]
@@ -163,7 +163,7 @@ def test_status_and_spec_are_written_apart(api: Api) -> None:
 
 
 def test_the_identity_of_an_object_cannot_be_changed(api: Api) -> None:
-    """generation and creationTimestamp in a patch are ignored; another uid conflicts."""
+    """Generation and creationTimestamp in a patch are ignored; another uid conflicts."""
     made = api.made(f"{api.apps}/deployments", a_deployment())
     path = f"{api.apps}/deployments/web"
     patch = {"metadata": {"generation": 99, "labels": {"a": "b"}}}
@@ -321,3 +321,28 @@ def test_an_unknown_field_is_refused_when_validation_is_strict(api: Api) -> None
     assert reply.code == 201
     assert 'unknown field \\"spec.tpyo\\"' in reply.headers["Warning"]
     assert "tpyo" not in reply.body["spec"]
+
+
+def test_a_value_of_the_wrong_type_is_a_bad_request(api: Api) -> None:
+    """A built-in kind that cannot be decoded answers 400 and names the field."""
+    manifest = a_deployment()
+    manifest["spec"]["replicas"] = "three"
+    reply = api.call("POST", f"{api.apps}/deployments", manifest)
+    assert (reply.code, reply.body["reason"]) == (400, "BadRequest")
+    assert 'Deployment in version "v1" cannot be handled as a Deployment' in reply.body["message"]
+    assert "json: cannot unmarshal string into Go struct field" in reply.body["message"]
+    assert "spec.replicas" in reply.body["message"]
+
+
+def test_a_secret_encodes_string_data(api: Api) -> None:
+    """StringData is write-only; it is merged into data as Base64, and the type is Opaque."""
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s"},
+        "stringData": {"token": "abc"},
+    }
+    made = api.made(f"{api.core}/secrets", manifest)
+    assert made["data"] == {"token": "YWJj"}
+    assert made["type"] == "Opaque"
+    assert "stringData" not in made

@@ -108,6 +108,26 @@ def test_a_poke_for_later_during_a_tick_outlives_its_commit_too(store: Store) ->
     assert store.agenda() == {REF: soon}
 
 
+def test_the_earliest_of_several_pokes_during_a_tick_counts(store: Store) -> None:
+    """Whatever their order."""
+    now = store.now()
+    for order in ([30, 5, 20], [5, 30], [30, 5]):
+        begun = store.begin(REF, Work.TICK, TTL)
+        assert begun is not None
+        for seconds in order:
+            store.poke(REF, now + seconds * SECOND)
+        store.finish(REF, Work.TICK, begun.token, now + timedelta(hours=1))
+        assert store.agenda() == {REF: now + 5 * SECOND}
+        store.forget(REF)
+
+
+def test_a_due_time_is_never_early(store: Store) -> None:
+    """Microseconds are rounded up: a tick woken before its time could only wait again."""
+    at = store.now() + timedelta(microseconds=1_000_001)
+    store.poke(REF, at)
+    assert store.agenda() == {REF: store.now() + timedelta(milliseconds=1001)}
+
+
 def test_a_tick_begun_after_a_claim_takes_over_from_its_message(store: Store) -> None:
     """Queued is no obstacle to the run it was queued for."""
     store.poke(REF)

@@ -68,6 +68,17 @@ def test_every_key_written_is_in_the_table_with_its_type_and_lifetime(
     assert {keys.row_of(key) for key in client.scan_iter()} == {keys.FENCE, keys.EPOCH}
 
 
+def test_asking_for_another_run_does_not_prolong_a_lease(
+    live_store: Store, client: "Redis[str]"
+) -> None:
+    """A dead worker's lease ends when it would have, however often others are refused."""
+    live_store.begin(REF, Work.TICK, TTL)
+    client.pexpire(keys.TICK.of(REF), 10_000)
+    live_store.begin(REF, Work.TICK, TTL)
+    live_store.poke(REF)
+    assert 0 < client.pttl(keys.TICK.of(REF)) <= 10_000
+
+
 def test_begin_and_commit_are_one_round_trip_each(live_store: Store, client: "Redis[str]") -> None:
     """A tick costs the network two answers, however much it reads and writes."""
     live_store.put_world(REF, {"canary": {"spec": {}}, "target": {}})

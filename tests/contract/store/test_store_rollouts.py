@@ -165,8 +165,13 @@ def test_an_effect_that_was_asked_to_run_again_says_so(store: Store, work: Work)
 
 
 def test_a_tick_that_dies_is_due_again_when_its_lease_ends(store: Store) -> None:
-    """Even one that was not on the agenda; one that is keeps its due time."""
+    """Even one that was not on the agenda, or much later: what it was asked for dies with it."""
     begun(store)
+    assert store.agenda() == {REF: store.now() + TTL}
+    store.forget(REF)
+    store.commit(REF, a_commit(due=store.now() + timedelta(days=1)))
+    begun(store)
+    store.commit(REF, a_commit(1))
     assert store.agenda() == {REF: store.now() + TTL}
 
 
@@ -180,6 +185,15 @@ def test_finish_sets_the_due_time_of_a_tick_and_only_hastens_it_for_effects(stor
     store.finish(REF, Work.ROUTE, begun(store, Work.ROUTE).token, now + 5 * SECOND)
     assert store.agenda() == {REF: now + 5 * SECOND}
     store.finish(REF, Work.TICK, begun(store).token)
+    assert store.agenda() == {REF: now + 5 * SECOND}
+
+
+def test_a_tick_hears_of_the_retry_that_an_effect_asks_for_meanwhile(store: Store) -> None:
+    """The due time of an effect that failed outlives the commit of a tick that runs."""
+    now = store.now()
+    route, tick = begun(store, Work.ROUTE), begun(store)
+    store.finish(REF, Work.ROUTE, route.token, now + 5 * SECOND)
+    store.commit(REF, a_commit(token=tick.token, due=now + 60 * SECOND))
     assert store.agenda() == {REF: now + 5 * SECOND}
 
 

@@ -16,7 +16,7 @@ from clients import errors, redis_server
 from clients.embedded import EmbeddedValkey
 from clients.store import Commit, Store, Work, connect_store
 from config.refs import CanaryRef
-from config.settings import RedisSettings
+from config.setting_groups import RedisSettings
 from tests.services import processes
 
 REF = CanaryRef("shop", "cart")
@@ -135,10 +135,15 @@ def test_a_server_that_restarts_is_found_again_by_the_same_store() -> None:
 
 
 def test_a_begin_whose_answer_was_lost_gets_the_same_lease_when_sent_again(
-    own_client: "Redis[str]",
+    own_valkey: EmbeddedValkey, own_client: "Redis[str]"
 ) -> None:
-    """The connection breaks after the server has run the script: the retry is no second caller."""
+    """The connection breaks after the server has run the script: the retry is no second caller.
+
+    Whoever was refused in between is remembered.
+    """
     store = Store(own_client)
+    other_client = redis_server.connect(own_valkey.url)
+    other = Store(other_client)
     store.read(REF)
     send = own_client.connection_pool.connection_class.read_response
     broken: list[bool] = []
@@ -147,6 +152,7 @@ def test_a_begin_whose_answer_was_lost_gets_the_same_lease_when_sent_again(
         reply = send(connection, *args, **options)
         if isinstance(reply, list) and not broken:
             broken.append(True)
+            assert other.begin(REF, Work.TICK, TTL) is None
             connection.disconnect()  # type: ignore[attr-defined]
             raise exceptions.ConnectionError
         return reply
@@ -158,4 +164,5 @@ def test_a_begin_whose_answer_was_lost_gets_the_same_lease_when_sent_again(
         begun = store.begin(REF, Work.TICK, TTL)
     assert broken
     assert begun is not None
-    assert store.finish(REF, Work.TICK, begun.token) is False
+    assert store.finish(REF, Work.TICK, begun.token) is True
+    other_client.close()

@@ -4,6 +4,7 @@ Tested: what goes out, what every answer and failure becomes, redirects, bounds 
 that no credential of a URL shows in an error, back-off and texts of Flagger's webhook client.
 """
 
+import base64
 import json
 import shutil
 import ssl
@@ -109,6 +110,14 @@ def test_what_is_no_web_address_is_permanent(url: str) -> None:
         http.post_json(url, {})
 
 
+def test_userinfo_in_a_url_is_sent_as_basic_authorization(script: Script) -> None:
+    """As Go's client does; percent signs are decoded."""
+    script.then(reply(200))
+    http.post_json(script.url.replace("//", "//user:p%40ss@"), {})
+    token = base64.b64encode(b"user:p@ss").decode()
+    assert script.seen[0].headers["Authorization"] == f"Basic {token}"
+
+
 # --- redirects
 
 
@@ -160,10 +169,11 @@ def test_no_credential_of_a_url_shows_in_an_error(script: Script, answer: script
     """Userinfo and query are in no message, no repr and no traceback."""
     script.then(answer)
     url = script.url.replace("//", "//user:hush@") + "/hook?token=hush"
+    body = {"secret": "hush"}
     with pytest.raises(errors.ClientError) as failure:
-        http.post_json(url, {"secret": "hush"})
-    told = "".join(traceback.format_exception(failure.value, capture_locals=False))
-    assert "hush" not in told.replace("//u:hush@x/?hush", "")
+        http.post_json(url, body)
+    told = "".join(traceback.format_exception(failure.value))
+    assert "hush" not in told
     assert "hush" not in repr(failure.value)
 
 
@@ -199,7 +209,7 @@ def test_an_untrusted_certificate_is_permanent(untrusted: ssl.SSLContext) -> Non
     """No other attempt will make it trusted; the message says so."""
     with scripted.serving(untrusted) as receiver:
         receiver.then(reply(200))
-        with pytest.raises(errors.Permanent, match="certificate is not trusted: self.signed"):
+        with pytest.raises(errors.Permanent, match=r"certificate is not trusted: self.signed"):
             http.post_json(receiver.url, {})
         assert receiver.seen == []
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import pytest
 import yaml
+from kubernetes.config import incluster_config
 
 from clients import errors, kube_connect, resources
 from clients.clock import ManualClock, SystemClock
@@ -238,6 +239,13 @@ def test_credentials_are_sent_but_never_told(script: Script, tmp_path: Path) -> 
             get(door)
         assert "hush-hush" not in repr(failure.value) + repr(failure.value.__cause__)
     assert script.seen[0].headers["Authorization"] == "Bearer hush-hush"
+
+
+def test_a_list_that_is_none_is_transient(script: Script, door: KubeHttp) -> None:
+    """An object without a version, where a list should be, is not an empty list."""
+    script.then(reply(200, "{}"))
+    with pytest.raises(errors.Transient, match="not a list"):
+        door.list(resources.VIRTUAL_SERVICES)
 
 
 @pytest.mark.parametrize("garbage", ["<html>busy</html>", "", "[1]", '{"cut": '])
@@ -477,6 +485,52 @@ def test_closing_the_door_ends_a_watch_of_another_thread(script: Script) -> None
 
 
 # --- connecting
+
+
+def test_a_servers_url_may_have_a_path(script: Script) -> None:
+    """Gateways serve many clusters under one host."""
+    script.then(reply(200, json.dumps(SHOP)))
+    door = kube_connect.connect(role="test", url=f"{script.url}/clusters/one/")
+    get(door)
+    assert script.seen[0].path == f"/clusters/one{VIRTUAL_SERVICES_PATH}/shop"
+
+
+def test_a_proxy_of_the_kubeconfig_is_used(script: Script, tmp_path: Path) -> None:
+    """The proxy is sent the server's whole URL; the server itself is never asked."""
+    script.then(reply(200, json.dumps(SHOP)))
+    cluster = {"server": "http://cluster.invalid", "proxy-url": script.url}
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(
+        yaml.safe_dump(
+            {
+                "current-context": "c",
+                "clusters": [{"name": "c", "cluster": cluster}],
+                "users": [{"name": "u", "user": {}}],
+                "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+            }
+        )
+    )
+    door = kube_connect.connect(role="test", kubeconfig=kubeconfig, limits=QUICK)
+    assert get(door) == SHOP
+    assert script.seen[0].path == f"http://cluster.invalid{VIRTUAL_SERVICES_PATH}/shop"
+
+
+def test_in_a_cluster_the_service_account_is_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Address, token and CA are those Kubernetes puts into every pod."""
+    token, ca = tmp_path / "token", tmp_path / "ca.crt"
+    token.write_text("the-token")
+    ca.write_text("-----BEGIN CERTIFICATE-----")
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(token))
+    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(ca))
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    api = kube_connect.connect(role="beat")._transport._api
+    assert api.configuration.host == "https://10.0.0.1:443"
+    assert api.configuration.ssl_ca_cert == str(ca)
+    assert api.configuration.auth_settings()["BearerToken"]["value"] == "bearer the-token"
+    assert api.user_agent == "coalmine/beat"
 
 
 def test_a_kubeconfig_that_is_not_there_is_told(tmp_path: Path) -> None:

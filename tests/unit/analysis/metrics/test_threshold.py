@@ -225,3 +225,26 @@ def test_a_failed_duration_never_reads_as_if_it_had_passed(value: float, bound: 
     if result.verdict is Verdict.FAILED and value - bound >= 0.001:
         shown, over = result.message.rsplit(" ", 3)[-3::2]
         assert shown != over
+
+
+@given(
+    kind=st.sampled_from(CheckKind),
+    value=st.floats(),
+    low=st.none() | st.floats(allow_nan=False),
+    high=st.none() | st.floats(allow_nan=False),
+)
+def test_every_number_is_judged(
+    kind: CheckKind, value: float, low: float | None, high: float | None
+) -> None:
+    """No value and no bound, however large, is more than the judge or its texts can take."""
+    result = judged(kind, value, low, high)
+    inside = (low is None or low <= value) and (high is None or value <= high)
+    expected = Verdict.PASSED if inside else Verdict.FAILED
+    assert result.verdict is (Verdict.NO_DATA if math.isnan(value) else expected)
+    assert bool(result.message) is (result.verdict is not Verdict.PASSED)
+
+
+def test_a_duration_beyond_all_measure_is_still_reported() -> None:
+    """A broken exporter's 1e+300 fails its check and nothing else."""
+    text = judged(CheckKind.DURATION, 1e300, None, 500).message
+    assert text == "Halt podinfo.test advancement request duration 1e+300ms > 500ms"

@@ -1,0 +1,24 @@
+"""`coalmine beat`: watching, and waking canaries when they are due, on Celery's own beat."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from clients.clock import SystemClock
+from cli import exits, startup
+from config.settings import Settings
+from scheduler import wiring
+from tasks.app import make_app
+from tasks.publishing import CeleryDispatcher
+
+SCHEDULER: Final = "scheduler.beat:AgendaScheduler"
+
+
+def run(settings: Settings, name: str) -> int:
+    """The exit code, once beat was told to end."""
+    startup.configure_logs(settings, name)
+    startup.wait_for_redis(settings, SystemClock())
+    app = make_app(settings)
+    wiring.install(wiring.build(settings, CeleryDispatcher(app)))
+    app.Beat(scheduler=SCHEDULER, loglevel=settings.server.python_log_level, quiet=True).run()
+    return exits.OK

@@ -1,0 +1,121 @@
+"""The demo's processes: sandbox cluster, Valkey, and `coalmine up` against both."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import socket
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from clients.clock import Clock
+from clients.embedded import EmbeddedValkey
+from cli import processes
+from cli.processes import Child, Command
+
+GRACE_SECONDS: Final = 10.0
+MIN_INTERVAL: Final = "2s"
+"""Below Flagger's floor of ten seconds: nobody wants to watch a demo for minutes."""
+
+
+class Broken(Exception):
+    """A process of the demo ended or never came up; the message holds the end of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where everything is, while it runs."""
+
+    kubeconfig: Path
+    metrics_server: str
+    redis_url: str
+    flower_url: str
+    log: Path
+    """What the process set logs."""
+    children: tuple[Child, ...]
+
+    def check(self) -> None:
+        """Raises Broken when a process has ended that should run."""
+        for child in self.children:
+            if (code := child.ended()) is not None:
+                end = "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-8:])
+                raise Broken(f"{child.command.name} ended with code {code}\n{end}")
+
+
+@contextlib.contextmanager
+def set_up(environ: Mapping[str, str], flower_port: int, clock: Clock) -> Iterator[Stage]:
+    """The stage, up for the length of the block; no process is left when it ends.
+
+    Raises Broken when the sandbox does not come up.
+    """
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="coalmine-demo-")))
+        log = folder / "coalmine.log"
+        output = stack.enter_context(log.open("ab"))
+        valkey = stack.enter_context(EmbeddedValkey())
+        sandbox = Command("sandbox", "sandbox", ("--kubeconfig", str(folder / "kubeconfig")))
+        cluster = processes.start(sandbox, environ, stdout=processes.PIPE, stderr=output)
+        stack.callback(end, [cluster], clock)
+        where = _announced(cluster)
+        port = flower_port or free_port()
+        up = Command("up", "cli", ("up", "--flower", "--flower-port", str(port)))
+        variables = {**environ, **_settings(where, valkey.url)}
+        working = processes.start(up, variables, stderr=output, stdout=output)
+        stack.callback(end, [working], clock)
+        yield Stage(
+            kubeconfig=Path(where["kubeconfig"]),
+            metrics_server=where["metricsServer"],
+            redis_url=valkey.url,
+            flower_url=f"http://127.0.0.1:{port}",
+            log=log,
+            children=(cluster, working),
+        )
+
+
+def end(children: Sequence[Child], clock: Clock) -> None:
+    """Ends children: asks, and kills after the grace or on another Ctrl-C."""
+    deadline = clock.monotonic() + GRACE_SECONDS
+    processes.signal_all(children, signal.SIGTERM)
+    try:
+        while any(child.ended() is None for child in children) and clock.monotonic() < deadline:
+            clock.sleep(0.02)
+    finally:
+        processes.signal_all(children, signal.SIGKILL)
+        for child in children:
+            child.process.wait()
+            if child.process.stdout is not None:
+                child.process.stdout.close()
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on at this moment."""
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _announced(cluster: Child) -> dict[str, str]:
+    """What the sandbox says about itself once it serves; waits for that."""
+    line = cluster.process.stdout.readline() if cluster.process.stdout else b""
+    if not line:
+        raise Broken(f"the sandbox did not come up (code {cluster.process.wait()})")
+    where: dict[str, str] = json.loads(line)
+    return where
+
+
+def _settings(where: Mapping[str, str], redis_url: str) -> dict[str, str]:
+    return {
+        "COALMINE_KUBECONFIG": where["kubeconfig"],
+        "COALMINE_METRICS_SERVER": where["metricsServer"],
+        "COALMINE_MESH_PROVIDER": "istio",
+        "COALMINE_NAMESPACE": "",
+        "COALMINE_MIN_INTERVAL": MIN_INTERVAL,
+        "COALMINE_REDIS_URL": redis_url,
+        "COALMINE_BROKER_URL": "",
+        "COALMINE_LOG_LEVEL": "info",
+    }

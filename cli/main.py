@@ -1,0 +1,196 @@
+"""`coalmine`: reads the arguments and hands over to the command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from typing import Final
+
+from cli import beat, exits, flower, options, processes, sandbox, up, worker
+from cli.demo import run as demo
+from clients import errors, lifeline
+from config import environment
+from config.settings import FLAGS, Settings, SettingsError
+
+PROGRAM: Final = "coalmine"
+_WORKER_GROUPS: Final = ("redis", "kubernetes", "metrics", "canaries", "scheduler", "workers")
+Handler = Callable[[argparse.Namespace], int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit code of the command in `argv` (the process's own arguments by default).
+
+    2 for arguments, settings or servers that cannot be used; what is wrong is on stderr.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["sandbox"]:
+        sandbox.run(words[1:], environment.current())
+    given = parser().parse_args(options.with_two_dashes(words, [flag.name for flag in FLAGS]))
+    try:
+        if given.parent_pid:
+            lifeline.end_with(given.parent_pid)
+        handler: Handler = given.handler
+        return handler(given)
+    except SettingsError as error:
+        return _refused(error.problems)
+    except (exits.Unusable, errors.Permanent) as error:
+        return _refused([str(error)])
+    except KeyboardInterrupt:
+        return exits.INTERRUPTED
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole grammar of the command line."""
+    root = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Canary releases on Kubernetes, compatible with Flagger.",
+        epilog="Every setting is also read from the environment; `coalmine up --help` lists them.",
+    )
+    root.set_defaults(parent_pid=None)
+    commands = root.add_subparsers(required=True, metavar="COMMAND")
+    _add_up(commands)
+    _add_worker(commands)
+    _add_beat(commands)
+    _add_flower(commands)
+    _add_demo(commands)
+    help_text = "a sandbox cluster alone; `coalmine sandbox --help` shows its options"
+    commands.add_parser("sandbox", help=help_text)
+    _command(commands, "version", "print the version", _version)
+    return root
+
+
+def _add_up(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "the whole process set against a cluster, in the foreground"
+    parser = _command(commands, "up", text, _up)
+    section = parser.add_argument_group("processes")
+    for field, meaning in (
+        ("beats", "beat processes: one leads, the others stand by"),
+        ("analysis-workers", "analysis workers"),
+        ("hooks-workers", "hook workers"),
+        ("routing-workers", "routing workers"),
+        ("report-workers", "report workers"),
+    ):
+        default = getattr(up.ProcessSet(), field.removesuffix("-workers"))
+        text = f"number of {meaning} [default {default}]"
+        section.add_argument(f"--{field}", type=_count, default=default, metavar="N", help=text)
+    section.add_argument("--flower", action="store_true", help="run Flower too, on 127.0.0.1")
+    _add_flower_port(section)
+    options.add_settings(parser)
+
+
+def _add_worker(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _command(commands, "worker", "one worker process", _worker)
+    parser.add_argument("role", choices=worker.ROLES, help="the queue it works on")
+    _add_name(parser)
+    options.add_settings(parser)
+
+
+def _add_beat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "the watching and scheduling process; run two, one stands by"
+    parser = _command(commands, "beat", text, _beat)
+    _add_name(parser)
+    options.add_settings(parser)
+
+
+def _add_flower(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _command(commands, "flower", "Flower, the web view of workers and tasks", _flower)
+    _add_name(parser)
+    text = f"address to listen on [default {flower.DEFAULT_ADDRESS}]"
+    parser.add_argument("--address", default=flower.DEFAULT_ADDRESS, help=text)
+    _add_flower_port(parser)
+    options.add_settings(parser, ("redis", "server"))
+
+
+def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "three releases on a sandbox cluster: one promoted, two rolled back"
+    parser = _command(commands, "demo", text, _demo)
+    text = "stay up at the end, for kubectl and Flower, until Ctrl-C"
+    parser.add_argument("--keep", action="store_true", help=text)
+    _add_flower_port(parser, default=0, note="0: any free one")
+    parser.add_argument("--plain", action="store_true", help="lines instead of the live view")
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    text: str,
+    handler: Handler,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    parser.add_argument(processes.PARENT_OPTION, type=int, help=argparse.SUPPRESS)
+    parser.set_defaults(handler=handler)
+    return parser
+
+
+def _add_name(parser: argparse.ArgumentParser) -> None:
+    text = "name of the process in logs and Flower [default its role]"
+    parser.add_argument("--name", help=text)
+
+
+def _add_flower_port(
+    parser: argparse.ArgumentParser | argparse._ArgumentGroup,
+    default: int = flower.DEFAULT_PORT,
+    note: str = "",
+) -> None:
+    shown = f"{default}{', ' if note else ''}{note}"
+    text = f"port of Flower [default {shown}]"
+    parser.add_argument("--flower-port", type=_count, default=default, metavar="PORT", help=text)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r}: allowed: a whole number from 0")
+    return int(text)
+
+
+def _settings(given: argparse.Namespace) -> Settings:
+    return options.settings(given, environment.current())
+
+
+def _up(given: argparse.Namespace) -> int:
+    wanted = up.ProcessSet(
+        beats=given.beats,
+        analysis=given.analysis_workers,
+        hooks=given.hooks_workers,
+        routing=given.routing_workers,
+        report=given.report_workers,
+        flower_port=given.flower_port if given.flower else None,
+    )
+    variables = options.environment(given, environment.current())
+    return up.run(_settings(given), variables, wanted)
+
+
+def _worker(given: argparse.Namespace) -> int:
+    return worker.run(_settings(given), given.role, given.name or given.role)
+
+
+def _beat(given: argparse.Namespace) -> int:
+    return beat.run(_settings(given), given.name or "beat")
+
+
+def _flower(given: argparse.Namespace) -> int:
+    name = given.name or "flower"
+    return flower.run(_settings(given), name, given.address, given.flower_port)
+
+
+def _demo(given: argparse.Namespace) -> int:
+    wishes = demo.Wishes(keep=given.keep, flower_port=given.flower_port, plain=given.plain)
+    return demo.run(wishes, environment.current())
+
+
+def _version(given: argparse.Namespace) -> int:
+    del given
+    try:
+        found = metadata.version("coalmine")
+    except metadata.PackageNotFoundError:
+        found = "unknown (not installed)"
+    print(f"{PROGRAM} {found}")
+    return exits.OK
+
+
+def _refused(problems: Sequence[str]) -> int:
+    for problem in problems:
+        print(f"{PROGRAM}: {problem}", file=sys.stderr)
+    return exits.UNUSABLE

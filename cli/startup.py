@@ -1,0 +1,92 @@
+"""What a process does before its work: logs, and waiting for Redis and the API server.
+
+Something that is away is waited for, with a log line now and then; something that cannot work
+raises `exits.Unusable`, for starting again would not help.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from clients import errors, logs, redis_server
+from clients.clock import Clock
+from clients.kube import Kube
+from clients.resources import CANARIES
+from cli import exits
+from config.settings import Settings
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS: Final = 0.5
+LOG_EVERY: Final = 10
+"""Tries between two log lines about the same thing that is still away."""
+
+UNAUTHORIZED: Final = 401
+_CHATTY: Final = ("celery.worker.strategy", "celery.app.trace", "celery.worker.consumer")
+"""Loggers that write a line or two per message at info."""
+
+
+def configure_logs(settings: Settings, role: str) -> None:
+    """JSON lines on stderr with the key `role`; the queue's own chatter at debug only."""
+    level = settings.server.python_log_level
+    logs.configure(level, role=role)
+    if level != "DEBUG":
+        for name in _CHATTY:
+            logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+    # Celery gives this one a plain-text handler unless it has one; it does not propagate.
+    logging.getLogger("celery.task").handlers[:] = logging.getLogger().handlers
+
+
+def wait_for_redis(settings: Settings, clock: Clock) -> None:
+    """Returns when the state's server answers and suits, and the queue's, if it is another one.
+
+    Raises Unusable for a server that must not hold our state, SettingsError without a URL.
+    """
+    for url in dict.fromkeys((settings.redis.state_url(), settings.redis.queue_url())):
+        try:
+            client = redis_server.connect(url)
+            notes = _patiently("redis", lambda: redis_server.check_server(client), clock)  # noqa: B023
+        except (ValueError, errors.Permanent) as error:
+            raise exits.Unusable(f"redis: {error}") from error
+        client.close()
+        for note in notes:
+            log.warning("redis not checked", extra={"error": note})
+
+
+def wait_for_kubernetes(kube: Kube, settings: Settings, clock: Clock) -> None:
+    """Returns when the API server answers and knows Canary objects, or will not tell.
+
+    One request. Raises Unusable when it does not know us.
+    """
+    namespace = settings.kubernetes.namespace or "default"
+    _patiently("kubernetes", lambda: _canaries_are_known(kube, namespace), clock)
+
+
+def _canaries_are_known(kube: Kube, namespace: str) -> None:
+    try:
+        kube.get(CANARIES, namespace, "coalmine-start")
+    except errors.NotFound:
+        return
+    except errors.Permanent as refusal:
+        if refusal.status == UNAUTHORIZED:
+            raise exits.Unusable(f"kubernetes: {refusal.message}") from refusal
+        log.info("kubernetes answers", extra={"error": refusal.message})
+
+
+def _patiently(what: str, ask: Callable[[], object], clock: Clock) -> tuple[str, ...]:
+    """The answer of `ask`, which is repeated while it raises Transient."""
+    tries = 0
+    while True:
+        try:
+            answer = ask()
+        except errors.Transient as failure:
+            if tries % LOG_EVERY == 0:
+                log.warning("waiting", extra={"for": what, "error": failure.message})
+            tries += 1
+            clock.sleep(RETRY_SECONDS)
+        else:
+            if tries:
+                log.info("found", extra={"what": what})
+            return answer if isinstance(answer, tuple) else ()

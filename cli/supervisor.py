@@ -1,0 +1,125 @@
+"""Keeps a set of child processes running in the foreground, and ends all of them for certain.
+
+A child that ends is started again: at once the first time, later ones after a growing pause. One
+that says it cannot be used (`exits.UNUSABLE`) ends the whole set, since it would say so again.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import Final
+
+from clients.clock import Clock
+from cli import exits, processes
+from cli.processes import Child, Command
+
+log = logging.getLogger(__name__)
+
+GRACE_SECONDS: Final = 7.0
+"""Between asking to end and killing: the whole has 10 s."""
+POLL_SECONDS: Final = 0.05
+STABLE_SECONDS: Final = 30.0
+"""A child that ran for so long is no longer held to have failed before."""
+_FIRST_PAUSE: Final = 0.5
+_LONGEST_PAUSE: Final = 30.0
+
+Start = Callable[[Command, Mapping[str, str]], Child]
+
+
+@dataclass(slots=True)
+class Post:
+    """One place in the set, and who is in it; `failures` in a row lengthen the pause."""
+
+    command: Command
+    child: Child | None = None
+    started_at: float = 0.0
+    failures: int = 0
+    starts_at: float = 0.0
+
+
+def pause(failures: int) -> float:
+    """Seconds before a child that failed `failures` times in a row is started again."""
+    return 0.0 if failures <= 1 else min(_FIRST_PAUSE * 2 ** (failures - 2), _LONGEST_PAUSE)
+
+
+class Supervisor:
+    """Runs `commands` until it is told to end by SIGTERM or SIGINT."""
+
+    def __init__(
+        self,
+        commands: Sequence[Command],
+        clock: Clock,
+        start: Start = processes.start,
+    ) -> None:
+        self._posts = [Post(command) for command in commands]
+        self._environ: Mapping[str, str] = {}
+        self._clock = clock
+        self._start = start
+        self._asked = 0
+
+    def listen(self) -> None:
+        """Takes the signals from now on; call it before anything that must be undone."""
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+
+    @property
+    def asked_to_end(self) -> bool:
+        """Whether a signal has come."""
+        return self._asked > 0
+
+    def run(self, environ: Mapping[str, str]) -> int:
+        """The exit code, once every child has ended; `environ` is what the children get."""
+        self._environ, code = environ, exits.OK
+        try:
+            while not self._asked and code == exits.OK:
+                code = self._look()
+                self._clock.sleep(POLL_SECONDS)
+        finally:
+            self._end_all()
+        return code
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self._asked += 1
+
+    def _look(self) -> int:
+        """Starts whoever is due; UNUSABLE when one of them gave up for good."""
+        now = self._clock.monotonic()
+        for post in self._posts:
+            if post.child is not None and (code := post.child.ended()) is not None:
+                if code == exits.UNUSABLE:
+                    log.error("process cannot work", extra={"child": post.command.name})
+                    return code
+                self._note_end(post, code, now)
+            if post.child is None and post.starts_at <= now and not self._asked:
+                self._fill(post, now)
+        return exits.OK
+
+    def _note_end(self, post: Post, code: int, now: float) -> None:
+        post.child = None
+        post.failures = 1 if now - post.started_at >= STABLE_SECONDS else post.failures + 1
+        post.starts_at = now + pause(post.failures)
+        extra = {"child": post.command.name, "code": code, "pause": pause(post.failures)}
+        log.warning("process ended, starting it again", extra=extra)
+
+    def _fill(self, post: Post, now: float) -> None:
+        post.child = self._start(post.command, self._environ)
+        post.started_at = now
+        extra = {"child": post.command.name, "pid": post.child.pid}
+        log.info("process started", extra=extra)
+
+    def _end_all(self) -> None:
+        """Asks all to end; kills those left after the grace, or at once on a second signal."""
+        running = [post.child for post in self._posts if post.child is not None]
+        asked, deadline = self._asked, self._clock.monotonic() + GRACE_SECONDS
+        processes.signal_all(running, signal.SIGTERM)
+        while any(child.ended() is None for child in running):
+            if self._clock.monotonic() >= deadline or self._asked > max(asked, 1):
+                processes.signal_all(running, signal.SIGKILL)
+                deadline = self._clock.monotonic() + GRACE_SECONDS
+            self._clock.sleep(POLL_SECONDS)
+        log.info("all processes ended", extra={"count": len(running)})

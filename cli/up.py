@@ -1,0 +1,97 @@
+"""`coalmine up`: the whole process set against a cluster, in the foreground."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from clients import errors, kube_connect
+from clients.clock import Clock, SystemClock
+from clients.embedded import EmbeddedValkey
+from cli import exits, flower, startup
+from cli.processes import Command
+from cli.supervisor import Supervisor
+from config.settings import Settings
+from tasks.queues import Queue
+
+log = logging.getLogger(__name__)
+
+REDIS_VARIABLE: Final = "COALMINE_REDIS_URL"
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSet:
+    """How many processes of each kind; `flower_port` None leaves Flower out."""
+
+    beats: int = 2
+    analysis: int = 2
+    hooks: int = 1
+    routing: int = 1
+    report: int = 1
+    flower_port: int | None = None
+
+    def commands(self) -> tuple[Command, ...]:
+        """One command per process, named by role and number."""
+        workers = {
+            Queue.ANALYSIS: self.analysis,
+            Queue.HOOKS: self.hooks,
+            Queue.ROUTING: self.routing,
+            Queue.REPORT: self.report,
+        }
+        found = [_numbered("beat", number, ("beat",)) for number in range(self.beats)]
+        for queue, count in workers.items():
+            role = queue.value
+            found += [_numbered(role, number, ("worker", role)) for number in range(count)]
+        if self.flower_port is not None:
+            port = ("--flower-port", str(self.flower_port))
+            found.append(_command("flower", ("flower", *port)))
+        return tuple(found)
+
+
+def run(settings: Settings, environ: Mapping[str, str], wanted: ProcessSet) -> int:
+    """The exit code, once the set was told to end and has ended.
+
+    `environ` is what the children get: settings included, except for an embedded server's URL.
+    """
+    startup.configure_logs(settings, "up")
+    clock = SystemClock()
+    supervisor = Supervisor(wanted.commands(), clock)
+    supervisor.listen()
+    _check_cluster(settings, clock)
+    with _redis(settings) as variables:
+        return supervisor.run({**environ, **variables})
+
+
+@contextlib.contextmanager
+def _redis(settings: Settings) -> Iterator[dict[str, str]]:
+    """The variable that names the server, running for the length of the block, if none is set."""
+    if settings.redis.url is not None:
+        yield {}
+        return
+    with EmbeddedValkey() as server:
+        log.info("embedded valkey started", extra={"url": server.url})
+        yield {REDIS_VARIABLE: server.url}
+
+
+def _check_cluster(settings: Settings, clock: Clock) -> None:
+    """Raises Unusable when there is no way to the API server; makes no request."""
+    given = settings.kubernetes.kubeconfig
+    try:
+        kube_connect.connect(role="up", kubeconfig=Path(given) if given else None, clock=clock)
+    except errors.Permanent as error:
+        raise exits.Unusable(f"kubernetes: {error.message} (give --kubeconfig)") from error
+
+
+def _numbered(role: str, number: int, arguments: tuple[str, ...]) -> Command:
+    return _command(f"{role}-{number + 1}", arguments)
+
+
+def _command(name: str, arguments: tuple[str, ...]) -> Command:
+    return Command(name, "cli", (*arguments, "--name", name))
+
+
+DEFAULT_FLOWER_PORT: Final = flower.DEFAULT_PORT

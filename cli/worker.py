@@ -1,0 +1,54 @@
+"""`coalmine worker ROLE`: one worker process, on Celery's own worker."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from clients.clock import SystemClock
+from cli import startup
+from config.settings import Settings
+from tasks import wiring
+from tasks.app import make_app
+from tasks.publishing import CeleryDispatcher
+from tasks.queues import Queue
+
+ROLES: Final = tuple(queue.value for queue in Queue)
+HEARTBEAT_SECONDS: Final = 30
+"""Between two signs of life for Flower; nothing else listens to them."""
+
+
+def concurrency(settings: Settings, role: str) -> int:
+    """How many jobs a worker of `role` does at once."""
+    found: int = getattr(settings.workers, f"{role}_concurrency")
+    return found
+
+
+def run(settings: Settings, role: str, name: str) -> int:
+    """The exit code, once the worker was told to end; `name` tells workers of one role apart."""
+    startup.configure_logs(settings, name)
+    clock = SystemClock()
+    startup.wait_for_redis(settings, clock)
+    app = make_app(settings)
+    doors = wiring.open_doors(settings, role, CeleryDispatcher(app))
+    if role != Queue.HOOKS:
+        startup.wait_for_kubernetes(doors.kube, settings, clock)
+    wiring.install(wiring.wire(settings, doors))
+    worker = app.Worker(**options(settings, role, name))
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def options(settings: Settings, role: str, name: str) -> dict[str, Any]:
+    """What Celery's worker is told: threads, one queue, and no talk among workers."""
+    return {
+        "hostname": f"{name}@",
+        "pool_cls": "threads",
+        "concurrency": concurrency(settings, role),
+        "queues": [role],
+        "loglevel": settings.server.python_log_level,
+        "task_events": True,
+        "heartbeat_interval": HEARTBEAT_SECONDS,
+        "without_gossip": True,
+        "without_mingle": True,
+        "quiet": True,
+    }

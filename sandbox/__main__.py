@@ -1,0 +1,108 @@
+"""`python -m sandbox`: a cluster in the foreground until SIGTERM or Ctrl-C.
+
+Once it serves, one line of JSON on stdout says where: `kubeconfig`, `apiServer`, `metricsServer`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from datetime import timedelta
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from clients import lifeline, logs
+from config import durations
+from sandbox.cluster import Cluster
+from sandbox.mesh import Scenario, ScenarioError
+
+_TRAFFIC: Final = resources.files("sandbox") / "scenarios" / "traffic.yaml"
+_UNUSABLE: Final = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit code, once the sandbox was told to end; 2 for a scenario that cannot be used."""
+    given = _parser().parse_args(argv)
+    ending = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ending.set())
+    if given.parent_pid:
+        lifeline.end_with(given.parent_pid)
+    logs.configure("WARNING", role="sandbox")
+    try:
+        scenario = Scenario.parse(_text(given.scenario))
+        manifests = [each for path in given.apply for each in yaml.safe_load_all(path.read_text())]
+    except (OSError, ScenarioError, yaml.YAMLError) as error:
+        sys.stderr.write(f"coalmine sandbox: {error}\n")
+        return _UNUSABLE
+    _serve(given, scenario, manifests, ending)
+    return 0
+
+
+def _serve(
+    given: argparse.Namespace,
+    scenario: Scenario,
+    manifests: Sequence[dict[str, Any]],
+    ending: threading.Event,
+) -> None:
+    cluster = Cluster(
+        scenario,
+        api_port=given.api_port,
+        metrics_port=given.metrics_port,
+        scrape_interval=given.scrape_interval,
+        ready_after=given.ready_after,
+    )
+    with tempfile.TemporaryDirectory(prefix="coalmine-sandbox-") as folder, cluster:
+        kubeconfig = given.kubeconfig or Path(folder, "kubeconfig")
+        cluster.api.write_kubeconfig(kubeconfig)
+        cluster.api.apply_manifests(manifests)
+        where = {
+            "kubeconfig": str(kubeconfig),
+            "apiServer": cluster.api.url,
+            "metricsServer": cluster.metrics.url,
+        }
+        sys.stdout.write(json.dumps(where) + "\n")
+        sys.stdout.flush()
+        ending.wait()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="coalmine sandbox",
+        description="A cluster for playing: Kubernetes API, Deployments, Istio, Prometheus.",
+    )
+    add = parser.add_argument
+    add("--scenario", type=Path, help="traffic scenario (YAML) [default: the demo's]")
+    add("--apply", type=Path, action="append", default=[], help="manifests to begin with")
+    add("--kubeconfig", type=Path, help="where to write the kubeconfig [default: a new file]")
+    add("--api-port", type=int, default=0, help="port of the API server [default: a free one]")
+    add("--metrics-port", type=int, default=0, help="port of the metrics server [default: free]")
+    text = "time between two samples of every metric [default 1s]"
+    add("--scrape-interval", type=_duration, default=timedelta(seconds=1), help=text)
+    text = "how long a pod takes to become ready [default 500ms]"
+    add("--ready-after", type=_duration, default=timedelta(milliseconds=500), help=text)
+    add("--parent-pid", type=int, help=argparse.SUPPRESS)
+    return parser
+
+
+def _duration(text: str) -> timedelta:
+    try:
+        return durations.parse(text)
+    except durations.DurationError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _text(path: Path | None) -> str:
+    return (path or _TRAFFIC).read_text(encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

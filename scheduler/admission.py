@@ -1,0 +1,117 @@
+"""Whether a Canary as written can be acted on, and what its author should know. Pure.
+
+`config.validation` finds what is wrong; here it gets the form in which it is stored, shown in the
+status and told in events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypedDict
+
+from clients.kube import Object
+from config import providers, support, validation
+from config.canary import Canary
+from config.refs import CanaryRef
+from config.setting_groups import CanarySettings
+
+INVALID_SPEC: Final = "InvalidSpec"
+NOT_CARRIED_OUT: Final = "NotCarriedOut"
+DEPRECATED: Final = "Deprecated"
+SUSPICIOUS: Final = "Suspicious"
+TARGET_CONFLICT: Final = "TargetConflict"
+
+UNREADABLE: Final = (AttributeError, LookupError, TypeError, ValueError, RecursionError)
+"""What reading an object of an impossible shape raises."""
+
+
+class Found(TypedDict):
+    """One thing wrong, as stored: a CamelCase reason and a sentence for the author.
+
+    While there is a `blocking` one, the manifest is not carried out.
+    """
+
+    reason: str
+    message: str
+    blocking: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What operators decide about manifests."""
+
+    default_provider: str = providers.ISTIO
+    block_cross_namespace_refs: bool = False
+
+    @classmethod
+    def of(cls, settings: CanarySettings) -> Policy:
+        """The policy that the settings describe."""
+        return cls(settings.mesh_provider, settings.no_cross_namespace_refs)
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What came of a manifest; `canary` is None when it cannot be acted on."""
+
+    canary: Canary | None
+    problems: tuple[Found, ...]
+
+
+def admit(raw: Object, policy: Policy) -> Admission:
+    """The judgement on the manifest `raw`, whatever JSON it is."""
+    try:
+        canary = validation.load_canary(
+            raw, block_cross_namespace_refs=policy.block_cross_namespace_refs
+        )
+        found = (*_unsupported(canary, policy), *_hints(canary))
+    except validation.InvalidSpec as invalid:
+        return Admission(None, tuple(_invalid(str(problem)) for problem in invalid.problems))
+    except providers.UnknownProvider as unknown:
+        return Admission(None, (_invalid(f"spec.provider: {unknown}"),))
+    except UNREADABLE as error:  # one odd object must not stop the canaries listed with it
+        return Admission(None, (_invalid(f"the object cannot be read: {error!r:.200}"),))
+    return Admission(None if _is_blocked(found) else canary, found)
+
+
+def target_conflict(kind: str, name: str, owner: CanaryRef) -> Found:
+    """The problem of a canary whose target `owner` has already."""
+    message = (
+        f'spec.targetRef.name: Invalid value: "{name}": {kind} {name}.{owner.namespace} is already '
+        f"the target of canary {owner}; allowed is one canary per target"
+    )
+    return Found(reason=TARGET_CONFLICT, message=message, blocking=True)
+
+
+def _is_blocked(found: Iterable[Found]) -> bool:
+    return any(problem["blocking"] for problem in found)
+
+
+def _invalid(message: str) -> Found:
+    return Found(reason=INVALID_SPEC, message=message, blocking=True)
+
+
+def _unsupported(canary: Canary, policy: Policy) -> Iterator[Found]:
+    for field in support.not_carried_out(canary, policy.default_provider):
+        yield Found(reason=NOT_CARRIED_OUT, message=str(field), blocking=field.blocking)
+
+
+def _hints(canary: Canary) -> Iterator[Found]:
+    for hint in validation.warnings(canary):
+        reason = DEPRECATED if "is deprecated" in hint.message else SUSPICIOUS
+        yield Found(reason=reason, message=str(hint), blocking=False)
+
+
+def stored(
+    raw: Object, problems: Iterable[Mapping[str, Any]], claimed_by: CanaryRef | None
+) -> dict[str, Any]:
+    """The projection of the role `admission`: which object was judged, and what was found."""
+    metadata = raw["metadata"]
+    generation = metadata.get("generation")
+    return {
+        "uid": str(metadata.get("uid") or ""),
+        "generation": generation if isinstance(generation, int) else 0,
+        "problems": [dict(problem) for problem in problems],
+        "claimed_by": None if claimed_by is None else str(claimed_by),
+        "deleting": bool(metadata.get("deletionTimestamp")),
+    }

@@ -1,0 +1,101 @@
+"""What is known of the cluster, shared by threads, and what of it is yet to be stored.
+
+Many threads see events, one stores. It takes the latest projection, not a history: ten changes to
+one object that come while Redis is away are one write when it is back.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from clients.kube import Object, WatchType
+from clients.resources import Resource
+from config.refs import CanaryRef
+from scheduler import projections
+from scheduler.index import Changes, Index, World
+
+
+class Backlog:
+    """An index with a note of what changed in it since it was stored."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._unstored: dict[CanaryRef, set[str]] = {}
+        self._news = threading.Condition()
+
+    # --- for those who watch
+
+    def listed(self, resource: Resource, items: Iterable[Any]) -> None:
+        """Take in a complete list."""
+        with self._news:
+            self._note(self._index.replace(resource, items))
+
+    def happened(self, resource: Resource, kind: WatchType, raw: Object) -> None:
+        """Take in one event."""
+        with self._news:
+            self._note(self._index.apply(resource, kind, raw))
+
+    # --- for the one who stores
+
+    def take(self) -> tuple[CanaryRef, World | None] | None:
+        """A canary with the roles to be stored, or with None when it is gone; None if all is.
+
+        What was taken counts as stored: give it back with `again` if it was not.
+        """
+        with self._news:
+            if not self._unstored:
+                return None
+            ref = next(iter(self._unstored))
+            roles = self._unstored.pop(ref)
+            world = self._index.world(ref)
+            return ref, None if world is None else {role: world[role] for role in roles}
+
+    def take_whole(self, ref: CanaryRef) -> World | None:
+        """Everything about `ref` as it is now; None when it is gone."""
+        with self._news:
+            self._unstored.pop(ref, None)
+            return self._index.world(ref)
+
+    def again(self, ref: CanaryRef, roles: Collection[str] = projections.ROLES) -> None:
+        """Note that these roles are to be stored still."""
+        with self._news:
+            self._unstored.setdefault(ref, set()).update(roles)
+            self._news.notify_all()
+
+    def adopt(self, ref: CanaryRef, raw: Any) -> None:
+        """Take `raw` for the last good manifest, if it is; see `Index.adopt`."""
+        with self._news:
+            self._note(self._index.adopt(ref, raw))
+
+    def refs(self) -> frozenset[CanaryRef]:
+        """All canaries."""
+        with self._news:
+            return self._index.refs()
+
+    def unsettled(self) -> frozenset[CanaryRef]:
+        """The canaries that are not acted on as they are written now."""
+        with self._news:
+            return self._index.unsettled()
+
+    def is_claimed(self, ref: CanaryRef) -> bool:
+        """Whether the target of `ref` belongs to another canary."""
+        with self._news:
+            return self._index.is_claimed(ref)
+
+    def wait(self, seconds: float) -> bool:
+        """Whether there is something to store; comes back when there is, or after the time."""
+        with self._news:
+            return self._news.wait_for(lambda: bool(self._unstored), seconds)
+
+    def __len__(self) -> int:
+        with self._news:
+            return len(self._unstored)
+
+    def _note(self, changes: Changes) -> None:
+        for ref, changed in changes.items():
+            roles: Collection[str] = projections.ROLES if changed is None else changed
+            self._unstored.setdefault(ref, set()).update(roles)
+        if changes:
+            self._news.notify_all()

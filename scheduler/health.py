@@ -1,0 +1,44 @@
+"""How the beat of this process is doing: what a probe, the exporter and people ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from scheduler.reflector import Contact
+
+
+class Role(StrEnum):
+    """What this process does."""
+
+    LEADER = "leader"
+    STANDBY = "standby"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """One look at a beat."""
+
+    role: Role
+    synced: bool
+    """Whether the leader has listed everything once; a standby has nothing to list."""
+    redis: bool
+    """Whether the last command to Redis or the queue went well."""
+    claimed_seconds_ago: float | None
+    """Since the agenda was last read; None: never, by this process."""
+    watches: tuple[Contact, ...]
+
+    def is_live(self, longest: timedelta) -> bool:
+        """Whether the process does its work; `longest` is how long the agenda may go unread.
+
+        A standby does by being there. Redis being away is not mended by a restart.
+        """
+        if self.role is Role.STANDBY or not self.redis:
+            return True
+        claimed = self.claimed_seconds_ago
+        return claimed is not None and claimed < longest.total_seconds()
+
+    def is_ready(self) -> bool:
+        """Whether a leader leads with a full picture, or a standby could take over."""
+        return self.redis and (self.role is Role.STANDBY or self.synced)

@@ -1,0 +1,289 @@
+"""What is known of the cluster, and which canary it concerns. In memory and pure: no I/O, no time.
+
+Fed with lists and watch events of each resource in any order, it answers with the projections that
+changed, by canary and role. Two rules need the past: a manifest edited into something that cannot
+be carried out leaves the last good one in force, and a target belongs to the oldest canary that
+wants it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from clients import resources
+from clients.kube import Object, WatchType
+from clients.resources import Resource
+from config.refs import CanaryRef
+from scheduler import admission, projections
+from scheduler.admission import Found, Policy
+from scheduler.projections import Manifest, Place, Projection, Target
+
+log = logging.getLogger(__name__)
+
+World = dict[str, Projection | None]
+"""Role to projection, every role present; None: there is no such object."""
+
+Changes = dict[CanaryRef, World | None]
+"""Per canary the roles that changed; None: the canary is gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One Canary object.
+
+    `current` is its manifest if that can be carried out, `good` the last one that could and whose
+    target was free.
+    """
+
+    bare: Object
+    status: Projection | None
+    problems: tuple[Found, ...]
+    current: Manifest | None
+    good: Manifest | None
+    owner: CanaryRef | None = None
+    """The canary that has the target this one wants."""
+
+    @property
+    def uid(self) -> str:
+        """Identity of the object."""
+        return str(self.bare["metadata"].get("uid") or "")
+
+    @property
+    def created(self) -> str:
+        """When the object was created, in a form that sorts; without a time it sorts last."""
+        return str(self.bare["metadata"].get("creationTimestamp") or "~")
+
+    @property
+    def target(self) -> Target | None:
+        """What this canary wants: as it is written now, else as it was written well."""
+        manifest = self.current or self.good
+        return manifest.target if manifest else None
+
+    @property
+    def is_in_force(self) -> bool:
+        """Whether the canary is acted on as it is written now."""
+        return self.current is not None and self.good is self.current
+
+
+class Index:
+    """All watched objects. For one thread at a time."""
+
+    def __init__(self, policy: Policy, selector_labels: Sequence[str]) -> None:
+        self._policy = policy
+        self._project = projections.projector(selector_labels)
+        self._entries: dict[CanaryRef, Entry] = {}
+        self._objects: dict[str, dict[Place, Projection]] = {name: {} for name in self._project}
+        self._roles: defaultdict[Place, set[tuple[CanaryRef, str]]] = defaultdict(set)
+        self._wanted: defaultdict[Target, set[CanaryRef]] = defaultdict(set)
+
+    # --- what happens
+
+    def apply(self, resource: Resource, kind: WatchType, raw: Any) -> Changes:
+        """The changes that one watch event makes; bookmarks and unreadable objects make none."""
+        place = projections.place(resource, raw)
+        if place is None or kind is WatchType.BOOKMARK:
+            return {}
+        if resource == resources.CANARIES:
+            ref = projections.ref(place)
+            return self._forget(ref) if kind is WatchType.DELETED else self._see(ref, raw)
+        return self._keep(place, None if kind is WatchType.DELETED else raw)
+
+    def replace(self, resource: Resource, items: Iterable[Any]) -> Changes:
+        """The changes that a complete list makes: what is not in it is gone, told or not."""
+        changes: Changes = {}
+        listed = {place: raw for raw in items if (place := projections.place(resource, raw))}
+        for place in self._known(resource) - listed.keys():
+            gone = {"metadata": {"namespace": place.namespace, "name": place.name}}
+            _merge(changes, self.apply(resource, WatchType.DELETED, gone))
+        for raw in listed.values():
+            _merge(changes, self.apply(resource, WatchType.MODIFIED, raw))
+        return changes
+
+    def adopt(self, ref: CanaryRef, raw: Any) -> Changes:
+        """The changes made by taking `raw` for the last good manifest of `ref`.
+
+        For a canary that cannot be acted on as it is written, when another process knows better
+        what it was before. Nothing happens for another object's manifest, for one that is older
+        than what is known, or that this version would not carry out either.
+        """
+        entry = self._entries.get(ref)
+        if entry is None or entry.is_in_force or projections.place(resources.CANARIES, raw) is None:
+            return {}
+        canary = admission.admit(raw, self._policy).canary
+        if canary is None or canary.ref != ref or canary.metadata.uid != entry.uid:
+            return {}
+        good = projections.manifest(raw, canary, self._policy.default_provider)
+        if entry.good is not None and entry.good.generation >= good.generation:
+            return {}
+        return self._set(ref, replace(entry, good=good))
+
+    # --- what is known
+
+    def refs(self) -> frozenset[CanaryRef]:
+        """All canaries."""
+        return frozenset(self._entries)
+
+    def unsettled(self) -> frozenset[CanaryRef]:
+        """The canaries that are not acted on as they are written now."""
+        return frozenset(ref for ref, entry in self._entries.items() if not entry.is_in_force)
+
+    def world(self, ref: CanaryRef) -> World | None:
+        """Everything about `ref`; None for an unknown canary."""
+        entry = self._entries.get(ref)
+        if entry is None:
+            return None
+        good = entry.good
+        places = good.places if good else {}
+        world: World = {
+            role: self._objects[place.plural].get(place) if (place := places.get(role)) else None
+            for role in projections.OBJECT_ROLES
+        }
+        world[projections.CANARY] = good.raw if good else None
+        world[projections.STATUS] = entry.status
+        world[projections.ADMISSION] = admission.stored(entry.bare, _problems(entry), entry.owner)
+        return world
+
+    def is_claimed(self, ref: CanaryRef) -> bool:
+        """Whether the target of `ref` belongs to another canary."""
+        entry = self._entries.get(ref)
+        return entry is not None and entry.owner is not None
+
+    # --- canaries
+
+    def _see(self, ref: CanaryRef, raw: Object) -> Changes:
+        entry = self._entries.get(ref)
+        bare, status = projections.bare_canary(raw), projections.status(raw)
+        if entry is not None and entry.bare == bare:
+            if entry.status == status:
+                return {}
+            self._entries[ref] = replace(entry, status=status)
+            return {ref: {projections.STATUS: status}}
+        return self._set(ref, self._entry(entry, bare, status))
+
+    def _entry(self, before: Entry | None, bare: Object, status: Projection | None) -> Entry:
+        judged = admission.admit(bare, self._policy)
+        current = (
+            projections.manifest(bare, judged.canary, self._policy.default_provider)
+            if judged.canary
+            else None
+        )
+        entry = Entry(
+            bare=bare, status=status, problems=judged.problems, current=current, good=None
+        )
+        same = before is not None and before.uid == entry.uid
+        return replace(entry, good=before.good) if before and same else entry
+
+    def _forget(self, ref: CanaryRef) -> Changes:
+        return self._set(ref, None) if ref in self._entries else {}
+
+    def _set(self, ref: CanaryRef, entry: Entry | None) -> Changes:
+        """The changes, of this canary and of those that want the same target, now or before."""
+        before = self._entries.get(ref)
+        targets = {each.target for each in (before, entry) if each and each.target}
+        touched = {ref}.union(*(self._wanted[target] for target in targets))
+        worlds = {each: self.world(each) for each in touched}
+        self._exchange(ref, entry)
+        for target in targets:
+            self._settle(target)
+        return dict(self._differences(worlds))
+
+    def _exchange(self, ref: CanaryRef, entry: Entry | None) -> None:
+        before = self._entries.pop(ref, None)
+        if before is not None and before.target:
+            self._wanted[before.target].discard(ref)
+            if not self._wanted[before.target]:
+                del self._wanted[before.target]
+        self._refer(ref, before.good if before else None, entry.good if entry else None)
+        if entry is None:
+            return
+        self._entries[ref] = entry
+        if entry.target:
+            self._wanted[entry.target].add(ref)
+        else:
+            self._entries[ref] = replace(entry, owner=None)
+
+    def _settle(self, target: Target) -> None:
+        """Gives the target to the oldest of those that want it; the owner may act as written."""
+        claimants = sorted(
+            self._wanted.get(target, ()), key=lambda ref: (self._entries[ref].created, ref)
+        )
+        for ref in claimants:
+            entry = self._entries[ref]
+            owner = None if ref == claimants[0] else claimants[0]
+            good = entry.current if owner is None and entry.current else entry.good
+            self._refer(ref, entry.good, good)
+            self._entries[ref] = replace(entry, owner=owner, good=good)
+
+    def _refer(self, ref: CanaryRef, before: Manifest | None, after: Manifest | None) -> None:
+        """Keeps up who is interested in which object."""
+        if before is after:
+            return
+        for role, place in before.places.items() if before else ():
+            self._roles[place].discard((ref, role))
+            if not self._roles[place]:
+                del self._roles[place]
+        for role, place in after.places.items() if after else ():
+            self._roles[place].add((ref, role))
+
+    def _differences(
+        self, before: Mapping[CanaryRef, World | None]
+    ) -> Iterator[tuple[CanaryRef, World | None]]:
+        for ref, old in before.items():
+            new = self.world(ref)
+            if new is None:
+                yield ref, None
+                continue
+            known = old or {}
+            changed = {
+                role: value
+                for role, value in new.items()
+                if role not in known or known[role] != value
+            }
+            if changed:
+                yield ref, changed
+
+    # --- everything else
+
+    def _keep(self, place: Place, raw: Object | None) -> Changes:
+        known = self._objects[place.plural]
+        view = None if raw is None else self._view(place, raw)
+        if known.get(place) == view:
+            return {}
+        if view is None:
+            del known[place]
+        else:
+            known[place] = view
+        changes: Changes = {}
+        for ref, role in self._roles.get(place, ()):
+            _merge(changes, {ref: {role: view}})
+        return changes
+
+    def _view(self, place: Place, raw: Object) -> Projection | None:
+        try:
+            return self._project[place.plural](raw)
+        except admission.UNREADABLE as error:
+            extra = {"object": "/".join(place), "error": f"{type(error).__name__}: {error}"}
+            log.warning("object left out: it cannot be read", extra=extra)
+            return None
+
+    def _known(self, resource: Resource) -> set[Place]:
+        if resource == resources.CANARIES:
+            return {Place(resource.plural, ref.namespace, ref.name) for ref in self._entries}
+        return set(self._objects[resource.plural])
+
+
+def _problems(entry: Entry) -> tuple[Found, ...]:
+    if entry.owner is None or entry.target is None:
+        return entry.problems
+    conflict = admission.target_conflict(entry.target.kind, entry.target.name, entry.owner)
+    return (*entry.problems, conflict)
+
+
+def _merge(changes: Changes, newer: Changes) -> None:
+    for ref, roles in newer.items():
+        known = changes.get(ref)
+        changes[ref] = {**known, **roles} if known and roles is not None else roles

@@ -1,0 +1,59 @@
+"""Whether this process is the beat: a lease in Redis, and how long it is safe to believe in it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from clients.clock import Clock
+from clients.leases import Leases
+
+LEASE: Final = "beat"
+
+RENEWALS: Final = 3
+"""Attempts to renew within one life of the lease."""
+
+
+class Leadership:
+    """One candidate, `holder`, for the lease."""
+
+    def __init__(self, store: Leases, holder: str, ttl: timedelta, clock: Clock) -> None:
+        self._store = store
+        self._holder = holder
+        self._ttl = ttl
+        self._clock = clock
+        self._token: int | None = None
+        self._asked_at = 0.0
+
+    @property
+    def term(self) -> int | None:
+        """The fencing token of the lease last got; another one if anybody may have led between."""
+        return self._token
+
+    def holds(self) -> bool:
+        """Whether the lease cannot have passed to another.
+
+        By this machine's clock, from when it was asked for: a pause of this process or a silent
+        Redis ends it too.
+        """
+        return self._token is not None and self._age() < self._ttl.total_seconds()
+
+    def keep(self) -> bool:
+        """Whether this process leads; gets or renews the lease when it is time.
+
+        Raises Transient while Redis is away: then `holds` says how long to go on.
+        """
+        if self.holds() and self._age() < self._ttl.total_seconds() / RENEWALS:
+            return True
+        asked_at = self._clock.monotonic()
+        self._token = self._store.acquire(LEASE, self._holder, self._ttl)
+        self._asked_at = asked_at
+        return self._token is not None
+
+    def resign(self) -> None:
+        """Lets another lead at once. Raises the errors of the store."""
+        self._token = None
+        self._store.release(LEASE, self._holder)
+
+    def _age(self) -> float:
+        return self._clock.monotonic() - self._asked_at

@@ -1,0 +1,180 @@
+"""The beat without Celery: lead or stand by, watch, and have a tick queued for whatever is due."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final, Protocol
+
+from clients import errors
+from clients.clock import Clock
+from clients.store import Store
+from config.refs import CanaryRef
+from config.setting_groups import SchedulerSettings
+from scheduler.health import Health, Role
+from scheduler.leadership import Leadership
+from scheduler.reflector import Contact
+from tasks.dispatch import Dispatcher
+
+log = logging.getLogger(__name__)
+
+LIMIT: Final = 500
+"""Canaries claimed at once: some tens of ms of publishing, far below the lease."""
+
+STANDBY_PAUSE: Final = 1.0
+"""Seconds between a standby's attempts: with a lease of 5 s, a silent beat is replaced in 6 s."""
+
+LONGEST_PAUSE: Final = 1.0
+"""Seconds between attempts while Redis or the queue is away."""
+
+FAREWELL: Final = timedelta(seconds=1)
+"""How long a beat that ends waits for its watches to notice."""
+
+
+class WatchSide(Protocol):
+    """What the beat needs of `watching.WatchSide`."""
+
+    @property
+    def synced(self) -> bool:
+        """Whether everything has been listed once."""
+        ...
+
+    def start(self) -> None:
+        """Begin to watch."""
+        ...
+
+    def stop(self, wait: timedelta = ...) -> None:
+        """End watching and storing."""
+        ...
+
+    def refresh(self) -> None:
+        """Have every world stored again, from memory."""
+        ...
+
+    def contacts(self) -> tuple[Contact, ...]:
+        """How each watch is doing."""
+        ...
+
+
+class Loop:
+    """One beat process, of which any number may run. `step` is for one thread, `health` for any."""
+
+    def __init__(
+        self,
+        store: Store,
+        dispatcher: Dispatcher,
+        watch: Callable[[Callable[[], bool]], WatchSide],
+        *,
+        clock: Clock,
+        holder: str,
+        settings: SchedulerSettings,
+    ) -> None:
+        """`watch` makes a watch side, given what tells it whether it may still write."""
+        self._store = store
+        self._dispatcher = dispatcher
+        self._watch = watch
+        self._clock = clock
+        self._settings = settings
+        self._leadership = Leadership(store, holder, settings.beat_lease, clock)
+        self._side: WatchSide | None = None
+        self._term: int | None = None
+        self._claimed: deque[CanaryRef] = deque()
+        self._claimed_at: float | None = None
+        self._failures = 0
+
+    def step(self) -> float:
+        """Seconds until the next step is due; does what is due now. Raises nothing expected."""
+        try:
+            wait = self._lead() if self._leadership.keep() else self._stand_by()
+        except errors.ClientError as error:
+            return self._fail(error)
+        if self._failures:
+            log.info("beating again")
+            self._failures = 0
+        return wait
+
+    def close(self) -> None:
+        """Ends watching and publishing, then lets another beat take over."""
+        self._step_down(FAREWELL)
+        try:
+            self._leadership.resign()
+        except errors.ClientError as error:
+            log.warning("lease not released; it ends by itself", extra={"error": error.message})
+
+    def health(self) -> Health:
+        """How this beat is doing."""
+        side, claimed_at = self._side, self._claimed_at
+        return Health(
+            role=Role.LEADER if side is not None and self._leadership.holds() else Role.STANDBY,
+            synced=side is not None and side.synced,
+            redis=not self._failures,
+            claimed_seconds_ago=(
+                None if claimed_at is None else self._clock.monotonic() - claimed_at
+            ),
+            watches=side.contacts() if side else (),
+        )
+
+    # --- leading
+
+    def _lead(self) -> float:
+        side = self._watching()
+        self._publish()
+        retry, queued = self._settings.repair_interval, self._settings.tick_lease
+        claimed = self._store.claim(LIMIT, queued, retry)
+        self._claimed_at = self._clock.monotonic()
+        self._claimed.extend(claimed.refs)
+        if not claimed.epoch_alive:
+            side.refresh()
+        self._publish()
+        is_more = len(claimed.refs) == LIMIT
+        return 0.0 if is_more else self._settings.agenda_poll.total_seconds()
+
+    def _watching(self) -> WatchSide:
+        """The watch side of this term.
+
+        It outlives a lease lost to an outage of Redis: its memory is current all the same, and
+        only what others may have stored meanwhile has to be looked at.
+        """
+        side = self._side
+        if side is None:
+            log.info("leading")
+            self._side = side = self._watch(self._leadership.holds)
+            side.start()
+        elif self._term != self._leadership.term:
+            self._claimed.clear()
+            side.refresh()
+        self._term = self._leadership.term
+        return side
+
+    def _publish(self) -> None:
+        """Queues a tick for each canary claimed. What is left on an error is queued next time."""
+        while self._claimed:
+            if not self._leadership.holds():
+                return
+            self._dispatcher.tick(self._claimed[0])
+            self._claimed.popleft()
+
+    # --- not leading
+
+    def _stand_by(self) -> float:
+        if self._side is not None:
+            log.warning("no longer leading")
+            self._step_down(timedelta(0))
+        return STANDBY_PAUSE
+
+    def _step_down(self, wait: timedelta) -> None:
+        # What was claimed and not queued is due again by itself.
+        self._claimed.clear()
+        side, self._side = self._side, None
+        if side is not None:
+            side.stop(wait)
+
+    def _fail(self, error: errors.ClientError) -> float:
+        if not self._failures:
+            extra = {"kind": type(error).__name__, "error": error.message}
+            log.warning("not beating", extra=extra)
+        self._failures += 1
+        doubled = self._settings.agenda_poll.total_seconds() * 2.0 ** min(self._failures, 10)
+        return min(LONGEST_PAUSE, doubled)

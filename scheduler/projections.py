@@ -1,0 +1,165 @@
+"""What is kept of each observed object, and under which role. Pure.
+
+The worlds of all canaries are in Redis and read on every tick, so bookkeeping that decides nothing
+(managedFields, resourceVersions where nobody needs them) stays out: what is not kept cannot wake
+anybody by changing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from clients import resources
+from clients.kube import Object
+from clients.resources import Resource
+from config import names
+from config.canary import Canary
+from config.refs import CanaryRef
+from config.traffic import RouteStage
+from routing import registry, services
+from routing.router import Role
+from workloads import deployment
+
+CANARY: Final = "canary"
+STATUS: Final = "status"
+ADMISSION: Final = "admission"
+TARGET: Final = "target"
+PRIMARY: Final = "primary"
+
+ROUTE_ROLES: Final = frozenset(role.value for role in Role)
+OBJECT_ROLES: Final = frozenset({TARGET, PRIMARY}) | ROUTE_ROLES
+ROLES: Final = frozenset({CANARY, STATUS, ADMISSION}) | OBJECT_ROLES
+
+WAKING: Final = frozenset({CANARY, ADMISSION, TARGET, PRIMARY})
+"""Roles whose change may call for a decision. Routes are mended without one, and the status is our
+own word."""
+
+DRIFTING: Final = ROUTE_ROLES | {CANARY}
+"""Roles whose change may have taken the route away from what is wanted."""
+
+WATCHED: Final = (
+    resources.CANARIES,
+    resources.DEPLOYMENTS,
+    resources.SERVICES,
+    resources.VIRTUAL_SERVICES,
+    resources.DESTINATION_RULES,
+)
+"""What is watched. MetricTemplates and AlertProviders are not: canaries that refer to them are
+refused or reported as not carried out by this version."""
+
+Projection = Mapping[str, Any]
+
+
+class Place(NamedTuple):
+    """Where an object is: the plural of its resource, its namespace and name."""
+
+    plural: str
+    namespace: str
+    name: str
+
+
+class Target(NamedTuple):
+    """What a canary is made of; two canaries must not share it. Kind counts."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A Canary that can be acted on, and what it refers to."""
+
+    raw: Object
+    target: Target
+    places: Mapping[str, Place]
+    """Role to the object in it."""
+
+    @property
+    def uid(self) -> str:
+        """Identity of the Canary object this was written in."""
+        return str(self.raw["metadata"].get("uid") or "")
+
+    @property
+    def generation(self) -> int:
+        """Which edit of the Canary object this is."""
+        return int(self.raw["metadata"].get("generation") or 0)
+
+
+def manifest(bare: Object, canary: Canary, default_provider: str) -> Manifest:
+    """The manifest `canary`, which was read from the bare object `bare`."""
+    target = canary.spec.target_ref
+    found = Target(str(target.kind), canary.namespace, target.name)
+    return Manifest(bare, found, _places(canary, default_provider))
+
+
+def place(resource: Resource, raw: Any) -> Place | None:
+    """Where `raw` is; None for what is not an object with a name and a namespace."""
+    metadata = raw.get("metadata") if isinstance(raw, Mapping) else None
+    if not isinstance(metadata, Mapping):
+        return None
+    namespace, name = metadata.get("namespace"), metadata.get("name")
+    if not (isinstance(namespace, str) and isinstance(name, str) and namespace and name):
+        return None
+    return Place(resource.plural, namespace, name)
+
+
+def ref(place: Place) -> CanaryRef:
+    """The Canary that is in a place."""
+    return CanaryRef(place.namespace, place.name)
+
+
+def bare_canary(raw: Object) -> dict[str, Any]:
+    """A Canary object without its status and what every write of it changes."""
+    kept = {key: value for key, value in raw.items() if key != "status"}
+    return {**kept, "metadata": _without(raw["metadata"], {"managedFields", "resourceVersion"})}
+
+
+def status(raw: Object) -> Projection | None:
+    """The status of a Canary object; None when there is none."""
+    found = raw.get("status")
+    return found if isinstance(found, Mapping) and found else None
+
+
+def projector(selector_labels: Sequence[str]) -> Mapping[str, Callable[[Object], Projection]]:
+    """Plural of a resource to what is kept of its objects."""
+
+    def workload(raw: Object) -> Projection:
+        # Nothing is written from a workload's projection, so its version would only make noise.
+        return _without(deployment.project(raw, selector_labels), {"resourceVersion"})
+
+    return {
+        resources.DEPLOYMENTS.plural: workload,
+        resources.SERVICES.plural: bare,
+        resources.VIRTUAL_SERVICES.plural: bare,
+        resources.DESTINATION_RULES.plural: bare,
+    }
+
+
+def bare(raw: Object) -> Projection:
+    """An object without the bookkeeping of its writers; its resourceVersion guards our writes."""
+    return {**raw, "metadata": _without(raw["metadata"], {"managedFields"})}
+
+
+def _without(whole: Mapping[str, Any], left_out: set[str]) -> dict[str, Any]:
+    return {key: value for key, value in whole.items() if key not in left_out}
+
+
+def _places(canary: Canary, default_provider: str) -> dict[str, Place]:
+    routed = (
+        *services.managed(canary, RouteStage.EXPOSED),
+        *registry.router_of(canary, default_provider).resources(canary),
+    )
+    found = {
+        str(one.role): Place(one.resource.plural, canary.namespace, one.name) for one in routed
+    }
+    workloads = {
+        TARGET: canary.spec.target_ref.name,
+        PRIMARY: names.primary_workload(canary),
+    }
+    plural = resources.DEPLOYMENTS.plural
+    return found | {
+        role: Place(plural, canary.namespace, name) for role, name in workloads.items()
+    }

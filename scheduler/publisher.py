@@ -1,0 +1,203 @@
+"""Stores what is known of the cluster as the worlds of its canaries, and wakes who is concerned.
+
+One thread writes, so a newer projection is never overwritten by an older one. What could not be
+stored is stored later; besides, every world is stored again once per resync, which mends what a
+Redis that lost writes, or a worker that wrote an older object, has left behind.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Collection
+from datetime import timedelta
+from typing import Final
+
+from analysis import cadence
+from analysis.effects import Effect
+from clients import errors
+from clients.clock import Clock
+from clients.store import Store
+from config.refs import CanaryRef
+from scheduler import projections
+from scheduler.backlog import Backlog
+from scheduler.index import World
+from tasks.dispatch import Dispatcher
+
+log = logging.getLogger(__name__)
+
+PACE: Final = timedelta(milliseconds=5)
+"""Spread per canary of first looks: 200 a second, which a single analysis worker keeps up with."""
+
+LONGEST_SPREAD: Final = timedelta(seconds=10)
+"""The shortest analysis interval: no rollout misses a check by having been spread."""
+
+
+class NotLeading(Exception):
+    """Ends a write: another process may be writing by now."""
+
+
+class Publisher:
+    """Writes worlds. `step` is for one thread, `refresh` for any."""
+
+    def __init__(
+        self,
+        store: Store,
+        dispatcher: Dispatcher,
+        backlog: Backlog,
+        clock: Clock,
+        *,
+        leads: Callable[[], bool],
+        resync: timedelta,
+        namespace: str | None = None,
+    ) -> None:
+        """`leads` tells whether this process may write; `namespace` is the only one it watches."""
+        self._store = store
+        self._dispatcher = dispatcher
+        self._backlog = backlog
+        self._clock = clock
+        self._leads = leads
+        self._namespace = namespace
+        self._rota = Rota(clock, resync)
+        self._nudges: set[CanaryRef] = set()
+        self._wanted = threading.Event()
+        self._wanted.set()
+
+    def refresh(self) -> None:
+        """Have everything stored again, by the next step: Redis may hold nothing, or other news."""
+        self._wanted.set()
+
+    @property
+    def refreshing(self) -> bool:
+        """Whether everything is about to be stored."""
+        return self._wanted.is_set()
+
+    def step(self) -> None:
+        """Stores all there is to store.
+
+        Raises the errors of the store, and NotLeading; what was not stored is kept for later.
+        """
+        if self._wanted.is_set():
+            self._store_everything()
+        self._store_changes()
+        self._go_round()
+        self._send_nudges()
+
+    # --- everything
+
+    def _store_everything(self) -> None:
+        """Brings a Redis in any condition up to date."""
+        self._check_lead()
+        # First, so that it is missed, and all this done again, if Redis is emptied meanwhile.
+        self._store.set_epoch(self._store.now().isoformat())
+        self._wanted.clear()
+        try:
+            self._remember_good_manifests()
+            listed = self._store.agenda()
+            for ref in sorted(self._backlog.refs()):
+                self._store_whole(ref, is_listed=ref in listed)
+            self._forget_others(listed)
+        except BaseException:
+            self._wanted.set()
+            raise
+
+    def _remember_good_manifests(self) -> None:
+        """Takes over what an earlier leader knew of canaries that have been edited badly since."""
+        for ref in self._backlog.unsettled():
+            self._backlog.adopt(ref, self._store.read(ref).world.get(projections.CANARY))
+
+    def _store_whole(self, ref: CanaryRef, *, is_listed: bool) -> None:
+        if is_listed:
+            world = self._backlog.take_whole(ref)
+            self._write(ref, world)
+            return
+        self._write(ref, self._backlog.take_whole(ref), wakes=False)
+        # Not before the world is there: a look at nothing would take the canary for deleted.
+        self._poke_in_turn(ref)
+
+    def _poke_in_turn(self, ref: CanaryRef) -> None:
+        spread = min(LONGEST_SPREAD, PACE * len(self._backlog.refs()))
+        self._store.poke(ref, self._store.now() + cadence.offset(ref, spread))
+
+    def _forget_others(self, listed: Collection[CanaryRef]) -> None:
+        """Drops canaries that were deleted while nobody watched."""
+        known = self._backlog.refs()
+        for ref in listed:
+            if ref not in known and self._namespace in {None, ref.namespace}:
+                self._check_lead()
+                self._store.forget(ref)
+
+    # --- what changed
+
+    def _store_changes(self) -> None:
+        while taken := self._backlog.take():
+            self._write(*taken)
+
+    def _write(self, ref: CanaryRef, roles: World | None, *, wakes: bool = True) -> None:
+        try:
+            self._check_lead()
+            if roles is None:
+                self._store.forget(ref)
+                return
+            wake = projections.WAKING if wakes else ()
+            changed = self._store.put_world(ref, roles, wake)
+        except ValueError as error:  # a number that JSON does not have, a text that is not Unicode
+            log.warning("projection not stored", extra={"canary": str(ref), "error": str(error)})
+            return
+        except (errors.ClientError, NotLeading):
+            self._backlog.again(ref, projections.ROLES if roles is None else roles)
+            raise
+        if wakes and changed & projections.DRIFTING and not self._backlog.is_claimed(ref):
+            self._nudges.add(ref)
+
+    def _send_nudges(self) -> None:
+        """Has routes looked at that may have drifted; our own writes are known to the store."""
+        while self._nudges:
+            self._check_lead()
+            self._dispatcher.effect(next(iter(self._nudges)), Effect.ROUTE)
+            self._nudges.pop()
+
+    def _go_round(self) -> None:
+        """Stores again the worlds whose turn it is."""
+        if self._rota.is_over:
+            listed = self._store.agenda()
+            self._rota.begin(sorted(self._backlog.refs()))
+            for ref in self._backlog.refs() - listed.keys():
+                self._poke_in_turn(ref)
+        for ref in self._rota.due():
+            self._write(ref, self._backlog.take_whole(ref))
+
+    def _check_lead(self) -> None:
+        if not self._leads():
+            raise NotLeading("the lease is not held: another process may be storing")
+
+
+class Rota:
+    """Whose turn it is, at an even pace, so that everybody had one within `period`."""
+
+    def __init__(self, clock: Clock, period: timedelta) -> None:
+        self._clock = clock
+        self._period = period.total_seconds()
+        self._waiting: list[CanaryRef] = []
+        self._count = 0
+        self._began = clock.monotonic()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the round's time is up and all had their turn."""
+        return not self._waiting and self._elapsed() >= 1
+
+    def begin(self, refs: list[CanaryRef]) -> None:
+        """Start a round."""
+        self._waiting, self._count = refs[::-1], len(refs)
+        self._began = self._clock.monotonic()
+
+    def due(self) -> list[CanaryRef]:
+        """Those whose turn has come since the last call."""
+        rest = self._count - round(self._count * min(1.0, self._elapsed()))
+        due = self._waiting[rest:][::-1]
+        del self._waiting[rest:]
+        return due
+
+    def _elapsed(self) -> float:
+        return (self._clock.monotonic() - self._began) / self._period

@@ -1,0 +1,200 @@
+"""Follows the objects of one resource: list, then watch, for ever.
+
+A watch is resumed where it broke off; when the server no longer remembers that far back, the list
+is read again and compared, so a deletion that nobody told is found. Whatever fails, only time is
+lost: it is tried again, later each time.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, Protocol
+
+from clients import errors
+from clients.clock import Clock
+from clients.kube import Object, Watcher, WatchEvent, WatchType
+from clients.resources import Resource
+
+log = logging.getLogger(__name__)
+
+FIRST_DELAY: Final = 0.5
+LONGEST_DELAY: Final = 30.0
+"""Seconds between attempts, doubling, halved at random: an API server that comes back is not met
+by everybody at once, and is noticed within half a minute."""
+
+ABSENT_DELAY: Final = 30.0
+"""Seconds between looks for a kind that is not installed."""
+
+SHORT_WATCH: Final = 1.0
+"""A watch that ends within so many seconds without a word is a failure, not an end."""
+
+REST: Final = 0.2
+"""Longest sleep in seconds without looking whether to stop."""
+
+
+class Sink(Protocol):
+    """Who is told what was seen."""
+
+    def listed(self, resource: Resource, items: Iterable[Any]) -> None:
+        """These are all objects of the resource."""
+        ...
+
+    def happened(self, resource: Resource, kind: WatchType, raw: Object) -> None:
+        """This happened to one object."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """How a watch is doing; `silent_seconds` since the server last said anything, None: never."""
+
+    resource: str
+    synced: bool
+    absent: bool
+    silent_seconds: float | None
+
+
+class Reflector:
+    """One resource. `step` is for one thread; `contact` and `synced` for any."""
+
+    def __init__(
+        self,
+        resource: Resource,
+        watcher: Watcher,
+        sink: Sink,
+        *,
+        namespace: str | None,
+        clock: Clock,
+        random: Callable[[], float],
+        timeout: Callable[[], timedelta],
+    ) -> None:
+        """`random` gives 0 <= x < 1, `timeout` how long the next watch is to last."""
+        self.resource = resource
+        self._namespace = namespace
+        self._watcher = watcher
+        self._sink = sink
+        self._clock = clock
+        self._random = random
+        self._timeout = timeout
+        self._version: str | None = None
+        self._failures = 0
+        self._trouble: str | None = None
+        self._retry_at = clock.monotonic()
+        self._heard_at: float | None = None
+        self._listed = threading.Event()
+        self._absent = threading.Event()
+
+    @property
+    def synced(self) -> bool:
+        """Whether all objects have been listed once."""
+        return self._listed.is_set()
+
+    @property
+    def absent(self) -> bool:
+        """Whether the API server does not know the resource."""
+        return self._absent.is_set()
+
+    def contact(self) -> Contact:
+        """How it is doing."""
+        heard = self._heard_at
+        silent = None if heard is None else self._clock.monotonic() - heard
+        return Contact(self.resource.plural, self.synced, self.absent, silent)
+
+    def run(self, stop: threading.Event) -> None:
+        """Follows the resource until `stop`."""
+        while not stop.is_set():
+            wait = self._retry_at - self._clock.monotonic()
+            if wait > 0:
+                self._clock.sleep(min(wait, REST))
+            else:
+                self._survive(stop)
+
+    def step(self, stop: threading.Event | None = None) -> None:
+        """One list, or one watch to its end; nothing while a failure is too recent."""
+        if self._clock.monotonic() < self._retry_at:
+            return
+        try:
+            if self._version is None:
+                self._list()
+            else:
+                self._follow(self._version, stop)
+        except errors.ClientError as error:
+            self._fail(error)
+        else:
+            self._recover()
+
+    def _survive(self, stop: threading.Event) -> None:
+        try:
+            self.step(stop)
+        except Exception:  # a watch that ends leaves a whole installation blind
+            log.exception("defect while watching", extra={"resource": self.resource.plural})
+            self._version = None
+            self._retry_at = self._clock.monotonic() + LONGEST_DELAY
+
+    def _list(self) -> None:
+        listing = self._watcher.list(self.resource, self._namespace)
+        self._sink.listed(self.resource, listing.items)
+        self._version = listing.resource_version
+        self._absent.clear()
+        self._listed.set()
+        self._heard_at = self._clock.monotonic()
+
+    def _follow(self, version: str, stop: threading.Event | None) -> None:
+        started, quiet = self._clock.monotonic(), True
+        timeout = self._timeout()
+        for event in self._watcher.watch(self.resource, self._namespace, version, timeout):
+            if stop is not None and stop.is_set():
+                return
+            self._take(event)
+            quiet = False
+        if quiet and self._clock.monotonic() - started < SHORT_WATCH:
+            raise errors.Transient("the watch ended at once")
+        self._failures = 0
+
+    def _take(self, event: WatchEvent) -> None:
+        self._heard_at = self._clock.monotonic()
+        self._failures = 0
+        if event.type is not WatchType.BOOKMARK:
+            self._sink.happened(self.resource, event.type, event.object)
+        # Only now: an event that was not taken in is to be sent again.
+        self._version = _version(event.object) or self._version
+
+    def _recover(self) -> None:
+        if self._trouble is not None:
+            log.info("watching again", extra={"resource": self.resource.plural})
+            self._trouble = None
+
+    def _fail(self, error: errors.ClientError) -> None:
+        self._failures += 1
+        if isinstance(error, errors.Expired):
+            self._version = None
+        self._retry_at = self._clock.monotonic() + self._delay(error)
+        kind = type(error).__name__
+        if isinstance(error, errors.NotFound):
+            self._absent.set()
+            self._version = None
+        if self._trouble != kind and not isinstance(error, errors.Expired):
+            extra = {"resource": self.resource.plural, "kind": kind, "error": error.message}
+            log.warning("not watching", extra=extra)
+            self._trouble = kind
+
+    def _delay(self, error: errors.ClientError) -> float:
+        """Seconds until the next attempt; none before the first list after a lost history."""
+        if isinstance(error, errors.Expired) and self._failures == 1:
+            return 0.0
+        longest = FIRST_DELAY * 2.0 ** min(self._failures - 1, 10)
+        if isinstance(error, errors.NotFound):
+            longest = ABSENT_DELAY
+        spread = min(longest, LONGEST_DELAY) * (0.5 + self._random() / 2)
+        asked = error.retry_after if isinstance(error, errors.Transient) else None
+        return max(spread, min(asked.total_seconds(), LONGEST_DELAY) if asked else 0.0)
+
+
+def _version(raw: Any) -> str | None:
+    metadata = raw.get("metadata") if isinstance(raw, Mapping) else None
+    version = metadata.get("resourceVersion") if isinstance(metadata, Mapping) else None
+    return version if isinstance(version, str) and version else None

@@ -1,0 +1,145 @@
+"""The watch side: one thread per resource that sees, and one that stores what was seen.
+
+Lives as long as this process leads. Nothing is stored before everything has been listed once: half
+a world would look like a deleted Deployment.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Final, Protocol, runtime_checkable
+
+from clients import errors, resources
+from clients.clock import Clock
+from clients.kube import Watcher, watch_timeout
+from scheduler import projections
+from scheduler.backlog import Backlog
+from scheduler.publisher import NotLeading, Publisher
+from scheduler.reflector import Contact, Reflector
+
+log = logging.getLogger(__name__)
+
+IDLE: Final = 0.5
+"""Real seconds after which the storing thread looks around when nothing happens."""
+
+RETRY: Final = 1.0
+"""Seconds before storing is tried again."""
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """A watcher whose watches can be ended from outside."""
+
+    def close(self) -> None:
+        """End all watches."""
+        ...
+
+
+class WatchSide:
+    """Watches the cluster for one term of leadership."""
+
+    def __init__(
+        self,
+        watcher: Watcher,
+        backlog: Backlog,
+        publisher: Publisher,
+        clock: Clock,
+        *,
+        namespace: str | None = None,
+        timeout: Callable[[], timedelta] = lambda: watch_timeout(random.random),
+    ) -> None:
+        """`timeout` is how long a watch lasts before it is begun anew."""
+        self._watcher = watcher
+        self._backlog = backlog
+        self._publisher = publisher
+        self._clock = clock
+        self._reflectors = [
+            Reflector(
+                resource,
+                watcher,
+                backlog,
+                namespace=namespace,
+                clock=clock,
+                random=random.random,
+                timeout=timeout,
+            )
+            for resource in projections.WATCHED
+        ]
+        self._stop = threading.Event()
+        self._threads: Sequence[threading.Thread] = ()
+        self._trouble = False
+
+    @property
+    def synced(self) -> bool:
+        """Whether everything has been listed once, save kinds that are not installed.
+
+        Canaries must be: without them there is nothing to do, and nothing may be forgotten.
+        """
+        return all(
+            each.synced or (each.absent and each.resource != resources.CANARIES)
+            for each in self._reflectors
+        )
+
+    def contacts(self) -> tuple[Contact, ...]:
+        """How each watch is doing."""
+        return tuple(each.contact() for each in self._reflectors)
+
+    def refresh(self) -> None:
+        """Have every world stored again, from memory."""
+        if not self._publisher.refreshing:
+            self._publisher.refresh()
+
+    def start(self) -> None:
+        """Begins to watch, in threads of its own."""
+        jobs = {f"watch-{each.resource.plural}": each.run for each in self._reflectors}
+        self._threads = [
+            threading.Thread(target=job, args=(self._stop,), name=name, daemon=True)
+            for name, job in {**jobs, "watch-store": self._store}.items()
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, wait: timedelta = timedelta(0)) -> None:
+        """Ends watching and storing; waits so long at most for the threads to notice."""
+        self._stop.set()
+        if isinstance(self._watcher, Closable):
+            self._watcher.close()
+        deadline = self._clock.monotonic() + wait.total_seconds()
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - self._clock.monotonic()))
+
+    def pump(self) -> None:
+        """Takes in what has happened, and stores it, in this thread: for simulated time.
+
+        The watches' timeout should be zero. Raises the errors of the store, and NotLeading.
+        """
+        for reflector in self._reflectors:
+            reflector.step()
+        if self.synced:
+            self._publisher.step()
+
+    def _store(self, stop: threading.Event) -> None:
+        while not stop.is_set():
+            if self.synced:
+                self._try_to_store(stop)
+                self._backlog.wait(IDLE)
+            else:
+                self._clock.sleep(0.01)
+
+    def _try_to_store(self, stop: threading.Event) -> None:
+        try:
+            self._publisher.step()
+        except (errors.ClientError, NotLeading) as error:
+            if not self._trouble:
+                log.warning("not storing what is watched", extra={"error": str(error)})
+            self._trouble = True
+            stop.wait(RETRY)
+        except Exception:  # storing must go on, whatever one canary holds
+            log.exception("defect while storing")
+            stop.wait(RETRY)
+        else:
+            self._trouble = False

@@ -1,0 +1,126 @@
+"""The composition root of the beat: its parts put together once, over the doors of the tasks."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from clients import kube_connect
+from clients.clock import Clock, SystemClock
+from clients.kube import Watcher
+from clients.kube_http import Limits
+from clients.store import Store, connect_store
+from config.settings import Settings
+from scheduler import projections
+from scheduler.admission import Policy
+from scheduler.backlog import Backlog
+from scheduler.index import Index
+from scheduler.loop import Loop
+from scheduler.publisher import Publisher
+from scheduler.watching import WatchSide
+from tasks.dispatch import Dispatcher
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """What a beat reaches the outside through; `watcher` makes a door for each term of office.
+
+    Each term has its own, because ending a term ends its watches, and with them its connections.
+    """
+
+    store: Store
+    dispatcher: Dispatcher
+    watcher: Callable[[], Watcher]
+    clock: Clock
+
+
+def build(settings: Settings, dispatcher: Dispatcher) -> Loop:
+    """The beat of this process, with doors to the real outside; connects with its first step.
+
+    Raises SettingsError without a Redis URL.
+    """
+    return assemble(settings, open_doors(settings, dispatcher))
+
+
+def assemble(
+    settings: Settings,
+    doors: Doors,
+    *,
+    holder: str | None = None,
+    timeout: Callable[[], timedelta] | None = None,
+) -> Loop:
+    """The beat over `doors`; `holder` names it in the lease, uniquely."""
+
+    def watch(leads: Callable[[], bool]) -> WatchSide:
+        return watch_side(settings, doors, leads, timeout)
+
+    return Loop(
+        doors.store,
+        doors.dispatcher,
+        watch,
+        clock=doors.clock,
+        holder=holder or f"{socket.gethostname()}-{secrets.token_hex(4)}",
+        settings=settings.scheduler,
+    )
+
+
+def watch_side(
+    settings: Settings,
+    doors: Doors,
+    leads: Callable[[], bool],
+    timeout: Callable[[], timedelta] | None = None,
+) -> WatchSide:
+    """A watch side that writes while `leads` says so; `timeout` is how long each watch lasts."""
+    namespace = settings.kubernetes.namespace
+    backlog = Backlog(Index(Policy.of(settings.canaries), settings.canaries.selector_labels))
+    publisher = Publisher(
+        doors.store,
+        doors.dispatcher,
+        backlog,
+        doors.clock,
+        leads=leads,
+        resync=settings.scheduler.resync_interval,
+        namespace=namespace,
+    )
+    watcher, clock = doors.watcher(), doors.clock
+    if timeout is None:
+        return WatchSide(watcher, backlog, publisher, clock, namespace=namespace)
+    return WatchSide(watcher, backlog, publisher, clock, namespace=namespace, timeout=timeout)
+
+
+def open_doors(settings: Settings, dispatcher: Dispatcher) -> Doors:
+    """Doors to the real outside. Raises SettingsError without a Redis URL."""
+    kubernetes, clock = settings.kubernetes, SystemClock()
+    kubeconfig = Path(kubernetes.kubeconfig) if kubernetes.kubeconfig else None
+    limits = Limits(read=kubernetes.request_timeout, qps=kubernetes.qps, burst=kubernetes.burst)
+
+    def watcher() -> Watcher:
+        return kube_connect.connect(
+            role="beat",
+            kubeconfig=kubeconfig,
+            pool_size=2 * len(projections.WATCHED),
+            limits=limits,
+            clock=clock,
+        )
+
+    return Doors(connect_store(settings.redis), dispatcher, watcher, clock)
+
+
+_installed: Loop | None = None
+
+
+def install(loop: Loop) -> None:
+    """Makes `loop` the beat of this process."""
+    global _installed  # noqa: PLW0603 - Celery makes the scheduler from its name alone
+    _installed = loop
+
+
+def current() -> Loop:
+    """The beat of this process. Raises RuntimeError before `install`."""
+    if _installed is None:
+        raise RuntimeError("no beat is installed: `celery beat` runs in a process that wires one")
+    return _installed

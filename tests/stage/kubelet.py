@@ -1,0 +1,75 @@
+"""Stands in for the deployment controller: pods of a changed Deployment become ready in time."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from clients import resources
+from clients.clock import ManualClock
+from clients.kube_memory import KubeMemory
+
+_BROKEN: Final = "test/never-ready"
+
+
+class Kubelet:
+    """Writes the status of every Deployment, `delay` after each change of its spec.
+
+    A pod template with the annotation `test/never-ready` never gets available pods.
+    """
+
+    def __init__(self, kube: KubeMemory, clock: ManualClock, delay: timedelta) -> None:
+        self._kube = kube
+        self._clock = clock
+        self._delay = delay
+        self._seen: dict[tuple[str, str], tuple[int, datetime]] = {}
+
+    def step(self) -> datetime | None:
+        """Brings statuses up to date; when something will change by itself next, if anything."""
+        deadlines = [
+            self._tend(item) for item in self._kube.list(resources.DEPLOYMENTS).items
+        ]
+        return min((at for at in deadlines if at is not None), default=None)
+
+    def _tend(self, item: Mapping[str, Any]) -> datetime | None:
+        key = (item["metadata"]["namespace"], item["metadata"]["name"])
+        generation, now = item["metadata"]["generation"], self._clock.now()
+        if self._seen.get(key, (0, now))[0] != generation:
+            self._seen[key] = (generation, now)
+        since = self._seen[key][1]
+        broken = _BROKEN in (item["spec"]["template"]["metadata"].get("annotations") or {})
+        ready = not broken and now >= since + self._delay
+        self._write(key, item, ready=ready, since=since)
+        return None if ready or broken else since + self._delay
+
+    def _write(
+        self, key: tuple[str, str], item: Mapping[str, Any], *, ready: bool, since: datetime
+    ) -> None:
+        replicas = item["spec"].get("replicas", 1)
+        available = replicas if ready or replicas == 0 else 0
+        good = available == replicas
+        stamp = since.strftime("%Y-%m-%dT%H:%M:%SZ")
+        status = {
+            "observedGeneration": item["metadata"]["generation"],
+            "replicas": replicas,
+            "updatedReplicas": replicas,
+            "availableReplicas": available,
+            "readyReplicas": available,
+            "conditions": [
+                {
+                    "type": "Available",
+                    "status": "True" if good else "False",
+                    "reason": "MinimumReplicasAvailable" if good else "MinimumReplicasUnavailable",
+                    "lastUpdateTime": stamp,
+                },
+                {
+                    "type": "Progressing",
+                    "status": "True",
+                    "reason": "NewReplicaSetAvailable" if good else "ReplicaSetUpdated",
+                    "lastUpdateTime": stamp,
+                },
+            ],
+        }
+        if item.get("status") != status:
+            self._kube.patch(
+                resources.DEPLOYMENTS, *key, {"status": status}, subresource="status"
+            )

@@ -1,0 +1,60 @@
+"""Metrics and webhooks in a test's hands."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from analysis.findings import Absent, CheckResult, HookResult, Measurement, Sample
+from analysis.judges import threshold
+from analysis.metrics.checks import Check
+from analysis.verdicts import Reason, Verdict
+
+Source = Callable[[Check], Measurement]
+
+
+def healthy(check: Check) -> Measurement:
+    """Good numbers for whatever is asked: 99.9 % success, 12 ms."""
+    return Sample(12.0 if "duration" in check.metric else 99.9)
+
+
+def failing(check: Check) -> Measurement:
+    """Bad numbers for whatever is asked: half of the requests fail, after 9 s."""
+    return Sample(9000.0 if "duration" in check.metric else 50.0)
+
+
+def silent(check: Check) -> Measurement:
+    """No values at all."""
+    return Absent(Verdict.NO_DATA, Reason.NO_VALUES, f"no values found for {check.metric}")
+
+
+@dataclass
+class Meters:
+    """A metric reader that judges for real what `source` says is measured."""
+
+    source: Source = healthy
+    asked: list[tuple[Check, ...]] = field(default_factory=list)
+    probes: tuple[str, ...] = ()
+
+    def measure(self, asked: tuple[Check, ...]) -> tuple[CheckResult, ...]:
+        """The results of `asked`."""
+        self.asked.append(asked)
+        return tuple(
+            threshold.judge(check, check.problem or self.source(check)) for check in asked
+        )
+
+    def probe(self, servers: tuple[str, ...]) -> tuple[str, ...]:
+        """What is wrong with `servers`."""
+        return self.probes if servers else ()
+
+
+@dataclass
+class Hooks:
+    """Answers of webhooks: refuses those named in `refusing`."""
+
+    refusing: set[str] = field(default_factory=set)
+    called: list[str] = field(default_factory=list)
+
+    def answer(self, name: str, kind: str) -> dict[str, object]:
+        """The answer of hook `name`."""
+        self.called.append(name)
+        bad = name in self.refusing
+        return HookResult(name, kind, ok=not bad, message="refused" if bad else "").to_dict()

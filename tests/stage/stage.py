@@ -1,0 +1,263 @@
+"""The stage: a cluster, the whole of Coalmine, and the hand that delivers its messages."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import fakeredis
+
+from analysis import state as states
+from analysis.state import RolloutState
+from clients import errors, resources
+from clients.clock import ManualClock
+from clients.kube import Object
+from clients.kube_memory import KubeMemory
+from clients.resources import Resource
+from clients.store import Store
+from config.refs import CanaryRef
+from config.settings import Settings
+from config.traffic import TrafficSplit
+from routing import registry
+from scheduler.admission import Policy
+from scheduler.index import Index
+from tasks import gather, wiring
+from tests.stage.bag import Bag, Message
+from tests.stage.kubelet import Kubelet
+from tests.stage.measuring import Hooks, Meters
+
+START: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+REF: Final = CanaryRef("shop", "cart")
+WATCHED: Final = (
+    resources.DEPLOYMENTS,
+    resources.SERVICES,
+    resources.VIRTUAL_SERVICES,
+    resources.DESTINATION_RULES,
+    resources.CANARIES,
+)
+QUEUED: Final = timedelta(seconds=8)
+RETRY: Final = timedelta(seconds=5)
+
+Fate = Callable[[Bag], None]
+"""What becomes of the next message: a test's choice to deliver, repeat, reorder or lose it."""
+
+
+class Stage:
+    """One cluster with Coalmine on it; nothing happens but by `step`, `settle` and `run`."""
+
+    def __init__(self, *, ready_after: timedelta = timedelta(seconds=3)) -> None:
+        self.clock = ManualClock(START)
+        self.kube = KubeMemory(self.clock)
+        self.redis: fakeredis.FakeRedis = fakeredis.FakeRedis(
+            server=fakeredis.FakeServer(version=(7, 2)), decode_responses=True
+        )
+        self.store = Store(self.redis, self.clock.now)
+        self.meters, self.hooks, self.bag = Meters(), Hooks(), Bag()
+        self.settings = Settings()
+        self.kubelet = Kubelet(self.kube, self.clock, ready_after)
+        self.weights: list[int] = []
+        self._index = self._new_index()
+        doors = wiring.Doors(self.store, self.kube, self.meters, self.bag, self.clock)
+        self._services = wiring.wire(self.settings, doors)
+
+    # --- the user's hand
+
+    def create(self, resource: Resource, body: Object) -> None:
+        """Applies a new object."""
+        self.kube.create(resource, body["metadata"]["namespace"], body)
+
+    def edit(self, resource: Resource, name: str, patch: Mapping[str, Any]) -> None:
+        """Merges `patch` into an object of the canary's namespace."""
+        self.kube.patch(resource, REF.namespace, name, patch)
+
+    def release(self, image: str, *, broken: bool = False) -> None:
+        """Sets the image of the target; pods of a broken release never become ready."""
+        annotations = {"test/never-ready": "true" if broken else None}
+        template = {
+            "metadata": {"annotations": annotations},
+            "spec": {"containers": [{"name": "app", "image": image}]},
+        }
+        self.edit(resources.DEPLOYMENTS, "cart-app", {"spec": {"template": template}})
+
+    def forget_everything(self) -> None:
+        """Empties Redis, as its loss would; the leader notices and fills it again."""
+        self.redis.flushall()
+        self._index = self._new_index()
+
+    # --- time and messages
+
+    def observe(self) -> None:
+        """Lets the watchers see the cluster as it is."""
+        for resource in WATCHED:
+            changes = self._index.replace(resource, self.kube.list(resource).items)
+            for ref, roles in changes.items():
+                if roles is None:
+                    self.store.forget(ref)
+                else:
+                    self.store.put_world(ref, roles, ("canary", "admission", "target", "primary"))
+                    self._nudge_route(ref, roles)
+        self._note_weight()
+
+    def claim(self) -> None:
+        """Lets the beat enqueue what is due."""
+        for ref in self.store.claim(100, QUEUED, RETRY).refs:
+            self.bag.tick(ref)
+
+    def deliver(self, message: Message) -> None:
+        """Lets a worker carry out a message; like workers, does not care when it comes to nothing."""
+        try:
+            self._carry_out(message)
+        except errors.ClientError:
+            return
+
+    def settle(self, *, most: int = 400) -> None:
+        """Delivers everything, in order, until nothing is left to do at this moment.
+
+        Raises AssertionError when that takes more than `most` messages.
+        """
+        for _ in range(most):
+            self.kubelet.step()
+            self.observe()
+            self.claim()
+            if not self.bag.messages:
+                return
+            self.deliver(self.bag.messages.pop(0))
+        raise AssertionError(f"not settled after {most} messages: {self.bag.messages}")
+
+    def advance(self) -> None:
+        """Moves time to when something happens next."""
+        due = [at for at in self.store.agenda().values() if at > self.clock.now()]
+        ready = self.kubelet.step()
+        moments = [*due, *([ready] if ready else [])]
+        nearest = min(moments, default=self.clock.now() + timedelta(seconds=1))
+        self.clock.advance(max(nearest - self.clock.now(), timedelta(milliseconds=1)))
+
+    def run(self, until: Callable[["Stage"], bool], *, within: timedelta) -> None:
+        """Goes on until `until` holds. Raises AssertionError when it does not within `within`."""
+        end = self.clock.now() + within
+        self.settle()
+        while not until(self):
+            if self.clock.now() >= end:
+                raise AssertionError(f"not within {within}: {self.state}\n{self.texts()}")
+            self.advance()
+            self.settle()
+
+    # --- what can be seen
+
+    @property
+    def state(self) -> RolloutState:
+        """The working state."""
+        stored = self.store.read(REF).state
+        assert stored is not None, "no state"
+        return states.from_json(stored)
+
+    @property
+    def status(self) -> Mapping[str, Any]:
+        """The status of the Canary."""
+        canary = self.kube.get(resources.CANARIES, REF.namespace, REF.name)
+        status: Mapping[str, Any] = canary.get("status") or {}
+        return status
+
+    @property
+    def split(self) -> TrafficSplit | None:
+        """The split in the live VirtualService."""
+        try:
+            live = self.kube.get(resources.VIRTUAL_SERVICES, REF.namespace, "cart-app")
+        except errors.NotFound:
+            return None
+        canary = gather.accepted(self.store.read(REF).world)
+        return registry.in_force(canary, {"virtual-service": live}) if canary else None
+
+    def deployment(self, name: str) -> Mapping[str, Any]:
+        """A Deployment as it is."""
+        return self.kube.get(resources.DEPLOYMENTS, REF.namespace, name)
+
+    def image(self, name: str) -> str:
+        """The image of a Deployment."""
+        image: str = self.deployment(name)["spec"]["template"]["spec"]["containers"][0]["image"]
+        return image
+
+    def texts(self) -> list[str]:
+        """The messages of all events delivered, in the order of delivery."""
+        told = self.kube.list(resources.EVENTS).items
+        return [
+            event["message"]
+            for event in sorted(told, key=lambda each: int(each["metadata"]["resourceVersion"]))
+        ]
+
+    def phase(self) -> str:
+        """The phase shown; empty before the first report."""
+        return str(self.status.get("phase") or "")
+
+    # --- inside
+
+    def _new_index(self) -> Index:
+        return Index(Policy(), Settings().canaries.selector_labels)
+
+    def _nudge_route(self, ref: CanaryRef, roles: Mapping[str, Any]) -> None:
+        """Drift of traffic objects is mended without a tick, as the scheduler does it."""
+        traffic = {"virtual-service", "apex-service", "primary-service", "canary-service"}
+        if traffic & roles.keys() or "canary" in roles:
+            self.bag.put(Message("route", ref))
+
+    def _note_weight(self) -> None:
+        split = self.split
+        if split is not None and (not self.weights or self.weights[-1] != split.canary):
+            self.weights.append(split.canary)
+
+    def _carry_out(self, message: Message) -> None:
+        match message.kind:
+            case "tick":
+                self._services.analyst.tick(message.ref)
+            case "route":
+                self._services.traffic.apply(message.ref)
+            case "workload":
+                self._services.workforce.converge(message.ref)
+            case "report":
+                self._services.reporter.project(message.ref)
+            case "hooks":
+                self._answer(message)
+            case "conclude":
+                self._services.analyst.conclude(message.ref, message.round, message.answers)
+            case other:
+                raise AssertionError(f"message {other}")
+
+    def _answer(self, message: Message) -> None:
+        """The webhooks are called and their answers sent back."""
+        asked = self.state.round
+        if asked is None or asked.id != message.round:
+            return
+        canary = gather.accepted(self.store.read(REF).world)
+        assert canary is not None
+        kinds = [
+            hook for hook in canary.spec.analysis.webhooks if (hook.type or "rollout") == asked.type
+        ]
+        answers = tuple(self.hooks.answer(hook.name, asked.type) for hook in kinds)
+        self.bag.put(Message("conclude", message.ref, message.round, answers=answers))
+
+
+def a_deployment(image: str = "cart:1", replicas: int = 2) -> dict[str, Any]:
+    """The target `cart-app.shop`."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "cart-app", "namespace": REF.namespace},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"app": "cart-app"}},
+            "template": {
+                "metadata": {"labels": {"app": "cart-app"}},
+                "spec": {"containers": [{"name": "app", "image": image}]},
+            },
+        },
+    }
+
+
+def initialized(manifest: Mapping[str, Any], **options: Any) -> Stage:
+    """A stage on which the canary of `manifest` is initialized and at rest."""
+    stage = Stage(**options)
+    stage.create(resources.DEPLOYMENTS, a_deployment())
+    body = {key: value for key, value in manifest.items() if key != "status"}
+    metadata = {"name": REF.name, "namespace": REF.namespace}
+    stage.create(resources.CANARIES, {**body, "metadata": metadata})
+    stage.run(lambda on: on.phase() == "Initialized", within=timedelta(minutes=1))
+    return stage

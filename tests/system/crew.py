@@ -1,0 +1,102 @@
+"""Coalmine's processes, started by the commands that users start, each as its own ServiceAccount.
+
+Nobody starts a member of the crew again when it dies: a test that kills one sees what the others do.
+"""
+
+import contextlib
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from pydantic import SecretStr
+
+from clients.store import Store, connect_store
+from config.setting_groups import RedisSettings
+from tests.services import presence, processes
+from tests.services import valkey as valkey_service
+from tests.services.cluster import ControlPlane
+from tests.services.processes import Process
+from tests.services.valkey import Valkey
+
+RBAC: Final = presence.REPOSITORY / "deploy" / "rbac" / "rbac.yaml"
+HOME: Final = "coalmine-system"
+"""The namespace of the ServiceAccounts in `RBAC`."""
+
+ROLES: Final[Mapping[str, str]] = {
+    "beat-1": "beat",
+    "beat-2": "beat",
+    "analysis-1": "analysis",
+    "analysis-2": "analysis",
+    "hooks-1": "hooks",
+    "routing-1": "routing",
+    "report-1": "report",
+}
+"""The members and their roles; two beats, since one of them only stands by."""
+
+
+@dataclass(frozen=True)
+class Crew:
+    """The running processes by name, with the Redis that they share."""
+
+    members: Mapping[str, Process]
+    valkey: Valkey
+    store: Store
+    accounts: Mapping[str, str] = field(repr=False)
+    """The token of each role's ServiceAccount."""
+
+    def user(self, role: str) -> str:
+        """What the API server calls the processes of `role`."""
+        return f"system:serviceaccount:{HOME}:coalmine-{role}"
+
+    def log(self) -> str:
+        """The last lines of every member's log, for a failure's message."""
+        return "\n".join(f"--- {name}\n{one.tail()}" for name, one in self.members.items())
+
+
+def apply_rbac(plane: ControlPlane) -> dict[str, str]:
+    """The token of each role, after the roles that we ship were applied as they are."""
+    plane.apply_file(RBAC)
+    roles = sorted(set(ROLES.values()))
+    return {role: plane.service_account_token(HOME, f"coalmine-{role}") for role in roles}
+
+
+@contextlib.contextmanager
+def at_work(
+    plane: ControlPlane,
+    folder: Path,
+    settings: Mapping[str, str],
+    *,
+    server: str | None = None,
+) -> Iterator[Crew]:
+    """All processes for the length of the block, with a Redis of their own; files in `folder`.
+
+    `settings` are COALMINE_ variables in addition to how to reach Redis and the API server;
+    `server` is the URL of the API server when it is not to be asked directly.
+    """
+    accounts = apply_rbac(plane)
+    with contextlib.ExitStack() as stack:
+        valkey = stack.enter_context(valkey_service.running(folder))
+        members = {}
+        for name, role in ROLES.items():
+            config = plane.kubeconfig(folder / f"{name}.kubeconfig", accounts[role], server=server)
+            environ = {
+                "COALMINE_REDIS_URL": valkey.url,
+                "COALMINE_KUBECONFIG": str(config),
+                "COALMINE_LISTEN_PORT": "0",
+                **settings,
+            }
+            members[name] = _member(name, role, folder, environ)
+        for member in members.values():
+            stack.callback(member.stop)
+            member.start()
+        store = connect_store(RedisSettings(url=SecretStr(valkey.url)))
+        yield Crew(members, valkey, store, accounts)
+
+
+def _member(name: str, role: str, folder: Path, environ: Mapping[str, str]) -> Process:
+    words = ["beat"] if role == "beat" else ["worker", role]
+    command = [sys.executable, "-m", "cli", *words, "--name", name]
+    env = {"PYTHONPATH": str(presence.REPOSITORY), "PATH": "/usr/bin:/bin", **environ}
+    return processes.Process(name, command, folder / f"{name}.log", env=env)

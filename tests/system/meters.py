@@ -1,0 +1,117 @@
+"""A metrics server in a test's hands: Prometheus' query API, answering what the test says.
+
+Each application is healthy until the test says otherwise. For rollouts over a real Prometheus see
+`tests.services.prometheus`; this one gives faults at a moment, and numbers without a scrape.
+"""
+
+import contextlib
+import http.server
+import json
+import re
+import threading
+import time
+import urllib.parse
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+WORKLOAD: Final = re.compile(r'destination_workload=~"([^"]+)"')
+
+
+@dataclass(frozen=True)
+class Health:
+    """What is measured of an application: percent of good requests, 99th percentile in ms.
+
+    `status` other than 200 is answered instead, after `delay_seconds`; None is no series.
+    """
+
+    success_rate: float | None = 100.0
+    duration: float | None = 20.0
+    status: int = 200
+    delay_seconds: float = 0.0
+
+
+HEALTHY: Final = Health()
+FAILING: Final = Health(success_rate=50.0)
+SLOW: Final = Health(duration=900.0)
+SILENT: Final = Health(success_rate=None, duration=None)
+NOT_A_NUMBER: Final = Health(success_rate=float("nan"), duration=float("nan"))
+
+
+class Meters:
+    """The health of each application by the name of its Deployment."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self._health: dict[str, Health] = {}
+        self._asked: list[str] = []
+
+    def set(self, name: str, health: Health) -> None:
+        """From the next query on, `name` is in this health."""
+        self._health[name] = health
+
+    def asked(self, name: str) -> int:
+        """How many queries about `name` there were."""
+        return self._asked.count(name)
+
+    def answer(self, query: str) -> tuple[int, dict[str, Any]]:
+        """Status and body for one query."""
+        found = WORKLOAD.search(query)
+        name = found.group(1) if found else ""
+        self._asked.append(name)
+        health = self._health.get(name, HEALTHY)
+        time.sleep(health.delay_seconds)
+        if health.status != 200:
+            return health.status, {"status": "error", "errorType": "test", "error": "as told"}
+        value = 1.0 if not found else _value(health, query)
+        sample = [] if value is None else [{"metric": {}, "value": [time.time(), str(value)]}]
+        return 200, {"status": "success", "data": {"resultType": "vector", "result": sample}}
+
+
+def unwell(status: int, *, delay_seconds: float = 0.0) -> Health:
+    """A server that answers with `status`."""
+    return replace(HEALTHY, status=status, delay_seconds=delay_seconds)
+
+
+def _value(health: Health, query: str) -> float | None:
+    return health.duration if "histogram_quantile" in query else health.success_rate
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Meters]:
+    """A metrics server for the length of the block."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self._answer(urllib.parse.urlsplit(self.path).query)
+
+        def do_POST(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            self._answer(self.rfile.read(length).decode())
+
+        def _answer(self, parameters: str) -> None:
+            query = urllib.parse.parse_qs(parameters).get("query", [""])[0]
+            status, body = meters.answer(query)
+            text = json.dumps(body).encode()
+            with contextlib.suppress(OSError):  # who asked has given up meanwhile
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (its name there)
+            """Keeps the test's output free of one line per query."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True  # connections that are kept open end with the block
+        meters = Meters(server.server_address[1])
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield meters
+        finally:
+            server.shutdown()
+            thread.join()

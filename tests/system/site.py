@@ -1,0 +1,227 @@
+"""A namespace with Coalmine at work in it, and the applications that a test releases there."""
+
+import contextlib
+import itertools
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from config.refs import CanaryRef
+from tests.services import deployments
+from tests.services.cluster import ControlPlane, Refused
+from tests.services.deployments import StatusWriter
+from tests.system import crew as crews
+from tests.system import history as histories
+from tests.system import manifests, meters, webhooks
+from tests.system.crew import Crew
+from tests.system.history import History, Sighting
+from tests.system.manifests import Manifest
+from tests.system.meters import Meters
+from tests.system.webhooks import Receiver
+
+T = TypeVar("T")
+
+MERGE: Final = "application/merge-patch+json"
+ENDED: Final = ("Initialized", "Succeeded", "Failed")
+
+
+@dataclass(frozen=True)
+class Site:
+    """Everything that a system test touches; `namespace` is where its applications are."""
+
+    plane: ControlPlane
+    namespace: str
+    crew: Crew
+    meters: Meters
+    receiver: Receiver
+    pods: StatusWriter
+    history: History
+
+    def app(self, name: str) -> "App":
+        """A handle on the application `name`, deployed or not."""
+        return App(self, name)
+
+    def until(self, reached: Callable[[], bool], what: str, seconds: float = 30) -> None:
+        """Returns once `reached`; fails the test after `seconds`, with the crew's last words."""
+        deadline = time.monotonic() + seconds
+        while not reached():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not within {seconds:g} s: {what}\n{self.crew.log()}")
+            time.sleep(0.05)
+
+
+@dataclass(frozen=True)
+class App:
+    """One application: a Deployment, its Canary, and what Coalmine made of them."""
+
+    site: Site
+    name: str
+
+    # --- what a user does
+
+    def deploy(
+        self, canary: Manifest | None = None, deployment: Manifest | None = None
+    ) -> "App":
+        """Itself, initialized: Deployment and Canary were applied, the primary serves."""
+        self.apply(deployment or manifests.a_deployment(self.name))
+        self.apply(canary or manifests.a_canary(self.name))
+        return self.until("Initialized")
+
+    def apply(self, manifest: Manifest) -> Manifest:
+        """The object after a server-side apply."""
+        return self.site.plane.apply(manifest, self.site.namespace)
+
+    def release(self, image: str) -> None:
+        """Puts another image into the Deployment, as a pipeline does."""
+        self._change(
+            [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": image}]
+        )
+
+    def edit(self, patch: Mapping[str, Any], resource: str = "canaries") -> Manifest:
+        """The object of the application's name after a merge patch."""
+        return self.site.plane.request(
+            "PATCH", self.path(resource), patch, content_type=MERGE
+        )
+
+    def forget(self) -> None:
+        """Deletes the Canary; what it made stays, for there is no garbage collector here."""
+        with contextlib.suppress(Refused):
+            self.site.plane.request("DELETE", self.path("canaries"))
+
+    # --- what there is now
+
+    def path(self, resource: str, name: str | None = None) -> str:
+        """The URL path of an object; of the application's own name unless another is given."""
+        root = {**histories.WATCHED, "destinationrules": histories.WATCHED["virtualservices"]}
+        prefix = root.get(resource, "/api/v1")
+        return f"{prefix}/namespaces/{self.site.namespace}/{resource}/{name or self.name}"
+
+    def get(self, resource: str, name: str | None = None) -> Manifest:
+        """The object; raises Refused when there is none."""
+        return self.site.plane.request("GET", self.path(resource, name))
+
+    def status(self) -> Mapping[str, Any]:
+        """The status of the Canary; empty before the first one."""
+        status: Mapping[str, Any] = self.get("canaries").get("status") or {}
+        return status
+
+    def condition(self, kind: str) -> Mapping[str, Any]:
+        """One condition of the Canary; empty when there is none of this type."""
+        found = [one for one in self.status().get("conditions") or () if one["type"] == kind]
+        return found[0] if found else {}
+
+    def image(self, *, primary: bool) -> str:
+        """The image that the primary, or the target, is to run."""
+        deployment = self.get("deployments", f"{self.name}-primary" if primary else self.name)
+        return str(deployment["spec"]["template"]["spec"]["containers"][0]["image"])
+
+    def weight(self) -> int:
+        """The percent of traffic that the VirtualService gives the canary now."""
+        return canary_weight(self.get("virtualservices"))
+
+    def events(self) -> list[tuple[str, str]]:
+        """Type and message of every event about the Canary, in the order of their making."""
+        uid = self.get("canaries")["metadata"]["uid"]
+        path = f"/api/v1/namespaces/{self.site.namespace}/events"
+        items = self.site.plane.request("GET", f"{path}?fieldSelector=involvedObject.uid={uid}")
+        made = sorted(items["items"], key=lambda one: int(one["metadata"]["resourceVersion"]))
+        return [(one["type"], one["message"]) for one in made]
+
+    def messages(self, kind: str | None = None) -> list[str]:
+        """The messages of `events`, of one type if given."""
+        return [message for of_kind, message in self.events() if kind in (None, of_kind)]
+
+    def timeline(self) -> Sequence[Mapping[str, Any]]:
+        """What was decided about the Canary, oldest first."""
+        return self.site.crew.store.timeline(CanaryRef(self.site.namespace, self.name))
+
+    # --- what there was
+
+    def seen(self, resource: str, name: str | None = None) -> list[Sighting]:
+        """Every version of an object of this application since the site was opened."""
+        return self.site.history.of(resource, name or self.name)
+
+    def phases(self) -> list[str]:
+        """The phases that a watch showed, in order, each once in a row."""
+        found = [one.object.get("status", {}).get("phase", "") for one in self.seen("canaries")]
+        return _in_a_row(found)
+
+    def weights(self) -> list[int]:
+        """The canary weights that a watch showed on the VirtualService, each once in a row."""
+        return _in_a_row(canary_weight(one.object) for one in self.seen("virtualservices"))
+
+    # --- waiting
+
+    def until(self, phase: str, seconds: float = 30) -> "App":
+        """Itself in `phase`, with the last event of an ended rollout delivered."""
+        what = f"{self.name} is {phase}"
+        self.site.until(lambda: self.status().get("phase") == phase, what, seconds)
+        if phase in ENDED:
+            self.site.until(self._told_all, f"the events of {self.name} are delivered", 5)
+        return self
+
+    def until_event(self, text: str, seconds: float = 30) -> None:
+        """Returns once there is an event whose message contains `text`."""
+        self.site.until(
+            lambda: any(text in message for message in self.messages()),
+            f"an event about {self.name}: {text}",
+            seconds,
+        )
+
+    def until_weight(self, weight: int, seconds: float = 30) -> None:
+        """Returns once the VirtualService gives the canary `weight` percent."""
+        self.site.until(
+            lambda: self.weight() == weight, f"{self.name} at weight {weight}", seconds
+        )
+
+    def _told_all(self) -> bool:
+        return not self.site.crew.store.notices(CanaryRef(self.site.namespace, self.name))
+
+    def _change(self, patch: Sequence[Mapping[str, Any]]) -> None:
+        path = self.path("deployments")
+        self.site.plane.request(
+            "PATCH", path, patch, content_type="application/json-patch+json"
+        )
+
+
+def canary_weight(virtual_service: Mapping[str, Any]) -> int:
+    """The weight of the second destination of the first HTTP rule, which is the canary's.
+
+    Raises AssertionError when the weights of that rule do not add up to 100.
+    """
+    primary, canary = (one["weight"] for one in virtual_service["spec"]["http"][0]["route"])
+    assert primary + canary == 100, virtual_service["spec"]
+    return int(canary)
+
+
+def _in_a_row(values: Iterable[T]) -> list[T]:
+    return [value for value, _ in itertools.groupby(values)]
+
+
+@contextlib.contextmanager
+def opened(
+    plane: ControlPlane, folder: Path, *, server: str | None = None, **settings: str
+) -> Iterator[Site]:
+    """A site of its own namespace for the length of the block; files in `folder`.
+
+    `settings` are Coalmine's, by the name of their variable without COALMINE_; `server` is the
+    API server's URL for Coalmine when that is not to be asked directly.
+    """
+    namespace = plane.create_namespace()
+    with (
+        meters.running() as measured,
+        webhooks.running() as receiver,
+        deployments.made_ready(plane, namespace) as pods,
+        histories.recorded(plane, namespace) as history,
+    ):
+        variables = {
+            "METRICS_SERVER": measured.url,
+            "MIN_INTERVAL": "1s",
+            "NAMESPACE": namespace,
+            **settings,
+        }
+        environ = {f"COALMINE_{name}": value for name, value in variables.items()}
+        with crews.at_work(plane, folder, environ, server=server) as crew:
+            yield Site(plane, namespace, crew, measured, receiver, pods, history)

@@ -1,0 +1,209 @@
+"""Builders for scheduler tests: canaries, Deployments, a cluster and a Redis in memory."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import fakeredis
+
+from analysis.effects import Effect
+from clients import errors, resources
+from clients.clock import ManualClock
+from clients.kube_memory import KubeMemory
+from clients.resources import Resource
+from clients.store import Store
+from config.refs import CanaryRef
+from config.settings import Settings
+from scheduler import wiring
+from scheduler.admission import Policy
+from scheduler.index import Index
+from scheduler.loop import Loop
+from scheduler.watching import WatchSide
+
+START: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
+LABELS: Final = ("app", "name")
+SHOP: Final = CanaryRef("prod", "shop")
+
+
+def a_canary(
+    name: str = "shop",
+    *,
+    target: str | None = None,
+    kind: str = "Deployment",
+    created: str = "2026-01-01T00:00:00Z",
+    uid: str = "",
+    generation: int = 1,
+    namespace: str = "prod",
+    status: Mapping[str, Any] | None = None,
+    **analysis: Any,
+) -> dict[str, Any]:
+    """A raw Canary as an API server gives it; `analysis` replaces fields of the analysis."""
+    raw = {
+        "apiVersion": "flagger.app/v1beta1",
+        "kind": "Canary",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "uid": uid or f"uid-{name}",
+            "generation": generation,
+            "resourceVersion": "1",
+            "creationTimestamp": created,
+            "managedFields": [{"manager": "kubectl"}],
+        },
+        "spec": {
+            "targetRef": {"apiVersion": "apps/v1", "kind": kind, "name": target or name},
+            "service": {"port": 80},
+            "analysis": {
+                "interval": "30s",
+                "threshold": 4,
+                "stepWeight": 10,
+                "maxWeight": 50,
+                **analysis,
+            },
+        },
+    }
+    return {**raw, "status": dict(status)} if status else raw
+
+
+def a_deployment(
+    name: str = "shop", *, image: str = "shop:1", generation: int = 1, available: int = 2
+) -> dict[str, Any]:
+    """A raw Deployment of two replicas."""
+    labels = {"app": name}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {
+            "name": name,
+            "namespace": "prod",
+            "uid": f"uid-{name}",
+            "generation": generation,
+            "resourceVersion": "7",
+        },
+        "spec": {
+            "replicas": 2,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [{"name": "app", "image": image}]},
+            },
+        },
+        "status": {
+            "observedGeneration": generation,
+            "replicas": 2,
+            "updatedReplicas": 2,
+            "availableReplicas": available,
+        },
+    }
+
+
+def a_virtual_service(name: str = "shop", weight: int = 0) -> dict[str, Any]:
+    """A raw VirtualService that sends `weight` percent to the canary."""
+    route = [
+        {"destination": {"host": f"{name}-primary"}, "weight": 100 - weight},
+        {"destination": {"host": f"{name}-canary"}, "weight": weight},
+    ]
+    return {
+        "apiVersion": "networking.istio.io/v1beta1",
+        "kind": "VirtualService",
+        "metadata": {"name": name, "namespace": "prod", "resourceVersion": "3"},
+        "spec": {"hosts": [name], "http": [{"route": route}]},
+    }
+
+
+def with_spec(raw: Mapping[str, Any], **spec: Any) -> dict[str, Any]:
+    """`raw` edited: a new generation with top-level keys of its spec replaced."""
+    edited = copy.deepcopy(dict(raw))
+    edited["spec"].update(spec)
+    edited["metadata"]["generation"] += 1
+    return edited
+
+
+def an_index() -> Index:
+    """An index that knows nothing, with default policy."""
+    return Index(Policy(), LABELS)
+
+
+@dataclass
+class Sent:
+    """A dispatcher that keeps what it is given; fails while `broken`."""
+
+    ticks: list[CanaryRef] = field(default_factory=list)
+    effects: list[tuple[CanaryRef, Effect]] = field(default_factory=list)
+    broken: bool = False
+
+    def tick(self, ref: CanaryRef) -> None:
+        """Keep the tick."""
+        self._check()
+        self.ticks.append(ref)
+
+    def effect(self, ref: CanaryRef, effect: Effect) -> None:
+        """Keep the effect."""
+        self._check()
+        self.effects.append((ref, effect))
+
+    def hooks(self, ref: CanaryRef, round_id: int, count: int) -> None:
+        """Nothing here calls hooks."""
+        raise AssertionError(f"hooks of {ref} asked for by the scheduler")
+
+    def _check(self) -> None:
+        if self.broken:
+            raise errors.Transient("the queue is away")
+
+
+class Setting:
+    """A cluster, a Redis and a queue in memory, on one manual clock."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock(START)
+        self.kube = KubeMemory(self.clock)
+        self.redis = fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True)
+        self.store = Store(self.redis, self.clock.now)
+        self.sent = Sent()
+        self.settings = Settings()
+        self.leads = True
+
+    def side(self) -> WatchSide:
+        """A watch side for `pump`, which writes while `leads`."""
+        return wiring.watch_side(self.settings, self.doors(), lambda: self.leads, timedelta)
+
+    def loop(self, holder: str) -> Loop:
+        """A beat process; its watches run in threads."""
+        return wiring.assemble(
+            self.settings, self.doors(), holder=holder, timeout=lambda: timedelta(0)
+        )
+
+    def doors(self) -> wiring.Doors:
+        """Doors into this setting."""
+        return wiring.Doors(self.store, self.sent, lambda: self.kube, self.clock)
+
+    def create(self, raw: Mapping[str, Any]) -> None:
+        """Make an object, with its status where it has one."""
+        resource = resource_of(raw)
+        metadata = raw["metadata"]
+        self.kube.create(resource, metadata["namespace"], raw)
+        if "status" in raw:
+            patch = {"status": raw["status"]}
+            self.kube.patch(
+                resource, metadata["namespace"], metadata["name"], patch, subresource="status"
+            )
+
+    def edit(self, resource: Resource, name: str, patch: Mapping[str, Any]) -> None:
+        """Merge `patch` into an object of namespace prod."""
+        self.kube.patch(resource, "prod", name, patch)
+
+    def world(self, ref: CanaryRef = SHOP) -> Mapping[str, Any]:
+        """What is stored about the cluster for `ref`."""
+        return self.store.read(ref).world
+
+    def due(self, ref: CanaryRef = SHOP) -> timedelta | None:
+        """In how long `ref` is due; None when it is not on the agenda."""
+        at = self.store.agenda().get(ref)
+        return None if at is None else at - self.clock.now()
+
+
+def resource_of(raw: Mapping[str, Any]) -> Resource:
+    """The resource an object belongs to."""
+    return next(each for each in resources.ALL if each.kind == raw["kind"])
