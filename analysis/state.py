@@ -94,8 +94,8 @@ class RolloutState:
         return self.workload if same == self.workload else replace(same, seq=same.seq + 1)
 
     def reworked(self) -> WorkloadIntent:
-        """The present workload intent, to be brought about once more."""
-        return replace(self.workload, seq=self.workload.seq + 1)
+        """The present workload intent, to be brought about once more, with the `base` of now."""
+        return replace(self.workload, seq=self.workload.seq + 1, base=self.promoted)
 
 
 def unborn(uid: str, generation: int, now: datetime) -> RolloutState:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from clients.clock import SystemClock
 from cli import exits, startup
+from clients.clock import SystemClock
 from config.settings import Settings
 from scheduler import wiring
 from tasks.app import make_app

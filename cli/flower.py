@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from clients.clock import SystemClock
 from cli import exits, startup
+from clients.clock import SystemClock
 from config.settings import Settings
 from tasks.app import make_app
 

@@ -23,7 +23,7 @@ GROUP_TITLES: Final[Mapping[str, str]] = {
     "workers": "workers",
     "server": "logs and endpoints",
 }
-SECRET_NOTE: Final = " Shown by ps as an option, hence better given in the environment."
+_BETTER_IN_ENVIRONMENT: Final = " Shown by ps as an option, hence better given in the environment."
 
 
 def add_settings(parser: argparse.ArgumentParser, groups: Collection[str] = tuple(GROUPS)) -> None:
@@ -67,7 +67,7 @@ def with_two_dashes(argv: Sequence[str], names: Iterable[str]) -> list[str]:
 
 def _add(section: argparse._ArgumentGroup, flag: Flag) -> None:
     default = flag.default or "none"
-    note = SECRET_NOTE if flag.secret else ""
+    note = _BETTER_IN_ENVIRONMENT if flag.secret else ""
     text = f"{flag.help}{note} [{flag.env}; default {default}]".replace("%", "%%")
     if flag.is_switch:
         section.add_argument(

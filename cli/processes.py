@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
@@ -85,8 +85,3 @@ def with_our_modules(environ: Mapping[str, str]) -> dict[str, str]:
     paths = [str(_ROOT), *filter(None, environ.get("PYTHONPATH", "").split(os.pathsep))]
     return {**environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
 
-
-def signal_all(children: Sequence[Child], number: signal.Signals) -> None:
-    """Sends a signal to all of them."""
-    for child in children:
-        child.signal(number)

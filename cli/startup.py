@@ -7,14 +7,15 @@ raises `exits.Unusable`, for starting again would not help.
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable
 from typing import Final
 
+from cli import exits
 from clients import errors, logs, redis_server
 from clients.clock import Clock
 from clients.kube import Kube
 from clients.resources import CANARIES
-from cli import exits
 from config.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,9 @@ def configure_logs(settings: Settings, role: str) -> None:
     """JSON lines on stderr with the key `role`; the queue's own chatter at debug only."""
     level = settings.server.python_log_level
     logs.configure(level, role=role)
+    logging.captureWarnings(capture=True)
+    # Celery's worry about root is about pickled messages; ours are JSON, and nothing else is read.
+    warnings.filterwarnings("ignore", message="You're running the worker with superuser")
     if level != "DEBUG":
         for name in _CHATTY:
             logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))

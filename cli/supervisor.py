@@ -11,11 +11,11 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
-from typing import Final
+from typing import Final, Protocol
 
-from clients.clock import Clock
 from cli import exits, processes
-from cli.processes import Child, Command
+from cli.processes import Command
+from clients.clock import Clock
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +26,24 @@ STABLE_SECONDS: Final = 30.0
 """A child that ran for so long is no longer held to have failed before."""
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 30.0
+
+
+class Child(Protocol):
+    """What the supervisor needs of a running child."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        ...
+
+    def ended(self) -> int | None:
+        """Its exit code, None while it runs."""
+        ...
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal to it and what it started."""
+        ...
+
 
 Start = Callable[[Command, Mapping[str, str]], Child]
 
@@ -116,10 +134,15 @@ class Supervisor:
         """Asks all to end; kills those left after the grace, or at once on a second signal."""
         running = [post.child for post in self._posts if post.child is not None]
         asked, deadline = self._asked, self._clock.monotonic() + GRACE_SECONDS
-        processes.signal_all(running, signal.SIGTERM)
+        _signal_all(running, signal.SIGTERM)
         while any(child.ended() is None for child in running):
             if self._clock.monotonic() >= deadline or self._asked > max(asked, 1):
-                processes.signal_all(running, signal.SIGKILL)
+                _signal_all(running, signal.SIGKILL)
                 deadline = self._clock.monotonic() + GRACE_SECONDS
             self._clock.sleep(POLL_SECONDS)
         log.info("all processes ended", extra={"count": len(running)})
+
+
+def _signal_all(children: Sequence[Child], number: signal.Signals) -> None:
+    for child in children:
+        child.signal(number)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from clients import errors, kube_connect
-from clients.clock import Clock, SystemClock
-from clients.embedded import EmbeddedValkey
 from cli import exits, flower, startup
 from cli.processes import Command
 from cli.supervisor import Supervisor
+from clients import errors, kube_connect
+from clients.clock import Clock, SystemClock
+from clients.embedded import EmbeddedValkey
 from config.settings import Settings
 from tasks.queues import Queue
 

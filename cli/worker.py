@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from clients.clock import SystemClock
 from cli import startup
+from clients.clock import SystemClock
 from config.settings import Settings
 from tasks import wiring
 from tasks.app import make_app

@@ -116,7 +116,7 @@ TIMELINE: Final = _of_canary(
     "timeline",
     KeyType.STREAM,
     Lifetime.FORGOTTEN,
-    "What was decided and why, one JSON `entry` per commit, about the last 1,000.",
+    "What was decided and why, one JSON `entry` per commit, about the last 200.",
 )
 NOTICES: Final = _of_canary(
     "notices",

@@ -13,7 +13,7 @@ from clients.records import Begun, Commit, Snapshot, Work
 from config.refs import CanaryRef
 
 #: About so many entries are kept of a timeline; Redis cuts whole blocks of about a hundred.
-TIMELINE_LENGTH: Final = 1000
+TIMELINE_LENGTH: Final = 200
 
 #: Fields of a confirmation that only grow.
 SEQUENCES: Final = ("route_seq", "workload_seq", "report_version")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Final
 
 from config import derived, durations, providers, well_known
@@ -15,12 +16,15 @@ from config.rules import ANALYSIS, SERVICE, Rule, problem
 _WORKLOAD_LABEL: Final = re.compile(r"destination_workload\s*=~?\s*[\"'`]([^\"'`]*)[\"'`]")
 
 
-def warnings(canary: Canary) -> tuple[Problem, ...]:
+def warnings(
+    canary: Canary, shortest_interval: timedelta = derived.MIN_INTERVAL
+) -> tuple[Problem, ...]:
     """What the author of a valid canary should look at, sorted by field.
 
-    `allowed` holds what is probably meant.
+    `allowed` holds what is probably meant. `shortest_interval` is the operator's floor.
     """
-    return tuple(sorted({found for hint in HINTS for found in hint(canary)}))
+    found = {found for hint in HINTS for found in hint(canary)}
+    return tuple(sorted(found.union(interval_floor(canary, shortest_interval))))
 
 
 def deprecated_alias(canary: Canary) -> Iterator[Problem]:
@@ -99,11 +103,11 @@ def _is_duration(text: str) -> bool:
     return True
 
 
-def interval_floor(canary: Canary) -> Iterator[Problem]:
+def interval_floor(canary: Canary, shortest: timedelta) -> Iterator[Problem]:
     """Intervals below the floor are lengthened."""
     text = canary.spec.analysis.interval
-    if text and durations.parse(text) < derived.MIN_INTERVAL:
-        floor = durations.format_go(derived.MIN_INTERVAL)
+    if text and durations.parse(text) < shortest:
+        floor = durations.format_go(shortest)
         yield problem(f"{ANALYSIS}.interval", text, f"{floor} or more", f"is read as {floor}")
 
 
@@ -183,7 +187,6 @@ HINTS: Final[tuple[Rule, ...]] = (
     long_target_name,
     service_name_is_ignored,
     route_durations,
-    interval_floor,
     threshold_floor,
     ignored_max_weight,
     capped_step_weights,

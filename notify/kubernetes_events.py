@@ -15,19 +15,27 @@ COMPONENT: Final = "flagger"
 
 REASON: Final = "Synced"
 LONGEST_MESSAGE: Final = 1024
-"""Characters the API server admits in the message of an event."""
+"""Bytes the API server admits in the message of an event."""
+
+LONGEST_NAME: Final = 253
+"""Characters of an object's name, a DNS subdomain."""
+
+MARK_LENGTH: Final = 16
+_CUT: Final = "…"
 
 
 def event(ref: CanaryRef, uid: str, notice_id: str, notice: Mapping[str, Any]) -> dict[str, Any]:
-    """The Event object for `notice` (`type`, `message`, `at`) about the canary `uid`.
+    """The Event object for `notice` about the canary `uid`.
 
-    Its name follows from uid and notice, so that delivering it twice makes one event.
+    A notice has `type`, `message`, `at`, and `uid` when it is about an earlier object of that
+    name. The event's name follows from all of it, so that delivering it twice makes one event.
     """
+    uid = notice.get("uid") or uid
     at = datetime.fromisoformat(notice["at"]).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": f"{ref.name}.{_mark(uid, notice_id)}", "namespace": ref.namespace},
+        "metadata": {"name": _name(ref, uid, notice_id, notice), "namespace": ref.namespace},
         "involvedObject": {
             "apiVersion": well_known.API_VERSION,
             "kind": well_known.CANARY_KIND,
@@ -46,10 +54,21 @@ def event(ref: CanaryRef, uid: str, notice_id: str, notice: Mapping[str, Any]) -
     }
 
 
-def _mark(uid: str, notice_id: str) -> str:
-    """Sixteen hex digits that belong to one notice of one object, and to no other."""
-    return hashlib.sha256(f"{uid}/{notice_id}".encode()).hexdigest()[:16]
+def _name(ref: CanaryRef, uid: str, notice_id: str, notice: Mapping[str, Any]) -> str:
+    """A name that belongs to one notice of one object, beginning with that of the canary.
+
+    Ids are made anew after Redis lost its data; with time and text in the name too, an old event
+    does not stand in the way of a new one.
+    """
+    identity = "\0".join((uid, notice_id, notice["at"], notice["message"]))
+    mark = hashlib.sha256(identity.encode()).hexdigest()[:MARK_LENGTH]
+    room = LONGEST_NAME - MARK_LENGTH - 1
+    return f"{ref.name[:room].rstrip('-.')}.{mark}"
 
 
 def _shortened(message: str) -> str:
-    return message if len(message) <= LONGEST_MESSAGE else message[: LONGEST_MESSAGE - 1] + "…"
+    """`message`, or as much of it as an event holds."""
+    data = message.encode()
+    if len(data) <= LONGEST_MESSAGE:
+        return message
+    return data[: LONGEST_MESSAGE - len(_CUT.encode())].decode(errors="ignore") + _CUT

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final, TypedDict
 
 from clients.kube import Object
-from config import providers, support, validation
+from config import derived, providers, support, validation
 from config.canary import Canary
 from config.refs import CanaryRef
 from config.setting_groups import CanarySettings
@@ -43,11 +44,14 @@ class Policy:
 
     default_provider: str = providers.ISTIO
     block_cross_namespace_refs: bool = False
+    shortest_interval: timedelta = derived.MIN_INTERVAL
 
     @classmethod
     def of(cls, settings: CanarySettings) -> Policy:
         """The policy that the settings describe."""
-        return cls(settings.mesh_provider, settings.no_cross_namespace_refs)
+        return cls(
+            settings.mesh_provider, settings.no_cross_namespace_refs, settings.interval_floor
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ def admit(raw: Object, policy: Policy) -> Admission:
         canary = validation.load_canary(
             raw, block_cross_namespace_refs=policy.block_cross_namespace_refs
         )
-        found = (*_unsupported(canary, policy), *_hints(canary))
+        found = (*_unsupported(canary, policy), *_hints(canary, policy))
     except validation.InvalidSpec as invalid:
         return Admission(None, tuple(_invalid(str(problem)) for problem in invalid.problems))
     except providers.UnknownProvider as unknown:
@@ -96,8 +100,8 @@ def _unsupported(canary: Canary, policy: Policy) -> Iterator[Found]:
         yield Found(reason=NOT_CARRIED_OUT, message=str(field), blocking=field.blocking)
 
 
-def _hints(canary: Canary) -> Iterator[Found]:
-    for hint in validation.warnings(canary):
+def _hints(canary: Canary, policy: Policy) -> Iterator[Found]:
+    for hint in validation.warnings(canary, policy.shortest_interval):
         reason = DEPRECATED if "is deprecated" in hint.message else SUSPICIOUS
         yield Found(reason=reason, message=str(hint), blocking=False)
 

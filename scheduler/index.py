@@ -88,19 +88,18 @@ class Index:
         if place is None or kind is WatchType.BOOKMARK:
             return {}
         if resource == resources.CANARIES:
-            ref = projections.ref(place)
-            return self._forget(ref) if kind is WatchType.DELETED else self._see(ref, raw)
+            return self._meet({place: None if kind is WatchType.DELETED else raw})
         return self._keep(place, None if kind is WatchType.DELETED else raw)
 
     def replace(self, resource: Resource, items: Iterable[Any]) -> Changes:
         """The changes that a complete list makes: what is not in it is gone, told or not."""
-        changes: Changes = {}
         listed = {place: raw for raw in items if (place := projections.place(resource, raw))}
-        for place in self._known(resource) - listed.keys():
-            gone = {"metadata": {"namespace": place.namespace, "name": place.name}}
-            _merge(changes, self.apply(resource, WatchType.DELETED, gone))
-        for raw in listed.values():
-            _merge(changes, self.apply(resource, WatchType.MODIFIED, raw))
+        present = {**dict.fromkeys(self._known(resource)), **listed}
+        if resource == resources.CANARIES:
+            return self._meet(present)
+        changes: Changes = {}
+        for place, raw in present.items():
+            _merge(changes, self._keep(place, raw))
         return changes
 
     def adopt(self, ref: CanaryRef, raw: Any) -> Changes:
@@ -119,7 +118,7 @@ class Index:
         good = projections.manifest(raw, canary, self._policy.default_provider)
         if entry.good is not None and entry.good.generation >= good.generation:
             return {}
-        return self._set(ref, replace(entry, good=good))
+        return self._set({ref: replace(entry, good=good)})
 
     # --- what is known
 
@@ -154,15 +153,27 @@ class Index:
 
     # --- canaries
 
-    def _see(self, ref: CanaryRef, raw: Object) -> Changes:
-        entry = self._entries.get(ref)
-        bare, status = projections.bare_canary(raw), projections.status(raw)
-        if entry is not None and entry.bare == bare:
-            if entry.status == status:
-                return {}
-            self._entries[ref] = replace(entry, status=status)
-            return {ref: {projections.STATUS: status}}
-        return self._set(ref, self._entry(entry, bare, status))
+    def _meet(self, seen: Mapping[Place, Object | None]) -> Changes:
+        """The changes by Canary objects as they are now, None for those that are gone.
+
+        All together: whoever is listed first must not pass for the owner of its target.
+        """
+        changes: Changes = {}
+        entries: dict[CanaryRef, Entry | None] = {}
+        for place, raw in seen.items():
+            ref = projections.ref(place)
+            before = self._entries.get(ref)
+            if raw is None:
+                entries.update({ref: None} if before else {})
+                continue
+            bare, status = projections.bare_canary(raw), projections.status(raw)
+            if before is None or before.bare != bare:
+                entries[ref] = self._entry(before, bare, status)
+            elif before.status != status:
+                self._entries[ref] = replace(before, status=status)
+                changes[ref] = {projections.STATUS: status}
+        _merge(changes, self._set(entries))
+        return changes
 
     def _entry(self, before: Entry | None, bare: Object, status: Projection | None) -> Entry:
         judged = admission.admit(bare, self._policy)
@@ -177,16 +188,14 @@ class Index:
         same = before is not None and before.uid == entry.uid
         return replace(entry, good=before.good) if before and same else entry
 
-    def _forget(self, ref: CanaryRef) -> Changes:
-        return self._set(ref, None) if ref in self._entries else {}
-
-    def _set(self, ref: CanaryRef, entry: Entry | None) -> Changes:
-        """The changes, of this canary and of those that want the same target, now or before."""
-        before = self._entries.get(ref)
-        targets = {each.target for each in (before, entry) if each and each.target}
-        touched = {ref}.union(*(self._wanted[target] for target in targets))
+    def _set(self, entries: Mapping[CanaryRef, Entry | None]) -> Changes:
+        """The changes, of these canaries and of those that want their targets, now or before."""
+        both = [*map(self._entries.get, entries), *entries.values()]
+        targets = {each.target for each in both if each and each.target}
+        touched = set(entries).union(*(self._wanted.get(target, ()) for target in targets))
         worlds = {each: self.world(each) for each in touched}
-        self._exchange(ref, entry)
+        for ref, entry in entries.items():
+            self._exchange(ref, entry)
         for target in targets:
             self._settle(target)
         return dict(self._differences(worlds))

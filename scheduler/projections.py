@@ -160,6 +160,4 @@ def _places(canary: Canary, default_provider: str) -> dict[str, Place]:
         PRIMARY: names.primary_workload(canary),
     }
     plural = resources.DEPLOYMENTS.plural
-    return found | {
-        role: Place(plural, canary.namespace, name) for role, name in workloads.items()
-    }
+    return found | {role: Place(plural, canary.namespace, name) for role, name in workloads.items()}

@@ -30,6 +30,11 @@ RETRY: Final = 1.0
 """Seconds before storing is tried again."""
 
 
+def a_while() -> timedelta:
+    """How long the next watch is to last; see `clients.kube.watch_timeout`."""
+    return watch_timeout(random.random)
+
+
 @runtime_checkable
 class Closable(Protocol):
     """A watcher whose watches can be ended from outside."""
@@ -50,7 +55,7 @@ class WatchSide:
         clock: Clock,
         *,
         namespace: str | None = None,
-        timeout: Callable[[], timedelta] = lambda: watch_timeout(random.random),
+        timeout: Callable[[], timedelta] = a_while,
     ) -> None:
         """`timeout` is how long a watch lasts before it is begun anew."""
         self._watcher = watcher
@@ -134,7 +139,7 @@ class WatchSide:
         try:
             self._publisher.step()
         except (errors.ClientError, NotLeading) as error:
-            if not self._trouble:
+            if not (self._trouble or stop.is_set()):
                 log.warning("not storing what is watched", extra={"error": str(error)})
             self._trouble = True
             stop.wait(RETRY)

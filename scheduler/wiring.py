@@ -21,7 +21,7 @@ from scheduler.backlog import Backlog
 from scheduler.index import Index
 from scheduler.loop import Loop
 from scheduler.publisher import Publisher
-from scheduler.watching import WatchSide
+from scheduler.watching import WatchSide, a_while
 from tasks.dispatch import Dispatcher
 
 
@@ -51,7 +51,7 @@ def assemble(
     doors: Doors,
     *,
     holder: str | None = None,
-    timeout: Callable[[], timedelta] | None = None,
+    timeout: Callable[[], timedelta] = a_while,
 ) -> Loop:
     """The beat over `doors`; `holder` names it in the lease, uniquely."""
 
@@ -72,9 +72,13 @@ def watch_side(
     settings: Settings,
     doors: Doors,
     leads: Callable[[], bool],
-    timeout: Callable[[], timedelta] | None = None,
+    timeout: Callable[[], timedelta] = a_while,
+    kind: type[WatchSide] = WatchSide,
 ) -> WatchSide:
-    """A watch side that writes while `leads` says so; `timeout` is how long each watch lasts."""
+    """A watch side that writes while `leads` says so; `timeout` is how long each watch lasts.
+
+    `kind` is WatchSide or a subclass: simulations run theirs without threads.
+    """
     namespace = settings.kubernetes.namespace
     backlog = Backlog(Index(Policy.of(settings.canaries), settings.canaries.selector_labels))
     publisher = Publisher(
@@ -86,10 +90,9 @@ def watch_side(
         resync=settings.scheduler.resync_interval,
         namespace=namespace,
     )
-    watcher, clock = doors.watcher(), doors.clock
-    if timeout is None:
-        return WatchSide(watcher, backlog, publisher, clock, namespace=namespace)
-    return WatchSide(watcher, backlog, publisher, clock, namespace=namespace, timeout=timeout)
+    return kind(
+        doors.watcher(), backlog, publisher, doors.clock, namespace=namespace, timeout=timeout
+    )
 
 
 def open_doors(settings: Settings, dispatcher: Dispatcher) -> Doors:

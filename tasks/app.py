@@ -7,7 +7,7 @@ from typing import Any
 from celery import Celery
 
 from config.settings import Settings
-from tasks import queues
+from tasks import queues, results
 
 RESULT_SECONDS = 3600
 """How long the answers of hooks are kept for their conclusion; far beyond any hook's timeout."""
@@ -16,7 +16,7 @@ RESULT_SECONDS = 3600
 def make_app(settings: Settings) -> Celery:
     """The application for `settings`; makes no connection before the first message."""
     broker = settings.redis.queue_url()
-    app = Celery("coalmine", broker=broker, backend=broker, set_as_current=True)
+    app = Celery("coalmine", broker=broker, backend=results.SCHEME + broker, set_as_current=True)
     app.conf.update(configuration(settings))
     return app
 

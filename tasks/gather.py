@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -17,7 +17,7 @@ from config.refs import CanaryRef
 from config.traffic import TrafficSplit
 from routing import registry
 from routing.router import UnreadableRoute
-from workloads import readiness
+from workloads import adoption, deployment, readiness
 
 World = Mapping[str, Any]
 
@@ -32,6 +32,8 @@ class Defaults:
     provider: str
     metrics_server: str
     interval_floor: timedelta
+    selector_labels: tuple[str, ...] = ()
+    """Candidate selector labels, for what is said about a target that has none of them."""
 
 
 def observe(ref: CanaryRef, snapshot: Snapshot, defaults: Defaults) -> Observation | None:
@@ -52,10 +54,10 @@ def observe(ref: CanaryRef, snapshot: Snapshot, defaults: Defaults) -> Observati
         threshold=derived.threshold(canary) if canary else 1,
         deleting=admission["deleting"],
         claimed=admission["claimed_by"] is not None,
-        problems=_problems(canary, world),
+        problems=_problems(canary, world, defaults),
         version=snapshot.version,
         state=_state(snapshot, uid),
-        confirmed=confirmed(snapshot.confirmed, uid),
+        confirmed=confirmed(snapshot.confirmed, uid, world),
         target=_workload(canary, world.get("target"), snapshot.now, primary=False),
         primary=_workload(canary, world.get("primary"), snapshot.now, primary=True),
         in_force=_in_force(canary, world, defaults.provider),
@@ -69,8 +71,12 @@ def accepted(world: World) -> Canary | None:
     return None if raw is None else validation.load_canary(raw)
 
 
-def confirmed(fields: Mapping[str, str], uid: str) -> Confirmed:
-    """What was brought about for the Canary object `uid`; nothing for another one."""
+def confirmed(fields: Mapping[str, str], uid: str, world: World | None = None) -> Confirmed:
+    """What was brought about for the Canary object `uid`; nothing for another one.
+
+    Generations count for the objects in `world` only: one that was deleted and made anew counts
+    from 1 again.
+    """
     if fields.get("uid") != uid:
         return Confirmed()
     at = fields.get("route_at")
@@ -78,11 +84,24 @@ def confirmed(fields: Mapping[str, str], uid: str) -> Confirmed:
         route_seq=int(fields.get("route_seq", 0)),
         route_at=datetime.fromisoformat(at) if at else None,
         workload_seq=int(fields.get("workload_seq", 0)),
-        target_generation=int(fields.get("target_generation", 0)),
-        primary_generation=int(fields.get("primary_generation", 0)),
+        target_generation=_generation(fields, "target", world or {}),
+        primary_generation=_generation(fields, "primary", world or {}),
         report_version=int(fields.get("report_version", 0)),
         trouble="\n".join(filter(None, map(fields.get, TROUBLES))),
     )
+
+
+def trouble(fields: Mapping[str, str], uid: str, writer: str) -> str:
+    """What the `writer` ("route", "workload") said last that keeps it from finishing."""
+    return fields.get(f"{writer}_trouble", "") if fields.get("uid") == uid else ""
+
+
+def _generation(fields: Mapping[str, str], role: str, world: World) -> int:
+    """The generation that our last write of the object in `role` made."""
+    written, seen = fields.get(f"{role}_uid"), world.get(role)
+    if written and seen and seen["uid"] != written:
+        return 0
+    return int(fields.get(f"{role}_generation", 0))
 
 
 def _state(snapshot: Snapshot, uid: str) -> RolloutState | None:
@@ -92,32 +111,41 @@ def _state(snapshot: Snapshot, uid: str) -> RolloutState | None:
     return states.from_json(snapshot.state)
 
 
-def _problems(canary: Canary | None, world: World) -> tuple[Problem, ...]:
-    """What is wrong with the manifest, and a missing target, which no manifest check can see."""
+def _problems(canary: Canary | None, world: World, defaults: Defaults) -> tuple[Problem, ...]:
+    """What is wrong with the manifest, and what no check of a manifest alone can see."""
     found = tuple(Problem(**problem) for problem in world["admission"]["problems"])
     if canary is None:
         return found
-    view = world.get("target")
-    if view is not None:
-        return (*found, *_unlabelled(view))
+    target, primary = world.get("target"), world.get("primary")
+    if target is None:
+        return (*found, _absent(canary))
+    return (*found, *_unlabelled(target, defaults), *_foreign(canary, primary, target))
+
+
+def _absent(canary: Canary) -> Problem:
+    """A target that does not exist, or not yet."""
     target = canary.spec.target_ref
     message = (
         f"spec.targetRef.name: Invalid value: {target.name!r}: {target.kind.lower()} "
         f"{target.name}.{canary.namespace} not found; allowed is the name of an existing "
         f"{target.kind} in namespace {canary.namespace}"
     )
-    return (*found, Problem("TargetNotFound", message, blocking=False))
+    return Problem("TargetNotFound", message, blocking=False)
 
 
-def _unlabelled(view: World) -> tuple[Problem, ...]:
+def _unlabelled(target: World, defaults: Defaults) -> Iterator[Problem]:
     """A target whose pods cannot be told from the primary's."""
-    if view["selectorLabel"] is not None:
-        return ()
-    message = (
-        f"getSelectorLabel failed: deployment {view['name']}.{view['namespace']} "
-        "spec.selector.matchLabels must contain one of the configured --selector-labels"
-    )
-    return (Problem("NoSelectorLabel", message, blocking=True),)
+    if target["selectorLabel"] is None:
+        keys = defaults.selector_labels or ("the configured --selector-labels",)
+        error = deployment.NoSelectorLabel(target["name"], target["namespace"], keys)
+        yield Problem("NoSelectorLabel", str(error), blocking=True)
+
+
+def _foreign(canary: Canary, primary: World | None, target: World) -> Iterator[Problem]:
+    """A Deployment that has the name of the primary and is none of ours."""
+    objection = adoption.objection(canary, primary, target) if primary else ""
+    if objection:
+        yield Problem("PrimaryConflict", objection, blocking=True)
 
 
 def _workload(
@@ -156,5 +184,3 @@ def _status(status: World | None) -> PastStatus | None:
         promoted=status.get("lastPromotedSpec") or "",
         version=int(status.get("stateVersion") or 0),
     )
-
-

@@ -70,6 +70,8 @@ class Answers:
 
 
 def _ref(message: Mapping[str, Any]) -> CanaryRef:
+    if not isinstance(message, Mapping):
+        raise UnreadableMessage(f"message {message!r:.200}; allowed: a JSON object")
     if message.get("v") != VERSION:
         raise UnreadableMessage(f"message version {message.get('v')!r}; allowed: {VERSION}")
     try:

@@ -60,8 +60,9 @@ class CeleryDispatcher:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Raises Transient for whatever a broker that is away makes of a message."""
+    """Raises Transient for whatever a broker or result store that is away makes of a message."""
     try:
-        yield
+        with errors.translated("publishing"):
+            yield
     except OperationalError as error:
         raise errors.Transient(f"publishing: {error}") from error

@@ -15,7 +15,7 @@ from clients.records import Snapshot, Work
 from clients.store import Store
 from config.refs import CanaryRef
 from notify import kubernetes_events
-from tasks import gather
+from tasks import gather, working
 
 log = logging.getLogger(__name__)
 
@@ -32,15 +32,9 @@ class Reporter:
 
     def project(self, ref: CanaryRef) -> None:
         """Shows the state of `ref` as it is by now, and again while it changes."""
-        again = True
-        while again:
-            begun = self._store.begin(ref, Work.REPORT, LEASE)
-            if begun is None:
-                return
-            try:
-                self._show(ref, begun.snapshot)
-            finally:
-                again = self._store.finish(ref, Work.REPORT, begun.token)
+        working.under_lease(
+            self._store, ref, Work.REPORT, LEASE, lambda seen: self._show(ref, seen)
+        )
 
     def _show(self, ref: CanaryRef, snapshot: Snapshot) -> None:
         admission = snapshot.world.get("admission")
@@ -49,17 +43,24 @@ class Reporter:
         uid = admission["uid"]
         if snapshot.state["uid"] != uid:
             return
+        shown = self._status_shown(ref, snapshot)
+        if self._told(ref, uid) and shown:
+            fields = {"report_version": str(snapshot.version)}
+            self._store.confirm(ref, uid, fields, wake=False)
+
+    def _status_shown(self, ref: CanaryRef, snapshot: Snapshot) -> bool:
+        """Whether the status says what it should; a refusal keeps no event from being told."""
         try:
             self._write_status(ref, snapshot)
-            self._tell(ref, uid)
-        except (errors.NotFound, errors.Conflict):
-            log.info("canary is gone, or another one by now", extra={"canary": f"{ref.name}.{ref.namespace}"})
-            return
+        except (errors.NotFound, errors.Conflict) as gone:
+            extra = {"canary": _named(ref), "error": gone.message}
+            log.info("canary is gone, or another one by now", extra=extra)
         except errors.Permanent as refused:
-            extra = {"canary": f"{ref.name}.{ref.namespace}", "error": refused.message}
-            log.warning("report refused", extra=extra)
-            return
-        self._store.confirm(ref, uid, {"report_version": str(snapshot.version)}, wake=False)
+            extra = {"canary": _named(ref), "error": refused.message}
+            log.warning("status refused", extra=extra)
+        else:
+            return True
+        return False
 
     def _write_status(self, ref: CanaryRef, snapshot: Snapshot) -> None:
         """One patch, and none when the status says it all already."""
@@ -79,12 +80,26 @@ class Reporter:
         )
         self._store.put_world(ref, {"status": written.get("status") or {}})
 
-    def _tell(self, ref: CanaryRef, uid: str) -> None:
-        """Delivers the waiting notices in order; each is dropped once it is delivered."""
+    def _told(self, ref: CanaryRef, uid: str) -> bool:
+        """Whether all waiting notices are delivered, in order; each is dropped once it is.
+
+        One that is refused is dropped as well, or it would hold up all that follow for ever; its
+        text was logged when it was decided. Not so where there is no namespace to put events in.
+        """
         for notice in self._store.notices(ref):
             body = kubernetes_events.event(ref, uid, notice.id, notice.body)
             try:
                 self._kube.create(resources.EVENTS, ref.namespace, body)
             except errors.AlreadyExists:
                 log.debug("event was delivered already", extra={"notice": notice.id})
+            except errors.NotFound:
+                return False
+            except errors.Permanent as refused:
+                extra = {"canary": _named(ref), "error": refused.message, "notice": notice.id}
+                log.warning("event refused", extra=extra)
             self._store.drop_notices(ref, [notice.id])
+        return True
+
+
+def _named(ref: CanaryRef) -> str:
+    return f"{ref.name}.{ref.namespace}"

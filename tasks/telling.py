@@ -13,13 +13,16 @@ _LEVELS: Final = {"Normal": logging.INFO, "Warning": logging.WARNING}
 
 
 def notice(seen: Observation, event: Event) -> dict[str, Any]:
-    """`event` as it waits for delivery; `at` is the moment of the decision."""
-    return {"type": event.type, "message": event.message, "at": seen.now.isoformat()}
+    """`event` as it waits for delivery; `at` is the moment of the decision, `uid` whom it is about."""
+    return {
+        "type": event.type,
+        "message": event.message,
+        "at": seen.now.isoformat(),
+        "uid": seen.uid,
+    }
 
 
-def log_decision(
-    log: logging.Logger, seen: Observation, decision: Decision, version: int
-) -> None:
+def log_decision(log: logging.Logger, seen: Observation, decision: Decision, version: int) -> None:
     """One line per event, with its text as the message, as scripts expect; else one line."""
     extra = {
         "canary": f"{seen.ref.name}.{seen.ref.namespace}",

@@ -15,7 +15,7 @@ from clients.store import Store
 from config.refs import CanaryRef
 from routing import outcome
 from routing.apply import Applier
-from tasks import gather
+from tasks import gather, working
 
 log = logging.getLogger(__name__)
 
@@ -33,15 +33,9 @@ class Traffic:
 
     def apply(self, ref: CanaryRef) -> None:
         """Brings about what the state of `ref` wants by now, and again while it changes."""
-        again = True
-        while again:
-            begun = self._store.begin(ref, Work.ROUTE, LEASE)
-            if begun is None:
-                return
-            try:
-                self._bring_about(ref, begun.snapshot)
-            finally:
-                again = self._store.finish(ref, Work.ROUTE, begun.token)
+        working.under_lease(
+            self._store, ref, Work.ROUTE, LEASE, lambda seen: self._bring_about(ref, seen)
+        )
 
     def _bring_about(self, ref: CanaryRef, snapshot: Snapshot) -> None:
         admission = snapshot.world.get("admission")
@@ -59,8 +53,7 @@ class Traffic:
             superseded=lambda: self._newer(ref, state),
         )
         self._remember(ref, result)
-        first = gather.confirmed(snapshot.confirmed, state.uid).route_seq < state.route.seq
-        self._confirm(ref, state, result, first=first)
+        self._confirm(ref, state, result, snapshot.confirmed)
 
     def _newer(self, ref: CanaryRef, state: RolloutState) -> bool:
         """Whether the traffic of `ref` is meant to be something else by now."""
@@ -76,27 +69,33 @@ class Traffic:
             self._store.put_world(ref, {role: _bare(item) for role, item in known.items()})
 
     def _confirm(
-        self, ref: CanaryRef, state: RolloutState, result: outcome.Outcome, *, first: bool
+        self,
+        ref: CanaryRef,
+        state: RolloutState,
+        result: outcome.Outcome,
+        before: Mapping[str, str],
     ) -> None:
-        """Tells the rollout; `first` says that this intent was not in force before, so that later
-        applications, which only mend drift, do not count as news.
+        """Tells the rollout, and wakes it for news only; `before` is what was confirmed before.
+
+        An intent that was in force before is no news: later applications only mend drift. Nor is
+        a trouble that was told: the rollout asks again by itself.
         """
+        first = gather.confirmed(before, state.uid).route_seq < state.route.seq
+        now = self._store.now()
         match result:
             case outcome.Applied() | outcome.Unchanged():
-                now = self._store.now()
-                fields = {"route_seq": str(state.route.seq), "route_trouble": ""}
                 wake = first and effects.awaits_route(state, now)
                 at = _in_force(state, now) if first else {}
-                self._store.confirm(ref, state.uid, {**fields, **at}, wake=wake)
+                fields = {"route_seq": str(state.route.seq), **at, "route_trouble": ""}
+                self._store.confirm(ref, state.uid, fields, wake=wake)
             case outcome.Superseded():
                 log.info("route superseded", extra={"canary": _named(ref)})
             case outcome.Rejected(message=message, retriable=retriable, split_in_force=in_force):
                 extra = {"canary": _named(ref), "error": message, "retriable": retriable}
                 log.warning("route not applied", extra=extra)
-                fields = _in_force(state, self._store.now()) if in_force and first else {}
-                self._store.confirm(
-                    ref, state.uid, {**fields, "route_trouble": message}, wake=first
-                )
+                fields = _in_force(state, now) if in_force and first else {}
+                news = bool(fields) or message != gather.trouble(before, state.uid, "route")
+                self._store.confirm(ref, state.uid, {**fields, "route_trouble": message}, wake=news)
 
 
 def _in_force(state: RolloutState, now: datetime) -> dict[str, str]:

@@ -110,7 +110,9 @@ def open_doors(settings: Settings, role: str, dispatcher: Dispatcher) -> Doors:
     clock = SystemClock()
     kubernetes = settings.kubernetes
     kubeconfig = Path(kubernetes.kubeconfig) if kubernetes.kubeconfig else None
-    limits = KubeLimits(qps=kubernetes.qps, burst=kubernetes.burst)
+    limits = KubeLimits(
+        read=kubernetes.request_timeout, qps=kubernetes.qps, burst=kubernetes.burst
+    )
     return Doors(
         store=connect_store(settings.redis),
         kube=kube_connect.connect(role=role, kubeconfig=kubeconfig, limits=limits, clock=clock),

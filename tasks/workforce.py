@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection, Mapping
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from analysis import state as states
+from analysis.state import RolloutState
 from clients.records import Snapshot, Work
 from clients.store import Store
 from config.refs import CanaryRef
-from tasks import gather
-from workloads.converge import Converged, Converger, Rejected, Result, Superseded, Views
+from tasks import gather, working
+from workloads.converge import Converger
+from workloads.outcome import Converged, Rejected, Result, Superseded, View, Views
 
 log = logging.getLogger(__name__)
 
@@ -28,15 +31,9 @@ class Workforce:
 
     def converge(self, ref: CanaryRef) -> None:
         """Brings about what the state of `ref` wants by now, and again while it changes."""
-        again = True
-        while again:
-            begun = self._store.begin(ref, Work.WORKLOAD, LEASE)
-            if begun is None:
-                return
-            try:
-                self._bring_about(ref, begun.snapshot)
-            finally:
-                again = self._store.finish(ref, Work.WORKLOAD, begun.token)
+        working.under_lease(
+            self._store, ref, Work.WORKLOAD, LEASE, lambda seen: self._bring_about(ref, seen)
+        )
 
     def _bring_about(self, ref: CanaryRef, snapshot: Snapshot) -> None:
         admission = snapshot.world.get("admission")
@@ -46,34 +43,63 @@ class Workforce:
         canary = gather.accepted(snapshot.world)
         if canary is None or state.uid != admission["uid"] or state.workload.seq == 0:
             return
-        known = gather.confirmed(snapshot.confirmed, state.uid)
+        known = gather.confirmed(snapshot.confirmed, state.uid, snapshot.world)
         views = Views(
             target=snapshot.world.get("target"),
             primary=snapshot.world.get("primary"),
             target_generation=known.target_generation,
             primary_generation=known.primary_generation,
         )
-        self._confirm(ref, state, self._converger.converge(canary, state.workload, views))
+        result = self._converger.converge(canary, state.workload, views)
+        self._confirm(ref, state, result, snapshot)
 
     def _confirm(
-        self, ref: CanaryRef, state: states.RolloutState, result: Result
+        self, ref: CanaryRef, state: RolloutState, result: Result, snapshot: Snapshot
     ) -> None:
+        """Tells the rollout, and wakes it for news only: it asks again while nothing is new."""
         extra = {"canary": f"{ref.name}.{ref.namespace}"}
         match result:
             case Converged():
-                self._store.put_world(ref, result.views())
+                views = result.views()
+                self._remember(ref, views)
+                first = gather.confirmed(snapshot.confirmed, state.uid).workload_seq
+                news = bool(views) or first < state.workload.seq
                 fields = {"workload_seq": str(state.workload.seq), "workload_trouble": ""}
-                fields |= {
-                    f"{role}_generation": str(view["generation"])
-                    for role, view in result.views().items()
-                }
-                self._store.confirm(ref, state.uid, fields, wake=True)
-            case Superseded(message=message):
+                self._store.confirm(ref, state.uid, fields | _made(views), wake=news)
+            case Superseded(message=message, target=target):
                 log.info("promotion superseded", extra={**extra, "error": message})
-                self._store.poke(ref)
+                self._remember(ref, {"target": target}, wake={"target"})
             case Rejected(message=message, retriable=retriable):
                 log.warning(
                     "workloads not as intended",
                     extra={**extra, "error": message, "retriable": retriable},
                 )
-                self._store.confirm(ref, state.uid, {"workload_trouble": message}, wake=True)
+                news = message != gather.trouble(snapshot.confirmed, state.uid, "workload")
+                self._store.confirm(ref, state.uid, {"workload_trouble": message}, wake=news)
+
+    def _remember(
+        self, ref: CanaryRef, views: Mapping[str, View], wake: Collection[str] = ()
+    ) -> None:
+        """Keeps what was just written or read, ahead of the watch that will say the same.
+
+        Not where the watch has said it already: what it knows may be newer, and it does not
+        repeat itself.
+        """
+        world = self._store.read(ref).world if views else {}
+        news = {role: view for role, view in views.items() if _is_newer(view, world.get(role))}
+        if news:
+            self._store.put_world(ref, news, wake)
+
+
+def _is_newer(view: View, known: Mapping[str, Any] | None) -> bool:
+    same = known is not None and known["uid"] == view["uid"]
+    return not same or known is None or known["generation"] < view["generation"]
+
+
+def _made(views: Mapping[str, View]) -> dict[str, str]:
+    """Which generation of which object our writes have made."""
+    return {
+        f"{role}_{key}": str(view[key])
+        for role, view in views.items()
+        for key in ("generation", "uid")
+    }

@@ -1,12 +1,13 @@
 """Brings the workloads of a canary to what was decided: creates, promotes, scales. Idempotent.
 
-The only writer of Deployments. Reads live objects only for what it is about to copy.
+The only writer of Deployments. Reads live objects only for what it is about to copy, and what it
+was not told or was told too early.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from clients import errors, resources
@@ -14,67 +15,22 @@ from clients.kube import Kube, PatchKind
 from config import names
 from config.canary import Canary
 from config.scaling import CanaryScale, WorkloadIntent
-from workloads import deployment, primary
+from workloads import adoption, deployment, primary
+from workloads.outcome import Converged, Rejected, Result, Superseded, View, Views
 from workloads.primary import Copying
 
 Object = Mapping[str, Any]
-View = Mapping[str, Any]
 
 ATTEMPTS: Final = 5
-"""Times a write is computed anew after a conflict; the lifecycle reference's number."""
-
-
-@dataclass(frozen=True, slots=True)
-class Views:
-    """The workloads as last seen, and the generations that our own last writes made.
-
-    A view that shows an older generation than ours is not to be trusted.
-    """
-
-    target: View | None
-    primary: View | None
-    target_generation: int = 0
-    primary_generation: int = 0
-
-    @property
-    def target_is_current(self) -> bool:
-        """Whether the view of the target shows our own last write to it."""
-        return self.target is not None and self.target["generation"] >= self.target_generation
-
-
-@dataclass(frozen=True, slots=True)
-class Converged:
-    """All is as intended; the views of what had to be written or read live, None for nothing."""
-
-    target: View | None = None
-    primary: View | None = None
-
-    def views(self) -> dict[str, View]:
-        """The new views by role, for whoever keeps what was last seen."""
-        found = {"target": self.target, "primary": self.primary}
-        return {role: view for role, view in found.items() if view is not None}
-
-
-@dataclass(frozen=True, slots=True)
-class Superseded:
-    """The target no longer holds the revision that was to be promoted; nothing was copied."""
-
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """The API server refused; `retriable` says whether asking again can help."""
-
-    message: str
-    retriable: bool
-
-
-Result = Converged | Superseded | Rejected
+"""Times a promotion is computed anew after a conflict; the lifecycle reference's number."""
 
 
 class _Superseded(Exception):
-    """Ends a promotion whose revision is gone."""
+    """Ends a promotion whose revision is gone; carries the target as it is now."""
+
+    def __init__(self, message: str, target: View) -> None:
+        super().__init__(message)
+        self.target = target
 
 
 class Converger:
@@ -86,94 +42,132 @@ class Converger:
         self._new_id = new_id
 
     def converge(self, canary: Canary, intent: WorkloadIntent, views: Views) -> Result:
-        """What came of bringing about `intent`."""
+        """What came of bringing about `intent`; the primary first, then the scale."""
         try:
-            written = self._primary(canary, intent, views.primary)
-            scaled = self._scale(canary, intent, views)
+            written = self._primary(canary, intent, views)
+            scaled = self._scale(canary, intent, views, written or views.primary)
         except _Superseded as gone:
-            return Superseded(str(gone))
+            return Superseded(str(gone), gone.target)
         except errors.ClientError as refused:
-            return Rejected(str(refused), not isinstance(refused, errors.Permanent))
-        return Converged(
-            target=self._view(scaled) if scaled else None,
-            primary=self._view(written) if written else None,
-        )
+            return Rejected(refused.message, not isinstance(refused, errors.Permanent))
+        return Converged(target=scaled, primary=written)
 
-    def _primary(self, canary: Canary, intent: WorkloadIntent, view: View | None) -> Object | None:
-        if view is None:
-            return self._create(canary, intent)
-        if not intent.promote or view["revision"] == intent.promote:
+    # --- the primary
+
+    def _primary(self, canary: Canary, intent: WorkloadIntent, views: Views) -> View | None:
+        if views.primary is None:
+            made = self._create(canary, intent)
+            if not intent.promote or made["revision"] == intent.promote:
+                return made
+            return self._promote(canary, intent.promote)
+        _refuse(adoption.objection(canary, views.primary, views.target))
+        held = (views.current_primary or {}).get("revision")
+        if not intent.promote or held == intent.promote:
             return None
         return self._promote(canary, intent.promote)
 
-    def _create(self, canary: Canary, intent: WorkloadIntent) -> Object:
+    def _create(self, canary: Canary, intent: WorkloadIntent) -> View:
         """The primary made from the target; one that exists already is kept.
 
         Once a revision was promoted, no other becomes a primary by way of a lost one.
         """
         target = self._read(canary, canary.spec.target_ref.name)
-        held = self._view(target)["revision"]
-        if intent.base and held not in (intent.base, intent.promote):
-            raise _Superseded(f"the target holds revision {held}, the primary had {intent.base}")
+        self._refuse_unseen(canary, intent, self._view(target))
         label = self._label(target)
-        body = primary.create(canary, target, label, self._copying, self._new_id())
-        try:
-            return self._kube.create(resources.DEPLOYMENTS, canary.namespace, body)
-        except errors.AlreadyExists:
-            return self._read(canary, names.primary_workload(canary))
+        body = primary.create(canary, target, label, self._copying, pod_id=self._new_id())
+        name = names.primary_workload(canary)
+        with _told(f"createPrimaryDeployment failed: creating {_named(canary, name)} failed"):
+            try:
+                return self._view(self._kube.create(resources.DEPLOYMENTS, canary.namespace, body))
+            except errors.AlreadyExists:
+                pass  # made by a run whose answer was lost, by an earlier canary, or by a stranger
+        found = self._view(self._read(canary, name))
+        _refuse(adoption.objection(canary, found, self._view(target)))
+        return found
 
-    def _promote(self, canary: Canary, wanted: str) -> Object | None:
-        """The primary given the revision `wanted`, which the target must still hold.
+    def _refuse_unseen(self, canary: Canary, intent: WorkloadIntent, target: View) -> None:
+        held = target["revision"]
+        if not intent.base or held in {intent.base, intent.promote}:
+            return
+        if intent.promote:
+            raise _Superseded(f"the target holds {held}, analysed was {intent.promote}", target)
+        lost = _named(canary, names.primary_workload(canary))
+        raise errors.Permanent(
+            f"{lost} is gone and cannot be made anew: {_named(canary, target['name'])} holds "
+            f"revision {held}, allowed is {intent.base}"
+        )
+
+    def _promote(self, canary: Canary, wanted: str) -> View:
+        """The primary given the revision `wanted`, anew after each conflict but the last."""
+        for _ in range(ATTEMPTS - 1):
+            with suppress(errors.Conflict):
+                return self._copy(canary, wanted)
+        return self._copy(canary, wanted)
+
+    def _copy(self, canary: Canary, wanted: str) -> View:
+        """The primary with the revision `wanted`, which the target must still hold.
 
         Target and primary are read together and written under the primary's resourceVersion, so
         what is copied is what was checked.
         """
-        for attempt in range(ATTEMPTS):
-            live = self._read(canary, names.primary_workload(canary))
-            if self._view(live)["revision"] == wanted:
-                return live
-            target = self._read(canary, canary.spec.target_ref.name)
-            held = self._view(target)["revision"]
-            if held != wanted:
-                raise _Superseded(f"the target holds revision {held}, analysed was {wanted}")
-            label = self._label(target)
-            body = primary.promote(canary, target, live, label, self._copying, self._new_id())
-            try:
-                return self._kube.replace(
-                    resources.DEPLOYMENTS, canary.namespace, names.primary_workload(canary), body
-                )
-            except errors.Conflict:
-                if attempt == ATTEMPTS - 1:
-                    raise
-        return None
+        name = names.primary_workload(canary)
+        live = self._read(canary, name)
+        if self._view(live)["revision"] == wanted:
+            return self._view(live)
+        target = self._read(canary, canary.spec.target_ref.name)
+        held = self._view(target)["revision"]
+        if held != wanted:
+            raise _Superseded(f"the target holds {held}, analysed was {wanted}", self._view(target))
+        _refuse(adoption.objection(canary, self._view(live), self._view(target)))
+        label = self._label(target)
+        pod_id = self._new_id()
+        body = primary.promote(canary, target, live, label, self._copying, pod_id=pod_id)
+        with _told(f"updating {_named(canary, name)} template spec failed"):
+            written = self._kube.replace(resources.DEPLOYMENTS, canary.namespace, name, body)
+        return self._view(written)
 
-    def _scale(self, canary: Canary, intent: WorkloadIntent, views: Views) -> Object | None:
+    # --- the scale of the target
+
+    def _scale(
+        self, canary: Canary, intent: WorkloadIntent, views: Views, made: View | None
+    ) -> View | None:
         """The target scaled as intended; a running one keeps its number of replicas."""
-        if intent.canary is CanaryScale.LEAVE or views.target is None:
+        if intent.canary is CanaryScale.LEAVE:
             return None
-        replicas = self._replicas(canary, views)
+        name = canary.spec.target_ref.name
         if intent.canary is CanaryScale.ZERO:
-            return self._set_replicas(canary, 0) if replicas else None
-        if replicas:
+            with suppress(errors.NotFound):  # what is gone has no pods
+                if self._replicas(canary, views):
+                    told = f"{_named(canary, name)} patch query error"
+                    return self._set_replicas(canary, 0, told)
             return None
-        return self._set_replicas(canary, (views.primary or {}).get("replicas") or 1)
+        if self._replicas(canary, views):
+            return None
+        wanted = (made or {}).get("replicas") or 1
+        told = f"scaling up {name}.{canary.namespace} to {wanted} failed"
+        return self._set_replicas(canary, wanted, told)
 
     def _replicas(self, canary: Canary, views: Views) -> int:
-        """The target's replicas; read live when the view is older than our own last write."""
-        view = views.target
-        if view is None or not views.target_is_current:
+        """The target's replicas; read live without a view as new as our own last write."""
+        view = views.current_target
+        if view is None:
             view = self._view(self._read(canary, canary.spec.target_ref.name))
         return int(view["replicas"])
 
-    def _set_replicas(self, canary: Canary, replicas: int) -> Object:
+    def _set_replicas(self, canary: Canary, replicas: int, told: str) -> View:
         patch = {"spec": {"replicas": replicas}}
         name = canary.spec.target_ref.name
-        return self._kube.patch(
-            resources.DEPLOYMENTS, canary.namespace, name, patch, kind=PatchKind.MERGE
-        )
+        with _told(told):
+            written = self._kube.patch(
+                resources.DEPLOYMENTS, canary.namespace, name, patch, kind=PatchKind.MERGE
+            )
+        return self._view(written)
+
+    # --- reading
 
     def _read(self, canary: Canary, name: str) -> Object:
-        return self._kube.get(resources.DEPLOYMENTS, canary.namespace, name)
+        with _told(f"{_named(canary, name)} get query error"):
+            return self._kube.get(resources.DEPLOYMENTS, canary.namespace, name)
 
     def _view(self, raw: Object) -> View:
         return deployment.project(raw, self._copying.selector_labels)
@@ -184,3 +178,23 @@ class Converger:
             return deployment.selector_label(self._view(raw), keys)
         except deployment.NoSelectorLabel as unlabelled:
             raise errors.Permanent(str(unlabelled)) from unlabelled
+
+
+def _named(canary: Canary, name: str) -> str:
+    return f"deployment {name}.{canary.namespace}"
+
+
+def _refuse(objection: str) -> None:
+    if objection:
+        raise errors.Permanent(objection)
+
+
+@contextmanager
+def _told(doing: str) -> Iterator[None]:
+    """A block whose errors begin with `doing`, in the words of Flagger's events, and keep kind."""
+    try:
+        yield
+    except errors.ClientError as refused:
+        raise type(refused)(
+            f"{doing}: {refused.message}", status=refused.status, reason=refused.reason
+        ) from refused

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypedDict
 
-from config import well_known
 from workloads import revision
 
 Object = Mapping[str, Any]
@@ -21,7 +20,7 @@ _CONDITION: Final = ("type", "status", "reason", "lastUpdateTime")
 
 
 class NoSelectorLabel(ValueError):
-    """A Deployment whose selector has none of the candidate labels: its pods cannot be told apart."""
+    """A Deployment whose pods cannot be told apart: its selector has no candidate label."""
 
     def __init__(self, name: str, namespace: str, keys: Sequence[str]) -> None:
         listed = " ".join(keys)
@@ -43,19 +42,22 @@ class Port(TypedDict):
 def project(raw: Object, keys: Sequence[str]) -> dict[str, Any]:
     """The view of a Deployment; `keys` are the candidate selector labels, in order of preference.
 
-    `selectorLabel` is `[key, value]` or None; `revision` is that of a target, and for a primary
-    that of the target it was copied from.
+    `selectorLabel` is `[key, value]` or None. `revision` is that of a target, and for a primary
+    that of the target it was copied from. `controller` is the uid of the object that controls this
+    one, empty for none. The resourceVersion is left out: no write relies on a view.
     """
     metadata, spec = raw["metadata"], raw.get("spec") or {}
     label = _selector_label(spec, keys)
     return {
         "name": metadata["name"],
         "namespace": metadata["namespace"],
-        "uid": metadata.get("uid", ""),
-        "generation": metadata.get("generation", 0),
-        "resourceVersion": metadata.get("resourceVersion", ""),
+        "uid": metadata.get("uid") or "",
+        "generation": metadata.get("generation") or 0,
+        "controller": _controller(metadata),
         "replicas": 1 if spec.get("replicas") is None else spec["replicas"],
-        "revision": _revision(metadata["name"], spec, label, keys),
+        "revision": revision.workload_revision(
+            spec.get("template") or {}, metadata["name"], label[0] if label else None, keys
+        ),
         "selectorLabel": label,
         "ports": _ports(spec),
         "status": _status(raw.get("status") or {}),
@@ -75,11 +77,9 @@ def _selector_label(spec: Object, keys: Sequence[str]) -> list[str] | None:
     return next(([key, labels[key]] for key in keys if key in labels), None)
 
 
-def _revision(name: str, spec: Object, label: list[str] | None, keys: Sequence[str]) -> str:
-    template = spec.get("template") or {}
-    if label and name.endswith(well_known.PRIMARY_SUFFIX):
-        return revision.primary_revision(template, label[0], name, keys)
-    return revision.revision_of(template)
+def _controller(metadata: Object) -> str:
+    owners = metadata.get("ownerReferences") or ()
+    return next((owner["uid"] for owner in owners if owner.get("controller")), "")
 
 
 def _ports(spec: Object) -> list[Port]:
@@ -100,7 +100,7 @@ def _ports(spec: Object) -> list[Port]:
 def _status(status: Object) -> dict[str, Any]:
     counts = {key: status.get(key) or 0 for key in _STATUS}
     conditions = [
-        {key: condition.get(key, "") for key in _CONDITION}
+        {key: condition.get(key) or "" for key in _CONDITION}
         for condition in status.get("conditions") or ()
     ]
     return {**counts, "conditions": conditions}

@@ -35,7 +35,7 @@ class Copying:
 
 
 def create(
-    canary: Canary, target: Object, label: tuple[str, str], copying: Copying, pod_id: str
+    canary: Canary, target: Object, label: tuple[str, str], copying: Copying, *, pod_id: str
 ) -> dict[str, Any]:
     """The primary Deployment of `target`, owned by `canary`; `label` tells the target's pods.
 
@@ -66,7 +66,12 @@ def create(
 
 
 def promote(
-    canary: Canary, target: Object, primary: Object, label: tuple[str, str], copying: Copying,
+    canary: Canary,
+    target: Object,
+    primary: Object,
+    label: tuple[str, str],
+    copying: Copying,
+    *,
     pod_id: str,
 ) -> dict[str, Any]:
     """`primary` with the revision of `target`, to be put under its own resourceVersion.
@@ -100,6 +105,10 @@ def _template(
     """The target's pod template as the primary's: its own label, its own spread, a fresh id."""
     metadata = template.get("metadata") or {}
     target, primary = canary.spec.target_ref.name, names.primary_workload(canary)
+
+    def rename(value: str) -> str:
+        return primary if value == target else value
+
     return {
         **template,
         "metadata": {
@@ -110,9 +119,7 @@ def _template(
                 well_known.POD_TEMPLATE_ID_ANNOTATION: pod_id,
             },
         },
-        "spec": revision.renamed(
-            template.get("spec") or {}, copying.selector_labels, target, primary
-        ),
+        "spec": revision.renamed(template.get("spec") or {}, copying.selector_labels, rename),
     }
 
 

@@ -57,8 +57,11 @@ def _missing(desired: int, status: Mapping[str, Any], percent: int) -> str:
         return f"{updated} out of {desired} new replicas have been updated"
     if present > updated:
         return f"{present - updated} old replicas are pending termination"
-    if available < _required(updated, percent):
-        return f"{available} of {updated} (readyThreshold {percent}%) updated replicas are available"
+    required = _required(updated, percent)
+    if available < required:
+        return (
+            f"{available} of {required} (readyThreshold {percent}%) updated replicas are available"
+        )
     return ""
 
 

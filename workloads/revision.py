@@ -1,20 +1,21 @@
 """What makes two pod templates the same release, and what to call that release.
 
 A revision is a digest of the raw template as the API server stores it, so it does not depend on
-any client library's idea of the fields. A primary's template is brought back to the form of its
-target first: equal revisions mean that the primary runs what the target holds.
+any client library's idea of the fields. The suffix of primaries is taken away first: equal
+revisions mean that the primary runs what the target holds.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from config import well_known
 
 Template = Mapping[str, Any]
+Rename = Callable[[str], str]
 
 LENGTH: Final = 20
 """Hex digits of a revision: 80 bits, so that two releases never look the same by accident."""
@@ -25,27 +26,36 @@ _PREFERRED: Final = "preferredDuringSchedulingIgnoredDuringExecution"
 
 
 def revision_of(template: Template) -> str:
-    """The revision of a target's pod template: `LENGTH` lower-case hex digits.
+    """The digest of a pod template: `LENGTH` lower-case hex digits.
 
-    Absent and null fields are the same; keys that are never copied to a primary do not count.
+    Absent and null fields are the same; metadata that is never copied to a primary, or never to a
+    pod, does not count.
     """
     normal = _without_nulls({**template, "metadata": _metadata(template)})
     text = json.dumps(normal, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]
 
 
-def primary_revision(template: Template, label: str, primary: str, keys: Sequence[str]) -> str:
-    """The revision of the target whose copy the primary's `template` is.
+def workload_revision(
+    template: Template, workload: str, label: str | None, keys: Collection[str]
+) -> str:
+    """The revision of a target, and of the primary copied from it: the same for both.
 
-    `label` is the key of the selector label, `primary` the primary workload's name and `keys` the
-    candidate selector labels, whose values were given the suffix of primaries.
+    `workload` is the name of either, `label` the key of its selector label and `keys` the
+    candidate selector labels. Where a copy gets the suffix of primaries, `x` and `x-primary` count
+    as the same in targets too: there a copy could not be told from an original, and a target may
+    itself be called `x-primary`.
     """
-    labels = dict(_metadata(template).get("labels", {}))
+    base = _base(workload)
+    labels = dict((template.get("metadata") or {}).get("labels") or {})
     if label in labels:
-        labels[label] = labels[label].removesuffix(well_known.PRIMARY_SUFFIX)
-    metadata = {**_metadata(template), "labels": labels}
-    target = primary.removesuffix(well_known.PRIMARY_SUFFIX)
-    spec = renamed(template.get("spec") or {}, keys, primary, target)
+        labels[label] = _base(labels[label])
+    metadata = {**(template.get("metadata") or {}), "labels": labels}
+
+    def undo(value: str) -> str:
+        return base if _base(value) == base else value
+
+    spec = renamed(template.get("spec") or {}, keys, undo)
     return revision_of({**template, "metadata": metadata, "spec": spec})
 
 
@@ -58,34 +68,37 @@ def copied(metadata: Mapping[str, str] | None) -> dict[str, str]:
     }
 
 
-def renamed(
-    spec: Mapping[str, Any], keys: Sequence[str], before: str, after: str
-) -> dict[str, Any]:
-    """The pod spec with `before` replaced by `after` where pods of a workload keep apart.
+def renamed(spec: Mapping[str, Any], keys: Collection[str], rename: Rename) -> dict[str, Any]:
+    """The pod spec with workload names passed through `rename` where pods are kept apart.
 
     That is in topology spread constraints and pod anti-affinity, for selector labels in `keys`.
     """
     result = dict(spec)
     if result.get(_SPREADS):
-        result[_SPREADS] = [
-            _with_selector(constraint, keys, before, after) for constraint in result[_SPREADS]
-        ]
+        result[_SPREADS] = [_with_selector(item, keys, rename) for item in result[_SPREADS]]
     affinity = result.get("affinity") or {}
     if affinity.get("podAntiAffinity"):
-        anti = _renamed_terms(affinity["podAntiAffinity"], keys, before, after)
+        anti = _renamed_terms(affinity["podAntiAffinity"], keys, rename)
         result["affinity"] = {**affinity, "podAntiAffinity": anti}
     return result
 
 
+def _base(name: str) -> str:
+    """`name` without the suffix of primaries, however often it is there."""
+    while name.endswith(well_known.PRIMARY_SUFFIX):
+        name = name.removesuffix(well_known.PRIMARY_SUFFIX)
+    return name
+
+
 def _renamed_terms(
-    anti: Mapping[str, Any], keys: Sequence[str], before: str, after: str
+    anti: Mapping[str, Any], keys: Collection[str], rename: Rename
 ) -> dict[str, Any]:
     result = dict(anti)
     if anti.get(_REQUIRED):
-        result[_REQUIRED] = [_with_selector(term, keys, before, after) for term in anti[_REQUIRED]]
+        result[_REQUIRED] = [_with_selector(term, keys, rename) for term in anti[_REQUIRED]]
     if anti.get(_PREFERRED):
         result[_PREFERRED] = [
-            {**item, "podAffinityTerm": _with_selector(term, keys, before, after)}
+            {**item, "podAffinityTerm": _with_selector(term, keys, rename)}
             if (term := item.get("podAffinityTerm"))
             else item
             for item in anti[_PREFERRED]
@@ -94,20 +107,16 @@ def _renamed_terms(
 
 
 def _with_selector(
-    holder: Mapping[str, Any], keys: Sequence[str], before: str, after: str
+    holder: Mapping[str, Any], keys: Collection[str], rename: Rename
 ) -> dict[str, Any]:
     selector = holder.get("labelSelector")
     if not selector:
         return dict(holder)
-
-    def rename(value: str) -> str:
-        return after if value == before else value
-
     return {**holder, "labelSelector": _renamed_selector(selector, keys, rename)}
 
 
 def _renamed_selector(
-    selector: Mapping[str, Any], keys: Sequence[str], rename: Callable[[str], str]
+    selector: Mapping[str, Any], keys: Collection[str], rename: Rename
 ) -> dict[str, Any]:
     result = dict(selector)
     if selector.get("matchLabels"):
@@ -126,9 +135,10 @@ def _renamed_selector(
 
 
 def _metadata(template: Template) -> dict[str, Any]:
-    """The metadata that counts: labels and annotations, absent when empty."""
+    """The metadata that pods get, absent when empty."""
     metadata = template.get("metadata") or {}
-    kept = {key: copied(metadata.get(key)) for key in ("labels", "annotations")}
+    kept: dict[str, Any] = {key: copied(metadata.get(key)) for key in ("labels", "annotations")}
+    kept["finalizers"] = metadata.get("finalizers")
     return {key: values for key, values in kept.items() if values}
 
 

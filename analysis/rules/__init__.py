@@ -28,6 +28,7 @@ ADMISSION: Final[tuple[Callable[[Observation], Outcome | None], ...]] = (
 RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
     Phase.NEW: (initialization.initialize,),
     Phase.INITIALIZING: (
+        resting.restore_primary,
         initialization.await_primary,
         initialization.expose,
         initialization.await_route,
@@ -45,6 +46,7 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
         progressing.reverted,
         progressing.revision_changed,
         progressing.primary_unready,
+        progressing.scaled_to_zero,
         progressing.canary_unready,
         progressing.skip_analysis,
         progressing.route_not_in_force,
@@ -58,10 +60,12 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
     Phase.PROMOTING: (
         promotion.changed_before_copy,
         promotion.await_copy,
+        resting.restore_primary,
         promotion.primary_unready,
         promotion.shift,
     ),
     Phase.FINALISING: (
+        resting.restore_primary,
         promotion.primary_unready,
         promotion.await_route,
         promotion.scale_down,
@@ -84,6 +88,7 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
     ),
     Phase.PROMOTION_FAILED: (
         resting.epilogue,
+        resting.restore_primary,
         resting.primary_recovered,
         resting.repair_primary,
         resting.at_rest,

@@ -25,7 +25,8 @@ _STALE: Final = Readiness(
     "observed deployment generation less than desired generation",
 )
 _ABSENT: Final = Readiness(ready=False, message="deployment not found")
-_AT_ZERO: Final = Readiness(ready=False, message="waiting for rollout to finish: scaled to zero")
+AT_ZERO: Final = Readiness(ready=False, message="waiting for rollout to finish: scaled to zero")
+"""What `readiness` says of a workload without replicas."""
 
 LONGEST_PAUSE_SECONDS: Final = 30
 """Between two attempts at a webhook; they double from one second up to it."""
@@ -45,7 +46,7 @@ def readiness(workload: Workload | None, written: int) -> Readiness:
     if workload.generation < written:
         return _STALE
     if workload.replicas == 0:
-        return _AT_ZERO
+        return AT_ZERO
     return workload.readiness
 
 
@@ -95,12 +96,15 @@ def ask_hooks(case: Case, kind: WebhookType, phase: Phase) -> Outcome | None:
     if asked and asked.type == kind.value and case.now < asked.deadline:
         return Rest(asked.deadline)
     deadline = case.now + max(map(_budget, calls)) + HOOK_SLACK
-    state = replace(
-        case.state, round=HookRound(case.observation.version + 1, kind.value, deadline)
-    )
-    lost = asked is not None and asked.type == kind.value
-    said = (events.hooks_lost(case.canary, kind.value),) if lost else ()
-    return Decision("HooksAsked", f"calling the {kind.value} webhooks", state, said, deadline)
+    asking = HookRound(case.observation.version + 1, kind.value, deadline)
+    state = replace(case.state, round=asking)
+    message = f"calling the {kind.value} webhooks"
+    if asked is None or asked.type != kind.value:
+        return Decision("HooksAsked", message, state, due=deadline)
+    lost = events.hooks_lost(case.canary, kind.value)
+    said = () if state.remark == lost.message else (lost,)
+    state = replace(state, remark=lost.message)
+    return Decision("HooksAskedAgain", message, state, said, deadline)
 
 
 def answers(case: Case, kind: WebhookType) -> tuple[HookResult, ...]:
@@ -141,11 +145,15 @@ def next_check(case: Case) -> datetime:
 
 
 def rollback(case: Case, reason: str, causes: tuple[Event, ...]) -> Decision:
-    """All traffic back to the primary, now; the canary is scaled down once that is in force."""
+    """All traffic back to the primary, now; the canary is scaled down once that is in force.
+
+    A copy to the primary that was not made yet is called off.
+    """
     state = case.state.moved(
         Phase.FAILED,
         case.now,
         route=case.state.routed(ALL_TO_PRIMARY),
+        workload=case.state.worked(case.state.workload.canary),
         failed_checks=0,
         iterations=0,
         check_at=None,
@@ -162,7 +170,7 @@ def fail_promotion(case: Case, cause: str) -> Decision:
         Phase.PROMOTION_FAILED,
         case.now,
         route=case.state.routed(ALL_TO_CANARY),
-        workload=case.state.worked(CanaryScale.RUNNING),
+        workload=case.state.worked(CanaryScale.RUNNING, promote=case.state.applied),
         check_at=None,
         epilogue=True,
         remark="",

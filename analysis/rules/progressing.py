@@ -66,6 +66,21 @@ def primary_unready(case: Case) -> Outcome | None:
     return moves.wait(case, event, moves.patience(primary))
 
 
+def scaled_to_zero(case: Case) -> Outcome | None:
+    """A canary that somebody else scaled to zero is scaled up again.
+
+    If it has traffic already, that goes nowhere: such a canary is rolled back.
+    """
+    ready = moves.canary_readiness(case)
+    if ready != moves.AT_ZERO or moves.await_effects(case, effects.Effect.WORKLOAD):
+        return None
+    if case.state.route.split.canary > 0:
+        event = events.canary_not_ready(case.canary, ready.message)
+        return moves.rollback(case, "ScaledToZero", (event,))
+    state = replace(case.state, workload=case.state.reworked())
+    return Decision("ScalingUp", "the canary is at zero, scaling it up again", state)
+
+
 def canary_unready(case: Case) -> Outcome | None:
     """A canary that is not ready gets no step, and is rolled back past its deadline."""
     waiting = moves.await_effects(case, effects.Effect.WORKLOAD)

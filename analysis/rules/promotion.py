@@ -14,14 +14,19 @@ from config.traffic import ALL_TO_PRIMARY, TOTAL_WEIGHT, TrafficSplit
 
 
 def changed_before_copy(case: Case) -> Outcome | None:
-    """A target that changes before it was copied is analysed, not promoted unseen."""
-    target, primary = case.observation.target, case.observation.primary
+    """A target that changes before it was copied is analysed, not promoted unseen.
+
+    One that is gone, or is set back, ends the rollout as it would under analysis.
+    """
+    primary = case.observation.primary
     copied = primary is not None and primary.revision == case.state.workload.promote
-    if copied or target is None or target.revision == case.state.workload.promote:
+    if copied or not moves.await_effects(case, effects.Effect.WORKLOAD):
         return None
-    if not moves.await_effects(case, effects.Effect.WORKLOAD):
-        return None
-    return progressing.revision_changed(case)
+    return (
+        progressing.target_gone(case)
+        or progressing.reverted(case)
+        or progressing.revision_changed(case)
+    )
 
 
 def await_copy(case: Case) -> Outcome | None:

@@ -91,9 +91,15 @@ def new_revision(case: Case) -> Outcome | None:
 
 
 def restore_primary(case: Case) -> Outcome | None:
-    """A primary that was deleted is made anew, from the revision it had and no other."""
+    """A primary that was deleted is made anew, from a revision it had or was to get and no other.
+
+    While it is being initialized it had none, and any will do.
+    """
     target, primary = case.observation.target, case.observation.primary
-    if primary is not None or target is None or target.revision != case.state.promoted:
+    known = {case.state.promoted, case.state.workload.promote}
+    if primary is not None or target is None:
+        return None
+    if case.state.promoted and target.revision not in known:
         return None
     waiting = moves.await_effects(case, effects.Effect.WORKLOAD)
     if waiting:

@@ -162,16 +162,14 @@ def create(kube: Kube, manifest: Object) -> None:
 
 def _keep(ready: Stage, console: Console) -> None:
     """Stays up until Ctrl-C, which is how it should end."""
-    kubectl = f"kubectl --kubeconfig {ready.kubeconfig}"
     lines = (
         "",
         "The demo stays up until Ctrl-C. To play with:",
-        f"  Flower    {ready.flower_url}",
-        f"  canaries  {kubectl} get canaries -A -w",
-        f"  events    {kubectl} -n shop describe canary podinfo",
-        f"  release   {kubectl} -n shop set image deployment/podinfo "
-        "podinfod=ghcr.io/stefanprodan/podinfo:6.0.2",
-        f"  logs      tail -f {ready.log}",
+        f"  Flower   {ready.flower_url}",
+        f"  logs     tail -f {ready.log}",
+        f"  watch    kubectl --kubeconfig {ready.kubeconfig} get canaries -A -w",
+        f"  release  kubectl --kubeconfig {ready.kubeconfig} -n shop \\",
+        "             set image deployment/podinfo podinfod=ghcr.io/stefanprodan/podinfo:6.0.2",
     )
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
     try:

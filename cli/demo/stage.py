@@ -7,15 +7,15 @@ import json
 import signal
 import socket
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from clients.clock import Clock
-from clients.embedded import EmbeddedValkey
 from cli import processes
 from cli.processes import Child, Command
+from clients.clock import Clock
+from clients.embedded import EmbeddedValkey
 
 GRACE_SECONDS: Final = 10.0
 MIN_INTERVAL: Final = "2s"
@@ -59,13 +59,13 @@ def set_up(environ: Mapping[str, str], flower_port: int, clock: Clock) -> Iterat
         valkey = stack.enter_context(EmbeddedValkey())
         sandbox = Command("sandbox", "sandbox", ("--kubeconfig", str(folder / "kubeconfig")))
         cluster = processes.start(sandbox, environ, stdout=processes.PIPE, stderr=output)
-        stack.callback(end, [cluster], clock)
+        stack.callback(end, cluster, clock)
         where = _announced(cluster)
         port = flower_port or free_port()
         up = Command("up", "cli", ("up", "--flower", "--flower-port", str(port)))
         variables = {**environ, **_settings(where, valkey.url)}
         working = processes.start(up, variables, stderr=output, stdout=output)
-        stack.callback(end, [working], clock)
+        stack.callback(end, working, clock)
         yield Stage(
             kubeconfig=Path(where["kubeconfig"]),
             metrics_server=where["metricsServer"],
@@ -76,19 +76,18 @@ def set_up(environ: Mapping[str, str], flower_port: int, clock: Clock) -> Iterat
         )
 
 
-def end(children: Sequence[Child], clock: Clock) -> None:
-    """Ends children: asks, and kills after the grace or on another Ctrl-C."""
+def end(child: Child, clock: Clock) -> None:
+    """Ends a child: asks, and kills after the grace or on another Ctrl-C."""
     deadline = clock.monotonic() + GRACE_SECONDS
-    processes.signal_all(children, signal.SIGTERM)
+    child.signal(signal.SIGTERM)
     try:
-        while any(child.ended() is None for child in children) and clock.monotonic() < deadline:
+        while child.ended() is None and clock.monotonic() < deadline:
             clock.sleep(0.02)
     finally:
-        processes.signal_all(children, signal.SIGKILL)
-        for child in children:
-            child.process.wait()
-            if child.process.stdout is not None:
-                child.process.stdout.close()
+        child.signal(signal.SIGKILL)
+        child.process.wait()
+        if child.process.stdout is not None:
+            child.process.stdout.close()
 
 
 def free_port() -> int:

@@ -25,6 +25,8 @@ SYSTEM_CLOCK: Final = SystemClock()
 HOST: Final = "127.0.0.1"
 NAMESPACES: Final = ("default", "kube-system", "kube-public", "kube-node-lease")
 _START_TIMEOUT_SECONDS: Final = 10.0
+_STOP_POLLS: Final = 100
+_STOP_POLL_SECONDS: Final = 0.01
 
 
 class ApiServer:
@@ -105,8 +107,7 @@ class ApiServer:
         self._ready.set()
         await context.stopping.wait()
         server.stop()
-        for watch in tuple(context.watches):
-            watch.close()
+        await _end_watches(context)
         await server.close_all_connections()
 
     def counts(self) -> Counter[RequestKind]:
@@ -149,6 +150,16 @@ class ApiServer:
         }
         target.write_text(yaml.safe_dump(config), encoding="utf-8")
         return target
+
+
+async def _end_watches(context: http.Context) -> None:
+    """Closes every watch and gives their streams a moment to end in good order."""
+    for watch in tuple(context.watches):
+        watch.close()
+    patience = _STOP_POLLS
+    while context.watches and patience:
+        patience -= 1
+        await asyncio.sleep(_STOP_POLL_SECONDS)
 
 
 def default_crds() -> list[Obj]:

@@ -66,6 +66,7 @@ class DeploymentController:
 
     def step(self) -> datetime | None:
         """Does all there is to do at `now`; the next moment something is due, None for none."""
+        self._due.clear()
         for deployment in self._store.list(DEPLOYMENTS):
             metadata = deployment["metadata"]
             self._settle(Key(metadata["namespace"], metadata["name"]))

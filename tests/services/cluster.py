@@ -181,11 +181,14 @@ class ControlPlane:
         seen.extend(self.requests(offset))
 
     def _serves(self, root: str, crd: Mapping[str, Any]) -> bool:
+        """Whether the kind is discovered, and its objects are listed: storage comes up later."""
+        names = crd["spec"]["names"]
         try:
             kinds = self.request("GET", root)["resources"]
+            self.request("GET", f"{root}/{names['plural']}?limit=1")
         except Refused:
             return False
-        return any(each["kind"] == crd["spec"]["names"]["kind"] for each in kinds)
+        return any(each["kind"] == names["kind"] for each in kinds)
 
 
 def _request(event: Mapping[str, Any]) -> Request:

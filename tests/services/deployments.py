@@ -6,6 +6,7 @@ What a kubelet and the deployment controller do over seconds happens here within
 import contextlib
 import threading
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from tests.services.cluster import ControlPlane, Refused
@@ -21,15 +22,21 @@ class StatusWriter:
         self._plane = plane
         self._path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
         self._held: set[str] = set()
+        self._failing: dict[str, tuple[int, datetime]] = {}
         self._ending = threading.Event()
 
     def hold(self, name: str) -> None:
         """From now on the Deployment gets no status: its new pods never become ready."""
         self._held.add(name)
 
+    def fail(self, name: str) -> None:
+        """From now on new pods of the Deployment start and never become ready; old ones stay."""
+        self._failing.setdefault(name, (0, datetime.now(UTC)))
+
     def release(self, name: str) -> None:
-        """Ends `hold`: the Deployment is rolled out at the next look."""
+        """Ends `hold` and `fail`: the Deployment is rolled out at the next look."""
         self._held.discard(name)
+        self._failing.pop(name, None)
 
     def run(self) -> None:
         """Looks at the Deployments until `end`; an API server that is away is asked again."""
@@ -44,12 +51,23 @@ class StatusWriter:
 
     def _roll_out(self, deployment: Mapping[str, Any]) -> None:
         name = deployment["metadata"]["name"]
-        status = rolled_out(deployment)
         current = deployment.get("status", {})
-        if name in self._held or all(current.get(key, 0) == status[key] for key in COUNTED):
+        status = self._wanted(deployment)
+        same = all(current.get(key, 0) == status[key] for key in COUNTED)
+        if name in self._held or (same and _reasons(current) == _reasons(status)):
             return
         path = f"{self._path}/{name}/status"
         self._plane.request("PATCH", path, {"status": status}, content_type=MERGE)
+
+    def _wanted(self, deployment: Mapping[str, Any]) -> dict[str, Any]:
+        name, generation = deployment["metadata"]["name"], deployment["metadata"]["generation"]
+        if name not in self._failing or not deployment["spec"]["replicas"]:
+            return rolled_out(deployment)
+        known, since = self._failing[name]
+        if known != generation:
+            since = datetime.now(UTC)
+            self._failing[name] = (generation, since)
+        return stuck(deployment, since, datetime.now(UTC))
 
 
 COUNTED: Final = (
@@ -69,6 +87,44 @@ def rolled_out(deployment: Mapping[str, Any]) -> dict[str, Any]:
     available = {"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable"}
     progressing = {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}
     return counted | {"unavailableReplicas": 0, "conditions": [available, progressing]}
+
+
+def stuck(deployment: Mapping[str, Any], since: datetime, now: datetime) -> dict[str, Any]:
+    """The status of the Deployment whose pods of the latest template do not become ready.
+
+    Pods that were available before `since` stay, as in a rolling update. When they are none, the
+    Deployment is unavailable since then; past its progressDeadlineSeconds it says so.
+    """
+    replicas = deployment["spec"]["replicas"]
+    serving = min(deployment.get("status", {}).get("availableReplicas", 0), replicas)
+    updated = 1 if serving else replicas
+    counted = {
+        "observedGeneration": deployment["metadata"]["generation"],
+        "replicas": serving + updated,
+        "updatedReplicas": updated,
+        "readyReplicas": serving,
+        "availableReplicas": serving,
+        "unavailableReplicas": updated,
+    }
+    deadline = timedelta(seconds=deployment["spec"]["progressDeadlineSeconds"])
+    late = now > since + deadline
+    progress = "ProgressDeadlineExceeded" if late else "ReplicaSetUpdated"
+    minimum = "MinimumReplicasAvailable" if serving else "MinimumReplicasUnavailable"
+    conditions = [
+        _condition("Available", bool(serving), minimum, since),
+        _condition("Progressing", not late, progress, since),
+    ]
+    return counted | {"conditions": conditions}
+
+
+def _condition(kind: str, status: bool, reason: str, at: datetime) -> dict[str, str]:
+    stamp = at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    times = {"lastUpdateTime": stamp, "lastTransitionTime": stamp}
+    return {"type": kind, "status": str(status), "reason": reason, **times}
+
+
+def _reasons(status: Mapping[str, Any]) -> set[str]:
+    return {one["reason"] for one in status.get("conditions") or ()}
 
 
 @contextlib.contextmanager

@@ -55,6 +55,11 @@ class Process:
             raise ServiceError(f"{self.name} is not started")
         return self._popen.pid
 
+    @property
+    def ended(self) -> bool:
+        """Whether it is not running, for whatever reason."""
+        return self._popen is None or self._popen.poll() is not None
+
     def start(self, timeout_seconds: float = 60) -> None:
         """Starts it and returns once it is ready.
 

@@ -1,6 +1,10 @@
 """Metrics and webhooks in a test's hands."""
 
-from collections.abc import Callable
+import contextlib
+import http.server
+import json
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from analysis.findings import Absent, CheckResult, HookResult, Measurement, Sample
@@ -58,3 +62,36 @@ class Hooks:
         self.called.append(name)
         bad = name in self.refusing
         return HookResult(name, kind, ok=not bad, message="refused" if bad else "").to_dict()
+
+
+@dataclass
+class Receiver:
+    """A web server that webhooks are posted to."""
+
+    url: str
+    calls: list[dict[str, object]] = field(default_factory=list)
+    status: int = 200
+
+
+@contextlib.contextmanager
+def receiver() -> Iterator[Receiver]:
+    """A receiver on a free port that answers `status` to everything."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:  # noqa: N802 - the library's name
+            length = int(self.headers["Content-Length"])
+            known.calls.append(json.loads(self.rfile.read(length)))
+            self.send_response(known.status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        known = Receiver(f"http://127.0.0.1:{server.server_port}/")
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield known
+        server.shutdown()
+        thread.join()

@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import fakeredis
+from redis import Redis
 
 from analysis import state as states
+from analysis.effects import Effect
 from analysis.state import RolloutState
 from clients import errors, resources
 from clients.clock import ManualClock
@@ -21,6 +23,7 @@ from routing import registry
 from scheduler.admission import Policy
 from scheduler.index import Index
 from tasks import gather, wiring
+from tasks.dispatch import Dispatcher
 from tests.stage.bag import Bag, Message
 from tests.stage.kubelet import Kubelet
 from tests.stage.measuring import Hooks, Meters
@@ -44,20 +47,29 @@ Fate = Callable[[Bag], None]
 class Stage:
     """One cluster with Coalmine on it; nothing happens but by `step`, `settle` and `run`."""
 
-    def __init__(self, *, ready_after: timedelta = timedelta(seconds=3)) -> None:
+    def __init__(
+        self,
+        *,
+        ready_after: timedelta = timedelta(seconds=3),
+        redis: "Redis[str] | None" = None,
+        dispatcher: Dispatcher | None = None,
+    ) -> None:
         self.clock = ManualClock(START)
         self.kube = KubeMemory(self.clock)
-        self.redis: fakeredis.FakeRedis = fakeredis.FakeRedis(
+        self.redis = redis or fakeredis.FakeRedis(
             server=fakeredis.FakeServer(version=(7, 2)), decode_responses=True
         )
         self.store = Store(self.redis, self.clock.now)
         self.meters, self.hooks, self.bag = Meters(), Hooks(), Bag()
+        self.dispatcher: Dispatcher = dispatcher or self.bag
         self.settings = Settings()
         self.kubelet = Kubelet(self.kube, self.clock, ready_after)
         self.weights: list[int] = []
         self._index = self._new_index()
-        doors = wiring.Doors(self.store, self.kube, self.meters, self.bag, self.clock)
-        self._services = wiring.wire(self.settings, doors)
+        doors = wiring.Doors(
+            self.store, self.kube, self.meters, self.dispatcher, self.clock
+        )
+        self.services = wiring.wire(self.settings, doors)
 
     # --- the user's hand
 
@@ -100,7 +112,7 @@ class Stage:
     def claim(self) -> None:
         """Lets the beat enqueue what is due."""
         for ref in self.store.claim(100, QUEUED, RETRY).refs:
-            self.bag.tick(ref)
+            self.dispatcher.tick(ref)
 
     def deliver(self, message: Message) -> None:
         """Lets a worker carry out a message; like workers, does not care when it comes to nothing."""
@@ -197,7 +209,7 @@ class Stage:
         """Drift of traffic objects is mended without a tick, as the scheduler does it."""
         traffic = {"virtual-service", "apex-service", "primary-service", "canary-service"}
         if traffic & roles.keys() or "canary" in roles:
-            self.bag.put(Message("route", ref))
+            self.dispatcher.effect(ref, Effect.ROUTE)
 
     def _note_weight(self) -> None:
         split = self.split
@@ -207,17 +219,17 @@ class Stage:
     def _carry_out(self, message: Message) -> None:
         match message.kind:
             case "tick":
-                self._services.analyst.tick(message.ref)
+                self.services.analyst.tick(message.ref)
             case "route":
-                self._services.traffic.apply(message.ref)
+                self.services.traffic.apply(message.ref)
             case "workload":
-                self._services.workforce.converge(message.ref)
+                self.services.workforce.converge(message.ref)
             case "report":
-                self._services.reporter.project(message.ref)
+                self.services.reporter.project(message.ref)
             case "hooks":
                 self._answer(message)
             case "conclude":
-                self._services.analyst.conclude(message.ref, message.round, message.answers)
+                self.services.analyst.conclude(message.ref, message.round, message.answers)
             case other:
                 raise AssertionError(f"message {other}")
 
@@ -252,9 +264,9 @@ def a_deployment(image: str = "cart:1", replicas: int = 2) -> dict[str, Any]:
     }
 
 
-def initialized(manifest: Mapping[str, Any], **options: Any) -> Stage:
-    """A stage on which the canary of `manifest` is initialized and at rest."""
-    stage = Stage(**options)
+def initialized(manifest: Mapping[str, Any], stage: Stage | None = None) -> Stage:
+    """A stage (a new one if None) on which the canary of `manifest` is initialized and at rest."""
+    stage = stage or Stage()
     stage.create(resources.DEPLOYMENTS, a_deployment())
     body = {key: value for key, value in manifest.items() if key != "status"}
     metadata = {"name": REF.name, "namespace": REF.namespace}

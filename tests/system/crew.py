@@ -5,7 +5,8 @@ Nobody starts a member of the crew again when it dies: a test that kills one see
 
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -34,6 +35,9 @@ ROLES: Final[Mapping[str, str]] = {
     "report-1": "report",
 }
 """The members and their roles; two beats, since one of them only stands by."""
+
+READY: Final = ("beat: Starting", " ready.")
+"""What a beat and a worker say when they have started."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +95,19 @@ def at_work(
         for member in members.values():
             stack.callback(member.stop)
             member.start()
+        _wait_ready(members.values())
         store = connect_store(RedisSettings(url=SecretStr(valkey.url)))
         yield Crew(members, valkey, store, accounts)
+
+
+def _wait_ready(members: Iterable[Process], seconds: float = 40) -> None:
+    """Returns once each has said that it is ready; all are started before any is waited for."""
+    deadline = time.monotonic() + seconds
+    for member in members:
+        while not any(word in member.log.read_text("utf-8") for word in READY):
+            if member.ended or time.monotonic() > deadline:
+                raise processes.ServiceError(f"{member.name} did not start:\n{member.tail()}")
+            time.sleep(0.05)
 
 
 def _member(name: str, role: str, folder: Path, environ: Mapping[str, str]) -> Process:

@@ -24,7 +24,7 @@ from tests.system.webhooks import Receiver
 T = TypeVar("T")
 
 MERGE: Final = "application/merge-patch+json"
-ENDED: Final = ("Initialized", "Succeeded", "Failed")
+AT_REST: Final = ("Initialized", "Succeeded", "Failed")
 
 
 @dataclass(frozen=True)
@@ -155,11 +155,11 @@ class App:
     # --- waiting
 
     def until(self, phase: str, seconds: float = 30) -> "App":
-        """Itself in `phase`, with the last event of an ended rollout delivered."""
+        """Itself in `phase`; at the end of a rollout, with all that it had to tell told."""
         what = f"{self.name} is {phase}"
         self.site.until(lambda: self.status().get("phase") == phase, what, seconds)
-        if phase in ENDED:
-            self.site.until(self._told_all, f"the events of {self.name} are delivered", 5)
+        if phase in AT_REST:
+            self.site.until(self._told_all, f"the events of {self.name} are delivered", 10)
         return self
 
     def until_event(self, text: str, seconds: float = 30) -> None:
@@ -177,7 +177,9 @@ class App:
         )
 
     def _told_all(self) -> bool:
-        return not self.site.crew.store.notices(CanaryRef(self.site.namespace, self.name))
+        ref = CanaryRef(self.site.namespace, self.name)
+        state = self.site.crew.store.read(ref).state or {}
+        return not state.get("epilogue") and not self.site.crew.store.notices(ref)
 
     def _change(self, patch: Sequence[Mapping[str, Any]]) -> None:
         path = self.path("deployments")

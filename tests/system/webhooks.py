@@ -4,7 +4,7 @@ import contextlib
 import http.server
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 
@@ -14,6 +14,7 @@ class Receiver:
     def __init__(self, port: int) -> None:
         self._root = f"http://127.0.0.1:{port}"
         self._answers: dict[str, tuple[int, str]] = {}
+        self._meanwhile: dict[str, Callable[[], None]] = {}
         self._got: list[tuple[str, dict[str, Any]]] = []
 
     def url(self, path: str) -> str:
@@ -24,6 +25,10 @@ class Receiver:
         """From now on this is the answer at `path`."""
         self._answers[path] = (status, body)
 
+    def meanwhile(self, path: str, act: Callable[[], None]) -> None:
+        """From now on `act` is done before a call of `path` is answered."""
+        self._meanwhile[path] = act
+
     def got(self, path: str) -> list[dict[str, Any]]:
         """The payloads that came to `path`, oldest first."""
         return [payload for where, payload in self._got if where == path]
@@ -31,6 +36,8 @@ class Receiver:
     def answer(self, path: str, payload: dict[str, Any]) -> tuple[int, str]:
         """Status and body for one call."""
         self._got.append((path, payload))
+        if act := self._meanwhile.get(path):
+            act()
         return self._answers.get(path, (200, ""))
 
 

@@ -52,6 +52,8 @@ class Simulation:
     dead: frozenset[str] = frozenset()
     """Revisions whose pods never become ready."""
     now: datetime = worlds.NOW
+    origin: datetime = worlds.NOW
+    """Second 0 of `log`."""
     state: RolloutState | None = None
     version: int = 0
     status: PastStatus | None = None
@@ -170,7 +172,7 @@ class Simulation:
         while isinstance(outcome, AskChecks | AskProviders):
             found = self._answer(outcome, found)
             outcome = decide.decide(seen, found)
-        self.log.append(((self.now - worlds.NOW).total_seconds(), outcome))
+        self.log.append(((self.now - self.origin).total_seconds(), outcome))
         if isinstance(outcome, Rest):
             return outcome.until, self._carry_out()
         floor = self.status.version if self.status else 0
@@ -231,6 +233,7 @@ class Simulation:
             if target is None or (intent.base and held not in (intent.base, intent.promote)):
                 return False
             self.primary = self._pods(held, max(target.replicas, 1))
+            self._confirm(primary_generation=self.primary.generation)
         elif intent.promote and self.primary.revision != intent.promote:
             if held != intent.promote:
                 return False
@@ -272,7 +275,5 @@ def initialized(canary: Canary, **settings: Any) -> Simulation:
     world.run()
     assert world.phase is Phase.INITIALIZED
     world.log.clear()
-    world.now = worlds.NOW
-    if world.state:
-        world.state = replace(world.state, since=worlds.NOW)
+    world.origin = world.now
     return world

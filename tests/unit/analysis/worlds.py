@@ -8,7 +8,7 @@ from typing import Any, Final
 from analysis.findings import CheckResult, Findings, HookResult
 from analysis.observation import Confirmed, Observation, Workload
 from analysis.phases import Phase
-from analysis.state import RolloutState
+from analysis.state import HookRound, RolloutState
 from analysis.verdicts import Effect, Reason, Verdict
 from config.canary import Canary
 from config.readiness import READY, Readiness
@@ -134,3 +134,8 @@ def hooked(kind: str, *oks: bool) -> Findings:
         for index, ok in enumerate(oks)
     )
     return Findings(hooks={kind: results})
+
+
+def a_round(kind: str, seconds: float = 20, number: int = 10) -> HookRound:
+    """Hooks of `kind` that were asked in version `number` and may take `seconds` more."""
+    return HookRound(number, kind, NOW + timedelta(seconds=seconds))

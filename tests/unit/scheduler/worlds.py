@@ -1,7 +1,8 @@
 """Builders for scheduler tests: canaries, Deployments, a cluster and a Redis in memory."""
 
+import contextlib
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -20,6 +21,7 @@ from scheduler import wiring
 from scheduler.admission import Policy
 from scheduler.index import Index
 from scheduler.loop import Loop
+from scheduler.publisher import NotLeading
 from scheduler.watching import WatchSide
 
 START: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -146,11 +148,25 @@ class Sent:
 
     def hooks(self, ref: CanaryRef, round_id: int, count: int) -> None:
         """Nothing here calls hooks."""
-        raise AssertionError(f"hooks of {ref} asked for by the scheduler")
+        raise AssertionError(f"{count} hooks of {ref} asked for in round {round_id}")
 
     def _check(self) -> None:
         if self.broken:
             raise errors.Transient("the queue is away")
+
+
+class Inline(WatchSide):
+    """A watch side without threads: whoever made it pumps it."""
+
+    stopped = False
+
+    def start(self) -> None:
+        """Nothing."""
+
+    def stop(self, wait: timedelta = timedelta(0)) -> None:
+        """Note it."""
+        super().stop(wait)
+        self.stopped = True
 
 
 class Setting:
@@ -169,11 +185,9 @@ class Setting:
         """A watch side for `pump`, which writes while `leads`."""
         return wiring.watch_side(self.settings, self.doors(), lambda: self.leads, timedelta)
 
-    def loop(self, holder: str) -> Loop:
-        """A beat process; its watches run in threads."""
-        return wiring.assemble(
-            self.settings, self.doors(), holder=holder, timeout=lambda: timedelta(0)
-        )
+    def beat(self, holder: str) -> "Beat":
+        """A beat process, one of any number."""
+        return Beat(self, holder)
 
     def doors(self) -> wiring.Doors:
         """Doors into this setting."""
@@ -202,6 +216,43 @@ class Setting:
         """In how long `ref` is due; None when it is not on the agenda."""
         at = self.store.agenda().get(ref)
         return None if at is None else at - self.clock.now()
+
+
+class Beat:
+    """A beat process that runs step by step."""
+
+    def __init__(self, setting: Setting, holder: str) -> None:
+        self.setting = setting
+        self.sides: list[Inline] = []
+        self.loop = Loop(
+            setting.store,
+            setting.sent,
+            self._side,
+            clock=setting.clock,
+            holder=holder,
+            settings=setting.settings.scheduler,
+        )
+
+    def _side(self, leads: Callable[[], bool]) -> Inline:
+        doors = self.setting.doors()
+        side = wiring.watch_side(self.setting.settings, doors, leads, timedelta, Inline)
+        assert isinstance(side, Inline)
+        self.sides.append(side)
+        return side
+
+    def step(self) -> float:
+        """One step of the beat, then of its watch side."""
+        wait = self.loop.step()
+        if self.sides and not self.sides[-1].stopped:
+            with contextlib.suppress(errors.Transient, NotLeading):
+                self.sides[-1].pump()
+        return wait
+
+    def run(self, span: timedelta) -> None:
+        """Step for a while, at the pace the loop asks for."""
+        end = self.setting.clock.now() + span
+        while self.setting.clock.now() < end:
+            self.setting.clock.sleep(max(0.001, self.step()))
 
 
 def resource_of(raw: Mapping[str, Any]) -> Resource:

@@ -1,0 +1,61 @@
+"""Whole rollouts through real Celery workers and a real Valkey, in simulated time."""
+
+from datetime import timedelta
+
+from tests.services.valkey import Valkey
+from tests.stage import measuring
+from tests.stage.stage import initialized
+from tests.stage.workers import on_celery
+from tests.unit.analysis.worlds import a_manifest
+
+LONG = timedelta(minutes=30)
+INTERVALS = timedelta(seconds=30) * 3
+READINESS = timedelta(seconds=3) * 2
+
+
+def test_a_good_release_is_promoted_in_hardly_more_than_its_intervals(valkey: Valkey) -> None:
+    """Weights of the plan, the analysed image on the primary, wall time within 1.05 of analysis."""
+    with on_celery(valkey.url) as stage:
+        initialized(a_manifest(), stage)
+        started = stage.clock.now()
+        stage.release("cart:2")
+        stage.run(lambda on: on.phase() == "Succeeded", within=LONG)
+
+        assert stage.weights == [0, 20, 40, 60, 0]
+        assert stage.image("cart-app-primary") == "cart:2"
+        assert stage.clock.now() - started <= INTERVALS * 1.05 + READINESS
+
+
+def test_a_bad_release_is_rolled_back(valkey: Valkey) -> None:
+    """Three failed checks, then all traffic on the primary and no canary pods."""
+    with on_celery(valkey.url) as stage:
+        initialized(a_manifest(), stage)
+        stage.meters.source = measuring.failing
+        stage.release("cart:2")
+        stage.run(lambda on: on.phase() == "Failed", within=LONG)
+        stage.advance()
+        stage.settle()
+
+        assert stage.weights == [0, 20, 0]
+        assert stage.image("cart-app-primary") == "cart:1"
+        assert stage.deployment("cart-app")["spec"]["replicas"] == 0
+
+
+def test_hooks_are_asked_through_the_queue_and_heard(valkey: Valkey) -> None:
+    """Pre-rollout, rollout and post-rollout hooks are called over HTTP, and pass."""
+    with on_celery(valkey.url) as stage, measuring.receiver() as receiver:
+        kinds = ("pre-rollout", "rollout", "post-rollout")
+        webhooks = [{"name": kind, "type": kind, "url": receiver.url} for kind in kinds]
+        initialized(a_manifest(webhooks=webhooks, maxWeight=20), stage)
+        stage.release("cart:2")
+        stage.run(lambda on: "Promotion completed" in on.texts()[-1], within=LONG)
+
+        assert [call["phase"] for call in receiver.calls] == [
+            "Progressing",
+            "Progressing",
+            "Succeeded",
+        ]
+        assert stage.texts()[-2:] == [
+            "Post-rollout check post-rollout passed",
+            "Promotion completed! Scaling down cart-app.shop",
+        ]

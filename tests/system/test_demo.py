@@ -1,0 +1,101 @@
+"""`coalmine demo` as a person starts it: its end, its exit code, and that nothing stays behind.
+
+The leak check of conftest.py fails each of these tests that leaves a process.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.services import presence, processes
+
+COMMAND: Final = [sys.executable, "-m", "cli", "demo", "--plain"]
+INTERRUPTED: Final = 130
+
+
+@contextmanager
+def a_demo(folder: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A demo that writes to `folder`/demo.txt, killed at the end if it still runs."""
+    with (folder / "demo.txt").open("wb") as output:
+        demo = subprocess.Popen(
+            [*COMMAND, *options],
+            cwd=presence.REPOSITORY,
+            env={**os.environ, "TMPDIR": str(folder), "COLUMNS": "120"},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield demo
+    finally:
+        demo.kill()
+        demo.wait()
+
+
+def output(folder: Path) -> str:
+    """What the demo has written so far."""
+    return (folder / "demo.txt").read_text("utf-8")
+
+
+def wait_for(text: str, folder: Path, timeout_seconds: float = 60) -> None:
+    """Returns when the demo has written `text`."""
+    deadline = time.monotonic() + timeout_seconds
+    while text not in output(folder):
+        assert time.monotonic() < deadline, output(folder)
+        time.sleep(0.05)
+
+
+def test_a_good_release_is_promoted_and_two_bad_ones_are_rolled_back(tmp_path: Path) -> None:
+    """The whole system on one machine, in less than 90 seconds, ends as the summary says."""
+    presence.require("valkey")
+    with a_demo(tmp_path) as demo:
+        began = time.monotonic()
+        code = demo.wait(timeout=110)
+        took = time.monotonic() - began
+
+    text = output(tmp_path)
+    assert code == 0, text
+    assert took < 90
+    assert "3 of 3 ended as they should" in text
+    for event in (
+        "Promotion completed! Scaling down podinfo.shop",
+        "Rolling back checkout.payments failed checks threshold reached 3",
+        "Rolling back search.catalog failed checks threshold reached 2",
+    ):
+        assert event in text
+    assert not list(tmp_path.glob("coalmine-*"))
+
+
+@pytest.mark.parametrize("moment", ["", "waiting for their primaries", "Advance podinfo.shop"])
+def test_ctrl_c_leaves_nothing_behind_at_any_moment(moment: str, tmp_path: Path) -> None:
+    """Before anything is up, while things come up, and in mid-rollout."""
+    presence.require("valkey")
+    with a_demo(tmp_path) as demo:
+        wait_for(moment, tmp_path)
+        if not moment:
+            time.sleep(0.4)
+        os.killpg(demo.pid, signal.SIGINT)
+        code = demo.wait(timeout=15)
+
+    assert code in {INTERRUPTED, -signal.SIGINT}, output(tmp_path)
+    assert "Traceback" not in output(tmp_path) or not moment
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere children notice within a second")
+def test_a_killed_demo_takes_everything_along(tmp_path: Path) -> None:
+    """SIGKILL runs no clean-up, and yet nothing survives."""
+    presence.require("valkey")
+    with a_demo(tmp_path) as demo:
+        wait_for("Initialization done!", tmp_path)
+        assert processes.children()
+        demo.kill()
+        demo.wait()

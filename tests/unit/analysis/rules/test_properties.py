@@ -1,0 +1,317 @@
+"""What holds for every decision, whatever is seen and found out: the invariants of the design.
+
+Observations here are arbitrary, also such as no history leads to; see `arbitrary`. Left out: what
+a rule decides in particular, which the tables of this folder say.
+"""
+
+import copy
+from dataclasses import replace
+from datetime import timedelta
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from analysis import decide, hooks, steps
+from analysis import state as states
+from analysis.decisions import AskChecks, AskProviders, Decision, Outcome, Rest
+from analysis.findings import Findings
+from analysis.observation import Observation, PastStatus
+from analysis.phases import TRANSITIONS, Phase
+from analysis.verdicts import Effect
+from config.hooks import WebhookType
+from config.scaling import CanaryScale
+from config.traffic import RouteStage
+from tests.unit.analysis import arbitrary, worlds
+from tests.unit.analysis.worlds import NEW, NOW, OLD
+
+many = settings(max_examples=400, deadline=None)
+
+
+def weight_before(seen: Observation) -> int:
+    """The canary's share before the decision; none without a state."""
+    return seen.state.route.split.canary if seen.state else 0
+
+
+def decided(outcome: Outcome) -> Decision:
+    """`outcome` if it is a decision; other examples are passed over."""
+    assume(isinstance(outcome, Decision))
+    assert isinstance(outcome, Decision)
+    return outcome
+
+
+@many
+@given(seen=arbitrary.observations(), found=arbitrary.findings())
+def test_every_observation_has_an_answer(seen: Observation, found: Findings) -> None:
+    """No exception, whatever the state of the world; every answer names its rule."""
+    assert decide.decide(seen, found).rule
+    assert decide.plan(seen).rule
+
+
+@many
+@given(seen=arbitrary.observations(), found=arbitrary.findings())
+def test_decisions_are_deterministic_and_change_nothing(seen: Observation, found: Findings) -> None:
+    """The same question has the same answer, and asking leaves no trace (invariant 1)."""
+    before = copy.deepcopy((seen, found))
+    assert decide.decide(seen, found) == decide.decide(*copy.deepcopy((seen, found)))
+    assert (seen, found) == before
+
+
+@many
+@given(seen=arbitrary.observations(quiet=True), found=arbitrary.findings())
+def test_only_moves_of_the_table_are_made(seen: Observation, found: Findings) -> None:
+    """Phases change along the transitions, and the time of the phase with them only."""
+    after = decided(decide.decide(seen, found)).state
+    before = seen.state
+    assert before is not None
+    if after.phase is not before.phase:
+        assert after.phase in TRANSITIONS[before.phase]
+        assert after.since == NOW
+
+
+@many
+@given(seen=arbitrary.observations(), found=arbitrary.findings())
+def test_every_decision_can_be_stored(seen: Observation, found: Findings) -> None:
+    """A state that cannot be read again would end the rollout."""
+    state = decided(decide.decide(seen, found)).state
+    assert states.from_json(states.to_json(state)) == state
+
+
+@many
+@given(seen=arbitrary.observations(), found=arbitrary.findings())
+def test_the_weight_never_rises_with_a_failed_or_undecided_check(
+    seen: Observation, found: Findings
+) -> None:
+    """Invariant 6: a check that counts or holds keeps the weight where it is, or lowers it."""
+    bad = found.checks and any(check.effect is not Effect.PASSES for check in found.checks)
+    assume(bad and seen.state and seen.state.phase is Phase.PROGRESSING)
+    assert seen.state
+    assume(weight_before(seen) > 0)
+    outcome = decide.decide(seen, found)
+    if isinstance(outcome, Decision) and outcome.rule != "skip_analysis":
+        assert outcome.state.route.split.canary <= weight_before(seen)
+        assert outcome.state.phase is not Phase.PROMOTING
+
+
+@many
+@given(seen=arbitrary.observations(), found=arbitrary.findings())
+def test_the_weight_never_rises_against_a_refusing_hook(seen: Observation, found: Findings) -> None:
+    """Invariant 6, for the hooks that are required for the step at hand."""
+    assume(seen.state and seen.canary and seen.state.phase is Phase.PROGRESSING)
+    before = weight_before(seen)
+    kind = WebhookType.ROLLOUT if before else WebhookType.PRE_ROLLOUT
+    assert seen.canary
+    assume(hooks.hook_calls(seen.canary, kind, "Progressing", NEW))
+    results = (found.hooks or {}).get(kind.value, ())
+    assume(not results or not all(result.ok for result in results))
+    outcome = decide.decide(seen, found)
+    if isinstance(outcome, Decision) and outcome.rule != "skip_analysis":
+        assert outcome.state.route.split.canary <= before
+        assert outcome.state.phase is not Phase.PROMOTING
+
+
+@many
+@given(seen=arbitrary.observations())
+def test_nothing_found_out_never_raises_the_weight_of_a_canary_under_analysis(
+    seen: Observation,
+) -> None:
+    """Missing required findings are asked for, never taken as passed."""
+    assume(seen.state and seen.canary and seen.state.phase is Phase.PROGRESSING)
+    assert seen.canary
+    assume(weight_before(seen) > 0 and seen.canary.spec.analysis.metrics)
+    outcome = decide.plan(seen)
+    if isinstance(outcome, Decision):
+        assert outcome.state.route.split.canary <= weight_before(seen)
+
+
+@many
+@given(seen=arbitrary.observations(), found=arbitrary.findings())
+def test_the_weight_after_a_decision_is_one_that_is_planned(
+    seen: Observation, found: Findings
+) -> None:
+    """On the ladder, 0, unchanged, one promotion step down, or all for a failed promotion."""
+    decision = decided(decide.decide(seen, found))
+    assume(decision.rule != "rebuild" and seen.state)
+    assert seen.state
+    before, after = seen.state.route.split, decision.state.route.split
+    allowed = {0, before.canary}
+    if seen.canary:
+        if seen.state.phase is Phase.PROGRESSING:
+            allowed |= set(steps.weights(seen.canary))
+        if seen.state.phase is Phase.PROMOTING:
+            allowed.add(steps.step_back(seen.canary, before).canary)
+    if decision.state.phase is Phase.PROMOTION_FAILED:
+        allowed.add(100)
+    assert after.canary in allowed
+    assert after.primary + after.canary == 100
+
+
+@many
+@given(seen=arbitrary.observations(quiet=True), found=arbitrary.findings())
+def test_a_decision_that_fails_a_rollout_takes_all_traffic_back(
+    seen: Observation, found: Findings
+) -> None:
+    """Failed always means 100/0, and calls off a copy that was not made yet."""
+    decision = decided(decide.decide(seen, found))
+    assume(decision.state.phase is Phase.FAILED and seen.state)
+    assert seen.state
+    if seen.state.phase is not Phase.FAILED:
+        assert str(decision.state.route.split) == "100/0"
+        assert decision.state.workload.promote == ""
+
+
+@many
+@given(seen=arbitrary.observations(quiet=True), found=arbitrary.findings())
+def test_a_failed_promotion_gives_the_canary_everything_and_keeps_it_running(
+    seen: Observation, found: Findings
+) -> None:
+    """And remembers what the primary is to be given, or it could never recover."""
+    decision = decided(decide.decide(seen, found))
+    assume(seen.state and decision.state.phase is Phase.PROMOTION_FAILED)
+    assert seen.state
+    assume(seen.state.phase is not Phase.PROMOTION_FAILED)
+    after = decision.state
+    assert str(after.route.split) == "0/100"
+    assert after.workload.canary is CanaryScale.RUNNING
+    assert after.workload.promote == after.applied
+
+
+@many
+@given(seen=arbitrary.observations(), found=arbitrary.findings())
+def test_numbers_of_intents_never_go_back(seen: Observation, found: Findings) -> None:
+    """A changed intent has a higher number, an equal number means an equal intent."""
+    decision = decided(decide.decide(seen, found))
+    assume(seen.state and decision.rule != "rebuild")
+    assert seen.state
+    for before, after in (
+        (seen.state.route, decision.state.route),
+        (seen.state.workload, decision.state.workload),
+    ):
+        assert after.seq >= before.seq
+        assert after.seq > before.seq or after == before
+
+
+@many
+@given(seen=arbitrary.observations(), answers=arbitrary.findings())
+def test_each_question_is_asked_once_at_most(seen: Observation, answers: Findings) -> None:
+    """With the answers it asked for, a tick comes to a decision or rests; it never asks on."""
+    found, asked = Findings.none(), list[type]()
+    while isinstance(outcome := decide.decide(seen, found), AskChecks | AskProviders):
+        assert type(outcome) not in asked
+        asked.append(type(outcome))
+        if isinstance(outcome, AskChecks):
+            found = replace(found, checks=answers.checks or ())
+        else:
+            found = replace(found, providers=answers.providers or ())
+    assert isinstance(outcome, Decision | Rest)
+
+
+@many
+@given(seen=arbitrary.observations(), found=arbitrary.findings())
+def test_a_decision_that_is_looked_at_again_at_once_changes_something(
+    seen: Observation, found: Findings
+) -> None:
+    """Otherwise the same decision would be made for ever."""
+    decision = decided(decide.decide(seen, found))
+    assert decision.state != seen.state
+
+
+@many
+@given(seen=arbitrary.observations(quiet=True), found=arbitrary.findings())
+def test_a_canary_at_rest_until_a_time_is_not_at_rest_until_the_past(
+    seen: Observation, found: Findings
+) -> None:
+    """Resting until a moment that is over would be a loop."""
+    patient = [item for item in (seen.target, seen.primary) if item and item.patience_ends]
+    assume(all(item.patience_ends and item.patience_ends > NOW for item in patient))
+    outcome = decide.decide(seen, found)
+    if isinstance(outcome, Rest) and outcome.until is not None:
+        assert outcome.until > NOW
+
+
+@many
+@given(seen=arbitrary.observations(), past=arbitrary.past_statuses())
+def test_a_rebuilt_weight_is_at_most_the_lower_of_status_and_route(
+    seen: Observation, past: PastStatus
+) -> None:
+    """Invariant 7: what is unsure resolves to the lower canary weight."""
+    lost = replace(seen, state=None, version=0, status=past, deleting=False)
+    decision = decided(decide.plan(lost))
+    assume(decision.rule == "rebuild")
+    live = seen.in_force.canary if seen.in_force else 0
+    assert decision.state.route.split.canary <= min(past.weight, live)
+    assert decision.state.route.stage is RouteStage.EXPOSED
+
+
+@many
+@given(seen=arbitrary.observations(), past=arbitrary.past_statuses())
+def test_a_failed_revision_never_resumes_by_being_rebuilt(
+    seen: Observation, past: PastStatus
+) -> None:
+    """A status that says Failed is never rebuilt as a rollout that goes on."""
+    lost = replace(seen, state=None, version=0, status=replace(past, phase="Failed"))
+    decision = decided(decide.plan(lost))
+    assume(decision.rule == "rebuild")
+    assert decision.state.phase in (Phase.FAILED, Phase.PROMOTION_FAILED)
+
+
+@many
+@given(past=arbitrary.past_statuses(), target=st.sampled_from([OLD, NEW]))
+def test_a_rollout_that_was_being_rolled_back_is_rebuilt_as_failed(
+    past: PastStatus, target: str
+) -> None:
+    """The status still shows a weight, the route has none any more: a rollback was under way."""
+    status = replace(past, phase="Progressing", weight=20, applied=target, version=9)
+    lost = worlds.seen(
+        None, version=0, status=status, target=worlds.a_workload(target), in_force=None
+    )
+    outcome = decide.plan(lost)
+    assert isinstance(outcome, Decision)
+    assert outcome.state.phase is Phase.FAILED
+
+
+@many
+@given(seen=arbitrary.observations(), version=st.integers(0, 20))
+def test_a_state_is_rebuilt_only_when_the_status_knows_more(
+    seen: Observation, version: int
+) -> None:
+    """A state that is as new as the status is the truth (invariant 7)."""
+    assume(seen.state is not None and seen.status is not None)
+    assert seen.state
+    assume(seen.state.phase is not Phase.NEW)
+    assert seen.status
+    older = replace(seen.status, version=min(version, seen.version))
+    assert decide.plan(replace(seen, status=older)).rule != "rebuild"
+
+
+@many
+@given(seen=arbitrary.observations())
+def test_a_canary_that_is_being_deleted_is_left_alone(seen: Observation) -> None:
+    """D-3: whatever else is true of it."""
+    assume(seen.state is not None)
+    assert decide.plan(replace(seen, deleting=True)) == Rest(rule="deleting")
+
+
+@many
+@given(seen=arbitrary.observations(quiet=True), found=arbitrary.findings())
+def test_a_canary_of_another_owner_or_a_refused_one_gets_no_decision(
+    seen: Observation, found: Findings
+) -> None:
+    """Beyond saying what is wrong, nothing is done for it."""
+    for nothing in (replace(seen, claimed=True), replace(seen, canary=None)):
+        outcome = decide.decide(nothing, found)
+        if isinstance(outcome, Decision):
+            assert outcome.rule in ("acceptance", "trouble")
+
+
+@many
+@given(seen=arbitrary.observations(quiet=True), found=arbitrary.findings())
+def test_a_step_is_given_an_interval_before_it_is_judged(
+    seen: Observation, found: Findings
+) -> None:
+    """A decision that raises the weight is due an interval later at the earliest (D-37)."""
+    decision = decided(decide.decide(seen, found))
+    assume(decision.reason == "Advanced")
+    assert decision.due is not None
+    assert decision.due == decision.state.check_at
+    assert decision.due - NOW >= seen.interval * 0.9
+    assert decision.due - NOW <= seen.interval * 1.02 + timedelta(seconds=0)

@@ -1,0 +1,75 @@
+"""What is still to be brought about, and when to ask for it again (design, invariant 4)."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from analysis import effects
+from analysis.effects import REPAIR, Effect
+from analysis.observation import Confirmed
+from analysis.phases import Phase
+from tests.unit.analysis import worlds
+from tests.unit.analysis.worlds import NOW
+
+DONE = Confirmed(route_seq=5, workload_seq=5, report_version=10)
+LATER = NOW + timedelta(seconds=30)
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "expected"),
+    [
+        pytest.param(DONE, set(), id="all confirmed"),
+        pytest.param(replace(DONE, route_seq=4), {Effect.ROUTE}, id="an older route"),
+        pytest.param(replace(DONE, workload_seq=4), {Effect.WORKLOAD}, id="older workloads"),
+        pytest.param(replace(DONE, report_version=9), {Effect.REPORT}, id="an older report"),
+        pytest.param(Confirmed(), set(Effect), id="nothing confirmed"),
+        pytest.param(replace(DONE, route_seq=6), set(), id="a newer one needs nothing older"),
+    ],
+)
+def test_what_is_desired_but_not_confirmed_is_outstanding(
+    confirmed: Confirmed, expected: set[Effect]
+) -> None:
+    """Effects are the difference between the two."""
+    assert effects.outstanding(worlds.progressing(20), 10, confirmed) == expected
+
+
+def test_traffic_comes_first() -> None:
+    """Weights are asked for before replicas, so a rolled back canary never dies under traffic."""
+    assert list(Effect)[0] is Effect.ROUTE
+
+
+@pytest.mark.parametrize(
+    ("phase", "check_at", "expected"),
+    [
+        pytest.param(Phase.PROGRESSING, LATER, False, id="a split that is to be measured later"),
+        pytest.param(Phase.PROGRESSING, None, True, id="a rollout before its first step"),
+        pytest.param(Phase.PROGRESSING, NOW, True, id="a check that is due already"),
+        pytest.param(Phase.FINALISING, None, True, id="traffic on its way back"),
+        pytest.param(Phase.FAILED, None, True, id="a rollback"),
+    ],
+)
+def test_a_route_in_force_wakes_a_rollout_that_waits_for_it(
+    phase: Phase, check_at: datetime | None, expected: bool
+) -> None:
+    """Internal phases advance when the route is in force; an analysis has its own time."""
+    state = worlds.a_state(phase, check_at=check_at)
+    assert effects.awaits_route(state, NOW) is expected
+
+
+@pytest.mark.parametrize(
+    ("phase", "check_at", "planned", "expected"),
+    [
+        pytest.param(Phase.PROGRESSING, LATER, LATER, LATER, id="analysis keeps its plan"),
+        pytest.param(Phase.PROGRESSING, None, None, NOW + REPAIR, id="waiting for pods"),
+        pytest.param(Phase.PROMOTING, None, None, NOW + REPAIR, id="waiting for the copy"),
+        pytest.param(Phase.FAILED, None, NOW, NOW, id="more to do at once"),
+        pytest.param(Phase.FINALISING, None, LATER, NOW + REPAIR, id="a late plan is hastened"),
+    ],
+)
+def test_a_lost_message_costs_no_more_than_the_repair_time(
+    phase: Phase, check_at: datetime | None, planned: datetime | None, expected: datetime
+) -> None:
+    """A state that waits for its own effects is looked at again soon."""
+    state = worlds.a_state(phase, check_at=check_at)
+    assert effects.due(state, planned, NOW) == expected

@@ -1,0 +1,66 @@
+"""The ladder of weights, as the lifecycle reference has it (10.1, 28), and its properties."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis import steps
+from config.traffic import TrafficSplit
+from tests.unit.analysis import worlds
+
+LADDERS: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
+    "step 20, max 50 overshoots": ({"stepWeight": 20, "maxWeight": 50}, (20, 40, 60)),
+    "step 50, max 100": ({"stepWeight": 50, "maxWeight": 100}, (50, 100)),
+    "step 10, max 30": ({"stepWeight": 10, "maxWeight": 30}, (10, 20, 30)),
+    "step 30, max 100 is capped at 100": ({"stepWeight": 30, "maxWeight": 100}, (30, 60, 90, 100)),
+    "step 100": ({"stepWeight": 100, "maxWeight": 100}, (100,)),
+    "no maximum means 100": ({"stepWeight": 50, "maxWeight": 0}, (50, 100)),
+    "a list as given": ({"stepWeights": [1, 2, 10, 80]}, (1, 2, 10, 80)),
+    "a list that ends beyond 100 ends at 100": ({"stepWeights": [1, 2, 10, 200]}, (1, 2, 10, 100)),
+    "a list does not care for maxWeight": ({"stepWeights": [5, 90], "maxWeight": 10}, (5, 90)),
+}
+
+
+@pytest.mark.parametrize(("analysis", "expected"), LADDERS.values(), ids=LADDERS)
+def test_a_strategy_walks_this_ladder(analysis: dict[str, Any], expected: tuple[int, ...]) -> None:
+    """The weights of a whole rollout."""
+    assert steps.weights(worlds.a_canary(**analysis)) == expected
+
+
+@pytest.mark.parametrize(
+    ("current", "expected"), [(0, 1), (1, 2), (2, 10), (5, 10), (10, 80), (79, 80), (80, None)]
+)
+def test_a_weight_that_is_not_on_the_ladder_goes_to_the_next_higher_rung(
+    current: int, expected: int | None
+) -> None:
+    """D-19: a list edited in mid-rollout never makes the weight jump to 100."""
+    canary = worlds.a_canary(stepWeights=[1, 2, 10, 80])
+    assert steps.next_weight(canary, current) == expected
+
+
+@given(
+    step=st.integers(1, 100),
+    most=st.integers(1, 100),
+    current=st.integers(0, 100),
+)
+def test_a_step_ladder_rises_to_its_maximum(step: int, most: int, current: int) -> None:
+    """Strictly rising, 1..100, steps no larger than asked for, only the last reaches the maximum."""
+    canary = worlds.a_canary(stepWeight=step, maxWeight=most)
+    rungs = steps.weights(canary)
+    assert all(0 < b - a <= step for a, b in zip((0, *rungs), rungs, strict=False))
+    assert all(rung < most for rung in rungs[:-1])
+    assert most <= rungs[-1] <= 100
+    assert steps.at_most(canary, current) in (0, *rungs)
+    assert steps.at_most(canary, current) <= current
+    after = steps.next_weight(canary, current)
+    assert after is None or after > current
+
+
+@given(weight=st.integers(0, 100), step=st.integers(0, 100))
+def test_a_promotion_step_gives_the_primary_more_or_all(weight: int, step: int) -> None:
+    """Capped at 100/0; without a step all at once; a canary weight of 0 is done (D-4)."""
+    canary = worlds.a_canary(stepWeightPromotion=step)
+    after = steps.step_back(canary, TrafficSplit.of(weight))
+    assert after.canary == (max(weight - step, 0) if step else 0)

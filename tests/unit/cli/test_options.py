@@ -1,0 +1,134 @@
+"""Settings as options: both spellings of flags, precedence, refusals, help."""
+
+import argparse
+import re
+
+import pytest
+
+from cli import main as command_line
+from cli import options
+from config.settings import FLAGS, SettingsError
+
+NAMES = [flag.name for flag in FLAGS]
+
+
+def parsed(*words: str) -> argparse.Namespace:
+    """The arguments of `coalmine up`."""
+    argv = options.with_two_dashes(["up", *words], NAMES)
+    return command_line.parser().parse_args(argv)
+
+
+@pytest.mark.parametrize("dashes", ["-", "--"])
+def test_flaggers_single_dash_means_the_same(dashes: str) -> None:
+    """A command line of Flagger's chart can be pasted."""
+    given = parsed(
+        f"{dashes}mesh-provider=istio",
+        f"{dashes}metrics-server",
+        "http://prometheus.istio-system:9090",
+        f"{dashes}no-cross-namespace-refs",
+    )
+    settings = options.settings(given, {})
+
+    assert settings.canaries.mesh_provider == "istio"
+    assert settings.metrics.server == "http://prometheus.istio-system:9090"
+    assert settings.canaries.no_cross_namespace_refs
+
+
+def test_only_known_names_get_a_second_dash() -> None:
+    """Short options and what follows a lone `--` stay as they are."""
+    words = ["-h", "-x", "-port=1", "--", "-port=2"]
+
+    assert options.with_two_dashes(words, NAMES) == ["-h", "-x", "--port=1", "--", "-port=2"]
+
+
+def test_an_option_wins_over_the_environment_which_wins_over_the_default() -> None:
+    """Three places for one setting, in this order."""
+    environ = {"COALMINE_LOG_LEVEL": "warn", "COALMINE_NAMESPACE": "shop"}
+    settings = options.settings(parsed("--log-level=debug"), environ)
+
+    assert settings.server.log_level == "debug"
+    assert settings.kubernetes.namespace == "shop"
+    assert settings.metrics.server == "http://prometheus:9090"
+
+
+def test_an_empty_option_takes_back_what_the_environment_says() -> None:
+    """`--namespace=` means all namespaces, whatever is exported."""
+    settings = options.settings(parsed("--namespace="), {"COALMINE_NAMESPACE": "shop"})
+
+    assert settings.kubernetes.namespace is None
+
+
+def test_everything_that_is_wrong_is_said_at_once() -> None:
+    """One start shows all mistakes, of options and environment alike."""
+    given = parsed("--log-level=loud", "--kubeconfig-qps=none")
+    with pytest.raises(SettingsError) as refusal:
+        options.settings(given, {"COALMINE_TICK_LEASE": "soon"})
+
+    assert {problem.split()[0] for problem in refusal.value.problems} == {
+        "--kubeconfig-qps",
+        "--log-level",
+        "--tick-lease",
+    }
+
+
+def test_children_get_settings_by_environment() -> None:
+    """Options become variables, so that no child's command line repeats them."""
+    given = parsed("--redis-url=redis://:word@server/0")
+
+    variables = options.environment(given, {"PATH": "/bin"})
+
+    assert variables == {"PATH": "/bin", "COALMINE_REDIS_URL": "redis://:word@server/0"}
+
+
+@pytest.mark.parametrize("command", ["up", "beat", "worker"])
+def test_help_names_each_setting_with_variable_and_default(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody has to look elsewhere."""
+    with pytest.raises(SystemExit):
+        command_line.main([command, "--help"])
+    text = re.sub(r"\s+", " ", capsys.readouterr().out)
+
+    for flag in FLAGS:
+        assert flag.option in text
+        assert f"[{flag.env}; default {flag.default or 'none'}]" in text
+    for title in options.GROUP_TITLES.values():
+        assert f"{title}: " in text
+
+
+def test_help_hides_what_only_our_own_processes_use(capsys: pytest.CaptureFixture[str]) -> None:
+    """The option that ties children to parents is no business of people."""
+    with pytest.raises(SystemExit):
+        command_line.main(["worker", "--help"])
+
+    assert "parent" not in capsys.readouterr().out
+
+
+def test_bad_settings_end_with_code_2_and_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    """Scripts can tell misuse from failure."""
+    code = command_line.main(["worker", "routing", "--log-level=loud", "-min-interval=x"])
+
+    lines = capsys.readouterr().err.splitlines()
+    assert code == 2
+    assert len(lines) == 2
+    assert all(line.startswith("coalmine: --") for line in lines)
+
+
+def test_a_password_is_not_repeated_in_a_refusal(capsys: pytest.CaptureFixture[str]) -> None:
+    """A Redis URL may hold one."""
+    code = command_line.main(["beat", "--redis-url=http://:secretword@server"])
+
+    assert code == 2
+    assert "secretword" not in capsys.readouterr().err
+
+
+def test_an_unknown_role_is_refused_with_the_known_ones(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A typing mistake shows what there is."""
+    with pytest.raises(SystemExit) as refusal:
+        command_line.main(["worker", "rooting"])
+
+    shown = capsys.readouterr().err
+    assert refusal.value.code == 2
+    assert all(role in shown for role in ("analysis", "hooks", "routing", "report"))

@@ -1,0 +1,497 @@
+"""Which projections change by what happens in a cluster.
+
+Tested: every role, the last good manifest, who owns a target, lists against events, noise. Left
+out: the projections of Deployments themselves (tests/unit/workloads).
+"""
+
+import copy
+from typing import Any
+
+import hypothesis
+from hypothesis import strategies
+
+from clients import resources
+from clients.kube import WatchType
+from clients.resources import Resource
+from config.refs import CanaryRef
+from scheduler import projections
+from scheduler.index import Changes, Index, World
+from tests.unit.scheduler import worlds
+from tests.unit.scheduler.worlds import SHOP
+
+CANARIES, DEPLOYMENTS = resources.CANARIES, resources.DEPLOYMENTS
+OTHER = CanaryRef("prod", "other")
+
+
+def see(index: Index, *items: dict[str, Any]) -> Changes:
+    """The changes of the last of `items`, all of them seen one by one."""
+    changes: Changes = {}
+    for raw in items:
+        changes = index.apply(worlds.resource_of(raw), WatchType.MODIFIED, raw)
+    return changes
+
+
+def lose(index: Index, raw: dict[str, Any]) -> Changes:
+    """The changes of the deletion of `raw`."""
+    return index.apply(worlds.resource_of(raw), WatchType.DELETED, raw)
+
+
+def world_of(index: Index, ref: CanaryRef = SHOP) -> World:
+    """Everything about a canary that there is."""
+    world = index.world(ref)
+    assert world is not None
+    return world
+
+
+def admission_of(index: Index, ref: CanaryRef = SHOP) -> Any:
+    """The admission of a canary."""
+    return world_of(index, ref)["admission"]
+
+
+def reasons(index: Index, ref: CanaryRef = SHOP) -> list[str]:
+    """The reasons of a canary's problems."""
+    return [problem["reason"] for problem in admission_of(index, ref)["problems"]]
+
+
+# --- roles
+
+
+def test_objects_are_found_by_the_names_that_the_canary_implies() -> None:
+    """Each role is one object: the target, its primary, three Services, three mesh objects."""
+    index = worlds.an_index()
+    see(index, worlds.a_canary())
+    named = {
+        "target": (resources.DEPLOYMENTS, "shop"),
+        "primary": (resources.DEPLOYMENTS, "shop-primary"),
+        "apex-service": (resources.SERVICES, "shop"),
+        "primary-service": (resources.SERVICES, "shop-primary"),
+        "canary-service": (resources.SERVICES, "shop-canary"),
+        "virtual-service": (resources.VIRTUAL_SERVICES, "shop"),
+        "primary-rule": (resources.DESTINATION_RULES, "shop-primary"),
+        "canary-rule": (resources.DESTINATION_RULES, "shop-canary"),
+    }
+
+    for role, (resource, name) in named.items():
+        raw = {**worlds.a_deployment(name), "kind": resource.kind}
+        changes = see(index, raw)
+        assert list(changes) == [SHOP]
+        assert list(changes[SHOP] or ()) == [role]
+        assert world_of(index)[role] is not None
+
+
+def test_every_role_is_either_an_object_or_the_canarys_own() -> None:
+    """A new role has to be given a place in the index."""
+    index = worlds.an_index()
+    see(index, worlds.a_canary())
+
+    assert set(world_of(index)) == projections.ROLES
+
+
+def test_objects_seen_before_their_canary_are_in_its_world_at_once() -> None:
+    """It does not matter which list comes first."""
+    index = worlds.an_index()
+    see(index, worlds.a_deployment(), worlds.a_virtual_service())
+
+    changes = see(index, worlds.a_canary())
+
+    assert changes == {SHOP: index.world(SHOP)}
+    assert world_of(index)["target"] is not None
+    assert world_of(index)["virtual-service"] is not None
+
+
+def test_an_object_nobody_refers_to_changes_nothing() -> None:
+    """Most Deployments of a cluster have no canary."""
+    index = worlds.an_index()
+    see(index, worlds.a_canary())
+
+    assert see(index, worlds.a_deployment("bystander")) == {}
+
+
+def test_bookkeeping_of_writers_is_not_kept() -> None:
+    """The field managers are nobody's business, versions only where they guard our writes."""
+    index = worlds.an_index()
+    see(index, worlds.a_canary(), worlds.a_virtual_service(), worlds.a_deployment())
+    world = world_of(index)
+
+    assert world["canary"] is not None
+    assert world["virtual-service"] is not None
+    assert not {"managedFields", "resourceVersion"} & world["canary"]["metadata"].keys()
+    assert world["virtual-service"]["metadata"]["resourceVersion"] == "3"
+    assert "resourceVersion" not in (world["target"] or {})
+
+
+def test_the_status_of_a_canary_changes_its_own_role_alone() -> None:
+    """What we report must not look like an edit."""
+    index = worlds.an_index()
+    see(index, worlds.a_canary())
+    reported = worlds.a_canary(status={"phase": "Initialized"})
+    reported["metadata"] |= {"resourceVersion": "99", "managedFields": [{"manager": "coalmine"}]}
+
+    assert see(index, reported) == {SHOP: {"status": {"phase": "Initialized"}}}
+
+
+def test_a_deployment_status_without_news_is_no_change() -> None:
+    """Readiness noise wakes nobody: a new version, an old picture."""
+    index = worlds.an_index()
+    see(index, worlds.a_canary(), worlds.a_deployment())
+    noise = worlds.a_deployment()
+    noise["metadata"]["resourceVersion"] = "8"
+    noise["status"]["terminatingReplicas"] = 1
+
+    assert see(index, noise) == {}
+    assert list(see(index, worlds.a_deployment(available=1))) == [SHOP]
+
+
+def test_a_canary_marked_for_deletion_says_so() -> None:
+    """Deletion with finalizers is a state of the object first."""
+    index = worlds.an_index()
+    see(index, worlds.a_canary())
+    dying = worlds.a_canary()
+    dying["metadata"]["deletionTimestamp"] = "2026-03-01T12:00:00Z"
+
+    see(index, dying)
+
+    assert admission_of(index)["deleting"] is True
+
+
+def test_a_deleted_canary_is_gone() -> None:
+    """None, not a world of nothing."""
+    index = worlds.an_index()
+    see(index, worlds.a_canary())
+
+    assert lose(index, worlds.a_canary()) == {SHOP: None}
+    assert index.world(SHOP) is None
+    assert see(index, worlds.a_deployment()) == {}
+
+
+# --- the last good manifest
+
+
+def test_an_edit_that_cannot_be_carried_out_leaves_the_last_good_manifest_in_force() -> None:
+    """Invariant 9: the canary keeps its behaviour, and its author is told."""
+    index = worlds.an_index()
+    good = worlds.a_canary()
+    see(index, good)
+    before = world_of(index)["canary"]
+
+    changes = see(index, worlds.with_spec(good, analysis={"interval": "soon"}))
+
+    assert list(changes[SHOP] or ()) == ["admission"]
+    assert world_of(index)["canary"] == before
+    assert reasons(index) == ["InvalidSpec"] * len(reasons(index)) != []
+    assert admission_of(index)["generation"] == 2
+
+
+def test_a_canary_that_never_was_good_has_no_manifest() -> None:
+    """There is nothing to fall back on."""
+    index = worlds.an_index()
+    see(index, worlds.a_canary(interval="soon"))
+
+    assert world_of(index)["canary"] is None
+    assert reasons(index)
+
+
+def test_the_last_good_manifest_is_not_that_of_an_earlier_object() -> None:
+    """A canary that is deleted and made again starts from nothing."""
+    index = worlds.an_index()
+    see(index, worlds.a_canary(uid="first"))
+    see(index, worlds.a_canary(uid="second", interval="soon"))
+
+    assert world_of(index)["canary"] is None
+    assert admission_of(index)["uid"] == "second"
+
+
+def test_a_repaired_edit_is_in_force_again() -> None:
+    """The good manifest follows the object as soon as it can."""
+    index = worlds.an_index()
+    good = worlds.a_canary()
+    bad = worlds.with_spec(good, analysis={"interval": "soon"})
+    repaired = {**good["spec"]["analysis"], "stepWeight": 20}
+    fixed = worlds.with_spec(bad, analysis=repaired)
+    see(index, good, bad, fixed)
+
+    assert (world_of(index)["canary"] or {})["spec"]["analysis"]["stepWeight"] == 20
+    assert admission_of(index)["problems"] == []
+
+
+def test_a_new_leader_adopts_the_last_good_manifest_from_the_store() -> None:
+    """What the old leader knew is not lost with it."""
+    old, new = worlds.an_index(), worlds.an_index()
+    good = worlds.a_canary()
+    bad = worlds.with_spec(good, analysis={"interval": "soon"})
+    see(old, good, bad)
+    see(new, bad, worlds.a_deployment())
+
+    new.adopt(SHOP, world_of(old)["canary"])
+    see(old, worlds.a_deployment())
+
+    assert new.world(SHOP) == old.world(SHOP)
+
+
+def test_nothing_is_adopted_that_would_not_be_admitted() -> None:
+    """Not from another object, not for a canary in force, not what this version refuses."""
+    index = worlds.an_index()
+    bad = worlds.a_canary(interval="soon", generation=5)
+    see(index, bad)
+
+    assert index.adopt(SHOP, projections.bare_canary(worlds.a_canary(uid="another"))) == {}
+    assert index.adopt(SHOP, projections.bare_canary(bad)) == {}
+    assert index.adopt(SHOP, None) == {}
+    assert index.adopt(OTHER, projections.bare_canary(worlds.a_canary())) == {}
+    see(index, worlds.a_canary(generation=6))
+    assert index.adopt(SHOP, projections.bare_canary(worlds.a_canary())) == {}
+
+
+# --- who owns a target
+
+
+def test_of_two_canaries_with_one_target_the_older_is_acted_on() -> None:
+    """D-91: they never fight; the younger one is told who was first."""
+    index = worlds.an_index()
+    young = worlds.a_canary("other", target="shop", created="2026-02-01T00:00:00Z")
+    see(index, young)
+    assert reasons(index, OTHER) == []
+
+    changes = see(index, worlds.a_canary("shop", created="2026-01-01T00:00:00Z"))
+
+    assert set(changes) == {SHOP, OTHER}
+    assert admission_of(index, OTHER)["claimed_by"] == "prod/shop"
+    (problem,) = admission_of(index, OTHER)["problems"]
+    assert problem["message"] == (
+        'spec.targetRef.name: Invalid value: "shop": Deployment shop.prod is already the target '
+        "of canary prod/shop; allowed is one canary per target"
+    )
+    assert problem["blocking"]
+    assert admission_of(index, SHOP)["claimed_by"] is None
+
+
+def test_of_two_canaries_of_one_age_the_first_by_name_is_acted_on() -> None:
+    """D-91: one `kubectl apply` creates both within a second."""
+    index = worlds.an_index()
+    see(index, worlds.a_canary("shop"), worlds.a_canary("other", target="shop"))
+
+    assert admission_of(index, SHOP)["claimed_by"] == "prod/other"
+
+
+def test_in_a_list_the_order_does_not_decide_who_owns_a_target() -> None:
+    """D-91: the younger is not acted on for having been read first."""
+    index = worlds.an_index()
+    young = worlds.a_canary("other", target="shop", created="2026-02-01T00:00:00Z")
+
+    index.replace(CANARIES, [young, worlds.a_canary("shop")])
+
+    assert world_of(index, OTHER)["canary"] is None
+    assert admission_of(index, OTHER)["claimed_by"] == "prod/shop"
+
+
+def test_a_target_is_free_again_when_its_owner_goes() -> None:
+    """D-91: the next one is acted on without being edited."""
+    index = worlds.an_index()
+    owner = worlds.a_canary("other", target="shop")
+    see(index, owner, worlds.a_canary("shop"))
+    assert world_of(index)["canary"] is None
+
+    changes = lose(index, owner)
+
+    assert {"canary", "admission"} <= (changes[SHOP] or {}).keys()
+    assert admission_of(index)["claimed_by"] is None
+    assert admission_of(index)["problems"] == []
+
+
+def test_a_target_is_free_again_when_its_owner_turns_to_another() -> None:
+    """D-91: an edit counts like a deletion."""
+    index = worlds.an_index()
+    owner = worlds.a_canary("other", target="shop")
+    see(index, owner, worlds.a_canary("shop"))
+    elsewhere = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "elsewhere"}
+
+    see(index, worlds.with_spec(owner, targetRef=elsewhere))
+
+    assert admission_of(index)["claimed_by"] is None
+
+
+def test_an_owner_edited_badly_keeps_its_target() -> None:
+    """D-91: it is still acted on, by its last good manifest."""
+    index = worlds.an_index()
+    owner = worlds.a_canary("other", target="shop")
+    see(index, owner, worlds.a_canary("shop"))
+
+    see(index, worlds.with_spec(owner, analysis={"interval": "soon"}))
+
+    assert admission_of(index)["claimed_by"] == "prod/other"
+
+
+def test_targets_of_different_kinds_or_namespaces_are_different() -> None:
+    """D-91: a DaemonSet and a Deployment of one name are two workloads."""
+    index = worlds.an_index()
+    see(
+        index,
+        worlds.a_canary("set", target="shop", kind="DaemonSet", created="2025-01-01T00:00:00Z"),
+        worlds.a_canary("shop", namespace="test", created="2025-01-01T00:00:00Z"),
+        worlds.a_canary("shop"),
+    )
+
+    assert admission_of(index)["claimed_by"] is None
+
+
+def test_an_edit_onto_a_taken_target_is_not_carried_out() -> None:
+    """D-91: until it is put right the canary refers to its own objects, and stands still."""
+    index = worlds.an_index()
+    mine = worlds.a_canary("shop", created="2026-02-01T00:00:00Z")
+    see(index, worlds.a_canary("other"), mine)
+    taken = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "other"}
+
+    see(index, worlds.with_spec(mine, targetRef=taken))
+
+    assert (world_of(index)["canary"] or {})["spec"]["targetRef"]["name"] == "shop"
+    assert admission_of(index)["claimed_by"] == "prod/other"
+
+
+# --- odd objects
+
+
+def test_an_object_without_a_name_is_passed_over() -> None:
+    """D-29: the rest of its list is taken in."""
+    index = worlds.an_index()
+    nameless = [None, 7, {}, {"metadata": None}, {"metadata": {"name": 5, "namespace": "prod"}}]
+
+    changes = index.replace(CANARIES, [*nameless, worlds.a_canary()])
+
+    assert list(changes) == [SHOP]
+
+
+def test_one_undecodable_object_does_not_break_the_list() -> None:
+    """D-29: a Canary, and a Deployment, that no schema should have let through."""
+    index = worlds.an_index()
+    odd_canary = worlds.a_canary("odd")
+    odd_canary["spec"] = "none"
+    odd_deployment = {**worlds.a_deployment("odd"), "spec": {"selector": "all"}}
+
+    index.replace(CANARIES, [odd_canary, worlds.a_canary()])
+    index.replace(DEPLOYMENTS, [odd_deployment, worlds.a_deployment()])
+
+    assert world_of(index)["target"] is not None
+    assert reasons(index, CanaryRef("prod", "odd")) == ["InvalidSpec"]
+
+
+# --- any history
+
+
+NAMES = ("shop", "other", "third")
+CREATED = ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z")
+
+
+@strategies.composite
+def an_object(draw: strategies.DrawFn) -> dict[str, Any]:
+    """A canary good or bad, a Deployment or a route, of few names so that they meet."""
+    name = draw(strategies.sampled_from(NAMES))
+    kind = draw(strategies.sampled_from(("canary", "canary", "deployment", "primary", "route")))
+    if kind == "canary":
+        return worlds.a_canary(
+            name,
+            target=draw(strategies.sampled_from(NAMES)),
+            created=draw(strategies.sampled_from(CREATED)),
+            uid=draw(strategies.sampled_from(("", "", "again"))),
+            generation=draw(strategies.integers(1, 9)),
+            interval=draw(strategies.sampled_from(("30s", "1m", "soon"))),
+            status=draw(strategies.sampled_from((None, {"phase": "Failed"}))),
+        )
+    if kind == "route":
+        return worlds.a_virtual_service(name, draw(strategies.sampled_from((0, 10))))
+    name = f"{name}-primary" if kind == "primary" else name
+    return worlds.a_deployment(name, available=draw(strategies.integers(0, 2)))
+
+
+EVENTS = strategies.lists(strategies.tuples(strategies.booleans(), an_object()), max_size=25)
+Known = dict[Resource, dict[str, dict[str, Any]]]
+
+
+def play(index: Index, events: list[tuple[bool, dict[str, Any]]]) -> tuple[Known, dict[Any, Any]]:
+    """What is left of the objects in the end, and the worlds as the changes alone tell them."""
+    present: Known = {resource: {} for resource in projections.WATCHED}
+    mirror: dict[Any, Any] = {}
+    for deleted, raw in events:
+        resource, name = worlds.resource_of(raw), raw["metadata"]["name"]
+        if deleted:
+            present[resource].pop(name, None)
+        else:
+            present[resource][name] = raw
+        kind = WatchType.DELETED if deleted else WatchType.MODIFIED
+        follow(mirror, index.apply(resource, kind, copy.deepcopy(raw)))
+    return present, mirror
+
+
+def follow(mirror: dict[Any, Any], changes: Changes) -> None:
+    """Bring the mirror up to date as the store would be."""
+    for ref, roles in changes.items():
+        if roles is None:
+            mirror.pop(ref, None)
+        else:
+            mirror[ref] = {**mirror.get(ref, {}), **roles}
+
+
+@hypothesis.given(EVENTS, strategies.permutations(projections.WATCHED))
+def test_any_sequence_of_events_leads_to_the_world_of_a_fresh_list(
+    events: list[tuple[bool, dict[str, Any]]], order: list[Resource]
+) -> None:
+    """A new leader sees what the old one saw, given its last good manifests, in whatever order."""
+    index, fresh = worlds.an_index(), worlds.an_index()
+    present, _ = play(index, events)
+
+    for resource in order:
+        fresh.replace(resource, present[resource].values())
+    for ref in sorted(fresh.unsettled()):
+        fresh.adopt(ref, world_of(index, ref)["canary"])
+
+    assert fresh.refs() == index.refs()
+    for ref in index.refs():
+        assert fresh.world(ref) == index.world(ref)
+
+
+@hypothesis.given(EVENTS)
+def test_the_changes_alone_keep_a_copy_of_the_worlds_up_to_date(
+    events: list[tuple[bool, dict[str, Any]]],
+) -> None:
+    """Nothing changes that is not told: the store needs no other source."""
+    index = worlds.an_index()
+    _, mirror = play(index, events)
+
+    assert mirror == {ref: index.world(ref) for ref in index.refs()}
+
+
+@hypothesis.given(EVENTS, EVENTS)
+def test_a_list_makes_up_for_missed_events(
+    before: list[tuple[bool, dict[str, Any]]], missed: list[tuple[bool, dict[str, Any]]]
+) -> None:
+    """D-27: also for deletions that nobody told; the changes of the list tell them."""
+    index = worlds.an_index()
+    _, mirror = play(index, before)
+    present, _ = play(worlds.an_index(), [*before, *missed])
+
+    for resource in projections.WATCHED:
+        follow(mirror, index.replace(resource, present[resource].values()))
+
+    assert index.refs() == {CanaryRef("prod", name) for name in present[CANARIES]}
+    assert mirror == {ref: index.world(ref) for ref in index.refs()}
+    fresh = worlds.an_index()
+    for resource in projections.WATCHED:
+        fresh.replace(resource, present[resource].values())
+    for ref in sorted(fresh.unsettled()):
+        fresh.adopt(ref, world_of(index, ref)["canary"])
+    assert {ref: fresh.world(ref) for ref in fresh.refs()} == mirror
+
+
+@hypothesis.given(EVENTS)
+def test_exactly_one_canary_acts_on_each_target(
+    events: list[tuple[bool, dict[str, Any]]],
+) -> None:
+    """D-91: of all canaries in force and not claimed, no two have one target."""
+    index = worlds.an_index()
+    play(index, events)
+
+    acting = [
+        (world_of(index, ref)["canary"] or {})["spec"]["targetRef"]["name"]
+        for ref in index.refs()
+        if world_of(index, ref)["canary"] and not index.is_claimed(ref)
+    ]
+    assert len(acting) == len(set(acting))

@@ -1,0 +1,219 @@
+"""Any number of beats act as one that cannot be stopped.
+
+Tested in simulated time over an in-memory Redis: who leads, fail-over, lost epochs, no tick twice,
+outages of Redis and of the queue, health. Left out: Celery around it (test_beat.py).
+"""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from clients import errors
+from clients.records import Work
+from config.refs import CanaryRef
+from scheduler.health import Role
+from tests.unit.scheduler import worlds
+from tests.unit.scheduler.worlds import SHOP, Beat, Setting
+
+SECOND = timedelta(seconds=1)
+
+
+def work(setting: Setting, due: timedelta) -> None:
+    """Let workers do all queued ticks; each canary is due again after `due`."""
+    for ref in setting.sent.ticks:
+        begun = setting.store.begin(ref, Work.TICK, timedelta(seconds=30))
+        assert begun is not None
+        setting.store.finish(ref, Work.TICK, begun.token, setting.clock.now() + due)
+    setting.sent.ticks.clear()
+
+
+def test_what_is_due_is_queued_within_a_poll(setting: Setting) -> None:
+    """The lateness of a tick on an idle system is a tenth of a second."""
+    setting.create(worlds.a_canary())
+    beat = Beat(setting, "first")
+    beat.run(SECOND)
+    work(setting, due=5 * SECOND)
+
+    beat.run(5 * SECOND)
+    assert setting.sent.ticks == []
+    beat.run(timedelta(seconds=0.2))
+
+    assert setting.sent.ticks == [SHOP]
+
+
+def test_two_beats_never_queue_a_canary_twice_in_a_period(setting: Setting) -> None:
+    """Even when both believe they lead: a claim is one step in Redis."""
+    refs = [CanaryRef("prod", f"shop-{number}") for number in range(10)]
+    for ref in refs:
+        setting.create(worlds.a_canary(ref.name))
+    first, second = Beat(setting, "first"), Beat(setting, "second")
+    first.run(SECOND)
+    work(setting, due=5 * SECOND)
+    setting.redis.delete("coalmine:lease:beat")  # the second gets it, the first does not know yet
+    second.step()
+    setting.clock.sleep(0.5)
+    assert second.loop.health().role is Role.LEADER
+    assert first.loop.health().role is Role.LEADER
+
+    for _ in range(60):
+        first.step()
+        second.step()
+        setting.clock.sleep(0.1)
+
+    assert sorted(setting.sent.ticks) == refs
+
+
+def test_only_the_leader_watches_and_claims(setting: Setting) -> None:
+    """A standby asks for the lease once a second and does nothing else."""
+    setting.create(worlds.a_canary())
+    leader, standby = Beat(setting, "leader"), Beat(setting, "standby")
+    leader.step()
+
+    assert standby.step() == 1.0
+    assert standby.sides == []
+    assert standby.loop.health().role is Role.STANDBY
+    assert standby.loop.health().claimed_seconds_ago is None
+
+
+def test_a_standby_takes_over_from_a_silent_leader_within_ten_seconds(setting: Setting) -> None:
+    """Below the shortest interval: no check is missed."""
+    setting.create(worlds.a_canary())
+    leader, standby = Beat(setting, "leader"), Beat(setting, "standby")
+    leader.run(2 * SECOND)
+    standby.step()
+    work(setting, due=timedelta(0))
+
+    died = setting.clock.now()
+    while not setting.sent.ticks:
+        setting.clock.sleep(max(0.01, standby.step()))
+        assert setting.clock.now() - died < 10 * SECOND
+    assert standby.loop.health().role is Role.LEADER
+
+
+def test_a_leader_that_ends_in_order_is_replaced_within_two_seconds(setting: Setting) -> None:
+    """It stops writing before it lets go of the lease."""
+    leader, standby = Beat(setting, "leader"), Beat(setting, "standby")
+    leader.run(SECOND)
+    standby.step()
+
+    leader.loop.close()
+    assert leader.sides[0].stopped
+    setting.clock.sleep(1)
+    standby.step()
+
+    assert standby.loop.health().role is Role.LEADER
+
+
+def test_a_leader_that_was_asleep_stops_at_once(setting: Setting) -> None:
+    """A paused process finds another one leading, and neither publishes nor stores."""
+    setting.create(worlds.a_canary())
+    sleeper, standby = Beat(setting, "sleeper"), Beat(setting, "standby")
+    sleeper.run(2 * SECOND)
+    work(setting, due=timedelta(minutes=5))
+
+    setting.clock.sleep(6)
+    assert sleeper.loop.health().role is Role.STANDBY
+    standby.run(SECOND)
+    setting.sent.ticks.clear()
+    setting.store.poke(SHOP)
+    assert sleeper.step() == 1.0
+
+    assert sleeper.sides[0].stopped
+    assert setting.sent.ticks == []
+
+
+def test_an_emptied_redis_is_filled_again_without_listing(setting: Setting) -> None:
+    """A lost epoch is seen with the next claim, also when the lease was lost with it."""
+    setting.create(worlds.a_canary())
+    beat = Beat(setting, "first")
+    beat.run(2 * SECOND)
+    lists = sum(call.verb == "list" for call in setting.kube.calls)
+    setting.sent.ticks.clear()
+
+    setting.redis.flushall()
+    beat.run(3 * SECOND)
+
+    assert "canary" in setting.world()
+    assert SHOP in setting.sent.ticks
+    assert sum(call.verb == "list" for call in setting.kube.calls) == lists
+    assert len(beat.sides) == 1
+
+
+def test_a_beat_outlives_an_outage_of_redis(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told once, tries about once a second, and goes on by itself."""
+    setting.create(worlds.a_canary())
+    beat = Beat(setting, "first")
+    beat.run(2 * SECOND)
+    work(setting, due=10 * SECOND)
+
+    def away(*_args: Any, **_kwargs: Any) -> Any:
+        raise errors.Transient("Redis is away")
+
+    with monkeypatch.context() as patched:
+        for name in ("acquire", "claim"):
+            patched.setattr(setting.store, name, away)
+        beat.run(timedelta(minutes=1))
+        assert not beat.loop.health().redis
+        assert not beat.loop.health().is_ready()
+        assert beat.step() == 1.0
+    beat.run(2 * SECOND)
+
+    assert setting.sent.ticks == [SHOP]
+    assert beat.loop.health().redis
+    assert [record.message for record in caplog.records].count("not beating") == 1
+
+
+def test_what_could_not_be_queued_is_queued_when_the_queue_is_back(setting: Setting) -> None:
+    """D-26: what was claimed is not lost until its retry."""
+    for number in range(5):
+        setting.create(worlds.a_canary(f"shop-{number}"))
+    beat = Beat(setting, "first")
+    beat.step()
+    setting.clock.sleep(0.1)
+
+    setting.sent.broken = True
+    beat.step()
+    setting.sent.broken = False
+    setting.clock.sleep(0.2)
+    beat.step()
+
+    assert len(setting.sent.ticks) == len(set(setting.sent.ticks)) == 5
+
+
+def test_health_tells_an_unsynced_leader_from_a_synced_one(setting: Setting) -> None:
+    """D-100: ready means that there is a full picture."""
+    beat = Beat(setting, "first")
+    beat.loop.step()
+    unsynced = beat.loop.health()
+    beat.step()
+    setting.clock.sleep(3)
+    synced = beat.loop.health()
+
+    assert (unsynced.role, unsynced.synced, unsynced.is_ready()) == (Role.LEADER, False, False)
+    assert (synced.role, synced.synced, synced.is_ready()) == (Role.LEADER, True, True)
+    assert {each.resource for each in synced.watches} == {
+        "canaries",
+        "deployments",
+        "services",
+        "virtualservices",
+        "destinationrules",
+    }
+    assert {each.silent_seconds for each in synced.watches} == {3.0}
+    assert synced.claimed_seconds_ago == 3.0
+
+
+def test_health_tells_a_beat_that_hangs(setting: Setting) -> None:
+    """D-100: a leader that no longer reads the agenda is not alive; a standby is."""
+    beat, standby = Beat(setting, "first"), Beat(setting, "second")
+    beat.step()
+    standby.step()
+    longest = 2 * SECOND
+
+    assert beat.loop.health().is_live(longest)
+    setting.clock.sleep(3)
+
+    assert not beat.loop.health().is_live(longest)
+    assert standby.loop.health().is_live(longest)

@@ -1,0 +1,545 @@
+"""The stored worlds follow the cluster, whatever breaks between the two.
+
+Tested over the in-memory API server and Redis, step by step: lists, events, lost history, lost
+deletions, failures and their back-off, kinds that are not installed, leader changes, drift. Left
+out: threads (tests/contract/test_watch.py).
+"""
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from analysis.effects import Effect
+from clients import errors, resources
+from clients.clock import ManualClock
+from clients.kube_faults import Fault
+from clients.kube_memory import KubeMemory
+from clients.records import Work
+from clients.resources import Resource
+from config.refs import CanaryRef
+from scheduler import reflector
+from scheduler.publisher import NotLeading
+from scheduler.reflector import Reflector
+from tests.unit.scheduler import worlds
+from tests.unit.scheduler.worlds import SHOP, Setting
+
+OTHER = CanaryRef("prod", "other")
+LEASE = timedelta(seconds=30)
+RESYNC = timedelta(minutes=5)
+
+
+def settle(setting: Setting, ref: CanaryRef = SHOP, due: timedelta = RESYNC) -> None:
+    """Let a worker look at `ref` and find nothing to do until `due`."""
+    begun = setting.store.begin(ref, Work.TICK, LEASE)
+    assert begun is not None
+    setting.store.finish(ref, Work.TICK, begun.token, setting.clock.now() + due)
+
+
+def calls(setting: Setting, verb: str, resource: Resource = resources.DEPLOYMENTS) -> int:
+    """How often the API server was asked so."""
+    return sum(call[:2] == (verb, resource.plural) for call in setting.kube.calls)
+
+
+# --- the way of an event
+
+
+def test_a_canary_and_its_objects_become_a_world_on_the_agenda(setting: Setting) -> None:
+    """All roles are stored before the first look, which is soon."""
+    for raw in (worlds.a_canary(), worlds.a_deployment(), worlds.a_virtual_service()):
+        setting.create(raw)
+
+    setting.side().pump()
+
+    assert set(setting.world()) == {"canary", "admission", "target", "virtual-service"}
+    due = setting.due()
+    assert due is not None
+    assert due < timedelta(seconds=1)
+
+
+def test_a_new_revision_makes_the_canary_due_at_once(setting: Setting) -> None:
+    """Nothing waits for the next interval or resync."""
+    setting.create(worlds.a_canary())
+    setting.create(worlds.a_deployment())
+    side = setting.side()
+    side.pump()
+    settle(setting)
+
+    setting.edit(resources.DEPLOYMENTS, "shop", {"spec": {"replicas": 3}})
+    side.pump()
+
+    assert setting.world()["target"]["replicas"] == 3
+    assert setting.due() == timedelta(0)
+
+
+def test_readiness_noise_is_neither_stored_nor_a_reason_to_look(setting: Setting) -> None:
+    """A status that reads the same is no news."""
+    setting.create(worlds.a_canary())
+    setting.create(worlds.a_deployment())
+    side = setting.side()
+    side.pump()
+    settle(setting)
+
+    noise = {"status": {"readyReplicas": 2}}
+    setting.kube.patch(resources.DEPLOYMENTS, "prod", "shop", noise, subresource="status")
+    side.pump()
+
+    assert setting.due() == RESYNC
+
+
+def test_our_own_status_write_wakes_nobody(setting: Setting) -> None:
+    """The report of a decision must not cause the next one."""
+    setting.create(worlds.a_canary())
+    side = setting.side()
+    side.pump()
+    settle(setting)
+
+    report = {"status": {"phase": "Initialized"}}
+    setting.kube.patch(resources.CANARIES, "prod", "shop", report, subresource="status")
+    side.pump()
+
+    assert setting.world()["status"] == {"phase": "Initialized"}
+    assert setting.due() == RESYNC
+    assert setting.sent.effects == []
+
+
+def test_a_deleted_canary_is_forgotten(setting: Setting) -> None:
+    """With its state, its world and its place on the agenda."""
+    setting.create(worlds.a_canary())
+    side = setting.side()
+    side.pump()
+
+    setting.kube.delete(resources.CANARIES, "prod", "shop")
+    side.pump()
+
+    assert setting.world() == {}
+    assert setting.due() is None
+
+
+def test_nothing_is_stored_before_everything_is_listed(setting: Setting) -> None:
+    """Half a world would look like a deleted Deployment."""
+    setting.create(worlds.a_canary())
+    setting.create(worlds.a_deployment())
+    setting.kube.faults.add(
+        Fault(errors.Transient("gone"), verb="list", resource="deployments", times=1)
+    )
+    side = setting.side()
+
+    side.pump()
+    first = (side.synced, set(setting.world()))
+    setting.clock.sleep(1)
+    side.pump()
+    second = (side.synced, set(setting.world()))
+
+    assert first == (False, set())
+    assert second == (True, {"canary", "admission", "target"})
+
+
+# --- what breaks
+
+
+def test_a_deletion_during_a_gap_is_found_by_the_next_list(setting: Setting) -> None:
+    """D-27: there need not be an event for it."""
+    setting.create(worlds.a_canary())
+    setting.create(worlds.a_canary("other"))
+    setting.create(worlds.a_deployment())
+    side = setting.side()
+    side.pump()
+
+    setting.kube.delete(resources.DEPLOYMENTS, "prod", "shop")
+    setting.kube.delete(resources.CANARIES, "prod", "other")
+    setting.kube.compact()
+    for _ in range(2):  # the first finds the history gone, the second lists
+        side.pump()
+
+    assert "target" not in setting.world()
+    assert setting.world(OTHER) == {}
+
+
+def test_a_watch_is_resumed_where_it_broke_off(setting: Setting) -> None:
+    """Without reading the list again."""
+    setting.create(worlds.a_canary())
+    setting.create(worlds.a_deployment())
+    side = setting.side()
+    side.pump()
+    setting.kube.faults.add(Fault(errors.Transient("cut"), verb="watch", resource="deployments"))
+
+    side.pump()
+    setting.edit(resources.DEPLOYMENTS, "shop", {"spec": {"replicas": 5}})
+    setting.clock.sleep(1)
+    side.pump()
+
+    assert setting.world()["target"]["replicas"] == 5
+    assert calls(setting, "list") == 1
+
+
+def test_failures_are_repeated_ever_later_and_for_ever(setting: Setting) -> None:
+    """An API server that is away for an hour costs some hundred requests, not a million."""
+    broken = Fault(errors.Transient("away"), verb="list", resource="deployments", times=10**6)
+    setting.kube.faults.add(broken)
+    side = setting.side()
+
+    for _ in range(3600):
+        side.pump()
+        setting.clock.sleep(1)
+    tries = calls(setting, "list")
+    setting.kube.faults.clear()
+    setting.clock.sleep(reflector.LONGEST_DELAY)
+    side.pump()
+
+    assert 3600 / 30 <= tries < 3600 / 15 + 10
+    assert side.synced
+
+
+def test_a_server_that_says_when_is_not_asked_before(setting: Setting) -> None:
+    """Retry-After counts."""
+    busy = errors.Transient("busy", retry_after=timedelta(seconds=20))
+    setting.kube.faults.add(Fault(busy, verb="list", resource="deployments"))
+    side = setting.side()
+    side.pump()
+
+    setting.clock.sleep(19.9)
+    side.pump()
+    assert calls(setting, "list") == 1
+
+    setting.clock.sleep(0.2)
+    side.pump()
+    assert calls(setting, "list") == 2
+
+
+def test_a_history_that_is_always_lost_does_not_make_a_busy_loop() -> None:
+    """One list at once, then a pause."""
+    clock = ManualClock(worlds.START)
+    kube = KubeMemory(clock)
+    expired = errors.Expired("too old", status=410)
+    kube.faults.add(Fault(expired, verb="watch", times=1000))
+    follower = a_reflector(kube, clock)
+
+    for _ in range(100):
+        follower.step()
+
+    assert len(kube.calls) < 10
+
+
+def test_a_kind_that_is_not_installed_is_looked_for_slowly_and_holds_up_nobody(
+    setting: Setting, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A cluster without Istio is told about once; canaries are looked at all the same."""
+    missing = errors.NotFound("no such kind", status=404)
+    for kind in ("virtualservices", "destinationrules"):
+        setting.kube.faults.add(Fault(missing, verb="list", resource=kind, times=10**6))
+    setting.create(worlds.a_canary())
+    setting.create(worlds.a_deployment())
+    side = setting.side()
+
+    with caplog.at_level(logging.WARNING):
+        for _ in range(600):
+            side.pump()
+            setting.clock.sleep(1)
+    tries = calls(setting, "list", resources.VIRTUAL_SERVICES)
+    setting.kube.faults.clear()
+    setting.create(worlds.a_virtual_service())
+    setting.clock.sleep(30)
+    side.pump()
+
+    told = [record for record in caplog.records if record.message == "not watching"]
+    assert len(told) == 2
+    assert 20 <= tries <= 41
+    assert "virtual-service" in setting.world()
+
+
+def test_without_the_kind_canary_nothing_is_forgotten(setting: Setting) -> None:
+    """A missing CRD, or an API server that is not all there yet, is no deletion."""
+    setting.create(worlds.a_canary())
+    setting.side().pump()
+    missing = errors.NotFound("no such kind", status=404)
+    setting.kube.faults.add(Fault(missing, verb="list", resource="canaries", times=10**6))
+
+    restarted = setting.side()
+    restarted.pump()
+
+    assert not restarted.synced
+    assert "canary" in setting.world()
+
+
+def test_a_refusal_is_no_end(setting: Setting) -> None:
+    """Rights may be given later; the others go on."""
+    forbidden = errors.Permanent("forbidden", status=403)
+    setting.kube.faults.add(Fault(forbidden, verb="list", resource="services", times=3))
+    side = setting.side()
+    for _ in range(100):
+        side.pump()
+        setting.clock.sleep(1)
+
+    assert side.synced
+
+
+def test_what_could_not_be_stored_is_stored_later(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """D-26: a failed write is not dropped; the newest picture is what counts then."""
+    setting.create(worlds.a_canary())
+    setting.create(worlds.a_deployment())
+    side = setting.side()
+    side.pump()
+    settle(setting)
+
+    def away(*_args: Any, **_kwargs: Any) -> Any:
+        raise errors.Transient("Redis is away")
+
+    for replicas in (3, 4):
+        setting.edit(resources.DEPLOYMENTS, "shop", {"spec": {"replicas": replicas}})
+        with monkeypatch.context() as patched:
+            patched.setattr(setting.store, "put_world", away)
+            with pytest.raises(errors.Transient):
+                side.pump()
+    side.pump()
+
+    assert setting.world()["target"]["replicas"] == 4
+    assert setting.due() == timedelta(0)
+
+
+def test_a_process_that_does_not_lead_stores_nothing(setting: Setting) -> None:
+    """Another one may be storing newer news."""
+    setting.create(worlds.a_canary())
+    side = setting.side()
+    setting.leads = False
+    with pytest.raises(NotLeading):
+        side.pump()
+    assert setting.world() == {}
+
+    setting.leads = True
+    side.pump()
+    assert "canary" in setting.world()
+
+
+# --- a new leader, an emptied Redis
+
+
+def test_a_new_leader_leaves_canaries_alone_that_did_not_change(setting: Setting) -> None:
+    """D-37: a restart neither shortens anybody's interval nor makes everybody tick at once."""
+    for number in range(20):
+        setting.create(worlds.a_canary(f"shop-{number:02}"))
+    setting.side().pump()
+    refs = [CanaryRef("prod", f"shop-{number:02}") for number in range(20)]
+    for number, ref in enumerate(refs):
+        settle(setting, ref, timedelta(seconds=30 + number))
+    before = setting.store.agenda()
+
+    setting.side().pump()
+
+    assert setting.store.agenda() == before
+
+
+def test_a_new_leader_looks_at_what_changed_while_nobody_watched(setting: Setting) -> None:
+    """The store is compared, not trusted."""
+    setting.create(worlds.a_canary())
+    setting.create(worlds.a_canary("other"))
+    setting.create(worlds.a_deployment())
+    setting.side().pump()
+    settle(setting)
+    settle(setting, OTHER)
+
+    setting.edit(resources.DEPLOYMENTS, "shop", {"spec": {"replicas": 3}})
+    setting.side().pump()
+
+    assert setting.due() == timedelta(0)
+    assert setting.due(OTHER) == RESYNC
+
+
+def test_a_new_leader_forgets_canaries_deleted_while_nobody_watched(setting: Setting) -> None:
+    """D-27: across processes."""
+    setting.create(worlds.a_canary())
+    setting.side().pump()
+    setting.kube.delete(resources.CANARIES, "prod", "shop")
+
+    setting.side().pump()
+
+    assert setting.world() == {}
+    assert setting.store.agenda() == {}
+
+
+def test_the_last_good_manifest_survives_a_change_of_leader(setting: Setting) -> None:
+    """The new leader reads it before it stores anything."""
+    setting.create(worlds.a_canary())
+    setting.create(worlds.a_deployment())
+    setting.side().pump()
+    bad = {"spec": {"analysis": {"interval": "soon"}}}
+    setting.edit(resources.CANARIES, "shop", bad)
+
+    setting.side().pump()
+
+    world = setting.world()
+    assert world["canary"]["spec"]["analysis"]["interval"] == "30s"
+    assert "target" in world
+    assert [problem["reason"] for problem in world["admission"]["problems"]] == ["InvalidSpec"]
+
+
+def test_an_emptied_redis_is_filled_from_memory(setting: Setting) -> None:
+    """Without listing again; every canary is looked at, spread over the canaries' pace."""
+    refs = [CanaryRef("prod", f"shop-{number}") for number in range(40)]
+    for ref in refs:
+        setting.create(worlds.a_canary(ref.name))
+    side = setting.side()
+    side.pump()
+    before = {ref: setting.world(ref) for ref in refs}
+    lists = calls(setting, "list", resources.CANARIES)
+
+    setting.redis.flushall()
+    side.refresh()
+    side.pump()
+
+    assert {ref: setting.world(ref) for ref in refs} == before
+    assert setting.store.epoch() is not None
+    assert calls(setting, "list", resources.CANARIES) == lists
+    dues = set(setting.store.agenda().values())
+    assert setting.store.agenda().keys() == set(refs)
+    assert len(dues) > 20
+    assert max(dues) - setting.clock.now() <= timedelta(milliseconds=5) * 40
+
+
+def test_a_redis_emptied_while_it_is_being_filled_is_noticed(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The epoch is written first, so losing it means starting over."""
+    setting.create(worlds.a_canary())
+    side = setting.side()
+    read_agenda = setting.store.agenda
+
+    def emptied() -> Any:
+        listed = read_agenda()
+        setting.redis.flushall()
+        return listed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(setting.store, "agenda", emptied)
+        side.pump()
+
+    assert setting.store.epoch() is None
+
+
+def test_every_world_is_stored_again_within_a_resync(setting: Setting) -> None:
+    """What a failover of Redis or a late worker left behind does not stay."""
+    for name in ("shop", "other", "third"):
+        setting.create(worlds.a_canary(name))
+        setting.create(worlds.a_deployment(name))
+    side = setting.side()
+    side.pump()
+    settle(setting)
+    setting.store.put_world(SHOP, {"target": {"stale": True}})
+    setting.store.forget(OTHER)
+
+    for _ in range(630):  # up to one round that is under way, and one whole
+        setting.clock.sleep(1)
+        side.pump()
+
+    assert setting.world()["target"]["name"] == "shop"
+    assert setting.world(OTHER)["target"]["name"] == "other"
+    assert setting.due(OTHER) is not None
+
+
+# --- drift
+
+
+def test_a_route_changed_by_others_is_looked_at_by_routing(setting: Setting) -> None:
+    """Without a tick: what is wanted has not changed."""
+    setting.create(worlds.a_canary())
+    setting.create(worlds.a_virtual_service())
+    side = setting.side()
+    side.pump()
+    settle(setting)
+
+    setting.edit(resources.VIRTUAL_SERVICES, "shop", {"spec": {"hosts": ["stolen"]}})
+    side.pump()
+
+    assert setting.sent.effects == [(SHOP, Effect.ROUTE)]
+    assert setting.due() == RESYNC
+
+
+def test_our_own_route_write_is_no_drift(setting: Setting) -> None:
+    """The routing worker stored what it wrote; the watch only says the same again."""
+    setting.create(worlds.a_canary())
+    setting.create(worlds.a_virtual_service())
+    side = setting.side()
+    side.pump()
+
+    patch = {"metadata": {"labels": {"weight": "10"}}}
+    written = setting.kube.patch(resources.VIRTUAL_SERVICES, "prod", "shop", patch)
+    setting.store.put_world(SHOP, {"virtual-service": written})
+    side.pump()
+
+    assert setting.sent.effects == []
+
+
+def test_an_edited_canary_has_its_routes_looked_at(setting: Setting) -> None:
+    """Hosts and headers of the manifest are in the route."""
+    setting.create(worlds.a_canary())
+    side = setting.side()
+    side.pump()
+
+    setting.edit(resources.CANARIES, "shop", {"spec": {"service": {"hosts": ["shop.example"]}}})
+    side.pump()
+
+    assert setting.sent.effects == [(SHOP, Effect.ROUTE)]
+
+
+def test_the_routes_of_a_canary_without_a_target_of_its_own_are_left_alone(
+    setting: Setting,
+) -> None:
+    """D-91: or two canaries would mend each other's writes for ever."""
+    setting.create(worlds.a_canary("other", target="shop"))
+    setting.create(worlds.a_virtual_service())
+    side = setting.side()
+    side.pump()
+    setting.create(worlds.a_canary("shop"))
+    setting.clock.sleep(1)
+    side.pump()
+
+    setting.edit(resources.VIRTUAL_SERVICES, "shop", {"spec": {"hosts": ["stolen"]}})
+    side.pump()
+
+    assert {ref for ref, _ in setting.sent.effects} == {OTHER}
+
+
+def test_a_nudge_that_could_not_be_sent_is_sent_later(setting: Setting) -> None:
+    """D-26: the queue may be away longer than the change is news."""
+    setting.create(worlds.a_canary())
+    setting.create(worlds.a_virtual_service())
+    side = setting.side()
+    side.pump()
+    setting.sent.broken = True
+    setting.edit(resources.VIRTUAL_SERVICES, "shop", {"spec": {"hosts": ["stolen"]}})
+    with pytest.raises(errors.Transient):
+        side.pump()
+
+    setting.sent.broken = False
+    side.pump()
+
+    assert setting.sent.effects == [(SHOP, Effect.ROUTE)]
+
+
+# --- builders
+
+
+class Ignore:
+    """A sink."""
+
+    def listed(self, *_: Any) -> None:
+        """Take nothing in."""
+
+    def happened(self, *_: Any) -> None:
+        """Take nothing in."""
+
+
+def a_reflector(kube: KubeMemory, clock: ManualClock) -> Reflector:
+    """A reflector of Deployments whose watches end at once."""
+    return Reflector(
+        resources.DEPLOYMENTS,
+        kube,
+        Ignore(),
+        namespace=None,
+        clock=clock,
+        random=lambda: 0.5,
+        timeout=timedelta,
+    )

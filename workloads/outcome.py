@@ -1,0 +1,72 @@
+"""What converging starts from and how it ends: values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+View = Mapping[str, Any]
+"""A Deployment as `deployment.project` gives it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """The workloads as last seen, and the generations that our own last writes made.
+
+    A view that shows an older generation than ours is not to be trusted.
+    """
+
+    target: View | None
+    primary: View | None
+    target_generation: int = 0
+    primary_generation: int = 0
+
+    @property
+    def current_target(self) -> View | None:
+        """The view of the target, None unless it shows our own last write to it."""
+        return _current(self.target, self.target_generation)
+
+    @property
+    def current_primary(self) -> View | None:
+        """The view of the primary, None unless it shows our own last write to it."""
+        return _current(self.primary, self.primary_generation)
+
+
+@dataclass(frozen=True, slots=True)
+class Converged:
+    """All is as intended; the views of what had to be written or read live, None for nothing."""
+
+    target: View | None = None
+    primary: View | None = None
+
+    def views(self) -> dict[str, View]:
+        """The new views by role, for whoever keeps what was last seen."""
+        found = {"target": self.target, "primary": self.primary}
+        return {role: view for role, view in found.items() if view is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """The target, as it is in `target`, no longer holds what was to be promoted.
+
+    Nothing was copied.
+    """
+
+    message: str
+    target: View
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """What was to be done cannot be; `retriable` says whether asking again can help."""
+
+    message: str
+    retriable: bool
+
+
+Result = Converged | Superseded | Rejected
+
+
+def _current(view: View | None, written: int) -> View | None:
+    return view if view is not None and view["generation"] >= written else None
