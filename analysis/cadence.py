@@ -39,5 +39,5 @@ def next_check(due: datetime, now: datetime, interval: timedelta) -> datetime:
 
 
 def measurable_at(check_at: datetime, in_force_since: datetime, interval: timedelta) -> datetime:
-    """When a split that is in force since `in_force_since` may be judged, `check_at` at the earliest."""
+    """When a split in force since `in_force_since` may be judged; not before `check_at`."""
     return max(check_at, in_force_since + interval * (1 - TOLERANCE))

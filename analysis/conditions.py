@@ -13,6 +13,8 @@ from analysis.phases import Phase, shown
 from analysis.state import RolloutState
 from config.canary import Canary
 
+Conditions = Sequence[Mapping[str, Any]]
+
 _PROMOTED: Final[Mapping[Phase, tuple[str, str]]] = {
     Phase.INITIALIZING: ("Unknown", "New {kind} detected, starting initialization."),
     Phase.INITIALIZED: ("True", "{kind} initialization completed."),
@@ -30,7 +32,7 @@ _PROMOTED: Final[Mapping[Phase, tuple[str, str]]] = {
 
 
 def status(
-    state: RolloutState, version: int, canary: Canary | None, present: Sequence[Mapping[str, Any]]
+    state: RolloutState, version: int, canary: Canary | None, present: Conditions
 ) -> dict[str, Any]:
     """The `.status` to write for `state`; `present` are the conditions now on the object.
 
@@ -56,9 +58,7 @@ def status(
 
 def says_more(wanted: Mapping[str, Any], present: Mapping[str, Any]) -> bool:
     """Whether `wanted` differs from `present` in anything but the version it was made from."""
-    return any(
-        present.get(key) != value for key, value in wanted.items() if key != "stateVersion"
-    )
+    return any(present.get(key) != value for key, value in wanted.items() if key != "stateVersion")
 
 
 def timestamp(moment: datetime) -> str:
@@ -67,7 +67,7 @@ def timestamp(moment: datetime) -> str:
 
 
 def _promoted(
-    state: RolloutState, canary: Canary | None, present: Sequence[Mapping[str, Any]]
+    state: RolloutState, canary: Canary | None, present: Conditions
 ) -> dict[str, Any] | None:
     """The condition that clients wait for; none before initialization has begun."""
     if state.phase is Phase.NEW:
@@ -75,38 +75,30 @@ def _promoted(
     value, message = _PROMOTED[state.phase]
     kind = canary.spec.target_ref.kind if canary else "Deployment"
     text = message.format(kind=kind)
-    return _condition("Promoted", value, shown(state.phase), text, state.since, present)
+    return _condition("Promoted", value, (shown(state.phase), text), state.since, present)
 
 
-def _accepted(
-    state: RolloutState, present: Sequence[Mapping[str, Any]]
-) -> dict[str, Any] | None:
+def _accepted(state: RolloutState, present: Conditions) -> dict[str, Any] | None:
     """What is wrong with the manifest; absent as long as nothing ever was."""
     verdict = state.acceptance
     if verdict is None:
         return None
     value = "True" if verdict.accepted else "False"
-    return _condition(
-        "Accepted", value, verdict.reason, verdict.message, verdict.since, present
-    )
+    words = (verdict.reason, verdict.message)
+    return _condition("Accepted", value, words, verdict.since, present)
 
 
 def _condition(
-    kind: str,
-    value: str,
-    reason: str,
-    message: str,
-    since: datetime,
-    present: Sequence[Mapping[str, Any]],
+    kind: str, value: str, words: tuple[str, str], since: datetime, present: Conditions
 ) -> dict[str, Any]:
-    """A condition whose transition time stays while its status does."""
+    """A condition whose transition time stays while its status does; `words`: reason, message."""
     before = next((item for item in present if item.get("type") == kind), {})
     same = before.get("status") == value
     return {
         "type": kind,
         "status": value,
-        "reason": reason,
-        "message": message,
+        "reason": words[0],
+        "message": words[1],
         "lastUpdateTime": timestamp(since),
         "lastTransitionTime": before.get("lastTransitionTime") if same else timestamp(since),
     }

@@ -79,8 +79,8 @@ class Observation:
 
     `canary` is the last manifest that could be carried out, `problems` those of the manifest as it
     stands now; `generation` and `uid` are of the latter. `interval` and `threshold` are those in
-    force. `claimed` says that the target belongs to another canary. `in_force` is the split read from the live
-    route, None when there is no readable one.
+    force. `claimed` says that the target belongs to another canary. `in_force` is the split read
+    from the live route, None when there is no readable one.
     """
 
     now: datetime

@@ -84,4 +84,3 @@ def with_our_modules(environ: Mapping[str, str]) -> dict[str, str]:
     """`environ` in which a child finds these very packages, installed or not."""
     paths = [str(_ROOT), *filter(None, environ.get("PYTHONPATH", "").split(os.pathsep))]
     return {**environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
-

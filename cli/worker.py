@@ -13,7 +13,7 @@ from tasks.publishing import CeleryDispatcher
 from tasks.queues import Queue
 
 ROLES: Final = tuple(queue.value for queue in Queue)
-HEARTBEAT_SECONDS: Final = 30
+HEARTBEAT_SECONDS: Final = 10
 """Between two signs of life for Flower; nothing else listens to them."""
 
 

@@ -1,4 +1,4 @@
-"""How traffic is, or should be, divided: the values that rules decide, routers write and reports show.
+"""How traffic is, or should be, divided: what rules decide, routers write and reports show.
 
 Pure values, shared by every layer above; what a split becomes in a mesh is `routing`'s business.
 """

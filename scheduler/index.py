@@ -12,7 +12,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from clients import resources
 from clients.kube import Object, WatchType
@@ -23,6 +23,9 @@ from scheduler.admission import Found, Policy
 from scheduler.projections import Manifest, Place, Projection, Target
 
 log = logging.getLogger(__name__)
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 World = dict[str, Projection | None]
 """Role to projection, every role present; None: there is no such object."""
@@ -35,8 +38,8 @@ Changes = dict[CanaryRef, World | None]
 class Entry:
     """One Canary object.
 
-    `current` is its manifest if that can be carried out, `good` the last one that could and whose
-    target was free.
+    `current` is its manifest if that can be carried out, `good` the one in force: the last that
+    could, as long as its target is this canary's. Without one the canary stands still.
     """
 
     bare: Object
@@ -201,40 +204,35 @@ class Index:
         return dict(self._differences(worlds))
 
     def _exchange(self, ref: CanaryRef, entry: Entry | None) -> None:
+        """Puts `entry` in the place of what is known of `ref`, and keeps up who refers to what."""
         before = self._entries.pop(ref, None)
         if before is not None and before.target:
-            self._wanted[before.target].discard(ref)
-            if not self._wanted[before.target]:
-                del self._wanted[before.target]
+            _discard(self._wanted, before.target, ref)
         self._refer(ref, before.good if before else None, entry.good if entry else None)
-        if entry is None:
-            return
-        self._entries[ref] = entry
-        if entry.target:
-            self._wanted[entry.target].add(ref)
-        else:
-            self._entries[ref] = replace(entry, owner=None)
+        if entry is not None:
+            self._entries[ref] = entry
+            if entry.target:
+                self._wanted[entry.target].add(ref)
 
     def _settle(self, target: Target) -> None:
-        """Gives the target to the oldest of those that want it; the owner may act as written."""
+        """Gives the target to the oldest of those that want it, who alone may act on it."""
         claimants = sorted(
             self._wanted.get(target, ()), key=lambda ref: (self._entries[ref].created, ref)
         )
         for ref in claimants:
             entry = self._entries[ref]
-            owner = None if ref == claimants[0] else claimants[0]
-            good = entry.current if owner is None and entry.current else entry.good
-            self._refer(ref, entry.good, good)
-            self._entries[ref] = replace(entry, owner=owner, good=good)
+            if ref == claimants[0]:
+                settled = replace(entry, owner=None, good=entry.current or entry.good)
+            else:
+                settled = replace(entry, owner=claimants[0] if entry.current else None, good=None)
+            self._exchange(ref, settled)
 
     def _refer(self, ref: CanaryRef, before: Manifest | None, after: Manifest | None) -> None:
         """Keeps up who is interested in which object."""
         if before is after:
             return
         for role, place in before.places.items() if before else ():
-            self._roles[place].discard((ref, role))
-            if not self._roles[place]:
-                del self._roles[place]
+            _discard(self._roles, place, (ref, role))
         for role, place in after.places.items() if after else ():
             self._roles[place].add((ref, role))
 
@@ -290,6 +288,13 @@ def _problems(entry: Entry) -> tuple[Found, ...]:
         return entry.problems
     conflict = admission.target_conflict(entry.target.kind, entry.target.name, entry.owner)
     return (*entry.problems, conflict)
+
+
+def _discard(sets: dict[K, set[V]], key: K, member: V) -> None:
+    """Takes `member` out of one of the sets, and drops the set when it is empty."""
+    sets[key].discard(member)
+    if not sets[key]:
+        del sets[key]
 
 
 def _merge(changes: Changes, newer: Changes) -> None:

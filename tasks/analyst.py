@@ -79,7 +79,9 @@ class Analyst:
         if begun is not None:
             self._work(ref, begun, Findings.none())
 
-    def conclude(self, ref: CanaryRef, round_id: int, answers: Iterable[Mapping[str, Any] | None]) -> None:
+    def conclude(
+        self, ref: CanaryRef, round_id: int, answers: Iterable[Mapping[str, Any] | None]
+    ) -> None:
         """Goes on with a rollout whose hooks of round `round_id` have answered.
 
         Answers to a round that the state no longer waits for are dropped.
@@ -134,9 +136,7 @@ class Analyst:
         asked = checks.checks_for(canary, default.provider, default.metrics_server)
         return replace(found, checks=self._reader.measure(asked))
 
-    def _conclude(
-        self, seen: Observation, begun: Begun, outcome: Outcome, found: Findings
-    ) -> None:
+    def _conclude(self, seen: Observation, begun: Begun, outcome: Outcome, found: Findings) -> None:
         match outcome:
             case Decision():
                 self._commit(seen, begun, outcome, found)
@@ -146,9 +146,7 @@ class Analyst:
             case AskChecks() | AskProviders():
                 raise AssertionError(f"rule {outcome.rule} asks what it was told")
 
-    def _commit(
-        self, seen: Observation, begun: Begun, decision: Decision, found: Findings
-    ) -> None:
+    def _commit(self, seen: Observation, begun: Begun, decision: Decision, found: Findings) -> None:
         due = effects.due(decision.state, decision.due, seen.now)
         commit = Commit(
             expected=seen.version,
@@ -184,7 +182,9 @@ class Analyst:
             return
         kind = WebhookType(asked.type)
         asked_ones = [
-            hook for hook in seen.canary.spec.analysis.webhooks if derived.webhook_type(hook) is kind
+            hook
+            for hook in seen.canary.spec.analysis.webhooks
+            if derived.webhook_type(hook) is kind
         ]
         self._dispatcher.hooks(seen.ref, asked.id, len(asked_ones))
 
@@ -220,5 +220,3 @@ def _check(result: CheckResult) -> dict[str, Any]:
     if result.value is not None and not math.isfinite(result.value):
         entry["value"] = str(result.value)  # JSON has no infinity
     return {**entry, "tookMilliseconds": round(took / timedelta(milliseconds=1), 1)}
-
-

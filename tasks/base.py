@@ -30,5 +30,6 @@ class NudgeTask(Task):  # type: ignore[type-arg] # Task is generic for type chec
             extra = {"task": self.name, "kind": type(failure).__name__, "error": failure.message}
             log.warning("nudge came to nothing", extra={**extra, "message_body": args})
         except UnreadableMessage as unreadable:
-            log.error("message dropped", extra={"task": self.name, "error": str(unreadable)})
+            extra = {"task": self.name, "error": str(unreadable)}
+            log.error("message dropped", extra=extra)  # noqa: TRY400 - a traceback says no more
         return None

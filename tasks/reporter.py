@@ -1,4 +1,4 @@
-"""Shows the state of one canary to the cluster: its status, coalesced, and its events, once each."""
+"""Shows the state of one canary to the cluster: its status, coalesced, and each event once."""
 
 from __future__ import annotations
 

@@ -21,10 +21,6 @@ class QuietBackend(RedisBackend):
     def on_task_call(self, producer: Any, task_id: str) -> None:
         """Does not subscribe to the result of a task just sent."""
 
-    def add_pending_result(self, result: Any, weak: bool = False) -> Any:  # noqa: FBT001, FBT002
-        """Does not wait for `result`."""
-        return result
-
     def remove_pending_result(self, result: Any) -> Any:
         """Nothing to forget."""
         return result

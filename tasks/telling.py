@@ -13,7 +13,7 @@ _LEVELS: Final = {"Normal": logging.INFO, "Warning": logging.WARNING}
 
 
 def notice(seen: Observation, event: Event) -> dict[str, Any]:
-    """`event` as it waits for delivery; `at` is the moment of the decision, `uid` whom it is about."""
+    """`event` as it waits for delivery, decided `at` that moment about the object `uid`."""
     return {
         "type": event.type,
         "message": event.message,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from analysis import providers
 from analysis.judges import threshold
@@ -43,23 +42,8 @@ class Doors:
     clock: Clock
 
 
-class Services(Protocol):
-    """What task modules call."""
-
-    @property
-    def analyst(self) -> Analyst: ...
-    @property
-    def caller(self) -> Caller: ...
-    @property
-    def reporter(self) -> Reporter: ...
-    @property
-    def traffic(self) -> Traffic: ...
-    @property
-    def workforce(self) -> Workforce: ...
-
-
 @dataclass(frozen=True, slots=True)
-class Wired:
+class Services:
     """All services over one set of doors."""
 
     analyst: Analyst
@@ -69,11 +53,11 @@ class Wired:
     workforce: Workforce
 
 
-def wire(settings: Settings, doors: Doors) -> Wired:
+def wire(settings: Settings, doors: Doors) -> Services:
     """The services over `doors`; makes no connection."""
     canaries, schedule = settings.canaries, settings.scheduler
     copying = Copying(canaries.selector_labels, canaries.include_label_prefixes)
-    return Wired(
+    return Services(
         analyst=Analyst(
             doors.store,
             doors.reader,
@@ -86,9 +70,7 @@ def wire(settings: Settings, doors: Doors) -> Wired:
         caller=Caller(doors.store, doors.clock),
         reporter=Reporter(doors.store, doors.kube),
         traffic=Traffic(doors.store, Applier(doors.kube, canaries.mesh_provider)),
-        workforce=Workforce(
-            doors.store, Converger(doors.kube, copying, lambda: str(uuid.uuid4()))
-        ),
+        workforce=Workforce(doors.store, Converger(doors.kube, copying, lambda: str(uuid.uuid4()))),
     )
 
 
@@ -110,9 +92,7 @@ def open_doors(settings: Settings, role: str, dispatcher: Dispatcher) -> Doors:
     clock = SystemClock()
     kubernetes = settings.kubernetes
     kubeconfig = Path(kubernetes.kubeconfig) if kubernetes.kubeconfig else None
-    limits = KubeLimits(
-        read=kubernetes.request_timeout, qps=kubernetes.qps, burst=kubernetes.burst
-    )
+    limits = KubeLimits(read=kubernetes.request_timeout, qps=kubernetes.qps, burst=kubernetes.burst)
     return Doors(
         store=connect_store(settings.redis),
         kube=kube_connect.connect(role=role, kubeconfig=kubeconfig, limits=limits, clock=clock),

@@ -32,9 +32,7 @@ def acceptance(seen: Observation) -> Outcome | None:
         return None
     known = _messages(before)
     said = tuple(
-        events.warning(problem.message)
-        for problem in seen.problems
-        if problem.message not in known
+        events.warning(problem.message) for problem in seen.problems if problem.message not in known
     )
     state = replace(seen.state, acceptance=after, generation=seen.generation)
     message = after.message if after else "manifest accepted"
@@ -102,4 +100,3 @@ def _same(before: Acceptance | None, after: Acceptance | None) -> bool:
 
 def _messages(before: Acceptance | None) -> frozenset[str]:
     return frozenset(before.message.split("\n")) if before else frozenset()
-

@@ -8,8 +8,8 @@ from analysis import effects, events
 from analysis.decisions import AskProviders, Case, Decision, Outcome
 from analysis.phases import Phase
 from analysis.rules import moves
-from config.scaling import CanaryScale, WorkloadIntent
 from config import derived
+from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import ALL_TO_PRIMARY, RouteStage
 
 

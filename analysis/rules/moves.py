@@ -14,9 +14,9 @@ from analysis.findings import HookResult
 from analysis.observation import Workload
 from analysis.phases import Phase, shown
 from analysis.state import HookRound
-from config.scaling import CanaryScale
 from config.hooks import WebhookType
 from config.readiness import Readiness
+from config.scaling import CanaryScale
 from config.traffic import ALL_TO_CANARY, ALL_TO_PRIMARY
 
 _STALE: Final = Readiness(
@@ -132,9 +132,7 @@ def failed_check(case: Case, causes: tuple[Event, ...]) -> Decision:
         return rollback(case, "FailedChecksThresholdReached", (*causes, spent))
     due = next_check(case)
     message = "; ".join(event.message for event in causes)
-    state = replace(
-        case.state, failed_checks=failed, check_at=due, round=None, remark=""
-    )
+    state = replace(case.state, failed_checks=failed, check_at=due, round=None, remark="")
     return Decision("CheckFailed", message, state, causes, due)
 
 

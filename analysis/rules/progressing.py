@@ -9,10 +9,10 @@ from analysis import cadence, effects, events, steps, verdicts
 from analysis.decisions import AskChecks, Case, Decision, Outcome, Rest
 from analysis.phases import Phase
 from analysis.rules import moves
-from config.scaling import CanaryScale
 from config import derived
 from config.analysis import ThresholdMode
 from config.hooks import WebhookType
+from config.scaling import CanaryScale
 from config.traffic import ALL_TO_PRIMARY, TrafficSplit
 
 
@@ -149,9 +149,7 @@ def halt_on_check(case: Case) -> Outcome | None:
     """A failing check costs a failed check, an undecided one holds; each says its numbers."""
     if case.findings.checks is None:
         return AskChecks() if case.canary.spec.analysis.metrics else None
-    bad = [
-        result for result in case.findings.checks if result.effect is not verdicts.Effect.PASSES
-    ]
+    bad = [result for result in case.findings.checks if result.effect is not verdicts.Effect.PASSES]
     said = tuple(events.warning(result.message) for result in bad)
     if any(result.effect is verdicts.Effect.COUNTS for result in bad):
         return moves.failed_check(case, said)
@@ -169,9 +167,7 @@ def promote(case: Case) -> Outcome:
     return _promote(case, skipped=False)
 
 
-def _step(
-    case: Case, weight: int, due: datetime, said: tuple[events.Event, ...]
-) -> Decision:
+def _step(case: Case, weight: int, due: datetime, said: tuple[events.Event, ...]) -> Decision:
     event = events.advance(case.canary, weight)
     state = replace(
         case.state,

@@ -9,9 +9,9 @@ from analysis import effects, events
 from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.phases import Phase
 from analysis.rules import moves
-from config.scaling import CanaryScale
 from config import derived
 from config.hooks import WebhookType
+from config.scaling import CanaryScale
 from config.traffic import ALL_TO_PRIMARY
 
 

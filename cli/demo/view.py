@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from cli.demo import story, verdict
@@ -24,7 +23,7 @@ _PHASES: Final = {
     "Succeeded": "bold green",
     "Failed": "bold red",
 }
-_BAR: Final = 20
+_BAR: Final = 16
 _NEWEST: Final = 10
 _SHORT: Final = {"request-success-rate": "success", "request-duration": "p99"}
 
@@ -96,59 +95,60 @@ class PlainView:
 
 def summary(console: Console, results: Sequence[Result], seconds: float) -> None:
     """Writes how everything ended."""
-    table = Table(title="What happened", title_justify="left", title_style="bold", box=None)
-    for column in ("canary", "release", "ended", "canary weight", "in", "because"):
-        table.add_column(column, overflow="fold")
     for result in results:
-        table.add_row(*_result(result))
-    console.print(table)
-    for result in results:
-        for fault in result.faults:
-            text = f"{result.standing.act.ref}: {fault}"
-            console.print(Text(text, style="bold red"), soft_wrap=True)
+        for line in _story(result):
+            console.print(line, soft_wrap=True)
+        console.print()
     good = sum(not result.faults for result in results)
     style = "bold green" if good == len(results) else "bold red"
     text = f"{good} of {len(results)} ended as they should, after {seconds:.0f} s"
     console.print(Text(text, style=style))
 
 
-def _result(result: Result) -> tuple[RenderableType, ...]:
+def _story(result: Result) -> Iterator[Text]:
+    """What became of one release, in a few lines."""
     standing, act = result.standing, result.standing.act
-    release = f"{story.tag(act.old_image)} → {story.tag(act.new_image)}, {act.about}"
     ended = "promoted" if act.promoted else "rolled back"
     if result.faults:
-        ended = standing.phase or "nothing"
-    weights = " ".join(str(weight) for weight in standing.weights)
-    return (
-        str(act.ref),
-        release,
-        Text(ended, style="red" if result.faults else "green"),
-        weights,
-        f"{result.seconds:.1f} s",
-        verdict.why(standing) or "all checks passed",
+        ended = standing.phase or "without an end"
+    yield Text.assemble(
+        ("✗ ", "bold red") if result.faults else ("✓ ", "bold green"),
+        (f"{act.ref!s:<18}", "bold"),
+        f" {_release(act):<14} {ended} after {result.seconds:.1f} s",
     )
+    yield _detail("canary weight", " → ".join(f"{weight}" for weight in standing.weights))
+    yield _detail("because", f"{act.about}: {verdict.why(standing) or 'every check passed'}")
+    for fault in result.faults:
+        yield _detail("fault", fault, style="bold red")
+
+
+def _detail(name: str, text: str, style: str = "") -> Text:
+    return Text.assemble((f"    {name:<14} ", "dim"), (text, style))
 
 
 def _screen(heading: str, seconds: float, standings: Sequence[Standing]) -> Group:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for column in ("canary", "release", "phase", "traffic to the canary", "failed", "last checks"):
-        table.add_column(column, no_wrap=column != "last checks")
-    for standing in standings:
-        table.add_row(*_row(standing))
     head = Text.assemble(("coalmine demo", "bold"), f"  {heading}  ", (f"{seconds:.0f} s", "dim"))
-    return Group(head, Text(), table, Text(), *_news(standings))
+    lines = [line for standing in standings for line in (*_rows(standing), Text())]
+    return Group(head, Text(), *lines, *_news(standings))
 
 
-def _row(standing: Standing) -> tuple[RenderableType, ...]:
-    act = standing.act
-    return (
-        Text(str(act.ref), style="bold"),
-        f"{story.tag(act.old_image)} → {story.tag(act.new_image)}",
-        Text(standing.phase or "…", style=_PHASES.get(standing.phase, "")),
+def _rows(standing: Standing) -> tuple[Text, Text]:
+    """Where a canary stands, and its last checks; 80 columns are enough."""
+    act, style = standing.act, _PHASES.get(standing.phase, "")
+    first = Text.assemble(
+        (f"{act.ref!s:<18}", "bold"),
+        f" {_release(act):<14}",
+        (f" {standing.phase or '…':<12} ", style),
         bar(standing.weight),
         _failed(standing),
-        Text("\n").join(shown(check) for check in standing.checks),
     )
+    checks = [shown(check) for check in standing.checks]
+    second = Text("   ").join([Text(" " * 16), *checks]) if checks else Text()
+    return _one_line(first), _one_line(second)
+
+
+def _release(act: story.Act) -> str:
+    return f"{story.tag(act.old_image)} → {story.tag(act.new_image)}"
 
 
 def bar(weight: int) -> Text:
@@ -158,8 +158,9 @@ def bar(weight: int) -> Text:
 
 
 def _failed(standing: Standing) -> Text:
-    style = "red" if standing.failed_checks else "dim"
-    return Text(f"{standing.failed_checks}/{standing.threshold}", style=style)
+    if not standing.failed_checks:
+        return Text()
+    return Text(f"  {standing.failed_checks}/{standing.threshold} failed", style="red")
 
 
 def shown(check: Check) -> Text:
@@ -175,6 +176,12 @@ def shown(check: Check) -> Text:
     return Text.assemble((f"{mark} ", style), f"{name} {value} ", (" ".join(bounds), "dim"))
 
 
+def _one_line(text: Text) -> Text:
+    """`text`, cut where the screen ends."""
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
+
+
 def _news(standings: Sequence[Standing]) -> list[Text]:
     """The newest events of all canaries, oldest first."""
     found = [(event, standing) for standing in standings for event in standing.events]
@@ -187,5 +194,4 @@ def _news_line(event: Event, standing: Standing) -> Text:
     clock = event.at[11:19]
     text = Text.assemble((f"{clock}  ", "dim"), f"{standing.act.ref.namespace:<9} ")
     text.append(event.message, style=style)
-    text.no_wrap, text.overflow = True, "ellipsis"
-    return text
+    return _one_line(text)

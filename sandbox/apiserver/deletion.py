@@ -74,7 +74,7 @@ class Deleter:
             return self._delete_dependents_first(resource, stored)
         if stored.obj["metadata"].get("finalizers"):
             return self._mark(resource, stored), False
-        return self._remove(resource, stored), True
+        return self._remove(resource, stored.obj), True
 
     def _mark(self, resource: str, stored: Stored, *finalizers: str) -> Stored:
         metadata = stored.obj["metadata"]
@@ -90,12 +90,13 @@ class Deleter:
             marked["generation"] = metadata["generation"] + 1
         return self._storage.put(resource, {**stored.obj, "metadata": marked})
 
-    def _remove(self, resource: str, stored: Stored) -> Stored:
-        place = Place(resource, key_of(stored.obj))
-        removed = self._storage.remove(*place)
-        self._collect_dependents(stored.obj["metadata"]["uid"])
+    def _remove(self, resource: str, last: Obj) -> Stored:
+        """Removes an object whose final state is `last`, and what that sets free."""
+        place = Place(resource, key_of(last))
+        removed = self._storage.remove(*place, last)
+        self._collect_dependents(last["metadata"]["uid"])
         self._finish_namespace(place.key.namespace)
-        self._finish_owners(stored.obj)
+        self._finish_owners(last)
         return removed
 
     def finalized(self, resource: Resource, obj: Obj) -> Stored | None:
@@ -103,8 +104,7 @@ class Deleter:
         metadata = obj["metadata"]
         if not metadata.get("deletionTimestamp") or metadata.get("finalizers"):
             return None
-        stored = self._storage.put(resource.group_resource, obj)
-        return self._remove(resource.group_resource, stored)
+        return self._remove(resource.group_resource, obj)
 
     def collect_if_orphaned(self, resource: Resource, stored: Stored) -> None:
         """Deletes an object all of whose owners are gone, as the garbage collector would."""
@@ -137,9 +137,10 @@ class Deleter:
                 continue
             kept = [item for item in metadata["finalizers"] if item != FOREGROUND]
             freed = {**stored.obj, "metadata": {**metadata, "finalizers": kept}}
-            updated = self._storage.put(owner.resource, freed)
-            if not kept:
-                self._remove(owner.resource, updated)
+            if kept:
+                self._storage.put(owner.resource, freed)
+            else:
+                self._remove(owner.resource, freed)
 
     def _orphan_dependents(self, uid: str) -> None:
         for place in self.owners.dependents(uid):
@@ -174,7 +175,7 @@ class Deleter:
         if stored is None or not stored.obj["metadata"].get("deletionTimestamp"):
             return
         if not self._content(name) and not stored.obj["metadata"].get("finalizers"):
-            self._remove("namespaces", stored)
+            self._remove("namespaces", stored.obj)
 
 
 def _check_preconditions(resource: Resource, obj: Obj, wanted: Mapping[str, str]) -> None:

@@ -61,8 +61,11 @@ class StatusWriter:
 
     def _wanted(self, deployment: Mapping[str, Any]) -> dict[str, Any]:
         name, generation = deployment["metadata"]["name"], deployment["metadata"]["generation"]
-        if name not in self._failing or not deployment["spec"]["replicas"]:
-            return rolled_out(deployment)
+        done = rolled_out(deployment)
+        current = deployment.get("status", {})
+        rests = all(current.get(key, 0) == done[key] for key in COUNTED)
+        if name not in self._failing or rests or not deployment["spec"]["replicas"]:
+            return done
         known, since = self._failing[name]
         if known != generation:
             since = datetime.now(UTC)

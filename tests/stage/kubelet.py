@@ -25,9 +25,7 @@ class Kubelet:
 
     def step(self) -> datetime | None:
         """Brings statuses up to date; when something will change by itself next, if anything."""
-        deadlines = [
-            self._tend(item) for item in self._kube.list(resources.DEPLOYMENTS).items
-        ]
+        deadlines = [self._tend(item) for item in self._kube.list(resources.DEPLOYMENTS).items]
         return min((at for at in deadlines if at is not None), default=None)
 
     def _tend(self, item: Mapping[str, Any]) -> datetime | None:
@@ -70,6 +68,4 @@ class Kubelet:
             ],
         }
         if item.get("status") != status:
-            self._kube.patch(
-                resources.DEPLOYMENTS, *key, {"status": status}, subresource="status"
-            )
+            self._kube.patch(resources.DEPLOYMENTS, *key, {"status": status}, subresource="status")

@@ -41,9 +41,7 @@ class Meters:
     def measure(self, asked: tuple[Check, ...]) -> tuple[CheckResult, ...]:
         """The results of `asked`."""
         self.asked.append(asked)
-        return tuple(
-            threshold.judge(check, check.problem or self.source(check)) for check in asked
-        )
+        return tuple(threshold.judge(check, check.problem or self.source(check)) for check in asked)
 
     def probe(self, servers: tuple[str, ...]) -> tuple[str, ...]:
         """What is wrong with `servers`."""
@@ -78,7 +76,7 @@ def receiver() -> Iterator[Receiver]:
     """A receiver on a free port that answers `status` to everything."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - the library's name
+        def do_POST(self) -> None:
             length = int(self.headers["Content-Length"])
             known.calls.append(json.loads(self.rfile.read(length)))
             self.send_response(known.status)

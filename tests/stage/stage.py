@@ -66,9 +66,7 @@ class Stage:
         self.kubelet = Kubelet(self.kube, self.clock, ready_after)
         self.weights: list[int] = []
         self._index = self._new_index()
-        doors = wiring.Doors(
-            self.store, self.kube, self.meters, self.dispatcher, self.clock
-        )
+        doors = wiring.Doors(self.store, self.kube, self.meters, self.dispatcher, self.clock)
         self.services = wiring.wire(self.settings, doors)
 
     # --- the user's hand
@@ -115,7 +113,7 @@ class Stage:
             self.dispatcher.tick(ref)
 
     def deliver(self, message: Message) -> None:
-        """Lets a worker carry out a message; like workers, does not care when it comes to nothing."""
+        """Lets a worker carry out a message; that it comes to nothing is nobody's business."""
         try:
             self._carry_out(message)
         except errors.ClientError:

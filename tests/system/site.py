@@ -24,6 +24,7 @@ from tests.system.webhooks import Receiver
 T = TypeVar("T")
 
 MERGE: Final = "application/merge-patch+json"
+JSON_PATCH: Final = "application/json-patch+json"
 AT_REST: Final = ("Initialized", "Succeeded", "Failed")
 
 
@@ -75,7 +76,7 @@ class App:
 
     def release(self, image: str) -> None:
         """Puts another image into the Deployment, as a pipeline does."""
-        self._change(
+        self.change(
             [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": image}]
         )
 
@@ -84,6 +85,12 @@ class App:
         return self.site.plane.request(
             "PATCH", self.path(resource), patch, content_type=MERGE
         )
+
+    def change(
+        self, patch: Sequence[Mapping[str, Any]], resource: str = "deployments"
+    ) -> Manifest:
+        """The object of the application's name after a JSON patch."""
+        return self.site.plane.request("PATCH", self.path(resource), patch, content_type=JSON_PATCH)
 
     def forget(self) -> None:
         """Deletes the Canary; what it made stays, for there is no garbage collector here."""
@@ -180,12 +187,6 @@ class App:
         ref = CanaryRef(self.site.namespace, self.name)
         state = self.site.crew.store.read(ref).state or {}
         return not state.get("epilogue") and not self.site.crew.store.notices(ref)
-
-    def _change(self, patch: Sequence[Mapping[str, Any]]) -> None:
-        path = self.path("deployments")
-        self.site.plane.request(
-            "PATCH", path, patch, content_type="application/json-patch+json"
-        )
 
 
 def canary_weight(virtual_service: Mapping[str, Any]) -> int:

@@ -29,6 +29,22 @@ def test_a_watch_resumes_after_a_version(api: Api) -> None:
     assert versions[0] > int(start)
 
 
+def test_removing_the_last_finalizer_is_the_deletion(api: Api) -> None:
+    """A deleted object shows as MODIFIED when it is marked, and then only as DELETED."""
+    path, start = f"{api.core}/services", _version(api)
+    manifest = a_service()
+    manifest["metadata"]["finalizers"] = ["example.dev/hold"]
+    api.made(path, manifest)
+    api.call("DELETE", f"{path}/web")
+    patch = {"metadata": {"finalizers": None, "labels": {"last": "words"}}}
+    api.call("PATCH", f"{path}/web", patch, client.MERGE)
+    with api.watch(path, resourceVersion=start) as events:
+        seen = [next(events) for _ in range(3)]
+    assert [event["type"] for event in seen] == ["ADDED", "MODIFIED", "DELETED"]
+    assert seen[2]["object"]["metadata"]["labels"] == {"last": "words"}
+    assert "finalizers" not in seen[2]["object"]["metadata"]
+
+
 def test_a_watch_delivers_what_happens_while_it_is_open(api: Api) -> None:
     """An event comes without a new request."""
     path = f"{api.core}/services"

@@ -1,5 +1,6 @@
 """Hypothesis strategies: any state, any observation, any findings; most of them odd, all possible."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -34,138 +35,164 @@ CANARIES: Final = (
     worlds.a_canary(thresholdMode="consecutive", webhooks=_HOOKS),
 )
 
-seconds = st.integers(-2000, 2000)
-revisions = st.sampled_from([OLD, NEW, NEWER, "", "7d8b5c4f69"])
-canaries: SearchStrategy[Canary] = st.sampled_from(CANARIES)
-splits = st.integers(0, 100).map(TrafficSplit.of)
-kinds = st.sampled_from(["pre-rollout", "rollout", "post-rollout"])
-numbers = st.integers(0, 8)
+revisions: Final = st.sampled_from([OLD, NEW, NEWER, "", "7d8b5c4f69"])
+canaries: Final[SearchStrategy[Canary]] = st.sampled_from(CANARIES)
+kinds: Final = st.sampled_from(["pre-rollout", "rollout", "post-rollout"])
+numbers: Final = st.integers(0, 8)
+_moments: Final[SearchStrategy[datetime]] = st.sampled_from(
+    [NOW + timedelta(seconds=away) for away in (-2000, -300, -31, -29, -1, 0, 0, 1, 29, 31, 2000)]
+)
+_weights: Final = st.sampled_from([0, 0, 0, 1, 5, 10, 20, 40, 60, 80, 99, 100])
+_splits: Final = _weights.map(TrafficSplit.of)
+_calm: Final = {"acceptance": st.none(), "trouble": st.just(""), "suspended": st.just(False)}
+_fields: Final[dict[str, SearchStrategy[Any]]] = {
+    "uid": st.just("u1"),
+    "since": _moments,
+    "generation": numbers,
+    "applied": revisions,
+    "promoted": revisions,
+    "route": st.builds(RouteIntent, numbers, st.sampled_from(RouteStage), _splits),
+    "workload": st.builds(
+        WorkloadIntent, numbers, st.sampled_from(CanaryScale), revisions, revisions
+    ),
+    "failed_checks": st.integers(0, 5),
+    "iterations": numbers,
+    "check_at": st.none() | _moments,
+    "round": st.none() | st.builds(HookRound, numbers, kinds, _moments),
+    "epilogue": st.booleans(),
+    "skipped": st.booleans(),
+    "suspended": st.booleans(),
+    "remark": st.sampled_from(["", "no values"]),
+    "trouble": st.sampled_from(["", "forbidden"]),
+    "acceptance": st.none()
+    | st.builds(Acceptance, st.booleans(), st.just("X"), st.just("y"), _moments),
+}
 
 
-def moments() -> SearchStrategy[datetime]:
-    """Around now, often exactly now."""
-    return seconds.map(lambda away: NOW + timedelta(seconds=away)) | st.just(NOW)
+def states(*phases: Phase, calm: bool = False) -> SearchStrategy[RolloutState]:
+    """Any state in one of `phases` (all when none is named), also such as no history leads to.
 
-
-@st.composite
-def states(draw: st.DrawFn) -> RolloutState:
-    """Any state, also such as no history leads to."""
-    return RolloutState(
-        uid="u1",
-        phase=draw(st.sampled_from(Phase)),
-        since=draw(moments()),
-        generation=draw(numbers),
-        applied=draw(revisions),
-        promoted=draw(revisions),
-        route=RouteIntent(draw(numbers), draw(st.sampled_from(RouteStage)), draw(splits)),
-        workload=WorkloadIntent(
-            draw(numbers), draw(st.sampled_from(CanaryScale)), draw(revisions), draw(revisions)
-        ),
-        failed_checks=draw(st.integers(0, 5)),
-        iterations=draw(numbers),
-        check_at=draw(st.none() | moments()),
-        round=draw(st.none() | st.builds(HookRound, numbers, kinds, moments())),
-        epilogue=draw(st.booleans()),
-        skipped=draw(st.booleans()),
-        suspended=draw(st.booleans()),
-        remark=draw(st.sampled_from(["", "no values"])),
-        trouble=draw(st.sampled_from(["", "", "", "forbidden"])),
-        acceptance=draw(
-            st.none() | st.builds(Acceptance, st.booleans(), st.just("X"), st.just("y"), moments())
-        ),
+    A `calm` one has nothing that admission would speak about.
+    """
+    return st.builds(
+        RolloutState,
+        phase=st.sampled_from(phases or tuple(Phase)),
+        **{**_fields, **(_calm if calm else {})},
     )
 
 
-@st.composite
-def workloads(draw: st.DrawFn) -> Workload:
-    """A Deployment in any condition."""
-    readiness = st.just(READY) | st.builds(
-        Readiness, st.just(False), st.booleans(), st.just("not yet")
+_readiness: Final = st.just(READY) | st.builds(
+    Readiness, st.just(False), st.booleans(), st.just("not yet")
+)
+_workloads: Final = st.builds(
+    Workload,
+    revision=revisions,
+    generation=st.integers(0, 2),
+    replicas=st.sampled_from([0, 1, 2, 2]),
+    readiness=_readiness,
+    patience_ends=st.none() | _moments,
+)
+past_statuses: Final = st.builds(
+    PastStatus,
+    phase=st.sampled_from(
+        ["Initializing", "Initialized", "Waiting", "Progressing", "WaitingPromotion"]
+        + ["Promoting", "Finalising", "Succeeded", "Failed", "Terminating", "nonsense"]
+    ),
+    weight=_weights,
+    failed_checks=st.integers(0, 5),
+    iterations=st.integers(-1, 5),
+    applied=revisions,
+    promoted=revisions,
+    version=st.integers(0, 20),
+)
+_confirmed: Final = st.builds(
+    Confirmed,
+    route_seq=st.just(9) | numbers,
+    route_at=st.none() | _moments,
+    workload_seq=st.just(9) | numbers,
+    target_generation=st.integers(0, 1),
+    primary_generation=st.integers(0, 1),
+    report_version=st.integers(0, 21),
+    trouble=st.sampled_from(["", "forbidden"]),
+)
+_problems: Final = st.just(()) | st.tuples(
+    st.builds(Problem, st.just("P"), st.just("q"), st.booleans())
+)
+_seen: Final[dict[str, SearchStrategy[Any]]] = {
+    "now": st.just(NOW),
+    "ref": st.just(REF),
+    "uid": st.just("u1"),
+    "generation": numbers,
+    "interval": st.sampled_from([10, 30, 60]).map(lambda length: timedelta(seconds=length)),
+    "threshold": st.integers(1, 5),
+    "version": st.integers(0, 20),
+    "target": st.none() | _workloads,
+    "primary": st.none() | _workloads,
+    "in_force": st.none() | _splits,
+}
+observations: Final[SearchStrategy[Observation]] = st.builds(
+    Observation,
+    canary=st.none() | canaries,
+    state=st.none() | states(),
+    confirmed=_confirmed,
+    deleting=st.booleans(),
+    claimed=st.booleans(),
+    problems=_problems,
+    status=st.none() | past_statuses,
+    **_seen,
+)
+"""Anything at all."""
+
+
+def accepted(*phases: Phase) -> SearchStrategy[Observation]:
+    """A canary in one of `phases` about which admission has nothing to say, so its rules decide."""
+    return st.builds(
+        Observation,
+        canary=st.sampled_from([item for item in CANARIES if not item.spec.suspend]),
+        state=states(*phases, calm=True),
+        confirmed=st.builds(
+            replace, _confirmed, trouble=st.just(""), route_seq=st.just(9), workload_seq=st.just(9)
+        )
+        | st.builds(replace, _confirmed, trouble=st.just("")),
+        **_seen,
     )
-    return Workload(
-        revision=draw(revisions),
-        generation=draw(st.integers(0, 3)),
-        replicas=draw(st.integers(0, 3)),
-        readiness=draw(readiness),
-        patience_ends=draw(st.none() | moments()),
-    )
 
 
-@st.composite
-def past_statuses(draw: st.DrawFn) -> PastStatus:
-    """Any status, ours or another controller's."""
-    words = ["Initializing", "Initialized", "Waiting", "Progressing", "WaitingPromotion"]
-    words += ["Promoting", "Finalising", "Succeeded", "Failed", "Terminating", "nonsense"]
-    return PastStatus(
-        phase=draw(st.sampled_from(words)),
-        weight=draw(st.integers(0, 100)),
-        failed_checks=draw(st.integers(0, 5)),
-        iterations=draw(st.integers(-1, 5)),
-        applied=draw(revisions),
-        promoted=draw(revisions),
-        version=draw(st.integers(0, 20)),
-    )
-
-
-@st.composite
-def observations(draw: st.DrawFn, *, quiet: bool = False) -> Observation:
-    """Any observation; `quiet` ones have nothing that admission speaks about."""
-    some: dict[str, Any] = {
-        "canary": draw(canaries),
-        "state": draw(states()),
-        "confirmed": draw(_confirmed()),
+_checks: Final = st.lists(st.sampled_from(Effect).map(worlds.a_check), max_size=3).map(tuple)
+_answers: Final = st.dictionaries(
+    kinds, st.lists(st.booleans(), min_size=1, max_size=2), max_size=3
+).map(
+    lambda given: {
+        kind: tuple(HookResult(kind, kind, ok=ok) for ok in oks) for kind, oks in given.items()
     }
-    if not quiet:
-        some |= {
-            "canary": draw(st.none() | canaries),
-            "state": draw(st.none() | states()),
-            "deleting": draw(st.booleans()),
-            "claimed": draw(st.booleans()),
-            "problems": draw(
-                st.just(()) | st.tuples(st.builds(Problem, st.just("P"), st.just("q"), st.booleans()))
-            ),
-            "status": draw(st.none() | past_statuses()),
-        }
-    return Observation(
-        now=NOW,
-        ref=REF,
-        uid="u1",
-        generation=draw(numbers),
-        interval=timedelta(seconds=draw(st.sampled_from([10, 30, 60]))),
-        threshold=draw(st.integers(1, 5)),
-        version=draw(st.integers(0, 20)),
-        target=draw(st.none() | workloads()),
-        primary=draw(st.none() | workloads()),
-        in_force=draw(st.none() | splits),
-        **some,
+)
+findings: Final[SearchStrategy[Findings]] = st.builds(
+    Findings,
+    hooks=st.none() | _answers,
+    checks=st.none() | _checks,
+    providers=st.none() | st.sampled_from([(), ("connection refused",)]),
+)
+"""Any findings: asked or not, passed or not."""
+
+passing: Final[SearchStrategy[Findings]] = st.just(
+    Findings(
+        hooks={
+            kind: (HookResult(kind, kind, ok=True),)
+            for kind in ("pre-rollout", "rollout", "post-rollout")
+        },
+        checks=(worlds.a_check(),),
     )
+)
+"""Findings with nothing bad in them."""
 
 
-@st.composite
-def _confirmed(draw: st.DrawFn) -> Confirmed:
-    everything = draw(st.booleans())
-    return Confirmed(
-        route_seq=9 if everything else draw(numbers),
-        route_at=draw(st.none() | moments()),
-        workload_seq=9 if everything else draw(numbers),
-        target_generation=draw(st.integers(0, 2)),
-        primary_generation=draw(st.integers(0, 2)),
-        report_version=draw(st.integers(0, 21)),
-        trouble=draw(st.sampled_from(["", "", "", "forbidden"])),
-    )
-
-
-@st.composite
-def findings(draw: st.DrawFn) -> Findings:
-    """Any findings: asked or not, passed or not."""
-    checks = st.lists(st.sampled_from(Effect).map(worlds.a_check), max_size=3).map(tuple)
-    answer = st.booleans()
-    results = {
-        kind: tuple(HookResult(kind, kind, ok=ok) for ok in draw(st.lists(answer, min_size=1)))
-        for kind in draw(st.sets(kinds))
-    }
-    return Findings(
-        hooks=draw(st.sampled_from([None, results])),
-        checks=draw(st.none() | checks),
-        providers=draw(st.none() | st.just(()) | st.just(("connection refused",))),
+def dying() -> SearchStrategy[Observation]:
+    """A promotion whose primary has run out of its deadline."""
+    dead = Workload(NEW, 1, 2, Readiness(ready=False, retriable=False, message="dead"))
+    return accepted(Phase.PROMOTING, Phase.FINALISING).map(
+        lambda seen: replace(
+            seen,
+            primary=dead,
+            confirmed=replace(seen.confirmed, workload_seq=9, primary_generation=1),
+        )
     )

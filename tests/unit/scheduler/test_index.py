@@ -334,17 +334,23 @@ def test_targets_of_different_kinds_or_namespaces_are_different() -> None:
     assert admission_of(index)["claimed_by"] is None
 
 
-def test_an_edit_onto_a_taken_target_is_not_carried_out() -> None:
-    """D-91: until it is put right the canary refers to its own objects, and stands still."""
+def test_a_canary_without_a_target_of_its_own_stands_still() -> None:
+    """D-91: it has no manifest in force, so nothing can be written in its name."""
     index = worlds.an_index()
     mine = worlds.a_canary("shop", created="2026-02-01T00:00:00Z")
-    see(index, worlds.a_canary("other"), mine)
+    see(index, worlds.a_deployment(), worlds.a_canary("other"), mine)
     taken = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "other"}
 
-    see(index, worlds.with_spec(mine, targetRef=taken))
+    edited = worlds.with_spec(mine, targetRef=taken)
+    see(index, edited)
+    during = world_of(index)
+    see(index, worlds.with_spec(edited, targetRef=mine["spec"]["targetRef"]))
 
+    assert during["canary"] is None
+    assert during["target"] is None
+    assert (during["admission"] or {})["claimed_by"] == "prod/other"
     assert (world_of(index)["canary"] or {})["spec"]["targetRef"]["name"] == "shop"
-    assert admission_of(index)["claimed_by"] == "prod/other"
+    assert admission_of(index)["problems"] == []
 
 
 # --- odd objects

@@ -1,0 +1,119 @@
+"""What Coalmine may do at the API server, and what it does: counted and refused there.
+
+The roles are deploy/rbac/rbac.yaml as it is; every other system test runs under them too.
+"""
+
+import time
+from collections import Counter
+
+import pytest
+
+from tests.services.cluster import Refused, Request
+from tests.system import manifests
+from tests.system.crew import ROLES
+from tests.system.site import App, Site
+
+SECOND = "registry.example/app:2"
+ACCOUNTS = sorted(set(ROLES.values()))
+
+
+@pytest.fixture(scope="module")
+def idle(site: Site) -> App:
+    """An application that is initialized and left alone."""
+    return site.app("idle").deploy()
+
+
+@pytest.mark.parametrize("resource", ["virtualservices", "services", "destinationrules"])
+@pytest.mark.parametrize("role", [role for role in ACCOUNTS if role != "routing"])
+def test_nobody_but_routing_may_change_traffic(idle: App, role: str, resource: str) -> None:
+    """Every other ServiceAccount is refused by the API server, whatever its code would do."""
+    name = "idle-canary" if resource == "destinationrules" else "idle"
+    assert _answer(idle, role, idle.path(resource, name)) == 403
+
+
+@pytest.mark.parametrize("resource", ["virtualservices", "services", "destinationrules"])
+def test_routing_may_change_traffic(idle: App, resource: str) -> None:
+    """And its ServiceAccount is not refused."""
+    name = "idle-canary" if resource == "destinationrules" else "idle"
+    assert _answer(idle, "routing", idle.path(resource, name)) == 200
+
+
+@pytest.mark.parametrize("role", [role for role in ACCOUNTS if role != "analysis"])
+def test_nobody_but_analysis_may_change_workloads(idle: App, role: str) -> None:
+    """Deployments are the analysis workers' alone."""
+    assert _answer(idle, role, idle.path("deployments")) == 403
+
+
+@pytest.mark.parametrize("role", ACCOUNTS)
+def test_nobody_may_read_secrets_or_change_a_canarys_spec(idle: App, role: str) -> None:
+    """Users' manifests and credentials are nobody's business here."""
+    secrets = f"/api/v1/namespaces/{idle.site.namespace}/secrets"
+    assert _answer(idle, role, idle.path("canaries")) == 403
+    with pytest.raises(Refused) as refusal:
+        idle.site.plane.request("GET", secrets, token=idle.site.crew.accounts[role])
+    assert refusal.value.status == 403
+
+
+def test_no_request_of_ours_is_refused_in_a_whole_rollout(site: Site) -> None:
+    """The shipped roles grant everything that is asked for, from a new canary to its promotion.
+
+    But for the question with which a worker finds out at its start whether the server is there.
+    """
+    with site.plane.recorded() as requests:
+        app = site.app("granted").deploy()
+        app.release(SECOND)
+        app.until("Succeeded")
+    refused = [one for one in _ours(site, requests) if one.code == 403]
+    assert refused == []
+
+
+def test_an_active_tick_makes_at_most_three_calls(site: Site) -> None:
+    """Two built-in checks, a step: route patch, status patch, event, over all workers together.
+
+    Counted from the step to 40 to the step to 80 inclusive, which is one tick.
+    """
+    app = site.app("counted").deploy(
+        manifests.a_canary("counted", analysis={"interval": "3s", "stepWeight": 20})
+    )
+    app.release(SECOND)
+    app.until_event("canary weight 20")
+    time.sleep(1)  # the first step's writes are done, the next tick is not due
+    with site.plane.recorded() as requests:
+        app.until_event("canary weight 40")
+        time.sleep(1)
+    calls = Counter((one.verb, one.resource) for one in _ours(site, requests))
+    assert calls == {
+        ("patch", "virtualservices"): 1,
+        ("patch", "canaries/status"): 1,
+        ("create", "events"): 1,
+    }
+    app.until("Succeeded")
+
+
+def test_an_idle_canary_costs_no_call(site: Site, idle: App) -> None:
+    """Nothing is asked about canaries without a rollout; only watches are open."""
+    idle.until("Initialized")
+    with site.plane.recorded() as requests:
+        time.sleep(5)
+    assert _ours(site, requests) == []
+
+
+def _ours(site: Site, requests: list[Request]) -> list[Request]:
+    """What Coalmine's accounts asked for, but for watches, which are opened once in minutes."""
+    accounts = {site.crew.user(role) for role in ACCOUNTS}
+    return [one for one in requests if one.user in accounts and one.verb != "watch"]
+
+
+def _answer(app: App, role: str, path: str) -> int:
+    """The status of the server's answer to a patch that changes nothing."""
+    try:
+        app.site.plane.request(
+            "PATCH",
+            path,
+            {"metadata": {"labels": {}}},
+            token=app.site.crew.accounts[role],
+            content_type="application/merge-patch+json",
+        )
+    except Refused as refusal:
+        return refusal.status
+    return 200
