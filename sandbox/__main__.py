@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         lifeline.end_with(given.parent_pid)
     logs.configure("WARNING", role="sandbox")
     try:
-        scenario = Scenario.parse(_text(given.scenario))
+        scenario = Scenario.parse(scenario_text(given.scenario))
         manifests = [each for path in given.apply for each in yaml.safe_load_all(path.read_text())]
     except (OSError, ScenarioError, yaml.YAMLError) as error:
         sys.stderr.write(f"coalmine sandbox: {error}\n")
@@ -100,7 +100,8 @@ def _duration(text: str) -> timedelta:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def _text(path: Path | None) -> str:
+def scenario_text(path: Path | None) -> str:
+    """The text of a scenario file; the demo's without one."""
     return (path or _TRAFFIC).read_text(encoding="utf-8")
 
 

@@ -16,6 +16,7 @@ from cli import processes
 from cli.processes import Child, Command
 from clients.clock import Clock
 from clients.embedded import EmbeddedValkey
+from config.settings import FLAGS
 
 GRACE_SECONDS: Final = 10.0
 MIN_INTERVAL: Final = "2s"
@@ -63,7 +64,7 @@ def set_up(environ: Mapping[str, str], flower_port: int, clock: Clock) -> Iterat
         where = _announced(cluster)
         port = flower_port or free_port()
         up = Command("up", "cli", ("up", "--flower", "--flower-port", str(port)))
-        variables = {**environ, **_settings(where, valkey.url)}
+        variables = {**_without_settings(environ), **_settings(where, valkey.url)}
         working = processes.start(up, variables, stderr=output, stdout=output)
         stack.callback(end, working, clock)
         yield Stage(
@@ -107,14 +108,18 @@ def _announced(cluster: Child) -> dict[str, str]:
     return where
 
 
+def _without_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """What is exported for a real installation is not meant for the demo."""
+    ours = {flag.env for flag in FLAGS}
+    return {name: value for name, value in environ.items() if name not in ours}
+
+
 def _settings(where: Mapping[str, str], redis_url: str) -> dict[str, str]:
     return {
         "COALMINE_KUBECONFIG": where["kubeconfig"],
         "COALMINE_METRICS_SERVER": where["metricsServer"],
         "COALMINE_MESH_PROVIDER": "istio",
-        "COALMINE_NAMESPACE": "",
         "COALMINE_MIN_INTERVAL": MIN_INTERVAL,
         "COALMINE_REDIS_URL": redis_url,
-        "COALMINE_BROKER_URL": "",
         "COALMINE_LOG_LEVEL": "info",
     }

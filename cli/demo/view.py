@@ -166,7 +166,8 @@ def _failed(standing: Standing) -> Text:
 def shown(check: Check) -> Text:
     """A check with its number and its bound."""
     name = _SHORT.get(check.metric, check.metric)
-    value = check.verdict if check.value is None else f"{check.value:.1f}{check.unit}"
+    digits = 0 if check.unit == "ms" else 1
+    value = check.verdict if check.value is None else f"{check.value:.{digits}f}{check.unit}"
     bounds = [
         f"{sign} {bound:g}{check.unit}"
         for sign, bound in (("≥", check.minimum), ("≤", check.maximum))

@@ -102,3 +102,7 @@ def _schema(kind: str) -> Schema:
     if kind in _SCALARS:
         return {**_SCALARS[kind], "nullable": True}
     return _message_schema(kind)
+
+
+METADATA_SCHEMA: Final = _message_schema("meta/v1.ObjectMeta")
+"""Of the `metadata` every object has."""

@@ -49,7 +49,7 @@ class Patch:
         if chosen not in accepted:
             raise errors.unsupported_media_type(accepted)
         try:
-            body = yaml.safe_load(text) if chosen == APPLY else json.loads(text)
+            body = _load(text, may_be_yaml=chosen == APPLY)
         except (ValueError, yaml.YAMLError) as error:
             raise errors.bad_request(f"error decoding patch: {error}") from error
         if chosen != JSON and not isinstance(body, dict):

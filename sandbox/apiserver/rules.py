@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from sandbox.apiserver import crds, defaults, errors, schema, validation
+from sandbox.apiserver import crds, defaults, errors, fields, schema, validation
 from sandbox.apiserver.builtins import CRD_RESOURCE
 from sandbox.apiserver.errors import FieldError
 from sandbox.apiserver.objects import Obj, at, without
@@ -32,6 +32,7 @@ _SELECTED: Final = frozenset({"deployments.apps", "replicasets.apps", "daemonset
 _INITIAL_STATUS: Final = {"services": {"loadBalancer": {}}, "pods": {"phase": "Pending"}}
 
 SYSTEM_METADATA: Final = ("uid", "creationTimestamp", "deletionTimestamp", "generation")
+_GO_NAMES: Final = {"boolean": "bool", "integer": "number"}
 GRACE: Final = "deletionGracePeriodSeconds"
 
 
@@ -83,7 +84,8 @@ def status_update(resource: Resource, new: Obj, old: Obj) -> Obj:
 def _metadata(new: Obj, old: Obj) -> Obj:
     system = {**dict.fromkeys((*SYSTEM_METADATA, GRACE, "selfLink"))}
     kept = {name: value for name, value in new["metadata"].items() if name not in system}
-    before = {name: value for name, value in old["metadata"].items() if name in system}
+    identity = (*system, "name", "namespace")
+    before = {name: value for name, value in old["metadata"].items() if name in identity}
     return {**kept, **before}
 
 
@@ -99,17 +101,15 @@ def _changed(resource: Resource, new: Obj, old: Obj) -> bool:
     return changed
 
 
-def decoding_problems(resource: Resource, obj: Obj) -> list[str]:
-    """The fields of a built-in kind whose JSON type is wrong, as Go's decoder puts it."""
-    if resource.custom or not resource.schema:
-        return []
-    kinds = {"boolean": "bool", "array": "array", "object": "object"}
-    return [
-        f"json: cannot unmarshal {kinds.get(found, found)} into Go struct field "
-        f"{resource.kind}.{problem.field}"
-        for problem in validation.problems(resource.schema, obj)
-        for found in [problem.text.rsplit('"', 2)[1]]
-    ]
+def decoding_problems(resource: Resource, obj: Obj) -> Iterator[str]:
+    """The fields whose JSON type is wrong, as Go's decoder puts it: metadata, built-in kinds."""
+    found = list(validation.check(fields.METADATA_SCHEMA, obj["metadata"], "metadata"))
+    if resource.schema and not resource.custom:
+        found += validation.problems(resource.schema, obj)
+    for problem in found:
+        given = problem.text.rsplit('"', 2)[1]
+        kind = _GO_NAMES.get(given, given)
+        yield f"json: cannot unmarshal {kind} into Go struct field {resource.kind}.{problem.field}"
 
 
 def problems(resource: Resource, new: Obj, old: Obj | None = None) -> list[FieldError]:

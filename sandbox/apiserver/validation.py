@@ -25,7 +25,7 @@ def problems(schema: Schema, obj: Mapping[str, Any]) -> list[FieldError]:
     """Everything in `obj` its schema forbids, in the order of the schema's fields."""
     rest = {name: value for name, value in obj.items() if name not in ROOT_FIELDS}
     body = {**schema, "required": [f for f in schema.get("required", ()) if f not in ROOT_FIELDS]}
-    return list(_check(body, rest, ""))
+    return list(check(body, rest, ""))
 
 
 def type_of(value: Any) -> str:
@@ -56,7 +56,8 @@ def _has_type(wanted: str, value: Any) -> bool:
     )
 
 
-def _check(schema: Schema, value: Any, path: str) -> Iterator[FieldError]:
+def check(schema: Schema, value: Any, path: str) -> Iterator[FieldError]:
+    """What `schema` forbids in `value`, which stands at `path`."""
     if value is None and (schema.get("nullable") or "type" not in schema):
         return
     mistyped = _type_problem(schema, value, path)
@@ -127,7 +128,7 @@ def _array(schema: Schema, value: list[Any], path: str) -> Iterator[FieldError]:
         yield _body(path, value, "shouldn't contain duplicates")
     if "items" in schema:
         for index, item in enumerate(value):
-            yield from _check(schema["items"], item, f"{path}[{index}]")
+            yield from check(schema["items"], item, f"{path}[{index}]")
 
 
 def _object(schema: Schema, value: dict[str, Any], path: str) -> Iterator[FieldError]:
@@ -144,7 +145,7 @@ def _object(schema: Schema, value: dict[str, Any], path: str) -> Iterator[FieldE
     for name, item in value.items():
         part = known.get(name, extra)
         if isinstance(part, Mapping):
-            yield from _check(part, item, child_path(path, name))
+            yield from check(part, item, child_path(path, name))
 
 
 def _nothing(_schema: Schema, _value: Any, _path: str) -> Iterator[FieldError]:
@@ -153,7 +154,7 @@ def _nothing(_schema: Schema, _value: Any, _path: str) -> Iterator[FieldError]:
 
 def _combined(schema: Schema, value: Any, path: str) -> Iterator[FieldError]:
     for part in schema.get("allOf", ()):
-        yield from _check(part, value, path)
+        yield from check(part, value, path)
     if "anyOf" in schema and not _matching(schema["anyOf"], value, path):
         yield _combination(path, "must validate at least one schema (anyOf)")
     if "oneOf" in schema:
@@ -175,7 +176,7 @@ def _combination(path: str, must: str) -> FieldError:
 
 
 def _matching(parts: list[Schema], value: Any, path: str) -> int:
-    return sum(1 for part in parts if next(_check(part, value, path), None) is None)
+    return sum(1 for part in parts if next(check(part, value, path), None) is None)
 
 
 @lru_cache(maxsize=512)

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from sandbox.apiserver import allocation, errors, patching, rules
+from sandbox.apiserver import allocation, errors, patching, preconditions, rules
 from sandbox.apiserver.deletion import Deleter
-from sandbox.apiserver.objects import Key, Obj
+from sandbox.apiserver.objects import Key, Obj, key_of
 from sandbox.apiserver.resources import Resource
 from sandbox.apiserver.storage import Storage, Stored
 
@@ -61,12 +61,12 @@ class Writer:
             named = self._identified(resource, namespace, obj)
             fresh = rules.initial(resource, named)
             self._check_namespace(resource, fresh)
-            if self._storage.get(resource.group_resource, _key(fresh)) is not None:
+            if self._storage.get(resource.group_resource, key_of(fresh)) is not None:
                 name = fresh["metadata"]["name"]
                 raise errors.already_exists(resource.plural, resource.group, name)
             complete, warnings = self._completed(resource, fresh, options)
             complete = allocation.on_create(resource, complete, self._storage)
-            _refuse(resource, complete, rules.problems(resource, complete))
+            preconditions.check_rules(resource, complete)
             if options.dry_run:
                 return Written(Stored(complete, 0), created=True, warnings=warnings)
             stored = self._storage.put(resource.group_resource, complete)
@@ -75,7 +75,7 @@ class Writer:
 
     def _identified(self, resource: Resource, namespace: str, obj: Obj) -> Obj:
         """`obj` with the metadata the server sets on creation."""
-        given = obj.get("metadata") or {}
+        given = preconditions.metadata_of(obj)
         if given.get("resourceVersion"):
             message = "resourceVersion should not be set on objects to be created"
             raise errors.ApiError(500, "", message)
@@ -86,10 +86,10 @@ class Writer:
         if resource.generation:
             metadata["generation"] = 1
         if resource.namespaced:
-            metadata["namespace"] = _same_namespace(given, namespace)
+            metadata["namespace"] = preconditions.same_namespace(given, namespace)
         else:
             metadata.pop("namespace", None)
-        return {**_typed(resource, obj), "metadata": metadata}
+        return {**preconditions.typed(resource, obj), "metadata": metadata}
 
     def _name(self, resource: Resource, metadata: Obj) -> str:
         if metadata.get("name"):
@@ -125,8 +125,8 @@ class Writer:
         """The object after a PUT; raises Conflict when it carries another resourceVersion."""
         with self._storage.lock:
             old = self.current(resource, key)
-            metadata = obj.get("metadata") or {}
-            _check_identity(resource, key, metadata)
+            metadata = preconditions.metadata_of(obj)
+            preconditions.check_identity(resource, key, metadata)
             if resource.custom and not metadata.get("resourceVersion"):
                 problem = errors.FieldError(
                     "metadata.resourceVersion",
@@ -134,7 +134,9 @@ class Writer:
                     "Invalid value: 0x0: must be specified for an update",
                 )
                 raise resource.invalid(key.name, [problem])
-            return self._replace(resource, old, _typed(resource, obj), options, subresource)
+            return self._replace(
+                resource, old, preconditions.typed(resource, obj), options, subresource
+            )
 
     def current(self, resource: Resource, key: Key) -> Stored:
         """The object in the version of `resource`; raises NotFound."""
@@ -159,8 +161,10 @@ class Writer:
                 return self.create(resource, key.namespace, obj, options)
             old = self.current(resource, key)
             new = patching.patched(resource, old.obj, patch, options, self._now())
-            _check_identity(resource, key, new.get("metadata") or {})
-            return self._replace(resource, old, _typed(resource, new), options, subresource)
+            preconditions.check_identity(resource, key, preconditions.metadata_of(new))
+            return self._replace(
+                resource, old, preconditions.typed(resource, new), options, subresource
+            )
 
     def _replace(
         self,
@@ -170,7 +174,7 @@ class Writer:
         options: WriteOptions,
         subresource: str,
     ) -> Written:
-        _check_version(resource, new, old.obj)
+        preconditions.check_version(resource, new, old.obj)
         if subresource == "status":
             merged = rules.status_update(resource, new, old.obj)
             complete, warnings = self._completed(resource, merged, options)
@@ -178,7 +182,7 @@ class Writer:
             kept = allocation.on_update(resource, new, old.obj)
             complete, warnings = self._completed(resource, kept, options)
             complete = rules.main_update(resource, complete, old.obj)
-        _refuse(resource, complete, rules.problems(resource, complete, old.obj))
+        preconditions.check_rules(resource, complete, old.obj)
         unversioned = {**complete["metadata"], "resourceVersion": str(old.revision)}
         complete = {**complete, "metadata": unversioned}
         if complete == old.obj:
@@ -192,11 +196,7 @@ class Writer:
     def _completed(
         self, resource: Resource, obj: Obj, options: WriteOptions
     ) -> tuple[Obj, tuple[str, ...]]:
-        for problem in rules.decoding_problems(resource, obj):
-            raise errors.bad_request(
-                f'{resource.kind} in version "{resource.version}" cannot be handled as a '
-                f"{resource.kind}: {problem}"
-            )
+        preconditions.check_types(resource, obj)
         complete, dropped = rules.completed(resource, obj, self._now())
         unknown = tuple(f'unknown field "{path}"' for path in dropped)
         if unknown and options.field_validation == "Strict":
@@ -206,56 +206,3 @@ class Writer:
             )
             raise errors.bad_request(message)
         return complete, unknown if options.field_validation == "Warn" else ()
-
-
-def _key(obj: Obj) -> Key:
-    return Key(obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
-
-
-def _typed(resource: Resource, obj: Obj) -> Obj:
-    """`obj` with the resource's apiVersion and kind; BadRequest when it claims another."""
-    for field, wanted in (("apiVersion", resource.api_version), ("kind", resource.kind)):
-        found = obj.get(field) or wanted
-        if found != wanted:
-            message = (
-                f"the {'API version' if field == 'apiVersion' else 'kind'} in the data ({found}) "
-                f"does not match the expected {field} ({wanted})"
-            )
-            raise errors.bad_request(message)
-    return {**obj, "apiVersion": resource.api_version, "kind": resource.kind}
-
-
-def _same_namespace(metadata: Obj, namespace: str) -> str:
-    if metadata.get("namespace", namespace) not in (namespace, ""):
-        message = (
-            "the namespace of the provided object does not match the namespace sent on the request"
-        )
-        raise errors.bad_request(message)
-    return namespace
-
-
-def _check_identity(resource: Resource, key: Key, metadata: Obj) -> None:
-    name = metadata.get("name") or key.name
-    if name != key.name:
-        message = f"the name of the object ({name}) does not match the name on the URL ({key.name})"
-        raise errors.bad_request(message)
-    if resource.namespaced:
-        _same_namespace(metadata, key.namespace)
-
-
-def _check_version(resource: Resource, new: Obj, old: Obj) -> None:
-    metadata, before = new["metadata"], old["metadata"]
-    wanted = metadata.get("resourceVersion")
-    if wanted and wanted != before["resourceVersion"]:
-        raise resource.conflict(before["name"])
-    uid = metadata.get("uid")
-    if uid and uid != before["uid"]:
-        detail = (
-            f"Precondition failed: UID in precondition: {uid}, UID in object meta: {before['uid']}"
-        )
-        raise resource.conflict(before["name"], detail)
-
-
-def _refuse(resource: Resource, obj: Obj, problems: list[errors.FieldError]) -> None:
-    if problems:
-        raise resource.invalid(obj["metadata"]["name"], problems)

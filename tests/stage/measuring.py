@@ -50,8 +50,9 @@ class Meters:
 
 @dataclass
 class Hooks:
-    """Answers of webhooks: refuses those named in `refusing`."""
+    """Answers of webhooks: refuses those named in `refusing`; `mute` ones answer late if ever."""
 
+    mute: bool = False
     refusing: set[str] = field(default_factory=set)
     called: list[str] = field(default_factory=list)
 

@@ -1,6 +1,6 @@
 """The stage: a cluster, the whole of Coalmine, and the hand that delivers its messages."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -20,23 +20,18 @@ from config.refs import CanaryRef
 from config.settings import Settings
 from config.traffic import TrafficSplit
 from routing import registry
+from scheduler import projections
 from scheduler.admission import Policy
 from scheduler.index import Index
 from tasks import gather, wiring
 from tasks.dispatch import Dispatcher
 from tests.stage.bag import Bag, Message
+from tests.stage.door import Door
 from tests.stage.kubelet import Kubelet
 from tests.stage.measuring import Hooks, Meters
 
 START: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 REF: Final = CanaryRef("shop", "cart")
-WATCHED: Final = (
-    resources.DEPLOYMENTS,
-    resources.SERVICES,
-    resources.VIRTUAL_SERVICES,
-    resources.DESTINATION_RULES,
-    resources.CANARIES,
-)
 QUEUED: Final = timedelta(seconds=8)
 RETRY: Final = timedelta(seconds=5)
 
@@ -64,7 +59,9 @@ class Stage:
         self.dispatcher: Dispatcher = dispatcher or self.bag
         self.settings = Settings()
         self.kubelet = Kubelet(self.kube, self.clock, ready_after)
+        self.door = Door(self.kube)
         self.weights: list[int] = []
+        self.late: list[Message] = []
         self._index = self._new_index()
         doors = wiring.Doors(self.store, self.kube, self.meters, self.dispatcher, self.clock)
         self.services = wiring.wire(self.settings, doors)
@@ -88,6 +85,10 @@ class Stage:
         }
         self.edit(resources.DEPLOYMENTS, "cart-app", {"spec": {"template": template}})
 
+    def edit_canary(self, **spec: Any) -> None:
+        """Merges fields into the canary's spec, as `kubectl apply` of an edited manifest does."""
+        self.edit(resources.CANARIES, REF.name, {"spec": spec})
+
     def forget_everything(self) -> None:
         """Empties Redis, as its loss would; the leader notices and fills it again."""
         self.redis.flushall()
@@ -97,14 +98,14 @@ class Stage:
 
     def observe(self) -> None:
         """Lets the watchers see the cluster as it is."""
-        for resource in WATCHED:
+        for resource in projections.WATCHED:
             changes = self._index.replace(resource, self.kube.list(resource).items)
             for ref, roles in changes.items():
                 if roles is None:
                     self.store.forget(ref)
                 else:
-                    self.store.put_world(ref, roles, ("canary", "admission", "target", "primary"))
-                    self._nudge_route(ref, roles)
+                    changed = self.store.put_world(ref, roles, projections.WAKING)
+                    self._nudge_route(ref, changed)
         self._note_weight()
 
     def claim(self) -> None:
@@ -133,13 +134,21 @@ class Stage:
             self.deliver(self.bag.messages.pop(0))
         raise AssertionError(f"not settled after {most} messages: {self.bag.messages}")
 
-    def advance(self) -> None:
-        """Moves time to when something happens next."""
+    def advance(self, latest: datetime | None = None) -> None:
+        """Moves time to when something happens next, to `latest` if that is earlier."""
         due = [at for at in self.store.agenda().values() if at > self.clock.now()]
         ready = self.kubelet.step()
-        moments = [*due, *([ready] if ready else [])]
+        moments = [*due, *([ready] if ready else []), *([latest] if latest else [])]
         nearest = min(moments, default=self.clock.now() + timedelta(seconds=1))
         self.clock.advance(max(nearest - self.clock.now(), timedelta(milliseconds=1)))
+
+    def wait(self, span: timedelta) -> None:
+        """Lets `span` pass, and everything happen that happens meanwhile."""
+        end = self.clock.now() + span
+        self.settle()
+        while self.clock.now() < end:
+            self.advance(end)
+            self.settle()
 
     def run(self, until: Callable[["Stage"], bool], *, within: timedelta) -> None:
         """Goes on until `until` holds. Raises AssertionError when it does not within `within`."""
@@ -198,15 +207,24 @@ class Stage:
         """The phase shown; empty before the first report."""
         return str(self.status.get("phase") or "")
 
+    def condition(self, kind: str) -> Mapping[str, Any]:
+        """A condition of the Canary; empty when it has none of that type."""
+        conditions = self.status.get("conditions") or ()
+        return next((item for item in conditions if item["type"] == kind), {})
+
+    def generation(self, resource: Resource, name: str) -> int:
+        """How often the spec of an object was written, its creation included."""
+        live = self.kube.get(resource, REF.namespace, name)
+        return int(live["metadata"]["generation"])
+
     # --- inside
 
     def _new_index(self) -> Index:
         return Index(Policy(), Settings().canaries.selector_labels)
 
-    def _nudge_route(self, ref: CanaryRef, roles: Mapping[str, Any]) -> None:
+    def _nudge_route(self, ref: CanaryRef, changed: Collection[str]) -> None:
         """Drift of traffic objects is mended without a tick, as the scheduler does it."""
-        traffic = {"virtual-service", "apex-service", "primary-service", "canary-service"}
-        if traffic & roles.keys() or "canary" in roles:
+        if projections.DRIFTING & set(changed) and not self._index.is_claimed(ref):
             self.dispatcher.effect(ref, Effect.ROUTE)
 
     def _note_weight(self) -> None:
@@ -242,7 +260,11 @@ class Stage:
             hook for hook in canary.spec.analysis.webhooks if (hook.type or "rollout") == asked.type
         ]
         answers = tuple(self.hooks.answer(hook.name, asked.type) for hook in kinds)
-        self.bag.put(Message("conclude", message.ref, message.round, answers=answers))
+        answered = Message("conclude", message.ref, message.round, answers=answers)
+        if self.hooks.mute:
+            self.late.append(answered)
+        else:
+            self.bag.put(answered)
 
 
 def a_deployment(image: str = "cart:1", replicas: int = 2) -> dict[str, Any]:

@@ -17,7 +17,15 @@ import pytest
 from tests.services import presence, processes, valkey
 
 PYTHON: Final = [sys.executable, "-m"]
-PROCESSES: Final = ("beat-1", "beat-2", "analysis-1", "analysis-2", "hooks-1", "routing-1", "report-1")
+PROCESSES: Final = (
+    "beat-1",
+    "beat-2",
+    "analysis-1",
+    "analysis-2",
+    "hooks-1",
+    "routing-1",
+    "report-1",
+)
 READY: Final = ("analysis-1", "analysis-2", "hooks-1", "routing-1", "report-1")
 
 
@@ -76,7 +84,11 @@ def up(tmp_path: Path, sandbox: Mapping[str, str]) -> Iterator[Up]:
     """The process set, all of it at work."""
     presence.require("valkey")
     log = tmp_path / "up.log"
-    arguments = ["-kubeconfig", sandbox["kubeconfig"], f"-metrics-server={sandbox['metricsServer']}"]
+    arguments = [
+        "-kubeconfig",
+        sandbox["kubeconfig"],
+        f"-metrics-server={sandbox['metricsServer']}",
+    ]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*PYTHON, "cli", "up", *arguments],
@@ -148,9 +160,7 @@ def test_no_way_to_a_cluster_is_said_at_once(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
-def test_a_redis_that_may_drop_keys_is_refused(
-    tmp_path: Path, sandbox: Mapping[str, str]
-) -> None:
+def test_a_redis_that_may_drop_keys_is_refused(tmp_path: Path, sandbox: Mapping[str, str]) -> None:
     """Start-up ends with code 2 and says which setting to change."""
     presence.require("valkey")
     with valkey.running(tmp_path) as server:

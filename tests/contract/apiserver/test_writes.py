@@ -346,3 +346,27 @@ def test_a_secret_encodes_string_data(api: Api) -> None:
     assert made["data"] == {"token": "YWJj"}
     assert made["type"] == "Opaque"
     assert "stringData" not in made
+
+
+def test_labels_are_strings(api: Api) -> None:
+    """A label that is a number cannot be decoded, in built-in and in custom kinds."""
+    wrong = a_config_map()
+    wrong["metadata"]["labels"] = {"a": 1}
+    reply = api.call("POST", f"{api.core}/configmaps", wrong)
+    assert (reply.code, reply.body["reason"]) == (400, "BadRequest")
+    assert "json: cannot unmarshal number into Go struct field" in reply.body["message"]
+    route = a_virtual_service()
+    route["metadata"]["labels"] = {"a": 1}
+    path = api.group("networking.istio.io/v1beta1") + "/virtualservices"
+    assert api.call("POST", path, route).code in (400, 422)
+
+
+def test_a_replacement_without_metadata_keeps_the_identity(api: Api) -> None:
+    """A PUT that leaves the name out is about the object of the path, or refused."""
+    made = api.made(f"{api.core}/configmaps", a_config_map())
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "1"}}
+    reply = api.call("PUT", f"{api.core}/configmaps/settings", body)
+    assert reply.code in (200, 400)
+    stored = api.call("GET", f"{api.core}/configmaps/settings").body
+    assert stored["metadata"]["uid"] == made["metadata"]["uid"]
+    assert stored["metadata"]["name"] == "settings"

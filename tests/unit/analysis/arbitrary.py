@@ -196,3 +196,20 @@ def dying() -> SearchStrategy[Observation]:
             confirmed=replace(seen.confirmed, workload_seq=9, primary_generation=1),
         )
     )
+
+
+def steady() -> SearchStrategy[Observation]:
+    """A rollout whose pods are ready and whose last step is in force: its checks decide."""
+
+    def made(seen: Observation) -> Observation:
+        assert seen.state is not None
+        ready = worlds.a_workload
+        return replace(
+            seen,
+            state=replace(seen.state, applied=NEW, promoted=OLD),
+            target=ready(NEW),
+            primary=ready(OLD),
+            confirmed=Confirmed(9, seen.confirmed.route_at, 9),
+        )
+
+    return accepted(Phase.PROGRESSING).map(made)

@@ -77,7 +77,7 @@ def test_every_decision_can_be_stored(seen: Observation, found: Findings) -> Non
 
 
 @many
-@given(seen=arbitrary.accepted(Phase.PROGRESSING), found=arbitrary.findings)
+@given(seen=arbitrary.steady() | arbitrary.accepted(Phase.PROGRESSING), found=arbitrary.findings)
 def test_the_weight_never_rises_with_a_failed_or_undecided_check(
     seen: Observation, found: Findings
 ) -> None:
@@ -93,7 +93,7 @@ def test_the_weight_never_rises_with_a_failed_or_undecided_check(
 
 
 @many
-@given(seen=arbitrary.accepted(Phase.PROGRESSING), found=arbitrary.findings)
+@given(seen=arbitrary.steady() | arbitrary.accepted(Phase.PROGRESSING), found=arbitrary.findings)
 def test_the_weight_never_rises_against_a_refusing_hook(seen: Observation, found: Findings) -> None:
     """Invariant 6, for the hooks that are required for the step at hand."""
     assume(seen.state and seen.canary and seen.state.phase is Phase.PROGRESSING)
@@ -110,7 +110,7 @@ def test_the_weight_never_rises_against_a_refusing_hook(seen: Observation, found
 
 
 @many
-@given(seen=arbitrary.accepted(Phase.PROGRESSING))
+@given(seen=arbitrary.steady() | arbitrary.accepted(Phase.PROGRESSING))
 def test_nothing_found_out_never_raises_the_weight_of_a_canary_under_analysis(
     seen: Observation,
 ) -> None:
@@ -124,7 +124,7 @@ def test_nothing_found_out_never_raises_the_weight_of_a_canary_under_analysis(
 
 
 @many
-@given(seen=arbitrary.accepted(Phase.PROGRESSING), found=arbitrary.findings)
+@given(seen=arbitrary.steady() | arbitrary.accepted(), found=arbitrary.findings | arbitrary.passing)
 def test_the_weight_after_a_decision_is_one_that_is_planned(
     seen: Observation, found: Findings
 ) -> None:
@@ -160,7 +160,7 @@ def test_a_decision_that_fails_a_rollout_takes_all_traffic_back(
 
 
 @many
-@given(seen=arbitrary.accepted(Phase.PROGRESSING, Phase.PROMOTING), found=arbitrary.findings)
+@given(seen=arbitrary.dying(), found=arbitrary.findings)
 def test_a_failed_promotion_gives_the_canary_everything_and_keeps_it_running(
     seen: Observation, found: Findings
 ) -> None:
@@ -176,7 +176,7 @@ def test_a_failed_promotion_gives_the_canary_everything_and_keeps_it_running(
 
 
 @many
-@given(seen=arbitrary.observations, found=arbitrary.findings)
+@given(seen=arbitrary.accepted(), found=arbitrary.findings)
 def test_numbers_of_intents_never_go_back(seen: Observation, found: Findings) -> None:
     """A changed intent has a higher number, an equal number means an equal intent."""
     decision = decided(decide.decide(seen, found))
@@ -304,7 +304,7 @@ def test_a_canary_of_another_owner_or_a_refused_one_gets_no_decision(
 
 
 @many
-@given(seen=arbitrary.accepted(Phase.PROGRESSING), found=arbitrary.passing)
+@given(seen=arbitrary.steady(), found=arbitrary.passing)
 def test_a_step_is_given_an_interval_before_it_is_judged(
     seen: Observation, found: Findings
 ) -> None:

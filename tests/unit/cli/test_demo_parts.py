@@ -1,0 +1,190 @@
+"""The demo's pure parts: its manifests, what counts as the right end, what people read."""
+
+import dataclasses
+import io
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from cli.demo import story, verdict, view
+from cli.demo.scene import Check, Event, Outcome, Standing
+from cli.demo.story import ACTS, Act
+from config import names, support, validation
+from config.canary import Canary
+from sandbox.__main__ import scenario_text
+from sandbox.mesh import Scenario
+
+PROMOTED, FAILING, SLOW = ACTS
+SUCCESS_RATE = Check(
+    "request-success-rate",
+    passed=False,
+    verdict="failed",
+    value=82.25,
+    unit="%",
+    minimum=99.0,
+    maximum=None,
+)
+
+
+def canary_of(act: Act) -> Canary:
+    """The Canary manifest of an act, read as the controller reads it."""
+    (raw,) = (each for each in act.manifests() if each["kind"] == "Canary")
+    return validation.load_canary(raw)
+
+
+def an_event(message: str, kind: str = "Normal") -> Event:
+    """An event with this text."""
+    return Event(message, kind, message, "2026-01-01T00:00:00Z")
+
+
+def an_end(act: Act, **changes: Any) -> Standing:
+    """How an act stands when it ended as it should."""
+    halt = f"Halt {act.ref.name}.{act.ref.namespace} advancement {act.cause} 1 < 2"
+    warnings = [an_event(halt, "Warning")] if act.cause else []
+    events = (*warnings, an_event(f"{act.last_event} 3"))
+    return dataclasses.replace(Standing(act, phase=act.phase, events=events), **changes)
+
+
+def an_outcome(act: Act, **changes: Any) -> Outcome:
+    """What the cluster holds when an act ended as it should."""
+    weights = {f"{act.ref.name}-primary": 100, f"{act.ref.name}-canary": 0}
+    return dataclasses.replace(Outcome(act.image, weights), **changes)
+
+
+@pytest.mark.parametrize("act", ACTS, ids=lambda act: str(act.ref))
+def test_the_manifests_are_carried_out_whole_and_without_a_warning(act: Act) -> None:
+    """Nothing in what the demo shows is ignored, misread or refused."""
+    canary = canary_of(act)
+
+    assert support.not_carried_out(canary, "istio") == ()
+    assert validation.warnings(canary, timedelta(seconds=2)) == ()
+    assert names.primary_workload(canary) == f"{act.ref.name}-primary"
+
+
+@pytest.mark.parametrize("act", ACTS, ids=lambda act: str(act.ref))
+def test_a_release_changes_the_image_and_nothing_else(act: Act) -> None:
+    """As `kubectl set image` does."""
+    (deployment,) = (each for each in act.manifests() if each["kind"] == "Deployment")
+    (before,) = deployment["spec"]["template"]["spec"]["containers"]
+    (after,) = act.release()["spec"]["template"]["spec"]["containers"]
+
+    assert before["image"] == act.old_image
+    assert after == {**before, "image": act.new_image}
+
+
+def test_the_scenario_misbehaves_in_the_bad_releases_alone() -> None:
+    """Traffic knows each application, and the profile of each release that is bad."""
+    hosts = {host.namespace: host for host in Scenario.parse(scenario_text(None)).hosts}
+
+    assert {act.ref.namespace: act.ref.name for act in ACTS} == {
+        namespace: host.host for namespace, host in hosts.items()
+    }
+    for act in ACTS:
+        releases = hosts[act.ref.namespace].releases
+        assert (story.tag(act.new_image) in releases) is not act.promoted
+        assert story.tag(act.old_image) not in releases
+
+
+@pytest.mark.parametrize("act", ACTS, ids=lambda act: str(act.ref))
+def test_the_right_end_has_no_faults(act: Act) -> None:
+    """Phase, image, weights and events as the story says."""
+    assert verdict.faults(an_end(act), an_outcome(act)) == ()
+
+
+@pytest.mark.parametrize(
+    ("standing", "outcome", "about"),
+    [
+        (an_end(FAILING, phase="Succeeded"), an_outcome(FAILING), "phase is Succeeded"),
+        (an_end(FAILING), an_outcome(FAILING, primary_image=FAILING.new_image), "primary runs"),
+        (an_end(FAILING), an_outcome(FAILING, weights={"checkout-primary": 90}), "weights are"),
+        (an_end(FAILING), an_outcome(FAILING, weights=None), "weights are None"),
+        (an_end(FAILING, events=an_end(FAILING).events[:1]), an_outcome(FAILING), "no event"),
+        (an_end(FAILING, events=an_end(FAILING).events[1:]), an_outcome(FAILING), "no warning"),
+        (
+            an_end(PROMOTED, events=(*an_end(PROMOTED).events, an_event("Halt x", "Warning"))),
+            an_outcome(PROMOTED),
+            "held up",
+        ),
+    ],
+)
+def test_each_wrong_end_is_told(standing: Standing, outcome: Outcome, about: str) -> None:
+    """The exit code of the demo is worth something."""
+    (fault,) = verdict.faults(standing, outcome)
+
+    assert about in fault
+
+
+def test_why_is_what_the_last_failed_check_said() -> None:
+    """The summary names the number and the bound."""
+    events = (
+        an_event("Halt checkout.payments advancement success rate 69.17% < 99%", "Warning"),
+        an_event("Halt checkout.payments advancement success rate 61.39% < 99%", "Warning"),
+    )
+
+    assert verdict.why(Standing(FAILING, events=events)) == "success rate 61.39% < 99%"
+    assert verdict.why(an_end(PROMOTED)) == ""
+
+
+@pytest.mark.parametrize(("weight", "filled"), [(0, 0), (10, 2), (50, 8), (100, 16)])
+def test_the_bar_is_as_long_as_the_weight(weight: int, filled: int) -> None:
+    """Sixteen characters are all the traffic."""
+    text = view.bar(weight).plain
+
+    assert text.count("█") == filled
+    assert text.endswith(f"{weight}%")
+
+
+def test_a_check_shows_its_number_and_its_bound() -> None:
+    """So that a person sees how near it was."""
+    missing = dataclasses.replace(SUCCESS_RATE, value=None, verdict="no-data")
+    slow = dataclasses.replace(
+        SUCCESS_RATE, metric="request-duration", value=2163.94, unit="ms", minimum=None, maximum=500
+    )
+
+    assert view.shown(SUCCESS_RATE).plain == "✗ success 82.2% ≥ 99%"
+    assert view.shown(missing).plain == "✗ success no-data ≥ 99%"
+    assert view.shown(slow).plain == "✗ p99 2164ms ≤ 500ms"
+
+
+def test_the_live_view_needs_no_more_than_80_columns() -> None:
+    """Everything but long event texts is readable on the smallest terminal."""
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
+    checks = (SUCCESS_RATE, dataclasses.replace(SUCCESS_RATE, passed=True))
+    live = view.LiveView(console)
+    live.show("x", 1, [an_end(FAILING, weight=100, failed_checks=2, threshold=3, checks=checks)])
+    live.close()
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+
+    for part in ("payments/checkout", "1.9.2 → 2.0.0", "Failed", "100%", "2/3 failed", "✓ success"):
+        assert part in shown
+
+
+def test_plain_output_tells_each_event_once() -> None:
+    """A log of the demo has no repetitions."""
+    console = Console(file=io.StringIO(), width=80)
+    plain = view.PlainView(console)
+    for seconds in (1.0, 2.0):
+        plain.show("released", seconds, [an_end(FAILING)])
+    assert isinstance(console.file, io.StringIO)
+
+    assert console.file.getvalue().splitlines() == [
+        "   1.0s  released",
+        f"   1.0s  {FAILING.ref}  Warning  Halt checkout.payments advancement success rate 1 < 2",
+        f"   1.0s  {FAILING.ref}  Normal   failed checks threshold reached 3",
+    ]
+
+
+def test_the_summary_says_how_many_ended_well() -> None:
+    """A fault is printed under its canary, and counted."""
+    console = Console(file=io.StringIO(), width=80)
+    good = view.Result(an_end(PROMOTED), 12.0, ())
+    bad = view.Result(an_end(SLOW), 10.0, ("weights are None",))
+    view.summary(console, [good, bad], 30.0)
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+
+    assert "1 of 2 ended as they should, after 30 s" in text
+    assert "weights are None" in text
