@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from cli import exits, startup
+from cli import exits, health, startup
 from clients.clock import SystemClock
 from config.settings import Settings
 from scheduler import wiring
@@ -19,6 +19,8 @@ def run(settings: Settings, name: str) -> int:
     startup.configure_logs(settings, name)
     startup.wait_for_redis(settings, SystemClock())
     app = make_app(settings)
-    wiring.install(wiring.build(settings, CeleryDispatcher(app)))
-    app.Beat(scheduler=SCHEDULER, loglevel=settings.server.python_log_level, quiet=True).run()
+    loop = wiring.build(settings, CeleryDispatcher(app))
+    wiring.install(loop)
+    with health.served(settings.server.port, health.of_beat(loop)):
+        app.Beat(scheduler=SCHEDULER, loglevel=settings.server.python_log_level, quiet=True).run()
     return exits.OK

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from cli import startup
+from cli import health, startup
 from clients.clock import SystemClock
 from config.settings import Settings
 from tasks import wiring
@@ -34,7 +34,8 @@ def run(settings: Settings, role: str, name: str) -> int:
         startup.wait_for_kubernetes(doors.kube, settings, clock)
     wiring.install(wiring.wire(settings, doors))
     worker = app.Worker(**options(settings, role, name))
-    worker.start()
+    with health.served(settings.server.port, health.of_worker(doors.store)):
+        worker.start()
     return int(worker.exitcode or 0)
 
 

@@ -123,7 +123,8 @@ class Reflector:
             else:
                 self._follow(self._version, stop)
         except errors.ClientError as error:
-            self._fail(error)
+            if stop is None or not stop.is_set():  # else we have ended the watch ourselves
+                self._fail(error)
         else:
             self._recover()
 

@@ -16,14 +16,17 @@ from analysis.metrics.reader import MetricReader
 from clients import kube_connect
 from clients.clock import Clock, SystemClock
 from clients.kube import Kube
+from clients.kube_absent import NoKube
 from clients.kube_http import Limits as KubeLimits
 from clients.store import Store, connect_store
+from config.setting_groups import KubernetesSettings
 from config.settings import Settings
 from routing.apply import Applier
 from tasks.analyst import Analyst, Reader
 from tasks.caller import Caller
 from tasks.dispatch import Dispatcher
 from tasks.gather import Defaults
+from tasks.queues import Queue
 from tasks.reporter import Reporter
 from tasks.traffic import Traffic
 from tasks.workforce import Workforce
@@ -90,16 +93,22 @@ def open_doors(settings: Settings, role: str, dispatcher: Dispatcher) -> Doors:
     Redis URL.
     """
     clock = SystemClock()
-    kubernetes = settings.kubernetes
-    kubeconfig = Path(kubernetes.kubeconfig) if kubernetes.kubeconfig else None
-    limits = KubeLimits(read=kubernetes.request_timeout, qps=kubernetes.qps, burst=kubernetes.burst)
     return Doors(
         store=connect_store(settings.redis),
-        kube=kube_connect.connect(role=role, kubeconfig=kubeconfig, limits=limits, clock=clock),
+        kube=_kube(settings.kubernetes, role, clock),
         reader=metric_reader(settings, clock),
         dispatcher=dispatcher,
         clock=clock,
     )
+
+
+def _kube(settings: KubernetesSettings, role: str, clock: Clock) -> Kube:
+    """The door to the API server; none for hook workers, which have no credentials for it."""
+    if role == Queue.HOOKS:
+        return NoKube()
+    kubeconfig = Path(settings.kubeconfig) if settings.kubeconfig else None
+    limits = KubeLimits(read=settings.request_timeout, qps=settings.qps, burst=settings.burst)
+    return kube_connect.connect(role=role, kubeconfig=kubeconfig, limits=limits, clock=clock)
 
 
 def metric_reader(settings: Settings, clock: Clock) -> MetricReader:

@@ -57,6 +57,15 @@ class Patch:
         return cls(chosen, body)
 
 
+def _load(text: bytes, *, may_be_yaml: bool) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        if not may_be_yaml:
+            raise
+        return yaml.safe_load(text)
+
+
 def patched(resource: Resource, obj: Obj, patch: Patch, options: ApplyOptions, now: str) -> Obj:
     """The object `patch` makes of `obj`; a resourceVersion stays only if the patch names one."""
     match patch.content_type:

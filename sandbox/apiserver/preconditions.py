@@ -1,4 +1,4 @@
-"""What a write must satisfy before anything is stored; each check raises the API server's refusal."""
+"""What a write must satisfy before anything is stored; each check raises what refuses it."""
 
 from sandbox.apiserver import errors, rules
 from sandbox.apiserver.objects import Key, Obj

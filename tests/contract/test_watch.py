@@ -35,7 +35,7 @@ from tests.services import control_plane as control_plane_service
 from tests.unit.scheduler import worlds
 
 PATIENCE_SECONDS: Final = 10.0
-SHORT: Final = timedelta(seconds=2)
+SHORT: Final = timedelta(seconds=1)
 """Watches end and are begun anew while the tests run."""
 
 
@@ -199,7 +199,8 @@ def test_a_changed_route_is_brought_to_routing(watch: Watch) -> None:
     """And stored with the version that guards the next write."""
     with watch.running():
         watch.create(worlds.a_virtual_service())
-        until(lambda: "virtual-service" in watch.world())
+        until(lambda: (watch.shop, Effect.ROUTE) in watch.sent.effects)
+        watch.sent.effects.clear()
 
         watch.edit(resources.VIRTUAL_SERVICES, {"spec": {"hosts": ["stolen"]}})
         until(lambda: (watch.shop, Effect.ROUTE) in watch.sent.effects)
@@ -256,7 +257,7 @@ def test_other_namespaces_are_not_our_business(watch: Watch) -> None:
 
 def test_an_invalid_canary_stops_nobody_else(watch: Watch) -> None:
     """D-29: it is told what is wrong, the others go on."""
-    watch.create(worlds.a_canary("odd", interval="soon"))
+    watch.create(worlds.a_canary("odd", iterations=5))
 
     with watch.running():
         until(lambda: "target" in watch.world())
@@ -264,7 +265,7 @@ def test_an_invalid_canary_stops_nobody_else(watch: Watch) -> None:
 
     (problem,) = watch.world("odd")["admission"]["problems"]
     assert problem["reason"] == "InvalidSpec"
-    assert "soon" in problem["message"]
+    assert "iterations" in problem["message"]
 
 
 def test_every_watch_is_heard_of(watch: Watch) -> None:

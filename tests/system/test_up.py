@@ -179,3 +179,22 @@ def test_a_redis_that_may_drop_keys_is_refused(tmp_path: Path, sandbox: Mapping[
 
     assert ended.returncode == 2
     assert "noeviction" in ended.stderr
+
+
+def test_a_hook_worker_needs_no_way_to_a_cluster(tmp_path: Path) -> None:
+    """Its ServiceAccount has no token: it starts all the same, and ends on SIGTERM."""
+    presence.require("valkey")
+    log = tmp_path / "hooks.log"
+    with valkey.running(tmp_path) as server, log.open("wb") as output:
+        process = subprocess.Popen(
+            [*PYTHON, "cli", "worker", "hooks"],
+            cwd=presence.REPOSITORY,
+            env={**os.environ, "COALMINE_REDIS_URL": server.url, "COALMINE_KUBECONFIG": ""},
+            stdin=subprocess.DEVNULL,
+            stderr=output,
+        )
+        worker = Up(process, log)
+        worker.wait_until(lambda: worker.ready("hooks") == 1)
+        process.terminate()
+
+        assert process.wait(timeout=10) == 0

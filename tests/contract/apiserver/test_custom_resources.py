@@ -76,8 +76,10 @@ def test_unknown_fields_are_dropped_and_defaults_filled_in(api: Api, widgets: st
             (
                 "spec.port",
                 "FieldValueTypeInvalid",
-                'Invalid value: "boolean": spec.port in body must be of type integer,string: '
-                '"boolean"',
+                (
+                    'Invalid value: "boolean": spec.port in body must be of type '
+                    'integer,string: "boolean"'
+                ),
             ),
         ),
         (

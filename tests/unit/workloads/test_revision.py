@@ -73,7 +73,7 @@ TEMPLATES: Final = st.builds(
             ),
         },
     ),
-    rest=st.dictionaries(st.sampled_from(("containers", "volumes", "unknown")), JSON, max_size=3),
+    rest=st.dictionaries(st.sampled_from(("tolerations", "volumes", "unknown")), JSON, max_size=3),
 )
 
 

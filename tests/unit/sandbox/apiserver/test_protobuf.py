@@ -56,7 +56,7 @@ def test_what_kubectl_sends_for_a_namespace_is_read() -> None:
 
 
 def test_pointers_keep_their_zeros_and_others_do_not() -> None:
-    """replicas 0 is kept, minReadySeconds 0 is absent, as in Go's JSON."""
+    """A pointer's 0 (replicas) is kept, minReadySeconds 0 is absent, as in Go's JSON."""
     spec = number(1, 0) + number(5, 0) + number(9, 600)
     found = protobuf.decode(body("apps/v1", "Deployment", text(2, spec)))
     assert found["spec"] == {"replicas": 0, "progressDeadlineSeconds": 600}

@@ -1,0 +1,524 @@
+"""PROGRESSING: the state of the world -> rule, phase, split, events, due; as the reference has it.
+
+Source: lifecycle 4 (transition table), 9, 10.1, 13, 22; defects D-5, D-9, D-19, D-33, D-60, D-62.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from analysis import cadence
+from analysis.findings import Findings
+from analysis.observation import Confirmed, Observation
+from analysis.phases import Phase
+from analysis.verdicts import Effect
+from config.scaling import CanaryScale
+from tests.unit.analysis import tables, worlds
+from tests.unit.analysis.tables import Answer, Asks, Decided, Rests
+from tests.unit.analysis.worlds import INTERVAL, NEW, NEWER, NOW, OLD, REF
+
+HOOKS = [
+    {"name": "h0", "type": "pre-rollout", "url": "http://tester.shop/", "timeout": "5s"},
+    {"name": "h1", "type": "pre-rollout", "url": "http://tester.shop/"},
+    {"name": "h0", "url": "http://tester.shop/", "timeout": "5s", "retries": 2},
+]
+HOOKED = worlds.a_canary(webhooks=HOOKS)
+NOT_READY = "waiting for rollout to finish: x"
+FAILED = "Canary failed! Scaling down cart.shop"
+UNSAID = Confirmed(route_seq=4, workload_seq=5, report_version=10)
+FIRST = 30 + cadence.offset(REF, INTERVAL * 0.02).total_seconds()
+"""Seconds from the first step to the first check."""
+
+at_20 = worlds.progressing(20)
+at_60 = worlds.progressing(60)
+at_0 = worlds.progressing(0)
+BAD = worlds.FAILED
+TWO_BAD = Findings(
+    checks=(
+        worlds.a_check(Effect.COUNTS, "Halt cart.shop advancement one"),
+        worlds.a_check(),
+        worlds.a_check(Effect.HOLDS, "Halt advancement two"),
+        worlds.a_check(Effect.COUNTS, "Halt cart.shop advancement three"),
+    )
+)
+
+TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
+    "a deleted target takes its traffic back at once": (
+        worlds.seen(at_20, target=None),
+        None,
+        Decided(
+            "target_gone",
+            "Failed",
+            "100/0",
+            ["Rolling back cart.shop deployment cart-app.shop not found", FAILED],
+            0,
+        ),
+    ),
+    "a target set back to the promoted revision is rolled back as cancelled": (
+        worlds.seen(at_20, target=worlds.a_workload(OLD)),
+        worlds.PASSED,
+        Decided(
+            "reverted",
+            "Failed",
+            "100/0",
+            ["Rolling back cart.shop target reverted to the promoted revision", FAILED],
+            0,
+        ),
+    ),
+    "a newer revision restarts from zero, whatever the checks say": (
+        worlds.seen(at_60, target=worlds.a_workload(NEWER)),
+        BAD,
+        Decided(
+            "revision_changed",
+            "Progressing",
+            "100/0",
+            ["New revision detected! Restarting analysis for cart-app.shop"],
+        ),
+    ),
+    "a newer revision that is not ready restarts too": (
+        worlds.seen(
+            at_60, target=worlds.a_workload(NEWER, readiness=worlds.unready(retriable=False))
+        ),
+        None,
+        Decided(
+            "revision_changed",
+            "Progressing",
+            "100/0",
+            ["New revision detected! Restarting analysis for cart-app.shop"],
+        ),
+    ),
+    "no step without a ready primary": (
+        worlds.seen(at_20, primary=worlds.a_workload(OLD, readiness=worlds.unready())),
+        worlds.PASSED,
+        Decided(
+            "primary_unready",
+            "Progressing",
+            "80/20",
+            [f"cart-app-primary.shop not ready: {NOT_READY}"],
+        ),
+    ),
+    "a primary past its deadline rolls back": (
+        worlds.seen(
+            at_20, primary=worlds.a_workload(OLD, readiness=worlds.unready(retriable=False))
+        ),
+        worlds.PASSED,
+        Decided(
+            "primary_unready",
+            "Failed",
+            "100/0",
+            [f"cart-app-primary.shop not ready: {NOT_READY}", FAILED],
+            0,
+        ),
+    ),
+    "no step while the canary is not ready, until its patience ends": (
+        worlds.seen(
+            at_0,
+            target=worlds.a_workload(
+                NEW, readiness=worlds.unready(), patience_ends=NOW + timedelta(seconds=500)
+            ),
+        ),
+        None,
+        Decided(
+            "canary_unready",
+            "Progressing",
+            "100/0",
+            [f"canary deployment cart-app.shop not ready: {NOT_READY}"],
+            500,
+        ),
+    ),
+    "the same reason to wait is told once": (
+        worlds.seen(
+            replace(
+                at_0, remark=f"canary deployment cart-app.shop not ready: {NOT_READY}"
+            ),
+            target=worlds.a_workload(NEW, readiness=worlds.unready()),
+        ),
+        None,
+        Rests("canary_unready"),
+    ),
+    "a canary past its deadline rolls back and says so (D-62)": (
+        worlds.seen(
+            at_20, target=worlds.a_workload(NEW, readiness=worlds.unready(retriable=False))
+        ),
+        worlds.PASSED,
+        Decided(
+            "canary_unready",
+            "Failed",
+            "100/0",
+            [
+                f"canary deployment cart-app.shop not ready: {NOT_READY}",
+                f"Rolling back cart.shop progress deadline exceeded {NOT_READY}",
+                FAILED,
+            ],
+            0,
+        ),
+    ),
+    "a canary whose scaling is not confirmed is waited for": (
+        worlds.seen(at_0, confirmed=Confirmed(5, NOW, 4)),
+        None,
+        Rests("canary_unready", 2),
+    ),
+    "a view of the canary older than our own write proves nothing": (
+        worlds.seen(at_0, confirmed=Confirmed(5, NOW, 5, target_generation=2)),
+        None,
+        Decided(
+            "canary_unready",
+            "Progressing",
+            "100/0",
+            [
+                "canary deployment cart-app.shop not ready: waiting for rollout to finish: "
+                "observed deployment generation less than desired generation"
+            ],
+        ),
+    ),
+    "a canary scaled to zero by somebody is scaled up again": (
+        worlds.seen(at_0, target=worlds.a_workload(NEW, replicas=0)),
+        None,
+        Decided("scaled_to_zero", "Progressing", "100/0"),
+    ),
+    "a canary scaled to zero under traffic is rolled back": (
+        worlds.seen(at_20, target=worlds.a_workload(NEW, replicas=0)),
+        worlds.PASSED,
+        Decided(
+            "scaled_to_zero",
+            "Failed",
+            "100/0",
+            [
+                "canary deployment cart-app.shop not ready: "
+                "waiting for rollout to finish: scaled to zero",
+                FAILED,
+            ],
+            0,
+        ),
+    ),
+    "skipAnalysis promotes a ready canary": (
+        worlds.seen(at_0, worlds.a_canary(spec={"skipAnalysis": True})),
+        None,
+        Decided(
+            "skip_analysis",
+            "Promoting",
+            "100/0",
+            ["Copying cart-app.shop template spec to cart-app-primary.shop"],
+        ),
+    ),
+    "skipAnalysis does not promote a canary that is not ready": (
+        worlds.seen(
+            at_0,
+            worlds.a_canary(spec={"skipAnalysis": True}),
+            target=worlds.a_workload(NEW, readiness=worlds.unready()),
+        ),
+        None,
+        Decided(
+            "canary_unready",
+            "Progressing",
+            "100/0",
+            [f"canary deployment cart-app.shop not ready: {NOT_READY}"],
+        ),
+    ),
+    "nothing is measured before the route is in force": (
+        worlds.seen(at_20, confirmed=UNSAID),
+        BAD,
+        Rests("route_not_in_force", 2),
+    ),
+    "the first step without hooks": (
+        worlds.seen(at_0),
+        None,
+        Decided(
+            "first_step",
+            "Progressing",
+            "80/20",
+            [
+                "Starting canary analysis for cart-app.shop",
+                "Advance cart.shop canary weight 20",
+            ],
+            round(FIRST, 3),
+        ),
+    ),
+    "the pre-rollout hooks are asked before the first step; 10 s each and 10 s of slack": (
+        worlds.seen(at_0, HOOKED),
+        None,
+        Decided("first_step", "Progressing", "100/0", [], 20),
+    ),
+    "hooks that were asked are waited for": (
+        worlds.seen(replace(at_0, round=worlds.a_round("pre-rollout", 7)), HOOKED),
+        None,
+        Rests("first_step", 7),
+    ),
+    "hooks that did not answer in time are asked again": (
+        worlds.seen(replace(at_0, round=worlds.a_round("pre-rollout", 0)), HOOKED),
+        None,
+        Decided(
+            "first_step",
+            "Progressing",
+            "100/0",
+            ["Halt cart.shop advancement no answer to the pre-rollout webhooks"],
+            20,
+        ),
+    ),
+    "passed pre-rollout hooks are told, then the first step": (
+        worlds.seen(replace(at_0, round=worlds.a_round("pre-rollout")), HOOKED),
+        worlds.hooked("pre-rollout", True, True),
+        Decided(
+            "first_step",
+            "Progressing",
+            "80/20",
+            [
+                "Starting canary analysis for cart-app.shop",
+                "Pre-rollout check h0 passed",
+                "Pre-rollout check h1 passed",
+                "Advance cart.shop canary weight 20",
+            ],
+            round(FIRST, 3),
+        ),
+    ),
+    "a refusing pre-rollout hook costs a failed check, and is asked again an interval later": (
+        worlds.seen(replace(at_0, round=worlds.a_round("pre-rollout")), HOOKED),
+        worlds.hooked("pre-rollout", True, False),
+        Decided(
+            "first_step",
+            "Progressing",
+            "100/0",
+            [
+                "Starting canary analysis for cart-app.shop",
+                "Pre-rollout check h0 passed",
+                "Halt cart.shop advancement pre-rollout check h1 failed no",
+            ],
+            30,
+        ),
+    ),
+    "after a refused first step its interval is waited for": (
+        worlds.seen(replace(at_0, check_at=NOW + timedelta(seconds=12)), HOOKED),
+        None,
+        Rests("first_step", 12),
+    ),
+    "a split is given its interval": (
+        worlds.seen(replace(at_20, check_at=NOW + timedelta(seconds=12))),
+        BAD,
+        Rests("not_due", 12),
+    ),
+    "a split that came into force late is given (most of) its interval too": (
+        worlds.seen(at_20, confirmed=Confirmed(5, NOW - timedelta(seconds=10), 5)),
+        BAD,
+        Rests("not_due", 17),
+    ),
+    "the rollout hooks are asked before the metrics; 3 x 5 s, 1 s + 2 s pauses, 10 s of slack": (
+        worlds.seen(at_20, HOOKED),
+        None,
+        Decided("halt_on_hook", "Progressing", "80/20", [], 28),
+    ),
+    "a refusing rollout hook is a failed check, whatever the metrics say": (
+        worlds.seen(replace(at_20, round=worlds.a_round("rollout")), HOOKED),
+        replace(worlds.hooked("rollout", False), checks=worlds.PASSED.checks),
+        Decided(
+            "halt_on_hook",
+            "Progressing",
+            "80/20",
+            ["Halt cart.shop advancement external check h0 failed no"],
+            30,
+        ),
+    ),
+    "a passed rollout hook is silent and the metrics are asked": (
+        worlds.seen(replace(at_20, round=worlds.a_round("rollout")), HOOKED),
+        worlds.hooked("rollout", True),
+        Asks("halt_on_check", "checks"),
+    ),
+    "without hooks the metrics are asked": (
+        worlds.seen(at_20),
+        None,
+        Asks("halt_on_check", "checks"),
+    ),
+    "without hooks and metrics there is nothing to ask": (
+        worlds.seen(at_20, worlds.a_canary(metrics=[])),
+        None,
+        Decided("advance", "Progressing", "60/40", ["Advance cart.shop canary weight 40"], 30),
+    ),
+    "a failed check halts": (
+        worlds.seen(at_20),
+        BAD,
+        Decided(
+            "halt_on_check", "Progressing", "80/20", ["Halt cart.shop advancement bad"], 30
+        ),
+    ),
+    "all failing checks are told, not only the first (D-60)": (
+        worlds.seen(at_20),
+        TWO_BAD,
+        Decided(
+            "halt_on_check",
+            "Progressing",
+            "80/20",
+            [
+                "Halt cart.shop advancement one",
+                "Halt advancement two",
+                "Halt cart.shop advancement three",
+            ],
+            30,
+        ),
+    ),
+    "the last failed check rolls back in the same tick": (
+        worlds.seen(replace(at_60, failed_checks=2)),
+        BAD,
+        Decided(
+            "halt_on_check",
+            "Failed",
+            "100/0",
+            [
+                "Halt cart.shop advancement bad",
+                "Rolling back cart.shop failed checks threshold reached 3",
+                FAILED,
+            ],
+            0,
+        ),
+    ),
+    "a threshold lowered in mid-rollout counts at the next failed check": (
+        worlds.seen(replace(at_60, failed_checks=2), threshold=1),
+        BAD,
+        Decided(
+            "halt_on_check",
+            "Failed",
+            "100/0",
+            [
+                "Halt cart.shop advancement bad",
+                "Rolling back cart.shop failed checks threshold reached 3",
+                FAILED,
+            ],
+            0,
+        ),
+    ),
+    "a check that holds neither advances nor counts": (
+        worlds.seen(replace(at_20, failed_checks=2)),
+        worlds.HELD,
+        Decided(
+            "halt_on_check", "Progressing", "80/20", ["Halt advancement no values"], 30
+        ),
+    ),
+    "a check that goes on holding is told once": (
+        worlds.seen(replace(at_20, remark="Halt advancement no values")),
+        worlds.HELD,
+        Decided("halt_on_check", "Progressing", "80/20", [], 30),
+    ),
+    "passed checks earn the next weight": (
+        worlds.seen(at_20),
+        worlds.PASSED,
+        Decided("advance", "Progressing", "60/40", ["Advance cart.shop canary weight 40"], 30),
+    ),
+    "a weight off the ladder goes to the next rung, not to 100 (D-19)": (
+        worlds.seen(
+            worlds.progressing(5), worlds.a_canary(stepWeights=[1, 2, 10, 80])
+        ),
+        worlds.PASSED,
+        Decided("advance", "Progressing", "90/10", ["Advance cart.shop canary weight 10"], 30),
+    ),
+    "passed checks at the highest weight earn the promotion; the weights stay": (
+        worlds.seen(at_60),
+        worlds.PASSED,
+        Decided(
+            "promote",
+            "Promoting",
+            "40/60",
+            ["Copying cart-app.shop template spec to cart-app-primary.shop"],
+        ),
+    ),
+    "a failed check at the highest weight does not promote": (
+        worlds.seen(at_60),
+        BAD,
+        Decided(
+            "halt_on_check", "Progressing", "40/60", ["Halt cart.shop advancement bad"], 30
+        ),
+    ),
+    "a maximum lowered below the weight promotes after a passed check": (
+        worlds.seen(at_60, worlds.a_canary(maxWeight=20)),
+        worlds.PASSED,
+        Decided(
+            "promote",
+            "Promoting",
+            "40/60",
+            ["Copying cart-app.shop template spec to cart-app-primary.shop"],
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("seen", "found", "expected"), TABLE.values(), ids=TABLE)
+def test_a_rollout_under_analysis(
+    seen: Observation, found: Findings | None, expected: Answer
+) -> None:
+    """Each world has one answer, given by one rule of the composed chain."""
+    assert tables.answer(seen, found) == expected
+
+
+@pytest.mark.parametrize(
+    ("mode", "found", "before", "after"),
+    [
+        pytest.param("cumulative", worlds.PASSED, 1, 1, id="a good round does not reset it"),
+        pytest.param("cumulative", worlds.FAILED, 1, 2, id="a bad round adds one, not one each"),
+        pytest.param("cumulative", TWO_BAD, 1, 2, id="two bad checks are one bad round"),
+        pytest.param("cumulative", worlds.HELD, 1, 1, id="a held round counts nothing"),
+        pytest.param("consecutive", worlds.PASSED, 1, 0, id="consecutive: a good round resets it"),
+        pytest.param("consecutive", worlds.HELD, 1, 1, id="consecutive: a held round keeps it"),
+        pytest.param("cumulative", replace(worlds.FAILED), 2, 0, id="a rollback resets it"),
+    ],
+)
+def test_failed_checks_are_counted_over_the_whole_rollout(
+    mode: str, found: Findings, before: int, after: int
+) -> None:
+    """Lifecycle 9: failed rounds, not failed checks."""
+    seen = worlds.seen(
+        worlds.progressing(20, failed_checks=before), worlds.a_canary(thresholdMode=mode)
+    )
+    assert tables.decision(seen, found).state.failed_checks == after
+
+
+def test_what_is_promoted_is_the_revision_that_was_analysed() -> None:
+    """D-9: the intent names the revision; a worker copies that one or none."""
+    state = tables.decision(worlds.seen(at_60), worlds.PASSED).state
+    assert (state.workload.promote, state.workload.canary) == (NEW, CanaryScale.RUNNING)
+    assert (state.promoted, state.skipped) == (OLD, False)
+
+
+def test_a_restart_forgets_what_was_counted() -> None:
+    """Counters 0, no check due, no hook awaited, the newer revision applied."""
+    before = worlds.progressing(
+        60, failed_checks=2, iterations=1, round=worlds.a_round("rollout"), remark="x"
+    )
+    state = tables.decision(worlds.seen(before, target=worlds.a_workload(NEWER))).state
+    counted = (state.failed_checks, state.iterations, state.check_at, state.round, state.remark)
+    assert counted == (0, 0, None, None, "")
+    assert (state.applied, state.promoted, state.since) == (NEWER, OLD, NOW)
+
+
+def test_a_rollback_keeps_the_canary_until_its_traffic_is_gone() -> None:
+    """Routes first, replicas later; the promoted revision is kept, the tried one remembered."""
+    state = tables.decision(worlds.seen(replace(at_60, failed_checks=2)), worlds.FAILED).state
+    assert state.workload == at_60.workload
+    assert (state.applied, state.promoted, state.epilogue) == (NEW, OLD, True)
+    assert (state.failed_checks, state.check_at, state.since) == (0, None, NOW)
+
+
+def test_a_question_to_hooks_names_the_version_that_asks() -> None:
+    """D-36: an answer to an older question is recognised, and the deadline is remembered."""
+    asked = tables.decision(worlds.seen(at_20, HOOKED, version=41)).state.round
+    assert asked is not None
+    assert (asked.id, asked.type) == (42, "rollout")
+    assert asked.deadline == NOW + timedelta(seconds=28)
+
+
+def test_a_step_ends_the_hook_round_that_earned_it() -> None:
+    """The next interval asks its own hooks."""
+    seen = worlds.seen(replace(at_20, round=worlds.a_round("rollout")), HOOKED)
+    found = replace(worlds.hooked("rollout", True), checks=worlds.PASSED.checks)
+    assert tables.decision(seen, found).state.round is None
+
+
+def test_a_late_check_gives_the_next_step_a_whole_interval() -> None:
+    """D-37: after an outage the bake time is not shortened."""
+    late = worlds.progressing(20, check_at=NOW - timedelta(minutes=10))
+    decision = tables.decision(worlds.seen(late), worlds.PASSED)
+    assert decision.due == NOW + INTERVAL
+
+
+def test_a_rollout_goes_on_when_its_analysis_is_edited() -> None:
+    """Editing the strategy in mid-rollout needs no restart: the phase stays, the ladder is new."""
+    seen = worlds.seen(at_20, worlds.a_canary(stepWeights=[25, 50]))
+    assert tables.decision(seen, worlds.PASSED).state.phase is Phase.PROGRESSING
+    assert str(tables.decision(seen, worlds.PASSED).state.route.split) == "75/25"

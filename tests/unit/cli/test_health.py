@@ -1,0 +1,59 @@
+"""What probes are told, asked over HTTP as a kubelet does.
+
+Left out: what a beat's health consists of (`tests/unit/scheduler`).
+"""
+
+import http.client
+import json
+import socket
+from typing import Any
+
+import fakeredis
+import pytest
+
+from cli import health
+from cli.health import Condition
+from clients.store import Store
+
+
+def ask(port: int, path: str) -> tuple[int, dict[str, Any]]:
+    """Status and body of a GET."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("live", "ready", "healthz", "readyz"),
+    [(True, True, 200, 200), (True, False, 200, 503), (False, False, 503, 503)],
+)
+def test_each_probe_tells_its_own_truth(live: bool, ready: bool, healthz: int, readyz: int) -> None:
+    """D-100: being alive and being ready are different answers, and neither is always yes."""
+    with health.served(0, lambda: Condition(live, ready, {"why": "test"})) as port:
+        assert ask(port, "/healthz") == (healthz, {"why": "test"})
+        assert ask(port, "/readyz") == (readyz, {"why": "test"})
+        assert ask(port, "/other")[0] == 404
+
+
+def test_a_worker_is_ready_only_while_it_reaches_redis() -> None:
+    """D-100: a worker without its queue is alive, and not ready."""
+    server = fakeredis.FakeServer()
+    look = health.of_worker(Store(fakeredis.FakeRedis(server=server, decode_responses=True)))
+    assert look().ready
+    server.connected = False
+    found = look()
+    assert (found.live, found.ready) == (True, False)
+    assert "redis" in found.details
+
+
+def test_a_taken_port_costs_the_probe_and_nothing_else() -> None:
+    """A process goes on without its probes when another one has the port."""
+    with (
+        socket.create_server(("", 0)) as taken,
+        health.served(taken.getsockname()[1], lambda: Condition(True, True)) as port,
+    ):
+        assert port == 0

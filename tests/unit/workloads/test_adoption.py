@@ -1,0 +1,53 @@
+"""A Deployment with a primary's name is only taken for one when it is one (D-79)."""
+
+from typing import Any
+
+from tests.unit.workloads.deployments import KEYS, UID, a_canary, a_target
+from workloads import adoption, deployment
+
+
+def a_view(name: str = "podinfo-primary", label: str = "podinfo-primary", uid: str = UID) -> Any:
+    """The view of a Deployment that selects app=`label` and is controlled by `uid`."""
+    owners = [{"uid": uid, "controller": True}] if uid else []
+    raw = a_target(
+        metadata={"name": name, "ownerReferences": owners}, selector={"matchLabels": {"app": label}}
+    )
+    return deployment.project(raw, KEYS)
+
+
+TARGET = a_view("podinfo", "podinfo", "")
+
+
+def test_the_canary_s_own_primary_is_one() -> None:
+    """Also when the target cannot be seen."""
+    assert adoption.objection(a_canary(), a_view(), TARGET) == ""
+    assert adoption.objection(a_canary(), a_view(), None) == ""
+
+
+def test_a_primary_that_outlived_its_canary_is_adopted() -> None:
+    """D-7: deletion that orphans leaves it without a controller."""
+    assert adoption.objection(a_canary(), a_view(uid=""), TARGET) == ""
+
+
+def test_what_another_object_controls_is_not_ours() -> None:
+    """Also the primary of an earlier canary of that name: it is about to be collected."""
+    assert adoption.objection(a_canary(), a_view(uid="other"), TARGET) == (
+        "deployment podinfo-primary.test is not the primary of canary podinfo.test: "
+        "it is controlled by another object (uid other)"
+    )
+
+
+def test_what_selects_other_pods_is_not_a_primary() -> None:
+    """Users' traffic would be sent to nobody."""
+    assert adoption.objection(a_canary(), a_view(label="db", uid=""), TARGET) == (
+        "deployment podinfo-primary.test is not the primary of canary podinfo.test: "
+        "it selects app=db, allowed is app=podinfo-primary"
+    )
+    unlabelled = {**a_view(uid=""), "selectorLabel": None}
+    assert "by no known label" in adoption.objection(a_canary(), unlabelled, TARGET)
+
+
+def test_a_view_of_an_earlier_release_of_ours_is_no_objection() -> None:
+    """Views without a controller say nothing about it."""
+    view = {key: value for key, value in a_view(uid="other").items() if key != "controller"}
+    assert adoption.objection(a_canary(), view, TARGET) == ""
