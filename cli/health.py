@@ -69,10 +69,11 @@ def of_beat(loop: Loop) -> Probe:
 def served(port: int, look: Probe) -> Iterator[int]:
     """Serves `look` on all interfaces for the length of the block, and gives the port.
 
-    A port that is taken is logged and not fatal: a probe will miss it, a rollout does not.
+    Port 0 takes a free one, of the loopback interface alone: nobody elsewhere could know it. A port that is taken is logged and not fatal: a probe will miss it, a rollout does not.
     """
     try:
-        server = http.server.ThreadingHTTPServer(("", port), _handler(look))
+        host = "" if port else "127.0.0.1"
+        server = http.server.ThreadingHTTPServer((host, port), _handler(look))
     except OSError as error:
         log.warning("health not served", extra={"port": port, "error": str(error)})
         yield 0

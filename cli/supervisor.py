@@ -21,8 +21,6 @@ log = logging.getLogger(__name__)
 
 GRACE_SECONDS: Final = 7.0
 """Between asking to end and killing: the whole has 10 s."""
-PORT_VARIABLE: Final = "COALMINE_LISTEN_PORT"
-ANY_FREE_PORT: Final = "0"
 POLL_SECONDS: Final = 0.05
 STABLE_SECONDS: Final = 30.0
 """A child that ran for so long is no longer held to have failed before."""
@@ -92,11 +90,8 @@ class Supervisor:
         return self._asked > 0
 
     def run(self, environ: Mapping[str, str]) -> int:
-        """The exit code, once every child has ended; `environ` is what the children get.
-
-        Except for the port of their probes, which many processes of one machine cannot share.
-        """
-        self._environ, code = {**environ, PORT_VARIABLE: ANY_FREE_PORT}, exits.OK
+        """The exit code, once every child has ended; `environ` is what the children get."""
+        self._environ, code = environ, exits.OK
         try:
             while not self._asked and code == exits.OK:
                 code = self._look()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cli import exits, flower, startup
+from cli import exits, startup
 from cli.processes import Command
 from cli.supervisor import Supervisor
 from clients import errors, kube_connect
@@ -21,6 +21,8 @@ from tasks.queues import Queue
 log = logging.getLogger(__name__)
 
 REDIS_VARIABLE: Final = "COALMINE_REDIS_URL"
+ANY_FREE_PORT: Final = {"COALMINE_LISTEN_PORT": "0"}
+"""For the probes: the processes of one machine cannot share a port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def run(settings: Settings, environ: Mapping[str, str], wanted: ProcessSet) -> i
     supervisor.listen()
     _check_cluster(settings, clock)
     with _redis(settings) as variables:
-        return supervisor.run({**environ, **variables})
+        return supervisor.run({**environ, **variables, **ANY_FREE_PORT})
 
 
 @contextlib.contextmanager
@@ -92,6 +94,3 @@ def _numbered(role: str, number: int, arguments: tuple[str, ...]) -> Command:
 
 def _command(name: str, arguments: tuple[str, ...]) -> Command:
     return Command(name, "cli", (*arguments, "--name", name))
-
-
-DEFAULT_FLOWER_PORT: Final = flower.DEFAULT_PORT

@@ -6,12 +6,13 @@ Once it serves, one line of JSON on stdout says where: `kubeconfig`, `apiServer`
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
@@ -60,8 +61,7 @@ def _serve(
         scrape_interval=given.scrape_interval,
         ready_after=given.ready_after,
     )
-    with tempfile.TemporaryDirectory(prefix="coalmine-sandbox-") as folder, cluster:
-        kubeconfig = given.kubeconfig or Path(folder, "kubeconfig")
+    with _kubeconfig(given.kubeconfig) as kubeconfig, cluster:
         cluster.api.write_kubeconfig(kubeconfig)
         cluster.api.apply_manifests(manifests)
         where = {
@@ -72,6 +72,16 @@ def _serve(
         sys.stdout.write(json.dumps(where) + "\n")
         sys.stdout.flush()
         ending.wait()
+
+
+@contextlib.contextmanager
+def _kubeconfig(wanted: Path | None) -> Iterator[Path]:
+    """Where the kubeconfig goes: `wanted`, or a file that is gone in the end."""
+    if wanted is not None:
+        yield wanted
+        return
+    with tempfile.TemporaryDirectory(prefix="coalmine-sandbox-") as folder:
+        yield Path(folder, "kubeconfig")
 
 
 def _parser() -> argparse.ArgumentParser:

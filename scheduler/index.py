@@ -8,24 +8,19 @@ wants it.
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from clients import resources
 from clients.kube import Object, WatchType
 from clients.resources import Resource
 from config.refs import CanaryRef
-from scheduler import admission, projections
+from scheduler import admission, observed, projections
 from scheduler.admission import Found, Policy
+from scheduler.observed import Observed
 from scheduler.projections import Manifest, Place, Projection, Target
-
-log = logging.getLogger(__name__)
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 World = dict[str, Projection | None]
 """Role to projection, every role present; None: there is no such object."""
@@ -77,10 +72,8 @@ class Index:
 
     def __init__(self, policy: Policy, selector_labels: Sequence[str]) -> None:
         self._policy = policy
-        self._project = projections.projector(selector_labels)
+        self._observed = Observed(selector_labels)
         self._entries: dict[CanaryRef, Entry] = {}
-        self._objects: dict[str, dict[Place, Projection]] = {name: {} for name in self._project}
-        self._roles: defaultdict[Place, set[tuple[CanaryRef, str]]] = defaultdict(set)
         self._wanted: defaultdict[Target, set[CanaryRef]] = defaultdict(set)
 
     # --- what happens
@@ -141,8 +134,7 @@ class Index:
         good = entry.good
         places = good.places if good else {}
         world: World = {
-            role: self._objects[place.plural].get(place) if (place := places.get(role)) else None
-            for role in projections.OBJECT_ROLES
+            role: self._observed.view(places.get(role)) for role in projections.OBJECT_ROLES
         }
         world[projections.CANARY] = good.raw if good else None
         world[projections.STATUS] = entry.status
@@ -207,8 +199,8 @@ class Index:
         """Puts `entry` in the place of what is known of `ref`, and keeps up who refers to what."""
         before = self._entries.pop(ref, None)
         if before is not None and before.target:
-            _discard(self._wanted, before.target, ref)
-        self._refer(ref, before.good if before else None, entry.good if entry else None)
+            observed.discard(self._wanted, before.target, ref)
+        self._observed.refer(ref, before.good if before else None, entry.good if entry else None)
         if entry is not None:
             self._entries[ref] = entry
             if entry.target:
@@ -226,15 +218,6 @@ class Index:
             else:
                 settled = replace(entry, owner=claimants[0] if entry.current else None, good=None)
             self._exchange(ref, settled)
-
-    def _refer(self, ref: CanaryRef, before: Manifest | None, after: Manifest | None) -> None:
-        """Keeps up who is interested in which object."""
-        if before is after:
-            return
-        for role, place in before.places.items() if before else ():
-            _discard(self._roles, place, (ref, role))
-        for role, place in after.places.items() if after else ():
-            self._roles[place].add((ref, role))
 
     def _differences(
         self, before: Mapping[CanaryRef, World | None]
@@ -256,31 +239,17 @@ class Index:
     # --- everything else
 
     def _keep(self, place: Place, raw: Object | None) -> Changes:
-        known = self._objects[place.plural]
-        view = None if raw is None else self._view(place, raw)
-        if known.get(place) == view:
-            return {}
-        if view is None:
-            del known[place]
-        else:
-            known[place] = view
         changes: Changes = {}
-        for ref, role in self._roles.get(place, ()):
-            _merge(changes, {ref: {role: view}})
+        if self._observed.put(place, raw):
+            view = self._observed.view(place)
+            for ref, role in self._observed.concerned(place):
+                _merge(changes, {ref: {role: view}})
         return changes
-
-    def _view(self, place: Place, raw: Object) -> Projection | None:
-        try:
-            return self._project[place.plural](raw)
-        except admission.UNREADABLE as error:
-            extra = {"object": "/".join(place), "error": f"{type(error).__name__}: {error}"}
-            log.warning("object left out: it cannot be read", extra=extra)
-            return None
 
     def _known(self, resource: Resource) -> set[Place]:
         if resource == resources.CANARIES:
             return {Place(resource.plural, ref.namespace, ref.name) for ref in self._entries}
-        return set(self._objects[resource.plural])
+        return set(self._observed.places(resource))
 
 
 def _problems(entry: Entry) -> tuple[Found, ...]:
@@ -288,13 +257,6 @@ def _problems(entry: Entry) -> tuple[Found, ...]:
         return entry.problems
     conflict = admission.target_conflict(entry.target.kind, entry.target.name, entry.owner)
     return (*entry.problems, conflict)
-
-
-def _discard(sets: dict[K, set[V]], key: K, member: V) -> None:
-    """Takes `member` out of one of the sets, and drops the set when it is empty."""
-    sets[key].discard(member)
-    if not sets[key]:
-        del sets[key]
 
 
 def _merge(changes: Changes, newer: Changes) -> None:

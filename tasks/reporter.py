@@ -10,7 +10,7 @@ from typing import Any, Final
 from analysis import conditions
 from analysis import state as states
 from clients import errors, resources
-from clients.kube import Kube
+from clients.kube import Kube, PatchKind
 from clients.records import Snapshot, Work
 from clients.store import Store
 from config.refs import CanaryRef
@@ -74,9 +74,14 @@ class Reporter:
         )
         if not conditions.says_more(wanted, present):
             return
-        patch = {"metadata": {"uid": state.uid}, "status": wanted}
+        patch = status_patch(state.uid, {**present, **wanted})
         written = self._kube.patch(
-            resources.CANARIES, ref.namespace, ref.name, patch, subresource="status"
+            resources.CANARIES,
+            ref.namespace,
+            ref.name,
+            patch,
+            subresource="status",
+            kind=PatchKind.JSON,
         )
         self._store.put_world(ref, {"status": written.get("status") or {}})
 
@@ -99,6 +104,18 @@ class Reporter:
                 log.warning("event refused", extra=extra)
             self._store.drop_notices(ref, [notice.id])
         return True
+
+
+def status_patch(uid: str, status: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The JSON patch that gives `status` to the Canary object `uid`, and to no other.
+
+    A uid in a merge patch would not do: servers take an object's metadata for given when they
+    write its status. One that does not match is refused as Permanent (422).
+    """
+    return [
+        {"op": "test", "path": "/metadata/uid", "value": uid},
+        {"op": "add", "path": "/status", "value": dict(status)},
+    ]
 
 
 def _named(ref: CanaryRef) -> str:

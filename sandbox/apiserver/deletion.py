@@ -91,20 +91,23 @@ class Deleter:
         return self._storage.put(resource, {**stored.obj, "metadata": marked})
 
     def _remove(self, resource: str, last: Obj) -> Stored:
-        """Removes an object whose final state is `last`, and what that sets free."""
+        """Removes an object, and what that sets free."""
         place = Place(resource, key_of(last))
-        removed = self._storage.remove(*place, last)
+        removed = self._storage.remove(*place)
         self._collect_dependents(last["metadata"]["uid"])
         self._finish_namespace(place.key.namespace)
         self._finish_owners(last)
         return removed
 
     def finalized(self, resource: Resource, obj: Obj) -> Stored | None:
-        """Removes `obj` when a write left a deleted object without finalizers; else None."""
+        """Removes `obj` when a write left a deleted object without finalizers; else None.
+
+        As in Kubernetes, watchers see the state before that write in the DELETED event.
+        """
         metadata = obj["metadata"]
         if not metadata.get("deletionTimestamp") or metadata.get("finalizers"):
             return None
-        return self._remove(resource.group_resource, obj)
+        return Stored(obj, self._remove(resource.group_resource, obj).revision)
 
     def collect_if_orphaned(self, resource: Resource, stored: Stored) -> None:
         """Deletes an object all of whose owners are gone, as the garbage collector would."""

@@ -1,7 +1,8 @@
 """The HTTP surface: one tornado handler in front of `actions`, `watching` and discovery."""
 
 import asyncio
-from collections.abc import Awaitable
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -30,15 +31,10 @@ class Context:
     store: Store
     counts: Counts
     faults: Faults
-    now: Any
+    now: Callable[[], datetime]
     bookmark_interval_seconds: float
     watches: set[Watch] = field(default_factory=set)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def moment(self) -> datetime:
-        """The present."""
-        moment: datetime = self.now()
-        return moment
 
 
 class ApiHandler(RequestHandler):
@@ -119,7 +115,7 @@ class ApiHandler(RequestHandler):
             return
         include = target.query.get("includeObject", "Metadata")
         form = accepted(self._header("Accept"))
-        renderer = Renderer(target.resource, form, self._context.moment, include)
+        renderer = Renderer(target.resource, form, self._context.now, include)
         if target.verb == "watch":
             await self._stream(target, renderer)
             return
@@ -133,8 +129,8 @@ class ApiHandler(RequestHandler):
     async def _struck(self, fault: Fault, target: Target) -> bool:
         """Waits as `fault` asks; whether it also was the whole answer."""
         if fault.delay_seconds:
-            waiting: Awaitable[Any] = self._context.stopping.wait()
-            await asyncio.wait([asyncio.ensure_future(waiting)], timeout=fault.delay_seconds)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._context.stopping.wait(), fault.delay_seconds)
         if fault.after or not (fault.status or fault.drop):
             return False
         self._strike(fault, target)

@@ -124,15 +124,12 @@ class Storage:
             self._record(resource, Change(kind, key, stored, previous))
             return stored
 
-    def remove(self, resource: str, key: Key, last: Obj | None = None) -> Stored:
-        """Removes the object and gives back its last state under the removal's revision.
-
-        `last` is that state where the write that removes the object also changed it.
-        """
+    def remove(self, resource: str, key: Key) -> Stored:
+        """Removes the object and gives back its last state under the removal's revision."""
         with self.lock:
             previous = self._objects[resource].pop(key)
             self._revision += 1
-            stored = Stored(last or previous.obj, self._revision)
+            stored = Stored(previous.obj, self._revision)
             self._record(resource, Change("DELETED", key, stored, previous))
             return stored
 

@@ -257,7 +257,8 @@ def test_other_namespaces_are_not_our_business(watch: Watch) -> None:
 
 def test_an_invalid_canary_stops_nobody_else(watch: Watch) -> None:
     """D-29: it is told what is wrong, the others go on."""
-    watch.create(worlds.a_canary("odd", iterations=5))
+    nothing_passes = {"name": "latency", "query": "up", "thresholdRange": {"min": 9, "max": 1}}
+    watch.create(worlds.a_canary("odd", metrics=[nothing_passes]))
 
     with watch.running():
         until(lambda: "target" in watch.world())
@@ -265,7 +266,7 @@ def test_an_invalid_canary_stops_nobody_else(watch: Watch) -> None:
 
     (problem,) = watch.world("odd")["admission"]["problems"]
     assert problem["reason"] == "InvalidSpec"
-    assert "iterations" in problem["message"]
+    assert "thresholdRange" in problem["message"]
 
 
 def test_every_watch_is_heard_of(watch: Watch) -> None:

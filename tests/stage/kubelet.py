@@ -14,13 +14,18 @@ _BROKEN: Final = "test/never-ready"
 class Kubelet:
     """Writes the status of every Deployment, `delay` after each change of its spec.
 
-    A pod template with the annotation `test/never-ready` never gets available pods.
+    A pod template with the annotation `test/never-ready` never gets available pods. What is
+    written to a Deployment named in `held` does not become ready as long as it is named; one named
+    in `dead` has no available pods whatever it had before.
     """
 
     def __init__(self, kube: KubeMemory, clock: ManualClock, delay: timedelta) -> None:
         self._kube = kube
         self._clock = clock
         self._delay = delay
+        self.held: set[str] = set()
+        self.dead: set[str] = set()
+        self._ready: dict[str, int] = {}
         self._seen: dict[tuple[str, str], tuple[int, datetime]] = {}
 
     def step(self) -> datetime | None:
@@ -34,8 +39,13 @@ class Kubelet:
         if self._seen.get(key, (0, now))[0] != generation:
             self._seen[key] = (generation, now)
         since = self._seen[key][1]
-        broken = _BROKEN in (item["spec"]["template"]["metadata"].get("annotations") or {})
+        annotations = item["spec"]["template"]["metadata"].get("annotations") or {}
+        name = key[1]
+        held = name in self.held and self._ready.get(name) != generation
+        broken = _BROKEN in annotations or held or name in self.dead
         ready = not broken and now >= since + self._delay
+        if ready:
+            self._ready[name] = generation
         self._write(key, item, ready=ready, since=since)
         return None if ready or broken else since + self._delay
 

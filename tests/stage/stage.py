@@ -63,7 +63,7 @@ class Stage:
         self.weights: list[int] = []
         self.late: list[Message] = []
         self._index = self._new_index()
-        doors = wiring.Doors(self.store, self.kube, self.meters, self.dispatcher, self.clock)
+        doors = wiring.Doors(self.store, self.door, self.meters, self.dispatcher, self.clock)
         self.services = wiring.wire(self.settings, doors)
 
     # --- the user's hand

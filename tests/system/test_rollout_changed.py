@@ -83,7 +83,7 @@ def test_edits_by_others_in_mid_rollout_cost_neither_weights_nor_fields(site: Si
         app.release(SECOND)
         app.until("Succeeded", 60)
     assert app.weights() == [0, 40, 80, 0]
-    assert app.get("virtualservices")["spec"]["http"][0]["name"].startswith("edit-")
+    assert app.get("virtualservices")["spec"]["http"][0]["statPrefix"].startswith("edit-")
     assert app.get("canaries")["metadata"]["annotations"]["edited"].isdigit()
     assert app.image(primary=True) == SECOND
 
@@ -119,8 +119,8 @@ def _edited(app: App) -> Iterator[None]:
 
     def edit() -> None:
         for number in itertools.count():
-            name = {"op": "add", "path": "/spec/http/0/name", "value": f"edit-{number}"}
-            app.change([name], "virtualservices")
+            field = {"op": "add", "path": "/spec/http/0/statPrefix", "value": f"edit-{number}"}
+            app.change([field], "virtualservices")
             for resource in ("deployments", "canaries"):
                 app.edit({"metadata": {"annotations": {"edited": str(number)}}}, resource)
             if ending.wait(0.05):

@@ -1,0 +1,180 @@
+"""The canaries that are measured: made, released all at once, and watched from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks import following
+from clients import kube_connect, resources
+from clients.kube import Object
+from clients.kube_http import KubeHttp
+from config.refs import CanaryRef
+
+INTERVAL_SECONDS: Final = 10
+STEP_WEIGHT: Final = 10
+MAX_WEIGHT: Final = 50
+THRESHOLD: Final = 5
+PER_NAMESPACE: Final = 10
+_AT_ONCE: Final = 8
+
+
+class Overdue(Exception):
+    """Something did not happen within its time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """The canary's percent in a VirtualService, and when it was first seen."""
+
+    at: datetime
+    percent: int
+
+
+class Sightings:
+    """When each canary was first seen in each phase, and at each weight; filled by two watches."""
+
+    def __init__(self) -> None:
+        self._phases: dict[CanaryRef, list[tuple[datetime, str]]] = defaultdict(list)
+        self._weights: dict[CanaryRef, list[Weight]] = defaultdict(list)
+        self._changed = threading.Condition()
+
+    def see_canary(self, canary: Object) -> None:
+        """Take note of a Canary as it is now."""
+        phase = str((canary.get("status") or {}).get("phase", ""))
+        with self._changed:
+            seen = self._phases[_ref(canary)]
+            if not seen or seen[-1][1] != phase:
+                seen.append((datetime.now(UTC), phase))
+                self._changed.notify_all()
+
+    def see_route(self, virtual_service: Object) -> None:
+        """Take note of a VirtualService as it is now."""
+        routes = virtual_service["spec"]["http"][0]["route"]
+        percent = int(routes[1]["weight"])
+        with self._changed:
+            seen = self._weights[_ref(virtual_service)]
+            if not seen or seen[-1].percent != percent:
+                seen.append(Weight(datetime.now(UTC), percent))
+
+    def entered(self, ref: CanaryRef, phase: str, since: datetime) -> datetime | None:
+        """When `ref` was first seen in `phase` after `since`; None if it was not."""
+        with self._changed:
+            return next((at for at, seen in self._phases[ref] if seen == phase and at >= since), None)
+
+    def weights(self, ref: CanaryRef, since: datetime) -> list[Weight]:
+        """The weights of `ref` that were seen after `since`, in order."""
+        with self._changed:
+            return [weight for weight in self._weights[ref] if weight.at >= since]
+
+    def wait(self, done: Callable[[], bool], seconds: float, what: str) -> None:
+        """Returns once `done`, which is asked at each change. Raises Overdue after `seconds`."""
+        deadline = time.monotonic() + seconds
+        while not done():
+            if time.monotonic() > deadline:
+                raise Overdue(f"not within {seconds:g} s: {what}")
+            with self._changed:
+                self._changed.wait(0.2)
+
+
+class Fleet:
+    """`count` canaries in namespaces of ten, and what has been seen of them."""
+
+    def __init__(self, kube: KubeHttp, count: int) -> None:
+        self._kube = kube
+        self.refs = tuple(
+            CanaryRef(f"bench-{number // PER_NAMESPACE}", f"app-{number}") for number in range(count)
+        )
+        self.seen = Sightings()
+
+    def make(self) -> None:
+        """Creates namespaces, Deployments and Canaries."""
+        for namespace in dict.fromkeys(ref.namespace for ref in self.refs):
+            self._kube.create(resources.NAMESPACES, None, {"metadata": {"name": namespace}})
+        self._each(self._make)
+
+    def release(self, image: str) -> datetime:
+        """When the first Deployment was given the new image; all others follow at once."""
+        started = datetime.now(UTC)
+        container = {"name": "app", "image": image}
+        patch = {"spec": {"template": {"spec": {"containers": [container]}}}}
+        self._each(
+            lambda ref: self._kube.patch(resources.DEPLOYMENTS, ref.namespace, ref.name, patch)
+        )
+        return started
+
+    def all_in(self, phase: str, since: datetime) -> Callable[[], bool]:
+        """Whether all have been seen in `phase` after `since`."""
+        return lambda: all(self.seen.entered(ref, phase, since) for ref in self.refs)
+
+    def _make(self, ref: CanaryRef) -> None:
+        self._kube.create(resources.DEPLOYMENTS, ref.namespace, _deployment(ref.name))
+        self._kube.create(resources.CANARIES, ref.namespace, _canary(ref.name))
+
+    def _each(self, do: Callable[[CanaryRef], object]) -> None:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(do, self.refs))
+
+
+@contextlib.contextmanager
+def watched(admin: Path, count: int) -> Iterator[Fleet]:
+    """A fleet that does not exist yet, watched for the length of the block."""
+
+    def door() -> KubeHttp:
+        return kube_connect.connect(role="bench", kubeconfig=admin)
+
+    fleet = Fleet(door(), count)
+    with (
+        following.followed(door(), resources.CANARIES, fleet.seen.see_canary),
+        following.followed(door(), resources.VIRTUAL_SERVICES, fleet.seen.see_route),
+    ):
+        yield fleet
+
+
+def _ref(item: Object) -> CanaryRef:
+    return CanaryRef(item["metadata"]["namespace"], item["metadata"]["name"])
+
+
+def _deployment(name: str) -> dict[str, Any]:
+    labels = {"app": name}
+    container = {"name": "app", "image": "registry.example/app:1", "ports": [{"containerPort": 80}]}
+    pods = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": pods},
+    }
+
+
+def _canary(name: str) -> dict[str, Any]:
+    interval = f"{INTERVAL_SECONDS}s"
+    metrics = [
+        {"name": "request-success-rate", "interval": interval, "thresholdRange": {"min": 99}},
+        {"name": "request-duration", "interval": interval, "thresholdRange": {"max": 500}},
+    ]
+    analysis = {
+        "interval": interval,
+        "threshold": THRESHOLD,
+        "stepWeight": STEP_WEIGHT,
+        "maxWeight": MAX_WEIGHT,
+        "metrics": metrics,
+    }
+    return {
+        "apiVersion": "flagger.app/v1beta1",
+        "kind": "Canary",
+        "metadata": {"name": name},
+        "spec": {
+            "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+            "service": {"port": 80},
+            "analysis": analysis,
+        },
+    }

@@ -1,0 +1,76 @@
+"""The watched objects other than canaries, and which canary each of them concerns. Pure."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from clients.kube import Object
+from clients.resources import Resource
+from config.refs import CanaryRef
+from scheduler import admission, projections
+from scheduler.projections import Manifest, Place, Projection
+
+log = logging.getLogger(__name__)
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Observed:
+    """Projections by place. Objects without a canary are kept too: one may come for them."""
+
+    def __init__(self, selector_labels: Sequence[str]) -> None:
+        self._project = projections.projector(selector_labels)
+        self._views: dict[str, dict[Place, Projection]] = {name: {} for name in self._project}
+        self._roles: defaultdict[Place, set[tuple[CanaryRef, str]]] = defaultdict(set)
+
+    def view(self, place: Place | None) -> Projection | None:
+        """What is known of the object in a place; None when there is none."""
+        return None if place is None else self._views[place.plural].get(place)
+
+    def places(self, resource: Resource) -> Iterable[Place]:
+        """Where there are objects of a resource."""
+        return tuple(self._views[resource.plural])
+
+    def put(self, place: Place, raw: Object | None) -> bool:
+        """Whether this changes the view of the object in a place; None: it is gone."""
+        views = self._views[place.plural]
+        view = None if raw is None else self._read(place, raw)
+        if views.get(place) == view:
+            return False
+        if view is None:
+            del views[place]
+        else:
+            views[place] = view
+        return True
+
+    def concerned(self, place: Place) -> Iterable[tuple[CanaryRef, str]]:
+        """The canaries that refer to the object in a place, each with its role."""
+        return self._roles.get(place, ())
+
+    def refer(self, ref: CanaryRef, before: Manifest | None, after: Manifest | None) -> None:
+        """Note that `ref` refers to what `after` names, and no longer to what `before` did."""
+        if before is after:
+            return
+        for role, place in before.places.items() if before else ():
+            discard(self._roles, place, (ref, role))
+        for role, place in after.places.items() if after else ():
+            self._roles[place].add((ref, role))
+
+    def _read(self, place: Place, raw: Object) -> Projection | None:
+        try:
+            return self._project[place.plural](raw)
+        except admission.UNREADABLE as error:
+            extra = {"object": "/".join(place), "error": f"{type(error).__name__}: {error}"}
+            log.warning("object left out: it cannot be read", extra=extra)
+            return None
+
+
+def discard(sets: dict[K, set[V]], key: K, member: V) -> None:
+    """Takes `member` out of one of the sets, and drops the set when it is empty."""
+    sets[key].discard(member)
+    if not sets[key]:
+        del sets[key]

@@ -1,0 +1,244 @@
+"""The writer of workloads against every API server: in memory, the sandbox's, a real one.
+
+What the unit tests cannot show: that what servers fill in never makes a primary look different
+from its target, that real validation accepts our objects, and that preconditions hold on the wire.
+"""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from clients import errors, kube_connect, kube_memory, resources
+from clients.clock import SystemClock
+from clients.kube import Kube, PatchKind
+from config.canary import Canary
+from config.scaling import CanaryScale, WorkloadIntent
+from notify import kubernetes_events
+from sandbox.apiserver import ApiServer
+from tasks import reporter
+from tests.services.control_plane import COALMINE_CRDS, ControlPlane
+from workloads import deployment
+from workloads.converge import Converger
+from workloads.outcome import Converged, Rejected, Result, Superseded, Views
+from workloads.primary import Copying
+
+KEYS: Final = ("app", "name", "app.kubernetes.io/name")
+TARGET, PRIMARY = "shop", "shop-primary"
+APART: Final = {"labelSelector": {"matchLabels": {"app": TARGET}}, "topologyKey": "zone"}
+POD: Final = {
+    "containers": [
+        {
+            "name": "shop",
+            "image": "shop:1",
+            "ports": [{"name": "http", "containerPort": 8080}],
+            "readinessProbe": {"httpGet": {"path": "/", "port": "http"}},
+            "env": [{"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
+            "resources": {"limits": {"memory": "64Mi"}},
+        }
+    ],
+    "volumes": [{"name": "scratch", "emptyDir": {}}],
+    "topologySpreadConstraints": [
+        {"maxSkew": 1, "whenUnsatisfiable": "ScheduleAnyway", **APART}
+    ],
+    "affinity": {
+        "podAntiAffinity": {
+            "preferredDuringSchedulingIgnoredDuringExecution": [
+                {"weight": 1, "podAffinityTerm": APART}
+            ]
+        }
+    },
+}
+"""A pod spec with much that servers default."""
+
+
+@dataclass
+class Cluster:
+    """A server behind its door, with a target and its canary in a namespace of the test's own."""
+
+    door: Kube
+    namespace: str
+    canary: Canary = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Create the target and the canary that owns its primary."""
+        template = {"metadata": {"labels": {"app": TARGET}}, "spec": POD}
+        spec = {"replicas": 2, "selector": {"matchLabels": {"app": TARGET}}, "template": template}
+        self.create(resources.DEPLOYMENTS, TARGET, {"spec": spec})
+        reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": TARGET}
+        analysis = {"interval": "1m", "threshold": 5, "stepWeight": 10, "maxWeight": 50}
+        manifest = {"targetRef": reference, "service": {"port": 80}, "analysis": analysis}
+        created = self.create(resources.CANARIES, "shop", {"spec": manifest})
+        self.canary = Canary.model_validate(created)
+
+    def create(self, resource: Any, name: str, body: dict[str, Any]) -> Any:
+        """A new object."""
+        metadata = {"name": name, "namespace": self.namespace}
+        kind = {"apiVersion": resource.api_version, "kind": resource.kind}
+        return self.door.create(resource, self.namespace, {**kind, "metadata": metadata, **body})
+
+    def raw(self, name: str) -> Any:
+        """A Deployment as it is."""
+        return self.door.get(resources.DEPLOYMENTS, self.namespace, name)
+
+    def view(self, name: str) -> Any:
+        """The view of a Deployment, None when there is none."""
+        try:
+            return deployment.project(self.raw(name), KEYS)
+        except errors.NotFound:
+            return None
+
+    def edit(self, name: str, spec: dict[str, Any]) -> None:
+        """Somebody's change."""
+        self.door.patch(resources.DEPLOYMENTS, self.namespace, name, {"spec": spec})
+
+    def release(self, image: str) -> str:
+        """The revision of the target, now with another image."""
+        containers = [{**POD["containers"][0], "image": image}]  # type: ignore[index]
+        self.edit(TARGET, {"template": {"spec": {"containers": containers}}})
+        return str(self.view(TARGET)["revision"])
+
+    def converge(self, canary: CanaryScale, **intent: str) -> Result:
+        """What came of an intent, with an up-to-date watch."""
+        converger = Converger(self.door, Copying(KEYS), lambda: secrets.token_hex(16))
+        views = Views(self.view(TARGET), self.view(PRIMARY))
+        return converger.converge(self.canary, WorkloadIntent(1, canary, **intent), views)
+
+
+@pytest.fixture
+def memory() -> Cluster:
+    """The in-memory twin."""
+    return Cluster(kube_memory.KubeMemory(SystemClock()), "test")
+
+
+@pytest.fixture(scope="module")
+def sandbox_server() -> Iterator[ApiServer]:
+    """One sandbox server for all tests of this module; each has a namespace of its own."""
+    server = ApiServer()
+    server.apply_manifests(list(yaml.safe_load_all(COALMINE_CRDS.read_text("utf-8"))))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def sandbox(sandbox_server: ApiServer) -> Iterator[Cluster]:
+    """The sandbox's API server over HTTP."""
+    namespace = f"test-{secrets.token_hex(4)}"
+    door = kube_connect.connect(role="test", url=sandbox_server.url)
+    door.create(resources.NAMESPACES, None, {"metadata": {"name": namespace}})
+    yield Cluster(door, namespace)
+    door.close()
+
+
+@pytest.fixture
+def apiserver(
+    control_plane: ControlPlane, namespace: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
+    """A real kube-apiserver."""
+    kubeconfig = control_plane.kubeconfig(tmp_path_factory.mktemp("admin") / "kubeconfig")
+    door = kube_connect.connect(role="test", kubeconfig=kubeconfig)
+    yield Cluster(door, namespace)
+    door.close()
+
+
+@pytest.fixture(params=["memory", "sandbox", "apiserver"])
+def cluster(request: pytest.FixtureRequest) -> Cluster:
+    """Each server in turn."""
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, Cluster)
+    return found
+
+
+def test_a_primary_is_accepted_and_has_its_target_s_revision(cluster: Cluster) -> None:
+    """Whatever defaults the server fills in; and everything is as intended from then on."""
+    assert isinstance(cluster.converge(CanaryScale.LEAVE), Converged)
+    assert cluster.view(PRIMARY)["revision"] == cluster.view(TARGET)["revision"]
+    assert cluster.raw(PRIMARY)["spec"]["selector"]["matchLabels"] == {"app": PRIMARY}
+    assert cluster.converge(CanaryScale.LEAVE) == Converged()
+
+
+def test_a_rollout_s_writes_are_accepted(cluster: Cluster) -> None:
+    """Parked, scaled up, promoted under an unseen write, scaled down."""
+    cluster.converge(CanaryScale.LEAVE)
+    old = cluster.view(PRIMARY)["revision"]
+    assert isinstance(cluster.converge(CanaryScale.ZERO, base=old), Converged)
+    assert cluster.raw(TARGET)["spec"]["replicas"] == 0
+    new = cluster.release("shop:2")
+    assert new != old
+    assert isinstance(cluster.converge(CanaryScale.RUNNING, base=old), Converged)
+    assert cluster.raw(TARGET)["spec"]["replicas"] == 2
+    before = cluster.raw(PRIMARY)
+    assert isinstance(cluster.converge(CanaryScale.RUNNING, promote=new, base=old), Converged)
+    after = cluster.raw(PRIMARY)
+    assert cluster.view(PRIMARY)["revision"] == new
+    assert after["metadata"]["ownerReferences"] == before["metadata"]["ownerReferences"]
+    assert {**after["spec"], "template": None} == {**before["spec"], "template": None}
+    assert isinstance(cluster.converge(CanaryScale.ZERO, base=new), Converged)
+    assert cluster.converge(CanaryScale.ZERO, base=new) == Converged()
+
+
+def test_a_stale_primary_is_not_overwritten(cluster: Cluster) -> None:
+    """The resourceVersion of what was read is a precondition of the write."""
+    cluster.converge(CanaryScale.LEAVE)
+    read = cluster.raw(PRIMARY)
+    cluster.edit(PRIMARY, {"paused": True})
+    with pytest.raises(errors.Conflict):
+        cluster.door.replace(resources.DEPLOYMENTS, cluster.namespace, PRIMARY, read)
+
+
+def test_a_changed_target_is_not_promoted(cluster: Cluster) -> None:
+    """D-9."""
+    cluster.converge(CanaryScale.LEAVE)
+    old, analysed = cluster.view(PRIMARY)["revision"], cluster.release("shop:2")
+    cluster.release("shop:3")
+    result = cluster.converge(CanaryScale.RUNNING, promote=analysed, base=old)
+    assert isinstance(result, Superseded)
+    assert result.target == cluster.view(TARGET)
+    assert cluster.view(PRIMARY)["revision"] == old
+
+
+def test_a_missing_target_is_told(cluster: Cluster) -> None:
+    """23, with the server's own words."""
+    cluster.door.delete(resources.DEPLOYMENTS, cluster.namespace, TARGET)
+    result = cluster.converge(CanaryScale.LEAVE)
+    assert isinstance(result, Rejected)
+    assert result.message.startswith(f"deployment {TARGET}.{cluster.namespace} get query error: ")
+
+
+def test_events_are_accepted_once(cluster: Cluster) -> None:
+    """However long the text; a second delivery finds the first."""
+    notice = {"type": "Warning", "message": "ü" * 5000, "at": "2026-03-01T12:00:00.123456+00:00"}
+    uid = cluster.canary.metadata.uid
+    body = kubernetes_events.event(cluster.canary.ref, uid, "000000000001-0", notice)
+    created = cluster.door.create(resources.EVENTS, cluster.namespace, body)
+    assert created["source"]["component"] == "flagger"
+    assert created["firstTimestamp"] == "2026-03-01T12:00:00Z"
+    with pytest.raises(errors.AlreadyExists):
+        cluster.door.create(resources.EVENTS, cluster.namespace, body)
+
+
+def test_a_status_is_written_to_the_object_it_is_about_only(cluster: Cluster) -> None:
+    """A canary deleted and made anew under its name starts without a status."""
+
+    def write(uid: str) -> Any:
+        patch = reporter.status_patch(uid, {"phase": "Failed", "failedChecks": 1})
+        return cluster.door.patch(
+            resources.CANARIES,
+            cluster.namespace,
+            "shop",
+            patch,
+            subresource="status",
+            kind=PatchKind.JSON,
+        )
+
+    with pytest.raises(errors.Permanent):
+        write("another")
+    canary = cluster.door.get(resources.CANARIES, cluster.namespace, "shop")
+    assert not (canary.get("status") or {}).get("phase")
+    written = write(canary["metadata"]["uid"])
+    assert written["status"]["phase"] == "Failed"
+    assert written["metadata"]["generation"] == canary["metadata"]["generation"]

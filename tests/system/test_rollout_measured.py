@@ -1,0 +1,168 @@
+"""Releases measured by a real Prometheus, and manifests that are refused beside good ones.
+
+Tested here: queries, windows and verdicts over scraped counters; several kinds of bad manifests
+next to a rollout that must not notice. Every kind of bad manifest: tests/unit/config.
+"""
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.services.cluster import Refused
+from tests.services.prometheus import MetricsEndpoint, Prometheus
+from tests.system import manifests, telemetry
+from tests.system.manifests import Manifest
+from tests.system.site import App, Site
+
+SECOND = "registry.example/app:2"
+QUERY = 'sum(rate(istio_requests_total{{destination_workload="{name}",response_code="200"}}[10s]))'
+
+
+def test_a_good_release_is_promoted_by_what_prometheus_measures(
+    site: Site, prometheus: Prometheus, metrics_endpoint: MetricsEndpoint
+) -> None:
+    """Both built-in checks and an inline query, each with the value it was judged by.
+
+    50 requests a second are good: 100 %, the query sees the same rate, give or take a scrape.
+    """
+    app = _measured_by(prometheus, site.app("scraped"))
+    with telemetry.reported(metrics_endpoint, site.namespace, "scraped"):
+        _until_measurable(site, prometheus, "scraped")
+        app.release(SECOND)
+        app.until("Succeeded")
+    assert app.weights() == [0, 40, 80, 0]
+    promoted = next(entry for entry in app.timeline() if entry["phase"] == "Promoting")
+    values = {check["metric"]: check["value"] for check in promoted["checks"]}
+    assert values["request-success-rate"] == 100
+    assert 0 < values["request-duration"] <= 25
+    assert values["good-requests"] == pytest.approx(50, rel=0.5)
+
+
+def test_an_error_spike_is_rolled_back_by_what_prometheus_measures(
+    site: Site, prometheus: Prometheus, metrics_endpoint: MetricsEndpoint
+) -> None:
+    """The canary's own requests fail: the success rate falls below 99 % within the window."""
+    app = _measured_by(prometheus, site.app("spiky"))
+    with telemetry.reported(metrics_endpoint, site.namespace, "spiky") as requests:
+        _until_measurable(site, prometheus, "spiky")
+        app.release(SECOND)
+        app.until_weight(40)
+        requests.fail()
+        app.until("Failed")
+    assert app.weights() in ([0, 40, 0], [0, 40, 80, 0])
+    assert "advancement success rate" in app.messages("Warning")[-3]
+    assert app.image(primary=True) == "registry.example/app:1"
+
+
+def test_a_release_without_traffic_is_not_promoted(site: Site, prometheus: Prometheus) -> None:
+    """Nothing was scraped of it: no values cost a failed check each, and the text says why."""
+    app = _measured_by(prometheus, site.app("unvisited"))
+    app.release(SECOND)
+    app.until("Failed")
+    text = (
+        "Halt advancement no values found for istio metric request-success-rate probably "
+        f"unvisited.{site.namespace} is not receiving traffic: running query failed: no values found"
+    )
+    assert app.messages("Warning").count(text) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "spec", "told"),
+    [
+        (
+            "both-strategies",
+            {"analysis": {"interval": "1s", "stepWeight": 10, "iterations": 3}},
+            ("stepWeight", "iterations"),
+        ),
+        (
+            "bad-duration",
+            {"analysis": {"interval": "5minutes", "stepWeight": 10, "maxWeight": 50}},
+            ("spec.analysis.interval", "5minutes"),
+        ),
+        (
+            "no-step",
+            {"analysis": {"interval": "1s", "stepWeights": [20, 10]}},
+            ("spec.analysis.stepWeights", "[20, 10]"),
+        ),
+        ("odd-provider", {"provider": "kuma"}, ("spec.provider", "kuma", "istio")),
+    ],
+)
+def test_a_manifest_that_cannot_be_carried_out_says_so_and_heals_when_fixed(
+    site: Site, name: str, spec: dict[str, Any], told: tuple[str, ...]
+) -> None:
+    """D-19, D-90, D-93, D-94: condition and Warning name field, value and what is allowed.
+
+    Where the schema refuses it already, the API server says so to whoever applies it.
+    """
+    app, bad = site.app(name), _overlaid(manifests.a_canary(name), spec)
+    app.apply(manifests.a_deployment(name))
+    try:
+        app.apply(bad)
+    except Refused as refusal:
+        assert all(word in str(refusal) for word in told)
+    else:
+        site.until(lambda: app.condition("Accepted").get("status") == "False", "refused", 10)
+        assert all(word in app.condition("Accepted")["message"] for word in told)
+        assert any(all(word in text for word in told) for text in app.messages("Warning"))
+        assert not app.status().get("phase")
+    app.apply(manifests.a_canary(name))
+    app.until("Initialized")
+    site.until(lambda: app.condition("Accepted").get("status") != "False", "accepted", 10)
+
+
+def test_a_canary_without_its_target_waits_for_it(site: Site) -> None:
+    """The missing Deployment is named; creating it is all that is needed."""
+    app = site.app("early")
+    app.apply(manifests.a_canary("early"))
+    app.until_event(f"early.{site.namespace} not found")
+    app.apply(manifests.a_deployment("early"))
+    app.until("Initialized")
+
+
+def test_the_second_canary_of_a_target_is_refused_naming_the_first(site: Site) -> None:
+    """D-91: condition and Warning; the first goes on, and when it goes the second takes over."""
+    first = site.app("owner").deploy()
+    second = site.app("rival")
+    second.apply(manifests.a_canary("rival", target="owner", service={"name": "rival"}))
+    second.until_event(f"{site.namespace}/owner")
+    condition = second.condition("Accepted")
+    assert (condition["status"], condition["reason"]) == ("False", "TargetConflict")
+    first.release(SECOND)
+    first.until("Succeeded")
+    assert not second.status().get("phase")
+    assert second.weights() == []
+
+
+def test_a_bad_edit_in_mid_rollout_keeps_the_last_good_behaviour(site: Site) -> None:
+    """The rollout goes on as it was accepted; the edit is told, and mended by another edit."""
+    app = site.app("edited").deploy()
+    app.release(SECOND)
+    app.until_weight(40)
+    app.edit({"spec": {"analysis": {"stepWeights": [30, 20], "stepWeight": None}}})
+    app.until("Succeeded")
+    assert app.weights() == [0, 40, 80, 0]
+    assert app.condition("Accepted")["status"] == "False"
+    app.edit({"spec": {"analysis": {"stepWeights": None, "stepWeight": 40}}})
+    site.until(lambda: app.condition("Accepted")["status"] == "True", "accepted again", 10)
+
+
+def _measured_by(prometheus: Prometheus, app: App) -> App:
+    query = {
+        "name": "good-requests",
+        "interval": "10s",
+        "thresholdRange": {"min": 1},
+        "query": QUERY.format(name=app.name),
+    }
+    metrics = [manifests.SUCCESS_RATE, manifests.DURATION, query]
+    return app.deploy(manifests.a_canary(app.name, metrics=metrics, metricsServer=prometheus.url))
+
+
+def _until_measurable(site: Site, prometheus: Prometheus, name: str) -> None:
+    query = QUERY.format(name=name)
+    site.until(lambda: bool(prometheus.query(query)["result"]), "the counters are scraped", 15)
+    time.sleep(1)
+
+
+def _overlaid(manifest: Manifest, spec: dict[str, Any]) -> Manifest:
+    return {**manifest, "spec": {**manifest["spec"], **spec}}

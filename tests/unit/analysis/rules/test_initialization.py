@@ -1,0 +1,157 @@
+"""NEW and INITIALIZING: from a bare workload to a primary that serves everything.
+
+Source: lifecycle 4, 5; defect D-6. Readiness is awaited with skipAnalysis too, on purpose.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from analysis import state as states
+from analysis.findings import Findings
+from analysis.observation import Confirmed, Observation, Problem
+from analysis.phases import Phase
+from analysis.state import RolloutState
+from config.scaling import CanaryScale, WorkloadIntent
+from config.traffic import ALL_TO_PRIMARY, RouteIntent, RouteStage
+from tests.unit.analysis import tables, worlds
+from tests.unit.analysis.tables import Answer, Asks, Decided, Rests
+from tests.unit.analysis.worlds import NEW, NOW, OLD
+
+SKIPPED = worlds.a_canary(spec={"skipAnalysis": True})
+NEWBORN = states.unborn("u1", 1, NOW)
+UNDONE = Confirmed(route_seq=5, workload_seq=4)
+UNROUTED = Confirmed(route_seq=4, workload_seq=5)
+
+
+def initializing(
+    stage: RouteStage, canary: CanaryScale = CanaryScale.LEAVE, **changes: Any
+) -> RolloutState:
+    """On the way, traffic objects in `stage`."""
+    return worlds.a_state(
+        Phase.INITIALIZING,
+        applied="",
+        promoted="",
+        route=RouteIntent(5, stage, ALL_TO_PRIMARY),
+        workload=WorkloadIntent(5, canary),
+        **changes,
+    )
+
+
+HIDDEN = initializing(RouteStage.SERVICES)
+EXPOSED = initializing(RouteStage.EXPOSED)
+PARKED = initializing(RouteStage.EXPOSED, CanaryScale.ZERO)
+UNREADY = worlds.a_workload(OLD, readiness=worlds.unready())
+TOLD = "cart-app-primary.shop not ready: waiting for rollout to finish: x"
+
+TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
+    "an accepted canary with a target is initialized": (
+        worlds.seen(NEWBORN, target=worlds.a_workload(OLD), primary=None),
+        None,
+        Decided("initialize", "Initializing", "100/0"),
+    ),
+    "without a target there is nothing to initialize": (
+        worlds.seen(NEWBORN, target=None, primary=None),
+        None,
+        Rests("nothing_to_do"),
+    ),
+    "a primary that is being created is waited for": (
+        worlds.seen(HIDDEN, primary=None, confirmed=UNDONE),
+        None,
+        Rests("restore_primary", 2),
+    ),
+    "a primary that is not ready is told": (
+        worlds.seen(HIDDEN, primary=UNREADY),
+        None,
+        Decided("await_primary", "Initializing", "100/0", [TOLD]),
+    ),
+    "and told once": (
+        worlds.seen(replace(HIDDEN, remark=TOLD), primary=UNREADY),
+        None,
+        Rests("await_primary"),
+    ),
+    "with skipAnalysis too the primary must be ready": (
+        worlds.seen(HIDDEN, SKIPPED, primary=UNREADY),
+        None,
+        Decided("await_primary", "Initializing", "100/0", [TOLD]),
+    ),
+    "a primary deleted meanwhile is made anew": (
+        worlds.seen(HIDDEN, primary=None),
+        None,
+        Decided("restore_primary", "Initializing", "100/0"),
+    ),
+    "the metric servers are probed": (worlds.seen(HIDDEN), None, Asks("expose", "providers")),
+    "available servers are told, and the primary is exposed": (
+        worlds.seen(HIDDEN),
+        Findings(providers=()),
+        Decided(
+            "expose", "Initializing", "100/0", ["all the metrics providers are available!"]
+        ),
+    ),
+    "a server that does not answer never ends the initialization": (
+        worlds.seen(HIDDEN),
+        Findings(providers=("connection refused",)),
+        Decided(
+            "expose",
+            "Initializing",
+            "100/0",
+            ["Error checking metric providers: connection refused"],
+        ),
+    ),
+    "with skipAnalysis nothing is probed": (
+        worlds.seen(HIDDEN, SKIPPED),
+        None,
+        Decided("expose", "Initializing", "100/0"),
+    ),
+    "the target keeps its pods until the route is in force": (
+        worlds.seen(EXPOSED, confirmed=UNROUTED),
+        None,
+        Rests("await_route", 2),
+    ),
+    "then the target is scaled down": (
+        worlds.seen(EXPOSED),
+        None,
+        Decided("park_target", "Initializing", "100/0"),
+    ),
+    "the end waits for that": (worlds.seen(PARKED, confirmed=UNDONE), None, Rests("initialized", 2)),
+    "then the canary is initialized": (
+        worlds.seen(PARKED),
+        None,
+        Decided("initialized", "Initialized", "100/0", ["Initialization done! cart.shop"], 0),
+    ),
+}
+
+
+@pytest.mark.parametrize(("seen", "found", "expected"), TABLE.values(), ids=TABLE)
+def test_an_initialization(
+    seen: Observation, found: Findings | None, expected: Answer
+) -> None:
+    """Each world has one answer, given by one rule of the composed chain."""
+    assert tables.answer(seen, found) == expected
+
+
+def test_a_canary_with_a_blocking_problem_is_not_initialized() -> None:
+    """Nothing is created for a manifest that will not be carried out."""
+    problem = Problem("Invalid", "spec.provider: smi", blocking=True)
+    newborn = tables.decision(worlds.seen(NEWBORN, problems=(problem,), primary=None))
+    assert newborn.rule == "acceptance"
+    told = worlds.seen(newborn.state, problems=(problem,), primary=None)
+    assert tables.answer(told) == Rests("nothing_to_do")
+
+
+def test_what_counts_as_promoted_is_what_the_primary_runs() -> None:
+    """D-6: the target may hold another revision by now; that one is still to be analysed."""
+    seen = worlds.seen(PARKED, target=worlds.a_workload(NEW, replicas=0))
+    state = tables.decision(seen).state
+    assert (state.applied, state.promoted) == (OLD, OLD)
+
+
+def test_initialization_asks_for_services_first_and_the_apex_later() -> None:
+    """Users do not notice before the primary is ready: order of lifecycle 5."""
+    born = tables.decision(worlds.seen(NEWBORN, target=worlds.a_workload(OLD), primary=None)).state
+    assert (born.route.stage, born.workload.canary) == (RouteStage.SERVICES, CanaryScale.LEAVE)
+    assert (born.route.seq, born.workload.seq) == (1, 1)
+    exposed = tables.decision(worlds.seen(HIDDEN), Findings(providers=())).state
+    assert exposed.route == RouteIntent(6, RouteStage.EXPOSED, ALL_TO_PRIMARY)
+    assert exposed.workload.canary is CanaryScale.LEAVE

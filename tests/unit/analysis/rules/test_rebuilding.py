@@ -1,0 +1,159 @@
+"""A state that is lost: status, route and workloads -> the most cautious state that agrees.
+
+Source: design invariant 7; defects D-1, D-4, D-7, D-34. What is unsure gets the lower weight.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from analysis.observation import Confirmed, Observation, PastStatus
+from analysis.phases import Phase
+from config.scaling import CanaryScale
+from config.traffic import TrafficSplit
+from tests.unit.analysis import tables, worlds
+from tests.unit.analysis.worlds import INTERVAL, NEW, NEWER, NOW, OLD
+
+FOREIGN = "7d8b5c4f69"
+"""A revision as Flagger writes it."""
+
+
+def past(phase: str, weight: int = 0, **changes: Any) -> PastStatus:
+    """A status of version 9: `NEW` applied, `OLD` promoted."""
+    return replace(PastStatus(phase, weight, 1, 0, NEW, OLD, 9), **changes)
+
+
+def lost(status: PastStatus, live: int | None = 0, **changes: Any) -> Observation:
+    """Nothing is known but `status`, a route with `live` percent for the canary, and workloads."""
+    in_force = None if live is None else TrafficSplit.of(live)
+    seen = worlds.seen(None, version=0, confirmed=Confirmed(), status=status, in_force=in_force)
+    return replace(seen, **changes)
+
+
+TABLE: dict[str, tuple[Observation, tuple[Phase, str, CanaryScale, str]]] = {
+    "analysis goes on where status and route agree": (
+        lost(past("Progressing", 40), 40),
+        (Phase.PROGRESSING, "60/40", CanaryScale.RUNNING, ""),
+    ),
+    "analysis goes on at the lower of both: the status": (
+        lost(past("Progressing", 20), 40),
+        (Phase.PROGRESSING, "80/20", CanaryScale.RUNNING, ""),
+    ),
+    "analysis goes on at the lower of both: the route": (
+        lost(past("Progressing", 40), 20),
+        (Phase.PROGRESSING, "80/20", CanaryScale.RUNNING, ""),
+    ),
+    "a weight between two rungs goes to the lower one": (
+        lost(past("Progressing", 35), 35),
+        (Phase.PROGRESSING, "80/20", CanaryScale.RUNNING, ""),
+    ),
+    "a rollout before its first step starts with it": (
+        lost(past("Progressing", 0), 0),
+        (Phase.PROGRESSING, "100/0", CanaryScale.RUNNING, ""),
+    ),
+    "a rollback that was under way stays one": (
+        lost(past("Progressing", 40), 0),
+        (Phase.FAILED, "100/0", CanaryScale.RUNNING, ""),
+    ),
+    "a route that cannot be read counts as rolled back": (
+        lost(past("Progressing", 40), None),
+        (Phase.FAILED, "100/0", CanaryScale.RUNNING, ""),
+    ),
+    "traffic taken back for a newer revision is no rollback": (
+        lost(past("Progressing", 40), 0, target=worlds.a_workload(NEWER)),
+        (Phase.PROGRESSING, "100/0", CanaryScale.RUNNING, ""),
+    ),
+    "a promotion is made again": (
+        lost(past("Promoting", 60), 60),
+        (Phase.PROMOTING, "40/60", CanaryScale.RUNNING, NEW),
+    ),
+    "a promotion in its last phase is made again from weight 0 (D-4)": (
+        lost(past("Finalising", 0), 0, primary=worlds.a_workload(NEW)),
+        (Phase.PROMOTING, "100/0", CanaryScale.RUNNING, NEW),
+    ),
+    "a success rests": (
+        lost(past("Succeeded", promoted=NEW)),
+        (Phase.SUCCEEDED, "100/0", CanaryScale.ZERO, ""),
+    ),
+    "an initialized canary rests": (
+        lost(past("Initialized", applied=OLD)),
+        (Phase.INITIALIZED, "100/0", CanaryScale.ZERO, ""),
+    ),
+    "a canary that waited for approval rests until its change is seen again": (
+        lost(past("Waiting", applied=OLD)),
+        (Phase.INITIALIZED, "100/0", CanaryScale.ZERO, ""),
+    ),
+    "a failure stays one": (
+        lost(past("Failed")),
+        (Phase.FAILED, "100/0", CanaryScale.RUNNING, ""),
+    ),
+    "a failure whose route was not taken back yet is taken back": (
+        lost(past("Failed"), 40),
+        (Phase.FAILED, "100/0", CanaryScale.RUNNING, ""),
+    ),
+    "a failed promotion stays one: never routed to the dead primary (D-1)": (
+        lost(past("Failed", 100), 100),
+        (Phase.PROMOTION_FAILED, "0/100", CanaryScale.RUNNING, NEW),
+    ),
+}
+
+
+@pytest.mark.parametrize(("seen", "expected"), TABLE.values(), ids=TABLE)
+def test_a_lost_state_is_rebuilt(
+    seen: Observation, expected: tuple[Phase, str, CanaryScale, str]
+) -> None:
+    """Each remainder has one state that goes on from it."""
+    decision = tables.decision(seen)
+    state = decision.state
+    assert decision.rule == "rebuild"
+    told = (state.phase, str(state.route.split), state.workload.canary, state.workload.promote)
+    assert told == expected
+    assert (decision.due, decision.events) == (NOW, ())
+
+
+def test_a_rebuilt_analysis_keeps_its_counters_and_gives_its_weight_an_interval() -> None:
+    """Neither forgiven failed checks nor a shortened bake time."""
+    state = tables.decision(lost(past("Progressing", 40, failed_checks=2), 40)).state
+    assert (state.failed_checks, state.check_at) == (2, NOW + INTERVAL)
+    assert (state.applied, state.promoted) == (NEW, OLD)
+
+
+def test_an_older_state_gives_way_to_what_was_reported() -> None:
+    """A failover of Redis lost writes: the status knows more."""
+    older = worlds.progressing(20)
+    seen = worlds.seen(older, version=7, status=past("Progressing", 40), in_force=None)
+    decision = tables.decision(replace(seen, in_force=TrafficSplit.of(40)))
+    assert (decision.rule, str(decision.state.route.split)) == ("rebuild", "60/40")
+    assert decision.state.route.seq > older.route.seq
+
+
+@pytest.mark.parametrize("version", [9, 10])
+def test_a_state_that_is_as_new_as_the_status_is_kept(version: int) -> None:
+    """The status is a projection; Redis is the truth."""
+    seen = worlds.seen(worlds.progressing(20), version=version, status=past("Failed"))
+    assert tables.answer(seen) == tables.Asks("halt_on_check", "checks")
+
+
+@pytest.mark.parametrize("phase", ["Initializing", "Terminating", "", "Sleeping"])
+def test_a_status_that_says_nothing_of_a_rollout_is_born_again(phase: str) -> None:
+    """Initialization is idempotent; it is simply done again."""
+    assert tables.decision(lost(past(phase))).rule == "born"
+
+
+@pytest.mark.parametrize(
+    ("status", "applied", "promoted"),
+    [
+        pytest.param(past("Succeeded", applied=FOREIGN, promoted=FOREIGN), OLD, OLD, id="at rest"),
+        pytest.param(
+            past("Progressing", applied=FOREIGN, promoted=FOREIGN), NEW, OLD, id="in mid-rollout"
+        ),
+        pytest.param(past("Failed", applied=FOREIGN, promoted=FOREIGN), NEW, OLD, id="failed"),
+    ],
+)
+def test_revisions_of_another_controller_are_replaced_by_what_the_workloads_show(
+    status: PastStatus, applied: str, promoted: str
+) -> None:
+    """D-34: taking over from Flagger starts no rollout, and does not retry what failed."""
+    state = tables.decision(lost(replace(status, version=0))).state
+    assert (state.applied, state.promoted) == (applied, promoted)

@@ -1,0 +1,144 @@
+"""The status as clients know it: the CRD reference, 7 and 7.1; defects D-95, D-97."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from analysis import conditions
+from analysis.phases import Phase
+from analysis.state import Acceptance, RolloutState
+from config.scaling import CanaryScale
+from tests.unit.analysis import worlds
+from tests.unit.analysis.worlds import NEW, NOW, OLD
+
+SINCE = "2026-03-01T11:55:00Z"
+"""When the states of `worlds` entered their phase."""
+
+PROMOTED: dict[Phase, tuple[str, str, str]] = {
+    Phase.INITIALIZING: (
+        "Initializing",
+        "Unknown",
+        "New Deployment detected, starting initialization.",
+    ),
+    Phase.INITIALIZED: ("Initialized", "True", "Deployment initialization completed."),
+    Phase.PROGRESSING: (
+        "Progressing",
+        "Unknown",
+        "New revision detected, progressing canary analysis.",
+    ),
+    Phase.PROMOTING: (
+        "Promoting",
+        "Unknown",
+        "Canary analysis completed, starting primary rolling update.",
+    ),
+    Phase.FINALISING: (
+        "Finalising",
+        "Unknown",
+        "Canary analysis completed, routing all traffic to primary.",
+    ),
+    Phase.SUCCEEDED: (
+        "Succeeded",
+        "True",
+        "Canary analysis completed successfully, promotion finished.",
+    ),
+    Phase.FAILED: ("Failed", "False", "Canary analysis failed, Deployment scaled to zero."),
+}
+
+
+def shown(state: RolloutState, present: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    """The status of `state` in version 12."""
+    return conditions.status(state, 12, worlds.a_canary(), present or [])
+
+
+@pytest.mark.parametrize(("phase", "expected"), PROMOTED.items(), ids=[*PROMOTED])
+def test_the_condition_promoted_has_these_words(
+    phase: Phase, expected: tuple[str, str, str]
+) -> None:
+    """Reason, status and message are letter by letter those that scripts wait for."""
+    (condition,) = shown(worlds.a_state(phase))["conditions"]
+    assert condition["type"] == "Promoted"
+    assert (condition["reason"], condition["status"], condition["message"]) == expected
+
+
+def test_a_failed_promotion_is_shown_as_failed_with_weight_100() -> None:
+    """Lifecycle 13; the message does not claim that the canary was scaled to zero (D-97)."""
+    status = shown(worlds.a_state(Phase.PROMOTION_FAILED, 100, CanaryScale.RUNNING))
+    (condition,) = status["conditions"]
+    assert (status["phase"], status["canaryWeight"]) == ("Failed", 100)
+    assert (condition["reason"], condition["status"]) == ("Failed", "False")
+    assert "scaled to zero" not in condition["message"]
+
+
+def test_every_field_that_clients_read_is_there() -> None:
+    """The four that are always written, the two revisions, the time, and our version."""
+    state = worlds.progressing(40, failed_checks=2, iterations=1)
+    status = shown(state)
+    del status["conditions"]
+    assert status == {
+        "phase": "Progressing",
+        "canaryWeight": 40,
+        "failedChecks": 2,
+        "iterations": 1,
+        "lastAppliedSpec": NEW,
+        "lastPromotedSpec": OLD,
+        "lastTransitionTime": SINCE,
+        "stateVersion": 12,
+    }
+
+
+def test_the_transition_time_of_a_condition_stays_while_its_status_does() -> None:
+    """`lastUpdateTime` moves with each change, `lastTransitionTime` with the value only."""
+    before = {"type": "Promoted", "status": "Unknown", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    (same,) = shown(worlds.a_state(Phase.PROMOTING), [before])["conditions"]
+    assert same["lastTransitionTime"] == "2026-01-01T00:00:00Z"
+    assert same["lastUpdateTime"] == SINCE
+    (other,) = shown(worlds.a_state(Phase.SUCCEEDED), [before])["conditions"]
+    assert other["lastTransitionTime"] == SINCE
+
+
+def test_a_canary_that_was_never_accepted_has_no_condition_promoted() -> None:
+    """`kubectl wait` must not see a promotion that never began."""
+    assert shown(worlds.a_state(Phase.NEW))["conditions"] == []
+
+
+@pytest.mark.parametrize(("accepted", "value"), [(True, "True"), (False, "False")])
+def test_what_is_wrong_with_a_manifest_is_a_condition_of_its_own(
+    accepted: bool, value: str
+) -> None:
+    """Field, value and what is allowed are in its message."""
+    verdict = Acceptance(accepted=accepted, reason="InvalidSpec", message="spec.x: 1", since=NOW)
+    state = replace(worlds.a_state(Phase.SUCCEEDED), acceptance=verdict)
+    promoted, condition = shown(state)["conditions"]
+    assert promoted["type"] == "Promoted"
+    assert condition == {
+        "type": "Accepted",
+        "status": value,
+        "reason": "InvalidSpec",
+        "message": "spec.x: 1",
+        "lastUpdateTime": "2026-03-01T12:00:00Z",
+        "lastTransitionTime": "2026-03-01T12:00:00Z",
+    }
+
+
+def test_a_status_that_differs_in_its_version_alone_is_not_written() -> None:
+    """A commit that nobody sees must not cost a write."""
+    wanted = shown(worlds.progressing(40))
+    assert not conditions.says_more(wanted, {**wanted, "stateVersion": 3, "foreign": 1})
+    assert conditions.says_more(wanted, {**wanted, "canaryWeight": 20})
+    assert conditions.says_more(wanted, {})
+
+
+def test_a_written_status_says_the_same_the_next_time() -> None:
+    """Conditions as written are conditions as wanted: no write loop."""
+    written = shown(worlds.a_state(Phase.SUCCEEDED))
+    again = shown(worlds.a_state(Phase.SUCCEEDED), written["conditions"])
+    assert not conditions.says_more(again, written)
+
+
+def test_times_are_written_as_kubernetes_writes_them() -> None:
+    """UTC, whole seconds, Z."""
+    moment = datetime(2026, 3, 1, 13, 0, 0, 999999, tzinfo=timezone(timedelta(hours=1)))
+    assert conditions.timestamp(moment) == "2026-03-01T12:00:00Z"
+    assert conditions.timestamp(moment.astimezone(UTC)) == "2026-03-01T12:00:00Z"

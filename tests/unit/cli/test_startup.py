@@ -1,0 +1,124 @@
+"""Waiting at start: patient with what is away, plain with what cannot work."""
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from cli import exits, startup
+from clients import errors
+from clients.clock import ManualClock
+from clients.kube_absent import NoKube
+from clients.kube_faults import Fault
+from clients.kube_memory import KubeMemory
+from clients.resources import CANARIES
+from config.settings import Settings
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock that sleeping moves."""
+    return ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
+
+
+@pytest.fixture
+def _logging_restored() -> Iterator[None]:
+    """Puts the logging of the test process back as it was."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    logging.captureWarnings(capture=False)
+    logging.getLogger("celery.task").handlers.clear()
+    for name in ("celery.worker.strategy", "celery.app.trace", "celery.worker.consumer"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
+
+
+def test_an_api_server_that_is_away_is_waited_for(
+    clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Half a minute of refused connections costs half a minute, and a few log lines."""
+    kube = KubeMemory(clock)
+    kube.faults.add(Fault(errors.Transient("connection refused"), times=60))
+    caplog.set_level(logging.INFO)
+
+    startup.wait_for_kubernetes(kube, Settings(), clock)
+
+    assert clock.monotonic() == pytest.approx(30)
+    assert len(kube.calls) == 61
+    waiting = [record for record in caplog.records if record.message == "waiting"]
+    assert len(waiting) == 6
+    assert caplog.records[-1].message == "found"
+
+
+def test_an_api_server_that_answers_costs_one_request(clock: ManualClock) -> None:
+    """No object is needed for that, and no definition."""
+    kube = KubeMemory(clock)
+    startup.wait_for_kubernetes(kube, Settings.from_environ({"COALMINE_NAMESPACE": "shop"}), clock)
+
+    assert [(call.verb, call.resource) for call in kube.calls] == [("get", "canaries")]
+    assert clock.monotonic() == 0
+
+
+def test_a_role_that_may_not_read_canaries_starts_all_the_same(clock: ManualClock) -> None:
+    """A server that forbids answers; what the role may do is not known here."""
+    kube = KubeMemory(clock)
+    kube.faults.add(Fault(errors.Permanent("forbidden", status=403)))
+
+    startup.wait_for_kubernetes(kube, Settings(), clock)
+
+
+def test_a_server_that_does_not_know_us_ends_the_start(clock: ManualClock) -> None:
+    """Credentials do not become valid by waiting."""
+    kube = KubeMemory(clock)
+    kube.faults.add(Fault(errors.Permanent("who are you?", status=401)))
+
+    with pytest.raises(exits.Unusable, match="who are you"):
+        startup.wait_for_kubernetes(kube, Settings(), clock)
+
+
+def test_a_redis_url_of_an_unknown_form_ends_the_start(clock: ManualClock) -> None:
+    """What is allowed is said, the URL is not."""
+    settings = Settings.from_environ({"COALMINE_REDIS_URL": "sentinel://:secretword@"})
+
+    with pytest.raises(exits.Unusable) as refusal:
+        startup.wait_for_redis(settings, clock)
+    assert "redis+sentinel://" in str(refusal.value)
+    assert "secretword" not in str(refusal.value)
+
+
+@pytest.mark.usefixtures("_logging_restored")
+def test_every_log_line_is_json_with_the_role(capsys: pytest.CaptureFixture[str]) -> None:
+    """Warnings of libraries included; one stream of many processes can be told apart."""
+    with warnings.catch_warnings():
+        startup.configure_logs(Settings(), "routing-1")
+        logging.getLogger("tasks.traffic").warning("route not applied", extra={"canary": "a.b"})
+        warnings.simplefilter("always")
+        warnings.warn("old thing", DeprecationWarning, stacklevel=1)
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+    assert [line["role"] for line in lines] == ["routing-1", "routing-1"]
+    assert lines[0]["msg"] == "route not applied"
+    assert "old thing" in lines[1]["msg"]
+
+
+@pytest.mark.usefixtures("_logging_restored")
+def test_the_queues_own_lines_per_message_are_for_debugging() -> None:
+    """At info, a tick is not two lines of Celery's."""
+    with warnings.catch_warnings():
+        startup.configure_logs(Settings(), "report-1")
+
+    assert not logging.getLogger("celery.app.trace").isEnabledFor(logging.INFO)
+    assert logging.getLogger("celery.app.trace").isEnabledFor(logging.WARNING)
+    assert logging.getLogger("scheduler.loop").isEnabledFor(logging.INFO)
+
+
+def test_no_door_to_kubernetes_refuses_everything() -> None:
+    """A hook worker that asks for something by mistake learns it at once."""
+    kube = NoKube()
+    for call in (kube.get, kube.create, kube.replace, kube.patch, kube.delete):
+        with pytest.raises(errors.Permanent, match="does not talk to Kubernetes"):
+            call(CANARIES, "shop", "podinfo")

@@ -1,0 +1,67 @@
+"""The sandbox as a whole: its parts see each other, and bad scenarios are refused."""
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.__main__ import main, scenario_text
+from sandbox.apiserver.errors import ApiError
+from sandbox.cluster import Cluster
+from sandbox.mesh import Scenario
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """A running sandbox under the demo's traffic."""
+    with Cluster(Scenario.parse(scenario_text(None))) as running:
+        yield running
+
+
+def get(url: str) -> object:
+    """The JSON at `url`."""
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return json.load(answer)
+
+
+def test_the_definitions_of_canaries_are_served_from_the_start(cluster: Cluster) -> None:
+    """A Canary can be applied to a fresh sandbox, and a wrong one is refused by the schema."""
+    answer = get(f"{cluster.api.url}/apis/flagger.app/v1beta1/canaries")
+    assert isinstance(answer, dict)
+    assert answer["items"] == []
+
+    wrong = {
+        "apiVersion": "flagger.app/v1beta1",
+        "kind": "Canary",
+        "metadata": {"name": "x", "namespace": "default"},
+        "spec": {"targetRef": "podinfo"},
+    }
+    with pytest.raises(ApiError, match=r"spec\.targetRef"):
+        cluster.api.apply_manifests([wrong])
+
+
+def test_the_metrics_server_answers_queries(cluster: Cluster) -> None:
+    """The number one, as Prometheus would say it."""
+    answer = get(f"{cluster.metrics.url}/api/v1/query?query=1")
+
+    assert isinstance(answer, dict)
+    assert answer["data"]["result"][1] == "1"
+
+
+def test_stopping_twice_is_harmless(cluster: Cluster) -> None:
+    """Clean-up may run more than once."""
+    cluster.stop()
+    cluster.stop()
+
+
+def test_a_scenario_that_cannot_be_used_ends_with_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its problem is on stderr, with its place."""
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("profiles: {}\nhosts: [{host: a, namespace: b, requests_per_second: x}]")
+
+    assert main(["--scenario", str(bad)]) == 2
+    assert "requests_per_second" in capsys.readouterr().err
