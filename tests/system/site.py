@@ -44,6 +44,10 @@ class Site:
         """A handle on the application `name`, deployed or not."""
         return App(self, name)
 
+    def pause(self, seconds: float) -> None:
+        """Lets `seconds` pass."""
+        time.sleep(seconds)
+
     def until(self, reached: Callable[[], bool], what: str, seconds: float = 30) -> None:
         """Returns once `reached`; fails the test after `seconds`, with the crew's last words."""
         deadline = time.monotonic() + seconds

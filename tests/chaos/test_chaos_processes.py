@@ -1,0 +1,137 @@
+"""Processes die, Redis is emptied or silent, in the midst of a rollout; it goes on as planned.
+
+Weights outside of the plan (0, 40, 80) are never seen, whatever dies.
+"""
+
+import pytest
+
+from tests.services.processes import Process
+from tests.system import manifests, meters
+from tests.system.site import App, Site
+
+SECOND = "registry.example/app:2"
+INTERVAL_SECONDS = 3
+
+
+@pytest.mark.parametrize("role", ["analysis", "routing", "report", "hooks"])
+def test_a_worker_killed_in_mid_rollout_is_not_missed(site: Site, role: str) -> None:
+    """Design target 4: killed with SIGKILL right after a step; the next step is not late.
+
+    The second analysis worker is there; of the others there is one each, started again at once,
+    as its Deployment would.
+    """
+    app = _at_40(site, f"killed-{role}")
+    site.crew.members[f"{role}-1"].kill()
+    if role != "analysis":
+        site.crew.members[f"{role}-1"].start()
+    app.until_weight(80, 2 * INTERVAL_SECONDS)
+    app.until("Succeeded")
+    assert app.weights() == [0, 40, 80, 0]
+    if role == "analysis":
+        site.crew.members["analysis-1"].start()
+
+
+def test_a_tick_that_dies_in_the_middle_is_made_again(site: Site) -> None:
+    """D-36, D-39: both analysis workers die while the metrics are being read.
+
+    Nothing was decided; the tick is made again once its lease is over, and the step is taken once.
+    """
+    app = _at_40(site, "cut-short")
+    site.meters.set("cut-short", meters.Health(delay_seconds=0.9))
+    asked = site.meters.asked("cut-short")
+    site.until(lambda: site.meters.asked("cut-short") > asked, "the metrics are being read")
+    workers = [site.crew.members[name] for name in ("analysis-1", "analysis-2")]
+    for worker in workers:
+        worker.kill()
+    site.meters.set("cut-short", meters.HEALTHY)
+    for worker in workers:
+        worker.start()
+    app.until("Succeeded")
+    assert app.weights() == [0, 40, 80, 0]
+
+
+def test_the_standby_takes_over_from_a_killed_beat_within_ten_seconds(site: Site) -> None:
+    """Design target 1: the leader is killed in mid-rollout; the other goes on with the agenda."""
+    app = _at_40(site, "headless")
+    leader = _leader(site)
+    leader.kill()
+    app.until_weight(80, INTERVAL_SECONDS + 10)
+    app.until("Succeeded")
+    assert app.weights() == [0, 40, 80, 0]
+    leader.start()
+
+
+def test_a_rollout_survives_an_emptied_redis(site: Site) -> None:
+    """D-4, D-7: FLUSHALL at 40 %: rebuilt from status, route and workloads, then promoted."""
+    app = _at_40(site, "flushed")
+    site.crew.valkey.flush()
+    app.until("Succeeded", 45)
+    assert set(app.weights()) <= {0, 40, 80}
+    assert app.weights()[-1] == 0
+    assert app.image(primary=True) == SECOND
+
+
+def test_a_rollback_survives_an_emptied_redis(site: Site) -> None:
+    """A bad revision stays bad: no promotion comes of a state that was lost."""
+    app = _at_40(site, "flushed-bad")
+    site.meters.set("flushed-bad", meters.FAILING)
+    site.crew.valkey.flush()
+    app.until("Failed", 45)
+    assert set(app.weights()) <= {0, 40, 80}
+    assert app.weight() == 0
+    assert app.image(primary=True) == "registry.example/app:1"
+
+
+def test_an_idle_canary_notices_nothing_of_an_emptied_redis(site: Site) -> None:
+    """D-7, D-34: nothing is rolled out for it, and the next release is analysed as ever."""
+    app = site.app("resting").deploy()
+    site.crew.valkey.flush()
+    site.until(lambda: bool(app.timeline()), "the state is rebuilt")
+    assert app.weights() == [0]
+    app.release(SECOND)
+    app.until("Succeeded")
+    assert app.weights() == [0, 40, 80, 0]
+
+
+def test_a_silent_redis_is_waited_for(site: Site) -> None:
+    """Frozen for five seconds: nobody can decide anything; afterwards everybody goes on."""
+    app = _at_40(site, "silent")
+    with site.crew.valkey.process.paused():
+        site.pause(5)
+    app.until("Succeeded", 45)
+    assert set(app.weights()) <= {0, 40, 80}
+    assert app.image(primary=True) == SECOND
+
+
+def test_a_redis_that_comes_back_empty_is_found_again(site: Site) -> None:
+    """Killed and started again without its data: all processes find it and the rollout ends."""
+    app = _at_40(site, "restarted")
+    with site.crew.valkey.process.down():
+        site.pause(1)
+    app.until("Succeeded", 45)
+    assert set(app.weights()) <= {0, 40, 80}
+    assert app.image(primary=True) == SECOND
+
+
+def _at_40(site: Site, name: str) -> App:
+    """An application in mid-rollout, whose first step was just taken; one hook is in use."""
+    hook = {"name": "load", "url": site.receiver.url("/load")}
+    analysis = {"interval": f"{INTERVAL_SECONDS}s", "webhooks": [hook]}
+    app = site.app(name).deploy(manifests.a_canary(name, analysis=analysis))
+    app.release(SECOND)
+    app.until_event("canary weight 40")
+    app.until_weight(40)
+    return app
+
+
+def _leader(site: Site) -> Process:
+    """The beat that leads, once one does: it was the last to say so."""
+    beats = [site.crew.members[name] for name in ("beat-1", "beat-2")]
+    said = {
+        line: beat
+        for beat in beats
+        for line in beat.log.read_text("utf-8").splitlines()
+        if '"msg": "leading"' in line
+    }
+    assert said, site.crew.log()
+    return said[max(said, key=lambda line: line.partition('"ts": ')[2])]
