@@ -10,9 +10,7 @@ from tests.system.site import Site
 
 
 @pytest.fixture(scope="module")
-def site(
-    control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Site]:
+def site(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The module's site; each test has applications of its own names there."""
     with sites.opened(control_plane, tmp_path_factory.mktemp("site")) as opened:
         yield opened

@@ -1,6 +1,6 @@
 """Coalmine's processes, started by the commands that users start, each as its own ServiceAccount.
 
-Nobody starts a member of the crew again when it dies: a test that kills one sees what the others do.
+Nobody starts a member again when it dies: a test that kills one sees what the others do.
 """
 
 import contextlib

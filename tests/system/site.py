@@ -66,9 +66,7 @@ class App:
 
     # --- what a user does
 
-    def deploy(
-        self, canary: Manifest | None = None, deployment: Manifest | None = None
-    ) -> "App":
+    def deploy(self, canary: Manifest | None = None, deployment: Manifest | None = None) -> "App":
         """Itself, initialized: Deployment and Canary were applied, the primary serves."""
         self.apply(deployment or manifests.a_deployment(self.name))
         self.apply(canary or manifests.a_canary(self.name))
@@ -86,13 +84,9 @@ class App:
 
     def edit(self, patch: Mapping[str, Any], resource: str = "canaries") -> Manifest:
         """The object of the application's name after a merge patch."""
-        return self.site.plane.request(
-            "PATCH", self.path(resource), patch, content_type=MERGE
-        )
+        return self.site.plane.request("PATCH", self.path(resource), patch, content_type=MERGE)
 
-    def change(
-        self, patch: Sequence[Mapping[str, Any]], resource: str = "deployments"
-    ) -> Manifest:
+    def change(self, patch: Sequence[Mapping[str, Any]], resource: str = "deployments") -> Manifest:
         """The object of the application's name after a JSON patch."""
         return self.site.plane.request("PATCH", self.path(resource), patch, content_type=JSON_PATCH)
 
@@ -183,9 +177,7 @@ class App:
 
     def until_weight(self, weight: int, seconds: float = 30) -> None:
         """Returns once the VirtualService gives the canary `weight` percent."""
-        self.site.until(
-            lambda: self.weight() == weight, f"{self.name} at weight {weight}", seconds
-        )
+        self.site.until(lambda: self.weight() == weight, f"{self.name} at weight {weight}", seconds)
 
     def _told_all(self) -> bool:
         ref = CanaryRef(self.site.namespace, self.name)

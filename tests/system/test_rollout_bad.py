@@ -3,6 +3,7 @@
 Not tested: faults of the metrics server itself (chaos).
 """
 
+import itertools
 import time
 from datetime import datetime
 
@@ -83,7 +84,9 @@ def test_a_canary_that_never_becomes_ready_is_rolled_back_at_its_deadline(site: 
     app.release(BAD)
     app.until("Failed")
     assert 2 < time.time() - started < 12
-    cause = "waiting for rollout to finish: 0 of 2 (readyThreshold 100%) updated replicas are available"
+    cause = (
+        "waiting for rollout to finish: 0 of 2 (readyThreshold 100%) updated replicas are available"
+    )
     assert app.messages("Warning")[-3:] == [
         f"canary deployment unready.{site.namespace} not ready: {cause}",
         f"Rolling back unready.{site.namespace} progress deadline exceeded {cause}",
@@ -135,7 +138,7 @@ def _back_at(app: App) -> float:
     seen = app.seen("virtualservices")
     turns = [
         now.at
-        for before, now in zip(seen, seen[1:], strict=False)
+        for before, now in itertools.pairwise(seen)
         if canary_weight(now.object) == 0 < canary_weight(before.object)
     ]
     return turns[-1]

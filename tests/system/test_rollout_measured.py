@@ -62,7 +62,8 @@ def test_a_release_without_traffic_is_not_promoted(site: Site, prometheus: Prome
     app.until("Failed")
     text = (
         "Halt advancement no values found for istio metric request-success-rate probably "
-        f"unvisited.{site.namespace} is not receiving traffic: running query failed: no values found"
+        f"unvisited.{site.namespace} is not receiving traffic: "
+        "running query failed: no values found"
     )
     assert app.messages("Warning").count(text) == 2
 

@@ -181,7 +181,7 @@ def test_children_get_the_environment_they_are_run_with() -> None:
     room.clock.then = at(1)
     room.run()
 
-    assert room.environ == {"COALMINE_LOG_LEVEL": "info", "COALMINE_LISTEN_PORT": "0"}
+    assert room.environ == {"COALMINE_LOG_LEVEL": "info"}
 
 
 def test_the_whole_set_is_what_the_design_says() -> None:

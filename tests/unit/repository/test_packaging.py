@@ -47,7 +47,7 @@ def test_every_file_of_package_data_has_a_pattern() -> None:
         file
         for top in {name.split(".")[0] for name in _packages_on_disk()} | {"deploy/crds"}
         for file in (ROOT / top).rglob("*")
-        if file.suffix in {".lua", ".yaml"}
+        if file.suffix in {".lua", ".yaml", ".json"}
     }
     assert read == found
 

@@ -1,0 +1,99 @@
+"""Events as kubectl and scripts expect them, each delivered under one name."""
+
+import re
+from typing import Any, Final
+
+import pytest
+
+from config.refs import CanaryRef
+from notify import kubernetes_events
+
+REF: Final = CanaryRef("test", "podinfo")
+NOTICE: Final = {
+    "type": "Warning",
+    "message": "Canary failed! Scaling down podinfo.test",
+    "at": "2026-03-01T14:30:05.999999+02:30",
+}
+SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+
+
+def event(ref: CanaryRef = REF, uid: str = "u1", notice_id: str = "000000000007-0", **notice: Any) -> Any:
+    """The event of `NOTICE` with changes."""
+    return kubernetes_events.event(ref, uid, notice_id, {**NOTICE, **notice})
+
+
+def test_an_event_has_the_fields_that_kubectl_describe_shows() -> None:
+    """22: component flagger, reason Synced, about the Canary; times in UTC, whole seconds."""
+    made = event()
+    name = made["metadata"]["name"]
+    assert made == {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": name, "namespace": "test"},
+        "involvedObject": {
+            "apiVersion": "flagger.app/v1beta1",
+            "kind": "Canary",
+            "namespace": "test",
+            "name": "podinfo",
+            "uid": "u1",
+        },
+        "type": "Warning",
+        "reason": "Synced",
+        "message": "Canary failed! Scaling down podinfo.test",
+        "source": {"component": "flagger"},
+        "reportingComponent": "flagger",
+        "firstTimestamp": "2026-03-01T12:00:05Z",
+        "lastTimestamp": "2026-03-01T12:00:05Z",
+        "count": 1,
+    }
+    assert re.fullmatch(r"podinfo\.[0-9a-f]{16}", name)
+
+
+def test_a_notice_always_has_the_same_name() -> None:
+    """Delivering twice makes one event."""
+    assert event() == event()
+
+
+def test_different_notices_have_different_names() -> None:
+    """Also when Redis lost its data and ids are given anew."""
+    others = (
+        event(uid="u2"),
+        event(notice_id="000000000007-1"),
+        event(message="another"),
+        event(at="2026-03-01T12:00:06+00:00"),
+    )
+    names = {made["metadata"]["name"] for made in (event(), *others)}
+    assert len(names) == 5
+
+
+def test_a_notice_may_be_about_an_earlier_object() -> None:
+    """What was decided about a deleted canary is not told about its successor."""
+    assert event(**{"uid": "u1"})["involvedObject"]["uid"] == "u1"
+    late = kubernetes_events.event(REF, "new", "000000000007-0", {**NOTICE, "uid": "old"})
+    assert late["involvedObject"]["uid"] == "old"
+
+
+@pytest.mark.parametrize(
+    "name", ["a" * 253, "a" * 235 + "-.b", "a" * 234 + "-.b", "a" * 236, "a" * 237, "a.b-c"]
+)
+def test_names_are_dns_subdomains_however_long_the_canary_s_is(name: str) -> None:
+    """At most 253 characters, and no label ends in a hyphen or is empty."""
+    made = event(CanaryRef("test", name))["metadata"]["name"]
+    assert len(made) <= 253
+    assert SUBDOMAIN.fullmatch(made)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("x" * 1024, "x" * 1024),
+        ("x" * 1025, "x" * 1021 + "…"),
+        ("ü" * 512, "ü" * 512),
+        ("ü" * 513, "ü" * 510 + "…"),
+    ],
+)
+def test_messages_are_cut_at_1024_bytes(message: str, expected: str) -> None:
+    """Whole characters, and a mark where something is missing."""
+    made = event(message=message)["message"]
+    assert made == expected
+    assert len(made.encode()) <= 1024

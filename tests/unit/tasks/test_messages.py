@@ -1,0 +1,75 @@
+"""Messages say whom they are about and no more; what cannot be read is refused, not guessed."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.refs import CanaryRef
+from tasks.messages import Answers, HookMessage, Nudge, UnreadableMessage
+
+REF = CanaryRef("shop", "cart")
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        (Nudge(REF), {"v": 1, "canary": "shop/cart"}),
+        (HookMessage(REF, 7, 2), {"v": 1, "canary": "shop/cart", "round": 7, "index": 2}),
+        (Answers(REF, 7), {"v": 1, "canary": "shop/cart", "round": 7}),
+    ],
+)
+def test_messages_travel_as_json(message: Any, text: dict[str, Any]) -> None:
+    """The form is a protocol between releases: pinned here."""
+    assert message.dump() == text
+    assert type(message).parse(json.loads(json.dumps(message.dump()))) == message
+
+
+def test_fields_of_later_releases_are_ignored() -> None:
+    """Within one version, fields may be added."""
+    assert Nudge.parse({"v": 1, "canary": "shop/cart", "hurry": True}) == Nudge(REF)
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ({"v": 2, "canary": "shop/cart"}, "message version 2; allowed: 1"),
+        ({"canary": "shop/cart"}, "message version None; allowed: 1"),
+        ({"v": 1}, "message without a canary: {'v': 1}"),
+        ({"v": 1, "canary": 3}, "message without a canary: {'v': 1, 'canary': 3}"),
+        ({"v": 1, "canary": "cart"}, "message without a canary: {'v': 1, 'canary': 'cart'}"),
+        (["shop/cart"], "message ['shop/cart']; allowed: a JSON object"),
+        (None, "message None; allowed: a JSON object"),
+    ],
+)
+def test_an_unreadable_nudge_is_refused(message: Any, text: str) -> None:
+    """Naming what was found and what is allowed."""
+    with pytest.raises(UnreadableMessage) as refused:
+        Nudge.parse(message)
+    assert str(refused.value) == text
+
+
+@pytest.mark.parametrize("value", [None, "7", 7.0, True])
+def test_numbers_are_whole_numbers(value: Any) -> None:
+    """Neither texts nor truth values."""
+    with pytest.raises(UnreadableMessage, match="round="):
+        Answers.parse({"v": 1, "canary": "shop/cart", "round": value})
+    with pytest.raises(UnreadableMessage, match="index="):
+        HookMessage.parse({"v": 1, "canary": "shop/cart", "round": 1, "index": value})
+
+
+@given(message=JSON)
+def test_nothing_but_messages_is_read(message: Any) -> None:
+    """Whatever lies in the queue, there is one error for it."""
+    for kind in (Nudge, HookMessage, Answers):
+        try:
+            kind.parse(message)
+        except UnreadableMessage:
+            continue
+        assert message["v"] == 1

@@ -1,0 +1,228 @@
+"""The report: one status patch where there is news, each event once and in order."""
+
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+
+from analysis.phases import Phase
+from analysis.state import Acceptance
+from clients import errors, resources
+from clients.kube_faults import Fault
+from config.canary import Canary
+from tasks.reporter import Reporter
+from tests.unit.analysis import worlds as rollouts
+from tests.unit.tasks.worlds import NOW, REF, Room, a_state
+
+PATCH: Final = ("patch", "canaries", "status", "cart")
+
+
+@pytest.fixture
+def room() -> Room:
+    """A Canary in the cluster, known to the store, with a rollout under way."""
+    room = Room()
+    created = room.kube.create(resources.CANARIES, "shop", rollouts.a_manifest())
+    room.reviewed(uid=created["metadata"]["uid"])
+    room.put(canary=created)
+    room.kube.calls.clear()
+    return room
+
+
+def uid(room: Room) -> str:
+    """The uid of the Canary object."""
+    return str(room.store.read(REF).world["admission"]["uid"])
+
+
+def a_notice(room: Room, text: str, kind: str = "Normal") -> dict[str, Any]:
+    """A notice as decisions leave it."""
+    return {"type": kind, "message": text, "at": NOW.isoformat(), "uid": uid(room)}
+
+
+def report(room: Room) -> list[tuple[str, ...]]:
+    """The calls that a report takes."""
+    room.kube.calls.clear()
+    Reporter(room.store, room.kube).project(REF)
+    return [tuple(call) for call in room.kube.calls]
+
+
+def status(room: Room) -> Any:
+    """The status in the cluster."""
+    return room.kube.get(resources.CANARIES, "shop", "cart").get("status")
+
+
+def messages(room: Room) -> list[str]:
+    """The texts of the events in the cluster, in the order of their creation."""
+    items = room.kube.list(resources.EVENTS, "shop").items
+    by_version = sorted(items, key=lambda item: int(item["metadata"]["resourceVersion"]))
+    return [str(item["message"]) for item in by_version]
+
+
+def test_a_report_is_one_patch_and_an_event_per_notice(room: Room) -> None:
+    """In the order they were decided; all confirmed with the version shown."""
+    texts = [f"text {number}" for number in range(12)]
+    notices = [a_notice(room, text) for text in texts]
+    version = room.commit(a_state(uid=uid(room)), *notices)
+    calls = report(room)
+    assert calls[0] == PATCH
+    assert [call[:2] for call in calls[1:]] == [("create", "events")] * 12
+    assert messages(room) == texts
+    assert room.store.notices(REF) == ()
+    assert room.confirmed()["report_version"] == str(version)
+
+
+def test_the_status_is_what_the_reference_says(room: Room) -> None:
+    """7, 7.1, D-95: times are those of the phase, not of the write."""
+    started = NOW - timedelta(minutes=5)
+    version = room.commit(
+        a_state(uid=uid(room), since=started, failed_checks=2, iterations=0, applied="n", promoted="o")
+    )
+    report(room)
+    assert status(room) == {
+        "phase": "Progressing",
+        "canaryWeight": 20,
+        "failedChecks": 2,
+        "iterations": 0,
+        "lastAppliedSpec": "n",
+        "lastPromotedSpec": "o",
+        "lastTransitionTime": "2026-03-01T11:55:00Z",
+        "stateVersion": version,
+        "conditions": [
+            {
+                "type": "Promoted",
+                "status": "Unknown",
+                "reason": "Progressing",
+                "message": "New revision detected, progressing canary analysis.",
+                "lastUpdateTime": "2026-03-01T11:55:00Z",
+                "lastTransitionTime": "2026-03-01T11:55:00Z",
+            }
+        ],
+    }
+    Canary.model_validate(room.kube.get(resources.CANARIES, "shop", "cart"))
+
+
+def test_a_transition_time_moves_with_the_condition_s_status_only(room: Room) -> None:
+    """7.1: Unknown stays Unknown from Progressing to Promoting; True is a transition."""
+    seen = []
+    for minutes, phase in ((0, Phase.PROGRESSING), (1, Phase.PROMOTING), (2, Phase.SUCCEEDED)):
+        since = NOW + timedelta(minutes=minutes)
+        room.commit(a_state(uid=uid(room), phase=phase, since=since))
+        report(room)
+        (condition,) = status(room)["conditions"]
+        seen.append(
+            (condition["status"], condition["lastUpdateTime"], condition["lastTransitionTime"])
+        )
+    assert seen == [
+        ("Unknown", "2026-03-01T12:00:00Z", "2026-03-01T12:00:00Z"),
+        ("Unknown", "2026-03-01T12:01:00Z", "2026-03-01T12:00:00Z"),
+        ("True", "2026-03-01T12:02:00Z", "2026-03-01T12:02:00Z"),
+    ]
+
+
+def test_what_is_wrong_with_a_manifest_is_a_condition_of_its_own(room: Room) -> None:
+    """Beside Promoted, whose clients must not notice."""
+    verdict = Acceptance(accepted=False, reason="InvalidSpec", message="no", since=NOW)
+    room.commit(a_state(uid=uid(room), acceptance=verdict))
+    report(room)
+    kinds = {item["type"]: item["status"] for item in status(room)["conditions"]}
+    assert kinds == {"Promoted": "Unknown", "Accepted": "False"}
+
+
+def test_no_patch_is_made_when_nothing_is_new(room: Room) -> None:
+    """D-51: a version that shows nothing else is no news; events are told all the same."""
+    room.commit(a_state(uid=uid(room)))
+    report(room)
+    room.commit(a_state(uid=uid(room)))
+    assert report(room) == []
+    version = room.commit(a_state(uid=uid(room)), a_notice(room, "still waiting"))
+    assert [call[:2] for call in report(room)] == [("create", "events")]
+    assert room.confirmed()["report_version"] == str(version)
+
+
+def test_fields_of_the_status_that_are_not_ours_survive(room: Room) -> None:
+    """Tracked configs and cookies that Flagger left."""
+    left = {"trackedConfigs": {"configmap/a": "b"}, "previousSessionAffinityCookie": "c=d"}
+    room.kube.patch(resources.CANARIES, "shop", "cart", {"status": left}, subresource="status")
+    room.put(status=left)
+    room.commit(a_state(uid=uid(room)))
+    report(room)
+    assert status(room).items() >= left.items()
+    assert status(room)["phase"] == "Progressing"
+
+
+def test_an_event_that_was_delivered_is_not_delivered_again(room: Room) -> None:
+    """The answer got lost; the notice was still waiting."""
+    room.commit(a_state(uid=uid(room)), a_notice(room, "one"), a_notice(room, "two"))
+    fault = Fault(errors.Transient("timed out"), verb="create", resource="events", after=True)
+    room.kube.faults.add(fault)
+    with pytest.raises(errors.Transient):
+        report(room)
+    assert len(room.store.notices(REF)) == 2
+    report(room)
+    assert messages(room) == ["one", "two"]
+    assert room.store.notices(REF) == ()
+
+
+@pytest.mark.parametrize("resource", ["canaries", "events"])
+def test_what_cannot_be_told_now_is_told_later(room: Room, resource: str) -> None:
+    """Transient: nothing is confirmed, nothing dropped."""
+    room.commit(a_state(uid=uid(room)), a_notice(room, "one"))
+    room.kube.faults.add(Fault(errors.Transient("away"), resource=resource))
+    with pytest.raises(errors.Transient):
+        report(room)
+    assert [notice.body["message"] for notice in room.store.notices(REF)] == ["one"]
+    assert "report_version" not in room.confirmed()
+    report(room)
+    assert messages(room) == ["one"]
+    assert "report_version" in room.confirmed()
+
+
+def test_a_refused_status_keeps_no_event_from_being_told(room: Room) -> None:
+    """And is tried again: it is not confirmed."""
+    room.commit(a_state(uid=uid(room)), a_notice(room, "one"))
+    refusal = errors.Permanent("invalid", status=422)
+    room.kube.faults.add(Fault(refusal, resource="canaries"))
+    report(room)
+    assert messages(room) == ["one"]
+    assert "report_version" not in room.confirmed()
+
+
+def test_a_refused_event_does_not_hold_up_the_others(room: Room) -> None:
+    """It would be refused for ever."""
+    room.commit(a_state(uid=uid(room)), a_notice(room, "bad"), a_notice(room, "good"))
+    room.kube.faults.add(Fault(errors.Permanent("invalid", status=422), resource="events"))
+    report(room)
+    assert messages(room) == ["good"]
+    assert room.store.notices(REF) == ()
+
+
+def test_another_object_of_that_name_gets_neither_status_nor_confirmation(room: Room) -> None:
+    """Deleted and made anew, before the watch has shown it; the events stay with the old one."""
+    old = uid(room)
+    room.commit(a_state(uid=old), a_notice(room, "about the old one"))
+    room.kube.delete(resources.CANARIES, "shop", "cart")
+    room.kube.create(resources.CANARIES, "shop", rollouts.a_manifest())
+    report(room)
+    assert not status(room)
+    assert "report_version" not in room.confirmed()
+    (event,) = room.kube.list(resources.EVENTS, "shop").items
+    assert event["involvedObject"]["uid"] == old
+
+
+def test_a_state_about_an_earlier_object_is_not_shown(room: Room) -> None:
+    """Until the new one has a state of its own."""
+    room.commit(a_state(uid="earlier"))
+    assert report(room) == []
+
+
+def test_a_report_asked_for_meanwhile_is_made(room: Room) -> None:
+    """A commit that comes while a report is running is shown by the same run."""
+    room.commit(a_state(uid=uid(room)))
+    reporter = Reporter(room.store, room.kube)
+
+    def meanwhile() -> None:
+        room.commit(a_state(uid=uid(room), failed_checks=1))
+        reporter.project(REF)
+
+    room.kube.faults.add(Fault(meanwhile, resource="canaries"))
+    reporter.project(REF)
+    assert status(room)["failedChecks"] == 1

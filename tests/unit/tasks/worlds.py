@@ -1,0 +1,81 @@
+"""What is stored about one canary, written straight into a store."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import fakeredis
+
+from analysis import state as states
+from analysis.state import RolloutState
+from clients.clock import ManualClock
+from clients.kube_memory import KubeMemory
+from clients.records import Commit, Work
+from clients.store import Store
+from config.refs import CanaryRef
+from tests.unit.analysis import worlds
+
+NOW: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+REF: Final = CanaryRef("shop", "cart")
+ADMISSION: Final = {
+    "generation": 1,
+    "uid": "u1",
+    "deleting": False,
+    "claimed_by": None,
+    "problems": [],
+}
+
+
+@dataclass
+class Room:
+    """A store and a cluster, and nothing that runs by itself."""
+
+    clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
+    kube: KubeMemory = field(init=False)
+    store: Store = field(init=False)
+
+    def __post_init__(self) -> None:
+        """An empty cluster and an empty Redis."""
+        self.kube = KubeMemory(self.clock)
+        server = fakeredis.FakeServer(version=(7, 2))
+        self.store = Store(
+            fakeredis.FakeRedis(server=server, decode_responses=True), self.clock.now
+        )
+        self.put(canary=worlds.a_manifest(), admission=ADMISSION)
+
+    def put(self, **world: Any) -> None:
+        """What the watches have shown."""
+        self.store.put_world(REF, world)
+
+    def commit(self, state: RolloutState, *notices: dict[str, Any]) -> int:
+        """A decision."""
+        version = self.store.read(REF).version
+        commit = Commit(expected=version, state=states.to_json(state), notices=notices)
+        made = self.store.commit(REF, commit)
+        assert made is not None
+        return made
+
+    def reviewed(self, **changes: Any) -> None:
+        """The admission with `changes`."""
+        self.put(admission={**ADMISSION, **changes})
+
+    def confirmed(self) -> dict[str, str]:
+        """What the writers have confirmed."""
+        return dict(self.store.read(REF).confirmed)
+
+    def is_due(self) -> bool:
+        """Whether the canary was woken; it is not any more, afterwards."""
+        due = self.store.agenda().get(REF)
+        self.store.finish(REF, Work.TICK, self.take_tick(), NOW + timedelta(days=1))
+        return due is not None and due <= self.clock.now()
+
+    def take_tick(self) -> str:
+        """The token of the tick lease."""
+        begun = self.store.begin(REF, Work.TICK, timedelta(seconds=30))
+        assert begun is not None
+        return begun.token
+
+
+def a_state(**changes: Any) -> RolloutState:
+    """A rollout under way at 20 percent, desired and not confirmed."""
+    return replace(worlds.progressing(20), **changes)
