@@ -36,24 +36,16 @@ def status(
 ) -> dict[str, Any]:
     """The `.status` to write for `state`; `present` are the conditions now on the object.
 
-    `canary` is None when no manifest of it was ever accepted.
+    `canary` is None when no manifest of it was ever accepted. A state without a phase has nothing
+    to say about a rollout, so that what an earlier controller, or a lost state, left is kept.
     """
     conditions = [
         condition
         for condition in (_promoted(state, canary, present), _accepted(state, present))
         if condition is not None
     ]
-    return {
-        "phase": shown(state.phase),
-        "canaryWeight": state.route.split.canary,
-        "failedChecks": state.failed_checks,
-        "iterations": state.iterations,
-        "lastAppliedSpec": state.applied,
-        "lastPromotedSpec": state.promoted,
-        "lastTransitionTime": timestamp(state.since),
-        "stateVersion": version,
-        "conditions": conditions,
-    }
+    rollout = {} if state.phase is Phase.NEW else _rollout(state)
+    return {**rollout, "stateVersion": version, "conditions": conditions}
 
 
 def says_more(wanted: Mapping[str, Any], present: Mapping[str, Any]) -> bool:
@@ -64,6 +56,19 @@ def says_more(wanted: Mapping[str, Any], present: Mapping[str, Any]) -> bool:
 def timestamp(moment: datetime) -> str:
     """`moment` as Kubernetes writes times: UTC, whole seconds."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _rollout(state: RolloutState) -> dict[str, Any]:
+    """The fields about the rollout itself."""
+    return {
+        "phase": shown(state.phase),
+        "canaryWeight": state.route.split.canary,
+        "failedChecks": state.failed_checks,
+        "iterations": state.iterations,
+        "lastAppliedSpec": state.applied,
+        "lastPromotedSpec": state.promoted,
+        "lastTransitionTime": timestamp(state.since),
+    }
 
 
 def _promoted(

@@ -11,7 +11,7 @@ from dataclasses import replace
 from analysis.decisions import Case, Outcome, Rest
 from analysis.findings import Findings
 from analysis.observation import Observation
-from analysis.rules import ADMISSION, RULES
+from analysis.rules import ADMISSION, ANNOUNCEMENTS, RULES
 
 
 def plan(observation: Observation) -> Outcome:
@@ -25,6 +25,8 @@ def decide(observation: Observation, findings: Findings) -> Outcome:
     Asks again only for what `findings` does not hold.
     """
     for admission in ADMISSION:
+        if findings.hooks and admission in ANNOUNCEMENTS:
+            continue
         outcome = admission(observation)
         if outcome is not None:
             return replace(outcome, rule=admission.__name__)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,9 +77,8 @@ def _word(phase: Phase) -> str:
 def _meanings() -> Mapping[str, str]:
     """What is written below each member of `Phase`, which Python does not keep at run time."""
     (definition,) = ast.parse(inspect.getsource(phases.Phase)).body
-    assert isinstance(definition, ast.ClassDef)
     found: dict[str, str] = {}
-    for member, text in zip(definition.body, definition.body[1:], strict=False):
+    for member, text in pairwise(ast.iter_child_nodes(definition)):
         match member, text:
             case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(value=ast.Constant(value=str())):
                 found[name] = " ".join(str(ast.literal_eval(text.value)).split())

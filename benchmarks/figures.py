@@ -51,8 +51,8 @@ def checks(ref: CanaryRef, entries: Sequence[Entry], interval: timedelta) -> lis
 
 
 def canary_percent(entry: Entry) -> int:
-    """The canary's share in the split of `entry`, which reads `primary/canary`."""
-    return int(str(entry["split"]).rpartition("/")[2])
+    """The canary's share in the split of `entry`, read as `primary/canary[+mirror]`."""
+    return int(str(entry["split"]).partition("+")[0].rpartition("/")[2])
 
 
 def lateness(made: Iterable[Check]) -> list[float]:

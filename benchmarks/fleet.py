@@ -68,7 +68,9 @@ class Sightings:
     def entered(self, ref: CanaryRef, phase: str, since: datetime) -> datetime | None:
         """When `ref` was first seen in `phase` after `since`; None if it was not."""
         with self._changed:
-            return next((at for at, seen in self._phases[ref] if seen == phase and at >= since), None)
+            return next(
+                (at for at, seen in self._phases[ref] if seen == phase and at >= since), None
+            )
 
     def weights(self, ref: CanaryRef, since: datetime) -> list[Weight]:
         """The weights of `ref` that were seen after `since`, in order."""
@@ -91,7 +93,8 @@ class Fleet:
     def __init__(self, kube: KubeHttp, count: int) -> None:
         self._kube = kube
         self.refs = tuple(
-            CanaryRef(f"bench-{number // PER_NAMESPACE}", f"app-{number}") for number in range(count)
+            CanaryRef(f"bench-{number // PER_NAMESPACE}", f"app-{number}")
+            for number in range(count)
         )
         self.seen = Sightings()
 

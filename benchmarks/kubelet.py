@@ -20,7 +20,6 @@ from clients.kube_http import KubeHttp
 from tests.services.deployments import COUNTED, rolled_out
 
 
-
 class Kubelet:
     """Writes the status of Deployments `ready_after` seconds after they asked for another one."""
 

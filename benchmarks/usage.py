@@ -24,8 +24,8 @@ Pids = Mapping[str, tuple[int, ...]]
 class Usage:
     """Running totals, or with `since` what was used in between.
 
-    `commands` are those that Redis carried out, scripts' own included; `trips` are the commands
-    that processes sent, by role.
+    `commands` are those that Redis carried out, by name; `commanded` are the same by the role
+    that asked for them. What a script calls is counted as well.
     """
 
     at: float
@@ -33,7 +33,7 @@ class Usage:
     calls: Counter[Call]
     queries: int
     commands: Counter[str]
-    trips: Counter[str]
+    commanded: Counter[str]
 
     def since(self, earlier: Usage) -> Usage:
         """What was used between the two; `at` is the length in seconds."""
@@ -43,7 +43,7 @@ class Usage:
             calls=self.calls - earlier.calls,
             queries=self.queries - earlier.queries,
             commands=self.commands - earlier.commands,
-            trips=self.trips - earlier.trips,
+            commanded=self.commanded - earlier.commanded,
         )
 
 
@@ -64,7 +64,7 @@ class Gauge:
             calls=self.calls(),
             queries=self.queries(),
             commands=_commands(self.store),
-            trips=_trips(self.store, self.pids),
+            commanded=_commanded(self.store, self.pids),
         )
 
     def peak_memory(self) -> dict[str, float]:
@@ -91,8 +91,8 @@ def _commands(store: Store) -> Counter[str]:
     return Counter({name.removeprefix("cmdstat_"): stats[name]["calls"] for name in stats})
 
 
-def _trips(store: Store, pids: Pids) -> Counter[str]:
-    """Commands sent, by role: connections are told apart by the port they come from."""
+def _commanded(store: Store, pids: Pids) -> Counter[str]:
+    """Commands by role: connections are told apart by the port they come from."""
     owners = {port: role for role, each in pids.items() for port in _ports(each)}
     found: Counter[str] = Counter()
     for client in store.client.client_list():
@@ -103,14 +103,16 @@ def _trips(store: Store, pids: Pids) -> Counter[str]:
 
 def _ports(pids: Iterable[int]) -> set[int]:
     """The local ports of the TCP connections of `pids`."""
-    sockets = {
-        os.readlink(link)
-        for pid in pids
-        for link in Path(f"/proc/{pid}/fd").glob("*")
-        if os.path.lexists(link)
-    }
+    sockets = {_target(link) for pid in pids for link in Path(f"/proc/{pid}/fd").glob("*")}
     rows = [line.split() for line in _text("/proc/net/tcp").splitlines()[1:]]
     return {int(row[1].partition(":")[2], 16) for row in rows if f"socket:[{row[9]}]" in sockets}
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:
+        return ""
 
 
 def _text(path: str) -> str:

@@ -17,7 +17,10 @@ SCHEDULER: Final = "scheduler.beat:AgendaScheduler"
 def run(settings: Settings, name: str) -> int:
     """The exit code, once beat was told to end."""
     startup.configure_logs(settings, name)
-    startup.wait_for_redis(settings, SystemClock())
+    clock = SystemClock()
+    kube = startup.connect_kubernetes(settings, "beat", clock)
+    startup.wait_for_redis(settings, clock)
+    startup.wait_for_kubernetes(kube, settings, clock)
     app = make_app(settings)
     loop = wiring.build(settings, CeleryDispatcher(app))
     wiring.install(loop)

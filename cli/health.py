@@ -69,7 +69,8 @@ def of_beat(loop: Loop) -> Probe:
 def served(port: int, look: Probe) -> Iterator[int]:
     """Serves `look` on all interfaces for the length of the block, and gives the port.
 
-    Port 0 takes a free one, of the loopback interface alone: nobody elsewhere could know it. A port that is taken is logged and not fatal: a probe will miss it, a rollout does not.
+    Port 0 takes a free one, of the loopback interface alone: nobody elsewhere could know it. A
+    port that is taken is logged and not fatal: a probe will miss it, a rollout does not.
     """
     try:
         host = "" if port else "127.0.0.1"

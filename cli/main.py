@@ -118,7 +118,9 @@ def _command(
     text: str,
     handler: Handler,
 ) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    parser = commands.add_parser(
+        name, help=text, allow_abbrev=False, description=f"{text[0].upper()}{text[1:]}."
+    )
     parser.add_argument(processes.PARENT_OPTION, type=int, help=argparse.SUPPRESS)
     parser.set_defaults(handler=handler)
     return parser

@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from cli import exits
-from clients import errors, logs, redis_server
+from clients import errors, kube_connect, logs, redis_server
 from clients.clock import Clock
 from clients.kube import Kube
+from clients.kube_http import KubeHttp
 from clients.resources import CANARIES
 from config.settings import Settings
 
@@ -57,6 +59,19 @@ def wait_for_redis(settings: Settings, clock: Clock) -> None:
         client.close()
         for note in notes:
             log.warning("redis not checked", extra={"error": note})
+
+
+def connect_kubernetes(settings: Settings, role: str, clock: Clock) -> KubeHttp:
+    """A door to the API server that the settings name; makes no request.
+
+    Raises Unusable when they name none: no such kubeconfig, or none given outside of a cluster.
+    """
+    given = settings.kubernetes.kubeconfig
+    try:
+        path = Path(given) if given else None
+        return kube_connect.connect(role=role, kubeconfig=path, clock=clock)
+    except errors.Permanent as error:
+        raise exits.Unusable(f"kubernetes: {error.message} (give --kubeconfig)") from error
 
 
 def wait_for_kubernetes(kube: Kube, settings: Settings, clock: Clock) -> None:

@@ -6,14 +6,12 @@ import contextlib
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-from cli import exits, startup
+from cli import startup
 from cli.processes import Command
 from cli.supervisor import Supervisor
-from clients import errors, kube_connect
-from clients.clock import Clock, SystemClock
+from clients.clock import SystemClock
 from clients.embedded import EmbeddedValkey
 from config.settings import Settings
 from tasks.queues import Queue
@@ -63,7 +61,7 @@ def run(settings: Settings, environ: Mapping[str, str], wanted: ProcessSet) -> i
     clock = SystemClock()
     supervisor = Supervisor(wanted.commands(), clock)
     supervisor.listen()
-    _check_cluster(settings, clock)
+    startup.connect_kubernetes(settings, "up", clock)
     with _redis(settings) as variables:
         return supervisor.run({**environ, **variables, **ANY_FREE_PORT})
 
@@ -77,15 +75,6 @@ def _redis(settings: Settings) -> Iterator[dict[str, str]]:
     with EmbeddedValkey() as server:
         log.info("embedded valkey started", extra={"url": server.url})
         yield {REDIS_VARIABLE: server.url}
-
-
-def _check_cluster(settings: Settings, clock: Clock) -> None:
-    """Raises Unusable when there is no way to the API server; makes no request."""
-    given = settings.kubernetes.kubeconfig
-    try:
-        kube_connect.connect(role="up", kubeconfig=Path(given) if given else None, clock=clock)
-    except errors.Permanent as error:
-        raise exits.Unusable(f"kubernetes: {error.message} (give --kubeconfig)") from error
 
 
 def _numbered(role: str, number: int, arguments: tuple[str, ...]) -> Command:

@@ -79,11 +79,6 @@ class Backlog:
         with self._news:
             return self._index.unsettled()
 
-    def is_claimed(self, ref: CanaryRef) -> bool:
-        """Whether the target of `ref` belongs to another canary."""
-        with self._news:
-            return self._index.is_claimed(ref)
-
     def wait(self, seconds: float) -> bool:
         """Whether there is something to store; comes back when there is, or after the time."""
         with self._news:

@@ -141,11 +141,6 @@ class Index:
         world[projections.ADMISSION] = admission.stored(entry.bare, _problems(entry), entry.owner)
         return world
 
-    def is_claimed(self, ref: CanaryRef) -> bool:
-        """Whether the target of `ref` belongs to another canary."""
-        entry = self._entries.get(ref)
-        return entry is not None and entry.owner is not None
-
     # --- canaries
 
     def _meet(self, seen: Mapping[Place, Object | None]) -> Changes:

@@ -147,7 +147,7 @@ class Publisher:
         except (errors.ClientError, NotLeading):
             self._backlog.again(ref, projections.ROLES if roles is None else roles)
             raise
-        if wakes and changed & projections.DRIFTING and not self._backlog.is_claimed(ref):
+        if wakes and changed & projections.DRIFTING:
             self._nudges.add(ref)
 
     def _send_nudges(self) -> None:

@@ -21,6 +21,10 @@ class QuietBackend(RedisBackend):
     def on_task_call(self, producer: Any, task_id: str) -> None:
         """Does not subscribe to the result of a task just sent."""
 
+    def add_pending_result(self, result: Any, *_: Any, **__: Any) -> Any:
+        """Does not subscribe to the results of a chord just sent, nor remember who waits."""
+        return result
+
     def remove_pending_result(self, result: Any) -> Any:
         """Nothing to forget."""
         return result

@@ -25,10 +25,15 @@ ADMISSION: Final[tuple[Callable[[Observation], Outcome | None], ...]] = (
 )
 """Asked first, whatever the phase."""
 
+ANNOUNCEMENTS: Final = frozenset({admission.acceptance, admission.trouble})
+"""Those of them that only tell something. They wait for the next look when hooks have answered:
+answers are given once, and a decision that does not use them loses them."""
+
 RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
     Phase.NEW: (initialization.initialize,),
     Phase.INITIALIZING: (
         resting.restore_primary,
+        initialization.mend_primary,
         initialization.await_primary,
         initialization.expose,
         initialization.await_route,
@@ -61,6 +66,7 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
         promotion.changed_before_copy,
         promotion.await_copy,
         resting.restore_primary,
+        promotion.keep_canary,
         promotion.primary_unready,
         promotion.shift,
     ),
@@ -89,6 +95,7 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
     Phase.PROMOTION_FAILED: (
         resting.epilogue,
         resting.restore_primary,
+        promotion.keep_canary,
         resting.primary_recovered,
         resting.repair_primary,
         resting.at_rest,

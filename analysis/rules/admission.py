@@ -40,13 +40,16 @@ def acceptance(seen: Observation) -> Outcome | None:
 
 
 def suspended(seen: Observation) -> Outcome | None:
-    """A suspended canary freezes where it is; a running rollout keeps its weights."""
+    """A suspended canary freezes where it is; a running rollout keeps its weights.
+
+    Hooks that were asked are asked anew when it is resumed.
+    """
     if seen.state is None or seen.canary is None:
         return None
     suspend = seen.canary.spec.suspend
     if suspend == seen.state.suspended:
         return Rest() if suspend else None
-    state = replace(seen.state, suspended=suspend)
+    state = replace(seen.state, suspended=suspend, round=None)
     if suspend:
         said = (events.SUSPENDED,)
         return Decision("Suspended", events.SUSPENDED.message, state, said)

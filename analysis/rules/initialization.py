@@ -40,6 +40,25 @@ def await_primary(case: Case) -> Outcome | None:
     return moves.wait(case, event, moves.patience(case.observation.primary))
 
 
+def mend_primary(case: Case) -> Outcome | None:
+    """A first template that cannot start is replaced by the target's newer one.
+
+    Only before anything is served from the primary; from then on a change is to be analysed.
+    """
+    target, primary = case.observation.target, case.observation.primary
+    if target is None or primary is None or case.state.route.stage is RouteStage.EXPOSED:
+        return None
+    if target.revision in (primary.revision, case.state.workload.promote):
+        return None
+    ready = moves.primary_readiness(case)
+    if ready.ready or ready.retriable:
+        return None
+    workload = case.state.worked(CanaryScale.LEAVE, promote=target.revision)
+    state = replace(case.state, workload=workload, remark="")
+    event = events.copying(case.canary)
+    return Decision("MendingPrimary", event.message, state, (event,))
+
+
 def expose(case: Case) -> Outcome | None:
     """The apex Service selects the primary and the mesh objects are made."""
     if case.state.route.stage is RouteStage.EXPOSED:

@@ -63,11 +63,17 @@ def canary_readiness(case: Case) -> Readiness:
 
 
 def wait(case: Case, event: Event, until: datetime | None) -> Outcome:
-    """Rest until `until`, saying why once, not at every look."""
-    if case.state.remark == event.message:
+    """Rest until `until`, saying why once, not at every look.
+
+    Hooks that have answered meanwhile are asked anew after the wait: answers are not kept.
+    """
+    is_told = case.state.remark == event.message
+    is_answered = bool(case.findings.hooks) and case.state.round is not None
+    if is_told and not is_answered:
         return Rest(until)
-    state = replace(case.state, remark=event.message)
-    return Decision("Waiting", event.message, state, (event,), until)
+    pending = None if is_answered else case.state.round
+    state = replace(case.state, remark=event.message, round=pending)
+    return Decision("Waiting", event.message, state, () if is_told else (event,), until)
 
 
 def patience(workload: Workload | None) -> datetime | None:

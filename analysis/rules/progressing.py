@@ -85,7 +85,7 @@ def canary_unready(case: Case) -> Outcome | None:
     """A canary that is not ready gets no step, and is rolled back past its deadline."""
     waiting = moves.await_effects(case, effects.Effect.WORKLOAD)
     if waiting:
-        return waiting
+        return _unscalable(case) or waiting
     ready = moves.canary_readiness(case)
     if ready.ready:
         return None
@@ -93,6 +93,18 @@ def canary_unready(case: Case) -> Outcome | None:
     if ready.retriable:
         return moves.wait(case, event, moves.patience(case.observation.target))
     said = (event, events.deadline_exceeded(case.canary, ready.message))
+    return moves.rollback(case, "ProgressDeadlineExceeded", said)
+
+
+def _unscalable(case: Case) -> Outcome | None:
+    """A canary whose scaling is refused for a whole progress deadline is given up."""
+    cause = case.observation.confirmed.trouble
+    if not cause or case.now < case.state.since + derived.progress_deadline(case.canary):
+        return None
+    said = (
+        events.canary_not_ready(case.canary, cause),
+        events.deadline_exceeded(case.canary, cause),
+    )
     return moves.rollback(case, "ProgressDeadlineExceeded", said)
 
 

@@ -42,6 +42,17 @@ def await_copy(case: Case) -> Outcome | None:
     return moves.rollback(case, "CopyFailed", (events.copy_failed(case.canary, cause),))
 
 
+def keep_canary(case: Case) -> Outcome | None:
+    """A canary that still serves, and that somebody else scaled to zero, is scaled up again."""
+    has_traffic = case.state.route.split.canary > 0
+    if not has_traffic or moves.canary_readiness(case) != moves.AT_ZERO:
+        return None
+    if moves.await_effects(case, effects.Effect.WORKLOAD):
+        return None
+    state = replace(case.state, workload=case.state.reworked())
+    return Decision("ScalingUp", "the canary is at zero, scaling it up again", state)
+
+
 def primary_unready(case: Case) -> Outcome | None:
     """Traffic returns to a ready primary only; one that will not be ready fails the promotion.
 

@@ -41,11 +41,21 @@ def rebuild(seen: Observation) -> Outcome | None:
         return None
     if past.phase not in _ANALYSING | _PROMOTING | _AT_REST:
         return None
-    if seen.state is not None and seen.version >= past.version:
+    if _is_known(seen, past):
         return None
     state = _state(seen, seen.canary, past)
     message = f"state rebuilt from status {past.phase}, route and workloads as {state.phase}"
     return Decision("Rebuilt", message, state, due=seen.now)
+
+
+def _is_known(seen: Observation, past: PastStatus) -> bool:
+    """Whether there is a state that knows as much as the status.
+
+    One without a phase does not: it was made while there was no manifest to be carried out.
+    """
+    if seen.state is None or seen.state.phase is Phase.NEW:
+        return False
+    return seen.version >= past.version
 
 
 def _state(seen: Observation, canary: Canary, past: PastStatus) -> RolloutState:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -51,11 +50,13 @@ def run(wishes: Wishes, environ: Mapping[str, str]) -> int:
         with stage.set_up(environ, wishes.flower_port, clock) as ready:
             live = console.is_terminal and not wishes.plain
             code = Demo(ready, console, clock, began).play(live=live)
+            if code != exits.OK:
+                _say(console, f"\nThe last lines of the log:\n{ready.log_tail()}")
             if wishes.keep:
-                _keep(ready, console)
+                _keep(ready, console, clock)
             return code
     except stage.Broken as broken:
-        console.print(f"coalmine demo: {broken}", markup=False, highlight=False, soft_wrap=True)
+        _say(console, f"coalmine demo: {broken}")
         return exits.FAILED
 
 
@@ -160,8 +161,8 @@ def create(kube: Kube, manifest: Object) -> None:
         return
 
 
-def _keep(ready: Stage, console: Console) -> None:
-    """Stays up until Ctrl-C, which is how it should end."""
+def _keep(ready: Stage, console: Console, clock: Clock) -> None:
+    """Stays up until Ctrl-C, which is how it should end. Raises Broken if it ends otherwise."""
     lines = (
         "",
         "The demo stays up until Ctrl-C. To play with:",
@@ -171,8 +172,15 @@ def _keep(ready: Stage, console: Console) -> None:
         f"  release  kubectl --kubeconfig {ready.kubeconfig} -n shop \\",
         "             set image deployment/podinfo podinfod=ghcr.io/stefanprodan/podinfo:6.0.2",
     )
-    console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+    _say(console, "\n".join(lines))
     try:
-        threading.Event().wait()
+        while True:
+            ready.check()
+            clock.sleep(LOOK_SECONDS)
     except KeyboardInterrupt:
-        console.print("ending …")
+        _say(console, "ending …")
+
+
+def _say(console: Console, text: str) -> None:
+    """Prints `text` as it is."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -43,8 +43,11 @@ class Stage:
         """Raises Broken when a process has ended that should run."""
         for child in self.children:
             if (code := child.ended()) is not None:
-                end = "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-8:])
-                raise Broken(f"{child.command.name} ended with code {code}\n{end}")
+                raise Broken(f"{child.command.name} ended with code {code}\n{self.log_tail()}")
+
+    def log_tail(self, lines: int = 12) -> str:
+        """The last lines of what the process set logged."""
+        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-lines:])
 
 
 @contextlib.contextmanager

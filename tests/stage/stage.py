@@ -224,7 +224,7 @@ class Stage:
 
     def _nudge_route(self, ref: CanaryRef, changed: Collection[str]) -> None:
         """Drift of traffic objects is mended without a tick, as the scheduler does it."""
-        if projections.DRIFTING & set(changed) and not self._index.is_claimed(ref):
+        if projections.DRIFTING & set(changed):
             self.dispatcher.effect(ref, Effect.ROUTE)
 
     def _note_weight(self) -> None:

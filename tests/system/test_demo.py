@@ -3,11 +3,16 @@
 The leak check of conftest.py fails each of these tests that leaves a process.
 """
 
+import json
 import os
+import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,6 +59,15 @@ def wait_for(text: str, folder: Path, timeout_seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
+def wait_for_phase(phase: str, folder: Path, timeout_seconds: float = 20) -> None:
+    """Returns when the canary of the shop is in `phase`, as kubectl shows it."""
+    (kubeconfig,) = folder.glob("coalmine-demo-*/kubeconfig")
+    command = f"kubectl --kubeconfig {kubeconfig} -n shop wait canary/podinfo"
+    condition = f"--for=jsonpath={{.status.phase}}={phase} --timeout={timeout_seconds:g}s"
+    words = shlex.split(f"{command} {condition}")
+    subprocess.run(words, check=True, timeout=timeout_seconds + 5, capture_output=True)
+
+
 def test_a_good_release_is_promoted_and_two_bad_ones_are_rolled_back(tmp_path: Path) -> None:
     """The whole system on one machine, in less than 90 seconds, ends as the summary says."""
     presence.require("valkey")
@@ -73,6 +87,27 @@ def test_a_good_release_is_promoted_and_two_bad_ones_are_rolled_back(tmp_path: P
     ):
         assert event in text
     assert not list(tmp_path.glob("coalmine-*"))
+
+
+def test_keep_stays_up_for_flower_and_kubectl_until_ctrl_c(tmp_path: Path) -> None:
+    """What it prints works, another release is carried out, and Ctrl-C is the right way to end."""
+    presence.require("valkey")
+    with a_demo(tmp_path, "--keep") as demo:
+        wait_for("kubectl --kubeconfig", tmp_path)
+        flower = re.search(r"http://127\.0\.0\.1:\d+", output(tmp_path))
+        assert flower is not None
+        with urllib.request.urlopen(f"{flower[0]}/workers?json=1", timeout=10) as answer:
+            workers = {each["hostname"].partition("@")[0] for each in json.load(answer)["data"]}
+        release = re.search(r"kubectl .* set image .*", output(tmp_path).replace("\\\n", ""))
+        assert release is not None
+        if shutil.which("kubectl"):
+            subprocess.run(shlex.split(release[0]), check=True, timeout=20, capture_output=True)
+            wait_for_phase("Progressing", tmp_path)
+        os.killpg(demo.pid, signal.SIGINT)
+        code = demo.wait(timeout=15)
+
+    assert code == 0, output(tmp_path)
+    assert workers == {"analysis-1", "analysis-2", "hooks-1", "routing-1", "report-1"}
 
 
 @pytest.mark.parametrize("moment", ["", "waiting for their primaries", "Advance podinfo.shop"])

@@ -143,11 +143,12 @@ def test_a_killed_supervisor_takes_everything_along(up: Up) -> None:
         time.sleep(0.02)
 
 
-def test_no_way_to_a_cluster_is_said_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", [["up"], ["beat", "--redis-url=redis://127.0.0.1:1"]])
+def test_no_way_to_a_cluster_is_said_at_once(command: list[str], tmp_path: Path) -> None:
     """Exit code 2 and a line that names the file, instead of workers that restart for ever."""
     missing = tmp_path / "no-such-kubeconfig"
     ended = subprocess.run(
-        [*PYTHON, "cli", "up", f"--kubeconfig={missing}"],
+        [*PYTHON, "cli", *command, f"--kubeconfig={missing}"],
         cwd=presence.REPOSITORY,
         capture_output=True,
         text=True,

@@ -1,4 +1,4 @@
-"""Hypothesis strategies: any state, any observation, any findings; most of them odd, all possible."""
+"""Hypothesis strategies: any state, any observation, any findings; most of them odd."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -95,8 +95,19 @@ _workloads: Final = st.builds(
 past_statuses: Final = st.builds(
     PastStatus,
     phase=st.sampled_from(
-        ["Initializing", "Initialized", "Waiting", "Progressing", "WaitingPromotion"]
-        + ["Promoting", "Finalising", "Succeeded", "Failed", "Terminating", "nonsense"]
+        [
+            "Initializing",
+            "Initialized",
+            "Waiting",
+            "Progressing",
+            "WaitingPromotion",
+            "Promoting",
+            "Finalising",
+            "Succeeded",
+            "Failed",
+            "Terminating",
+            "nonsense",
+        ]
     ),
     weight=_weights,
     failed_checks=st.integers(0, 5),
@@ -173,6 +184,14 @@ findings: Final[SearchStrategy[Findings]] = st.builds(
     providers=st.none() | st.sampled_from([(), ("connection refused",)]),
 )
 """Any findings: asked or not, passed or not."""
+
+halting: Final[SearchStrategy[Findings]] = st.builds(
+    lambda found, bad, fine: replace(found, checks=(*fine, worlds.a_check(bad))),
+    findings,
+    st.sampled_from([Effect.COUNTS, Effect.HOLDS]),
+    st.sampled_from([(), (worlds.a_check(),)]),
+)
+"""Findings with a check that failed or is undecided."""
 
 passing: Final[SearchStrategy[Findings]] = st.just(
     Findings(

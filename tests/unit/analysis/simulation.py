@@ -1,4 +1,4 @@
-"""One canary in simulated time: decisions are applied, effects confirmed at once, pods take a while.
+"""One canary in simulated time: decisions are applied, effects confirmed, pods take a while.
 
 A tiny stand-in for everything around the rules. Whole rollouts run in it in milliseconds, and what
 they did can be read off as rows of (seconds, phase, split) and as a list of events.
@@ -111,9 +111,7 @@ class Simulation:
     @property
     def rows(self) -> list[tuple[str, str]]:
         """Phase and split after each decision that changed one of them."""
-        told = [
-            (done.state.phase.value, str(done.state.route.split)) for _, done in self.decisions
-        ]
+        told = [(done.state.phase.value, str(done.state.route.split)) for _, done in self.decisions]
         return [row for row, _ in itertools.groupby(told)]
 
     def when(self, reason: str) -> float:

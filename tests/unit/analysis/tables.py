@@ -1,4 +1,4 @@
-"""How tables of worlds and decisions are written down: one line for the world, one for the answer."""
+"""How tables of worlds and decisions are written down: a world, and the answer to it."""
 
 from dataclasses import dataclass, field
 from datetime import datetime

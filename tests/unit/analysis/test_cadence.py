@@ -81,6 +81,6 @@ def test_a_split_is_judged_after_it_was_in_force_for_its_interval(in_force: int,
 
 
 def test_a_reference_has_one_offset_for_ever() -> None:
-    """The first 64 bits of SHA-256 of "shop/cart", as a share: a new version must not move everybody's checks at once."""
+    """The first 64 bits of SHA-256 of "shop/cart"; a new version must not move all checks."""
     share = cadence.offset(REF, timedelta(seconds=1)).total_seconds()
     assert share == pytest.approx(0.371897, abs=1e-6)

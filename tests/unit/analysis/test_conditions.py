@@ -142,3 +142,8 @@ def test_times_are_written_as_kubernetes_writes_them() -> None:
     moment = datetime(2026, 3, 1, 13, 0, 0, 999999, tzinfo=timezone(timedelta(hours=1)))
     assert conditions.timestamp(moment) == "2026-03-01T12:00:00Z"
     assert conditions.timestamp(moment.astimezone(UTC)) == "2026-03-01T12:00:00Z"
+
+
+def test_a_canary_that_was_never_accepted_keeps_the_status_it_has() -> None:
+    """What Flagger, or a state that was lost, left there is still needed."""
+    assert set(shown(worlds.a_state(Phase.NEW))) == {"conditions", "stateVersion"}

@@ -36,7 +36,7 @@ def test_what_is_desired_but_not_confirmed_is_outstanding(
 
 def test_traffic_comes_first() -> None:
     """Weights are asked for before replicas, so a rolled back canary never dies under traffic."""
-    assert list(Effect)[0] is Effect.ROUTE
+    assert next(iter(Effect)) is Effect.ROUTE
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ rollback comes in the tick of its last failed check, and Promoting, Finalising a
 each other as soon as the pods and the route allow. Left out: everything that writes to a cluster.
 """
 
+import itertools
 from datetime import timedelta
 from typing import Any
 
@@ -336,9 +337,7 @@ def test_a_primary_that_dies_with_the_new_revision_fails_the_promotion() -> None
     assert world.rows[-2:] == [("Promoting", "40/60"), ("PromotionFailed", "0/100")]
     assert world.target is not None
     assert world.target.replicas == 2
-    assert (
-        "Promotion of cart-app.shop failed, primary not ready: not yet" in world.events
-    )
+    assert "Promotion of cart-app.shop failed, primary not ready: not yet" in world.events
 
 
 def test_a_failed_promotion_completes_by_itself_when_the_primary_recovers() -> None:
@@ -421,7 +420,7 @@ def test_a_rollout_survives_the_loss_of_its_state_at_any_point(seconds: float) -
     assert world.primary is not None
     assert world.primary.revision == NEW
     weights = [done.state.route.split.canary for _, done in world.decisions]
-    rises = {(a, b) for a, b in zip(weights, weights[1:], strict=False) if b > a}
+    rises = {(a, b) for a, b in itertools.pairwise(weights) if b > a}
     assert rises <= {(0, 20), (20, 40), (40, 60)}
 
 
@@ -452,7 +451,7 @@ def test_a_lost_primary_is_made_anew_from_the_revision_it_had(revision: str) -> 
     world = simulation.initialized(worlds.a_canary())
     world.release(revision)
     world.run()
-    world.primary = None
+    world.later(1, lambda: setattr(world, "primary", None))
     world.run()
     assert world.primary is not None
     assert world.primary.revision == revision
@@ -521,3 +520,24 @@ def test_a_rollback_happens_in_the_tick_of_the_last_failed_check() -> None:
     first_step = next(at for at, done in world.decisions if done.reason == "Advanced")
     back = world.when("FailedChecksThresholdReached")
     assert timedelta(seconds=back - first_step) <= worlds.INTERVAL * 1.02
+
+
+def test_a_first_template_that_never_starts_is_mended_by_the_next_one() -> None:
+    """Initialization does not wait for ever for a primary that cannot come up."""
+    world = Simulation(worlds.a_canary(), dead=frozenset({OLD}))
+    world.release(OLD)
+    world.run(seconds=700)
+    assert world.phase is Phase.INITIALIZING
+    world.release(NEW)
+    world.run()
+    assert (world.phase, world.state and world.state.promoted) == (Phase.INITIALIZED, NEW)
+
+
+def test_a_canary_that_serves_everything_is_scaled_up_again() -> None:
+    """Somebody scaled it to zero after a failed promotion: that would be an outage."""
+    world = dead_promotion()
+    assert world.target is not None
+    world.target.replicas = 0
+    world.run(seconds=30)
+    assert world.target.replicas == 2
+    assert world.phase is Phase.PROMOTION_FAILED

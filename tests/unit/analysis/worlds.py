@@ -25,9 +25,7 @@ NEW: Final = "b" * 20
 NEWER: Final = "c" * 20
 
 
-def a_manifest(
-    *, spec: Mapping[str, Any] | None = None, **analysis: Any
-) -> dict[str, Any]:
+def a_manifest(*, spec: Mapping[str, Any] | None = None, **analysis: Any) -> dict[str, Any]:
     """A Canary manifest: cart.shop, step 20 up to 60, every 30 s, three strikes."""
     strategy: dict[str, Any] = {} if "stepWeights" in analysis else {"stepWeight": 20}
     return {
@@ -128,7 +126,7 @@ HELD: Final = Findings(checks=(a_check(Effect.HOLDS, "Halt advancement no values
 
 
 def hooked(kind: str, *oks: bool) -> Findings:
-    """The answers of as many hooks of `kind`, named h0, h1, …"""
+    """The answers of as many hooks of `kind`, named h0, h1 and so on."""
     results = tuple(
         HookResult(f"h{index}", kind, ok=ok, message="" if ok else "no")
         for index, ok in enumerate(oks)

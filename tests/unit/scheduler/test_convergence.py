@@ -4,6 +4,7 @@ Tested with random histories of two beats over the in-memory API server and Redi
 world consists of (test_index.py).
 """
 
+import itertools
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -29,6 +30,7 @@ class History:
         self.setting = Setting()
         self.beats = [Beat(self.setting, "first"), Beat(self.setting, "second")]
         self.broken = 0
+        self.numbers = itertools.count()
         put_world = self.setting.store.put_world
 
         def unreliable(*args: Any) -> frozenset[str]:
@@ -37,7 +39,7 @@ class History:
                 raise errors.Transient("Redis is away")
             return put_world(*args)
 
-        self.setting.store.put_world = unreliable  # type: ignore[method-assign]
+        self.setting.store.put_world = unreliable  # type: ignore[method-assign,assignment]
 
     def step(self) -> None:
         """A second passes."""
@@ -78,7 +80,7 @@ class History:
 
     def _restart(self, which: int) -> None:
         self.beats[which].loop.close()
-        self.beats[which] = Beat(self.setting, f"at {self.setting.clock.monotonic()}")
+        self.beats[which] = Beat(self.setting, f"number {next(self.numbers)}")
 
 
 WHAT: Final = (

@@ -140,6 +140,35 @@ def test_an_emptied_redis_is_filled_again_without_listing(setting: Setting) -> N
     assert len(beat.sides) == 1
 
 
+def test_a_redis_that_lost_only_the_epoch_is_filled_again(setting: Setting) -> None:
+    """Whatever else it lost; the lease may be younger than the loss."""
+    setting.create(worlds.a_canary())
+    beat = Beat(setting, "first")
+    beat.run(2 * SECOND)
+    term = setting.redis.get("coalmine:lease:beat")
+
+    setting.redis.delete("coalmine:epoch", "coalmine:{prod/shop}:world", "coalmine:agenda")
+    beat.run(SECOND)
+
+    assert str(setting.redis.get("coalmine:lease:beat")).split()[0] == str(term).split()[0]
+    assert "canary" in setting.world()
+    assert SHOP in setting.store.agenda()
+
+
+def test_a_leader_that_led_before_mends_what_was_stored_between(setting: Setting) -> None:
+    """Another token means that another beat may have been here."""
+    setting.create(worlds.a_canary())
+    setting.create(worlds.a_deployment())
+    beat = Beat(setting, "first")
+    beat.run(2 * SECOND)
+
+    setting.store.put_world(SHOP, {"target": None})
+    setting.redis.delete("coalmine:lease:beat")
+    beat.run(3 * SECOND)
+
+    assert "target" in setting.world()
+
+
 def test_a_beat_outlives_an_outage_of_redis(
     setting: Setting, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -17,9 +17,7 @@ from tests.unit.analysis.worlds import NOW
 WRONG = Problem("InvalidSpec", "spec.analysis.interval: Invalid value: '1 hour'", blocking=True)
 ODD = Problem("NotCarriedOut", "spec.analysis.alerts: left out", blocking=False)
 TOLD = Acceptance(accepted=False, reason=WRONG.reason, message=WRONG.message, since=NOW)
-FINE = Acceptance(
-    accepted=True, reason="Accepted", message="The manifest is accepted.", since=NOW
-)
+FINE = Acceptance(accepted=True, reason="Accepted", message="The manifest is accepted.", since=NOW)
 ROLLING = worlds.progressing(20)
 SUSPENDED = worlds.a_canary(spec={"suspend": True})
 DONE = worlds.seen(ROLLING).confirmed
@@ -63,9 +61,7 @@ TABLE: dict[str, tuple[Observation, Answer]] = {
         ),
     ),
     "a canary without any good manifest does nothing": (
-        replace(
-            worlds.seen(replace(ROLLING, acceptance=TOLD), problems=(WRONG,)), canary=None
-        ),
+        replace(worlds.seen(replace(ROLLING, acceptance=TOLD), problems=(WRONG,)), canary=None),
         Rests("refused"),
     ),
     "a canary whose target is another's does nothing": (
@@ -149,3 +145,23 @@ def test_a_good_manifest_stays_accepted_without_more_words() -> None:
     """The condition is compared by what it says, not by when."""
     seen = worlds.seen(replace(worlds.a_state(Phase.SUCCEEDED), acceptance=FINE))
     assert tables.answer(replace(seen, target=worlds.a_workload())) == Rests("at_rest")
+
+
+def test_answers_of_hooks_are_not_given_up_for_an_announcement() -> None:
+    """Answers are given once; what is only to be told can wait for the next look."""
+    hooks = [{"name": "h0", "type": "pre-rollout", "url": "http://tester.shop/"}]
+    asked = worlds.progressing(0, round=worlds.a_round("pre-rollout"))
+    seen = worlds.seen(
+        asked,
+        worlds.a_canary(webhooks=hooks),
+        problems=(ODD,),
+        confirmed=replace(DONE, trouble="forbidden"),
+    )
+    assert tables.decision(seen).rule == "acceptance"
+    assert tables.decision(seen, worlds.hooked("pre-rollout", True)).rule == "first_step"
+
+
+def test_hooks_asked_before_a_suspension_are_asked_anew_after_it() -> None:
+    """Their answers come to a canary that is not looked at; nobody is to wait for them."""
+    asked = replace(ROLLING, round=worlds.a_round("rollout"))
+    assert tables.decision(worlds.seen(asked, SUSPENDED)).state.round is None

@@ -85,9 +85,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
     "available servers are told, and the primary is exposed": (
         worlds.seen(HIDDEN),
         Findings(providers=()),
-        Decided(
-            "expose", "Initializing", "100/0", ["all the metrics providers are available!"]
-        ),
+        Decided("expose", "Initializing", "100/0", ["all the metrics providers are available!"]),
     ),
     "a server that does not answer never ends the initialization": (
         worlds.seen(HIDDEN),
@@ -114,7 +112,11 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
         None,
         Decided("park_target", "Initializing", "100/0"),
     ),
-    "the end waits for that": (worlds.seen(PARKED, confirmed=UNDONE), None, Rests("initialized", 2)),
+    "the end waits for that": (
+        worlds.seen(PARKED, confirmed=UNDONE),
+        None,
+        Rests("initialized", 2),
+    ),
     "then the canary is initialized": (
         worlds.seen(PARKED),
         None,
@@ -124,9 +126,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
 
 
 @pytest.mark.parametrize(("seen", "found", "expected"), TABLE.values(), ids=TABLE)
-def test_an_initialization(
-    seen: Observation, found: Findings | None, expected: Answer
-) -> None:
+def test_an_initialization(seen: Observation, found: Findings | None, expected: Answer) -> None:
     """Each world has one answer, given by one rule of the composed chain."""
     assert tables.answer(seen, found) == expected
 

@@ -129,9 +129,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
     ),
     "the same reason to wait is told once": (
         worlds.seen(
-            replace(
-                at_0, remark=f"canary deployment cart-app.shop not ready: {NOT_READY}"
-            ),
+            replace(at_0, remark=f"canary deployment cart-app.shop not ready: {NOT_READY}"),
             target=worlds.a_workload(NEW, readiness=worlds.unready()),
         ),
         None,
@@ -159,6 +157,32 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
         None,
         Rests("canary_unready", 2),
     ),
+    "a canary whose scaling is refused is waited for": (
+        worlds.seen(
+            replace(at_0, trouble="quota", since=NOW - timedelta(seconds=599)),
+            confirmed=Confirmed(5, NOW, 4, trouble="quota"),
+        ),
+        None,
+        Rests("canary_unready", 2),
+    ),
+    "a canary whose scaling is refused for a whole progress deadline is rolled back": (
+        worlds.seen(
+            replace(at_0, trouble="quota", since=NOW - timedelta(seconds=600)),
+            confirmed=Confirmed(5, NOW, 4, trouble="quota"),
+        ),
+        None,
+        Decided(
+            "canary_unready",
+            "Failed",
+            "100/0",
+            [
+                "canary deployment cart-app.shop not ready: quota",
+                "Rolling back cart.shop progress deadline exceeded quota",
+                FAILED,
+            ],
+            0,
+        ),
+    ),
     "a view of the canary older than our own write proves nothing": (
         worlds.seen(at_0, confirmed=Confirmed(5, NOW, 5, target_generation=2)),
         None,
@@ -167,8 +191,10 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
             "Progressing",
             "100/0",
             [
-                "canary deployment cart-app.shop not ready: waiting for rollout to finish: "
-                "observed deployment generation less than desired generation"
+                (
+                    "canary deployment cart-app.shop not ready: waiting for rollout to finish: "
+                    "observed deployment generation less than desired generation"
+                ),
             ],
         ),
     ),
@@ -185,8 +211,10 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
             "Failed",
             "100/0",
             [
-                "canary deployment cart-app.shop not ready: "
-                "waiting for rollout to finish: scaled to zero",
+                (
+                    "canary deployment cart-app.shop not ready: "
+                    "waiting for rollout to finish: scaled to zero"
+                ),
                 FAILED,
             ],
             0,
@@ -336,9 +364,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
     "a failed check halts": (
         worlds.seen(at_20),
         BAD,
-        Decided(
-            "halt_on_check", "Progressing", "80/20", ["Halt cart.shop advancement bad"], 30
-        ),
+        Decided("halt_on_check", "Progressing", "80/20", ["Halt cart.shop advancement bad"], 30),
     ),
     "all failing checks are told, not only the first (D-60)": (
         worlds.seen(at_20),
@@ -388,9 +414,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
     "a check that holds neither advances nor counts": (
         worlds.seen(replace(at_20, failed_checks=2)),
         worlds.HELD,
-        Decided(
-            "halt_on_check", "Progressing", "80/20", ["Halt advancement no values"], 30
-        ),
+        Decided("halt_on_check", "Progressing", "80/20", ["Halt advancement no values"], 30),
     ),
     "a check that goes on holding is told once": (
         worlds.seen(replace(at_20, remark="Halt advancement no values")),
@@ -403,9 +427,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
         Decided("advance", "Progressing", "60/40", ["Advance cart.shop canary weight 40"], 30),
     ),
     "a weight off the ladder goes to the next rung, not to 100 (D-19)": (
-        worlds.seen(
-            worlds.progressing(5), worlds.a_canary(stepWeights=[1, 2, 10, 80])
-        ),
+        worlds.seen(worlds.progressing(5), worlds.a_canary(stepWeights=[1, 2, 10, 80])),
         worlds.PASSED,
         Decided("advance", "Progressing", "90/10", ["Advance cart.shop canary weight 10"], 30),
     ),
@@ -422,9 +444,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
     "a failed check at the highest weight does not promote": (
         worlds.seen(at_60),
         BAD,
-        Decided(
-            "halt_on_check", "Progressing", "40/60", ["Halt cart.shop advancement bad"], 30
-        ),
+        Decided("halt_on_check", "Progressing", "40/60", ["Halt cart.shop advancement bad"], 30),
     ),
     "a maximum lowered below the weight promotes after a passed check": (
         worlds.seen(at_60, worlds.a_canary(maxWeight=20)),
@@ -522,3 +542,14 @@ def test_a_rollout_goes_on_when_its_analysis_is_edited() -> None:
     seen = worlds.seen(at_20, worlds.a_canary(stepWeights=[25, 50]))
     assert tables.decision(seen, worlds.PASSED).state.phase is Phase.PROGRESSING
     assert str(tables.decision(seen, worlds.PASSED).state.route.split) == "75/25"
+
+
+def test_hooks_that_answer_while_the_rollout_waits_are_asked_anew() -> None:
+    """Neither a verdict from before the wait, nor a wait for an answer that was given already."""
+    event = f"cart-app-primary.shop not ready: {NOT_READY}"
+    waiting = replace(at_20, round=worlds.a_round("rollout"), remark=event)
+    primary = worlds.a_workload(OLD, readiness=worlds.unready())
+    seen = worlds.seen(waiting, HOOKED, primary=primary)
+    assert tables.answer(seen) == Rests("primary_unready")
+    decision = tables.decision(seen, worlds.hooked("rollout", True))
+    assert (decision.state.round, decision.events) == (None, ())

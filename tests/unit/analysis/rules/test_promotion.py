@@ -14,7 +14,6 @@ from analysis.observation import Confirmed, Observation
 from analysis.phases import Phase
 from analysis.state import RolloutState
 from config.scaling import CanaryScale, WorkloadIntent
-from config.traffic import TrafficSplit
 from tests.unit.analysis import tables, worlds
 from tests.unit.analysis.tables import Answer, Decided, Rests
 from tests.unit.analysis.worlds import NEW, NEWER, NOW, OLD
@@ -98,8 +97,10 @@ TABLE: dict[str, tuple[Observation, Answer]] = {
             "Failed",
             "100/0",
             [
-                "Promotion of cart-app.shop failed, primary not updated: "
-                "deployments is forbidden",
+                (
+                    "Promotion of cart-app.shop failed, primary not updated: "
+                    "deployments is forbidden"
+                ),
                 FAILED,
             ],
             0,
@@ -122,8 +123,10 @@ TABLE: dict[str, tuple[Observation, Answer]] = {
             "Promoting",
             "40/60",
             [
-                "cart-app-primary.shop not ready: waiting for rollout to finish: "
-                "observed deployment generation less than desired generation"
+                (
+                    "cart-app-primary.shop not ready: waiting for rollout to finish: "
+                    "observed deployment generation less than desired generation"
+                ),
             ],
         ),
     ),
@@ -154,15 +157,11 @@ TABLE: dict[str, tuple[Observation, Answer]] = {
         Decided("shift", "Promoting", "50/50", ["Advance cart.shop primary weight 50"], 30),
     ),
     "a promotion step is given its interval": (
-        worlds.seen(
-            promoting(50, check_at=NOW + timedelta(seconds=20)), BY_50, primary=COPIED
-        ),
+        worlds.seen(promoting(50, check_at=NOW + timedelta(seconds=20)), BY_50, primary=COPIED),
         Rests("shift", 20),
     ),
     "no promotion step follows one that is not in force": (
-        worlds.seen(
-            promoting(50, check_at=NOW), BY_50, primary=COPIED, confirmed=UNROUTED
-        ),
+        worlds.seen(promoting(50, check_at=NOW), BY_50, primary=COPIED, confirmed=UNROUTED),
         Rests("shift", 2),
     ),
     "the last promotion step is capped at 100/0": (
@@ -180,6 +179,10 @@ TABLE: dict[str, tuple[Observation, Answer]] = {
     "a primary lost after the copy is made anew": (
         worlds.seen(promoting(), primary=None),
         Decided("restore_primary", "Promoting", "40/60"),
+    ),
+    "a canary scaled to zero under traffic is scaled up again": (
+        worlds.seen(promoting(), primary=COMING, target=worlds.a_workload(NEW, replicas=0)),
+        Decided("keep_canary", "Promoting", "40/60"),
     ),
     "the canary keeps its pods until its traffic is gone": (
         worlds.seen(finalising(), primary=COPIED, confirmed=UNROUTED),

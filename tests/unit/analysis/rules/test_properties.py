@@ -8,7 +8,7 @@ import copy
 from dataclasses import replace
 from datetime import timedelta
 
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from analysis import decide, hooks, steps
@@ -17,14 +17,18 @@ from analysis.decisions import AskChecks, AskProviders, Decision, Outcome, Rest
 from analysis.findings import Findings
 from analysis.observation import Observation, PastStatus
 from analysis.phases import TRANSITIONS, Phase
-from analysis.verdicts import Effect
+from analysis.state import RolloutState
 from config.hooks import WebhookType
 from config.scaling import CanaryScale
 from config.traffic import RouteStage
 from tests.unit.analysis import arbitrary, worlds
 from tests.unit.analysis.worlds import NEW, NOW, OLD
 
-many = settings(max_examples=150, deadline=None)
+many = settings(
+    max_examples=150,
+    deadline=None,  # the machine is shared
+    suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
+)
 
 
 def weight_before(seen: Observation) -> int:
@@ -77,14 +81,14 @@ def test_every_decision_can_be_stored(seen: Observation, found: Findings) -> Non
 
 
 @many
-@given(seen=arbitrary.steady() | arbitrary.accepted(Phase.PROGRESSING), found=arbitrary.findings)
+@given(
+    seen=arbitrary.steady() | arbitrary.accepted(Phase.PROGRESSING),
+    found=arbitrary.halting,
+)
 def test_the_weight_never_rises_with_a_failed_or_undecided_check(
     seen: Observation, found: Findings
 ) -> None:
     """Invariant 6: a check that counts or holds keeps the weight where it is, or lowers it."""
-    bad = found.checks and any(check.effect is not Effect.PASSES for check in found.checks)
-    assume(bad and seen.state and seen.state.phase is Phase.PROGRESSING)
-    assert seen.state
     assume(weight_before(seen) > 0)
     outcome = decide.decide(seen, found)
     if isinstance(outcome, Decision) and outcome.rule != "skip_analysis":
@@ -270,17 +274,14 @@ def test_a_rollout_that_was_being_rolled_back_is_rebuilt_as_failed(
 
 
 @many
-@given(seen=arbitrary.observations, version=st.integers(0, 20))
+@given(seen=arbitrary.observations, state=arbitrary.states(), past=arbitrary.past_statuses)
 def test_a_state_is_rebuilt_only_when_the_status_knows_more(
-    seen: Observation, version: int
+    seen: Observation, state: RolloutState, past: PastStatus
 ) -> None:
     """A state that is as new as the status is the truth (invariant 7)."""
-    assume(seen.state is not None and seen.status is not None)
-    assert seen.state
-    assume(seen.state.phase is not Phase.NEW)
-    assert seen.status
-    older = replace(seen.status, version=min(version, seen.version))
-    assert decide.plan(replace(seen, status=older)).rule != "rebuild"
+    assume(state.phase is not Phase.NEW)
+    older = replace(past, version=min(past.version, seen.version))
+    assert decide.plan(replace(seen, state=state, status=older)).rule != "rebuild"
 
 
 @many

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from analysis import state as states
 from analysis.observation import Confirmed, Observation, PastStatus
 from analysis.phases import Phase
 from config.scaling import CanaryScale
@@ -157,3 +158,11 @@ def test_revisions_of_another_controller_are_replaced_by_what_the_workloads_show
     """D-34: taking over from Flagger starts no rollout, and does not retry what failed."""
     state = tables.decision(lost(replace(status, version=0))).state
     assert (state.applied, state.promoted) == (applied, promoted)
+
+
+def test_a_state_made_without_a_manifest_gives_way_to_what_was_reported() -> None:
+    """Redis was emptied while the manifest was wrong; mended, the rollout goes on."""
+    newborn = states.unborn("u1", 3, NOW)
+    seen = worlds.seen(newborn, version=12, status=past("Progressing", 40))
+    decision = tables.decision(replace(seen, in_force=TrafficSplit.of(40)))
+    assert (decision.rule, decision.state.phase) == ("rebuild", Phase.PROGRESSING)

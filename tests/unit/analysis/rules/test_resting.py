@@ -225,9 +225,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
     "a primary that recovers with the good revision completes the promotion": (
         worlds.seen(promotion_failed(), primary=worlds.a_workload(NEW)),
         None,
-        Decided(
-            "primary_recovered", "Finalising", "100/0", ["Routing all traffic to primary"]
-        ),
+        Decided("primary_recovered", "Finalising", "100/0", ["Routing all traffic to primary"]),
     ),
     "a ready primary that still runs the old revision gets no traffic": (
         worlds.seen(promotion_failed(), primary=worlds.a_workload(OLD)),

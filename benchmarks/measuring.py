@@ -1,0 +1,183 @@
+"""One measurement: canaries are initialized, left alone, released at once, and followed."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from benchmarks import figures, fleet
+from benchmarks.figures import Check
+from benchmarks.fleet import Fleet
+from benchmarks.meters import Meters
+from benchmarks.usage import Gauge, Usage
+from clients.store import Store
+from config.refs import CanaryRef
+
+INTERVAL: Final = timedelta(seconds=fleet.INTERVAL_SECONDS)
+STEPS: Final = fleet.MAX_WEIGHT // fleet.STEP_WEIGHT
+WINDOW_SECONDS: Final = fleet.INTERVAL_SECONDS * (STEPS - 1) + fleet.INTERVAL_SECONDS / 2
+"""From the first step to between the last one and the promotion: nothing but active ticks."""
+SETTLE_SECONDS: Final = 3.0
+"""After a phase, for what was decided to be written and told."""
+_PATIENCE_SECONDS: Final = 600.0
+_TIMELINE: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollouts:
+    """Good releases of all canaries at once. Seconds; `Usage` is what was used meanwhile."""
+
+    noticed: tuple[float, ...]
+    """By canary: release until the new image is seen in its phase."""
+    active: Usage
+    """Of a window in which all canaries are analysed and none is promoted."""
+    active_ticks: int
+    """Analyses in that window."""
+    tick_late: tuple[float, ...]
+    step_late: tuple[float, ...]
+    seconds: float
+    """Release until the last canary has succeeded."""
+    whole: Usage
+    """From release to success."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """The outcome. Seconds, unless the name says otherwise."""
+
+    canaries: int
+    initialized: float
+    idle: Usage
+    rollouts: Rollouts
+    memory: Mapping[str, float]
+    """The most that each role has had, in MiB."""
+    bad: tuple[float, ...]
+    """By canary: release of a bad revision until its weight is back at 0; empty if not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a measurement is made with; `window` is told when the window begins and ends."""
+
+    fleet: Fleet
+    store: Store
+    gauge: Gauge
+    meters: Meters
+    window: Callable[[bool], None]
+
+    def measure(self, *, idle_seconds: float, bad: bool) -> Figures:
+        """All figures. Raises fleet.Overdue when the canaries do not get where they should."""
+        initialized = self._initialize()
+        idle = self._idle(idle_seconds)
+        rollouts = self._roll_out()
+        spoilt = self._spoil() if bad else ()
+        return Figures(
+            canaries=len(self.fleet.refs),
+            initialized=initialized,
+            idle=idle,
+            rollouts=rollouts,
+            memory=self.gauge.peak_memory(),
+            bad=spoilt,
+        )
+
+    def _initialize(self) -> float:
+        _say(f"making {len(self.fleet.refs)} canaries")
+        started = datetime.now(UTC)
+        self.fleet.make()
+        self._until_all("Initialized", started)
+        return (datetime.now(UTC) - started).total_seconds()
+
+    def _idle(self, seconds: float) -> Usage:
+        time.sleep(SETTLE_SECONDS)
+        _say(f"idle for {seconds:g} s")
+        before = self.gauge.read()
+        time.sleep(seconds)
+        return self.gauge.read().since(before)
+
+    def _roll_out(self) -> Rollouts:
+        before = self.gauge.read()
+        _say("releasing all")
+        released = self.fleet.release("registry.example/app:2")
+        self._until(lambda: all(self._percents(ref, released) for ref in self.fleet.refs), "step 1")
+        active, span = self._window(released)
+        self._until_all("Succeeded", released)
+        seconds = (datetime.now(UTC) - released).total_seconds()
+        time.sleep(SETTLE_SECONDS)
+        made = self._checks(released)
+        weighed = {ref: self._percents(ref, released) for ref in self.fleet.refs}
+        return Rollouts(
+            noticed=self._delays("Progressing", released),
+            active=active,
+            active_ticks=sum(span[0] <= check.at < span[1] for check in made),
+            tick_late=tuple(figures.lateness(made)),
+            step_late=tuple(figures.step_lateness(made, weighed)),
+            seconds=seconds,
+            whole=self.gauge.read().since(before),
+        )
+
+    def _window(self, released: datetime) -> tuple[Usage, tuple[datetime, datetime]]:
+        """What analysis alone uses, and from when to when."""
+        firsts = [min(self._percents(ref, released).values()) for ref in self.fleet.refs]
+        ends = min(firsts) + timedelta(seconds=WINDOW_SECONDS)
+        _say(f"analysis, for {WINDOW_SECONDS:g} s")
+        self.window(True)  # noqa: FBT003 - begins
+        before, begins = self.gauge.read(), datetime.now(UTC)
+        time.sleep(max(0.0, (ends - begins).total_seconds()))
+        used, ended = self.gauge.read().since(before), datetime.now(UTC)
+        self.window(False)  # noqa: FBT003 - ends
+        return used, (begins, ended)
+
+    def _spoil(self) -> tuple[float, ...]:
+        """Seconds from the release of a bad revision until its weight is back at 0."""
+        self.meters.is_bad = True
+        _say("releasing a bad revision to all")
+        released = self.fleet.release("registry.example/app:3")
+        self._until_all("Failed", released)
+        time.sleep(SETTLE_SECONDS)
+        self.meters.is_bad = False
+        return tuple(
+            (seen[-1].at - released).total_seconds()
+            for ref in self.fleet.refs
+            if (seen := self.fleet.seen.weights(ref, released)) and seen[-1].percent == 0
+        )
+
+    def _checks(self, since: datetime) -> list[Check]:
+        found: list[Check] = []
+        for ref in self.fleet.refs:
+            entries = [
+                entry
+                for entry in self.store.timeline(ref, _TIMELINE)
+                if datetime.fromisoformat(entry["at"]) >= since
+            ]
+            found += figures.checks(ref, entries, INTERVAL)
+        return found
+
+    def _percents(self, ref: CanaryRef, since: datetime) -> dict[int, datetime]:
+        """When `ref` first had each weight above 0."""
+        seen = self.fleet.seen.weights(ref, since)
+        return {weight.percent: weight.at for weight in reversed(seen) if weight.percent}
+
+    def _delays(self, phase: str, since: datetime) -> tuple[float, ...]:
+        entered = (self.fleet.seen.entered(ref, phase, since) for ref in self.fleet.refs)
+        return tuple((at - since).total_seconds() for at in entered if at)
+
+    def _until_all(self, phase: str, since: datetime) -> None:
+        self._until(self.fleet.all_in(phase, since), f"all {phase}")
+
+    def _until(self, done: Callable[[], bool], what: str) -> None:
+        self.fleet.seen.wait(done, _PATIENCE_SECONDS, what)
+
+
+def p(values: tuple[float, ...], percent: float) -> float:
+    """The percentile; NaN of no values."""
+    found = figures.percentile(values, percent)
+    return math.nan if found is None else found
+
+
+def _say(text: str) -> None:
+    print(f"bench: {text}", file=sys.stderr, flush=True)

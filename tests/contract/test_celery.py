@@ -1,0 +1,257 @@
+"""Messages through a real queue: workers on threads, a real Valkey, services that note their calls.
+
+What unit tests cannot show: that every message finds its task, that hooks are joined in order, that
+an odd message does no harm, and what a publisher gets when the broker is away.
+"""
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from celery import Celery
+from celery.contrib.testing.worker import start_worker
+from pydantic import SecretStr
+
+from analysis.effects import Effect
+from analysis.findings import HookResult
+from clients import errors
+from config.refs import CanaryRef
+from config.setting_groups import RedisSettings
+from config.settings import Settings
+from tasks import app as apps
+from tasks import publishing, queues, wiring
+from tests.services import valkey as valkeys
+from tests.services.valkey import Valkey
+
+REF: Final = CanaryRef("shop", "cart")
+PATIENCE_SECONDS: Final = 15.0
+
+
+@dataclass
+class Noted:
+    """Services that only note who was called with what."""
+
+    calls: list[tuple[Any, ...]] = field(default_factory=list)
+    came: threading.Condition = field(default_factory=threading.Condition)
+    hook: Callable[[int], dict[str, Any]] = lambda index: an_answer(index)
+    failure: Exception | None = None
+
+    def _note(self, *call: Any) -> None:
+        with self.came:
+            self.calls.append(call)
+            self.came.notify_all()
+
+    def wait(self, count: int) -> list[tuple[Any, ...]]:
+        """The first `count` calls."""
+        with self.came:
+            assert self.came.wait_for(lambda: len(self.calls) >= count, PATIENCE_SECONDS), self.calls
+            return list(self.calls)
+
+    # One object for all services: their methods differ.
+
+    @property
+    def analyst(self) -> "Noted":
+        return self
+
+    caller = reporter = traffic = workforce = analyst
+
+    def tick(self, ref: CanaryRef) -> None:
+        self._note("tick", ref)
+        if self.failure:
+            raise self.failure
+
+    def conclude(
+        self, ref: CanaryRef, round_id: int, answers: Sequence[Mapping[str, Any] | None]
+    ) -> None:
+        self._note("conclude", ref, round_id, list(answers))
+
+    def call(self, ref: CanaryRef, round_id: int, index: int) -> dict[str, Any]:
+        assert (ref, round_id) == (REF, 7)
+        return self.hook(index)
+
+    def project(self, ref: CanaryRef) -> None:
+        self._note("project", ref)
+
+    def apply(self, ref: CanaryRef) -> None:
+        self._note("apply", ref)
+
+    def converge(self, ref: CanaryRef) -> None:
+        self._note("converge", ref)
+
+
+def an_answer(index: int) -> dict[str, Any]:
+    """The answer of hook `index`."""
+    return HookResult(f"hook-{index}", "rollout", ok=True).to_dict()
+
+
+def connected(url: str) -> Celery:
+    """The application over the server at `url`."""
+    return apps.make_app(replace(Settings(), redis=RedisSettings(url=SecretStr(url))))
+
+
+@contextlib.contextmanager
+def working(app: Celery, served: str = ",".join(queues.Queue)) -> Iterator[Noted]:
+    """A worker of the `served` queues, and what it was asked to do."""
+    noted = Noted()
+    wiring.install(noted)  # type: ignore[arg-type]  # has the methods, is none of the classes
+    options: dict[str, Any] = {
+        "pool": "threads",
+        "concurrency": 4,
+        "queues": served,
+        "perform_ping_check": False,
+        "loglevel": "warning",
+        "shutdown_timeout": 10.0,
+    }
+    with start_worker(app, **options):
+        yield noted
+
+
+@pytest.fixture
+def app(valkey: Valkey) -> Iterator[Celery]:
+    """The application over an empty server."""
+    app = connected(valkey.url)
+    yield app
+    app.close()
+
+
+def test_every_message_finds_its_task(app: Celery) -> None:
+    """Ticks and each kind of effect."""
+    publisher = publishing.CeleryDispatcher(app)
+    with working(app) as noted:
+        publisher.tick(REF)
+        for effect in Effect:
+            publisher.effect(REF, effect)
+        calls = noted.wait(4)
+    expected = {(name, REF) for name in ("tick", "apply", "converge", "project")}
+    assert set(calls) == expected
+
+
+def test_messages_wait_in_the_queue_of_their_worker(app: Celery, valkey: Valkey) -> None:
+    """Routing workers alone get traffic: nobody else has the rights to write it."""
+    publisher = publishing.CeleryDispatcher(app)
+    publisher.tick(REF)
+    publisher.hooks(REF, 7, 2)
+    for effect in Effect:
+        publisher.effect(REF, effect)
+    with contextlib.closing(valkey.client()) as client:
+        waiting = {queue: client.llen(f"cq:{queue}") for queue in queues.Queue}
+    assert waiting == {"analysis": 2, "hooks": 2, "routing": 1, "report": 1}
+
+
+def test_hooks_are_concluded_from_in_their_order_once(app: Celery) -> None:
+    """The first is the slowest; all run at once."""
+    started = threading.Barrier(3)
+
+    def slowest_first(index: int) -> dict[str, Any]:
+        started.wait(PATIENCE_SECONDS)
+        time.sleep(0.2 * (2 - index))
+        return an_answer(index)
+
+    with working(app) as noted:
+        noted.hook = slowest_first
+        publishing.CeleryDispatcher(app).hooks(REF, 7, 3)
+        noted.wait(1)
+        time.sleep(0.3)
+        calls = list(noted.calls)
+    assert calls == [("conclude", REF, 7, [an_answer(0), an_answer(1), an_answer(2)])]
+
+
+def test_a_single_hook_is_concluded_from_too(app: Celery) -> None:
+    """The usual number."""
+    with working(app) as noted:
+        publishing.CeleryDispatcher(app).hooks(REF, 7, 1)
+        assert noted.wait(1) == [("conclude", REF, 7, [an_answer(0)])]
+
+
+def test_a_hook_that_could_not_be_looked_up_has_no_answer(app: Celery) -> None:
+    """Redis away for a moment: the others' answers are not lost with it."""
+
+    def sometimes(index: int) -> dict[str, Any]:
+        if index == 0:
+            raise errors.Transient("Redis is away")
+        return an_answer(index)
+
+    with working(app) as noted:
+        noted.hook = sometimes
+        publishing.CeleryDispatcher(app).hooks(REF, 7, 2)
+        assert noted.wait(1) == [("conclude", REF, 7, [None, an_answer(1)])]
+
+
+def test_a_message_of_another_release_is_dropped_with_a_line(
+    app: Celery, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And the worker goes on."""
+    with working(app) as noted, caplog.at_level(logging.WARNING):
+        app.send_task(queues.TICK, args=({"v": 2, "canary": "shop/cart"},))
+        app.send_task(queues.TICK, args=(["shop/cart"],))
+        publishing.CeleryDispatcher(app).tick(REF)
+        assert noted.wait(1) == [("tick", REF)]
+        _until(lambda: len(_dropped(caplog)) == 2)
+    assert sorted(_dropped(caplog)) == [
+        "message ['shop/cart']; allowed: a JSON object",
+        "message version 2; allowed: 1",
+    ]
+
+
+def test_a_task_that_fails_is_not_tried_again(app: Celery) -> None:
+    """The agenda asks again; the queue must not."""
+    with working(app) as noted:
+        noted.failure = errors.Transient("away")
+        publishing.CeleryDispatcher(app).tick(REF)
+        noted.wait(1)
+        time.sleep(0.3)
+        assert noted.calls == [("tick", REF)]
+
+
+def test_nudges_leave_nothing_behind(app: Celery, valkey: Valkey) -> None:
+    """No result, no waiting message; hooks leave results that expire."""
+    with working(app) as noted:
+        publishing.CeleryDispatcher(app).tick(REF)
+        publishing.CeleryDispatcher(app).hooks(REF, 7, 2)
+        noted.wait(2)
+    with contextlib.closing(valkey.client()) as client:
+        left = [key.decode() for key in client.scan_iter("*")]
+        immortal = [key for key in left if client.ttl(key) == -1]
+    results = [key for key in left if "task-meta" in key]
+    assert len(results) <= 2
+    assert not [key for key in immortal if not key.startswith("cq:_kombu.")]
+
+
+def test_a_broker_that_is_away_is_transient(tmp_path: Path) -> None:
+    """For nudges and for hooks, and in seconds."""
+    with valkeys.running(tmp_path) as server:
+        app = connected(server.url)
+        publishing.CeleryDispatcher(app).tick(REF)
+    try:
+        started = time.monotonic()
+        for send in (
+            lambda: publishing.CeleryDispatcher(app).tick(REF),
+            lambda: publishing.CeleryDispatcher(app).effect(REF, Effect.ROUTE),
+            lambda: publishing.CeleryDispatcher(app).hooks(REF, 7, 2),
+        ):
+            with pytest.raises(errors.Transient):
+                send()
+        assert time.monotonic() - started < 10
+    finally:
+        app.close()
+
+
+def _dropped(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [
+        str(vars(record)["error"])
+        for record in caplog.records
+        if record.getMessage() == "message dropped"
+    ]
+
+
+def _until(reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

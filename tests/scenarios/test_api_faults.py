@@ -1,0 +1,199 @@
+"""An API server that refuses, forgets to answer, or is away: same end, no doubled write."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+
+from clients import resources
+from clients.errors import ClientError, Conflict, Permanent, Transient
+from clients.kube_faults import Call, Fault
+from config.traffic import TrafficSplit
+from tests.stage import measuring, rollouts
+from tests.stage.door import READS
+from tests.stage.rollouts import BEGINNING, ENDING, FAILED, LONG
+from tests.stage.stage import Stage, initialized
+from tests.unit.analysis.worlds import a_manifest
+
+PLAN: Final = [0, 20, 40, 60, 0]
+ROUTE: Final = resources.VIRTUAL_SERVICES
+DENIED: Final = Permanent('virtualservices "cart-app" is forbidden', status=403)
+
+ERRORS: Final[dict[str, ClientError]] = {
+    "409": Conflict("the object has been modified", status=409),
+    "429": Transient("too many requests", status=429, retry_after=timedelta(seconds=1)),
+    "500": Transient("etcdserver: request timed out", status=500),
+    "timeout": Transient("no answer within 10 s"),
+}
+TROUBLE: Final = ("the object has been modified", "too many", "etcdserver", "no answer within")
+
+
+def calls_of_a_rollout() -> Iterator[Call]:
+    """Each request that a rollout makes, initialization included, once; events as one."""
+    stage = rollouts.finish(rollouts.released(a_manifest()))
+    known: set[Call] = set()
+    for call in stage.door.calls:
+        plain = call._replace(name=None) if call.resource == "events" else call
+        if plain not in known:
+            known.add(plain)
+            yield plain
+
+
+CALLS: Final = tuple(calls_of_a_rollout())
+
+
+def named(call: Call) -> str:
+    """A name for a test case."""
+    return "-".join(part for part in call if part)
+
+
+def faulty(call: Call, error: ClientError, *, times: int = 2, after: bool = False) -> Fault:
+    """`error` for the next `times` calls like `call`."""
+    return Fault(error, *call, times=times, after=after)
+
+
+def played(fault: Fault) -> Stage:
+    """A whole life, from nothing to a finished rollout, with `fault` on the way."""
+    stage = Stage()
+    stage.door.faults.add(fault)
+    initialized(a_manifest(), stage)
+    stage.release("cart:2")
+    return rollouts.finish(stage)
+
+
+def untroubled(stage: Stage) -> list[str]:
+    """What was told since the initialization, without the words about failed writes."""
+    return [text for text in rollouts.told(stage) if not any(word in text for word in TROUBLE)]
+
+
+def check_end(stage: Stage) -> None:
+    """Asserts the end of an undisturbed rollout, and each spec written as often as there."""
+    rollouts.succeeded(stage)
+    assert stage.weights == PLAN
+    assert untroubled(stage) == [*BEGINNING, *rollouts.advance(20, 40, 60), *ENDING]
+    assert stage.generation(ROUTE, "cart-app") == len(PLAN)
+    assert stage.generation(resources.DEPLOYMENTS, "cart-app-primary") == 2
+    assert stage.generation(resources.DEPLOYMENTS, "cart-app") == 5
+    assert stage.condition("Promoted")["status"] == "True"
+
+
+@pytest.mark.parametrize("call", CALLS, ids=named)
+@pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS.keys())
+def test_a_request_that_fails_twice_changes_nothing_in_the_end(
+    call: Call, error: ClientError
+) -> None:
+    """Every request of a rollout, refused in each way: same end, no write lost or doubled."""
+    check_end(played(faulty(call, error)))
+
+
+@pytest.mark.parametrize("call", [call for call in CALLS if call.verb not in READS], ids=named)
+def test_a_write_whose_answer_is_lost_is_not_made_twice(call: Call) -> None:
+    """Carried out, and answered by nothing: every write of a rollout (D-39, D-40)."""
+    check_end(played(faulty(call, ERRORS["timeout"], after=True)))
+
+
+@pytest.mark.parametrize("seconds", [20, 300])
+@pytest.mark.parametrize("weight", [0, 20, 60])
+def test_a_server_that_is_away_for_a_while_delays_a_rollout(weight: int, seconds: int) -> None:
+    """No stuck rollout and no weight outside the plan; what was missed is caught up with."""
+    stage = rollouts.at_weight(rollouts.released(a_manifest()), weight)
+    stage.door.faults.add(Fault(Transient("connection refused"), times=10**6))
+    stage.wait(timedelta(seconds=seconds))
+    stage.door.faults.clear()
+    rollouts.finish(stage)
+
+    rollouts.succeeded(stage)
+    assert stage.weights == PLAN
+
+
+def test_no_weight_is_judged_that_is_not_in_force() -> None:
+    """A step that cannot be written is not measured, and none follows it (invariant 4)."""
+    stage = rollouts.at_weight(rollouts.released(a_manifest()), 20)
+    stage.door.faults.add(Fault(Transient("away", status=503), resource=ROUTE.plural, times=10**6))
+    stage.wait(timedelta(minutes=3))
+    assert (stage.weights, len(stage.meters.asked)) == ([0, 20], 1)
+
+    stage.door.faults.clear()
+    rollouts.succeeded(rollouts.finish(stage))
+    assert stage.weights == PLAN
+
+
+def refused_rollback() -> Stage:
+    """A bad release at 40 %, whose route nobody may write any more."""
+    manifest = a_manifest(spec={"progressDeadlineSeconds": 60}, threshold=1)
+    stage = rollouts.at_weight(rollouts.released(manifest), 40)
+    stage.meters.source = measuring.failing
+    stage.door.faults.add(Fault(DENIED, "patch", ROUTE.plural, times=10**6))
+    stage.run(lambda on: on.phase() == "Failed", within=LONG)
+    return stage
+
+
+def test_a_route_that_cannot_be_written_keeps_no_rollout_from_failing() -> None:
+    """Failed is shown at once, the trouble is told once, the canary keeps its pods (D-17, D-66)."""
+    stage = refused_rollback()
+    stage.wait(timedelta(seconds=30))
+
+    assert rollouts.replicas(stage) == 2
+    assert stage.split == TrafficSplit(60, 40)
+    assert len([text for text in rollouts.told(stage) if "is forbidden" in text]) == 1
+    assert rollouts.told(stage).count(FAILED) == 1
+
+
+def test_a_route_that_is_never_written_does_not_keep_a_bad_canary_alive() -> None:
+    """After its progress deadline it is scaled down all the same, and that is told (D-17)."""
+    stage = refused_rollback()
+    stage.wait(timedelta(seconds=90))
+
+    assert rollouts.replicas(stage) == 0
+    known = "Scaling down cart-app.shop although its route could not be changed"
+    assert rollouts.told(stage).count(known) == 1
+
+
+@pytest.mark.parametrize("seconds", [30, 600])
+def test_a_route_that_can_be_written_again_is(seconds: int) -> None:
+    """Whenever the permission is back, traffic returns to the primary (D-17)."""
+    stage = refused_rollback()
+    stage.wait(timedelta(seconds=seconds))
+    stage.door.faults.clear()
+    stage.wait(timedelta(seconds=10))
+
+    rollouts.rolled_back(stage)
+
+
+def test_a_copy_that_is_refused_for_ever_gives_everything_back_to_the_old_primary() -> None:
+    """The primary still has its old revision: an ordinary rollback, told with the cause (D-10)."""
+    stage = rollouts.released(a_manifest(spec={"progressDeadlineSeconds": 60}))
+    denied = Permanent("admission webhook denied the request", status=403)
+    stage.door.faults.add(Fault(denied, "replace", "deployments", times=10**6))
+    rollouts.finish(stage)
+
+    assert any("admission webhook denied" in text for text in rollouts.told(stage))
+    rollouts.rolled_back(stage)
+
+
+@pytest.mark.parametrize(
+    "conflicting",
+    [
+        (ROUTE, "cart-app", {"metadata": {"annotations": {"edited": "1"}}}),
+        (resources.DEPLOYMENTS, "cart-app-primary", {"metadata": {"labels": {"edited": "1"}}}),
+    ],
+    ids=["route", "primary"],
+)
+def test_a_real_conflict_at_the_moment_of_writing_is_resolved_in_the_same_tick(
+    conflicting: Any,
+) -> None:
+    """Somebody edits the object between our read and our write: no interval is lost (D-40)."""
+    stage = initialized(a_manifest())
+    resource, name, patch = conflicting
+    edit: Callable[[], None] = lambda: stage.edit(resource, name, patch)  # noqa: E731
+    verb = "patch" if resource is ROUTE else "replace"
+    stage.door.faults.add(Fault(edit, verb, resource.plural, name=name))
+    began = stage.clock.now()
+    stage.release("cart:2")
+    stage.run(rollouts.ended, within=LONG)
+    took = stage.clock.now() - began
+
+    rollouts.succeeded(rollouts.finish(stage))
+    assert stage.weights == PLAN
+    assert took <= 1.05 * 3 * rollouts.INTERVAL + 2 * rollouts.READINESS

@@ -1,0 +1,234 @@
+"""What others do to the objects of a canary: edits, deletions, claims."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from clients import resources
+from clients.clock import ManualClock
+from clients.resources import Resource
+from config.refs import CanaryRef
+from config.traffic import TrafficSplit
+from tests.stage import rollouts
+from tests.stage.stage import REF, Stage, initialized
+from tests.unit.analysis.worlds import a_manifest
+
+PLAN = [0, 20, 40, 60, 0]
+ROUTE = resources.VIRTUAL_SERVICES
+
+
+def set_weights(stage: Stage, *weights: int) -> None:
+    """Somebody moves the traffic by hand."""
+    rule = stage.kube.get(ROUTE, "shop", "cart-app")["spec"]["http"][0]
+    legs = [{**leg, "weight": each} for leg, each in zip(rule["route"], weights, strict=True)]
+    stage.edit(ROUTE, "cart-app", {"spec": {"http": [{**rule, "route": legs}]}})
+
+
+def spec(stage: Stage, resource: Resource, name: str) -> Mapping[str, Any]:
+    """The spec of a live object."""
+    found: Mapping[str, Any] = stage.kube.get(resource, "shop", name)["spec"]
+    return found
+
+
+# --- the route
+
+
+def test_weights_edited_at_rest_are_set_back_with_one_write() -> None:
+    """Users are not sent to a canary without pods; no tick and no event is needed (D-43)."""
+    stage = initialized(a_manifest())
+    stage.wait(timedelta(minutes=1))
+    calls, version = len(stage.door.calls), stage.status["stateVersion"]
+    set_weights(stage, 50, 50)
+    stage.settle()
+
+    assert stage.split == TrafficSplit(100, 0)
+    assert [call[:2] for call in stage.door.calls[calls:]] == [("patch", ROUTE.plural)]
+    assert stage.status["stateVersion"] == version
+
+
+@pytest.mark.parametrize("weights", [(100, 0), (0, 100), (50, 50)])
+def test_weights_edited_in_mid_rollout_are_set_to_what_the_rollout_wants(
+    weights: tuple[int, int],
+) -> None:
+    """Neither is the analysis restarted, nor the edit taken for a step (D-8, D-43)."""
+    stage = rollouts.at_weight(rollouts.released(a_manifest()), 40)
+    set_weights(stage, *weights)
+    stage.settle()
+    assert stage.split == TrafficSplit(60, 40)
+
+    rollouts.succeeded(rollouts.finish(stage))
+    assert stage.weights == [0, 20, 40, weights[1], 40, 60, 0]
+
+
+def test_a_label_of_another_tool_does_not_touch_the_weights() -> None:
+    """It goes, as in Flagger; the weights of the rollout are no part of that (D-8)."""
+    stage = rollouts.at_weight(rollouts.released(a_manifest()), 40)
+    stage.edit(ROUTE, "cart-app", {"metadata": {"annotations": {"team": "checkout"}}})
+    stage.settle()
+    assert stage.split == TrafficSplit(60, 40)
+
+    rollouts.finish(stage)
+    assert stage.weights == PLAN
+    assert "team" not in stage.kube.get(ROUTE, "shop", "cart-app")["metadata"]["annotations"]
+
+
+def test_unknown_fields_of_the_route_survive_a_rollout() -> None:
+    """What newer Istio versions know and we do not is not lost by a step (D-53)."""
+    stage = initialized(a_manifest())
+    stage.edit(ROUTE, "cart-app", {"spec": {"exportTo": ["."], "novelty": {"deep": [1, 2.5]}}})
+    stage.release("cart:2")
+    rollouts.finish(stage)
+
+    assert stage.weights == PLAN
+    assert spec(stage, ROUTE, "cart-app")["novelty"] == {"deep": [1, 2.5]}
+
+
+@pytest.mark.parametrize("weight", [0, 40])
+def test_a_deleted_route_is_made_anew_with_the_weights_of_the_moment(weight: int) -> None:
+    """At rest with everything on the primary, in mid-rollout with the step reached."""
+    stage = initialized(a_manifest())
+    if weight:
+        stage.release("cart:2")
+        rollouts.at_weight(stage, weight)
+    stage.kube.delete(ROUTE, "shop", "cart-app")
+    stage.settle()
+    assert stage.split == TrafficSplit.of(weight)
+
+    stage.release("cart:2")
+    rollouts.succeeded(rollouts.finish(stage))
+    assert stage.weights == PLAN
+
+
+# --- Services and rules
+
+
+@pytest.mark.parametrize("name", ["cart-app", "cart-app-primary", "cart-app-canary"])
+def test_an_edited_service_is_mended_without_a_tick(name: str) -> None:
+    """A selector changed by hand would send requests elsewhere."""
+    stage = initialized(a_manifest())
+    stage.wait(timedelta(minutes=1))
+    before = spec(stage, resources.SERVICES, name)["selector"]
+    version = stage.status["stateVersion"]
+    stage.edit(resources.SERVICES, name, {"spec": {"selector": {"app": "nobody"}}})
+    stage.settle()
+
+    assert spec(stage, resources.SERVICES, name)["selector"] == before
+    assert stage.status["stateVersion"] == version
+
+
+@pytest.mark.parametrize(
+    ("resource", "name"),
+    [
+        (resources.SERVICES, "cart-app"),
+        (resources.SERVICES, "cart-app-primary"),
+        (resources.SERVICES, "cart-app-canary"),
+        (resources.DESTINATION_RULES, "cart-app-primary"),
+        (resources.DESTINATION_RULES, "cart-app-canary"),
+    ],
+)
+def test_a_deleted_object_is_made_anew_at_once(resource: Resource, name: str) -> None:
+    """In mid-rollout as at rest, with the weights untouched."""
+    stage = rollouts.at_weight(rollouts.released(a_manifest()), 40)
+    before = spec(stage, resource, name)
+    stage.kube.delete(resource, "shop", name)
+    stage.settle()
+
+    assert spec(stage, resource, name) == before
+    rollouts.succeeded(rollouts.finish(stage))
+    assert stage.weights == PLAN
+
+
+# --- the canary itself
+
+
+def second(stage: Stage, name: str = "cart-two") -> CanaryRef:
+    """Another, younger canary on the same target."""
+    assert isinstance(stage.clock, ManualClock)
+    stage.wait(timedelta(seconds=5))
+    metadata = {"name": name, "namespace": REF.namespace}
+    stage.create(resources.CANARIES, {**a_manifest(), "metadata": metadata})
+    stage.settle()
+    return CanaryRef(REF.namespace, name)
+
+
+def test_a_second_canary_of_a_target_is_refused_with_the_name_of_the_first() -> None:
+    """A condition and a Warning on the second, nothing done for it; the first goes on (D-91)."""
+    stage = initialized(a_manifest())
+    other = second(stage)
+    refused = stage.kube.get(resources.CANARIES, other.namespace, other.name)["status"]
+    (condition,) = [each for each in refused["conditions"] if each["type"] == "Accepted"]
+    assert condition["status"] == "False"
+    assert "cart" in condition["message"]
+    assert "spec.targetRef" in condition["message"]
+    assert len([text for text in rollouts.told(stage) if "spec.targetRef" in text]) == 1
+
+    stage.release("cart:2")
+    rollouts.finish(stage)
+    assert stage.weights == PLAN
+    rollouts.succeeded(stage)
+    assert stage.store.read(other).state["phase"] == ""  # type: ignore[index]
+
+
+def test_a_second_canary_takes_over_when_the_first_is_deleted() -> None:
+    """The target is free again: its next canary is initialized (D-91)."""
+    stage = initialized(a_manifest())
+    other = second(stage)
+    stage.kube.delete(resources.CANARIES, "shop", "cart")
+    stage.wait(timedelta(minutes=2))
+
+    status = stage.kube.get(resources.CANARIES, other.namespace, other.name)["status"]
+    assert status["phase"] == "Initialized"
+    assert stage.image("cart-app-primary") == "cart:1"
+
+
+@pytest.mark.parametrize("weight", [0, 40])
+def test_a_canary_that_is_being_deleted_is_left_alone(weight: int) -> None:
+    """While a finalizer of others works, nothing is written, routed or started (D-3)."""
+    stage = initialized(a_manifest())
+    stage.edit(resources.CANARIES, "cart", {"metadata": {"finalizers": ["other.example/wait"]}})
+    if weight:
+        stage.release("cart:2")
+        rollouts.at_weight(stage, weight)
+    stage.settle()
+    stage.kube.delete(resources.CANARIES, "shop", "cart")
+    stage.settle()
+    before = len(stage.door.writes)
+
+    stage.release("cart:3")
+    set_weights(stage, 30, 70)
+    stage.kube.delete(resources.SERVICES, "shop", "cart-app-canary")
+    stage.wait(timedelta(minutes=30))
+
+    assert stage.door.writes[before:] == []
+    assert stage.split == TrafficSplit(30, 70)
+
+
+def test_a_canary_deleted_and_made_anew_starts_afresh() -> None:
+    """Nothing of the first object is believed of the second, not even its numbers (D-27)."""
+    stage = rollouts.at_weight(rollouts.released(a_manifest()), 40)
+    stage.kube.delete(resources.CANARIES, "shop", "cart")
+    stage.wait(timedelta(seconds=10))
+    assert stage.store.agenda() == {}
+    assert stage.store.read(REF).state is None
+
+    metadata = {"name": REF.name, "namespace": REF.namespace}
+    stage.create(resources.CANARIES, {**a_manifest(), "metadata": metadata})
+    stage.run(lambda on: on.phase() == "Initialized", within=rollouts.LONG)
+    assert stage.image("cart-app-primary") == "cart:2"
+
+    stage.release("cart:3")
+    rollouts.succeeded(rollouts.finish(stage), "cart:3")
+
+
+def test_a_canary_replaced_between_two_looks_starts_afresh() -> None:
+    """Deleted and made anew before anybody noticed: another object, another rollout (D-27)."""
+    stage = rollouts.at_weight(rollouts.released(a_manifest()), 40)
+    stage.kube.delete(resources.CANARIES, "shop", "cart")
+    metadata = {"name": REF.name, "namespace": REF.namespace}
+    stage.create(resources.CANARIES, {**a_manifest(), "metadata": metadata})
+    stage.run(lambda on: on.phase() == "Initialized", within=rollouts.LONG)
+
+    assert stage.state.uid == stage.kube.get(resources.CANARIES, "shop", "cart")["metadata"]["uid"]
+    assert stage.split == TrafficSplit(100, 0)

@@ -1,0 +1,71 @@
+"""What a failing task leaves behind: one log line of what went wrong, and no retry."""
+
+import logging
+from typing import Any
+
+import pytest
+from celery import Celery
+
+from clients import errors
+from tasks.base import NudgeTask
+from tasks.messages import Nudge, UnreadableMessage
+
+MESSAGE = {"v": 1, "canary": "shop/cart"}
+
+
+def run(error: Exception | None) -> Any:
+    """What a task gives back that fails with `error`, as a worker calls it."""
+    app = Celery("test", broker="memory://", set_as_current=False)
+
+    def body(message: dict[str, Any]) -> str:
+        if error:
+            raise error
+        return str(Nudge.parse(message).ref)
+
+    task = app.task(body, name="test.nudge", base=NudgeTask)
+    try:
+        return task(MESSAGE)
+    finally:
+        app.close()
+
+
+def test_a_task_that_succeeds_gives_its_result(caplog: pytest.LogCaptureFixture) -> None:
+    """And says nothing."""
+    assert run(None) == "shop/cart"
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.Transient("away"),
+        errors.Conflict("changed"),
+        errors.NotFound("gone"),
+        errors.Permanent("refused"),
+    ],
+)
+def test_what_the_next_nudge_will_mend_is_a_warning(
+    caplog: pytest.LogCaptureFixture, error: errors.ClientError
+) -> None:
+    """One line with the task, the kind of failure and its words; no traceback."""
+    assert run(error) is None
+    (record,) = caplog.records
+    assert (record.levelno, record.getMessage()) == (logging.WARNING, "nudge came to nothing")
+    told = vars(record)
+    assert (told["task"], told["kind"]) == ("test.nudge", type(error).__name__)
+    assert told["error"] == error.message
+    assert record.exc_info is None
+
+
+def test_a_message_nobody_can_read_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    """It is dropped: no worker of this release will ever read it."""
+    assert run(UnreadableMessage("message version 2; allowed: 1")) is None
+    (record,) = caplog.records
+    assert (record.levelno, record.getMessage()) == (logging.ERROR, "message dropped")
+    assert vars(record)["error"] == "message version 2; allowed: 1"
+
+
+def test_a_defect_is_not_swallowed() -> None:
+    """Celery logs it with its traceback and counts the task as failed."""
+    with pytest.raises(ZeroDivisionError):
+        run(ZeroDivisionError("a defect"))

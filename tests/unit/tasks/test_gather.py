@@ -1,0 +1,234 @@
+"""An observation says what is stored, and nothing about another object of the same name."""
+
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+
+from analysis import state as states
+from analysis.observation import Confirmed, Observation, PastStatus
+from analysis.phases import Phase
+from clients.records import Snapshot
+from config.traffic import TrafficSplit
+from tasks import gather
+from tasks.gather import Defaults
+from tests.unit.analysis import worlds
+from tests.unit.tasks.worlds import ADMISSION, NOW, REF
+
+KEYS: Final = ("app", "name")
+DEFAULTS: Final = Defaults("istio", "http://prometheus:9090", timedelta(seconds=10), KEYS)
+
+
+def a_view(name: str = "cart-app", **changes: Any) -> dict[str, Any]:
+    """The view of a ready Deployment with two pods."""
+    suffix = "-primary" if name.endswith("-primary") else ""
+    counts = {"replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}
+    return {
+        "name": name,
+        "namespace": "shop",
+        "uid": f"uid-of-{name}",
+        "generation": 3,
+        "controller": "u1" if suffix else "",
+        "replicas": 2,
+        "revision": "r1",
+        "selectorLabel": ["app", f"cart{suffix}"],
+        "ports": [],
+        "status": {"observedGeneration": 3, **counts, "conditions": []},
+        **changes,
+    }
+
+
+WORLD: Final = {
+    "canary": worlds.a_manifest(),
+    "admission": ADMISSION,
+    "target": a_view(),
+    "primary": a_view("cart-app-primary"),
+}
+
+
+def observed(
+    confirmed: dict[str, str] | None = None, state: Any = None, version: int = 0, **world: Any
+) -> Observation:
+    """What is observed of `WORLD` with changes; None takes a role away."""
+    merged = {role: value for role, value in {**WORLD, **world}.items() if value is not None}
+    snapshot = Snapshot(NOW, version, state, confirmed or {}, merged)
+    seen = gather.observe(REF, snapshot, DEFAULTS)
+    assert seen is not None
+    return seen
+
+
+def reasons(seen: Observation) -> dict[str, bool]:
+    """The problems found: reason to whether they block."""
+    return {problem.reason: problem.blocking for problem in seen.problems}
+
+
+def test_there_is_nothing_to_observe_of_a_canary_that_is_gone() -> None:
+    """No admission, no Canary object."""
+    assert gather.observe(REF, Snapshot(NOW, 3, {}, {}, {}), DEFAULTS) is None
+
+
+def test_a_healthy_canary_is_observed_whole() -> None:
+    """Times are the store's, interval and threshold those in force."""
+    state = worlds.progressing(20)
+    seen = observed({"uid": "u1", "route_seq": "5"}, states.to_json(state), 9)
+    assert (seen.now, seen.ref, seen.uid, seen.generation) == (NOW, REF, "u1", 1)
+    assert (seen.interval, seen.threshold) == (timedelta(seconds=30), 3)
+    assert (seen.version, seen.state) == (9, state)
+    assert seen.confirmed == Confirmed(route_seq=5)
+    assert seen.target is not None
+    assert seen.primary is not None
+    assert seen.target.readiness.ready
+    assert (seen.primary.revision, seen.primary.replicas, seen.primary.generation) == ("r1", 2, 3)
+    assert seen.problems == ()
+    assert seen.status is None
+
+
+def test_an_interval_is_never_below_its_floor() -> None:
+    """The floor is an operator's setting."""
+    fast = observed(canary=worlds.a_manifest(interval="1s"))
+    assert fast.interval == timedelta(seconds=10)
+
+
+def test_a_state_or_confirmation_of_an_earlier_object_is_none() -> None:
+    """Deleted and made anew under its name: a fresh start."""
+    stored = states.to_json(worlds.progressing(20, uid="earlier"))
+    seen = observed({"uid": "earlier", "route_seq": "7"}, stored, 9)
+    assert seen.state is None
+    assert seen.confirmed == Confirmed()
+    assert seen.version == 9
+
+
+def test_a_refused_manifest_leaves_its_problems() -> None:
+    """Never accepted: no canary, and whatever depends on it is unknown."""
+    problem = {"reason": "InvalidSpec", "message": "spec.x: no", "blocking": True}
+    seen = observed(canary=None, admission={**ADMISSION, "problems": [problem]})
+    assert seen.canary is None
+    assert reasons(seen) == {"InvalidSpec": True}
+    assert (seen.target, seen.primary, seen.in_force) == (None, None, None)
+
+
+def test_a_missing_target_is_told_but_blocks_nothing() -> None:
+    """It may come yet; the text says what is allowed."""
+    seen = observed(target=None, primary=None)
+    assert reasons(seen) == {"TargetNotFound": False}
+    assert "deployment cart-app.shop not found" in seen.problems[0].message
+    assert seen.target is None
+
+
+def test_a_target_without_a_candidate_label_is_refused_in_flagger_s_words() -> None:
+    """8.5 of the CRD reference."""
+    seen = observed(target=a_view(selectorLabel=None), primary=None)
+    assert reasons(seen) == {"NoSelectorLabel": True}
+    assert seen.problems[0].message == (
+        "getSelectorLabel failed: deployment cart-app.shop spec.selector.matchLabels must contain "
+        "one of [app name]"
+    )
+
+
+def test_a_stranger_with_the_primary_s_name_is_refused() -> None:
+    """D-79: before anything is routed to it."""
+    assert reasons(observed(primary=a_view("cart-app-primary", controller="x"))) == {
+        "PrimaryConflict": True
+    }
+    other = a_view("cart-app-primary", controller="", selectorLabel=["app", "db"])
+    assert reasons(observed(primary=other)) == {"PrimaryConflict": True}
+
+
+def test_a_deployment_made_anew_is_not_older_than_what_was_written_before() -> None:
+    """Its generations count from 1 again; those of the lost one say nothing."""
+    fields = {
+        "uid": "u1",
+        "target_generation": "9",
+        "target_uid": "uid-of-cart-app",
+        "primary_generation": "4",
+        "primary_uid": "uid-of-cart-app-primary",
+    }
+    same = observed(fields).confirmed
+    assert (same.target_generation, same.primary_generation) == (9, 4)
+    anew = observed(fields, target=a_view(uid="another")).confirmed
+    assert (anew.target_generation, anew.primary_generation) == (0, 4)
+    assert observed(fields, target=None).confirmed.target_generation == 9
+
+
+def test_what_keeps_writers_from_finishing_is_put_together() -> None:
+    """One text per line; empty ones are none."""
+    fields = {"uid": "u1", "route_trouble": "a", "workload_trouble": "b"}
+    assert observed(fields).confirmed.trouble == "a\nb"
+    assert observed({**fields, "route_trouble": ""}).confirmed.trouble == "b"
+    assert observed({"uid": "u1"}).confirmed.trouble == ""
+
+
+def test_patience_is_counted_for_those_who_wait_only() -> None:
+    """A ready workload has no deadline; an unready one that of the canary."""
+    stamp = "2026-03-01T11:59:00Z"
+    conditions = [
+        {
+            "type": "Available",
+            "status": "False",
+            "reason": "MinimumReplicasUnavailable",
+            "lastUpdateTime": stamp,
+        },
+        {"type": "Progressing", "status": "True", "reason": "x", "lastUpdateTime": stamp},
+    ]
+    status = {**a_view()["status"], "availableReplicas": 0, "conditions": conditions}
+    seen = observed(target=a_view(status=status))
+    assert seen.target is not None
+    assert seen.primary is not None
+    assert not seen.target.readiness.ready
+    assert seen.target.patience_ends == NOW - timedelta(minutes=1) + timedelta(seconds=600)
+    assert seen.primary.patience_ends is None
+
+
+def test_each_workload_has_its_own_ready_threshold() -> None:
+    """primaryReadyThreshold and canaryReadyThreshold."""
+    status = {**a_view()["status"], "availableReplicas": 1}
+    manifest = worlds.a_manifest(primaryReadyThreshold=100, canaryReadyThreshold=50)
+    seen = observed(
+        canary=manifest,
+        target=a_view(status=status),
+        primary=a_view("cart-app-primary", status=status),
+    )
+    assert seen.target is not None
+    assert seen.primary is not None
+    assert seen.target.readiness.ready
+    assert not seen.primary.readiness.ready
+
+
+def a_route(*weights: int) -> dict[str, Any]:
+    """A live VirtualService of the canary."""
+    hosts = ("cart-app-primary", "cart-app-canary")
+    destinations = [
+        {"destination": {"host": host}, "weight": weight}
+        for host, weight in zip(hosts, weights, strict=False)
+    ]
+    return {"metadata": {"name": "cart-app"}, "spec": {"http": [{"route": destinations}]}}
+
+
+def test_the_split_in_force_is_read_from_the_live_route() -> None:
+    """None when there is no route, or none that can be read."""
+    assert observed(**{"virtual-service": a_route(70, 30)}).in_force == TrafficSplit(70, 30)
+    assert observed().in_force is None
+    assert observed(**{"virtual-service": a_route(70, 29)}).in_force is None
+    assert observed(**{"virtual-service": {"metadata": {}, "spec": {}}}).in_force is None
+
+
+@pytest.mark.parametrize("status", [None, {}, {"conditions": []}, {"phase": ""}])
+def test_a_status_without_a_phase_tells_nothing(status: Any) -> None:
+    """Never written, or wiped."""
+    assert observed(status=status).status is None
+
+
+def test_a_status_is_what_a_lost_state_is_rebuilt_from() -> None:
+    """Flagger's has no version, and may leave out what is zero."""
+    ours = {
+        "phase": "Progressing",
+        "canaryWeight": 20,
+        "failedChecks": 1,
+        "iterations": 0,
+        "lastAppliedSpec": "n",
+        "lastPromotedSpec": "o",
+        "stateVersion": 17,
+    }
+    assert observed(status=ours).status == PastStatus("Progressing", 20, 1, 0, "n", "o", 17)
+    theirs = {"phase": Phase.SUCCEEDED.value, "canaryWeight": None}
+    assert observed(status=theirs).status == PastStatus("Succeeded", 0, 0, 0, "", "", 0)

@@ -1,0 +1,282 @@
+"""Traffic and workforce: under one lease, to the latest intent, telling the rollout what is news."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+import pytest
+
+from clients import errors, resources
+from clients.kube_faults import Fault
+from clients.records import Work
+from config.scaling import CanaryScale, WorkloadIntent
+from config.traffic import RouteIntent, RouteStage, TrafficSplit
+from routing.apply import Applier
+from tasks import traffic, workforce
+from tasks.traffic import Traffic
+from tasks.workforce import Workforce
+from tests.unit.tasks.worlds import NOW, REF, Room, a_state
+from workloads import deployment
+from workloads.converge import Converger
+from workloads.primary import Copying
+
+KEYS: Final = ("app",)
+TARGET: Final = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "cart-app", "namespace": "shop"},
+    "spec": {
+        "replicas": 2,
+        "selector": {"matchLabels": {"app": "cart"}},
+        "template": {
+            "metadata": {"labels": {"app": "cart"}},
+            "spec": {"containers": [{"name": "app", "image": "cart:1"}]},
+        },
+    },
+}
+FORBIDDEN: Final = errors.Permanent("forbidden", status=403)
+
+
+@pytest.fixture
+def room() -> Room:
+    """A target, seen by the watch, and nothing made for it yet."""
+    room = Room()
+    created = room.kube.create(resources.DEPLOYMENTS, "shop", TARGET)
+    room.put(target=deployment.project(created, KEYS))
+    return room
+
+
+def wanted(seq: int = 5, weight: int = 20, scale: CanaryScale = CanaryScale.RUNNING) -> Any:
+    """A state that wants traffic and workloads."""
+    return a_state(
+        route=RouteIntent(seq, RouteStage.EXPOSED, TrafficSplit.of(weight)),
+        workload=WorkloadIntent(seq, scale),
+    )
+
+
+def apply(room: Room) -> None:
+    """The traffic writer's run."""
+    Traffic(room.store, Applier(room.kube)).apply(REF)
+
+
+def converge(room: Room) -> None:
+    """The workload writer's run."""
+    Workforce(room.store, Converger(room.kube, Copying(KEYS), lambda: "id")).converge(REF)
+
+
+BOTH: Final = pytest.mark.parametrize(
+    ("run", "kind"), [(apply, "route"), (converge, "workload")], ids=["traffic", "workforce"]
+)
+Run = Callable[[Room], None]
+
+
+def writes(room: Room) -> list[str]:
+    """The writing calls so far."""
+    return [f"{call.verb} {call.name}" for call in room.kube.calls if call.verb != "get"]
+
+
+@BOTH
+def test_what_is_brought_about_is_confirmed_and_wakes_the_rollout(
+    room: Room, run: Run, kind: str
+) -> None:
+    """With the number of the intent; the trouble is over."""
+    room.commit(wanted())
+    run(room)
+    fields = room.confirmed()
+    assert fields["uid"] == "u1"
+    assert (fields[f"{kind}_seq"], fields[f"{kind}_trouble"]) == ("5", "")
+    assert room.is_due()
+
+
+@BOTH
+def test_a_repeated_message_writes_nothing_and_wakes_nobody(
+    room: Room, run: Run, kind: str
+) -> None:
+    """Messages come twice."""
+    room.commit(wanted())
+    run(room)
+    room.is_due()
+    room.kube.calls.clear()
+    before = room.confirmed()
+    run(room)
+    assert writes(room) == []
+    assert not room.is_due()
+    assert room.confirmed() == before
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "why", ["deleting", "uid", "gone", "never accepted", "no state", "no intent"]
+)
+def test_a_canary_that_is_not_ours_to_act_on_is_left_alone(
+    room: Room, run: Run, kind: str, why: str
+) -> None:
+    """D-3: being deleted, another object by now, gone, or not yet wanting anything."""
+    room.kube.calls.clear()
+    if why != "no state":
+        room.commit(wanted(0 if why == "no intent" else 5))
+    match why:
+        case "deleting":
+            room.reviewed(deleting=True)
+        case "uid":
+            room.reviewed(uid="another")
+        case "gone":
+            room.store.put_world(REF, {"admission": None})
+        case "never accepted":
+            room.store.put_world(REF, {"canary": None})
+    run(room)
+    assert room.kube.calls == []
+    assert room.confirmed() == {}
+
+
+@BOTH
+def test_another_run_is_asked_to_run_again_instead(room: Room, run: Run, kind: str) -> None:
+    """One writer at a time per canary."""
+    room.commit(wanted())
+    begun = room.store.begin(REF, Work(kind), traffic.LEASE)
+    assert begun is not None
+    run(room)
+    assert writes(room) == ["create cart-app"]  # the target, by the fixture
+    assert room.store.finish(REF, Work(kind), begun.token)
+
+
+@BOTH
+def test_an_intent_that_changes_meanwhile_is_brought_about_by_the_same_run(
+    room: Room, run: Run, kind: str
+) -> None:
+    """Whoever was refused the lease relies on it."""
+    room.commit(wanted(5, 20, CanaryScale.RUNNING))
+
+    def meanwhile() -> None:
+        room.commit(wanted(6, 30, CanaryScale.ZERO))
+        run(room)
+
+    room.kube.faults.add(Fault(meanwhile, verb="create"))
+    run(room)
+    assert room.confirmed()[f"{kind}_seq"] == "6"
+    if kind == "workload":
+        target = room.kube.get(resources.DEPLOYMENTS, "shop", "cart-app")
+        assert target["spec"]["replicas"] == 0
+
+
+@BOTH
+def test_trouble_is_told_once_and_taken_back(room: Room, run: Run, kind: str) -> None:
+    """A write refused for ever must not keep the rollout awake for ever."""
+    room.commit(wanted())
+    resource = {"route": "virtualservices", "workload": "deployments"}[kind]
+    room.kube.faults.add(Fault(FORBIDDEN, verb="create", resource=resource, times=99))
+    run(room)
+    fields = room.confirmed()
+    assert "forbidden" in fields[f"{kind}_trouble"]
+    assert fields.get(f"{kind}_seq", "0") == "0"
+    assert room.is_due()
+    run(room)
+    assert not room.is_due()
+    room.kube.faults.clear()
+    run(room)
+    fields = room.confirmed()
+    assert (fields[f"{kind}_trouble"], fields[f"{kind}_seq"]) == ("", "5")
+    assert room.is_due()
+
+
+@BOTH
+def test_a_lease_is_given_back_whatever_happens(room: Room, run: Run, kind: str) -> None:
+    """A defect in one run does not stop the next."""
+    room.commit(wanted())
+
+    def defect() -> None:
+        raise ZeroDivisionError
+
+    room.kube.faults.add(Fault(defect, verb="create"))
+    with pytest.raises(ZeroDivisionError):
+        run(room)
+    run(room)
+    assert room.confirmed()[f"{kind}_seq"] == "5"
+
+
+def test_a_split_in_force_is_confirmed_with_its_time(room: Room) -> None:
+    """And keeps that time when the same intent is applied again."""
+    room.commit(wanted())
+    apply(room)
+    assert room.confirmed()["route_at"] == NOW.isoformat()
+    room.clock.sleep(60)
+    apply(room)
+    assert room.confirmed()["route_at"] == NOW.isoformat()
+
+
+def test_a_split_in_force_is_confirmed_though_another_object_is_refused(room: Room) -> None:
+    """Users have the split; what is refused is told beside it, once."""
+    room.commit(wanted())
+    fault = Fault(FORBIDDEN, verb="create", resource="destinationrules", times=99)
+    room.kube.faults.add(fault)
+    apply(room)
+    fields = room.confirmed()
+    assert fields["route_seq"] == "5"
+    assert "forbidden" in fields["route_trouble"]
+    assert room.is_due()
+    apply(room)
+    assert not room.is_due()
+
+
+def test_a_rollout_under_analysis_is_not_woken_by_its_weights(room: Room) -> None:
+    """Its next check is planned."""
+    state = wanted()
+    later = NOW.replace(minute=5)
+    room.commit(replace(state, check_at=later))
+    apply(room)
+    assert room.confirmed()["route_seq"] == "5"
+    assert not room.is_due()
+
+
+def test_what_was_written_is_known_ahead_of_the_watch(room: Room) -> None:
+    """Views of both workloads, with the generations and objects that our writes made."""
+    room.commit(wanted(scale=CanaryScale.ZERO))
+    converge(room)
+    world, fields = room.store.read(REF).world, room.confirmed()
+    assert world["target"]["replicas"] == 0
+    assert world["primary"]["name"] == "cart-app-primary"
+    for role in ("target", "primary"):
+        assert fields[f"{role}_generation"] == str(world[role]["generation"])
+        assert fields[f"{role}_uid"] == world[role]["uid"]
+
+
+def test_what_the_watch_knows_better_is_not_overwritten(room: Room) -> None:
+    """It was faster, and does not repeat itself: an older view would stay for good."""
+    room.commit(wanted(scale=CanaryScale.ZERO))
+    converge(room)
+    room.commit(wanted(seq=6, scale=CanaryScale.RUNNING))
+    newest: dict[str, Any] = {}
+
+    def watch() -> None:
+        raw = room.kube.get(resources.DEPLOYMENTS, "shop", "cart-app")
+        view = deployment.project(raw, KEYS)
+        newest.update({**view, "status": {**view["status"], "observedGeneration": 99}})
+        room.put(target=newest)
+
+    room.kube.faults.add(Fault(watch, verb="patch", after=True))
+    converge(room)
+    assert room.store.read(REF).world["target"] == newest
+    assert room.confirmed()["workload_seq"] == "6"
+
+
+def test_a_superseded_promotion_shows_what_the_target_holds(room: Room) -> None:
+    """The rollout is woken by the news, once, and not for ever."""
+    room.commit(wanted(scale=CanaryScale.LEAVE))
+    converge(room)
+    analysed = WorkloadIntent(6, CanaryScale.RUNNING, promote="a" * 20)
+    room.commit(replace(wanted(), workload=analysed))
+    changed = {"spec": {"template": {"metadata": {"annotations": {"a": "b"}}}}}
+    room.kube.patch(resources.DEPLOYMENTS, "shop", "cart-app", changed)
+    room.is_due()
+    converge(room)
+    live = deployment.project(room.kube.get(resources.DEPLOYMENTS, "shop", "cart-app"), KEYS)
+    assert room.store.read(REF).world["target"] == live
+    assert room.confirmed()["workload_seq"] == "5"
+    assert room.is_due()
+    converge(room)
+    assert not room.is_due()
+
+
+def test_leases_outlast_what_they_cover() -> None:
+    """Losing one costs repeated work at worst; they are longer than one call's timeout."""
+    assert min(traffic.LEASE, workforce.LEASE).total_seconds() > 10
