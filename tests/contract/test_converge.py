@@ -41,9 +41,7 @@ POD: Final = {
         }
     ],
     "volumes": [{"name": "scratch", "emptyDir": {}}],
-    "topologySpreadConstraints": [
-        {"maxSkew": 1, "whenUnsatisfiable": "ScheduleAnyway", **APART}
-    ],
+    "topologySpreadConstraints": [{"maxSkew": 1, "whenUnsatisfiable": "ScheduleAnyway", **APART}],
     "affinity": {
         "podAntiAffinity": {
             "preferredDuringSchedulingIgnoredDuringExecution": [

@@ -53,6 +53,8 @@ class History:
         while not self._ending.is_set():
             with contextlib.suppress(OSError, ValueError):
                 for event in self._events(f"{path}?watch=1&resourceVersion={version}"):
+                    if event["type"] == "ERROR":  # a server that has just started: ask again
+                        break
                     version = event["object"]["metadata"]["resourceVersion"]
                     self._seen.append(Sighting(time.time(), resource, event["object"]))
             self._ending.wait(0.1)

@@ -22,7 +22,7 @@ def run(error: Exception | None) -> Any:
             raise error
         return str(Nudge.parse(message).ref)
 
-    task = app.task(body, name="test.nudge", base=NudgeTask)
+    task = app.task(name="test.nudge", base=NudgeTask)(body)
     try:
         return task(MESSAGE)
     finally:

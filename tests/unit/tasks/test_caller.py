@@ -1,11 +1,12 @@
 """Webhooks over real HTTP: what is sent, how often, and what the answers are taken for."""
 
 import json
+import shutil
 import ssl
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -125,13 +126,32 @@ def test_an_endpoint_that_is_late_is_told(server: Script) -> None:
     server.over.set()
 
 
-def test_a_url_that_cannot_be_asked_is_a_refusal() -> None:
-    """No exception, no retry."""
-    room = a_room({"url": "ftp://example.invalid/", "retries": 5})
-    result = answer(room)
-    assert result["ok"] is False
-    assert result["message"]
-    assert room.clock.now() == NOW
+@pytest.fixture(scope="module")
+def self_signed(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+    """The TLS of a server whose certificate nobody signed but itself."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not on this machine; `apt-get install openssl` brings it")
+    folder = tmp_path_factory.mktemp("tls")
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1"]
+    command += ["-keyout", str(key), "-out", str(certificate), "-days", "1"]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+def test_a_certificate_that_is_not_trusted_is_a_refusal(self_signed: ssl.SSLContext) -> None:
+    """21: no retry; 28: `disableTLS` accepts it."""
+    with serving(self_signed) as server:
+        server.then(reply(200))
+        room = a_room({"url": server.url, "retries": 5}, {"url": server.url, "disableTLS": True})
+        message = answer(room)["message"]
+        assert "the certificate is not trusted" in message
+        assert server.seen == []
+        assert room.clock.now() == NOW
+        assert answer(room, 1)["ok"] is True
 
 
 @pytest.mark.parametrize(

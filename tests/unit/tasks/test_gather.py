@@ -180,7 +180,7 @@ def test_patience_is_counted_for_those_who_wait_only() -> None:
 
 
 def test_each_workload_has_its_own_ready_threshold() -> None:
-    """primaryReadyThreshold and canaryReadyThreshold."""
+    """The manifest's primaryReadyThreshold and canaryReadyThreshold."""
     status = {**a_view()["status"], "availableReplicas": 1}
     manifest = worlds.a_manifest(primaryReadyThreshold=100, canaryReadyThreshold=50)
     seen = observed(
@@ -204,12 +204,17 @@ def a_route(*weights: int) -> dict[str, Any]:
     return {"metadata": {"name": "cart-app"}, "spec": {"http": [{"route": destinations}]}}
 
 
+def _route(live: Any) -> Any:
+    """The role whose name is no Python name."""
+    return {"virtual-service": live}
+
+
 def test_the_split_in_force_is_read_from_the_live_route() -> None:
     """None when there is no route, or none that can be read."""
-    assert observed(**{"virtual-service": a_route(70, 30)}).in_force == TrafficSplit(70, 30)
+    assert observed(**_route(a_route(70, 30))).in_force == TrafficSplit(70, 30)
     assert observed().in_force is None
-    assert observed(**{"virtual-service": a_route(70, 29)}).in_force is None
-    assert observed(**{"virtual-service": {"metadata": {}, "spec": {}}}).in_force is None
+    assert observed(**_route(a_route(70, 29))).in_force is None
+    assert observed(**_route({"metadata": {}, "spec": {}})).in_force is None
 
 
 @pytest.mark.parametrize("status", [None, {}, {"conditions": []}, {"phase": ""}])

@@ -38,7 +38,7 @@ def a_notice(room: Room, text: str, kind: str = "Normal") -> dict[str, Any]:
     return {"type": kind, "message": text, "at": NOW.isoformat(), "uid": uid(room)}
 
 
-def report(room: Room) -> list[tuple[str, ...]]:
+def report(room: Room) -> list[tuple[str | None, ...]]:
     """The calls that a report takes."""
     room.kube.calls.clear()
     Reporter(room.store, room.kube).project(REF)
@@ -74,7 +74,9 @@ def test_the_status_is_what_the_reference_says(room: Room) -> None:
     """7, 7.1, D-95: times are those of the phase, not of the write."""
     started = NOW - timedelta(minutes=5)
     version = room.commit(
-        a_state(uid=uid(room), since=started, failed_checks=2, iterations=0, applied="n", promoted="o")
+        a_state(
+            uid=uid(room), since=started, failed_checks=2, iterations=0, applied="n", promoted="o"
+        )
     )
     report(room)
     assert status(room) == {

@@ -1,4 +1,4 @@
-"""Traffic and workforce: under one lease, to the latest intent, telling the rollout what is news."""
+"""Traffic and workforce: under one lease, to the latest intent, telling the rollout the news."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -116,7 +116,12 @@ def test_a_primary_starts_with_one_pod_where_its_target_has_none() -> None:
 def test_labels_and_annotations_with_an_included_prefix_travel() -> None:
     """5.1, 11: `*` means all; toolkit keys never, and nothing that is about the target itself."""
     metadata = {
-        "labels": {"team/name": "shop", "tier": "web", "app": "podinfo", "x.toolkit.fluxcd.io": "1"},
+        "labels": {
+            "team/name": "shop",
+            "tier": "web",
+            "app": "podinfo",
+            "x.toolkit.fluxcd.io": "1",
+        },
         "annotations": {"team/mail": "a@b", "deployment.kubernetes.io/revision": "3"},
     }
     target, canary = a_target(metadata=metadata), a_canary()

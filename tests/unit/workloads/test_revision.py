@@ -103,9 +103,7 @@ def test_a_primary_has_the_revision_of_the_target_it_was_made_from(
 def test_a_promoted_primary_has_the_revision_of_its_target(template: dict[str, Any]) -> None:
     """Whatever the primary was before."""
     target, before = a_target(template), the_primary(a_target())
-    after = primary.promote(
-        a_canary(), target, before, ("app", "podinfo"), COPYING, pod_id=POD_ID
-    )
+    after = primary.promote(a_canary(), target, before, ("app", "podinfo"), COPYING, pod_id=POD_ID)
     assert of(target) == of(after)
 
 
