@@ -1,6 +1,6 @@
 """An API server that refuses, forgets to answer, or is away: same end, no doubled write."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
 
@@ -29,18 +29,32 @@ ERRORS: Final[dict[str, ClientError]] = {
 TROUBLE: Final = ("the object has been modified", "too many", "etcdserver", "no answer within")
 
 
-def calls_of_a_rollout() -> Iterator[Call]:
-    """Each request that a rollout makes, initialization included, once; events as one."""
+CALLS: Final = (
+    Call("get", "deployments", None, "cart-app"),
+    Call("get", "deployments", None, "cart-app-primary"),
+    Call("create", "services", None, "cart-app-canary"),
+    Call("create", "services", None, "cart-app-primary"),
+    Call("create", "services", None, "cart-app"),
+    Call("create", "deployments", None, "cart-app-primary"),
+    Call("create", "destinationrules", None, "cart-app-canary"),
+    Call("create", "destinationrules", None, "cart-app-primary"),
+    Call("create", "virtualservices", None, "cart-app"),
+    Call("create", "events", None, None),
+    Call("patch", "canaries", "status", "cart"),
+    Call("patch", "deployments", None, "cart-app"),
+    Call("patch", "virtualservices", None, "cart-app"),
+    Call("replace", "deployments", None, "cart-app-primary"),
+)
+"""Each request that a canary's life up to its first promotion makes; events as one."""
+
+
+def test_the_requests_tried_here_are_all_there_are() -> None:
+    """The table above is the whole conversation with the API server."""
     stage = rollouts.finish(rollouts.released(a_manifest()))
-    known: set[Call] = set()
-    for call in stage.door.calls:
-        plain = call._replace(name=None) if call.resource == "events" else call
-        if plain not in known:
-            known.add(plain)
-            yield plain
-
-
-CALLS: Final = tuple(calls_of_a_rollout())
+    asked = {
+        call._replace(name=None) if call.resource == "events" else call for call in stage.door.calls
+    }
+    assert asked == set(CALLS)
 
 
 def named(call: Call) -> str:
@@ -48,9 +62,9 @@ def named(call: Call) -> str:
     return "-".join(part for part in call if part)
 
 
-def faulty(call: Call, error: ClientError, *, times: int = 2, after: bool = False) -> Fault:
-    """`error` for the next `times` calls like `call`."""
-    return Fault(error, *call, times=times, after=after)
+def faulty(call: Call, error: ClientError, *, after: bool = False) -> Fault:
+    """`error` for the next two calls like `call`."""
+    return Fault(error, *call, times=2, after=after)
 
 
 def played(fault: Fault) -> Stage:
@@ -59,7 +73,9 @@ def played(fault: Fault) -> Stage:
     stage.door.faults.add(fault)
     initialized(a_manifest(), stage)
     stage.release("cart:2")
-    return rollouts.finish(stage)
+    rollouts.finish(stage)
+    assert fault.times < 2, "the fault never struck"
+    return stage
 
 
 def untroubled(stage: Stage) -> list[str]:

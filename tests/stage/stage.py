@@ -63,6 +63,7 @@ class Stage:
         self.weights: list[int] = []
         self.late: list[Message] = []
         self._index = self._new_index()
+        self._observed = ""
         doors = wiring.Doors(self.store, self.door, self.meters, self.dispatcher, self.clock)
         self.services = wiring.wire(self.settings, doors)
 
@@ -93,11 +94,16 @@ class Stage:
         """Empties Redis, as its loss would; the leader notices and fills it again."""
         self.redis.flushall()
         self._index = self._new_index()
+        self._observed = ""
 
     # --- time and messages
 
     def observe(self) -> None:
-        """Lets the watchers see the cluster as it is."""
+        """Lets the watchers see the cluster as it is; costs nothing while nothing changed."""
+        version = self.kube.list(resources.NAMESPACES).resource_version
+        if version == self._observed:
+            return
+        self._observed = version
         for resource in projections.WATCHED:
             changes = self._index.replace(resource, self.kube.list(resource).items)
             for ref, roles in changes.items():

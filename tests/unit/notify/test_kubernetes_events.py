@@ -48,7 +48,7 @@ def test_an_event_has_the_fields_that_kubectl_describe_shows() -> None:
         "lastTimestamp": "2026-03-01T12:00:05Z",
         "count": 1,
     }
-    assert re.fullmatch(r"podinfo\.[0-9a-f]{16}", name)
+    assert re.fullmatch(r"podinfo\.[0-9a-f]{24}", name)
 
 
 def test_a_notice_always_has_the_same_name() -> None:
@@ -98,3 +98,20 @@ def test_messages_are_cut_at_1024_bytes(message: str, expected: str) -> None:
     made = event(message=message)["message"]
     assert made == expected
     assert len(made.encode()) <= 1024
+
+
+def test_names_sort_as_things_happened() -> None:
+    """kubectl orders events of one second by name: time first, then decision, then its events."""
+    moments = [
+        ("2026-03-01T12:00:00.001+00:00", "000000000009-1"),
+        ("2026-03-01T12:00:00.002+00:00", "000000000010-0"),
+        ("2026-03-01T12:00:00.002+00:00", "000000000010-1"),
+        ("2026-03-01T12:00:00.002+00:00", "000000000011-0"),
+    ]
+    names = [
+        kubernetes_events.event(REF, "u1", identity, {"type": "Normal", "message": "x", "at": at})[
+            "metadata"
+        ]["name"]
+        for at, identity in moments
+    ]
+    assert names == sorted(names)

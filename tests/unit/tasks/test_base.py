@@ -22,7 +22,7 @@ def run(error: Exception | None) -> Any:
             raise error
         return str(Nudge.parse(message).ref)
 
-    task = app.task(name="test.nudge", base=NudgeTask)(body)
+    task = app.task(name="test.nudge", base=NudgeTask, shared=False)(body)
     try:
         return task(MESSAGE)
     finally:
