@@ -45,7 +45,9 @@ def bad(stage: Stage) -> Stage:
 
 
 @pytest.mark.parametrize(
-    "before", [lambda stage: stage, good, bad, suspended, failed_promotion], ids=lambda f: f.__name__
+    "before",
+    [lambda stage: stage, good, bad, suspended, failed_promotion],
+    ids=lambda f: f.__name__,
 )
 def test_an_idle_hour_costs_no_call_and_no_query(before: "type[Stage]") -> None:
     """Nothing is read, written or measured at rest, in whatever phase (D-48, D-51, D-95)."""

@@ -14,9 +14,7 @@ from tests.stage.rollouts import COMPLETED, COPYING, FAILED, LONG, NEW, TO_PRIMA
 from tests.stage.stage import Stage, a_deployment, initialized
 from tests.unit.analysis.worlds import a_manifest
 
-CAUSE = (
-    "waiting for rollout to finish: 0 of 2 (readyThreshold 100%) updated replicas are available"
-)
+CAUSE = "waiting for rollout to finish: 0 of 2 (readyThreshold 100%) updated replicas are available"
 LATE = f"Rolling back cart.shop progress deadline exceeded {CAUSE}"
 PROMOTION_FAILED = f"Promotion of cart-app.shop failed, primary not ready: {CAUSE}"
 TARGET_GONE = "Rolling back cart.shop deployment cart-app.shop not found"

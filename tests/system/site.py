@@ -53,8 +53,17 @@ class Site:
         deadline = time.monotonic() + seconds
         while not reached():
             if time.monotonic() > deadline:
-                raise AssertionError(f"not within {seconds:g} s: {what}\n{self.crew.log()}")
+                log = self.crew.log()
+                raise AssertionError(f"not within {seconds:g} s: {what}\n{log}\n{self._stored()}")
             time.sleep(0.05)
+
+    def _stored(self) -> str:
+        """All that is in Redis about rollouts, for a failure's message."""
+        store = self.crew.store
+        due = store.agenda()
+        return "\n".join(
+            f"--- {ref}, due {due.get(ref)}: {store.read(ref)}" for ref in store.refs()
+        )
 
 
 @dataclass(frozen=True)

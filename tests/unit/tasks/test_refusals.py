@@ -1,0 +1,44 @@
+"""An API server that refuses a write for ever: told once, asked again at leisure, mended at once."""
+
+from datetime import timedelta
+
+import pytest
+
+from clients import errors
+from clients.kube_faults import Fault
+from tests.stage.stage import Stage, initialized
+from tests.unit.analysis.worlds import a_manifest
+
+FORBIDDEN = errors.Permanent("forbidden", status=403)
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("verb", "resource", "said"),
+    [
+        ("replace", "deployments", "updating deployment cart-app-primary.shop template spec failed"),
+        ("patch", "virtualservices", "VirtualService cart-app.shop update failed: "),
+    ],
+)
+def test_a_refused_write_does_not_keep_everybody_busy(verb: str, resource: str, said: str) -> None:
+    """Some tries in a minute, not one per message; one event, and on with it once it is allowed."""
+    stage = Stage()
+    initialized(a_manifest(), stage)
+    fault = Fault(FORBIDDEN, verb=verb, resource=resource, times=10**6)
+    stage.kube.faults.add(fault)
+    stage.release("cart:2")
+    stage.run(lambda on: any(said in text for text in on.texts()), within=10 * MINUTE)
+    before, began = len(refused(stage, verb, resource)), stage.clock.now()
+    while stage.clock.now() < began + MINUTE:
+        stage.settle()
+        stage.advance()
+    assert len(refused(stage, verb, resource)) - before <= 40
+    assert len([text for text in stage.texts() if said in text]) == 1
+    stage.kube.faults.clear()
+    stage.run(lambda on: on.phase() in {"Succeeded", "Failed"}, within=30 * MINUTE)
+
+
+def refused(stage: Stage, verb: str, resource: str) -> list[str | None]:
+    """The names that calls of this kind were about."""
+    calls = stage.kube.calls
+    return [call.name for call in calls if (call.verb, call.resource) == (verb, resource)]
