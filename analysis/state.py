@@ -65,6 +65,8 @@ class RolloutState:
     round: HookRound | None = None
     epilogue: bool = False
     """Post-rollout hooks of the rollout that ended are still to be called."""
+    copying: str = ""
+    """The revision whose copy to the primary was last asked for, and is not known to be done."""
     skipped: bool = False
     """This rollout is promoted without analysis."""
     suspended: bool = False

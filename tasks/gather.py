@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from analysis import state as states
 from analysis.observation import Confirmed, Observation, PastStatus, Problem, Workload
+from analysis.phases import Phase
 from analysis.state import RolloutState
 from clients.records import Snapshot
 from config import derived, validation
@@ -44,6 +45,7 @@ def observe(ref: CanaryRef, snapshot: Snapshot, defaults: Defaults) -> Observati
         return None
     canary = accepted(world)
     uid = admission["uid"]
+    state, status = _state(snapshot, uid), _status(world.get("status"))
     return Observation(
         now=snapshot.now,
         ref=ref,
@@ -56,12 +58,12 @@ def observe(ref: CanaryRef, snapshot: Snapshot, defaults: Defaults) -> Observati
         claimed=admission["claimed_by"] is not None,
         problems=_problems(canary, world, defaults),
         version=snapshot.version,
-        state=_state(snapshot, uid),
-        confirmed=confirmed(snapshot.confirmed, uid, world),
+        state=state,
+        confirmed=_still_shown(confirmed(snapshot.confirmed, uid, world), state, status),
         target=_workload(canary, world.get("target"), snapshot.now, primary=False),
         primary=_workload(canary, world.get("primary"), snapshot.now, primary=True),
         in_force=_in_force(canary, world, defaults.provider),
-        status=_status(world.get("status")),
+        status=status,
     )
 
 
@@ -94,6 +96,14 @@ def confirmed(fields: Mapping[str, str], uid: str, world: World | None = None) -
 def trouble(fields: Mapping[str, str], uid: str, writer: str) -> str:
     """What the `writer` ("route", "workload") said last that keeps it from finishing."""
     return fields.get(f"{writer}_trouble", "") if fields.get("uid") == uid else ""
+
+
+def _still_shown(
+    known: Confirmed, state: RolloutState | None, status: PastStatus | None
+) -> Confirmed:
+    """`known`, without the report when the status was wiped since: it is to be written anew."""
+    shows_nothing = state is not None and state.phase is not Phase.NEW and status is None
+    return replace(known, report_version=0) if shows_nothing else known
 
 
 def _generation(fields: Mapping[str, str], role: str, world: World) -> int:

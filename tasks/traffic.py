@@ -23,6 +23,9 @@ LEASE: Final = timedelta(seconds=15)
 """How long one application may take: six objects, each with a few tries of at most some seconds.
 Losing the lease costs a repeated write at worst: every write carries a resourceVersion."""
 
+_LEVELS: Final = {True: logging.WARNING, False: logging.DEBUG}
+"""By whether a refusal is news; an old one comes back every few seconds."""
+
 
 class Traffic:
     """Applies route intents under the route lease of their canary."""
@@ -92,9 +95,9 @@ class Traffic:
                 log.info("route superseded", extra={"canary": _named(ref)})
             case outcome.Rejected(message=message, retriable=retriable, split_in_force=in_force):
                 extra = {"canary": _named(ref), "error": message, "retriable": retriable}
-                log.warning("route not applied", extra=extra)
                 fields = _in_force(state, now) if in_force and first else {}
                 news = bool(fields) or message != gather.trouble(before, state.uid, "route")
+                log.log(_LEVELS[news], "route not applied", extra=extra)
                 self._store.confirm(ref, state.uid, {**fields, "route_trouble": message}, wake=news)
 
 

@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 LEASE: Final = timedelta(seconds=15)
 """How long creating, promoting and scaling one canary's workloads may take."""
 
+_LEVELS: Final = {True: logging.WARNING, False: logging.DEBUG}
+"""By whether a refusal is news; an old one comes back every few seconds."""
+
 
 class Workforce:
     """Converges workloads under the workload lease of their canary."""
@@ -70,11 +73,9 @@ class Workforce:
                 log.info("promotion superseded", extra={**extra, "error": message})
                 self._remember(ref, {"target": target}, wake={"target"})
             case Rejected(message=message, retriable=retriable):
-                log.warning(
-                    "workloads not as intended",
-                    extra={**extra, "error": message, "retriable": retriable},
-                )
                 news = message != gather.trouble(snapshot.confirmed, state.uid, "workload")
+                told = {**extra, "error": message, "retriable": retriable}
+                log.log(_LEVELS[news], "workloads not as intended", extra=told)
                 self._store.confirm(ref, state.uid, {"workload_trouble": message}, wake=news)
 
     def _remember(

@@ -47,6 +47,7 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
         resting.at_rest,
     ),
     Phase.PROGRESSING: (
+        resting.copied_after_all,
         progressing.target_gone,
         progressing.reverted,
         progressing.revision_changed,
@@ -59,6 +60,7 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
         progressing.not_due,
         progressing.halt_on_hook,
         progressing.halt_on_check,
+        progressing.hold_for_route,
         progressing.advance,
         progressing.promote,
     ),
@@ -85,6 +87,7 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
         resting.at_rest,
     ),
     Phase.FAILED: (
+        resting.copied_after_all,
         resting.park_failed_canary,
         resting.epilogue,
         resting.restore_primary,

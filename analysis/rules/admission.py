@@ -62,7 +62,8 @@ def trouble(seen: Observation) -> Outcome | None:
         return None
     text = seen.confirmed.trouble
     state = replace(seen.state, trouble=text)
-    said = (events.warning(text),) if text else ()
+    told = seen.state.trouble.split("\n")
+    said = tuple(events.warning(line) for line in text.split("\n") if line and line not in told)
     return Decision("WriteRefused" if text else "WriteMended", text, state, said, seen.now)
 
 

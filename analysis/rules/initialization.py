@@ -18,6 +18,9 @@ def initialize(case: Case) -> Outcome | None:
     blocked = any(problem.blocking for problem in case.observation.problems)
     if case.observation.target is None or blocked:
         return None
+    skip = derived.skip_analysis(case.canary)
+    if not skip and case.findings.providers is None:
+        return AskProviders()
     state = case.state.moved(
         Phase.INITIALIZING,
         case.now,
@@ -25,7 +28,15 @@ def initialize(case: Case) -> Outcome | None:
         workload=WorkloadIntent(case.state.workload.seq + 1, CanaryScale.LEAVE),
     )
     message = f"New {case.canary.spec.target_ref.kind} detected, starting initialization."
-    return Decision("Initializing", message, state)
+    return Decision("Initializing", message, state, () if skip else _probed(case))
+
+
+def _probed(case: Case) -> tuple[events.Event, ...]:
+    """What is said of the metric servers; the first that does not answer, if any."""
+    errors = case.findings.providers or ()
+    if not errors:
+        return (events.PROVIDERS_AVAILABLE,)
+    return (events.providers_unavailable(errors[0]),)
 
 
 def await_primary(case: Case) -> Outcome | None:
@@ -63,16 +74,8 @@ def expose(case: Case) -> Outcome | None:
     """The apex Service selects the primary and the mesh objects are made."""
     if case.state.route.stage is RouteStage.EXPOSED:
         return None
-    skip = derived.skip_analysis(case.canary)
-    if not skip and case.findings.providers is None:
-        return AskProviders()
-    route = case.state.routed(ALL_TO_PRIMARY)
-    state = replace(case.state, route=route, remark="")
-    errors = case.findings.providers or ()
-    said = tuple(events.providers_unavailable(error) for error in errors[:1])
-    if not skip and not errors:
-        said = (events.PROVIDERS_AVAILABLE,)
-    return Decision("PrimaryReady", "the primary is ready, routing to it", state, said)
+    state = replace(case.state, route=case.state.routed(ALL_TO_PRIMARY), remark="")
+    return Decision("PrimaryReady", "the primary is ready, routing to it", state)
 
 
 def await_route(case: Case) -> Outcome | None:

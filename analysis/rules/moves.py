@@ -93,12 +93,11 @@ def ask_hooks(case: Case, kind: WebhookType, phase: Phase) -> Outcome | None:
 
     That is to ask them, or to wait for those already asked; `phase` is the one they are told.
     """
-    if kind.value in (case.findings.hooks or {}):
-        return None
     calls = hooks.hook_calls(case.canary, kind, shown(phase), case.state.applied)
-    if not calls:
+    is_answered = kind.value in (case.findings.hooks or {})
+    if not calls or len(answers(case, kind)) == len(calls):
         return None
-    asked = case.state.round
+    asked = None if is_answered else case.state.round
     if asked and asked.type == kind.value and case.now < asked.deadline:
         return Rest(asked.deadline)
     deadline = case.now + max(map(_budget, calls)) + HOOK_SLACK

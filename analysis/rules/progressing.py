@@ -114,8 +114,16 @@ def skip_analysis(case: Case) -> Outcome | None:
 
 
 def route_not_in_force(case: Case) -> Outcome | None:
-    """Nothing is measured, and no step follows a step, before the traffic has moved."""
-    return moves.await_effects(case, effects.Effect.ROUTE)
+    """Nothing is measured before the traffic has moved.
+
+    Unless the canary has traffic from before and its check is due: a route that cannot be written
+    must not keep a bad canary from being found out.
+    """
+    waiting = moves.await_effects(case, effects.Effect.ROUTE)
+    live, due = case.observation.in_force, case.state.check_at
+    if live is not None and live.canary > 0 and due is not None and case.now >= due:
+        return None
+    return waiting
 
 
 def first_step(case: Case) -> Outcome | None:
@@ -168,6 +176,15 @@ def halt_on_check(case: Case) -> Outcome | None:
     return _hold(case, tuple(event.message for event in said)) if bad else None
 
 
+def hold_for_route(case: Case) -> Outcome | None:
+    """No step follows a step that is not in force."""
+    if moves.await_effects(case, effects.Effect.ROUTE) is None:
+        return None
+    state = replace(case.state, check_at=moves.next_check(case), round=None)
+    message = f"the split {case.state.route.split} is not in force yet"
+    return Decision("RouteNotInForce", message, state, due=case.now + effects.REPAIR)
+
+
 def advance(case: Case) -> Outcome | None:
     """A passed check earns the next weight."""
     weight = steps.next_weight(case.canary, case.state.route.split.canary)
@@ -214,6 +231,7 @@ def _promote(case: Case, *, skipped: bool) -> Decision:
         Phase.PROMOTING,
         case.now,
         workload=case.state.worked(CanaryScale.RUNNING, promote=case.state.applied),
+        copying=case.state.applied,
         check_at=None,
         skipped=skipped,
         remark="",

@@ -101,7 +101,8 @@ def scale_down(case: Case) -> Outcome | None:
     """The canary goes to zero."""
     if case.state.workload.canary is CanaryScale.ZERO:
         return None
-    state = replace(case.state, workload=case.state.worked(CanaryScale.ZERO))
+    workload = case.state.worked(CanaryScale.ZERO, promote=case.state.applied)
+    state = replace(case.state, workload=workload)
     return Decision("ScalingDown", "scaling down the canary", state)
 
 
@@ -114,6 +115,7 @@ def succeeded(case: Case) -> Outcome:
         Phase.SUCCEEDED,
         case.now,
         promoted=case.state.applied,
+        copying="",
         iterations=0,
         check_at=None,
         epilogue=True,

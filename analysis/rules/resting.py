@@ -46,6 +46,15 @@ def epilogue(case: Case) -> Outcome | None:
     return Decision("RolloutEnded", "the rollout has ended", state, said, case.now)
 
 
+def copied_after_all(case: Case) -> Outcome | None:
+    """A copy that was under way when its promotion was called off is what the primary runs now."""
+    primary, copying = case.observation.primary, case.state.copying
+    if not copying or primary is None or primary.revision != copying:
+        return None
+    state = replace(case.state, promoted=copying, copying="")
+    return Decision("CopiedAfterAll", "the primary has been given its copy", state)
+
+
 def settle(case: Case) -> Outcome | None:
     """A target that equals its primary is not a change, whatever was remembered of either.
 

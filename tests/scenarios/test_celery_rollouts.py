@@ -59,3 +59,16 @@ def test_hooks_are_asked_through_the_queue_and_heard(valkey: Valkey) -> None:
             "Post-rollout check post-rollout passed",
             "Promotion completed! Scaling down cart-app.shop",
         ]
+
+
+def test_the_hooks_of_a_round_are_called_in_parallel(valkey: Valkey) -> None:
+    """Three hooks that answer only when all of them are being called (D-54)."""
+    with on_celery(valkey.url) as stage, measuring.receiver(together=3) as receiver:
+        names = ("load", "smoke", "lint")
+        webhooks = [{"name": name, "type": "pre-rollout", "url": receiver.url} for name in names]
+        initialized(a_manifest(webhooks=webhooks), stage)
+        stage.release("cart:2")
+        stage.run(lambda on: on.weights[-1] == 20, within=LONG)
+
+        assert stage.state.failed_checks == 0
+        assert len(receiver.calls) == 3

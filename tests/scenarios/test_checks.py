@@ -1,4 +1,4 @@
-"""Releases that do not pass their checks: counting, holding, and what is told (lifecycle 9, 22.3)."""
+"""Releases that do not pass their checks: counting, holding, telling (lifecycle 9, 22.3)."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from analysis.verdicts import Reason, Verdict
 from config.traffic import TrafficSplit
 from tests.stage import measuring, rollouts
 from tests.stage.rollouts import BEGINNING, COPYING, ENDING, FAILED, INTERVAL, LONG, READINESS
-from tests.stage.stage import Stage
+from tests.stage.stage import Stage, initialized
 from tests.unit.analysis.worlds import a_manifest
 
 LOW = "Halt cart.shop advancement success rate 50.00% < 99%"
@@ -19,6 +19,10 @@ SPENT = "Rolling back cart.shop failed checks threshold reached 3"
 NO_VALUES = (
     "Halt advancement no values found for istio metric request-success-rate "
     "probably cart-app.shop is not receiving traffic: running query failed: no values found"
+)
+NO_DURATION = (
+    "Halt advancement no values found for istio metric request-duration "
+    "probably cart-app.shop is not receiving traffic"
 )
 DURATION = {"name": "request-duration", "interval": "1m", "thresholdRange": {"max": 500}}
 INLINE = {
@@ -95,7 +99,7 @@ def test_failed_checks_add_up_over_the_whole_rollout() -> None:
 
 
 def test_in_consecutive_mode_a_good_round_forgives() -> None:
-    """thresholdMode consecutive counts failed checks in a row only."""
+    """With `thresholdMode: consecutive` only failed checks in a row count."""
     bad, good = measuring.failing, measuring.healthy
     mixed = sequence(bad, bad, good, bad, bad, good, bad, good)
     stage = played(mixed, thresholdMode="consecutive")
@@ -170,8 +174,7 @@ def test_all_failing_checks_are_told_and_cost_one_unit() -> None:
         (
             no_values,
             DURATION,
-            "Halt advancement no values found for istio metric request-duration "
-            "probably cart-app.shop is not receiving traffic",
+            NO_DURATION,
         ),
         (no_values, INLINE, "Halt advancement no values found for metric: queue depth"),
         (
@@ -242,10 +245,10 @@ def test_the_older_threshold_is_a_bound_too() -> None:
 
 
 def test_an_unreachable_metrics_server_is_told_at_initialization_and_ends_nothing() -> None:
-    """Probing fails: a warning, and the canary is initialized all the same (lifecycle 3, step 7)."""
+    """Probing fails: a warning, no more (lifecycle 3, step 7)."""
     stage = Stage()
     stage.meters.probes = ("connection refused",)
-    rollouts.initialized(a_manifest(), stage)
+    initialized(a_manifest(), stage)
 
     assert stage.texts()[-2:] == [
         "Error checking metric providers: connection refused",

@@ -52,12 +52,15 @@ def test_a_canary_that_never_becomes_ready_is_rolled_back_at_its_deadline() -> N
     rollouts.rolled_back(stage)
 
 
-def test_failed_checks_do_not_move_the_deadline() -> None:
-    """The clock of the deadline is the Deployment's, not that of our last status write (D-28)."""
+def test_the_deadline_counts_from_the_release_and_not_from_our_last_write() -> None:
+    """An hour after the last status write a release still has its whole minute (D-28)."""
     stage = initialized(a_minute())
     stage.wait(timedelta(hours=1))
-    stage.release("cart:2")
-    rollouts.succeeded(rollouts.finish(stage))
+    began = stage.clock.now()
+    stage.release("cart:2", broken=True)
+    stage.run(rollouts.ended, within=LONG)
+
+    assert timedelta(seconds=60) <= stage.clock.now() - began <= timedelta(seconds=62)
 
 
 def test_pods_that_die_in_mid_analysis_hold_the_weight_until_they_are_back() -> None:
@@ -122,7 +125,7 @@ def test_a_primary_that_dies_of_its_promotion_leaves_everything_on_the_canary() 
 
 
 def test_a_failed_promotion_completes_by_itself_when_the_primary_recovers() -> None:
-    """Traffic goes back to a ready primary with the analysed revision, then the canary is parked."""
+    """Traffic goes back to the ready primary, then the canary is parked."""
     stage = promotion_failed()
     stage.wait(timedelta(minutes=10))
     stage.kubelet.held.clear()

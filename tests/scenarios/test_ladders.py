@@ -50,7 +50,7 @@ def test_a_good_release_climbs_its_ladder_rung_by_rung(
 def test_a_rollout_takes_only_as_long_as_its_analysis(
     analysis: dict[str, Any], weights: list[int], seconds: int
 ) -> None:
-    """Wall time at most 1.05 × steps × interval, beside what pods take to become ready, twice."""
+    """Wall time: at most 1.05 times the intervals of its steps, and pods getting ready twice."""
     stage = initialized(a_ladder({**analysis, "interval": f"{seconds}s"}))
     began = stage.clock.now()
     stage.release("cart:2")
@@ -107,6 +107,17 @@ def test_the_status_of_a_rollout_goes_through_the_phases_in_order() -> None:
     ]
     promoted = stage.condition("Promoted")
     assert (promoted["status"], promoted["reason"]) == ("True", "Succeeded")
+
+
+def test_the_transition_time_is_when_the_phase_was_entered() -> None:
+    """Steps and failed checks are written to the status, and do not move it (D-95)."""
+    stage = initialized(a_manifest())
+    stage.wait(timedelta(minutes=10))
+    began = stage.clock.now()
+    stage.release("cart:2")
+    for weight in (20, 40, 60):
+        rollouts.at_weight(stage, weight)
+        assert stage.status["lastTransitionTime"] == f"{began:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def test_a_second_release_goes_the_same_way_as_the_first() -> None:

@@ -223,3 +223,28 @@ def test_a_revision_that_failed_under_flagger_is_not_tried_again() -> None:
     stage.meters.source = measuring.healthy
     stage.release("cart:3")
     rollouts.succeeded(rollouts.finish(stage), "cart:3")
+
+
+@pytest.mark.parametrize("weight", [0, 40])
+def test_a_status_that_is_wiped_is_shown_again(weight: int) -> None:
+    """The status is a projection: emptied by hand, it is written anew, and nothing else happens.
+
+    At rest that takes until the next resync (D-7).
+    """
+    stage = initialized(a_manifest())
+    if weight:
+        stage.release("cart:2")
+        rollouts.at_weight(stage, weight)
+    stage.settle()
+    before = {key: stage.status[key] for key in ("phase", "canaryWeight", "lastPromotedSpec")}
+    wiped = {"status": None}
+    stage.kube.patch(resources.CANARIES, "shop", "cart", wiped, subresource="status")
+    stage.wait(timedelta(seconds=20) if weight else timedelta(minutes=6))
+
+    if weight:
+        rollouts.at_weight(stage, 60)
+    else:
+        assert {key: stage.status.get(key) for key in before} == before
+        stage.release("cart:2")
+    rollouts.succeeded(rollouts.finish(stage))
+    assert stage.weights == PLAN

@@ -47,6 +47,7 @@ class Process:
         self._ready = ready
         self._env = env
         self._popen: subprocess.Popen[bytes] | None = None
+        self._asked = False
 
     @property
     def pid(self) -> int:
@@ -75,6 +76,7 @@ class Process:
                 start_new_session=True,  # Ctrl-C reaches pytest alone, which stops its services
                 preexec_fn=_dies_with_us(),  # noqa: PLW1509 (one system call, loaded before)
             )
+        self._asked = False
         LIVE.add(self._popen.pid)
         try:
             self._wait_ready(self._popen, timeout_seconds)
@@ -82,11 +84,17 @@ class Process:
             self.stop()
             raise
 
+    def ask_to_end(self) -> None:
+        """Sends SIGTERM, once, and does not wait; harmless when it is gone."""
+        if self._popen is not None and not self._asked:
+            self._asked = True
+            self._popen.terminate()
+
     def stop(self, grace_seconds: float = 10) -> None:
         """Ends it with SIGTERM, with SIGKILL after `grace_seconds`; harmless when it is gone."""
+        self.ask_to_end()
         if self._popen is None:
             return
-        self._popen.terminate()
         try:
             self._popen.wait(grace_seconds)
         except subprocess.TimeoutExpired:

@@ -73,19 +73,30 @@ class Receiver:
 
 
 @contextlib.contextmanager
-def receiver() -> Iterator[Receiver]:
-    """A receiver on a free port that answers `status` to everything."""
+def receiver(together: int = 1) -> Iterator[Receiver]:
+    """A receiver on a free port that answers `status` to everything.
+
+    It answers when `together` calls are waiting for an answer, and 500 to those that wait alone.
+    """
+    meeting = threading.Barrier(together)
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             length = int(self.headers["Content-Length"])
             known.calls.append(json.loads(self.rfile.read(length)))
-            self.send_response(known.status)
+            self.send_response(known.status if met() else 500)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
             """Says nothing."""
+
+    def met() -> bool:
+        try:
+            meeting.wait(timeout=5)
+        except threading.BrokenBarrierError:
+            return False
+        return True
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         known = Receiver(f"http://127.0.0.1:{server.server_port}/")

@@ -95,9 +95,16 @@ def at_work(
         for member in members.values():
             stack.callback(member.stop)
             member.start()
+        stack.callback(_ask_to_end, members.values())
         _wait_ready(members.values())
         store = connect_store(RedisSettings(url=SecretStr(valkey.url)))
         yield Crew(members, valkey, store, accounts)
+
+
+def _ask_to_end(members: Iterable[Process]) -> None:
+    """Tells all of them before the first is waited for."""
+    for member in members:
+        member.ask_to_end()
 
 
 def _wait_ready(members: Iterable[Process], seconds: float = 40) -> None:

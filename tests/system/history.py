@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tests.services.cluster import ControlPlane
+from tests.services.cluster import ControlPlane, Refused
 
 WATCHED: Final = {
     "canaries": "/apis/flagger.app/v1beta1",
@@ -49,15 +49,33 @@ class History:
     def follow(self, resource: str) -> None:
         """Watches until `end`; a server that is away is asked again from where it was left."""
         path = f"{WATCHED[resource]}/namespaces/{self._namespace}/{resource}"
-        version = self._plane.request("GET", path)["metadata"]["resourceVersion"]
+        version: str | None = None
         while not self._ending.is_set():
-            with contextlib.suppress(OSError, ValueError):
-                for event in self._events(f"{path}?watch=1&resourceVersion={version}"):
-                    if event["type"] == "ERROR":  # a server that has just started: ask again
-                        break
-                    version = event["object"]["metadata"]["resourceVersion"]
-                    self._seen.append(Sighting(time.time(), resource, event["object"]))
+            with contextlib.suppress(OSError, ValueError, Refused):
+                version = version or self._listed(resource, path)
+                version = self._watched(resource, path, version)
             self._ending.wait(0.1)
+
+    def _listed(self, resource: str, path: str) -> str:
+        """The version from which to watch, after the objects as they are were noted."""
+        listing = self._plane.request("GET", path)
+        for item in listing["items"]:
+            self._note(resource, item)
+        return str(listing["metadata"]["resourceVersion"])
+
+    def _watched(self, resource: str, path: str, version: str) -> str | None:
+        """The version from which to go on; None to list again, for the server forgot so far."""
+        for event in self._events(f"{path}?watch=1&resourceVersion={version}"):
+            if event["type"] == "ERROR":
+                return None
+            self._note(resource, event["object"])
+            version = event["object"]["metadata"]["resourceVersion"]
+        return version
+
+    def _note(self, resource: str, item: dict[str, Any]) -> None:
+        known = self.of(resource, item["metadata"]["name"])
+        if not known or known[-1].object != item:
+            self._seen.append(Sighting(time.time(), resource, item))
 
     def end(self) -> None:
         """Makes `follow` return within a second."""

@@ -399,12 +399,12 @@ def test_a_change_during_initialization_is_rolled_out_afterwards() -> None:
 
 
 def test_the_events_of_an_initialization_come_in_this_order() -> None:
-    """Each is told once, where the peer repeats the first two at every tick."""
+    """28: the pinned order; each is told once, where the peer repeats them at every tick."""
     world = Simulation(worlds.a_canary())
     world.release(OLD)
     assert world.run().events == [
-        "cart-app-primary.shop not ready: not yet",
         "all the metrics providers are available!",
+        "cart-app-primary.shop not ready: not yet",
         "Initialization done! cart.shop",
     ]
 

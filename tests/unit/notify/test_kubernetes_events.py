@@ -101,7 +101,7 @@ def test_messages_are_cut_at_1024_bytes(message: str, expected: str) -> None:
 
 
 def test_names_sort_as_things_happened() -> None:
-    """kubectl orders events of one second by name: time first, then decision, then its events."""
+    """Order by name, as in kubectl within a second: time, then decision, then its events."""
     moments = [
         ("2026-03-01T12:00:00.001+00:00", "000000000009-1"),
         ("2026-03-01T12:00:00.002+00:00", "000000000010-0"),

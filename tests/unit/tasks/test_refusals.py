@@ -1,4 +1,4 @@
-"""An API server that refuses a write for ever: told once, asked again at leisure, mended at once."""
+"""An API server that refuses a write for ever: told once, asked again at leisure, then mended."""
 
 from datetime import timedelta
 
@@ -16,7 +16,11 @@ MINUTE = timedelta(minutes=1)
 @pytest.mark.parametrize(
     ("verb", "resource", "said"),
     [
-        ("replace", "deployments", "updating deployment cart-app-primary.shop template spec failed"),
+        (
+            "replace",
+            "deployments",
+            "updating deployment cart-app-primary.shop template spec failed",
+        ),
         ("patch", "virtualservices", "VirtualService cart-app.shop update failed: "),
     ],
 )

@@ -160,7 +160,9 @@ def test_an_intent_that_changes_meanwhile_is_brought_about_by_the_same_run(
 
 
 @BOTH
-def test_trouble_is_told_once_and_taken_back(room: Room, run: Run, kind: str) -> None:
+def test_trouble_is_told_once_and_taken_back(
+    room: Room, run: Run, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """A write refused for ever must not keep the rollout awake for ever."""
     room.commit(wanted())
     resource = {"route": "virtualservices", "workload": "deployments"}[kind]
@@ -172,6 +174,7 @@ def test_trouble_is_told_once_and_taken_back(room: Room, run: Run, kind: str) ->
     assert room.is_due()
     run(room)
     assert not room.is_due()
+    assert len([one for one in caplog.records if one.levelname == "WARNING"]) == 1
     room.kube.faults.clear()
     run(room)
     fields = room.confirmed()

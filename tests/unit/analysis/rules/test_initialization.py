@@ -46,8 +46,30 @@ UNREADY = worlds.a_workload(OLD, readiness=worlds.unready())
 TOLD = "cart-app-primary.shop not ready: waiting for rollout to finish: x"
 
 TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
-    "an accepted canary with a target is initialized": (
+    "the metric servers are probed first": (
         worlds.seen(NEWBORN, target=worlds.a_workload(OLD), primary=None),
+        None,
+        Asks("initialize", "providers"),
+    ),
+    "an accepted canary with a target is initialized, and told of available servers": (
+        worlds.seen(NEWBORN, target=worlds.a_workload(OLD), primary=None),
+        Findings(providers=()),
+        Decided(
+            "initialize", "Initializing", "100/0", ["all the metrics providers are available!"]
+        ),
+    ),
+    "a server that does not answer never ends the initialization": (
+        worlds.seen(NEWBORN, target=worlds.a_workload(OLD), primary=None),
+        Findings(providers=("connection refused",)),
+        Decided(
+            "initialize",
+            "Initializing",
+            "100/0",
+            ["Error checking metric providers: connection refused"],
+        ),
+    ),
+    "with skipAnalysis nothing is probed": (
+        worlds.seen(NEWBORN, SKIPPED, target=worlds.a_workload(OLD), primary=None),
         None,
         Decided("initialize", "Initializing", "100/0"),
     ),
@@ -81,24 +103,8 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
         None,
         Decided("restore_primary", "Initializing", "100/0"),
     ),
-    "the metric servers are probed": (worlds.seen(HIDDEN), None, Asks("expose", "providers")),
-    "available servers are told, and the primary is exposed": (
+    "a ready primary is exposed": (
         worlds.seen(HIDDEN),
-        Findings(providers=()),
-        Decided("expose", "Initializing", "100/0", ["all the metrics providers are available!"]),
-    ),
-    "a server that does not answer never ends the initialization": (
-        worlds.seen(HIDDEN),
-        Findings(providers=("connection refused",)),
-        Decided(
-            "expose",
-            "Initializing",
-            "100/0",
-            ["Error checking metric providers: connection refused"],
-        ),
-    ),
-    "with skipAnalysis nothing is probed": (
-        worlds.seen(HIDDEN, SKIPPED),
         None,
         Decided("expose", "Initializing", "100/0"),
     ),
@@ -149,9 +155,10 @@ def test_what_counts_as_promoted_is_what_the_primary_runs() -> None:
 
 def test_initialization_asks_for_services_first_and_the_apex_later() -> None:
     """Users do not notice before the primary is ready: order of lifecycle 5."""
-    born = tables.decision(worlds.seen(NEWBORN, target=worlds.a_workload(OLD), primary=None)).state
+    newborn = worlds.seen(NEWBORN, target=worlds.a_workload(OLD), primary=None)
+    born = tables.decision(newborn, Findings(providers=())).state
     assert (born.route.stage, born.workload.canary) == (RouteStage.SERVICES, CanaryScale.LEAVE)
     assert (born.route.seq, born.workload.seq) == (1, 1)
-    exposed = tables.decision(worlds.seen(HIDDEN), Findings(providers=())).state
+    exposed = tables.decision(worlds.seen(HIDDEN)).state
     assert exposed.route == RouteIntent(6, RouteStage.EXPOSED, ALL_TO_PRIMARY)
     assert exposed.workload.canary is CanaryScale.LEAVE

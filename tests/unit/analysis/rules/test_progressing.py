@@ -14,6 +14,7 @@ from analysis.observation import Confirmed, Observation
 from analysis.phases import Phase
 from analysis.verdicts import Effect
 from config.scaling import CanaryScale
+from config.traffic import TrafficSplit
 from tests.unit.analysis import tables, worlds
 from tests.unit.analysis.tables import Answer, Asks, Decided, Rests
 from tests.unit.analysis.worlds import INTERVAL, NEW, NEWER, NOW, OLD, REF
@@ -244,10 +245,29 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
             [f"canary deployment cart-app.shop not ready: {NOT_READY}"],
         ),
     ),
-    "nothing is measured before the route is in force": (
-        worlds.seen(at_20, confirmed=UNSAID),
+    "nothing is measured before the first traffic is in force": (
+        worlds.seen(at_20, confirmed=UNSAID, in_force=TrafficSplit.of(0)),
         BAD,
         Rests("route_not_in_force", 2),
+    ),
+    "nothing is measured early because a route is not in force": (
+        worlds.seen(
+            replace(at_20, check_at=NOW + worlds.INTERVAL),
+            confirmed=UNSAID,
+            in_force=TrafficSplit.of(20),
+        ),
+        BAD,
+        Rests("route_not_in_force", 2),
+    ),
+    "a bad canary is found out although its next step cannot be written": (
+        worlds.seen(at_20, confirmed=UNSAID, in_force=TrafficSplit.of(20)),
+        BAD,
+        Decided("halt_on_check", "Progressing", "80/20", ["Halt cart.shop advancement bad"], 30),
+    ),
+    "a good canary waits for its step to be in force": (
+        worlds.seen(at_20, confirmed=UNSAID, in_force=TrafficSplit.of(20)),
+        worlds.PASSED,
+        Decided("hold_for_route", "Progressing", "80/20", due=2),
     ),
     "the first step without hooks": (
         worlds.seen(at_0),
