@@ -105,5 +105,5 @@ def _condition(
         "reason": words[0],
         "message": words[1],
         "lastUpdateTime": timestamp(since),
-        "lastTransitionTime": before.get("lastTransitionTime") if same else timestamp(since),
+        "lastTransitionTime": (same and before.get("lastTransitionTime")) or timestamp(since),
     }

@@ -89,24 +89,27 @@ class Profile:
 
     def start(self) -> None:
         """Traces this thread and all that begin from now on."""
-        threading.setprofile(self._begin_thread)
-        signal.signal(BEGIN, lambda *_: self._forget())
-        signal.signal(END, lambda *_: self._write())
+        threading.setprofile(self.begin_thread)
+        signal.signal(BEGIN, lambda *_: self.forget())
+        signal.signal(END, lambda *_: self.write())
         tracer = Tracer()
         self._tracers.append(tracer)
         sys.setprofile(tracer)
 
-    def _begin_thread(self, frame: FrameType, event: str, arg: Any) -> None:
+    def begin_thread(self, frame: FrameType, event: str, arg: Any) -> None:
+        """The profile function of a new thread, until its first event: that gives it a tracer."""
         tracer = Tracer()
         self._tracers.append(tracer)
         sys.setprofile(tracer)
         tracer(frame, event, arg)
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Starts from nothing."""
         for tracer in list(self._tracers):
             tracer.forget()
 
-    def _write(self) -> None:
+    def write(self) -> None:
+        """Writes the file, whole or not at all."""
         merged: dict[str, Cost] = defaultdict(Cost)
         for tracer in list(self._tracers):
             for key, cost in list(tracer.costs.items()):

@@ -29,6 +29,10 @@ log = logging.getLogger(__name__)
 PACE: Final = timedelta(milliseconds=5)
 """Spread per canary of first looks: 200 a second, which a single analysis worker keeps up with."""
 
+DRIFT_PAUSE: Final = timedelta(seconds=2)
+"""Between two looks at the route of one canary for drift. Somebody who writes back whatever we
+mend is answered at this pace, not at that of his writes."""
+
 LONGEST_SPREAD: Final = timedelta(seconds=10)
 """The shortest analysis interval: no rollout misses a check by having been spread."""
 
@@ -60,6 +64,7 @@ class Publisher:
         self._namespace = namespace
         self._rota = Rota(clock, resync)
         self._nudges: set[CanaryRef] = set()
+        self._nudged: dict[CanaryRef, float] = {}
         self._wanted = threading.Event()
         self._wanted.set()
 
@@ -151,11 +156,18 @@ class Publisher:
             self._nudges.add(ref)
 
     def _send_nudges(self) -> None:
-        """Has routes looked at that may have drifted; our own writes are known to the store."""
-        while self._nudges:
+        """Has routes looked at that may have drifted; our own writes are known to the store.
+
+        Those that were looked at just now are kept for later.
+        """
+        now = self._clock.monotonic()
+        since = now - DRIFT_PAUSE.total_seconds()
+        self._nudged = {ref: at for ref, at in self._nudged.items() if at > since}
+        for ref in sorted(self._nudges - self._nudged.keys()):
             self._check_lead()
-            self._dispatcher.effect(next(iter(self._nudges)), Effect.ROUTE)
-            self._nudges.pop()
+            self._dispatcher.effect(ref, Effect.ROUTE)
+            self._nudges.discard(ref)
+            self._nudged[ref] = now
 
     def _go_round(self) -> None:
         """Stores again the worlds whose turn it is."""
@@ -164,8 +176,12 @@ class Publisher:
             self._rota.begin(sorted(self._backlog.refs()))
             for ref in self._backlog.refs() - listed.keys():
                 self._poke_in_turn(ref)
+            # A tick that was queued when its canary went puts it on the agenda again.
+            self._forget_others(listed)
         for ref in self._rota.due():
             self._write(ref, self._backlog.take_whole(ref))
+            # The look that an earlier leader owed it may have been lost with that leader.
+            self._nudges.add(ref)
 
     def _check_lead(self) -> None:
         if not self._leads():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
@@ -80,7 +80,7 @@ class Analyst:
             self._work(ref, begun, Findings.none())
 
     def conclude(
-        self, ref: CanaryRef, round_id: int, answers: Iterable[Mapping[str, Any] | None]
+        self, ref: CanaryRef, round_id: int, answers: Sequence[Mapping[str, Any] | None]
     ) -> None:
         """Goes on with a rollout whose hooks of round `round_id` have answered.
 
@@ -92,10 +92,13 @@ class Analyst:
         if asked is None or asked["id"] != round_id:
             self._store.finish(ref, Work.TICK, begun.token)
             return
-        kind = asked["type"]
-        unknown = HookResult("", kind, ok=False, message="no answer").to_dict()
-        results = tuple(HookResult.from_dict(answer or unknown) for answer in answers)
-        self._work(ref, begun, Findings(hooks={kind: results}))
+        known = [HookResult.from_dict(answer) for answer in answers if answer is not None]
+        if len(known) < len(answers):
+            # A call that came to nothing on our side says nothing about the endpoint: the round
+            # is left to its deadline, and asked again.
+            self._store.finish(ref, Work.TICK, begun.token)
+            return
+        self._work(ref, begun, Findings(hooks={asked["type"]: tuple(known)}))
 
     def _begin_patiently(self, ref: CanaryRef) -> Begun:
         """The tick lease, waited for as long as another tick may have it: answers are precious.

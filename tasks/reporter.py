@@ -44,7 +44,7 @@ class Reporter:
         if snapshot.state["uid"] != uid:
             return
         shown = self._status_shown(ref, snapshot)
-        if self._told(ref, uid) and shown:
+        if self._told(ref, uid) and shown and self._is_known(ref, uid):
             fields = {"report_version": str(snapshot.version)}
             self._store.confirm(ref, uid, fields, wake=False)
 
@@ -83,7 +83,13 @@ class Reporter:
             subresource="status",
             kind=PatchKind.JSON,
         )
-        self._store.put_world(ref, {"status": written.get("status") or {}})
+        if self._is_known(ref, state.uid):
+            self._store.put_world(ref, {"status": written.get("status") or {}})
+
+    def _is_known(self, ref: CanaryRef, uid: str) -> bool:
+        """Whether there is still a state of the canary `uid`; what is stored else would stay."""
+        stored = self._store.read(ref).state
+        return stored is not None and stored["uid"] == uid
 
     def _told(self, ref: CanaryRef, uid: str) -> bool:
         """Whether all waiting notices are delivered, in order; each is dropped once it is.

@@ -55,8 +55,9 @@ class Traffic:
             snapshot.world,
             superseded=lambda: self._newer(ref, state),
         )
-        self._remember(ref, result)
-        self._confirm(ref, state, result, snapshot.confirmed)
+        if working.remembers(self._store.read(ref), state, lambda one: one.route):
+            self._remember(ref, result)
+            self._confirm(ref, state, result, snapshot.confirmed)
 
     def _newer(self, ref: CanaryRef, state: RolloutState) -> bool:
         """Whether the traffic of `ref` is meant to be something else by now."""
@@ -93,7 +94,8 @@ class Traffic:
                 self._store.confirm(ref, state.uid, fields, wake=wake)
             case outcome.Superseded():
                 log.info("route superseded", extra={"canary": _named(ref)})
-            case outcome.Rejected(message=message, retriable=retriable, split_in_force=in_force):
+            case outcome.Rejected(refusals=refusals, retriable=retriable, split_in_force=in_force):
+                message = "\n".join(dict.fromkeys(refusal.message for refusal in refusals))
                 extra = {"canary": _named(ref), "error": message, "retriable": retriable}
                 fields = _in_force(state, now) if in_force and first else {}
                 news = bool(fields) or message != gather.trouble(before, state.uid, "route")

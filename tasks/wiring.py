@@ -83,6 +83,7 @@ def defaults(settings: Settings) -> Defaults:
         provider=settings.canaries.mesh_provider,
         metrics_server=settings.metrics.server,
         interval_floor=settings.canaries.interval_floor,
+        selector_labels=settings.canaries.selector_labels,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -53,8 +54,12 @@ class Workforce:
             target_generation=known.target_generation,
             primary_generation=known.primary_generation,
         )
-        result = self._converger.converge(canary, state.workload, views)
-        self._confirm(ref, state, result, snapshot)
+        # What was promoted since the intent was made counts: a late message must not make a lost
+        # primary from any other revision.
+        intent = replace(state.workload, base=state.promoted)
+        result = self._converger.converge(canary, intent, views)
+        if working.remembers(self._store.read(ref), state, lambda one: one.workload):
+            self._confirm(ref, state, result, snapshot)
 
     def _confirm(
         self, ref: CanaryRef, state: RolloutState, result: Result, snapshot: Snapshot

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+from analysis import state as states
+from analysis.state import RolloutState
 from clients.records import Snapshot, Work
 from clients.store import Store
 from config.refs import CanaryRef
+from config.scaling import WorkloadIntent
+from config.traffic import RouteIntent
+
+Intent = RouteIntent | WorkloadIntent
 
 
 def under_lease(
@@ -27,3 +33,18 @@ def under_lease(
             job(begun.snapshot)
         finally:
             again = store.finish(ref, work, begun.token)
+
+
+def remembers(
+    snapshot: Snapshot, state: RolloutState, intent: Callable[[RolloutState], Intent]
+) -> bool:
+    """Whether `snapshot` still knows the `intent` of `state`, or has gone on from it.
+
+    To be asked after a write. It does not when the canary was forgotten meanwhile, or Redis lost
+    what it held: numbers begin anew then, and what is confirmed would pass for a newer intent.
+    """
+    stored = snapshot.state
+    if stored is None or stored["uid"] != state.uid:
+        return False
+    mine, current = intent(state), intent(states.from_json(stored))
+    return current.seq > mine.seq or current == mine

@@ -123,16 +123,26 @@ def test_a_server_that_is_away_for_a_while_delays_a_rollout(weight: int, seconds
     assert stage.weights == PLAN
 
 
-def test_no_weight_is_judged_that_is_not_in_force() -> None:
-    """A step that cannot be written is not measured, and none follows it (invariant 4)."""
+def test_no_step_follows_a_step_that_is_not_in_force() -> None:
+    """A route that cannot be written holds the rollout where it is (invariant 4)."""
     stage = rollouts.at_weight(rollouts.released(a_manifest()), 20)
     stage.door.faults.add(Fault(Transient("away", status=503), resource=ROUTE.plural, times=10**6))
     stage.wait(timedelta(minutes=3))
-    assert (stage.weights, len(stage.meters.asked)) == ([0, 20], 1)
+    assert stage.weights == [0, 20]
 
     stage.door.faults.clear()
     rollouts.succeeded(rollouts.finish(stage))
     assert stage.weights == PLAN
+
+
+def test_a_bad_canary_is_found_out_although_its_next_step_cannot_be_written() -> None:
+    """What has traffic is measured: the weight that is in force, not the one that is wanted."""
+    stage = rollouts.at_weight(rollouts.released(a_manifest(threshold=2)), 20)
+    stage.door.faults.add(Fault(Transient("away", status=503), resource=ROUTE.plural, times=10**6))
+    stage.wait(timedelta(seconds=31))
+    stage.meters.source = measuring.failing
+    stage.run(lambda on: on.phase() == "Failed", within=LONG)
+    assert stage.weights == [0, 20]
 
 
 def refused_rollback() -> Stage:

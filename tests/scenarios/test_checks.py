@@ -250,7 +250,7 @@ def test_an_unreachable_metrics_server_is_told_at_initialization_and_ends_nothin
     stage.meters.probes = ("connection refused",)
     initialized(a_manifest(), stage)
 
-    assert stage.texts()[-2:] == [
+    assert [stage.texts()[0], stage.texts()[-1]] == [
         "Error checking metric providers: connection refused",
         "Initialization done! cart.shop",
     ]

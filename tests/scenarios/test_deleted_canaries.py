@@ -1,0 +1,105 @@
+"""Nothing is left of a canary that is gone, whatever was on its way when it went."""
+
+from datetime import timedelta
+
+import pytest
+
+from analysis.effects import Effect
+from clients import keys, resources
+from clients.kube_faults import Fault
+from clients.resources import Resource
+from tests.stage import rollouts
+from tests.stage.bag import Message
+from tests.stage.stage import REF, Stage
+from tests.unit.analysis.worlds import a_manifest
+from tests.unit.scheduler import worlds
+from tests.unit.scheduler.worlds import SHOP, Setting
+
+RESYNC = timedelta(minutes=5)
+
+
+def test_an_agenda_entry_without_a_canary_ends_with_the_next_round() -> None:
+    """Or each deleted canary would be looked at every five minutes until another leader comes."""
+    setting = Setting()
+    setting.create(worlds.a_canary("other"))
+    side = setting.side()
+    side.pump()
+    setting.store.poke(SHOP)  # as a tick does that was queued when the canary went
+    setting.clock.advance(RESYNC + timedelta(seconds=1))
+    side.pump()
+
+    assert [ref.name for ref in setting.store.agenda()] == ["other"]
+
+
+def test_a_drift_whose_nudge_died_with_the_leader_is_mended_within_a_resync() -> None:
+    """The store knows of the change, so the next leader takes it for old news."""
+    setting = Setting()
+    setting.create(worlds.a_canary())
+    setting.create(worlds.a_virtual_service())
+    setting.side().pump()
+    edited = {"spec": {"hosts": ["stolen"]}}
+    live = setting.kube.patch(resources.VIRTUAL_SERVICES, "prod", "shop", edited)
+    setting.store.put_world(SHOP, {"virtual-service": live})  # the leader's last deed
+
+    successor = setting.side()
+    successor.pump()
+    for _ in range(2):
+        setting.clock.advance(RESYNC + timedelta(seconds=1))
+        successor.pump()
+
+    assert (SHOP, Effect.ROUTE) in setting.sent.effects
+
+
+def left_of(stage: Stage) -> set[str]:
+    """The kinds of keys there are of the canary."""
+    return {row.pattern for row in keys.OF_CANARY if stage.redis.exists(row.of(REF))}
+
+
+@pytest.mark.parametrize("kind", ["tick", "route", "workload", "report", "conclude"])
+def test_messages_that_come_after_the_end_leave_no_keys(kind: str) -> None:
+    """A canary's keys end with it, also when workers hear of it once more."""
+    stage = rollouts.at_weight(rollouts.released(a_manifest()), 40)
+    stage.kube.delete(resources.CANARIES, "shop", "cart")
+    stage.observe()
+    stage.deliver(Message(kind, REF, round=1))
+
+    assert left_of(stage) == set()
+
+
+@pytest.mark.parametrize(
+    ("kind", "resource"),
+    [
+        ("route", resources.VIRTUAL_SERVICES),
+        ("workload", resources.DEPLOYMENTS),
+        ("report", resources.CANARIES),
+    ],
+)
+def test_a_write_under_way_at_the_end_leaves_no_keys(kind: str, resource: Resource) -> None:
+    """A worker that waits for the API server while the canary goes remembers nothing of it."""
+    stage = rollouts.at_weight(rollouts.released(a_manifest()), 40)
+    gone: list[bool] = []
+
+    def goes() -> None:
+        gone.append(True)
+        stage.store.forget(REF)
+
+    stage.door.faults.add(Fault(goes, verb="patch", resource=resource.plural, after=True))
+    stage.release("cart:3") if kind != "workload" else stage.release("cart:1")
+    for _ in range(200):
+        if gone:
+            break
+        step(stage)
+    assert gone
+
+    assert left_of(stage) == set()
+
+
+def step(stage: Stage) -> None:
+    """One message is delivered, or time goes on."""
+    stage.kubelet.step()
+    stage.observe()
+    stage.claim()
+    if stage.bag.messages:
+        stage.deliver(stage.bag.messages.pop(0))
+    else:
+        stage.advance()
