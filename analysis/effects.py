@@ -19,6 +19,9 @@ class Effect(StrEnum):
     REPORT = "report"
 
 
+RETRY: Final = timedelta(seconds=10)
+"""How soon what somebody else has undone is mended again, after the first try to do so failed."""
+
 REPAIR: Final = timedelta(seconds=2)
 """How long an effect may stay unconfirmed before it is asked for again: the answer to a lost
 message. Long against a write (some ms), short against the shortest interval (10 s)."""
@@ -32,6 +35,11 @@ def outstanding(state: RolloutState, version: int, confirmed: Confirmed) -> froz
         Effect.REPORT: confirmed.report_version < version,
     }
     return frozenset(effect for effect, missing in wanted.items() if missing)
+
+
+def unfinished(state: RolloutState, version: int, confirmed: Confirmed) -> frozenset[Effect]:
+    """The effects to ask for: those outstanding, and those whose last try to mend them failed."""
+    return outstanding(state, version, confirmed) | {Effect(each) for each in confirmed.mending}
 
 
 def awaits_route(state: RolloutState, now: datetime) -> bool:

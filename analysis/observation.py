@@ -36,7 +36,8 @@ class Confirmed:
 
     `target_generation` and `primary_generation` are the spec generations that our own writes
     produced: a view that shows less is older than what we did. `trouble` is what keeps the writers
-    from bringing about the rest, in words for an event; empty when nothing does.
+    from bringing about the rest, in words for an event; empty when nothing does. `mending` names
+    the effects that it is about: they are tried again, also those that were in force before.
     """
 
     route_seq: int = 0
@@ -46,6 +47,7 @@ class Confirmed:
     primary_generation: int = 0
     report_version: int = 0
     trouble: str = ""
+    mending: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,9 @@ INTERVAL: Final = timedelta(seconds=fleet.INTERVAL_SECONDS)
 STEPS: Final = fleet.MAX_WEIGHT // fleet.STEP_WEIGHT
 WINDOW_SECONDS: Final = fleet.INTERVAL_SECONDS * (STEPS - 1) + fleet.INTERVAL_SECONDS / 2
 """From the first step to between the last one and the promotion: nothing but active ticks."""
-SETTLE_SECONDS: Final = 3.0
+LULL_SECONDS: Final = 4.0
+"""After the last canary's first step; well before the first canary's first check."""
+SETTLE_SECONDS: Final = 6.0
 """After a phase, for what was decided to be written and told."""
 _PATIENCE_SECONDS: Final = 600.0
 _TIMELINE: Final = 200
@@ -121,10 +123,11 @@ class Bench:
         )
 
     def _window(self, released: datetime) -> tuple[Usage, tuple[datetime, datetime]]:
-        """What analysis alone uses, and from when to when."""
+        """What analysis alone uses, and from when to when; begins when the first steps are told."""
+        time.sleep(LULL_SECONDS)
         firsts = [min(self._percents(ref, released).values()) for ref in self.fleet.refs]
         ends = min(firsts) + timedelta(seconds=WINDOW_SECONDS)
-        _say(f"analysis, for {WINDOW_SECONDS:g} s")
+        _say("analysis")
         self.window(True)  # noqa: FBT003 - begins
         before, begins = self.gauge.read(), datetime.now(UTC)
         time.sleep(max(0.0, (ends - begins).total_seconds()))

@@ -59,6 +59,7 @@ def comparison(figures: Figures, cluster: Sequence[str]) -> Iterator[Line]:
     memory = sum(figures.memory.get(role, 0.0) for role in queue)
     yield Line("peak RSS, MiB", memory, theirs.memory)
     yield Line("Prometheus queries per active tick", active.queries * per_tick)
+    yield Line("Celery jobs per active tick", active.commands["lpush"] * per_tick)
     yield Line("Redis commands per active tick", active.commands.total() * per_tick)
 
 

@@ -19,6 +19,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from clients import errors
+from clients.clock import Clock, SystemClock
 from clients.store import Store
 from scheduler.loop import Loop
 
@@ -27,6 +28,10 @@ log = logging.getLogger(__name__)
 LONGEST_UNCLAIMED: Final = timedelta(seconds=30)
 """How long a leader may leave the agenda unread before it counts as dead; it reads it ten times a
 second."""
+
+LONGEST_SKEW: Final = timedelta(seconds=4)
+"""Between the clocks of a worker and of Redis. A tick expires 10 s after it was queued, by the
+worker's clock: one that is far ahead would drop every tick unseen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +46,24 @@ class Condition:
 Probe = Callable[[], Condition]
 
 
-def of_worker(store: Store) -> Probe:
-    """A worker is ready while it reaches Redis, through which all its work comes."""
+def of_worker(store: Store, clock: Clock | None = None) -> Probe:
+    """A worker is ready while it reaches Redis, through which all its work comes.
+
+    And while its clock agrees with that of Redis: messages expire by it.
+    """
+    own = clock or SystemClock()
 
     def look() -> Condition:
         try:
             took = store.ping()
+            ahead = own.now() - store.now()
         except errors.ClientError as failure:
             return Condition(live=True, ready=False, details={"redis": failure.message})
-        return Condition(live=True, ready=True, details={"redisSeconds": took.total_seconds()})
+        details = {
+            "redisSeconds": took.total_seconds(),
+            "clockSecondsAhead": round(ahead.total_seconds(), 3),
+        }
+        return Condition(live=True, ready=abs(ahead) < LONGEST_SKEW, details=details)
 
     return look
 

@@ -125,7 +125,14 @@ class Supervisor:
         log.warning("process ended, starting it again", extra=extra)
 
     def _fill(self, post: Post, now: float) -> None:
-        post.child = self._start(post.command, self._environ)
+        try:
+            post.child = self._start(post.command, self._environ)
+        except OSError as error:  # no memory or no process left: for now, and no reason to end all
+            post.failures += 1
+            post.starts_at = now + max(pause(post.failures), _FIRST_PAUSE)
+            extra = {"child": post.command.name, "error": error.strerror or str(error)}
+            log.error("process not started", extra=extra)  # noqa: TRY400 - it says all
+            return
         post.started_at = now
         extra = {"child": post.command.name, "pid": post.child.pid}
         log.info("process started", extra=extra)

@@ -96,16 +96,19 @@ class Rollouts(scripts.Door):
         ref: CanaryRef,
         changes: Mapping[str, Mapping[str, Any] | None],
         wake: Collection[str] = (),
+        *,
+        over: Mapping[str, Any] | None = None,
     ) -> frozenset[str]:
         """The roles whose JSON really changed; None deletes a role.
 
         A change to a role in `wake` makes the canary due, in the same step: a watcher that dies
-        afterwards has lost nothing.
+        afterwards has lost nothing. With `over`, a world read before, a role that holds something
+        else by now is left alone: a watcher knows better.
         """
         parts = [
             part
             for role, value in changes.items()
-            for part in (role, "" if value is None else canonical(value), _flag(role in wake))
+            for part in (role, _stored_as(value), _flag(role in wake), _expected(role, over))
         ]
         names = [keys.WORLD.of(ref), keys.TICK.of(ref), keys.AGENDA.only]
         return frozenset(self._run("put_world", names, [str(ref), *parts]))
@@ -123,6 +126,14 @@ class Rollouts(scripts.Door):
         with scripts.translated("listing canaries"):
             found = [keys.STATE.canary(key) for key in self._client.scan_iter(pattern, count=1000)]
         return tuple(sorted({ref for ref in found if ref is not None}))
+
+
+def _stored_as(value: Mapping[str, Any] | None) -> str:
+    return "" if value is None else canonical(value)
+
+
+def _expected(role: str, over: Mapping[str, Any] | None) -> str:
+    return "" if over is None else "=" + _stored_as(over.get(role))
 
 
 def _stored(ref: CanaryRef) -> list[str]:

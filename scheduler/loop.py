@@ -93,6 +93,9 @@ class Loop:
         if self._failures:
             log.info("beating again")
             self._failures = 0
+            if self._side is not None:
+                # What answers now may be a replica that never got the last writes.
+                self._side.refresh()
         return wait
 
     def close(self) -> None:

@@ -180,8 +180,6 @@ class Publisher:
             self._forget_others(listed)
         for ref in self._rota.due():
             self._write(ref, self._backlog.take_whole(ref))
-            # The look that an earlier leader owed it may have been lost with that leader.
-            self._nudges.add(ref)
 
     def _check_lead(self) -> None:
         if not self._leads():

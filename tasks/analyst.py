@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
@@ -145,7 +145,10 @@ class Analyst:
                 self._commit(seen, begun, outcome, found)
             case Rest(until=until):
                 self._store.finish(seen.ref, Work.TICK, begun.token, self._due(seen, until))
-                self._ask_for_effects(seen, seen.version)
+                # At rest nothing else would notice that a nudge to mend drift was lost. It costs no
+                # call where nothing has drifted.
+                drifted = {effects.Effect.ROUTE} if until is None else set()
+                self._ask_for_effects(seen, seen.version, drifted)
             case AskChecks() | AskProviders():
                 raise AssertionError(f"rule {outcome.rule} asks what it was told")
 
@@ -169,11 +172,13 @@ class Analyst:
         self._ask_for_effects(after, version)
         self._ask_hooks(after, version)
 
-    def _ask_for_effects(self, seen: Observation, version: int) -> None:
-        """Has what is desired but not confirmed brought about; weights first."""
+    def _ask_for_effects(
+        self, seen: Observation, version: int, also: Collection[effects.Effect] = ()
+    ) -> None:
+        """Has what is desired but not confirmed brought about, and `also`; weights first."""
         if seen.state is None:
             return
-        missing = effects.outstanding(seen.state, version, seen.confirmed)
+        missing = effects.unfinished(seen.state, version, seen.confirmed) | set(also)
         for effect in effects.Effect:
             if effect in missing:
                 self._dispatcher.effect(seen.ref, effect)
@@ -192,10 +197,21 @@ class Analyst:
         self._dispatcher.hooks(seen.ref, asked.id, len(asked_ones))
 
     def _due(self, seen: Observation, until: datetime | None) -> datetime:
-        """`until`, or the next resync, spread over its period so that not all come at once."""
-        if until is not None:
-            return until
-        return seen.now + self._resync + cadence.offset(seen.ref, self._resync * cadence.TOLERANCE)
+        """`until`, or the next resync, spread over its period so that not all come at once.
+
+        Earlier while something is to be mended, or was never brought about.
+        """
+        spread = cadence.offset(seen.ref, self._resync * cadence.TOLERANCE)
+        due = until or seen.now + self._resync + spread
+        return min(due, seen.now + effects.RETRY) if _is_awaited(seen, until) else due
+
+
+def _is_awaited(seen: Observation, until: datetime | None) -> bool:
+    """Whether effects are to be asked for again soon, though the rules plan to rest `until`."""
+    if seen.state is None or seen.canary is None or seen.deleting or seen.claimed:
+        return False
+    missing = effects.outstanding(seen.state, seen.version, seen.confirmed)
+    return bool(seen.confirmed.mending) or (until is None and bool(missing))
 
 
 def _entry(seen: Observation, decision: Decision, found: Findings) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from celery import Celery
 
 from config.settings import Settings
-from tasks import queues, results
+from tasks import broker, queues
 
 RESULT_SECONDS = 3600
 """How long the answers of hooks are kept for their conclusion; far beyond any hook's timeout."""
@@ -15,8 +15,8 @@ RESULT_SECONDS = 3600
 
 def make_app(settings: Settings) -> Celery:
     """The application for `settings`; makes no connection before the first message."""
-    broker = settings.redis.queue_url()
-    app = Celery("coalmine", broker=broker, backend=results.SCHEME + broker, set_as_current=True)
+    found = broker.of(settings.redis.queue_url())
+    app = Celery("coalmine", broker=found.url, backend=found.backend, set_as_current=True)
     app.conf.update(configuration(settings))
     return app
 
@@ -27,8 +27,11 @@ def configuration(settings: Settings) -> dict[str, Any]:
     Messages are acknowledged when they are taken: one that is lost with its worker is asked for
     again by the agenda, within seconds, while Redis would give it back after minutes only.
     """
+    found = broker.of(settings.redis.queue_url())
+    server = found.configuration()
     visibility = settings.redis.visibility_timeout.total_seconds()
     return {
+        **server,
         "task_routes": queues.ROUTES,
         "task_default_queue": queues.Queue.ANALYSIS.value,
         "task_serializer": "json",
@@ -38,7 +41,18 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "result_expires": RESULT_SECONDS,
         "task_acks_late": False,
         "worker_prefetch_multiplier": 1,
-        "broker_transport_options": {"visibility_timeout": visibility, "global_keyprefix": "cq:"},
+        "broker_transport_options": {
+            "visibility_timeout": visibility,
+            "global_keyprefix": "cq:",
+            "health_check_interval": broker.HEALTH_SECONDS,
+            **broker.SOCKET,
+            **server["broker_transport_options"],
+        },
+        "redis_socket_timeout": broker.SOCKET["socket_timeout"],
+        "redis_socket_connect_timeout": broker.SOCKET["socket_connect_timeout"],
+        "redis_socket_keepalive": "+socket:" not in found.url,
+        # Once more and at once, for connections closed while idle; then it is the caller's turn.
+        "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0},
         "broker_connection_retry_on_startup": True,
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,

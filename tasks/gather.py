@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from analysis import state as states
+from analysis.effects import Effect
 from analysis.observation import Confirmed, Observation, PastStatus, Problem, Workload
 from analysis.phases import Phase
 from analysis.state import RolloutState
@@ -22,8 +23,11 @@ from workloads import adoption, deployment, readiness
 
 World = Mapping[str, Any]
 
-TROUBLES: Final = ("route_trouble", "workload_trouble")
-"""Confirmed fields in which the writers say what keeps them from finishing."""
+TROUBLES: Final = {
+    Effect.ROUTE.value: "route_trouble",
+    Effect.WORKLOAD.value: "workload_trouble",
+}
+"""Confirmed fields in which the writers of each effect say what keeps them from finishing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,8 @@ def confirmed(fields: Mapping[str, str], uid: str, world: World | None = None) -
         target_generation=_generation(fields, "target", world or {}),
         primary_generation=_generation(fields, "primary", world or {}),
         report_version=int(fields.get("report_version", 0)),
-        trouble="\n".join(filter(None, map(fields.get, TROUBLES))),
+        trouble="\n".join(filter(None, map(fields.get, TROUBLES.values()))),
+        mending=frozenset(effect for effect, field in TROUBLES.items() if fields.get(field)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -11,6 +12,7 @@ from kombu.exceptions import OperationalError
 
 from analysis.effects import Effect
 from clients import errors
+from clients.clock import Clock, SystemClock
 from config.refs import CanaryRef
 from tasks import queues
 from tasks.messages import Answers, HookMessage, Nudge
@@ -25,20 +27,40 @@ EXPIRY_SECONDS: Final = 60
 """A nudge that nobody took for a minute is dropped: the agenda has asked again meanwhile, and
 workers that come back should not start with a heap of old news."""
 
+TICK_EXPIRY_SECONDS: Final = 10
+"""A tick sooner: the agenda asks again when the tick lease (8 s) ends. Compared by the clocks of
+beat and worker, which must agree to within a few seconds."""
+
+LONGEST_QUEUE: Final = 50_000
+"""Messages, some 50 MB. Nobody serves a queue that long; what is wanted is asked for again."""
+
+GAUGE_SECONDS: Final = 1.0
+"""How long the length of a queue is believed."""
+
+log = logging.getLogger(__name__)
+
 
 class CeleryDispatcher:
-    """Publishes through `app`; safe to share by threads."""
+    """Publishes through `app`; safe to share by threads.
 
-    def __init__(self, app: Celery) -> None:
+    A queue longer than `longest` gets nothing more until it is served.
+    """
+
+    def __init__(
+        self, app: Celery, clock: Clock | None = None, *, longest: int = LONGEST_QUEUE
+    ) -> None:
         self._app = app
+        self._clock = clock or SystemClock()
+        self._longest = longest
+        self._gauged: dict[str, tuple[float, bool]] = {}
 
     def tick(self, ref: CanaryRef) -> None:
         """Have the canary looked at."""
-        self._send(queues.TICK, Nudge(ref).dump())
+        self._send(queues.TICK, Nudge(ref).dump(), TICK_EXPIRY_SECONDS)
 
     def effect(self, ref: CanaryRef, effect: Effect) -> None:
         """Have an effect brought about."""
-        self._send(_BRINGS_ABOUT[effect], Nudge(ref).dump())
+        self._send(_BRINGS_ABOUT[effect], Nudge(ref).dump(), EXPIRY_SECONDS)
 
     def hooks(self, ref: CanaryRef, round_id: int, count: int) -> None:
         """Have the hooks of a round called in parallel, and their answers concluded from."""
@@ -48,14 +70,33 @@ class CeleryDispatcher:
         ]
         conclusion = self._signature(queues.CONCLUDE, Answers(ref, round_id).dump())
         with _translated():
-            chord(calls, app=self._app)(conclusion)
+            if not self._is_full(queues.CALL):
+                chord(calls, app=self._app)(conclusion)
 
     def _signature(self, name: str, message: dict[str, Any]) -> Any:
         return self._app.signature(name, args=(message,), **queues.ROUTES[name])
 
-    def _send(self, name: str, message: dict[str, Any]) -> None:
+    def _send(self, name: str, message: dict[str, Any], expires: float) -> None:
         with _translated():
-            self._app.send_task(name, args=(message,), expires=EXPIRY_SECONDS)
+            if not self._is_full(name):
+                self._app.send_task(name, args=(message,), expires=expires)
+
+    def _is_full(self, name: str) -> bool:
+        """Whether the queue of the task `name` was too long a moment ago."""
+        queue, now = queues.ROUTES[name]["queue"], self._clock.monotonic()
+        at, full = self._gauged.get(queue, (now - GAUGE_SECONDS, False))
+        if now - at >= GAUGE_SECONDS:
+            waiting = self._length(queue)
+            full = waiting >= self._longest
+            if full:
+                extra = {"queue": queue, "waiting": waiting}
+                log.error("queue is full, is it served? messages dropped", extra=extra)
+            self._gauged[queue] = now, full
+        return full
+
+    def _length(self, queue: str) -> int:
+        with self._app.producer_or_acquire() as producer:
+            return int(producer.channel.queue_declare(queue).message_count)
 
 
 @contextmanager

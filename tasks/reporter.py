@@ -84,7 +84,8 @@ class Reporter:
             kind=PatchKind.JSON,
         )
         if self._is_known(ref, state.uid):
-            self._store.put_world(ref, {"status": written.get("status") or {}})
+            status = {"status": written.get("status") or {}}
+            self._store.put_world(ref, status, over=snapshot.world)
 
     def _is_known(self, ref: CanaryRef, uid: str) -> bool:
         """Whether there is still a state of the canary `uid`; what is stored else would stay."""

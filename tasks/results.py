@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery.backends.redis import RedisBackend
+from celery.backends.redis import RedisBackend, SentinelBackend
 
 SCHEME = "tasks.results:QuietBackend+"
 """Goes before a Redis URL to choose this backend."""
 
+SENTINEL_SCHEME = "tasks.results:QuietSentinelBackend+"
+"""The same for URLs of Sentinels."""
 
-class QuietBackend(RedisBackend):
-    """Stores and joins results; does not follow them."""
+
+class Quiet:
+    """What is left out of a backend."""
 
     def on_task_call(self, producer: Any, task_id: str) -> None:
         """Does not subscribe to the result of a task just sent."""
@@ -28,3 +31,11 @@ class QuietBackend(RedisBackend):
     def remove_pending_result(self, result: Any) -> Any:
         """Nothing to forget."""
         return result
+
+
+class QuietBackend(Quiet, RedisBackend):
+    """Stores and joins results; does not follow them."""
+
+
+class QuietSentinelBackend(Quiet, SentinelBackend):
+    """The same through Sentinels."""

@@ -56,7 +56,7 @@ class Traffic:
             superseded=lambda: self._newer(ref, state),
         )
         if working.remembers(self._store.read(ref), state, lambda one: one.route):
-            self._remember(ref, result)
+            self._remember(ref, result, snapshot.world)
             self._confirm(ref, state, result, snapshot.confirmed)
 
     def _newer(self, ref: CanaryRef, state: RolloutState) -> bool:
@@ -64,13 +64,17 @@ class Traffic:
         now = self._store.read(ref).state
         return now is None or states.from_json(now).route != state.route
 
-    def _remember(self, ref: CanaryRef, result: outcome.Outcome) -> None:
-        """Keeps what was just written or read, ahead of the watch that will say the same."""
+    def _remember(self, ref: CanaryRef, result: outcome.Outcome, world: Mapping[str, Any]) -> None:
+        """Keeps what was just written or read, ahead of the watch that will say the same.
+
+        Not where the watch has said something since `world` was read: it may be newer.
+        """
         known: dict[str, Mapping[str, Any]] = dict(result.seen)
         if not isinstance(result, outcome.Unchanged):
             known.update(result.written)
         if known:
-            self._store.put_world(ref, {role: _bare(item) for role, item in known.items()})
+            bare = {role: _bare(item) for role, item in known.items()}
+            self._store.put_world(ref, bare, over=world)
 
     def _confirm(
         self,

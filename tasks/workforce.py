@@ -94,7 +94,7 @@ class Workforce:
         world = self._store.read(ref).world if views else {}
         news = {role: view for role, view in views.items() if _is_newer(view, world.get(role))}
         if news:
-            self._store.put_world(ref, news, wake)
+            self._store.put_world(ref, news, wake, over=world)
 
 
 def _is_newer(view: View, known: Mapping[str, Any] | None) -> bool:

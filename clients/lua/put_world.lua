@@ -2,17 +2,20 @@
 --
 -- KEYS    1 world  2 tick lease  3 agenda
 -- ARGV    1 now, or ""  2 namespace/name
---         3... role, canonical JSON ("" deletes), "1" if its change wakes the canary (or "")
+--         3... role, canonical JSON ("" deletes), "1" if its change wakes the canary (or ""),
+--              what the role must still hold: "=" and canonical JSON ("=" alone: nothing), or ""
 -- Return  {role, ...} those that changed
 -- Atomic  a watcher that dies between storing and waking would leave a change that the next
---         watcher, comparing, takes for old news.
+--         watcher, comparing, takes for old news. A worker that stores what it has just written
+--         must not put it over something newer: the watch does not repeat itself.
 
 local now, member = clock(ARGV[1]), ARGV[2]
 local changed, wake = {}, false
 
-for index = 3, #ARGV, 3 do
-  local role, json = ARGV[index], ARGV[index + 1]
-  if (redis.call('HGET', KEYS[1], role) or '') ~= json then
+for index = 3, #ARGV, 4 do
+  local role, json, over = ARGV[index], ARGV[index + 1], ARGV[index + 3]
+  local held = redis.call('HGET', KEYS[1], role) or ''
+  if held ~= json and (over == '' or over == '=' .. held) then
     if json == '' then
       redis.call('HDEL', KEYS[1], role)
     else

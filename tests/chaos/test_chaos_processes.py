@@ -3,32 +3,34 @@
 Weights outside of the plan (0, 40, 80) are never seen, whatever dies.
 """
 
-import pytest
-
 from tests.services.processes import Process
 from tests.system import manifests, meters
 from tests.system.site import App, Site
 
 SECOND = "registry.example/app:2"
-INTERVAL_SECONDS = 3
+INTERVAL_SECONDS = 2
+STARTING_SECONDS = 5
+"""What a worker needs to start, on a machine that is busy with others."""
 
 
-@pytest.mark.parametrize("role", ["analysis", "routing", "report", "hooks"])
-def test_a_worker_killed_in_mid_rollout_is_not_missed(site: Site, role: str) -> None:
-    """Design target 4: killed with SIGKILL right after a step; the next step is not late.
+def test_a_worker_killed_after_each_step_is_not_missed_at_the_next(site: Site) -> None:
+    """Design target 4: one worker of each role dies by SIGKILL; no step is late by an interval.
 
     The second analysis worker is there; of the others there is one each, started again at once,
     as its Deployment would.
     """
-    app = _at_40(site, f"killed-{role}")
-    site.crew.members[f"{role}-1"].kill()
-    if role != "analysis":
-        site.crew.members[f"{role}-1"].start()
-    app.until_weight(80, 2 * INTERVAL_SECONDS)
+    app = site.app("decimated")
+    analysis = {"interval": f"{INTERVAL_SECONDS}s", "stepWeight": 20}
+    app.deploy(manifests.a_canary("decimated", analysis=analysis))
+    app.release(SECOND)
+    for role, weight in (("analysis", 20), ("routing", 40), ("report", 60), ("hooks", 80)):
+        app.until_weight(weight, 2 * INTERVAL_SECONDS + STARTING_SECONDS)
+        site.crew.members[f"{role}-1"].kill()
+        if role != "analysis":
+            site.crew.members[f"{role}-1"].start()
     app.until("Succeeded")
-    assert app.weights() == [0, 40, 80, 0]
-    if role == "analysis":
-        site.crew.members["analysis-1"].start()
+    assert app.weights() == [0, 20, 40, 60, 80, 0]
+    site.crew.members["analysis-1"].start()
 
 
 def test_a_tick_that_dies_in_the_middle_is_made_again(site: Site) -> None:
@@ -47,7 +49,7 @@ def test_a_tick_that_dies_in_the_middle_is_made_again(site: Site) -> None:
     site.meters.set("cut-short", meters.HEALTHY)
     for worker in workers:
         worker.start()
-    app.until_weight(80, 10)
+    app.until_weight(80, 2 + INTERVAL_SECONDS + STARTING_SECONDS)
     app.until("Succeeded")
     assert app.weights() == [0, 40, 80, 0]
 

@@ -181,9 +181,7 @@ def heal(stage: Stage) -> None:
 
 
 def _is_promoted(stage: Stage) -> bool:
-    return (
-        _present(stage, "cart-app-primary") and stage.image("cart-app-primary") == "cart:final"
-    )
+    return _present(stage, "cart-app-primary") and stage.image("cart-app-primary") == "cart:final"
 
 
 def _present(stage: Stage, name: str) -> bool:
@@ -192,7 +190,7 @@ def _present(stage: Stage, name: str) -> bool:
 
 
 @given(seed=st.integers(0, 2**32 - 1), hands=st.integers(1, 25))
-@settings(max_examples=20)
+@settings(max_examples=12)
 def test_after_any_trouble_everything_comes_to_rest_and_a_good_release_is_promoted(
     seed: int, hands: int
 ) -> None:

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 
-from analysis.effects import Effect
 from clients import keys, resources
 from clients.kube_faults import Fault
 from clients.resources import Resource
@@ -29,25 +28,6 @@ def test_an_agenda_entry_without_a_canary_ends_with_the_next_round() -> None:
     side.pump()
 
     assert [ref.name for ref in setting.store.agenda()] == ["other"]
-
-
-def test_a_drift_whose_nudge_died_with_the_leader_is_mended_within_a_resync() -> None:
-    """The store knows of the change, so the next leader takes it for old news."""
-    setting = Setting()
-    setting.create(worlds.a_canary())
-    setting.create(worlds.a_virtual_service())
-    setting.side().pump()
-    edited = {"spec": {"hosts": ["stolen"]}}
-    live = setting.kube.patch(resources.VIRTUAL_SERVICES, "prod", "shop", edited)
-    setting.store.put_world(SHOP, {"virtual-service": live})  # the leader's last deed
-
-    successor = setting.side()
-    successor.pump()
-    for _ in range(2):
-        setting.clock.advance(RESYNC + timedelta(seconds=1))
-        successor.pump()
-
-    assert (SHOP, Effect.ROUTE) in setting.sent.effects
 
 
 def left_of(stage: Stage) -> set[str]:

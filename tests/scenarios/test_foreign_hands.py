@@ -232,3 +232,21 @@ def test_a_canary_replaced_between_two_looks_starts_afresh() -> None:
 
     assert stage.state.uid == stage.kube.get(resources.CANARIES, "shop", "cart")["metadata"]["uid"]
     assert stage.split == TrafficSplit(100, 0)
+
+
+@pytest.mark.parametrize(
+    ("resource", "name"), [(ROUTE, "cart-app"), (resources.SERVICES, "cart-app-primary")]
+)
+def test_drift_that_nobody_was_told_of_is_mended_by_the_next_resync(
+    resource: Resource, name: str
+) -> None:
+    """The message to routing is lost, as with a worker that dies: the next look repeats it."""
+    stage = initialized(a_manifest())
+    stage.wait(timedelta(minutes=1))
+    before = spec(stage, resource, name)
+    stage.kube.delete(resource, "shop", name)
+    stage.observe()
+    stage.bag.messages.clear()
+    stage.wait(timedelta(minutes=6))
+
+    assert spec(stage, resource, name) == before

@@ -32,6 +32,11 @@ class Sighting:
         """The object's name."""
         return str(self.object["metadata"]["name"])
 
+    @property
+    def version(self) -> int:
+        """The resourceVersion, which grows with every write to the server."""
+        return int(self.object["metadata"]["resourceVersion"])
+
 
 class History:
     """Every version of every watched object, in the order of the watch."""
@@ -73,9 +78,11 @@ class History:
         return version
 
     def _note(self, resource: str, item: dict[str, Any]) -> None:
-        known = self.of(resource, item["metadata"]["name"])
-        if not known or known[-1].object != item:
-            self._seen.append(Sighting(time.time(), resource, item))
+        """Keeps `item`, unless it was seen before: a watch that broke off repeats itself."""
+        sighting = Sighting(time.time(), resource, item)
+        known = self.of(resource, sighting.name)
+        if not known or known[-1].version < sighting.version:
+            self._seen.append(sighting)
 
     def end(self) -> None:
         """Makes `follow` return within a second."""

@@ -283,6 +283,23 @@ def test_a_change_that_matters_wakes_the_canary_in_the_same_step(store: Store) -
     assert store.agenda() == {}
 
 
+def test_what_was_stored_since_a_world_was_read_is_not_overwritten(store: Store) -> None:
+    """A worker's view of its own write must not hide what the watch has told about it since."""
+    store.put_world(REF, {"primary": {"ready": 0}})
+    read = store.read(REF).world
+    store.put_world(REF, {"primary": {"ready": 2}, "target": {"ready": 1}})
+    late = {"primary": {"ready": 0, "new": 1}, "target": {"ready": 0}, "canary": {"a": 1}}
+    assert store.put_world(REF, late, wake={"primary"}, over=read) == {"canary"}
+    assert store.read(REF).world == {
+        "primary": {"ready": 2},
+        "target": {"ready": 1},
+        "canary": {"a": 1},
+    }
+    assert store.agenda() == {}
+    again = store.put_world(REF, {"primary": None}, over={"primary": {"ready": 2}})
+    assert again == {"primary"}
+
+
 def test_forgetting_leaves_nothing_of_one_canary_and_all_of_the_others(
     store: Store, client: "Redis[str]"
 ) -> None:

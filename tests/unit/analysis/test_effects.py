@@ -73,3 +73,13 @@ def test_a_lost_message_costs_no_more_than_the_repair_time(
     """A state that waits for its own effects is looked at again soon."""
     state = worlds.a_state(phase, check_at=check_at)
     assert effects.due(state, planned, NOW) == expected
+
+
+def test_what_could_not_be_mended_is_asked_for_again() -> None:
+    """Drift is no outstanding intent; a failed try to mend it is not forgotten all the same."""
+    state = worlds.progressing(20)
+    troubled = replace(DONE, mending=frozenset({"route"}))
+
+    assert effects.unfinished(state, 10, DONE) == frozenset()
+    assert effects.outstanding(state, 10, troubled) == frozenset()
+    assert effects.unfinished(state, 10, troubled) == {Effect.ROUTE}

@@ -3,6 +3,7 @@
 Left out: the measurement itself, which is `make bench`.
 """
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,12 @@ def an_entry(at: datetime, canary: int, *, checked: bool = True) -> Mapping[str,
     """An entry of a timeline, of a decision at `at` that gave the canary so many percent."""
     checks = [{"name": "request-success-rate"}] if checked else []
     return {"at": at.isoformat(), "split": f"{100 - canary}/{canary}", "checks": checks}
+
+
+def a_line(verb: str, agent: str, about: Mapping[str, str] | None = None) -> bytes:
+    """A line of an audit log."""
+    event = {"verb": verb, "userAgent": agent} | ({"objectRef": about} if about else {})
+    return json.dumps(event).encode() + b"\n"
 
 
 @pytest.mark.parametrize(
@@ -96,10 +103,9 @@ def test_mirrored_splits_are_read_as_well() -> None:
 def test_requests_are_counted_by_role_verb_and_resource() -> None:
     """Requests about no object are left out; a subresource is a resource of its own."""
     log = [
-        b'{"verb":"patch","userAgent":"coalmine/report",'
-        b'"objectRef":{"resource":"canaries","subresource":"status"}}\n',
-        b'{"verb":"get","userAgent":"coalmine/report"}\n',
-        b'{"verb":"list","userAgent":"kubectl/v1","objectRef":{"resource":"pods"}}\n',
+        a_line("patch", "coalmine/report", {"resource": "canaries", "subresource": "status"}),
+        a_line("get", "coalmine/report"),
+        a_line("list", "kubectl/v1", {"resource": "pods"}),
     ]
     expected = {
         Call("report", "patch", "canaries/status"): 1,

@@ -6,6 +6,7 @@ Left out: what a beat's health consists of (`tests/unit/scheduler`).
 import http.client
 import json
 import socket
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import fakeredis
@@ -13,6 +14,7 @@ import pytest
 
 from cli import health
 from cli.health import Condition
+from clients.clock import ManualClock
 from clients.store import Store
 
 
@@ -48,6 +50,18 @@ def test_a_worker_is_ready_only_while_it_reaches_redis() -> None:
     found = look()
     assert (found.live, found.ready) == (True, False)
     assert "redis" in found.details
+
+
+@pytest.mark.parametrize(("ahead", "ready"), [(0, True), (2, True), (-8, False), (12, False)])
+def test_a_worker_whose_clock_is_wrong_is_not_ready(ahead: int, ready: bool) -> None:
+    """Messages expire by it: it would drop what others have just asked for, and nobody would see."""
+    redis = fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True)
+    ours = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    store = Store(redis, lambda: ours - timedelta(seconds=ahead))
+    found = health.of_worker(store, ManualClock(ours))()
+
+    assert (found.live, found.ready) == (True, ready)
+    assert found.details["clockSecondsAhead"] == ahead
 
 
 def test_a_taken_port_costs_the_probe_and_nothing_else() -> None:

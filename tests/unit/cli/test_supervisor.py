@@ -126,6 +126,24 @@ def test_a_child_that_ends_again_and_again_is_started_ever_more_seldom() -> None
     assert max(pauses) == pytest.approx(supervisor.pause(100), abs=0.2)
 
 
+def test_a_child_that_cannot_be_started_for_now_is_started_later() -> None:
+    """A machine short of memory keeps the processes it has, and gets the missing one back."""
+    room = Room()
+    start, refused = room.start, [OSError(12, "Cannot allocate memory")]
+
+    def starting(command: Command, environ: Mapping[str, str]) -> FakeChild:
+        if room.children and refused:
+            raise refused.pop()
+        return start(command, environ)
+
+    room.start = starting  # type: ignore[method-assign]
+    room.clock.then = at(3)
+
+    assert room.run(count=2) == exits.OK
+    assert len(room.children) == 2
+    assert 0 < room.times[1] < 1
+
+
 def test_a_child_that_cannot_work_ends_the_whole_set() -> None:
     """Settings that one process refuses will not get better by starting it again."""
     room = Room()

@@ -47,8 +47,9 @@ def room() -> Room:
 
 
 def wanted(seq: int = 5, weight: int = 20, scale: CanaryScale = CanaryScale.RUNNING) -> Any:
-    """A state that wants traffic and workloads."""
+    """A state that wants traffic and workloads; nothing was promoted yet."""
     return a_state(
+        promoted="",
         route=RouteIntent(seq, RouteStage.EXPOSED, TrafficSplit.of(weight)),
         workload=WorkloadIntent(seq, scale),
     )
@@ -283,3 +284,13 @@ def test_a_superseded_promotion_shows_what_the_target_holds(room: Room) -> None:
 def test_leases_outlast_what_they_cover() -> None:
     """Losing one costs repeated work at worst; they are longer than one call's timeout."""
     assert min(traffic.LEASE, workforce.LEASE).total_seconds() > 10
+
+
+def test_a_late_message_makes_no_primary_from_a_revision_nobody_promoted(room: Room) -> None:
+    """The intent is older than the promotion; what was promoted counts, and trouble is told."""
+    room.commit(replace(wanted(), promoted="b" * 20))
+    before = writes(room)
+    converge(room)
+
+    assert writes(room) == before
+    assert "cannot be made anew" in room.confirmed()["workload_trouble"]

@@ -1,0 +1,99 @@
+"""The queue's Redis in Celery's words: our URLs, which are those of `clients.redis_server`.
+
+Celery knows other schemes for sockets and for Sentinel, and wants TLS to be spelled out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from tasks import results
+
+SOCKET: Final = {"socket_timeout": 5.0, "socket_connect_timeout": 2.0, "socket_keepalive": True}
+"""In seconds, as for the state's server. A host that vanishes closes no connection: without a
+limit, publishers wait for it for ever, and workers do not notice."""
+
+HEALTH_SECONDS: Final = 5
+"""How overdue the answer to a waiting worker may be before its connection is made anew: it finds
+within about twice that time that a broker's host has vanished."""
+
+VERIFIED: Final = "required"
+"""TLS without a word about certificates means trusted ones, as for the state's server."""
+
+_SENTINEL_PORT: Final = 26379
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where Celery finds the queue (`url`) and the answers of hooks (`backend`).
+
+    `options` are of both transports, `tls` of connections whose URL cannot say it.
+    """
+
+    url: str = field(repr=False)
+    backend: str = field(repr=False)
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    tls: Mapping[str, Any] = field(default_factory=dict)
+
+    def configuration(self) -> dict[str, Any]:
+        """Celery's settings that depend on the server; other transport options are added."""
+        found: dict[str, Any] = {
+            "broker_transport_options": dict(self.options),
+            "result_backend_transport_options": dict(self.options),
+        }
+        if self.tls:
+            found |= {"broker_use_ssl": dict(self.tls), "redis_backend_use_ssl": dict(self.tls)}
+        return found
+
+
+def of(url: str) -> Broker:
+    """The broker at `url`, one of `clients.redis_server.FORMS`.
+
+    Raises ValueError for another form; the message does not repeat the URL.
+    """
+    parts = urlsplit(url)
+    match parts.scheme:
+        case "redis":
+            return Broker(url, results.SCHEME + url)
+        case "rediss":
+            query = {"ssl_cert_reqs": VERIFIED, **dict(parse_qsl(parts.query))}
+            secure = urlunsplit(parts._replace(query=urlencode(query)))
+            return Broker(secure, results.SCHEME + secure)
+        case "unix":
+            database = dict(parse_qsl(parts.query)).get("db", "0")
+            place = f"socket://{parts.netloc}{parts.path}?virtual_host={database}"
+            return Broker(f"redis+{place}", results.SCHEME + place)
+        case "sentinel" | "redis+sentinel" | "rediss+sentinel":
+            return _through_sentinel(url)
+    raise ValueError(f"Redis URL scheme {parts.scheme!r} is unknown")
+
+
+def _through_sentinel(url: str) -> Broker:
+    parts = urlsplit(url)
+    user, at, addresses = parts.netloc.rpartition("@")
+    master, _, database = parts.path.strip("/").partition("/")
+    query = dict(parse_qsl(parts.query))
+    prefix, suffix = f"sentinel://{user}{at}", f"/{database or 0}"
+    servers = ";".join(f"{prefix}{_with_port(each)}{suffix}" for each in addresses.split(","))
+    own: dict[str, Any] = {
+        name: query[f"sentinel_{name}"]
+        for name in ("username", "password")
+        if f"sentinel_{name}" in query
+    }
+    tls = _tls(query) if parts.scheme.startswith("rediss") else {}
+    timeouts = {name: value for name, value in SOCKET.items() if name != "socket_keepalive"}
+    secure = {"ssl": True, **tls} if tls else {}
+    options = {"master_name": master, "sentinel_kwargs": {**timeouts, **own, **secure}}
+    return Broker(servers, results.SENTINEL_SCHEME + servers, options, tls)
+
+
+def _tls(query: Mapping[str, str]) -> dict[str, str]:
+    given = {name: value for name, value in query.items() if name.startswith("ssl_")}
+    return {"ssl_cert_reqs": VERIFIED, **given}
+
+
+def _with_port(address: str) -> str:
+    return address if ":" in address else f"{address}:{_SENTINEL_PORT}"
