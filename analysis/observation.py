@@ -48,6 +48,8 @@ class Confirmed:
     report_version: int = 0
     trouble: str = ""
     mending: frozenset[str] = frozenset()
+    refused: frozenset[str] = frozenset()
+    """Those of them that would be refused again: trying often would only load the API server."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ _TOP: Final = 40
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The exit code: 1 when the canaries did not get where they should."""
+    """The exit code: 1 when the canaries did not get where they should, 130 for Ctrl-C."""
     given = _parser().parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="coalmine-bench-") as temporary:
         folder = Path(given.keep_logs or temporary)
@@ -53,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         except (fleet.Overdue, crew.NotStarted) as failure:
             print(f"bench: {failure}", file=sys.stderr)
             return 1
+        except KeyboardInterrupt:
+            return 130
     return 0
 
 

@@ -130,8 +130,8 @@ class Supervisor:
         except OSError as error:  # no memory or no process left: for now, and no reason to end all
             post.failures += 1
             post.starts_at = now + max(pause(post.failures), _FIRST_PAUSE)
-            extra = {"child": post.command.name, "error": error.strerror or str(error)}
-            log.error("process not started", extra=extra)  # noqa: TRY400 - it says all
+            told = {"child": post.command.name, "error": error.strerror or str(error)}
+            log.error("process not started", extra=told)  # noqa: TRY400 - it says all
             return
         post.started_at = now
         extra = {"child": post.command.name, "pid": post.child.pid}

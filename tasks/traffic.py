@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from analysis.state import RolloutState
 from clients.records import Snapshot, Work
 from clients.store import Store
 from config.refs import CanaryRef
-from routing import outcome
+from routing import messages, outcome
 from routing.apply import Applier
 from tasks import gather, working
 
@@ -25,6 +25,8 @@ Losing the lease costs a repeated write at worst: every write carries a resource
 
 _LEVELS: Final = {True: logging.WARNING, False: logging.DEBUG}
 """By whether a refusal is news; an old one comes back every few seconds."""
+
+_NO_TROUBLE: Final = {"route_trouble": "", "route_refused": ""}
 
 
 class Traffic:
@@ -94,7 +96,7 @@ class Traffic:
             case outcome.Applied() | outcome.Unchanged():
                 wake = first and effects.awaits_route(state, now)
                 at = _in_force(state, now) if first else {}
-                fields = {"route_seq": str(state.route.seq), **at, "route_trouble": ""}
+                fields = {"route_seq": str(state.route.seq), **at, **_NO_TROUBLE}
                 self._store.confirm(ref, state.uid, fields, wake=wake)
             case outcome.Superseded():
                 log.info("route superseded", extra={"canary": _named(ref)})
@@ -104,7 +106,16 @@ class Traffic:
                 fields = _in_force(state, now) if in_force and first else {}
                 news = bool(fields) or message != gather.trouble(before, state.uid, "route")
                 log.log(_LEVELS[news], "route not applied", extra=extra)
-                self._store.confirm(ref, state.uid, {**fields, "route_trouble": message}, wake=news)
+                trouble = {"route_trouble": message, "route_refused": _refused(refusals)}
+                self._store.confirm(ref, state.uid, {**fields, **trouble}, wake=news)
+
+
+def _refused(refusals: Iterable[outcome.Refusal]) -> str:
+    """Whether trying again soon is in vain, as a field; what lacks a destination only follows."""
+    hopeless = all(
+        not refusal.retriable or refusal.reason == messages.NO_DESTINATION for refusal in refusals
+    )
+    return "1" if hopeless else ""
 
 
 def _in_force(state: RolloutState, now: datetime) -> dict[str, str]:

@@ -25,6 +25,8 @@ LEASE: Final = timedelta(seconds=15)
 _LEVELS: Final = {True: logging.WARNING, False: logging.DEBUG}
 """By whether a refusal is news; an old one comes back every few seconds."""
 
+_NO_TROUBLE: Final = {"workload_trouble": "", "workload_refused": ""}
+
 
 class Workforce:
     """Converges workloads under the workload lease of their canary."""
@@ -72,7 +74,7 @@ class Workforce:
                 self._remember(ref, views)
                 first = gather.confirmed(snapshot.confirmed, state.uid).workload_seq
                 news = bool(views) or first < state.workload.seq
-                fields = {"workload_seq": str(state.workload.seq), "workload_trouble": ""}
+                fields = {"workload_seq": str(state.workload.seq), **_NO_TROUBLE}
                 self._store.confirm(ref, state.uid, fields | _made(views), wake=news)
             case Superseded(message=message, target=target):
                 log.info("promotion superseded", extra={**extra, "error": message})
@@ -81,7 +83,11 @@ class Workforce:
                 news = message != gather.trouble(snapshot.confirmed, state.uid, "workload")
                 told = {**extra, "error": message, "retriable": retriable}
                 log.log(_LEVELS[news], "workloads not as intended", extra=told)
-                self._store.confirm(ref, state.uid, {"workload_trouble": message}, wake=news)
+                trouble = {
+                    "workload_trouble": message,
+                    "workload_refused": "" if retriable else "1",
+                }
+                self._store.confirm(ref, state.uid, trouble, wake=news)
 
     def _remember(
         self, ref: CanaryRef, views: Mapping[str, View], wake: Collection[str] = ()

@@ -49,7 +49,9 @@ class Converger:
         except _Superseded as gone:
             return Superseded(str(gone), gone.target)
         except errors.ClientError as refused:
-            return Rejected(refused.message, not isinstance(refused, errors.Permanent))
+            # What is gone is told by the watch when it is back.
+            is_final = isinstance(refused, errors.Permanent | errors.NotFound)
+            return Rejected(refused.message, retriable=not is_final)
         return Converged(target=scaled, primary=written)
 
     # --- the primary

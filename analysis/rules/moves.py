@@ -85,7 +85,9 @@ def await_effects(case: Case, *kinds: effects.Effect) -> Outcome | None:
     """Rest, and ask again soon, while effects of these `kinds` are not confirmed."""
     seen = case.observation
     missing = effects.outstanding(case.state, seen.version, seen.confirmed)
-    return Rest(case.now + effects.REPAIR) if missing & set(kinds) else None
+    waiting = missing & set(kinds)
+    pause = effects.RETRY if waiting <= seen.confirmed.refused else effects.REPAIR
+    return Rest(case.now + pause) if waiting else None
 
 
 def ask_hooks(case: Case, kind: WebhookType, phase: Phase) -> Outcome | None:

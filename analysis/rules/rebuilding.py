@@ -140,13 +140,9 @@ def _promotion_failed(state: RolloutState) -> RolloutState:
 
 
 def _serves_everything(seen: Observation, past: PastStatus) -> bool:
-    """Whether the promotion had failed.
-
-    Nothing but the status says so when no route is readable; a primary that was not ready then
-    must not be trusted with everything now.
-    """
+    """Whether the promotion had failed: status and route agree that the canary has everything."""
     live = seen.in_force
-    return past.weight >= TOTAL_WEIGHT and (live is None or live.canary >= TOTAL_WEIGHT)
+    return past.weight >= TOTAL_WEIGHT and live is not None and live.canary >= TOTAL_WEIGHT
 
 
 def _same_target(seen: Observation, state: RolloutState) -> bool:

@@ -99,11 +99,6 @@ class App:
         """The object of the application's name after a JSON patch."""
         return self.site.plane.request("PATCH", self.path(resource), patch, content_type=JSON_PATCH)
 
-    def forget(self) -> None:
-        """Deletes the Canary; what it made stays, for there is no garbage collector here."""
-        with contextlib.suppress(Refused):
-            self.site.plane.request("DELETE", self.path("canaries"))
-
     # --- what there is now
 
     def path(self, resource: str, name: str | None = None) -> str:

@@ -116,10 +116,11 @@ def test_after_a_failed_promotion_the_canary_serves_until_the_primary_is_repaire
     assert app.get("deployments")["spec"]["replicas"] == 2
     assert app.weights() == [0, 40, 80, 100]
 
-    site.pods.release("dead-primary")
     app.release("registry.example/app:3")
+    site.until(lambda: app.image(primary=True) == "registry.example/app:3", "repaired", 5)
+    assert app.weight() == 100
+    site.pods.release("dead-primary")
     app.until("Succeeded")
-    assert app.image(primary=True) == "registry.example/app:3"
     assert app.weights() == [0, 40, 80, 100, 0]
     site.until(lambda: app.get("deployments")["spec"]["replicas"] == 0, "scaled to zero", 5)
 

@@ -39,23 +39,22 @@ def test_a_change_at_the_moment_of_promotion_is_analysed_first(site: Site) -> No
     app = site.app("swap")
     hook = {"name": "last", "url": site.receiver.url("/swap")}
     app.deploy(manifests.a_canary("swap", analysis={"webhooks": [hook]}))
-    frozen = contextlib.ExitStack()
     swapped = threading.Event()
+    with contextlib.ExitStack() as frozen:
 
-    def swap() -> None:
-        if app.weight() == 80 and not swapped.is_set():
-            for beat in ("beat-1", "beat-2"):
-                frozen.enter_context(site.crew.members[beat].paused())
-            app.release(THIRD)
-            swapped.set()
+        def swap() -> None:
+            if app.weight() == 80 and not swapped.is_set():
+                for beat in ("beat-1", "beat-2"):
+                    frozen.enter_context(site.crew.members[beat].paused())
+                app.release(THIRD)
+                swapped.set()
 
-    site.receiver.meanwhile("/swap", swap)
-    app.release(SECOND)
-    site.until(swapped.is_set, "the image is changed behind the watch")
-    app.site.until(lambda: app.timeline()[-1]["rule"] == "promote", "the promotion is decided", 10)
-    time.sleep(1.5)  # what is wrong would be done at once: the copy is asked for with the decision
-    assert app.image(primary=True) != THIRD
-    frozen.close()
+        site.receiver.meanwhile("/swap", swap)
+        app.release(SECOND)
+        site.until(swapped.is_set, "the image is changed behind the watch")
+        site.until(lambda: app.timeline()[-1]["rule"] == "promote", "promotion is decided", 10)
+        time.sleep(1.5)  # a copy is asked for with the decision, and would be done by now
+        assert app.image(primary=True) != THIRD
     app.until("Succeeded")
     assert _images_of_primary(app) == ["registry.example/app:1", THIRD]
     assert app.weights() == [0, 40, 80, 0, 40, 80, 0]

@@ -54,7 +54,7 @@ def test_a_worker_is_ready_only_while_it_reaches_redis() -> None:
 
 @pytest.mark.parametrize(("ahead", "ready"), [(0, True), (2, True), (-8, False), (12, False)])
 def test_a_worker_whose_clock_is_wrong_is_not_ready(ahead: int, ready: bool) -> None:
-    """Messages expire by it: it would drop what others have just asked for, and nobody would see."""
+    """Messages expire by it: it would drop what others have just asked for, unseen."""
     redis = fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True)
     ours = datetime(2026, 3, 1, 12, tzinfo=UTC)
     store = Store(redis, lambda: ours - timedelta(seconds=ahead))
