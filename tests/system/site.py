@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 from config.refs import CanaryRef
 from tests.services import deployments
-from tests.services.cluster import ControlPlane, Refused
+from tests.services.cluster import ControlPlane
 from tests.services.deployments import StatusWriter
 from tests.system import crew as crews
 from tests.system import history as histories
