@@ -55,7 +55,7 @@ demo: $(READY) ## The whole thing on the sandbox cluster; KEEP=1 leaves it runni
 
 .PHONY: test
 test: $(READY) ## All tiers of tests; ARGS='-k name' is passed to pytest
-	@$(BIN)/pytest -m 'not bench' $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadgroup -m 'not bench' $(ARGS)
 
 .PHONY: test-system
 test-system: $(READY) ## The tests with real services: API server, Prometheus, kubectl

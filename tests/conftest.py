@@ -28,6 +28,7 @@ TIERS: Final = {
     "system": "system",
     "chaos": "chaos",
 }
+CROWDED: Final = frozenset({"system", "chaos"})
 PR_SET_CHILD_SUBREAPER: Final = 36  # prctl(2)
 
 # A loaded CI machine is slow, not wrong; the seed is printed when an example fails.
@@ -41,11 +42,17 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks each test with the tier of its folder, so that `-m unit` and a path mean the same."""
+    """Marks each test with the tier of its folder, so that `-m unit` and a path mean the same.
+
+    Tests that start many processes share one group: beside each other they would only measure how
+    few cores there are.
+    """
     for item in items:
         folder = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
         if tier := TIERS.get(folder):
             item.add_marker(tier)
+        if folder in CROWDED:
+            item.add_marker(pytest.mark.xdist_group("crowded"))
 
 
 @pytest.fixture(scope="session")
