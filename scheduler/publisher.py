@@ -23,11 +23,16 @@ from scheduler import projections
 from scheduler.backlog import Backlog
 from scheduler.index import World
 from tasks.dispatch import Dispatcher
+from tasks.gather import is_our_write
 
 log = logging.getLogger(__name__)
 
 PACE: Final = timedelta(milliseconds=5)
 """Spread per canary of first looks: 200 a second, which a single analysis worker keeps up with."""
+
+DRIFT_HOLD: Final = timedelta(seconds=0.5)
+"""How long a changed route is left alone: our own writes are seen before their writers have said
+so, and most changes are our own."""
 
 DRIFT_PAUSE: Final = timedelta(seconds=2)
 """Between two looks at the route of one canary for drift. Somebody who writes back whatever we
@@ -63,7 +68,8 @@ class Publisher:
         self._leads = leads
         self._namespace = namespace
         self._rota = Rota(clock, resync)
-        self._nudges: set[CanaryRef] = set()
+        self._drifts: dict[CanaryRef, set[str]] = {}
+        self._seen: dict[CanaryRef, float] = {}
         self._nudged: dict[CanaryRef, float] = {}
         self._wanted = threading.Event()
         self._wanted.set()
@@ -152,22 +158,35 @@ class Publisher:
         except (errors.ClientError, NotLeading):
             self._backlog.again(ref, projections.ROLES if roles is None else roles)
             raise
-        if wakes and changed & projections.DRIFTING:
-            self._nudges.add(ref)
+        if wakes and (drifting := changed & projections.DRIFTING):
+            self._drifts.setdefault(ref, set()).update(drifting)
+            self._seen.setdefault(ref, self._clock.monotonic())
 
     def _send_nudges(self) -> None:
-        """Has routes looked at that may have drifted; our own writes are known to the store.
+        """Has routes looked at that may have drifted, once their time has come.
 
         Those that were looked at just now are kept for later.
         """
         now = self._clock.monotonic()
         since = now - DRIFT_PAUSE.total_seconds()
         self._nudged = {ref: at for ref, at in self._nudged.items() if at > since}
-        for ref in sorted(self._nudges - self._nudged.keys()):
+        held = now - DRIFT_HOLD.total_seconds()
+        ripe = {
+            ref
+            for ref, roles in self._drifts.items()
+            if self._seen[ref] <= held or projections.CANARY in roles
+        }
+        for ref in sorted(ripe - self._nudged.keys()):
             self._check_lead()
-            self._dispatcher.effect(ref, Effect.ROUTE)
-            self._nudges.discard(ref)
-            self._nudged[ref] = now
+            if not self._is_ours(ref):
+                self._dispatcher.effect(ref, Effect.ROUTE)
+                self._nudged[ref] = now
+            del self._drifts[ref], self._seen[ref]
+
+    def _is_ours(self, ref: CanaryRef) -> bool:
+        """Whether all that changed of the route was written by our own workers."""
+        roles = self._drifts[ref]
+        return projections.CANARY not in roles and is_our_write(self._store.read(ref), roles)
 
     def _go_round(self) -> None:
         """Stores again the worlds whose turn it is."""

@@ -5,6 +5,7 @@ The imperative shell around `analysis.decide`; everything it does can be done tw
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -15,11 +16,9 @@ from typing import Any, Final, Protocol
 from analysis import cadence, decide, effects
 from analysis import state as states
 from analysis.decisions import AskChecks, AskProviders, Decision, Outcome, Rest
-from analysis.findings import CheckResult, Findings, HookResult
+from analysis.findings import CheckResult, Findings
 from analysis.metrics import checks
 from analysis.observation import Observation
-from clients import errors
-from clients.clock import Clock
 from clients.records import Begun, Commit, Work
 from clients.store import Store
 from config import derived
@@ -30,9 +29,6 @@ from tasks.dispatch import Dispatcher
 from tasks.gather import Defaults
 
 log = logging.getLogger(__name__)
-
-PAUSE: Final = timedelta(milliseconds=200)
-"""Between two tries to get a canary that another tick holds; ticks mostly take some ms."""
 
 QUESTIONS: Final = 4
 """How often a tick may ask before it decides; each question is asked at most once."""
@@ -59,7 +55,6 @@ class Analyst:
         reader: Reader,
         dispatcher: Dispatcher,
         defaults: Defaults,
-        clock: Clock,
         *,
         lease: timedelta,
         resync: timedelta,
@@ -69,7 +64,6 @@ class Analyst:
         self._reader = reader
         self._dispatcher = dispatcher
         self._defaults = defaults
-        self._clock = clock
         self._lease = lease
         self._resync = resync
 
@@ -77,49 +71,30 @@ class Analyst:
         """Brings `ref` one decision further, if there is one to make."""
         begun = self._store.begin(ref, Work.TICK, self._lease)
         if begun is not None:
-            self._work(ref, begun, Findings.none())
+            self._work(ref, begun)
 
     def conclude(
         self, ref: CanaryRef, round_id: int, answers: Sequence[Mapping[str, Any] | None]
     ) -> None:
-        """Goes on with a rollout whose hooks of round `round_id` have answered.
+        """Keeps the answers of the hooks of round `round_id`, and has the rollout go on with them.
 
-        Answers to a round that the state no longer waits for are dropped.
+        They are kept before anybody acts on them: whoever dies next, the hooks are not called
+        again. Answers to a round that the state no longer waits for are dropped; where a call came
+        to nothing on our side, which says nothing about the endpoint, the round is left to its
+        deadline.
         """
-        begun = self._begin_patiently(ref)
-        state = begun.snapshot.state
-        asked = (state or {}).get("round")
-        if asked is None or asked["id"] != round_id:
-            self._store.finish(ref, Work.TICK, begun.token)
+        snapshot = self._store.read(ref)
+        if None in answers or not gather.is_asked(snapshot, round_id):
             return
-        known = [HookResult.from_dict(answer) for answer in answers if answer is not None]
-        if len(known) < len(answers):
-            # A call that came to nothing on our side says nothing about the endpoint: the round
-            # is left to its deadline, and asked again.
-            self._store.finish(ref, Work.TICK, begun.token)
-            return
-        self._work(ref, begun, Findings(hooks={asked["type"]: tuple(known)}))
+        fields = {gather.ANSWERS: json.dumps({"round": round_id, "answers": list(answers)})}
+        self._store.confirm(ref, gather.uid_of(snapshot), fields, wake=True)
 
-    def _begin_patiently(self, ref: CanaryRef) -> Begun:
-        """The tick lease, waited for as long as another tick may have it: answers are precious.
-
-        Raises Transient when that was not long enough.
-        """
-        patience = self._lease
-        while True:
-            begun = self._store.begin(ref, Work.TICK, self._lease)
-            if begun is not None:
-                return begun
-            if patience <= timedelta(0):
-                raise errors.Transient(f"canary {ref} is being looked at all the time")
-            self._clock.sleep(PAUSE.total_seconds())
-            patience -= PAUSE
-
-    def _work(self, ref: CanaryRef, begun: Begun, found: Findings) -> None:
+    def _work(self, ref: CanaryRef, begun: Begun) -> None:
         seen = gather.observe(ref, begun.snapshot, self._defaults)
         if seen is None:
             self._store.finish(ref, Work.TICK, begun.token, begun.snapshot.now + self._resync)
             return
+        found = gather.answered(begun.snapshot, seen.state)
         outcome = decide.decide(seen, found)
         for _ in range(QUESTIONS):
             if isinstance(outcome, Decision | Rest):

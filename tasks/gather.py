@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from analysis import state as states
 from analysis.effects import Effect
+from analysis.findings import Findings, HookResult
 from analysis.observation import Confirmed, Observation, PastStatus, Problem, Workload
 from analysis.phases import Phase
 from analysis.state import RolloutState
@@ -22,6 +24,9 @@ from routing.router import UnreadableRoute
 from workloads import adoption, deployment, readiness
 
 World = Mapping[str, Any]
+
+ANSWERS: Final = "answers"
+"""The confirmed field with the answers of the hooks that were asked last, and of which round."""
 
 TROUBLES: Final = {
     Effect.ROUTE.value: "route_trouble",
@@ -96,6 +101,44 @@ def confirmed(fields: Mapping[str, str], uid: str, world: World | None = None) -
         trouble="\n".join(filter(None, map(fields.get, TROUBLES.values()))),
         mending=frozenset(effect for effect, field in TROUBLES.items() if fields.get(field)),
         refused=frozenset(effect for effect in TROUBLES if fields.get(f"{effect}_refused")),
+    )
+
+
+def uid_of(snapshot: Snapshot) -> str:
+    """Which Canary object the state is about; empty without one."""
+    return str((snapshot.state or {}).get("uid", ""))
+
+
+def is_asked(snapshot: Snapshot, round_id: int) -> bool:
+    """Whether the state waits for the answers of round `round_id`."""
+    asked = (snapshot.state or {}).get("round")
+    return asked is not None and asked["id"] == round_id
+
+
+def answered(snapshot: Snapshot, state: RolloutState | None) -> Findings:
+    """The answers of the hooks that `state` waits for, if they have come."""
+    stored = snapshot.confirmed.get(ANSWERS)
+    asked = state.round if state else None
+    if not stored or asked is None or not is_asked(snapshot, asked.id):
+        return Findings.none()
+    kept = json.loads(stored)
+    if kept["round"] != asked.id:
+        return Findings.none()
+    results = tuple(HookResult.from_dict(answer) for answer in kept["answers"])
+    return Findings(hooks={asked.type: results})
+
+
+def version_field(role: str) -> str:
+    """The confirmed field with the resourceVersion of our last write of the object in `role`."""
+    return f"{role}_version"
+
+
+def is_our_write(snapshot: Snapshot, roles: Collection[str]) -> bool:
+    """Whether the objects in `roles`, as they are known now, are all as we last wrote them."""
+    return all(
+        (snapshot.world.get(role) or {}).get("metadata", {}).get("resourceVersion")
+        == snapshot.confirmed.get(version_field(role), "never")
+        for role in roles
     )
 
 

@@ -97,7 +97,7 @@ class Traffic:
                 wake = first and effects.awaits_route(state, now)
                 at = _in_force(state, now) if first else {}
                 fields = {"route_seq": str(state.route.seq), **at, **_NO_TROUBLE}
-                self._store.confirm(ref, state.uid, fields, wake=wake)
+                self._store.confirm(ref, state.uid, {**fields, **_versions(result)}, wake=wake)
             case outcome.Superseded():
                 log.info("route superseded", extra={"canary": _named(ref)})
             case outcome.Rejected(refusals=refusals, retriable=retriable, split_in_force=in_force):
@@ -107,7 +107,8 @@ class Traffic:
                 news = bool(fields) or message != gather.trouble(before, state.uid, "route")
                 log.log(_LEVELS[news], "route not applied", extra=extra)
                 trouble = {"route_trouble": message, "route_refused": _refused(refusals)}
-                self._store.confirm(ref, state.uid, {**fields, **trouble}, wake=news)
+                fields = {**fields, **trouble, **_versions(result)}
+                self._store.confirm(ref, state.uid, fields, wake=news)
 
 
 def _refused(refusals: Iterable[outcome.Refusal]) -> str:
@@ -116,6 +117,15 @@ def _refused(refusals: Iterable[outcome.Refusal]) -> str:
         not refusal.retriable or refusal.reason == messages.NO_DESTINATION for refusal in refusals
     )
     return "1" if hopeless else ""
+
+
+def _versions(result: outcome.Applied | outcome.Unchanged | outcome.Rejected) -> dict[str, str]:
+    """The versions that our own writes made, by which a watcher knows them for ours."""
+    written = {} if isinstance(result, outcome.Unchanged) else result.written
+    return {
+        gather.version_field(role): item["metadata"]["resourceVersion"]
+        for role, item in written.items()
+    }
 
 
 def _in_force(state: RolloutState, now: datetime) -> dict[str, str]:

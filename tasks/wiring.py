@@ -66,7 +66,6 @@ def wire(settings: Settings, doors: Doors) -> Services:
             doors.reader,
             doors.dispatcher,
             defaults(settings),
-            doors.clock,
             lease=schedule.tick_lease,
             resync=schedule.resync_interval,
         ),

@@ -192,3 +192,18 @@ def test_an_answer_to_nobody_is_dropped() -> None:
     stage.settle()
 
     assert stage.state == before
+
+
+def test_answers_outlive_the_worker_that_heard_them() -> None:
+    """Whoever dies after the hooks have answered, they are not called again (D-36)."""
+    stage = hooked("pre-rollout")
+    stage.hooks.mute = True
+    stage.run(lambda on: len(on.late) == 1, within=LONG)
+    stage.deliver(stage.late[0])
+    stage.claim()
+    stage.bag.messages.clear()
+
+    asked = stage.clock.now()
+    rollouts.at_weight(stage, 20)
+    assert stage.hooks.called == ["smoke"]
+    assert stage.clock.now() - asked <= timedelta(seconds=10)

@@ -20,7 +20,7 @@ from clients.records import Work
 from clients.resources import Resource
 from config.refs import CanaryRef
 from scheduler import reflector
-from scheduler.publisher import NotLeading
+from scheduler.publisher import DRIFT_HOLD, NotLeading
 from scheduler.reflector import Reflector
 from tests.unit.scheduler import worlds
 from tests.unit.scheduler.worlds import SHOP, Setting
@@ -452,9 +452,29 @@ def test_a_route_changed_by_others_is_looked_at_by_routing(setting: Setting) -> 
 
     setting.edit(resources.VIRTUAL_SERVICES, "shop", {"spec": {"hosts": ["stolen"]}})
     side.pump()
+    setting.clock.advance(DRIFT_HOLD)
+    side.pump()
 
     assert setting.sent.effects == [(SHOP, Effect.ROUTE)]
-    assert setting.due() == RESYNC
+    assert setting.due() == RESYNC - DRIFT_HOLD
+
+
+def test_a_write_of_ours_that_the_watch_saw_first_is_no_drift(setting: Setting) -> None:
+    """The routing worker says which version it made; by then the watch has told of it already."""
+    setting.create(worlds.a_canary())
+    setting.create(worlds.a_virtual_service())
+    side = setting.side()
+    side.pump()
+    setting.edit(resources.VIRTUAL_SERVICES, "shop", {"spec": {"hosts": ["ours"]}})
+    side.pump()
+    world = setting.store.read(SHOP).world
+    version = world["virtual-service"]["metadata"]["resourceVersion"]
+    uid = world["admission"]["uid"]
+    setting.store.confirm(SHOP, uid, {"virtual-service_version": version}, wake=False)
+    setting.clock.advance(DRIFT_HOLD)
+    side.pump()
+
+    assert setting.sent.effects == []
 
 
 def test_our_own_route_write_is_no_drift(setting: Setting) -> None:
@@ -498,6 +518,8 @@ def test_the_routes_of_a_canary_without_a_target_of_its_own_are_left_alone(
 
     setting.edit(resources.VIRTUAL_SERVICES, "shop", {"spec": {"hosts": ["stolen"]}})
     side.pump()
+    setting.clock.advance(DRIFT_HOLD)
+    side.pump()
 
     assert {ref for ref, _ in setting.sent.effects} == {OTHER}
 
@@ -510,6 +532,8 @@ def test_a_nudge_that_could_not_be_sent_is_sent_later(setting: Setting) -> None:
     side.pump()
     setting.sent.broken = True
     setting.edit(resources.VIRTUAL_SERVICES, "shop", {"spec": {"hosts": ["stolen"]}})
+    side.pump()
+    setting.clock.advance(DRIFT_HOLD)
     with pytest.raises(errors.Transient):
         side.pump()
 
