@@ -100,7 +100,7 @@ def confirmed(fields: Mapping[str, str], uid: str, world: World | None = None) -
         report_version=int(fields.get("report_version", 0)),
         trouble="\n".join(filter(None, map(fields.get, TROUBLES.values()))),
         mending=frozenset(effect for effect, field in TROUBLES.items() if fields.get(field)),
-        refused=frozenset(effect for effect in TROUBLES if fields.get(f"{effect}_refused")),
+        refused=frozenset(effect for effect in Effect if fields.get(f"{effect}_refused")),
     )
 
 

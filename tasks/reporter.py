@@ -45,7 +45,7 @@ class Reporter:
             return
         shown = self._status_shown(ref, snapshot)
         if self._told(ref, uid) and shown and self._is_known(ref, uid):
-            fields = {"report_version": str(snapshot.version)}
+            fields = {"report_version": str(snapshot.version), "report_refused": ""}
             self._store.confirm(ref, uid, fields, wake=False)
 
     def _status_shown(self, ref: CanaryRef, snapshot: Snapshot) -> bool:
@@ -58,6 +58,8 @@ class Reporter:
         except errors.Permanent as refused:
             extra = {"canary": _named(ref), "error": refused.message}
             log.warning("status refused", extra=extra)
+            uid = gather.uid_of(snapshot)
+            self._store.confirm(ref, uid, {"report_refused": "1"}, wake=False)
         else:
             return True
         return False

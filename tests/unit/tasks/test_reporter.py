@@ -10,6 +10,7 @@ from analysis.state import Acceptance
 from clients import errors, resources
 from clients.kube_faults import Fault
 from config.canary import Canary
+from tasks import gather
 from tasks.reporter import Reporter
 from tests.unit.analysis import worlds as rollouts
 from tests.unit.tasks.worlds import NOW, REF, Room, a_state
@@ -186,6 +187,17 @@ def test_a_refused_status_keeps_no_event_from_being_told(room: Room) -> None:
     report(room)
     assert messages(room) == ["one"]
     assert "report_version" not in room.confirmed()
+
+
+def test_a_refused_status_is_known_for_refused_until_it_is_written(room: Room) -> None:
+    """So that it is asked for at the pace of what is hopeless, not at that of what was lost."""
+    denied = errors.Permanent("denied", status=403)
+    room.kube.faults.add(Fault(denied, subresource="status"))
+    report(room)
+    assert gather.confirmed(room.store.read(REF).confirmed, uid(room)).refused == {"report"}
+
+    report(room)
+    assert gather.confirmed(room.store.read(REF).confirmed, uid(room)).refused == frozenset()
 
 
 def test_a_refused_event_does_not_hold_up_the_others(room: Room) -> None:
