@@ -191,6 +191,7 @@ def test_a_refused_status_keeps_no_event_from_being_told(room: Room) -> None:
 
 def test_a_refused_status_is_known_for_refused_until_it_is_written(room: Room) -> None:
     """So that it is asked for at the pace of what is hopeless, not at that of what was lost."""
+    room.commit(a_state(uid=uid(room)))
     denied = errors.Permanent("denied", status=403)
     room.kube.faults.add(Fault(denied, subresource="status"))
     report(room)
