@@ -93,6 +93,7 @@ def test_a_redis_url_of_an_unknown_form_ends_the_start(clock: ManualClock) -> No
 @pytest.mark.usefixtures("_logging_restored")
 def test_every_log_line_is_json_with_the_role(capsys: pytest.CaptureFixture[str]) -> None:
     """Warnings of libraries included; one stream of many processes can be told apart."""
+    logging.captureWarnings(capture=False)  # a Celery worker in this process captures them for good
     with warnings.catch_warnings():
         startup.configure_logs(Settings(), "routing-1")
         logging.getLogger("tasks.traffic").warning("route not applied", extra={"canary": "a.b"})
