@@ -76,10 +76,10 @@ class Analyst:
     def conclude(
         self, ref: CanaryRef, round_id: int, answers: Sequence[Mapping[str, Any] | None]
     ) -> None:
-        """Keeps the answers of the hooks of round `round_id`, and has the rollout go on with them.
+        """Keeps the answers of the hooks of round `round_id`, and goes on with the rollout.
 
-        They are kept before anybody acts on them: whoever dies next, the hooks are not called
-        again. Answers to a round that the state no longer waits for are dropped; where a call came
+        They are kept, and the canary is due, before anybody acts on them: whoever dies next, the
+        hooks are not called again. Answers to a round that the state no longer waits for are dropped; where a call came
         to nothing on our side, which says nothing about the endpoint, the round is left to its
         deadline.
         """
@@ -88,6 +88,7 @@ class Analyst:
             return
         fields = {gather.ANSWERS: json.dumps({"round": round_id, "answers": list(answers)})}
         self._store.confirm(ref, gather.uid_of(snapshot), fields, wake=True)
+        self.tick(ref)
 
     def _work(self, ref: CanaryRef, begun: Begun) -> None:
         seen = gather.observe(ref, begun.snapshot, self._defaults)
