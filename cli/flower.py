@@ -1,4 +1,7 @@
-"""`coalmine flower`: the web view of workers and tasks, on Flower's own command."""
+"""`coalmine flower`: the web view of workers and tasks, on Flower's own command.
+
+Workers tell of their jobs only while somebody listens: Flower asks them to, every few seconds.
+"""
 
 from __future__ import annotations
 

@@ -47,7 +47,8 @@ def options(settings: Settings, role: str, name: str) -> dict[str, Any]:
         "concurrency": concurrency(settings, role),
         "queues": [role],
         "loglevel": settings.server.python_log_level,
-        "task_events": True,
+        # Flower asks for them while it runs; for nobody they are two or three messages per job.
+        "task_events": False,
         "heartbeat_interval": HEARTBEAT_SECONDS,
         "without_gossip": True,
         "without_mingle": True,

@@ -79,9 +79,9 @@ class Analyst:
         """Keeps the answers of the hooks of round `round_id`, and goes on with the rollout.
 
         They are kept, and the canary is due, before anybody acts on them: whoever dies next, the
-        hooks are not called again. Answers to a round that the state no longer waits for are dropped; where a call came
-        to nothing on our side, which says nothing about the endpoint, the round is left to its
-        deadline.
+        hooks are not called again. Answers to a round that the state no longer waits for are
+        dropped; where a call came to nothing on our side, which says nothing about the endpoint,
+        the round is left to its deadline.
         """
         snapshot = self._store.read(ref)
         if None in answers or not gather.is_asked(snapshot, round_id):

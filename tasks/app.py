@@ -56,7 +56,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
-        "worker_send_task_events": True,
+        "worker_send_task_events": False,
         "task_send_sent_event": False,
         "enable_utc": True,
         "imports": ["tasks.analysis", "tasks.hooks", "tasks.routing", "tasks.report"],

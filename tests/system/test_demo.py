@@ -97,7 +97,8 @@ def test_keep_stays_up_for_flower_and_kubectl_until_ctrl_c(tmp_path: Path) -> No
         flower = re.search(r"http://127\.0\.0\.1:\d+", output(tmp_path))
         assert flower is not None
         with urllib.request.urlopen(f"{flower[0]}/workers?json=1", timeout=10) as answer:
-            workers = {each["hostname"].partition("@")[0] for each in json.load(answer)["data"]}
+            rows = json.load(answer)["data"]
+        workers = {each["hostname"].partition("@")[0] for each in rows}
         release = re.search(r"kubectl .* set image .*", output(tmp_path).replace("\\\n", ""))
         assert release is not None
         if shutil.which("kubectl"):
@@ -107,6 +108,8 @@ def test_keep_stays_up_for_flower_and_kubectl_until_ctrl_c(tmp_path: Path) -> No
         code = demo.wait(timeout=15)
 
     assert code == 0, output(tmp_path)
+    assert all(each["status"] for each in rows), "a worker is shown as offline"
+    assert sum(each.get("task-succeeded", 0) for each in rows) > 0, rows
     assert workers == {"analysis-1", "analysis-2", "hooks-1", "routing-1", "report-1"}
 
 
