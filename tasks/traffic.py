@@ -43,13 +43,10 @@ class Traffic:
         )
 
     def _bring_about(self, ref: CanaryRef, snapshot: Snapshot) -> None:
-        admission = snapshot.world.get("admission")
-        if admission is None or snapshot.state is None or admission["deleting"]:
+        wanted = working.wanted(snapshot, lambda one: one.route)
+        if wanted is None:
             return
-        state = states.from_json(snapshot.state)
-        canary = gather.accepted(snapshot.world)
-        if canary is None or state.uid != admission["uid"] or state.route.seq == 0:
-            return
+        canary, state = wanted
         result = self._applier.apply(
             canary,
             snapshot.world.get("target"),

@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
-from analysis import state as states
 from analysis.state import RolloutState
 from clients.records import Snapshot, Work
 from clients.store import Store
@@ -42,13 +41,10 @@ class Workforce:
         )
 
     def _bring_about(self, ref: CanaryRef, snapshot: Snapshot) -> None:
-        admission = snapshot.world.get("admission")
-        if admission is None or snapshot.state is None or admission["deleting"]:
+        wanted = working.wanted(snapshot, lambda one: one.workload)
+        if wanted is None:
             return
-        state = states.from_json(snapshot.state)
-        canary = gather.accepted(snapshot.world)
-        if canary is None or state.uid != admission["uid"] or state.workload.seq == 0:
-            return
+        canary, state = wanted
         known = gather.confirmed(snapshot.confirmed, state.uid, snapshot.world)
         views = Views(
             target=snapshot.world.get("target"),

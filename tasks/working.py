@@ -9,9 +9,11 @@ from analysis import state as states
 from analysis.state import RolloutState
 from clients.records import Snapshot, Work
 from clients.store import Store
+from config.canary import Canary
 from config.refs import CanaryRef
 from config.scaling import WorkloadIntent
 from config.traffic import RouteIntent
+from tasks import gather
 
 Intent = RouteIntent | WorkloadIntent
 
@@ -33,6 +35,23 @@ def under_lease(
             job(begun.snapshot)
         finally:
             again = store.finish(ref, work, begun.token)
+
+
+def wanted(
+    snapshot: Snapshot, intent: Callable[[RolloutState], Intent]
+) -> tuple[Canary, RolloutState] | None:
+    """The canary and the state whose `intent` is to be brought about; None when there is nothing.
+
+    That is so for a canary that is unknown, not accepted, going away, or another object than the
+    state is about, and as long as nothing was intended yet.
+    """
+    admission, stored = snapshot.world.get("admission"), snapshot.state
+    if admission is None or stored is None or admission["deleting"]:
+        return None
+    state, canary = states.from_json(stored), gather.accepted(snapshot.world)
+    if canary is None or state.uid != admission["uid"] or intent(state).seq == 0:
+        return None
+    return canary, state
 
 
 def remembers(
