@@ -37,8 +37,12 @@ hypothesis.settings.load_profile("coalmine")
 
 
 def pytest_configure() -> None:
-    """Ends the session in order on SIGTERM: fixtures are torn down, their processes with them."""
+    """Ends the session in order on SIGTERM: fixtures are torn down, their processes with them.
+
+    SIGINT too: where a shell started us in the background it is ignored, by every child as well.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,14 +15,15 @@ local reply = {redis.call('EXISTS', KEYS[2]), ''}
 
 for _, member in ipairs(due) do
   local key = ARGV[5] .. member .. ARGV[6]
-  local held = lease(key, now)
+  local held, again = lease(key, now), now + retry
   if held then
     want(key, held, now)
+    again = math.min(again, held.expires) -- if its holder is dead, not a moment later than needed
   else
     take(key, 'queued', now, queued, '-')
     reply[#reply + 1] = member
   end
-  redis.call('ZADD', KEYS[1], digits(now + retry), member)
+  redis.call('ZADD', KEYS[1], digits(again), member)
 end
 
 local first = redis.call('ZRANGE', KEYS[1], '0', '0', 'WITHSCORES')

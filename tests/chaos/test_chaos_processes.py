@@ -9,7 +9,7 @@ from tests.system.site import App, Site
 
 SECOND = "registry.example/app:2"
 INTERVAL_SECONDS = 2
-STARTING_SECONDS = 5
+STARTING_SECONDS = 10
 """What a worker needs to start, on a machine that is busy with others."""
 
 

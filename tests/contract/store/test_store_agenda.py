@@ -85,6 +85,18 @@ def test_a_running_tick_is_not_given_out_but_asked_to_run_again(store: Store) ->
     assert claim(store).refs == ()
 
 
+def test_a_tick_whose_worker_died_is_made_up_for_when_its_lease_ends(
+    store: Store, clock: clocks.ManualClock
+) -> None:
+    """Not at the next retry after that, however often somebody has asked meanwhile."""
+    store.begin(REF, Work.TICK, SECOND)
+    store.poke(REF)
+    assert claim(store).refs == ()
+    assert store.agenda() == {REF: store.now() + SECOND}
+    clock.advance(SECOND)
+    assert claim(store).refs == (REF,)
+
+
 def test_a_poke_during_a_tick_outlives_the_due_time_of_its_commit(store: Store) -> None:
     """Whether or not a beat has seen the poke meanwhile."""
     far = store.now() + timedelta(hours=1)
