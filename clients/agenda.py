@@ -25,8 +25,8 @@ class Agenda(scripts.Door):
         """What is due, of at most `limit` entries; the caller enqueues a tick for each ref.
 
         A ref counts as queued until its tick begins or `queued_ttl` is over, and is due again
-        after `retry`, or when the lease of a tick that is under way ends. Refs that are queued or running are not given out; a running tick is asked
-        to run again.
+        after `retry`, or when the lease of a tick that is under way ends. Refs that are queued or
+        running are not given out; a running tick is asked to run again.
         """
         spans = [scripts.span(queued_ttl), scripts.span(retry)]
         names = [keys.AGENDA.only, keys.EPOCH.only]
