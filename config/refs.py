@@ -15,6 +15,11 @@ class CanaryRef:
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
 
+    @property
+    def dotted(self) -> str:
+        """The reference as events and log lines have it: `name.namespace`."""
+        return f"{self.name}.{self.namespace}"
+
     @classmethod
     def parse(cls, text: str) -> CanaryRef:
         """The reference written as `namespace/name`; inverse of `str`.

@@ -53,10 +53,10 @@ class Reporter:
         try:
             self._write_status(ref, snapshot)
         except (errors.NotFound, errors.Conflict) as gone:
-            extra = {"canary": _named(ref), "error": gone.message}
+            extra = {"canary": ref.dotted, "error": gone.message}
             log.info("canary is gone, or another one by now", extra=extra)
         except errors.Permanent as refused:
-            extra = {"canary": _named(ref), "error": refused.message}
+            extra = {"canary": ref.dotted, "error": refused.message}
             log.warning("status refused", extra=extra)
             uid = gather.uid_of(snapshot)
             self._store.confirm(ref, uid, {"report_refused": "1"}, wake=False)
@@ -109,7 +109,7 @@ class Reporter:
             except errors.NotFound:
                 return False
             except errors.Permanent as refused:
-                extra = {"canary": _named(ref), "error": refused.message, "notice": notice.id}
+                extra = {"canary": ref.dotted, "error": refused.message, "notice": notice.id}
                 log.warning("event refused", extra=extra)
             self._store.drop_notices(ref, [notice.id])
         return True
@@ -125,7 +125,3 @@ def status_patch(uid: str, status: Mapping[str, Any]) -> list[dict[str, Any]]:
         {"op": "test", "path": "/metadata/uid", "value": uid},
         {"op": "add", "path": "/status", "value": dict(status)},
     ]
-
-
-def _named(ref: CanaryRef) -> str:
-    return f"{ref.name}.{ref.namespace}"

@@ -25,7 +25,7 @@ def notice(seen: Observation, event: Event) -> dict[str, Any]:
 def log_decision(log: logging.Logger, seen: Observation, decision: Decision, version: int) -> None:
     """One line per event, with its text as the message, as scripts expect; else one line."""
     extra = {
-        "canary": f"{seen.ref.name}.{seen.ref.namespace}",
+        "canary": seen.ref.dotted,
         "rule": decision.rule,
         "phase": decision.state.phase.value,
         "version": version,

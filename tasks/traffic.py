@@ -23,9 +23,6 @@ LEASE: Final = timedelta(seconds=15)
 """How long one application may take: six objects, each with a few tries of at most some seconds.
 Losing the lease costs a repeated write at worst: every write carries a resourceVersion."""
 
-_LEVELS: Final = {True: logging.WARNING, False: logging.DEBUG}
-"""By whether a refusal is news; an old one comes back every few seconds."""
-
 _NO_TROUBLE: Final = {"route_trouble": "", "route_refused": ""}
 
 
@@ -96,13 +93,13 @@ class Traffic:
                 fields = {"route_seq": str(state.route.seq), **at, **_NO_TROUBLE}
                 self._store.confirm(ref, state.uid, {**fields, **_versions(result)}, wake=wake)
             case outcome.Superseded():
-                log.info("route superseded", extra={"canary": _named(ref)})
+                log.info("route superseded", extra={"canary": ref.dotted})
             case outcome.Rejected(refusals=refusals, retriable=retriable, split_in_force=in_force):
                 message = "\n".join(dict.fromkeys(refusal.message for refusal in refusals))
-                extra = {"canary": _named(ref), "error": message, "retriable": retriable}
+                extra = {"canary": ref.dotted, "error": message, "retriable": retriable}
                 fields = _in_force(state, now) if in_force and first else {}
                 news = bool(fields) or message != gather.trouble(before, state.uid, "route")
-                log.log(_LEVELS[news], "route not applied", extra=extra)
+                log.log(working.LEVELS[news], "route not applied", extra=extra)
                 trouble = {"route_trouble": message, "route_refused": _refused(refusals)}
                 fields = {**fields, **trouble, **_versions(result)}
                 self._store.confirm(ref, state.uid, fields, wake=news)
@@ -134,7 +131,3 @@ def _bare(item: Mapping[str, Any]) -> dict[str, Any]:
     """The object without the bookkeeping of its writers, as projections keep it."""
     metadata = {key: value for key, value in item["metadata"].items() if key != "managedFields"}
     return {**item, "metadata": metadata}
-
-
-def _named(ref: CanaryRef) -> str:
-    return f"{ref.name}.{ref.namespace}"

@@ -21,9 +21,6 @@ log = logging.getLogger(__name__)
 LEASE: Final = timedelta(seconds=15)
 """How long creating, promoting and scaling one canary's workloads may take."""
 
-_LEVELS: Final = {True: logging.WARNING, False: logging.DEBUG}
-"""By whether a refusal is news; an old one comes back every few seconds."""
-
 _NO_TROUBLE: Final = {"workload_trouble": "", "workload_refused": ""}
 
 
@@ -63,7 +60,7 @@ class Workforce:
         self, ref: CanaryRef, state: RolloutState, result: Result, snapshot: Snapshot
     ) -> None:
         """Tells the rollout, and wakes it for news only: it asks again while nothing is new."""
-        extra = {"canary": f"{ref.name}.{ref.namespace}"}
+        extra = {"canary": ref.dotted}
         match result:
             case Converged():
                 views = result.views()
@@ -78,7 +75,7 @@ class Workforce:
             case Rejected(message=message, retriable=retriable):
                 news = message != gather.trouble(snapshot.confirmed, state.uid, "workload")
                 told = {**extra, "error": message, "retriable": retriable}
-                log.log(_LEVELS[news], "workloads not as intended", extra=told)
+                log.log(working.LEVELS[news], "workloads not as intended", extra=told)
                 trouble = {
                     "workload_trouble": message,
                     "workload_refused": "" if retriable else "1",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Final
 
 from analysis import state as states
 from analysis.state import RolloutState
@@ -16,6 +18,9 @@ from config.traffic import RouteIntent
 from tasks import gather
 
 Intent = RouteIntent | WorkloadIntent
+
+LEVELS: Final = {True: logging.WARNING, False: logging.DEBUG}
+"""How loud a refusal is logged, by whether it is news; an old one comes back every few seconds."""
 
 
 def under_lease(
