@@ -17,6 +17,16 @@ from config.service import ServiceMetadata
 from routing.router import TargetFacts
 
 
+def bare(raw: Object) -> dict[str, Any]:
+    """An object without the bookkeeping of its writers; its resourceVersion guards our writes.
+
+    In this form it is kept by whoever observed it and by whoever wrote it: were the two forms
+    different, each write of ours would look like somebody else's.
+    """
+    metadata = {key: value for key, value in raw["metadata"].items() if key != "managedFields"}
+    return {**raw, "metadata": metadata}
+
+
 @dataclass(frozen=True, slots=True)
 class Marks:
     """The labels and annotations an object should carry."""

@@ -18,7 +18,7 @@ from config import names
 from config.canary import Canary
 from config.refs import CanaryRef
 from config.traffic import RouteStage
-from routing import registry, services
+from routing import metadata, registry, services
 from routing.router import Role
 from workloads import deployment
 
@@ -132,15 +132,10 @@ def projector(selector_labels: Sequence[str]) -> Mapping[str, Callable[[Object],
 
     return {
         resources.DEPLOYMENTS.plural: workload,
-        resources.SERVICES.plural: bare,
-        resources.VIRTUAL_SERVICES.plural: bare,
-        resources.DESTINATION_RULES.plural: bare,
+        resources.SERVICES.plural: metadata.bare,
+        resources.VIRTUAL_SERVICES.plural: metadata.bare,
+        resources.DESTINATION_RULES.plural: metadata.bare,
     }
-
-
-def bare(raw: Object) -> Projection:
-    """An object without the bookkeeping of its writers; its resourceVersion guards our writes."""
-    return {**raw, "metadata": _without(raw["metadata"], {"managedFields"})}
 
 
 def _without(whole: Mapping[str, Any], left_out: set[str]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from analysis.state import RolloutState
 from clients.records import Snapshot, Work
 from clients.store import Store
 from config.refs import CanaryRef
-from routing import messages, outcome
+from routing import messages, metadata, outcome
 from routing.apply import Applier
 from tasks import gather, working
 
@@ -69,7 +69,7 @@ class Traffic:
         if not isinstance(result, outcome.Unchanged):
             known.update(result.written)
         if known:
-            bare = {role: _bare(item) for role, item in known.items()}
+            bare = {role: metadata.bare(item) for role, item in known.items()}
             self._store.put_world(ref, bare, over=world)
 
     def _confirm(
@@ -125,9 +125,3 @@ def _versions(result: outcome.Applied | outcome.Unchanged | outcome.Rejected) ->
 def _in_force(state: RolloutState, now: datetime) -> dict[str, str]:
     """What to confirm about a split that is in force from `now` on."""
     return {"route_seq": str(state.route.seq), "route_at": now.isoformat()}
-
-
-def _bare(item: Mapping[str, Any]) -> dict[str, Any]:
-    """The object without the bookkeeping of its writers, as projections keep it."""
-    metadata = {key: value for key, value in item["metadata"].items() if key != "managedFields"}
-    return {**item, "metadata": metadata}
