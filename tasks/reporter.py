@@ -19,7 +19,7 @@ from tasks import gather, working
 
 log = logging.getLogger(__name__)
 
-LEASE: Final = timedelta(seconds=15)
+LEASE: Final = timedelta(seconds=8)
 """How long one report may take: a status patch and a handful of events."""
 
 

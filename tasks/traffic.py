@@ -19,9 +19,10 @@ from tasks import gather, working
 
 log = logging.getLogger(__name__)
 
-LEASE: Final = timedelta(seconds=15)
+LEASE: Final = timedelta(seconds=8)
 """How long one application may take: six objects, each with a few tries of at most some seconds.
-Losing the lease costs a repeated write at worst: every write carries a resourceVersion."""
+Losing the lease costs a repeated write at worst: every write carries a resourceVersion. Shorter
+than the shortest interval, because the route of a killed worker waits as long."""
 
 _NO_TROUBLE: Final = {"route_trouble": "", "route_refused": ""}
 

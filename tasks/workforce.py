@@ -18,7 +18,7 @@ from workloads.outcome import Converged, Rejected, Result, Superseded, View, Vie
 
 log = logging.getLogger(__name__)
 
-LEASE: Final = timedelta(seconds=15)
+LEASE: Final = timedelta(seconds=8)
 """How long creating, promoting and scaling one canary's workloads may take."""
 
 _NO_TROUBLE: Final = {"workload_trouble": "", "workload_refused": ""}
