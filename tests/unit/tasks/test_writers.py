@@ -282,7 +282,7 @@ def test_a_superseded_promotion_shows_what_the_target_holds(room: Room) -> None:
 
 
 def test_a_killed_writer_holds_its_canary_up_for_less_than_the_shortest_interval() -> None:
-    """Design target 4 bounds the lease from above; a lease lost to a slow call repeats work only."""
+    """Design target 4 bounds the lease; one that is lost to a slow call repeats work only."""
     assert max(traffic.LEASE, workforce.LEASE).total_seconds() < 10
 
 
