@@ -83,7 +83,7 @@ bench: $(READY) ## Calls, queries, commands and CPU per tick with N canaries (N=
 
 .PHONY: crds
 crds: $(READY) ## deploy/crds/crds.yaml from the models in config/
-	$(BIN)/python -m config.crds
+	$(BIN)/python -m config.api.crds
 
 .PHONY: control-plane
 control-plane: ## kube-apiserver and etcd from their Go modules, into a cache (4 minutes, needs Go)

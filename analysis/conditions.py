@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from analysis.phases import Phase, shown
 from analysis.state import RolloutState
-from config.canary import Canary
+from config.api.canary import Canary
 
 Conditions = Sequence[Mapping[str, Any]]
 

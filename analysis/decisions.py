@@ -10,7 +10,7 @@ from analysis.events import Event
 from analysis.findings import Findings
 from analysis.observation import Observation
 from analysis.state import RolloutState
-from config.canary import Canary
+from config.api.canary import Canary
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ from analysis.phases import Phase
 from analysis.state import RolloutState
 
 
-class Effect(StrEnum):
+class Lane(StrEnum):
     """One kind of write, each with a single kind of worker behind it."""
 
     ROUTE = "route"
     WORKLOAD = "workload"
-    REPORT = "report"
+    STATUS = "status"
 
 
 RETRY: Final = timedelta(seconds=10)
@@ -27,19 +27,19 @@ REPAIR: Final = timedelta(seconds=2)
 message. Long against a write (some ms), short against the shortest interval (10 s)."""
 
 
-def outstanding(state: RolloutState, version: int, confirmed: Confirmed) -> frozenset[Effect]:
+def outstanding(state: RolloutState, version: int, confirmed: Confirmed) -> frozenset[Lane]:
     """The effects that `state`, committed as `version`, still wants."""
     wanted = {
-        Effect.ROUTE: confirmed.route_seq < state.route.seq,
-        Effect.WORKLOAD: confirmed.workload_seq < state.workload.seq,
-        Effect.REPORT: confirmed.report_version < version,
+        Lane.ROUTE: confirmed.route_seq < state.route.seq,
+        Lane.WORKLOAD: confirmed.workload_seq < state.workload.seq,
+        Lane.STATUS: confirmed.status_version < version,
     }
     return frozenset(effect for effect, missing in wanted.items() if missing)
 
 
-def unfinished(state: RolloutState, version: int, confirmed: Confirmed) -> frozenset[Effect]:
+def unfinished(state: RolloutState, version: int, confirmed: Confirmed) -> frozenset[Lane]:
     """The effects to ask for: those outstanding, and those whose last try to mend them failed."""
-    return outstanding(state, version, confirmed) | {Effect(each) for each in confirmed.mending}
+    return outstanding(state, version, confirmed) | {Lane(each) for each in confirmed.mending}
 
 
 def awaits_route(state: RolloutState, now: datetime) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from config import names
-from config.canary import Canary
+from config.api.canary import Canary
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from analysis.findings import HookResult
 from config import derived
-from config.canary import Canary
-from config.hooks import Webhook, WebhookType
+from config.api.canary import Canary
+from config.api.hooks import Webhook, WebhookType
 
 #: Characters of an endpoint's answer that go into events.
 LONGEST_ANSWER: Final = 500

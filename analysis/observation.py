@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from analysis.state import RolloutState
-from config.canary import Canary
+from config.api.canary import Canary
 from config.readiness import Readiness
 from config.refs import CanaryRef
 from config.traffic import TrafficSplit
@@ -45,7 +45,7 @@ class Confirmed:
     workload_seq: int = 0
     target_generation: int = 0
     primary_generation: int = 0
-    report_version: int = 0
+    status_version: int = 0
     trouble: str = ""
     mending: frozenset[str] = frozenset()
     refused: frozenset[str] = frozenset()

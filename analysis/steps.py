@@ -6,7 +6,7 @@ Source: Flagger's `stepWeight`/`maxWeight` (relative) and `stepWeights` (absolut
 from __future__ import annotations
 
 from config import derived
-from config.canary import Canary
+from config.api.canary import Canary
 from config.traffic import TOTAL_WEIGHT, TrafficSplit
 
 

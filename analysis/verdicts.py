@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, assert_never
 
-from config.metrics import MissingValuePolicy
+from config.api.metrics import MissingValuePolicy
 
 #: What a metric's `onNoData` or `onError` asks for: FAIL, HOLD or PASS.
 Policy = MissingValuePolicy

@@ -11,7 +11,7 @@ from typing import Final
 from benchmarks import calls, kubelet
 from benchmarks.calls import Call
 from benchmarks.cluster import Cluster
-from clients import kube_connect
+from clients.kube import connect
 from tests.services import control_plane, presence
 from tests.services.cluster import ControlPlane
 
@@ -32,7 +32,7 @@ def running(folder: Path, ready_after: float) -> Iterator[Cluster]:
         for file in (control_plane.ISTIO_CRDS, control_plane.COALMINE_CRDS, RBAC):
             plane.apply_file(file)
         admin = plane.kubeconfig(folder / "bench.kubeconfig")
-        door = kube_connect.connect(role="bench", kubeconfig=admin)
+        door = connect.connect(role="bench", kubeconfig=admin)
         with kubelet.making_ready(door, ready_after):
             yield Cluster(
                 name="kube-apiserver and etcd",

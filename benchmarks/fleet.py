@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import following
-from clients import kube_connect, resources
-from clients.kube import Object
-from clients.kube_http import KubeHttp
+from clients.kube import connect, resources
+from clients.kube.protocol import Object
+from clients.kube.rest import KubeHttp
 from config.refs import CanaryRef
 
 INTERVAL_SECONDS: Final = 10
@@ -132,7 +132,7 @@ def watched(admin: Path, count: int) -> Iterator[Fleet]:
     """A fleet that does not exist yet, watched for the length of the block."""
 
     def door() -> KubeHttp:
-        return kube_connect.connect(role="bench", kubeconfig=admin)
+        return connect.connect(role="bench", kubeconfig=admin)
 
     fleet = Fleet(door(), count)
     with (

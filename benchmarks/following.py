@@ -9,9 +9,9 @@ from datetime import timedelta
 from typing import Final
 
 from clients import errors
-from clients.kube import Object, WatchType
-from clients.kube_http import KubeHttp
-from clients.resources import Resource
+from clients.kube.protocol import Object, WatchType
+from clients.kube.resources import Resource
+from clients.kube.rest import KubeHttp
 
 _AT_A_TIME: Final = timedelta(minutes=10)
 

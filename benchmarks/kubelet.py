@@ -14,9 +14,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from benchmarks import following
-from clients import errors, resources
-from clients.kube import Object
-from clients.kube_http import KubeHttp
+from clients import errors
+from clients.kube import resources
+from clients.kube.protocol import Object
+from clients.kube.rest import KubeHttp
 from tests.services.deployments import COUNTED, rolled_out
 
 

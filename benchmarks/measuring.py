@@ -15,7 +15,7 @@ from benchmarks.figures import Check
 from benchmarks.fleet import Fleet
 from benchmarks.meters import Meters
 from benchmarks.usage import Gauge, Usage
-from clients.store import Store
+from clients.redis.store import Store
 from config.refs import CanaryRef
 
 INTERVAL: Final = timedelta(seconds=fleet.INTERVAL_SECONDS)

@@ -23,9 +23,9 @@ from benchmarks.cluster import Cluster
 from benchmarks.measuring import Bench
 from benchmarks.usage import Gauge
 from cli.up import ProcessSet
-from clients.embedded import EmbeddedValkey
-from clients.store import connect_store
-from config.setting_groups import RedisSettings
+from clients.redis.embedded import EmbeddedValkey
+from clients.redis.store import connect_store
+from config.settings.groups import RedisSettings
 
 READY_AFTER_SECONDS: Final = 0.5
 QPS: Final = 2000

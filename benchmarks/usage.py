@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.calls import Call
-from clients.store import Store
+from clients.redis.store import Store
 
 _TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
 _KIB_PER_MIB: Final = 1024

@@ -6,7 +6,7 @@ from typing import Final
 
 from cli import exits, health, startup
 from clients.clock import SystemClock
-from config.settings import Settings
+from config.settings.settings import Settings
 from scheduler import wiring
 from tasks.app import make_app
 from tasks.publishing import CeleryDispatcher

@@ -10,7 +10,7 @@ from typing import Final
 
 from cli import exits, startup
 from clients.clock import SystemClock
-from config.settings import Settings
+from config.settings.settings import Settings
 from tasks.app import make_app
 
 DEFAULT_ADDRESS: Final = "127.0.0.1"

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from clients import errors
 from clients.clock import Clock, SystemClock
-from clients.store import Store
+from clients.redis.store import Store
 from scheduler.loop import Loop
 
 log = logging.getLogger(__name__)

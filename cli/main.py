@@ -11,8 +11,8 @@ from typing import Final
 from cli import beat, exits, flower, options, processes, sandbox, up, worker
 from cli.demo import run as demo
 from clients import errors, lifeline
-from config import environment
-from config.settings import FLAGS, Settings, SettingsError
+from config.settings import environment
+from config.settings.settings import FLAGS, Settings, SettingsError
 
 PROGRAM: Final = "coalmine"
 _WORKER_GROUPS: Final = ("redis", "kubernetes", "metrics", "canaries", "scheduler", "workers")

@@ -1,4 +1,4 @@
-"""Settings as options: every entry of `config.settings.FLAGS` as `--flag`, as help, as Settings.
+"""Settings as options: every entry of `settings.FLAGS` as `--flag`, as help, as Settings.
 
 Flagger writes its flags with one dash (`-mesh-provider=istio`); both forms are read. Precedence:
 option, then environment, then default.
@@ -10,9 +10,9 @@ import argparse
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
-from config import flags
-from config.flags import Flag
-from config.settings import FLAGS, GROUPS, Settings
+from config.settings import flags
+from config.settings.flags import Flag
+from config.settings.settings import FLAGS, GROUPS, Settings
 
 GROUP_TITLES: Final[Mapping[str, str]] = {
     "redis": "Redis",

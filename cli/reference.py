@@ -9,8 +9,8 @@ import sys
 from collections.abc import Callable, Iterator
 
 from cli import options
-from config.flags import Flag
-from config.settings import GROUPS
+from config.settings.flags import Flag
+from config.settings.settings import GROUPS
 
 
 def markdown() -> str:

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Final
 
 from cli import exits
-from clients import errors, kube_connect, logs, redis_server
+from clients import errors, logs
 from clients.clock import Clock
-from clients.kube import Kube
-from clients.kube_http import KubeHttp
-from clients.resources import CANARIES
-from config.settings import Settings
+from clients.kube import connect
+from clients.kube.protocol import Kube
+from clients.kube.resources import CANARIES
+from clients.kube.rest import KubeHttp
+from clients.redis import server
+from config.settings.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +54,8 @@ def wait_for_redis(settings: Settings, clock: Clock) -> None:
     """
     for url in dict.fromkeys((settings.redis.state_url(), settings.redis.queue_url())):
         try:
-            client = redis_server.connect(url)
-            notes = _patiently("redis", lambda: redis_server.check_server(client), clock)  # noqa: B023
+            client = server.connect(url)
+            notes = _patiently("redis", lambda: server.check_server(client), clock)  # noqa: B023
         except (ValueError, errors.Permanent) as error:
             raise exits.Unusable(f"redis: {error}") from error
         client.close()
@@ -69,7 +71,7 @@ def connect_kubernetes(settings: Settings, role: str, clock: Clock) -> KubeHttp:
     given = settings.kubernetes.kubeconfig
     try:
         path = Path(given) if given else None
-        return kube_connect.connect(role=role, kubeconfig=path, clock=clock)
+        return connect.connect(role=role, kubeconfig=path, clock=clock)
     except errors.Permanent as error:
         raise exits.Unusable(f"kubernetes: {error.message} (give --kubeconfig)") from error
 

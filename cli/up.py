@@ -12,8 +12,8 @@ from cli import startup
 from cli.processes import Command
 from cli.supervisor import Supervisor
 from clients.clock import SystemClock
-from clients.embedded import EmbeddedValkey
-from config.settings import Settings
+from clients.redis.embedded import EmbeddedValkey
+from config.settings.settings import Settings
 from tasks.queues import Queue
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from cli import health, startup
 from clients.clock import SystemClock
-from config.settings import Settings
+from config.settings.settings import Settings
 from tasks import wiring
 from tasks.app import make_app
 from tasks.publishing import CeleryDispatcher

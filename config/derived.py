@@ -11,11 +11,11 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
-from config import durations, providers
-from config.analysis import ThresholdMode
-from config.canary import Canary
-from config.hooks import Alert, AlertSeverity, SessionAffinity, Webhook, WebhookType
-from config.metrics import MetricCheck, MissingValuePolicy
+from config import durations, meshes
+from config.api.analysis import ThresholdMode
+from config.api.canary import Canary
+from config.api.hooks import Alert, AlertSeverity, SessionAffinity, Webhook, WebhookType
+from config.api.metrics import MetricCheck, MissingValuePolicy
 
 DEFAULT_INTERVAL: Final = timedelta(seconds=60)
 MIN_INTERVAL: Final = timedelta(seconds=10)
@@ -37,9 +37,9 @@ class Strategy(StrEnum):
 def provider(canary: Canary, default_provider: str) -> str:
     """The traffic provider in force, aliases resolved.
 
-    Raises UnknownProvider when neither the canary nor the default names a known one.
+    Raises UnknownMesh when neither the canary nor the default names a known one.
     """
-    return providers.canonical(canary.spec.provider or default_provider)
+    return meshes.canonical(canary.spec.provider or default_provider)
 
 
 def metrics_server(canary: Canary, default_server: str) -> str:

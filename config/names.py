@@ -6,7 +6,7 @@ network policies rely on them.
 
 from __future__ import annotations
 
-from config.canary import Canary
+from config.api.canary import Canary
 from config.well_known import (
     ALERT_PROVIDER_KIND,
     API_VERSION,

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clients import errors
-from clients.kube import Kube, Object
-from config import providers
-from config.canary import Canary
+from clients.kube.protocol import Kube, Object
+from config import meshes
+from config.api.canary import Canary
 from config.traffic import RouteIntent, RouteStage
 from routing import messages, order, registry, services
 from routing.converge import Converged, Convergence, Overtaken, WriteFailed
@@ -29,7 +29,7 @@ def _never() -> bool:
 class Applier:
     """Applies intents through one API server; `default_provider` is the controller's."""
 
-    def __init__(self, kube: Kube, default_provider: str = providers.ISTIO) -> None:
+    def __init__(self, kube: Kube, default_provider: str = meshes.ISTIO) -> None:
         self._kube = kube
         self._default_provider = default_provider
 
@@ -48,7 +48,7 @@ class Applier:
         alone. `live` holds the objects by role as last seen. `superseded` is asked after a
         conflict, before writing over what someone else wrote: whether a newer intent exists.
 
-        Raises UnknownProvider.
+        Raises NoRouter.
         """
         router = registry.router_of(canary, self._default_provider)
         progress = _Progress(dict(live))

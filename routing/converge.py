@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from clients import errors
-from clients.kube import Kube, Object
+from clients.kube.protocol import Kube, Object
 from routing import diff
 from routing.router import Managed
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clients.kube import Object
+from clients.kube.protocol import Object
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from clients import resources
-from clients.kube import Object
-from config import names, providers
-from config.canary import Canary
+from clients.kube import resources
+from clients.kube.protocol import Object
+from config import meshes, names
+from config.api.canary import Canary
 from config.traffic import TrafficSplit
 from routing import istio_http, istio_tcp, metadata
 from routing.metadata import Marks
@@ -36,7 +36,7 @@ _CHANGES_WITHIN_A_ROLLOUT: Final = frozenset({"mirror", "mirrorPercentage"})
 class Istio:
     """The codec; without state."""
 
-    name = providers.ISTIO
+    name = meshes.ISTIO
     carrier: str | None = Role.VIRTUAL_SERVICE
 
     def resources(self, canary: Canary) -> tuple[Managed, ...]:

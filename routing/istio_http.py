@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from config import names
-from config.canary import Canary
+from config.api.canary import Canary
 from config.traffic import TrafficSplit
 
 Rule = Mapping[str, Any]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from config.canary import Canary
+from config.api.canary import Canary
 from config.traffic import TrafficSplit
 from routing import istio_http
 

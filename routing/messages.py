@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from clients import errors, resources
+from clients import errors
+from clients.kube import resources
 from config import names
-from config.canary import Canary
+from config.api.canary import Canary
 from routing import converge
 from routing.converge import WriteFailed
 from routing.outcome import Refusal

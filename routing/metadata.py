@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clients.kube import Object
+from clients.kube.protocol import Object
 from config import names
-from config.canary import Canary
-from config.service import ServiceMetadata
+from config.api.canary import Canary
+from config.api.service import ServiceMetadata
 from routing.router import TargetFacts
 
 

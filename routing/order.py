@@ -6,7 +6,7 @@ is there, or the route is ours, they come first, so that nothing else can delay 
 
 from __future__ import annotations
 
-from config.canary import Canary
+from config.api.canary import Canary
 from config.traffic import RouteIntent, RouteStage, TrafficSplit
 from routing import services
 from routing.router import Live, Managed, Role, Router, UnreadableRoute

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from clients.kube import Object
+from clients.kube.protocol import Object
 
 
 @dataclass(frozen=True, slots=True)

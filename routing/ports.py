@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from config.service import Service
+from config.api.service import Service
 from routing.router import ContainerPort, TargetFacts
 
 SIDECARS: Final = frozenset({"istio-proxy", "envoy"})

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, Self
 
-from clients.kube import Object
-from clients.resources import Resource
-from config.canary import Canary
+from clients.kube.protocol import Object
+from clients.kube.resources import Resource
+from config.api.canary import Canary
 from config.traffic import TrafficSplit
 
 Live = Mapping[str, Object | None]

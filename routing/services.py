@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, assert_never
 
-from clients import resources
-from clients.kube import Object
+from clients.kube import resources
+from clients.kube.protocol import Object
 from config import names
-from config.canary import Canary
-from config.service import ServiceMetadata
+from config.api.canary import Canary
+from config.api.service import ServiceMetadata
 from config.traffic import RouteStage
 from routing import metadata, ports
 from routing.router import Live, Managed, Role, TargetFacts

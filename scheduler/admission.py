@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, TypedDict
 
-from clients.kube import Object
-from config import derived, providers, support, validation
-from config.canary import Canary
+from clients.kube.protocol import Object
+from config import derived, meshes
+from config.api.canary import Canary
 from config.refs import CanaryRef
-from config.setting_groups import CanarySettings
+from config.settings.groups import CanarySettings
+from config.validation import manifests, support
 
 INVALID_SPEC: Final = "InvalidSpec"
 NOT_CARRIED_OUT: Final = "NotCarriedOut"
@@ -42,7 +43,7 @@ class Found(TypedDict):
 class Policy:
     """What operators decide about manifests."""
 
-    default_provider: str = providers.ISTIO
+    default_provider: str = meshes.ISTIO
     block_cross_namespace_refs: bool = False
     shortest_interval: timedelta = derived.MIN_INTERVAL
 
@@ -65,13 +66,13 @@ class Admission:
 def admit(raw: Object, policy: Policy) -> Admission:
     """The judgement on the manifest `raw`, whatever JSON it is."""
     try:
-        canary = validation.load_canary(
+        canary = manifests.load_canary(
             raw, block_cross_namespace_refs=policy.block_cross_namespace_refs
         )
         found = (*_unsupported(canary, policy), *_hints(canary, policy))
-    except validation.InvalidSpec as invalid:
+    except manifests.InvalidSpec as invalid:
         return Admission(None, tuple(_invalid(str(problem)) for problem in invalid.problems))
-    except providers.UnknownProvider as unknown:
+    except meshes.UnknownMesh as unknown:
         return Admission(None, (_invalid(f"spec.provider: {unknown}"),))
     except UNREADABLE as error:  # one odd object must not stop the canaries listed with it
         return Admission(None, (_invalid(f"the object cannot be read: {error!r:.200}"),))
@@ -101,7 +102,7 @@ def _unsupported(canary: Canary, policy: Policy) -> Iterator[Found]:
 
 
 def _hints(canary: Canary, policy: Policy) -> Iterator[Found]:
-    for hint in validation.warnings(canary, policy.shortest_interval):
+    for hint in manifests.warnings(canary, policy.shortest_interval):
         reason = DEPRECATED if "is deprecated" in hint.message else SUSPICIOUS
         yield Found(reason=reason, message=str(hint), blocking=False)
 

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from clients.kube import Object, WatchType
-from clients.resources import Resource
+from clients.kube.protocol import Object, WatchType
+from clients.kube.resources import Resource
 from config.refs import CanaryRef
 from scheduler import projections
 from scheduler.index import Changes, Index, World

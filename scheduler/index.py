@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from clients import resources
-from clients.kube import Object, WatchType
-from clients.resources import Resource
+from clients.kube import resources
+from clients.kube.protocol import Object, WatchType
+from clients.kube.resources import Resource
 from config.refs import CanaryRef
 from scheduler import admission, observed, projections
 from scheduler.admission import Found, Policy

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from clients.clock import Clock
-from clients.leases import Leases
+from clients.redis.leases import Leases
 
 LEASE: Final = "beat"
 

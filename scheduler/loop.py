@@ -10,9 +10,9 @@ from typing import Final, Protocol
 
 from clients import errors
 from clients.clock import Clock
-from clients.store import Store
+from clients.redis.store import Store
 from config.refs import CanaryRef
-from config.setting_groups import SchedulerSettings
+from config.settings.groups import SchedulerSettings
 from scheduler.health import Health, Role
 from scheduler.leadership import Leadership
 from scheduler.reflector import Contact

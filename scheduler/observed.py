@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from clients.kube import Object
-from clients.resources import Resource
+from clients.kube.protocol import Object
+from clients.kube.resources import Resource
 from config.refs import CanaryRef
 from scheduler import admission, projections
 from scheduler.projections import Manifest, Place, Projection

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from clients import resources
-from clients.kube import Object
-from clients.resources import Resource
+from clients.kube import resources
+from clients.kube.protocol import Object
+from clients.kube.resources import Resource
 from config import names
-from config.canary import Canary
+from config.api.canary import Canary
 from config.refs import CanaryRef
 from config.traffic import RouteStage
 from routing import metadata, registry, services

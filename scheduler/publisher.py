@@ -14,10 +14,10 @@ from datetime import timedelta
 from typing import Final
 
 from analysis import cadence
-from analysis.effects import Effect
+from analysis.effects import Lane
 from clients import errors
 from clients.clock import Clock
-from clients.store import Store
+from clients.redis.store import Store
 from config.refs import CanaryRef
 from scheduler import projections
 from scheduler.backlog import Backlog
@@ -179,7 +179,7 @@ class Publisher:
         for ref in sorted(ripe - self._nudged.keys()):
             self._check_lead()
             if not self._is_ours(ref):
-                self._dispatcher.effect(ref, Effect.ROUTE)
+                self._dispatcher.reconcile(ref, Lane.ROUTE)
                 self._nudged[ref] = now
             del self._drifts[ref], self._seen[ref]
 

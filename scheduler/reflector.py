@@ -16,8 +16,8 @@ from typing import Any, Final, Protocol
 
 from clients import errors
 from clients.clock import Clock
-from clients.kube import Object, Watcher, WatchEvent, WatchType
-from clients.resources import Resource
+from clients.kube.protocol import Object, Watcher, WatchEvent, WatchType
+from clients.kube.resources import Resource
 
 log = logging.getLogger(__name__)
 

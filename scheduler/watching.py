@@ -13,9 +13,10 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final, Protocol, runtime_checkable
 
-from clients import errors, resources
+from clients import errors
 from clients.clock import Clock
-from clients.kube import Watcher, watch_timeout
+from clients.kube import resources
+from clients.kube.protocol import Watcher, watch_timeout
 from scheduler import projections
 from scheduler.backlog import Backlog
 from scheduler.publisher import NotLeading, Publisher
@@ -31,7 +32,7 @@ RETRY: Final = 1.0
 
 
 def a_while() -> timedelta:
-    """How long the next watch is to last; see `clients.kube.watch_timeout`."""
+    """How long the next watch is to last; see `clients.kube.protocol.watch_timeout`."""
     return watch_timeout(random.random)
 
 

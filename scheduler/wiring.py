@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from clients import kube_connect
 from clients.clock import Clock, SystemClock
-from clients.kube import Watcher
-from clients.kube_http import Limits
-from clients.store import Store, connect_store
-from config.settings import Settings
+from clients.kube import connect
+from clients.kube.protocol import Watcher
+from clients.kube.rest import Limits
+from clients.redis.store import Store, connect_store
+from config.settings.settings import Settings
 from scheduler import projections
 from scheduler.admission import Policy
 from scheduler.backlog import Backlog
@@ -102,7 +102,7 @@ def open_doors(settings: Settings, dispatcher: Dispatcher) -> Doors:
     limits = Limits(read=kubernetes.request_timeout, qps=kubernetes.qps, burst=kubernetes.burst)
 
     def watcher() -> Watcher:
-        return kube_connect.connect(
+        return connect.connect(
             role="beat",
             kubeconfig=kubeconfig,
             pool_size=2 * len(projections.WATCHED),

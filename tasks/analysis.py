@@ -1,4 +1,4 @@
-"""Tasks of the analysis workers: looking at canaries, and writing their workloads."""
+"""Tasks of the analysis workers: looking at canaries."""
 
 from __future__ import annotations
 
@@ -23,9 +23,3 @@ def conclude(answers: Sequence[Mapping[str, Any] | None], message: dict[str, Any
     """Go on with a canary whose hooks have answered."""
     parsed = Answers.parse(message)
     wiring.current().analyst.conclude(parsed.ref, parsed.round, answers)
-
-
-@shared_task(name=queues.CONVERGE, base=NudgeTask)
-def converge(message: dict[str, Any]) -> None:
-    """Bring a canary's workloads to what was decided."""
-    wiring.current().workforce.converge(Nudge.parse(message).ref)

@@ -19,10 +19,10 @@ from analysis.decisions import AskChecks, AskProviders, Decision, Outcome, Rest
 from analysis.findings import CheckResult, Findings
 from analysis.metrics import checks
 from analysis.observation import Observation
-from clients.records import Begun, Commit, Work
-from clients.store import Store
+from clients.redis.records import Begun, Commit, Work
+from clients.redis.store import Store
 from config import derived
-from config.hooks import WebhookType
+from config.api.hooks import WebhookType
 from config.refs import CanaryRef
 from tasks import gather, telling
 from tasks.dispatch import Dispatcher
@@ -123,7 +123,7 @@ class Analyst:
                 self._store.finish(seen.ref, Work.TICK, begun.token, self._due(seen, until))
                 # At rest nothing else would notice that a nudge to mend drift was lost. It costs no
                 # call where nothing has drifted.
-                drifted = {effects.Effect.ROUTE} if until is None else set()
+                drifted = {effects.Lane.ROUTE} if until is None else set()
                 self._ask_for_effects(seen, seen.version, drifted)
             case AskChecks() | AskProviders():
                 raise AssertionError(f"rule {outcome.rule} asks what it was told")
@@ -149,15 +149,15 @@ class Analyst:
         self._ask_hooks(after, version)
 
     def _ask_for_effects(
-        self, seen: Observation, version: int, also: Collection[effects.Effect] = ()
+        self, seen: Observation, version: int, also: Collection[effects.Lane] = ()
     ) -> None:
         """Has what is desired but not confirmed brought about, and `also`; weights first."""
         if seen.state is None:
             return
         missing = effects.unfinished(seen.state, version, seen.confirmed) | set(also)
-        for effect in effects.Effect:
+        for effect in effects.Lane:
             if effect in missing:
-                self._dispatcher.effect(seen.ref, effect)
+                self._dispatcher.reconcile(seen.ref, effect)
 
     def _ask_hooks(self, seen: Observation, version: int) -> None:
         """Has the hooks called of a round that this very version asked for."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import Celery
 
-from config.settings import Settings
+from config.settings.settings import Settings
 from tasks import broker, queues
 
 RESULT_SECONDS = 3600
@@ -59,5 +59,5 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "worker_send_task_events": False,
         "task_send_sent_event": False,
         "enable_utc": True,
-        "imports": ["tasks.analysis", "tasks.hooks", "tasks.routing", "tasks.report"],
+        "imports": ["tasks.analysis", "tasks.hooks", "tasks.lanes"],
     }

@@ -1,4 +1,4 @@
-"""The queue's Redis in Celery's words: our URLs, which are those of `clients.redis_server`.
+"""The queue's Redis in Celery's words: our URLs, which are those of `clients.redis.server`.
 
 Celery knows other schemes for sockets and for Sentinel, and wants TLS to be spelled out.
 """
@@ -50,7 +50,7 @@ class Broker:
 
 
 def of(url: str) -> Broker:
-    """The broker at `url`, one of `clients.redis_server.FORMS`.
+    """The broker at `url`, one of `clients.redis.server.FORMS`.
 
     Raises ValueError for another form; the message does not repeat the URL.
     """

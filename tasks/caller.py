@@ -10,10 +10,10 @@ from analysis.findings import HookResult
 from analysis.phases import shown
 from clients import errors
 from clients.clock import Clock
-from clients.http import Http
-from clients.retry import RetryPolicy
-from clients.store import Store
-from config.hooks import WebhookType
+from clients.http.client import Http
+from clients.http.retry import RetryPolicy
+from clients.redis.store import Store
+from config.api.hooks import WebhookType
 from config.refs import CanaryRef
 from tasks import gather
 

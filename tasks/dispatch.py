@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from analysis.effects import Effect
+from analysis.effects import Lane
 from config.refs import CanaryRef
 
 
@@ -19,8 +19,8 @@ class Dispatcher(Protocol):
         """Have the canary looked at."""
         ...
 
-    def effect(self, ref: CanaryRef, effect: Effect) -> None:
-        """Have an effect brought about."""
+    def reconcile(self, ref: CanaryRef, lane: Lane) -> None:
+        """Have the reconciler of a lane look at the canary."""
         ...
 
     def hooks(self, ref: CanaryRef, round_id: int, count: int) -> None:

@@ -9,16 +9,17 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from analysis import state as states
-from analysis.effects import Effect
+from analysis.effects import Lane
 from analysis.findings import Findings, HookResult
 from analysis.observation import Confirmed, Observation, PastStatus, Problem, Workload
 from analysis.phases import Phase
 from analysis.state import RolloutState
-from clients.records import Snapshot
-from config import derived, validation
-from config.canary import Canary
+from clients.redis.records import Snapshot
+from config import derived
+from config.api.canary import Canary
 from config.refs import CanaryRef
 from config.traffic import TrafficSplit
+from config.validation import manifests
 from routing import registry
 from routing.router import UnreadableRoute
 from workloads import adoption, deployment, readiness
@@ -29,8 +30,8 @@ ANSWERS: Final = "answers"
 """The confirmed field with the answers of the hooks that were asked last, and of which round."""
 
 TROUBLES: Final = {
-    Effect.ROUTE.value: "route_trouble",
-    Effect.WORKLOAD.value: "workload_trouble",
+    Lane.ROUTE.value: "route_trouble",
+    Lane.WORKLOAD.value: "workload_trouble",
 }
 """Confirmed fields in which the writers of each effect say what keeps them from finishing."""
 
@@ -79,7 +80,7 @@ def observe(ref: CanaryRef, snapshot: Snapshot, defaults: Defaults) -> Observati
 def accepted(world: World) -> Canary | None:
     """The last manifest that could be carried out."""
     raw = world.get("canary")
-    return None if raw is None else validation.load_canary(raw)
+    return None if raw is None else manifests.load_canary(raw)
 
 
 def confirmed(fields: Mapping[str, str], uid: str, world: World | None = None) -> Confirmed:
@@ -97,10 +98,10 @@ def confirmed(fields: Mapping[str, str], uid: str, world: World | None = None) -
         workload_seq=int(fields.get("workload_seq", 0)),
         target_generation=_generation(fields, "target", world or {}),
         primary_generation=_generation(fields, "primary", world or {}),
-        report_version=int(fields.get("report_version", 0)),
+        status_version=int(fields.get("status_version", 0)),
         trouble="\n".join(filter(None, map(fields.get, TROUBLES.values()))),
         mending=frozenset(effect for effect, field in TROUBLES.items() if fields.get(field)),
-        refused=frozenset(effect for effect in Effect if fields.get(f"{effect}_refused")),
+        refused=frozenset(effect for effect in Lane if fields.get(f"{effect}_refused")),
     )
 
 
@@ -152,7 +153,7 @@ def _still_shown(
 ) -> Confirmed:
     """`known`, without the report when the status was wiped since: it is to be written anew."""
     shows_nothing = state is not None and state.phase is not Phase.NEW and status is None
-    return replace(known, report_version=0) if shows_nothing else known
+    return replace(known, status_version=0) if shows_nothing else known
 
 
 def _generation(fields: Mapping[str, str], role: str, world: World) -> int:

@@ -10,17 +10,17 @@ from typing import Any, Final
 from celery import Celery, chord
 from kombu.exceptions import OperationalError
 
-from analysis.effects import Effect
+from analysis.effects import Lane
 from clients import errors
 from clients.clock import Clock, SystemClock
 from config.refs import CanaryRef
 from tasks import queues
 from tasks.messages import Answers, HookMessage, Nudge
 
-_BRINGS_ABOUT: Final = {
-    Effect.ROUTE: queues.APPLY,
-    Effect.WORKLOAD: queues.CONVERGE,
-    Effect.REPORT: queues.PROJECT,
+_TASKS: Final = {
+    Lane.ROUTE: queues.ROUTE,
+    Lane.WORKLOAD: queues.WORKLOAD,
+    Lane.STATUS: queues.STATUS,
 }
 
 EXPIRY_SECONDS: Final = 60
@@ -58,9 +58,9 @@ class CeleryDispatcher:
         """Have the canary looked at."""
         self._send(queues.TICK, Nudge(ref).dump(), TICK_EXPIRY_SECONDS)
 
-    def effect(self, ref: CanaryRef, effect: Effect) -> None:
-        """Have an effect brought about."""
-        self._send(_BRINGS_ABOUT[effect], Nudge(ref).dump(), EXPIRY_SECONDS)
+    def reconcile(self, ref: CanaryRef, lane: Lane) -> None:
+        """Have the reconciler of a lane look at the canary."""
+        self._send(_TASKS[lane], Nudge(ref).dump(), EXPIRY_SECONDS)
 
     def hooks(self, ref: CanaryRef, round_id: int, count: int) -> None:
         """Have the hooks of a round called in parallel, and their answers concluded from."""

@@ -21,10 +21,10 @@ class Queue(StrEnum):
 
 TICK: Final = "analysis.tick"
 CONCLUDE: Final = "analysis.conclude"
-CONVERGE: Final = "analysis.converge"
+ROUTE: Final = "route.reconcile"
 CALL: Final = "hooks.call"
-APPLY: Final = "routing.apply"
-PROJECT: Final = "report.project"
+WORKLOAD: Final = "workload.reconcile"
+STATUS: Final = "status.reconcile"
 """Names of tasks are part of the protocol between releases: moving a module renames nothing."""
 
 ROUTES: Final = {
@@ -32,9 +32,9 @@ ROUTES: Final = {
     for name, queue in {
         TICK: Queue.ANALYSIS,
         CONCLUDE: Queue.ANALYSIS,
-        CONVERGE: Queue.ANALYSIS,
+        WORKLOAD: Queue.ANALYSIS,
         CALL: Queue.HOOKS,
-        APPLY: Queue.ROUTING,
-        PROJECT: Queue.REPORT,
+        ROUTE: Queue.ROUTING,
+        STATUS: Queue.REPORT,
     }.items()
 }

@@ -9,27 +9,27 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis import providers
+from analysis import backends
 from analysis.judges import threshold
 from analysis.metrics.reader import Limits as ReaderLimits
 from analysis.metrics.reader import MetricReader
-from clients import kube_connect
 from clients.clock import Clock, SystemClock
-from clients.kube import Kube
-from clients.kube_absent import NoKube
-from clients.kube_http import Limits as KubeLimits
-from clients.store import Store, connect_store
-from config.setting_groups import KubernetesSettings
-from config.settings import Settings
+from clients.kube import connect
+from clients.kube.absent import NoKube
+from clients.kube.protocol import Kube
+from clients.kube.rest import Limits as KubeLimits
+from clients.redis.store import Store, connect_store
+from config.settings.groups import KubernetesSettings
+from config.settings.settings import Settings
 from routing.apply import Applier
 from tasks.analyst import Analyst, Reader
 from tasks.caller import Caller
 from tasks.dispatch import Dispatcher
 from tasks.gather import Defaults
 from tasks.queues import Queue
-from tasks.reporter import Reporter
-from tasks.traffic import Traffic
-from tasks.workforce import Workforce
+from tasks.reconcile.route import RouteReconciler
+from tasks.reconcile.status import StatusReconciler
+from tasks.reconcile.workload import WorkloadReconciler
 from workloads.converge import Converger
 from workloads.primary import Copying
 
@@ -51,9 +51,9 @@ class Services:
 
     analyst: Analyst
     caller: Caller
-    reporter: Reporter
-    traffic: Traffic
-    workforce: Workforce
+    status: StatusReconciler
+    route: RouteReconciler
+    workload: WorkloadReconciler
 
 
 def wire(settings: Settings, doors: Doors) -> Services:
@@ -70,9 +70,11 @@ def wire(settings: Settings, doors: Doors) -> Services:
             resync=schedule.resync_interval,
         ),
         caller=Caller(doors.store, doors.clock),
-        reporter=Reporter(doors.store, doors.kube),
-        traffic=Traffic(doors.store, Applier(doors.kube, canaries.mesh_provider)),
-        workforce=Workforce(doors.store, Converger(doors.kube, copying, lambda: str(uuid.uuid4()))),
+        status=StatusReconciler(doors.store, doors.kube),
+        route=RouteReconciler(doors.store, Applier(doors.kube, canaries.mesh_provider)),
+        workload=WorkloadReconciler(
+            doors.store, Converger(doors.kube, copying, lambda: str(uuid.uuid4()))
+        ),
     )
 
 
@@ -108,7 +110,7 @@ def _kube(settings: KubernetesSettings, role: str, clock: Clock) -> Kube:
         return NoKube()
     kubeconfig = Path(settings.kubeconfig) if settings.kubeconfig else None
     limits = KubeLimits(read=settings.request_timeout, qps=settings.qps, burst=settings.burst)
-    return kube_connect.connect(role=role, kubeconfig=kubeconfig, limits=limits, clock=clock)
+    return connect.connect(role=role, kubeconfig=kubeconfig, limits=limits, clock=clock)
 
 
 def metric_reader(settings: Settings, clock: Clock) -> MetricReader:
@@ -116,8 +118,8 @@ def metric_reader(settings: Settings, clock: Clock) -> MetricReader:
     timeout = settings.metrics.timeout
     limits = ReaderLimits(per_query=timeout, budget=timeout * 1.2)
 
-    def connect(endpoint: providers.Endpoint) -> providers.MetricProvider:
-        return providers.connect(endpoint, clock)
+    def connect(endpoint: backends.Endpoint) -> backends.MetricBackend:
+        return backends.connect(endpoint, clock)
 
     return MetricReader(connect, clock, threshold.judge, limits=limits)
 

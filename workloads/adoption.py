@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from config import well_known
-from config.canary import Canary
+from config.api.canary import Canary
 
 
 def objection(canary: Canary, primary: Mapping[str, Any], target: Mapping[str, Any] | None) -> str:

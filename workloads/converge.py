@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
-from clients import errors, resources
-from clients.kube import Kube, PatchKind
+from clients import errors
+from clients.kube import resources
+from clients.kube.protocol import Kube, PatchKind
 from config import names
-from config.canary import Canary
+from config.api.canary import Canary
 from config.scaling import CanaryScale, WorkloadIntent
 from workloads import adoption, deployment, primary
 from workloads.outcome import Converged, Rejected, Result, Superseded, View, Views

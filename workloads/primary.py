@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from config import names, well_known
-from config.canary import Canary
+from config.api.canary import Canary
 from workloads import revision
 
 Object = Mapping[str, Any]

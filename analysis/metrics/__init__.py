@@ -6,5 +6,5 @@ fanout     calls side by side, waited for only so long
 breaker    when to stop asking a server that does not answer
 reader     fetches all checks of a tick at once, within bounded time
 
-Nothing here imports an I/O library: backends are in `analysis.providers`, judging is passed in.
+Nothing here imports an I/O library: backends are in `analysis.backends`, judging is passed in.
 """

@@ -18,9 +18,9 @@ from analysis.findings import Absent
 from analysis.metrics import queries
 from analysis.verdicts import Policies, Reason, Verdict
 from config import derived
-from config.canary import Canary
-from config.metrics import REQUEST_SUCCESS_RATE, MetricCheck
-from config.providers import UnknownProvider
+from config.api.canary import Canary
+from config.api.metrics import REQUEST_SUCCESS_RATE, MetricCheck
+from config.meshes import UnknownMesh
 
 
 class CheckKind(Enum):
@@ -135,7 +135,7 @@ class _Planner:
             yield self._unusable(entry, Reason.NO_QUERY, cause)
 
     def _builtin(self, entry: MetricCheck) -> Check:
-        workload = queries.Workload(self.canary.namespace, self.canary.spec.target_ref.name)
+        workload = queries.Subject(self.canary.namespace, self.canary.spec.target_ref.name)
         window = derived.metric_window(entry)
         is_rate = entry.name == REQUEST_SUCCESS_RATE
         return self._rendered(
@@ -159,7 +159,7 @@ class _Planner:
     def _rendered(self, entry: MetricCheck, kind: CheckKind, render: Callable[[], str]) -> Check:
         try:
             return self._check(entry, kind, query=render())
-        except (queries.NoBuiltinQueries, UnknownProvider) as error:
+        except (queries.NoBuiltinQueries, UnknownMesh) as error:
             problem = Absent(Verdict.ERROR, Reason.NOT_SUPPORTED, str(error))
         except templates.TemplateError as error:
             cause = f"query render error: {error}"

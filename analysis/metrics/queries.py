@@ -16,7 +16,8 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final, assert_never
 
-from config import metrics, providers
+from config import meshes
+from config.api import metrics
 
 
 class NoBuiltinQueries(ValueError):
@@ -77,18 +78,18 @@ ISTIO: Final = Observer(
     ),
 )
 
-OBSERVERS: Final[Mapping[str, Observer]] = MappingProxyType({providers.ISTIO: ISTIO})
+OBSERVERS: Final[Mapping[str, Observer]] = MappingProxyType({meshes.ISTIO: ISTIO})
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Workload:
-    """The workload that is measured."""
+class Subject:
+    """The workload that a query is about."""
 
     namespace: str
     name: str
 
 
-def single(provider: str, metric: str, workload: Workload, window: str) -> str:
+def single(provider: str, metric: str, workload: Subject, window: str) -> str:
     """The query for `metric` of one workload over `window`; gives at most one series.
 
     Raises NoBuiltinQueries for a provider or a metric that is not in the table: no provider
@@ -98,7 +99,7 @@ def single(provider: str, metric: str, workload: Workload, window: str) -> str:
     return _text(row, _matchers_of_one(observer, workload), window, by=())
 
 
-def grouped(provider: str, metric: str, workloads: Iterable[Workload], window: str) -> str:
+def grouped(provider: str, metric: str, workloads: Iterable[Subject], window: str) -> str:
     """The same query for many workloads: one series per workload, labelled by `labels(provider)`.
 
     The matchers may also let through a workload that was not asked for (one's name in another's
@@ -128,7 +129,7 @@ def _row(provider: str, metric: str) -> tuple[Observer, Row]:
     return observer, observer.rows[metric]
 
 
-def _matchers_of_one(observer: Observer, workload: Workload) -> tuple[str, ...]:
+def _matchers_of_one(observer: Observer, workload: Subject) -> tuple[str, ...]:
     return (
         *observer.fixed,
         f"{observer.namespace}={_quoted(workload.namespace)}",
@@ -136,7 +137,7 @@ def _matchers_of_one(observer: Observer, workload: Workload) -> tuple[str, ...]:
     )
 
 
-def _matchers_of_many(observer: Observer, workloads: list[Workload]) -> tuple[str, ...]:
+def _matchers_of_many(observer: Observer, workloads: list[Subject]) -> tuple[str, ...]:
     if not workloads:
         raise ValueError("workloads is empty; allowed: at least one")
     namespaces = dict.fromkeys(_literally(workload.namespace) for workload in workloads)

@@ -14,18 +14,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Protocol, TypeVar
 
+from analysis.backends.backend import Endpoint, InvalidEndpoint, MetricBackend, shown
 from analysis.findings import Absent, CheckResult, Measurement
 from analysis.metrics import fanout
 from analysis.metrics.breaker import Breaker
 from analysis.metrics.checks import Check
-from analysis.providers.provider import Endpoint, InvalidEndpoint, MetricProvider, shown
 from analysis.verdicts import Reason, Verdict
 from clients.clock import Clock
 from config import durations
 
 _Answer = TypeVar("_Answer")
 Judge = Callable[[Check, Measurement], CheckResult]
-Connect = Callable[[Endpoint], MetricProvider]
+Connect = Callable[[Endpoint], MetricBackend]
 
 #: Reasons that speak of the server, not of the query: these make up a breaker's row.
 OUTAGES: Final = frozenset(
@@ -74,7 +74,7 @@ class Limits:
 class _Server:
     """One metrics server: its connection, its queue, its breaker."""
 
-    def __init__(self, provider: MetricProvider, clock: Clock, limits: Limits) -> None:
+    def __init__(self, provider: MetricBackend, clock: Clock, limits: Limits) -> None:
         self.provider = provider
         self._breaker = Breaker(clock)
         self._slots = threading.BoundedSemaphore(limits.per_server)

@@ -44,7 +44,7 @@ def await_primary(case: Case) -> Outcome | None:
     state = moves.primary_readiness(case)
     if state.ready:
         return None
-    waiting = moves.await_effects(case, effects.Effect.WORKLOAD)
+    waiting = moves.await_effects(case, effects.Lane.WORKLOAD)
     if case.observation.primary is None and waiting:
         return waiting
     event = events.primary_not_ready(case.canary, state.message)
@@ -80,7 +80,7 @@ def expose(case: Case) -> Outcome | None:
 
 def await_route(case: Case) -> Outcome | None:
     """The target keeps its pods until nobody is sent to them any more."""
-    return moves.await_effects(case, effects.Effect.ROUTE)
+    return moves.await_effects(case, effects.Lane.ROUTE)
 
 
 def park_target(case: Case) -> Outcome | None:
@@ -94,7 +94,7 @@ def park_target(case: Case) -> Outcome | None:
 
 def initialized(case: Case) -> Outcome | None:
     """Done. What counts as promoted is what the primary runs, not what the target holds by now."""
-    waiting = moves.await_effects(case, effects.Effect.WORKLOAD)
+    waiting = moves.await_effects(case, effects.Lane.WORKLOAD)
     primary = case.observation.primary
     if waiting or primary is None:
         return waiting

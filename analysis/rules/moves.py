@@ -14,7 +14,7 @@ from analysis.findings import HookResult
 from analysis.observation import Workload
 from analysis.phases import Phase, shown
 from analysis.state import HookRound
-from config.hooks import WebhookType
+from config.api.hooks import WebhookType
 from config.readiness import Readiness
 from config.scaling import CanaryScale
 from config.traffic import ALL_TO_CANARY, ALL_TO_PRIMARY
@@ -81,7 +81,7 @@ def patience(workload: Workload | None) -> datetime | None:
     return workload.patience_ends if workload else None
 
 
-def await_effects(case: Case, *kinds: effects.Effect) -> Outcome | None:
+def await_effects(case: Case, *kinds: effects.Lane) -> Outcome | None:
     """Rest, and ask again soon, while effects of these `kinds` are not confirmed."""
     seen = case.observation
     missing = effects.outstanding(case.state, seen.version, seen.confirmed)

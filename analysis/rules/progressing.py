@@ -10,8 +10,8 @@ from analysis.decisions import AskChecks, Case, Decision, Outcome, Rest
 from analysis.phases import Phase
 from analysis.rules import moves
 from config import derived
-from config.analysis import ThresholdMode
-from config.hooks import WebhookType
+from config.api.analysis import ThresholdMode
+from config.api.hooks import WebhookType
 from config.scaling import CanaryScale
 from config.traffic import ALL_TO_PRIMARY, TrafficSplit
 
@@ -72,7 +72,7 @@ def scaled_to_zero(case: Case) -> Outcome | None:
     If it has traffic already, that goes nowhere: such a canary is rolled back.
     """
     ready = moves.canary_readiness(case)
-    if ready != moves.AT_ZERO or moves.await_effects(case, effects.Effect.WORKLOAD):
+    if ready != moves.AT_ZERO or moves.await_effects(case, effects.Lane.WORKLOAD):
         return None
     if case.state.route.split.canary > 0:
         event = events.canary_not_ready(case.canary, ready.message)
@@ -83,7 +83,7 @@ def scaled_to_zero(case: Case) -> Outcome | None:
 
 def canary_unready(case: Case) -> Outcome | None:
     """A canary that is not ready gets no step, and is rolled back past its deadline."""
-    waiting = moves.await_effects(case, effects.Effect.WORKLOAD)
+    waiting = moves.await_effects(case, effects.Lane.WORKLOAD)
     if waiting:
         return _unscalable(case) or waiting
     ready = moves.canary_readiness(case)
@@ -119,7 +119,7 @@ def route_not_in_force(case: Case) -> Outcome | None:
     Unless the canary has traffic from before and its check is due: a route that cannot be written
     must not keep a bad canary from being found out.
     """
-    waiting = moves.await_effects(case, effects.Effect.ROUTE)
+    waiting = moves.await_effects(case, effects.Lane.ROUTE)
     live, due = case.observation.in_force, case.state.check_at
     if live is not None and live.canary > 0 and due is not None and case.now >= due:
         return None
@@ -178,7 +178,7 @@ def halt_on_check(case: Case) -> Outcome | None:
 
 def hold_for_route(case: Case) -> Outcome | None:
     """No step follows a step that is not in force."""
-    if moves.await_effects(case, effects.Effect.ROUTE) is None:
+    if moves.await_effects(case, effects.Lane.ROUTE) is None:
         return None
     state = replace(case.state, check_at=moves.next_check(case), round=None)
     message = f"the split {case.state.route.split} is not in force yet"

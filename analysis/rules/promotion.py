@@ -20,7 +20,7 @@ def changed_before_copy(case: Case) -> Outcome | None:
     """
     primary = case.observation.primary
     copied = primary is not None and primary.revision == case.state.workload.promote
-    if copied or not moves.await_effects(case, effects.Effect.WORKLOAD):
+    if copied or not moves.await_effects(case, effects.Lane.WORKLOAD):
         return None
     return (
         progressing.target_gone(case)
@@ -35,7 +35,7 @@ def await_copy(case: Case) -> Outcome | None:
     One that refuses to be written for a whole progress deadline still has its old revision, and
     gets all traffic back with it.
     """
-    waiting = moves.await_effects(case, effects.Effect.WORKLOAD)
+    waiting = moves.await_effects(case, effects.Lane.WORKLOAD)
     if waiting is None or case.now < case.state.since + derived.progress_deadline(case.canary):
         return waiting
     cause = case.observation.confirmed.trouble or "progress deadline exceeded"
@@ -47,7 +47,7 @@ def keep_canary(case: Case) -> Outcome | None:
     has_traffic = case.state.route.split.canary > 0
     if not has_traffic or moves.canary_readiness(case) != moves.AT_ZERO:
         return None
-    if moves.await_effects(case, effects.Effect.WORKLOAD):
+    if moves.await_effects(case, effects.Lane.WORKLOAD):
         return None
     state = replace(case.state, workload=case.state.reworked())
     return Decision("ScalingUp", "the canary is at zero, scaling it up again", state)
@@ -75,7 +75,7 @@ def shift(case: Case) -> Outcome:
     split = case.state.route.split
     if case.state.check_at is not None and case.now < case.state.check_at:
         return Rest(case.state.check_at)
-    waiting = moves.await_effects(case, effects.Effect.ROUTE) if case.state.check_at else None
+    waiting = moves.await_effects(case, effects.Lane.ROUTE) if case.state.check_at else None
     if waiting:
         return waiting
     after = ALL_TO_PRIMARY if case.state.skipped else steps.step_back(case.canary, split)
@@ -94,7 +94,7 @@ def shift(case: Case) -> Outcome:
 
 def await_route(case: Case) -> Outcome | None:
     """The canary keeps its pods until all traffic is on the primary."""
-    return moves.await_effects(case, effects.Effect.ROUTE)
+    return moves.await_effects(case, effects.Lane.ROUTE)
 
 
 def scale_down(case: Case) -> Outcome | None:
@@ -108,7 +108,7 @@ def scale_down(case: Case) -> Outcome | None:
 
 def succeeded(case: Case) -> Outcome:
     """The rollout is over; the analysed revision is the promoted one."""
-    waiting = moves.await_effects(case, effects.Effect.WORKLOAD)
+    waiting = moves.await_effects(case, effects.Lane.WORKLOAD)
     if waiting:
         return waiting
     state = case.state.moved(

@@ -15,7 +15,7 @@ from analysis.decisions import Decision, Outcome
 from analysis.observation import Observation, PastStatus
 from analysis.phases import Phase
 from analysis.state import RolloutState, unborn
-from config.canary import Canary
+from config.api.canary import Canary
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import (
     ALL_TO_CANARY,

@@ -10,7 +10,7 @@ from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.phases import Phase
 from analysis.rules import moves
 from config import derived
-from config.hooks import WebhookType
+from config.api.hooks import WebhookType
 from config.scaling import CanaryScale
 from config.traffic import ALL_TO_PRIMARY
 
@@ -22,7 +22,7 @@ def park_failed_canary(case: Case) -> Outcome | None:
     """
     if case.state.workload.canary is not CanaryScale.RUNNING:
         return None
-    waiting = moves.await_effects(case, effects.Effect.ROUTE)
+    waiting = moves.await_effects(case, effects.Lane.ROUTE)
     given_up = case.now >= case.state.since + _deadline(case)
     if waiting and not given_up:
         return waiting
@@ -110,7 +110,7 @@ def restore_primary(case: Case) -> Outcome | None:
         return None
     if case.state.promoted and target.revision not in known:
         return None
-    waiting = moves.await_effects(case, effects.Effect.WORKLOAD)
+    waiting = moves.await_effects(case, effects.Lane.WORKLOAD)
     if waiting:
         return waiting
     state = replace(case.state, workload=case.state.reworked())
@@ -119,12 +119,12 @@ def restore_primary(case: Case) -> Outcome | None:
 
 def at_rest(case: Case) -> Outcome:
     """Nothing to do, except to ask again for what was never confirmed."""
-    return moves.await_effects(case, *effects.Effect) or Rest()
+    return moves.await_effects(case, *effects.Lane) or Rest()
 
 
 def primary_recovered(case: Case) -> Outcome | None:
     """The primary came up after all with the good revision: the promotion is completed."""
-    if moves.await_effects(case, effects.Effect.WORKLOAD):
+    if moves.await_effects(case, effects.Lane.WORKLOAD):
         return None
     primary = case.observation.primary
     if primary is None or not moves.primary_readiness(case).ready:

@@ -13,12 +13,13 @@ from cli import exits
 from cli.demo import stage, story, verdict, view
 from cli.demo.scene import Scene, Standing
 from cli.demo.stage import Stage
-from clients import errors, kube_connect
+from clients import errors
 from clients.clock import Clock, SystemClock
-from clients.kube import Kube, Object
-from clients.resources import CANARIES, DEPLOYMENTS, NAMESPACES, Resource
-from clients.store import connect_store
-from config.settings import Settings
+from clients.kube import connect
+from clients.kube.protocol import Kube, Object
+from clients.kube.resources import CANARIES, DEPLOYMENTS, NAMESPACES, Resource
+from clients.redis.store import connect_store
+from config.settings.settings import Settings
 
 LOOK_SECONDS: Final = 0.4
 INITIALIZED_WITHIN: Final = 60.0
@@ -74,7 +75,7 @@ class Demo:
         self._console = console
         self._clock = clock
         self._began = began
-        self._kube = kube_connect.connect(role="demo", kubeconfig=ready.kubeconfig, clock=clock)
+        self._kube = connect.connect(role="demo", kubeconfig=ready.kubeconfig, clock=clock)
         settings = Settings.from_environ({"COALMINE_REDIS_URL": ready.redis_url})
         self._scene = Scene(self._kube, connect_store(settings.redis))
         self._ended: dict[str, float] = {}

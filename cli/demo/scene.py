@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from cli.demo.story import Act
 from clients import errors
-from clients.kube import Object
-from clients.kube_http import KubeHttp
-from clients.resources import CANARIES, DEPLOYMENTS, EVENTS, VIRTUAL_SERVICES
-from clients.store import Store
+from clients.kube.protocol import Object
+from clients.kube.resources import CANARIES, DEPLOYMENTS, EVENTS, VIRTUAL_SERVICES
+from clients.kube.rest import KubeHttp
+from clients.redis.store import Store
 from config.refs import CanaryRef
 
 _TIMELINE: Final = 200

@@ -15,8 +15,8 @@ from typing import Final
 from cli import processes
 from cli.processes import Child, Command
 from clients.clock import Clock
-from clients.embedded import EmbeddedValkey
-from config.settings import FLAGS
+from clients.redis.embedded import EmbeddedValkey
+from config.settings.settings import FLAGS
 
 GRACE_SECONDS: Final = 10.0
 MIN_INTERVAL: Final = "2s"

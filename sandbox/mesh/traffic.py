@@ -131,7 +131,7 @@ class _HostTraffic:
 
     def _record(
         self,
-        reporter: telemetry.Reporter,
+        reporter: telemetry.StatusReconciler,
         service: Address,
         workload: Workload | None,
         *,

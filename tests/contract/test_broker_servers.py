@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from clients import redis_server
+from clients.redis import server
 from config.refs import CanaryRef
-from config.setting_groups import RedisSettings
-from config.settings import Settings
+from config.settings.groups import RedisSettings
+from config.settings.settings import Settings
 from tasks import app as apps
 from tasks import broker, publishing
 from tests.services import processes
@@ -57,7 +57,7 @@ def behind_sentinel(folder: Path) -> Iterator[str]:
 
 def answers(url: str) -> bool:
     """Whether the server at `url` can be reached."""
-    with contextlib.closing(redis_server.connect(url)) as client, contextlib.suppress(Exception):
+    with contextlib.closing(server.connect(url)) as client, contextlib.suppress(Exception):
         return bool(client.ping())
     return False
 
@@ -72,7 +72,7 @@ def test_messages_and_answers_travel_through(
         app = apps.make_app(settings)
         publishing.CeleryDispatcher(app).tick(REF)
         app.backend.store_result("one", {"ok": True}, "SUCCESS")
-        with contextlib.closing(redis_server.connect(url)) as client:
+        with contextlib.closing(server.connect(url)) as client:
             assert client.llen("cq:analysis") == 1
             assert client.exists("celery-task-meta-one") == 1
         assert app.backend.get_result("one") == {"ok": True}

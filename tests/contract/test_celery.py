@@ -18,12 +18,12 @@ from celery import Celery
 from celery.contrib.testing.worker import start_worker
 from pydantic import SecretStr
 
-from analysis.effects import Effect
+from analysis.effects import Lane
 from analysis.findings import HookResult
 from clients import errors
 from config.refs import CanaryRef
-from config.setting_groups import RedisSettings
-from config.settings import Settings
+from config.settings.groups import RedisSettings
+from config.settings.settings import Settings
 from tasks import app as apps
 from tasks import publishing, queues, wiring
 from tests.services import valkey as valkeys
@@ -31,6 +31,18 @@ from tests.services.valkey import Valkey
 
 REF: Final = CanaryRef("shop", "cart")
 PATIENCE_SECONDS: Final = 15.0
+
+
+@dataclass(frozen=True)
+class Reconciler:
+    """Notes under the name of its lane what it was asked to reconcile."""
+
+    noted: "Noted"
+    lane: str
+
+    def reconcile(self, ref: CanaryRef) -> None:
+        """Notes it."""
+        self.noted.note(self.lane, ref)
 
 
 @dataclass
@@ -42,7 +54,8 @@ class Noted:
     hook: Callable[[int], dict[str, Any]] | None = None
     failure: Exception | None = None
 
-    def _note(self, *call: Any) -> None:
+    def note(self, *call: Any) -> None:
+        """Keeps a call."""
         with self.came:
             self.calls.append(call)
             self.came.notify_all()
@@ -55,18 +68,33 @@ class Noted:
             )
             return list(self.calls)
 
-    # One object for all services: their methods differ.
+    # One object for both: their methods differ.
 
     @property
     def analyst(self) -> "Noted":
         """This object."""
         return self
 
-    caller = reporter = traffic = workforce = analyst
+    caller = analyst
+
+    @property
+    def route(self) -> "Reconciler":
+        """The reconciler of routes."""
+        return Reconciler(self, "route")
+
+    @property
+    def workload(self) -> "Reconciler":
+        """The reconciler of workloads."""
+        return Reconciler(self, "workload")
+
+    @property
+    def status(self) -> "Reconciler":
+        """The reconciler of the status."""
+        return Reconciler(self, "status")
 
     def tick(self, ref: CanaryRef) -> None:
         """Notes it; fails where it is told to."""
-        self._note("tick", ref)
+        self.note("tick", ref)
         if self.failure:
             raise self.failure
 
@@ -74,24 +102,12 @@ class Noted:
         self, ref: CanaryRef, round_id: int, answers: Sequence[Mapping[str, Any] | None]
     ) -> None:
         """Notes it."""
-        self._note("conclude", ref, round_id, list(answers))
+        self.note("conclude", ref, round_id, list(answers))
 
     def call(self, ref: CanaryRef, round_id: int, index: int) -> dict[str, Any]:
         """The answer of a hook."""
         assert (ref, round_id) == (REF, 7)
         return self.hook(index) if self.hook else an_answer(index)
-
-    def project(self, ref: CanaryRef) -> None:
-        """Notes it."""
-        self._note("project", ref)
-
-    def apply(self, ref: CanaryRef) -> None:
-        """Notes it."""
-        self._note("apply", ref)
-
-    def converge(self, ref: CanaryRef) -> None:
-        """Notes it."""
-        self._note("converge", ref)
 
 
 def an_answer(index: int) -> dict[str, Any]:
@@ -134,10 +150,10 @@ def test_every_message_finds_its_task(app: Celery) -> None:
     publisher = publishing.CeleryDispatcher(app)
     with working(app) as noted:
         publisher.tick(REF)
-        for effect in Effect:
-            publisher.effect(REF, effect)
+        for effect in Lane:
+            publisher.reconcile(REF, effect)
         calls = noted.wait(4)
-    expected = {(name, REF) for name in ("tick", "apply", "converge", "project")}
+    expected = {(name, REF) for name in ("tick", "route", "workload", "status")}
     assert set(calls) == expected
 
 
@@ -146,8 +162,8 @@ def test_messages_wait_in_the_queue_of_their_worker(app: Celery, valkey: Valkey)
     publisher = publishing.CeleryDispatcher(app)
     publisher.tick(REF)
     publisher.hooks(REF, 7, 2)
-    for effect in Effect:
-        publisher.effect(REF, effect)
+    for effect in Lane:
+        publisher.reconcile(REF, effect)
     with contextlib.closing(valkey.client()) as client:
         waiting = {queue: client.llen(f"cq:{queue}") for queue in queues.Queue}
         assert client.pubsub_channels("*task-meta*") == []  # nobody waits for results
@@ -244,7 +260,7 @@ def test_a_broker_that_is_away_is_transient(tmp_path: Path) -> None:
         with pytest.raises(errors.Transient):
             publisher.tick(REF)
         with pytest.raises(errors.Transient):
-            publisher.effect(REF, Effect.ROUTE)
+            publisher.reconcile(REF, Lane.ROUTE)
         with pytest.raises(errors.Transient):
             publisher.hooks(REF, 7, 2)
         assert time.monotonic() - started < 10

@@ -12,14 +12,16 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from clients import errors, kube_connect, kube_memory, resources
+from clients import errors
 from clients.clock import SystemClock
-from clients.kube import Kube, PatchKind
-from config.canary import Canary
+from clients.kube import connect, resources
+from clients.kube import memory as kube_memory
+from clients.kube.protocol import Kube, PatchKind
+from config.api.canary import Canary
 from config.scaling import CanaryScale, WorkloadIntent
 from notify import kubernetes_events
 from sandbox.apiserver import ApiServer
-from tasks import reporter
+from tasks.reconcile import status
 from tests.services.control_plane import COALMINE_CRDS, ControlPlane
 from workloads import deployment
 from workloads.converge import Converger
@@ -126,7 +128,7 @@ def sandbox_server() -> Iterator[ApiServer]:
 def sandbox(sandbox_server: ApiServer) -> Iterator[Cluster]:
     """The sandbox's API server over HTTP."""
     namespace = f"test-{secrets.token_hex(4)}"
-    door = kube_connect.connect(role="test", url=sandbox_server.url)
+    door = connect.connect(role="test", url=sandbox_server.url)
     door.create(resources.NAMESPACES, None, {"metadata": {"name": namespace}})
     yield Cluster(door, namespace)
     door.close()
@@ -138,7 +140,7 @@ def apiserver(
 ) -> Iterator[Cluster]:
     """A real kube-apiserver."""
     kubeconfig = control_plane.kubeconfig(tmp_path_factory.mktemp("admin") / "kubeconfig")
-    door = kube_connect.connect(role="test", kubeconfig=kubeconfig)
+    door = connect.connect(role="test", kubeconfig=kubeconfig)
     yield Cluster(door, namespace)
     door.close()
 
@@ -223,7 +225,7 @@ def test_a_status_is_written_to_the_object_it_is_about_only(cluster: Cluster) ->
     """A canary deleted and made anew under its name starts without a status."""
 
     def write(uid: str) -> Any:
-        patch = reporter.status_patch(uid, {"phase": "Failed", "failedChecks": 1})
+        patch = status.status_patch(uid, {"phase": "Failed", "failedChecks": 1})
         return cluster.door.patch(
             resources.CANARIES,
             cluster.namespace,

@@ -14,7 +14,8 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from config import crds, validation
+from config.api import crds
+from config.validation import manifests
 from tests.services.control_plane import ControlPlane, Refused
 
 MANIFESTS: Final = Path(__file__).parent.parent / "manifests"
@@ -84,9 +85,9 @@ def test_every_manifest_is_admitted_whole_and_loads(
 
     assert list(_missing(manifest["spec"], stored["spec"], "spec")) == []
     loaders: dict[str, Callable[[Raw], object]] = {
-        "Canary": validation.load_canary,
-        "MetricTemplate": validation.load_metric_template,
-        "AlertProvider": validation.load_alert_provider,
+        "Canary": manifests.load_canary,
+        "MetricTemplate": manifests.load_metric_template,
+        "AlertProvider": manifests.load_alert_provider,
     }
     loaders[manifest["kind"]](stored)
 
@@ -194,7 +195,7 @@ def test_what_flagger_admits_is_admitted(
     """Odd but working manifests keep working."""
     stored = _create(control_plane, namespace, _canary(**spec))
 
-    validation.load_canary(stored)
+    manifests.load_canary(stored)
 
 
 def test_defaults_are_filled_in_only_where_flagger_does(
@@ -255,7 +256,7 @@ def test_the_status_holds_what_is_reported(control_plane: ControlPlane, namespac
     written = control_plane.request("PUT", path, {**stored, "status": status})
 
     assert written["status"] == status
-    assert validation.load_canary(written).status.wire() == status
+    assert manifests.load_canary(written).status.wire() == status
 
 
 def test_an_alert_provider_has_one_address(control_plane: ControlPlane, namespace: str) -> None:

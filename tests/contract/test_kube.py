@@ -15,11 +15,21 @@ from typing import Any, Final, Protocol
 
 import pytest
 
-from clients import errors, kube_http, kube_memory, resources
-from clients import kube_connect as connecting
+from clients import errors
 from clients.clock import SystemClock
-from clients.kube import Kube, Object, PatchKind, Propagation, Watcher, WatchEvent, WatchType
-from clients.resources import Resource
+from clients.kube import connect as connecting
+from clients.kube import memory as kube_memory
+from clients.kube import resources, rest
+from clients.kube.protocol import (
+    Kube,
+    Object,
+    PatchKind,
+    Propagation,
+    Watcher,
+    WatchEvent,
+    WatchType,
+)
+from clients.kube.resources import Resource
 from sandbox.apiserver import ApiServer
 
 LONG: Final = timedelta(seconds=20)
@@ -628,7 +638,7 @@ def test_a_list_longer_than_a_page_is_complete(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pages of three put together give each of ten objects exactly once."""
-    monkeypatch.setattr(kube_http, "PAGE", 3)
+    monkeypatch.setattr(rest, "PAGE", 3)
     prefix = f"page-{secrets.token_hex(3)}"
     names = [f"{prefix}-{number}" for number in range(10)]
     for name in names:

@@ -18,13 +18,13 @@ from typing import Any
 
 import pytest
 
-from analysis import providers
+from analysis import backends
+from analysis.backends import bounded
+from analysis.backends.backend import Credentials, Endpoint
 from analysis.findings import Absent, Measurement, Sample
 from analysis.judges import threshold
 from analysis.metrics import queries
 from analysis.metrics.reader import Limits, MetricReader
-from analysis.providers import bounded
-from analysis.providers.provider import Credentials, Endpoint
 from analysis.verdicts import Reason, Verdict
 from clients.clock import SystemClock
 from sandbox.prometheus import PrometheusServer
@@ -36,9 +36,9 @@ from tests.unit.analysis.metrics.builders import a_check
 CLOCK = SystemClock()
 
 
-def connect(url: str, **endpoint: Any) -> providers.MetricProvider:
+def connect(url: str, **endpoint: Any) -> backends.MetricBackend:
     """The provider of the server at `url`."""
-    return providers.connect(Endpoint(address=url, **endpoint), CLOCK)
+    return backends.connect(Endpoint(address=url, **endpoint), CLOCK)
 
 
 # -- servers that behave ------------------------------------------------------------------------
@@ -154,7 +154,7 @@ def test_a_grouped_query_gives_every_workload_the_value_of_its_own_query(
 ) -> None:
     """To the last digit at the same instant: sharing a query changes no judgement."""
     workloads = [
-        queries.Workload(namespace, name)
+        queries.Subject(namespace, name)
         for namespace in ("contract-a", "contract-b")
         for name in ("web", "web.api", "webxapi")
     ]
@@ -180,7 +180,7 @@ def test_a_grouped_query_gives_every_workload_the_value_of_its_own_query(
             assert 0 < float(series["value"][1]) < 1000
 
 
-def _istio_page(workloads: list[queries.Workload], step: int) -> str:
+def _istio_page(workloads: list[queries.Subject], step: int) -> str:
     """Telemetry of `workloads` after `step` rounds of traffic, different for each of them."""
     lines = []
     for index, workload in enumerate(workloads, start=1):
@@ -465,13 +465,13 @@ def test_a_server_that_cannot_count_to_one_is_not_online(faulty: Faulty, value: 
 )
 def test_an_address_that_is_no_url_is_refused(address: str) -> None:
     """Before anything is sent."""
-    with pytest.raises(providers.InvalidEndpoint, match="http or https URL"):
+    with pytest.raises(backends.InvalidEndpoint, match="http or https URL"):
         connect(address)
 
 
 def test_a_kind_of_backend_that_does_not_exist_is_refused() -> None:
     """It is not taken for a Prometheus; the message lists the kinds there are."""
-    with pytest.raises(providers.UnknownProvider, match="'promtheus'; allowed: prometheus"):
+    with pytest.raises(backends.UnknownBackend, match="'promtheus'; allowed: prometheus"):
         connect("http://localhost", kind="promtheus")
 
 
@@ -483,7 +483,7 @@ def test_a_reader_on_a_hanging_server_comes_back_in_time_and_then_fails_fast(
     faulty.answer = lambda handler: _hang(handler, faulty)
     limits = Limits(per_query=timedelta(seconds=0.3), budget=timedelta(seconds=1))
     reader = MetricReader(
-        lambda endpoint: providers.connect(endpoint, CLOCK),
+        lambda endpoint: backends.connect(endpoint, CLOCK),
         CLOCK,
         threshold.judge,
         limits=limits,

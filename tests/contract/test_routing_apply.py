@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 import yaml
 
-from clients import kube_connect, kube_memory, resources
 from clients.clock import SystemClock
 from clients.errors import NotFound
-from clients.kube import Kube, Object, Patch, PatchKind, Propagation
-from clients.resources import Resource
-from config.canary import Canary
+from clients.kube import connect, resources
+from clients.kube import memory as kube_memory
+from clients.kube.protocol import Kube, Object, Patch, PatchKind, Propagation
+from clients.kube.resources import Resource
+from config.api.canary import Canary
 from config.traffic import ALL_TO_PRIMARY, RouteIntent, RouteStage, TrafficSplit
 from routing import apply, registry, services
 from routing.outcome import Applied, Outcome, Rejected, Unchanged
@@ -187,7 +188,7 @@ def sandbox_server() -> Iterator[ApiServer]:
 def sandbox(sandbox_server: ApiServer) -> Iterator[Cluster]:
     """The sandbox's API server over HTTP."""
     namespace = f"test-{secrets.token_hex(4)}"
-    door = kube_connect.connect(role="test", url=sandbox_server.url)
+    door = connect.connect(role="test", url=sandbox_server.url)
     door.create(resources.NAMESPACES, None, {"metadata": {"name": namespace}})
     yield Cluster(door, namespace)
     door.close()
@@ -199,7 +200,7 @@ def apiserver(
 ) -> Iterator[Cluster]:
     """A real kube-apiserver."""
     kubeconfig = control_plane.kubeconfig(tmp_path_factory.mktemp("admin") / "kubeconfig")
-    door = kube_connect.connect(role="test", kubeconfig=kubeconfig)
+    door = connect.connect(role="test", kubeconfig=kubeconfig)
     yield Cluster(door, namespace)
     door.close()
 

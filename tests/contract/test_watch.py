@@ -19,15 +19,17 @@ import fakeredis
 import pytest
 import yaml
 
-from analysis.effects import Effect
-from clients import kube_connect, kube_memory, resources
+from analysis.effects import Lane
 from clients.clock import SystemClock
-from clients.kube import Kube, Watcher
-from clients.records import Work
-from clients.resources import Resource
-from clients.store import Store
+from clients.kube import connect as kube_connect
+from clients.kube import memory as kube_memory
+from clients.kube import resources
+from clients.kube.protocol import Kube, Watcher
+from clients.kube.resources import Resource
+from clients.redis.records import Work
+from clients.redis.store import Store
 from config.refs import CanaryRef
-from config.settings import Settings
+from config.settings.settings import Settings
 from sandbox.apiserver import ApiServer
 from scheduler import wiring
 from scheduler.watching import WatchSide
@@ -201,11 +203,11 @@ def test_a_changed_route_is_brought_to_routing(watch: Watch) -> None:
         # What is there when a canary is stored first has not changed, and is no drift.
         until(lambda: "target" in watch.world())
         watch.create(worlds.a_virtual_service())
-        until(lambda: (watch.shop, Effect.ROUTE) in watch.sent.effects)
+        until(lambda: (watch.shop, Lane.ROUTE) in watch.sent.effects)
         watch.sent.effects.clear()
 
         watch.edit(resources.VIRTUAL_SERVICES, {"spec": {"hosts": ["stolen"]}})
-        until(lambda: (watch.shop, Effect.ROUTE) in watch.sent.effects)
+        until(lambda: (watch.shop, Lane.ROUTE) in watch.sent.effects)
 
         stored = watch.world()["virtual-service"]
         live = watch.cluster.kube.get(resources.VIRTUAL_SERVICES, watch.cluster.namespace, "shop")

@@ -12,8 +12,9 @@ from typing import Any, Final
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clients import errors, resources
-from clients.kube_faults import Fault
+from clients import errors
+from clients.kube import resources
+from clients.kube.faults import Fault
 from config.traffic import TrafficSplit
 from tests.stage import measuring, rollouts
 from tests.stage.stage import REF, Stage, a_deployment, initialized

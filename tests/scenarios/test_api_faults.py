@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import pytest
 
-from clients import resources
 from clients.errors import ClientError, Conflict, Permanent, Transient
-from clients.kube_faults import Call, Fault
+from clients.kube import resources
+from clients.kube.faults import Call, Fault
 from config.traffic import TrafficSplit
 from tests.stage import measuring, rollouts
 from tests.stage.door import READS

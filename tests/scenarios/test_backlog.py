@@ -14,12 +14,12 @@ import pytest
 from celery import Celery
 from pydantic import SecretStr
 
-from analysis.effects import Effect
+from analysis.effects import Lane
 from clients import errors
 from clients.clock import ManualClock
 from config.refs import CanaryRef
-from config.setting_groups import RedisSettings
-from config.settings import Settings
+from config.settings.groups import RedisSettings
+from config.settings.settings import Settings
 from tasks import app as apps
 from tasks import publishing
 from tests.services import valkey as valkeys
@@ -73,7 +73,7 @@ def test_queues_that_nobody_serves_stay_bounded(app: Celery, valkey: Valkey) -> 
     publisher = publishing.CeleryDispatcher(app, clock, longest=5)
     for _ in range(20):
         publisher.tick(REF)
-        publisher.effect(REF, Effect.REPORT)
+        publisher.reconcile(REF, Lane.STATUS)
         publisher.hooks(REF, 7, 2)
         clock.sleep(publishing.GAUGE_SECONDS)
 
@@ -86,14 +86,14 @@ def test_a_full_queue_takes_messages_again_once_it_is_served(app: Celery, valkey
     clock = ManualClock(START)
     publisher = publishing.CeleryDispatcher(app, clock, longest=1)
     for _ in range(3):
-        publisher.effect(REF, Effect.REPORT)
+        publisher.reconcile(REF, Lane.STATUS)
         clock.sleep(publishing.GAUGE_SECONDS)
-    publisher.effect(REF, Effect.ROUTE)
+    publisher.reconcile(REF, Lane.ROUTE)
     assert lengths(valkey) == {"report": 1, "routing": 1}
 
     valkey.flush()
     clock.sleep(publishing.GAUGE_SECONDS)
-    publisher.effect(REF, Effect.REPORT)
+    publisher.reconcile(REF, Lane.STATUS)
     assert lengths(valkey) == {"report": 1}
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from clients import resources
-from clients.kube_faults import Fault
+from clients.kube import resources
+from clients.kube.faults import Fault
 from config.traffic import TrafficSplit
 from tests.stage import measuring, rollouts
 from tests.stage.rollouts import (

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from clients import resources
+from clients.kube import resources
 from config.traffic import TrafficSplit
 from tests.stage import measuring, rollouts
 from tests.stage.stage import Stage, initialized

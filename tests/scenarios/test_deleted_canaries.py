@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from clients import keys, resources
-from clients.kube_faults import Fault
-from clients.resources import Resource
+from clients.kube import resources
+from clients.kube.faults import Fault
+from clients.kube.resources import Resource
+from clients.redis import keys
 from tests.stage import rollouts
 from tests.stage.bag import Message
 from tests.stage.stage import REF, Stage
@@ -35,7 +36,7 @@ def left_of(stage: Stage) -> set[str]:
     return {row.pattern for row in keys.OF_CANARY if stage.redis.exists(row.of(REF))}
 
 
-@pytest.mark.parametrize("kind", ["tick", "route", "workload", "report", "conclude"])
+@pytest.mark.parametrize("kind", ["tick", "route", "workload", "status", "conclude"])
 def test_messages_that_come_after_the_end_leave_no_keys(kind: str) -> None:
     """A canary's keys end with it, also when workers hear of it once more."""
     stage = rollouts.at_weight(rollouts.released(a_manifest()), 40)
@@ -51,7 +52,7 @@ def test_messages_that_come_after_the_end_leave_no_keys(kind: str) -> None:
     [
         ("route", resources.VIRTUAL_SERVICES),
         ("workload", resources.DEPLOYMENTS),
-        ("report", resources.CANARIES),
+        ("status", resources.CANARIES),
     ],
 )
 def test_a_write_under_way_at_the_end_leaves_no_keys(kind: str, resource: Resource) -> None:

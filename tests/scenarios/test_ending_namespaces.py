@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from clients import errors, resources
-from clients.kube_faults import Fault
+from clients import errors
+from clients.kube import resources
+from clients.kube.faults import Fault
 from tests.stage import rollouts
 from tests.stage.stage import REF, Stage, initialized
 from tests.unit.analysis.worlds import a_manifest

@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from clients import errors, resources
+from clients import errors
+from clients.kube import resources
 from tests.unit.scheduler import worlds
 from tests.unit.scheduler.worlds import SHOP, Setting
 

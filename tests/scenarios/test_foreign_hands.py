@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from clients import resources
 from clients.clock import ManualClock
-from clients.resources import Resource
+from clients.kube import resources
+from clients.kube.resources import Resource
 from config.refs import CanaryRef
 from config.traffic import TrafficSplit
 from tests.stage import rollouts

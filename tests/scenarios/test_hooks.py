@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from clients.records import Work
+from clients.redis.records import Work
 from tests.stage import measuring, rollouts
 from tests.stage.bag import Message
 from tests.stage.rollouts import BEGINNING, COMPLETED, ENDING, FAILED, LONG, RESTARTING, STARTING

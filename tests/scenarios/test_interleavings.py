@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from analysis.findings import Measurement
 from analysis.metrics.checks import Check
-from clients import resources
+from clients.kube import resources
 from config.traffic import TrafficSplit
 from tests.stage import measuring
 from tests.stage.bag import Bag

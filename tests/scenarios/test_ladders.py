@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from clients import resources
+from clients.kube import resources
 from tests.stage import measuring, rollouts
 from tests.stage.rollouts import BEGINNING, ENDING, INTERVAL, LONG, READINESS
 from tests.stage.stage import Stage, initialized

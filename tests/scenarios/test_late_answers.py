@@ -7,8 +7,8 @@ one of a newer intent with that number, which nobody would bring about any more.
 from collections.abc import Callable
 from datetime import timedelta
 
-from clients import resources
-from clients.kube_faults import Fault
+from clients.kube import resources
+from clients.kube.faults import Fault
 from config.traffic import TrafficSplit
 from tests.stage import measuring, rollouts
 from tests.stage.bag import Message

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from clients import resources
-from clients.kube import Propagation
+from clients.kube import resources
+from clients.kube.protocol import Propagation
 from config.traffic import TrafficSplit
 from tests.stage import measuring, rollouts
 from tests.stage.rollouts import BEGINNING, LONG, NEW

@@ -4,8 +4,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from clients import errors, resources
-from clients.kube_faults import Fault
+from clients import errors
+from clients.kube import resources
+from clients.kube.faults import Fault
 from config.traffic import TrafficSplit
 from tests.stage import measuring, rollouts
 from tests.stage.rollouts import LONG

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from analysis.effects import Effect
-from clients import resources
+from analysis.effects import Lane
+from clients.kube import resources
 from scheduler.publisher import DRIFT_HOLD, DRIFT_PAUSE
 from scheduler.watching import WatchSide
 from tests.unit.scheduler import worlds
@@ -55,7 +55,7 @@ def test_the_first_drift_is_looked_at_soon_and_the_last_not_forgotten() -> None:
     setting, side = watching("shop")
     relabel(setting, "shop", 1)
     look(setting, side)
-    assert setting.sent.effects == [(SHOP, Effect.ROUTE)]
+    assert setting.sent.effects == [(SHOP, Lane.ROUTE)]
 
     relabel(setting, "shop", 2)
     look(setting, side)
@@ -63,7 +63,7 @@ def test_the_first_drift_is_looked_at_soon_and_the_last_not_forgotten() -> None:
 
     setting.clock.advance(DRIFT_PAUSE)
     side.pump()
-    assert setting.sent.effects == [(SHOP, Effect.ROUTE)] * 2
+    assert setting.sent.effects == [(SHOP, Lane.ROUTE)] * 2
 
 
 def test_a_fight_over_one_route_does_not_delay_another_canary() -> None:

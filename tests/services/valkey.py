@@ -7,7 +7,8 @@ from pathlib import Path
 
 import redis
 
-from clients import embedded, errors
+from clients import errors
+from clients.redis import embedded
 from tests.services import processes
 
 

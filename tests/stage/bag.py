@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from analysis.effects import Effect
+from analysis.effects import Lane
 from config.refs import CanaryRef
 
 
@@ -28,9 +28,9 @@ class Bag:
         """Have the canary looked at."""
         self.put(Message("tick", ref))
 
-    def effect(self, ref: CanaryRef, effect: Effect) -> None:
-        """Have an effect brought about."""
-        self.put(Message(effect.value, ref))
+    def reconcile(self, ref: CanaryRef, lane: Lane) -> None:
+        """Have the reconciler of a lane look at the canary."""
+        self.put(Message(lane.value, ref))
 
     def hooks(self, ref: CanaryRef, round_id: int, count: int) -> None:
         """Have the hooks of a round called."""

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from clients import resources
-from clients.kube import Kube, Object, Patch, PatchKind, Propagation
-from clients.kube_faults import Call, Faults
-from clients.resources import Resource
+from clients.kube import resources
+from clients.kube.faults import Call, Faults
+from clients.kube.protocol import Kube, Object, Patch, PatchKind, Propagation
+from clients.kube.resources import Resource
 
 READS = frozenset({"get", "list", "watch"})
 
@@ -32,17 +32,17 @@ class Door:
         ]
 
     def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
-        """As `clients.kube.Kube.get`."""
+        """As `clients.kube.protocol.Kube.get`."""
         with self._asked("get", resource, name):
             return self._kube.get(resource, namespace, name)
 
     def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:
-        """As `clients.kube.Kube.create`."""
+        """As `clients.kube.protocol.Kube.create`."""
         with self._asked("create", resource, body["metadata"].get("name")):
             return self._kube.create(resource, namespace, body)
 
     def replace(self, resource: Resource, namespace: str | None, name: str, body: Object) -> Object:
-        """As `clients.kube.Kube.replace`."""
+        """As `clients.kube.protocol.Kube.replace`."""
         with self._asked("replace", resource, name):
             return self._kube.replace(resource, namespace, name, body)
 
@@ -56,7 +56,7 @@ class Door:
         subresource: str | None = None,
         kind: PatchKind = PatchKind.MERGE,
     ) -> Object:
-        """As `clients.kube.Kube.patch`."""
+        """As `clients.kube.protocol.Kube.patch`."""
         with self._asked("patch", resource, name, subresource):
             return self._kube.patch(
                 resource, namespace, name, patch, subresource=subresource, kind=kind
@@ -70,7 +70,7 @@ class Door:
         *,
         propagation: Propagation | None = None,
     ) -> None:
-        """As `clients.kube.Kube.delete`."""
+        """As `clients.kube.protocol.Kube.delete`."""
         with self._asked("delete", resource, name):
             self._kube.delete(resource, namespace, name, propagation=propagation)
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from clients import resources
 from clients.clock import ManualClock
-from clients.kube_memory import KubeMemory
+from clients.kube import resources
+from clients.kube.memory import KubeMemory
 
 _BROKEN: Final = "test/never-ready"
 

@@ -8,16 +8,17 @@ import fakeredis
 from redis import Redis
 
 from analysis import state as states
-from analysis.effects import Effect
+from analysis.effects import Lane
 from analysis.state import RolloutState
-from clients import errors, resources
+from clients import errors
 from clients.clock import ManualClock
-from clients.kube import Object
-from clients.kube_memory import KubeMemory
-from clients.resources import Resource
-from clients.store import Store
+from clients.kube import resources
+from clients.kube.memory import KubeMemory
+from clients.kube.protocol import Object
+from clients.kube.resources import Resource
+from clients.redis.store import Store
 from config.refs import CanaryRef
-from config.settings import Settings
+from config.settings.settings import Settings
 from config.traffic import TrafficSplit
 from routing import registry
 from scheduler import projections
@@ -231,7 +232,7 @@ class Stage:
     def _nudge_route(self, ref: CanaryRef, changed: Collection[str]) -> None:
         """Drift of traffic objects is mended without a tick, as the scheduler does it."""
         if projections.DRIFTING & set(changed):
-            self.dispatcher.effect(ref, Effect.ROUTE)
+            self.dispatcher.reconcile(ref, Lane.ROUTE)
 
     def _note_weight(self) -> None:
         split = self.split
@@ -243,11 +244,11 @@ class Stage:
             case "tick":
                 self.services.analyst.tick(message.ref)
             case "route":
-                self.services.traffic.apply(message.ref)
+                self.services.route.reconcile(message.ref)
             case "workload":
-                self.services.workforce.converge(message.ref)
-            case "report":
-                self.services.reporter.project(message.ref)
+                self.services.workload.reconcile(message.ref)
+            case "status":
+                self.services.status.reconcile(message.ref)
             case "hooks":
                 self._answer(message)
             case "conclude":

@@ -12,8 +12,8 @@ from celery.contrib.testing.worker import start_worker
 from pydantic import SecretStr
 from redis import Redis
 
-from config.setting_groups import RedisSettings
-from config.settings import Settings
+from config.settings.groups import RedisSettings
+from config.settings.settings import Settings
 from tasks import app as apps
 from tasks import publishing, queues, wiring
 from tests.stage.stage import Stage

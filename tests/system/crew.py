@@ -13,8 +13,8 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from clients.store import Store, connect_store
-from config.setting_groups import RedisSettings
+from clients.redis.store import Store, connect_store
+from config.settings.groups import RedisSettings
 from tests.services import presence, processes
 from tests.services import valkey as valkey_service
 from tests.services.cluster import ControlPlane

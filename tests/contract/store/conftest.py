@@ -11,9 +11,9 @@ import pytest
 from redis import Redis, exceptions
 
 from clients import clock as clocks
-from clients import redis_server
-from clients.embedded import EmbeddedValkey
-from clients.store import Store
+from clients.redis import server
+from clients.redis.embedded import EmbeddedValkey
+from clients.redis.store import Store
 from tests.services import presence, processes
 
 START: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -48,7 +48,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def _answers(url: str) -> bool:
     with (
         contextlib.suppress(exceptions.RedisError),
-        contextlib.closing(redis_server.connect(url)) as client,
+        contextlib.closing(server.connect(url)) as client,
     ):
         return bool(client.ping())
     return False
@@ -66,7 +66,7 @@ def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
             )
             return
         url: str = request.getfixturevalue(f"{request.param}_url")
-        client = stack.enter_context(contextlib.closing(redis_server.connect(url)))
+        client = stack.enter_context(contextlib.closing(server.connect(url)))
 
         def emptied() -> "Redis[str]":
             client.flushall()

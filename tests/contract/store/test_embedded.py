@@ -17,15 +17,17 @@ from pathlib import Path
 
 import pytest
 
-from clients import embedded, errors, redis_server
-from clients.embedded import EmbeddedValkey
+from clients import errors
+from clients.redis import embedded
+from clients.redis import server as redis_server
+from clients.redis.embedded import EmbeddedValkey
 from tests.services import processes
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 STARTER = """
 import sys, time
-from clients.embedded import EmbeddedValkey
+from clients.redis.embedded import EmbeddedValkey
 server = EmbeddedValkey().start()
 print(server.pid, flush=True)
 time.sleep(60)

@@ -11,7 +11,7 @@ from datetime import timedelta
 from redis import Redis
 
 from clients import clock as clocks
-from clients.store import Claimed, Commit, Store, Work
+from clients.redis.store import Claimed, Commit, Store, Work
 from config.refs import CanaryRef
 
 REFS = [CanaryRef("shop", f"app-{index}") for index in range(4)]

@@ -14,7 +14,7 @@ from hypothesis import stateful
 from hypothesis import strategies as st
 
 from clients import clock as clocks
-from clients.store import Commit, Store, Work
+from clients.redis.store import Commit, Store, Work
 from config.refs import CanaryRef
 from tests.contract.store.conftest import START, Connect
 

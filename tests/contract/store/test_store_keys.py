@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from redis import Redis
 
-from clients import keys
-from clients.store import Commit, Store, Work
+from clients.redis import keys
+from clients.redis.store import Commit, Store, Work
 from config.refs import CanaryRef
 
 REF = CanaryRef("shop", "cart")

@@ -11,8 +11,9 @@ import pytest
 from redis import Redis, exceptions
 
 from clients import clock as clocks
-from clients import errors, keys
-from clients.store import Begun, Commit, Store, Work
+from clients import errors
+from clients.redis import keys
+from clients.redis.store import Begun, Commit, Store, Work
 from config.refs import CanaryRef
 
 REF = CanaryRef("shop", "cart")
@@ -153,7 +154,7 @@ def test_a_tick_that_was_asked_to_run_again_is_due_at_once(store: Store) -> None
     assert store.agenda() == {REF: store.now()}
 
 
-@pytest.mark.parametrize("work", [Work.ROUTE, Work.WORKLOAD, Work.REPORT])
+@pytest.mark.parametrize("work", [Work.ROUTE, Work.WORKLOAD, Work.STATUS])
 def test_an_effect_that_was_asked_to_run_again_says_so(store: Store, work: Work) -> None:
     """`finish` is True exactly when somebody was refused; the canary is due in case it dies."""
     assert store.finish(REF, work, begun(store, work).token) is False

@@ -12,11 +12,12 @@ import pytest
 from pydantic import SecretStr
 from redis import Redis, exceptions
 
-from clients import errors, redis_server
-from clients.embedded import EmbeddedValkey
-from clients.store import Commit, Store, Work, connect_store
+from clients import errors
+from clients.redis import server as redis_server
+from clients.redis.embedded import EmbeddedValkey
+from clients.redis.store import Commit, Store, Work, connect_store
 from config.refs import CanaryRef
-from config.setting_groups import RedisSettings
+from config.settings.groups import RedisSettings
 from tests.services import processes
 
 REF = CanaryRef("shop", "cart")

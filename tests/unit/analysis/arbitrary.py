@@ -12,7 +12,7 @@ from analysis.observation import Confirmed, Observation, PastStatus, Problem, Wo
 from analysis.phases import Phase
 from analysis.state import Acceptance, HookRound, RolloutState
 from analysis.verdicts import Effect
-from config.canary import Canary
+from config.api.canary import Canary
 from config.readiness import READY, Readiness
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import RouteIntent, RouteStage, TrafficSplit
@@ -123,7 +123,7 @@ _confirmed: Final = st.builds(
     workload_seq=st.just(9) | numbers,
     target_generation=st.integers(0, 1),
     primary_generation=st.integers(0, 1),
-    report_version=st.integers(0, 21),
+    status_version=st.integers(0, 21),
     trouble=st.sampled_from(["", "forbidden"]),
 )
 _problems: Final = st.just(()) | st.tuples(

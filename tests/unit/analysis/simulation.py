@@ -18,8 +18,8 @@ from analysis.observation import Confirmed, Observation, PastStatus, Workload
 from analysis.phases import Phase, shown
 from analysis.state import RolloutState
 from config import derived
-from config.canary import Canary
-from config.hooks import WebhookType
+from config.api.canary import Canary
+from config.api.hooks import WebhookType
 from config.readiness import READY, Readiness
 from config.scaling import CanaryScale, WorkloadIntent
 from tests.unit.analysis import worlds
@@ -214,13 +214,13 @@ class Simulation:
             return False
         wanted = effects.outstanding(self.state, self.version, self.confirmed)
         wakes = False
-        if effects.Effect.ROUTE in wanted:
+        if effects.Lane.ROUTE in wanted:
             wakes = effects.awaits_route(self.state, self.now)
             self._confirm(route_seq=self.state.route.seq, route_at=self.now)
-        if effects.Effect.WORKLOAD in wanted and self._converge(self.state.workload):
+        if effects.Lane.WORKLOAD in wanted and self._converge(self.state.workload):
             wakes = True
             self._confirm(workload_seq=self.state.workload.seq)
-        self._confirm(report_version=self.version)
+        self._confirm(status_version=self.version)
         return wakes
 
     def _converge(self, intent: WorkloadIntent) -> bool:

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 import pytest
 
 from analysis import effects
-from analysis.effects import REPAIR, Effect
+from analysis.effects import REPAIR, Lane
 from analysis.observation import Confirmed
 from analysis.phases import Phase
 from tests.unit.analysis import worlds
 from tests.unit.analysis.worlds import NOW
 
-DONE = Confirmed(route_seq=5, workload_seq=5, report_version=10)
+DONE = Confirmed(route_seq=5, workload_seq=5, status_version=10)
 LATER = NOW + timedelta(seconds=30)
 
 
@@ -20,15 +20,15 @@ LATER = NOW + timedelta(seconds=30)
     ("confirmed", "expected"),
     [
         pytest.param(DONE, set(), id="all confirmed"),
-        pytest.param(replace(DONE, route_seq=4), {Effect.ROUTE}, id="an older route"),
-        pytest.param(replace(DONE, workload_seq=4), {Effect.WORKLOAD}, id="older workloads"),
-        pytest.param(replace(DONE, report_version=9), {Effect.REPORT}, id="an older report"),
-        pytest.param(Confirmed(), set(Effect), id="nothing confirmed"),
+        pytest.param(replace(DONE, route_seq=4), {Lane.ROUTE}, id="an older route"),
+        pytest.param(replace(DONE, workload_seq=4), {Lane.WORKLOAD}, id="older workloads"),
+        pytest.param(replace(DONE, status_version=9), {Lane.STATUS}, id="an older report"),
+        pytest.param(Confirmed(), set(Lane), id="nothing confirmed"),
         pytest.param(replace(DONE, route_seq=6), set(), id="a newer one needs nothing older"),
     ],
 )
 def test_what_is_desired_but_not_confirmed_is_outstanding(
-    confirmed: Confirmed, expected: set[Effect]
+    confirmed: Confirmed, expected: set[Lane]
 ) -> None:
     """Effects are the difference between the two."""
     assert effects.outstanding(worlds.progressing(20), 10, confirmed) == expected
@@ -36,7 +36,7 @@ def test_what_is_desired_but_not_confirmed_is_outstanding(
 
 def test_traffic_comes_first() -> None:
     """Weights are asked for before replicas, so a rolled back canary never dies under traffic."""
-    assert next(iter(Effect)) is Effect.ROUTE
+    assert next(iter(Lane)) is Lane.ROUTE
 
 
 @pytest.mark.parametrize(
@@ -82,4 +82,4 @@ def test_what_could_not_be_mended_is_asked_for_again() -> None:
 
     assert effects.unfinished(state, 10, DONE) == frozenset()
     assert effects.outstanding(state, 10, troubled) == frozenset()
-    assert effects.unfinished(state, 10, troubled) == {Effect.ROUTE}
+    assert effects.unfinished(state, 10, troubled) == {Lane.ROUTE}

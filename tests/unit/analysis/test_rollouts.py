@@ -15,7 +15,7 @@ from analysis.decisions import Rest
 from analysis.findings import CheckResult
 from analysis.phases import Phase
 from analysis.verdicts import Effect
-from config.canary import Canary
+from config.api.canary import Canary
 from tests.unit.analysis import simulation, worlds
 from tests.unit.analysis.simulation import Simulation
 from tests.unit.analysis.worlds import NEW, NEWER, OLD

@@ -10,12 +10,12 @@ from analysis.observation import Confirmed, Observation, Workload
 from analysis.phases import Phase
 from analysis.state import HookRound, RolloutState
 from analysis.verdicts import Effect, Reason, Verdict
-from config.canary import Canary
+from config.api.canary import Canary
 from config.readiness import READY, Readiness
 from config.refs import CanaryRef
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import RouteIntent, RouteStage, TrafficSplit
-from config.validation import load_canary
+from config.validation.manifests import load_canary
 
 NOW: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 REF: Final = CanaryRef("shop", "cart")
@@ -100,7 +100,7 @@ def seen(state: RolloutState | None, canary: Canary | None = None, **changes: An
         version=10,
         state=state,
         confirmed=Confirmed(
-            route_seq=5, route_at=NOW - INTERVAL, workload_seq=5, report_version=10
+            route_seq=5, route_at=NOW - INTERVAL, workload_seq=5, status_version=10
         ),
         target=a_workload(NEW),
         primary=a_workload(OLD),

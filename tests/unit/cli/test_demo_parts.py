@@ -11,8 +11,9 @@ from rich.console import Console
 from cli.demo import story, verdict, view
 from cli.demo.scene import Check, Event, Outcome, Standing
 from cli.demo.story import ACTS, Act
-from config import names, support, validation
-from config.canary import Canary
+from config import names
+from config.api.canary import Canary
+from config.validation import manifests, support
 from sandbox.__main__ import scenario_text
 from sandbox.mesh import Scenario
 
@@ -31,7 +32,7 @@ SUCCESS_RATE = Check(
 def canary_of(act: Act) -> Canary:
     """The Canary manifest of an act, read as the controller reads it."""
     (raw,) = (each for each in act.manifests() if each["kind"] == "Canary")
-    return validation.load_canary(raw)
+    return manifests.load_canary(raw)
 
 
 def an_event(message: str, kind: str = "Normal") -> Event:
@@ -59,7 +60,7 @@ def test_the_manifests_are_carried_out_whole_and_without_a_warning(act: Act) -> 
     canary = canary_of(act)
 
     assert support.not_carried_out(canary, "istio") == ()
-    assert validation.warnings(canary, timedelta(seconds=2)) == ()
+    assert manifests.warnings(canary, timedelta(seconds=2)) == ()
     assert names.primary_workload(canary) == f"{act.ref.name}-primary"
 
 

@@ -15,7 +15,7 @@ import pytest
 from cli import health
 from cli.health import Condition
 from clients.clock import ManualClock
-from clients.store import Store
+from clients.redis.store import Store
 
 
 def ask(port: int, path: str) -> tuple[int, dict[str, Any]]:

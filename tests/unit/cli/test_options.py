@@ -7,7 +7,7 @@ import pytest
 
 from cli import main as command_line
 from cli import options
-from config.settings import FLAGS, SettingsError
+from config.settings.settings import FLAGS, SettingsError
 
 NAMES = [flag.name for flag in FLAGS]
 

@@ -6,7 +6,7 @@ import sys
 from cli import processes, worker
 from cli.processes import Command
 from cli.up import ProcessSet
-from config.settings import Settings
+from config.settings.settings import Settings
 
 
 def test_no_setting_is_on_the_command_line_of_a_child() -> None:

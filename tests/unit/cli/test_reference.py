@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cli import reference
-from config.settings import FLAGS
+from config.settings.settings import FLAGS
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "settings.md"
 

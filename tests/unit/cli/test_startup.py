@@ -11,11 +11,11 @@ import pytest
 from cli import exits, startup
 from clients import errors
 from clients.clock import ManualClock
-from clients.kube_absent import NoKube
-from clients.kube_faults import Fault
-from clients.kube_memory import KubeMemory
-from clients.resources import CANARIES
-from config.settings import Settings
+from clients.kube.absent import NoKube
+from clients.kube.faults import Fault
+from clients.kube.memory import KubeMemory
+from clients.kube.resources import CANARIES
+from config.settings.settings import Settings
 
 
 @pytest.fixture

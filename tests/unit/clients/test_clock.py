@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clients.clock import ManualClock, SystemClock
-from clients.limiter import TokenBucket
+from clients.kube.limiter import TokenBucket
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

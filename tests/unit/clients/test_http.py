@@ -18,9 +18,10 @@ from typing import Final
 
 import pytest
 
-from clients import errors, http
+from clients import errors
 from clients.clock import ManualClock
-from clients.retry import RetryPolicy
+from clients.http import client
+from clients.http.retry import RetryPolicy
 from tests.unit.clients import scripted
 from tests.unit.clients.scripted import Script, drip, hang, reply, reset
 
@@ -46,7 +47,7 @@ def clock() -> ManualClock:
 def test_a_body_is_posted_as_json(script: Script) -> None:
     """Method, path with query, content type and the JSON arrive; the answer comes back."""
     script.then(reply(202, "started"))
-    answer = http.post_json(f"{script.url}/hook?a=b", {"name": "shöp"})
+    answer = client.post_json(f"{script.url}/hook?a=b", {"name": "shöp"})
     assert (answer.status, answer.body) == (202, "started")
     (seen,) = script.seen
     assert (seen.method, seen.path) == ("POST", "/hook?a=b")
@@ -58,19 +59,19 @@ def test_a_body_is_posted_as_json(script: Script) -> None:
 def test_any_answer_is_an_answer(script: Script, status: int) -> None:
     """What a status means is the caller's business."""
     script.then(reply(status, "" if status in {204, 304} else "words"))
-    assert http.post_json(script.url, {}).status == status
+    assert client.post_json(script.url, {}).status == status
 
 
 def test_the_beginning_of_a_long_answer_is_kept(script: Script) -> None:
     """`max_body` bytes are read, however much is sent."""
     script.then(reply(200, "x" * 1_000_000))
-    assert http.post_json(script.url, {}, max_body=100).body == "x" * 100
+    assert client.post_json(script.url, {}, max_body=100).body == "x" * 100
 
 
 def test_bytes_that_are_no_text_are_an_answer_too(script: Script) -> None:
     """What is not UTF-8 is replaced, not raised."""
     script.then(reply(200, b"ok \xff"))
-    assert http.post_json(script.url, {}).body == "ok \N{REPLACEMENT CHARACTER}"
+    assert client.post_json(script.url, {}).body == "ok \N{REPLACEMENT CHARACTER}"
 
 
 def test_a_receiver_that_is_late_is_transient_within_the_timeout(script: Script) -> None:
@@ -80,7 +81,7 @@ def test_a_receiver_that_is_late_is_transient_within_the_timeout(script: Script)
     for _ in range(3):
         begin = time.monotonic()
         with pytest.raises(errors.Transient, match="timed out"):
-            http.post_json(script.url, {}, timeout=SHORT)
+            client.post_json(script.url, {}, timeout=SHORT)
         assert time.monotonic() - begin < 2
 
 
@@ -89,7 +90,7 @@ def test_a_receiver_that_is_gone_is_transient() -> None:
     with scripted.serving() as gone:
         url = gone.url
     with pytest.raises(errors.Transient) as failure:
-        http.post_json(f"{url}/hook", {})
+        client.post_json(f"{url}/hook", {})
     assert failure.value.message == f"POST {url}/hook: connecting failed: Connection refused"
 
 
@@ -97,7 +98,7 @@ def test_a_connection_that_breaks_is_transient(script: Script) -> None:
     """A reset is not a verdict."""
     script.then(reset)
     with pytest.raises(errors.Transient, match="the connection broke"):
-        http.post_json(script.url, {})
+        client.post_json(script.url, {})
 
 
 @pytest.mark.parametrize(
@@ -107,13 +108,13 @@ def test_a_connection_that_breaks_is_transient(script: Script) -> None:
 def test_what_is_no_web_address_is_permanent(url: str) -> None:
     """A URL that cannot be asked is refused without asking."""
     with pytest.raises(errors.Permanent):
-        http.post_json(url, {})
+        client.post_json(url, {})
 
 
 def test_userinfo_in_a_url_is_sent_as_basic_authorization(script: Script) -> None:
     """As Go's client does; percent signs are decoded."""
     script.then(reply(200))
-    http.post_json(script.url.replace("//", "//user:p%40ss@"), {})
+    client.post_json(script.url.replace("//", "//user:p%40ss@"), {})
     token = base64.b64encode(b"user:p@ss").decode()
     assert script.seen[0].headers["Authorization"] == f"Basic {token}"
 
@@ -128,7 +129,7 @@ def test_userinfo_in_a_url_is_sent_as_basic_authorization(script: Script) -> Non
 def test_redirects_are_followed(script: Script, status: int, method: str, body: bytes) -> None:
     """307 repeats the request elsewhere; the others become a GET, as in Go and browsers."""
     script.then(reply(status, Location="/there"), reply(200, "ok"))
-    assert http.post_json(f"{script.url}/here", [1]).body == "ok"
+    assert client.post_json(f"{script.url}/here", [1]).body == "ok"
     assert [(seen.method, seen.path, seen.body) for seen in script.seen] == [
         ("POST", "/here", b"[1]"),
         (method, "/there", body),
@@ -139,7 +140,7 @@ def test_redirects_in_a_circle_end(script: Script) -> None:
     """After ten redirects it is Permanent."""
     script.then(reply(307, Location="/again"))
     with pytest.raises(errors.Permanent, match="more than 10 redirects"):
-        http.post_json(script.url, {})
+        client.post_json(script.url, {})
     assert len(script.seen) == 11
 
 
@@ -148,7 +149,7 @@ def test_a_token_does_not_follow_a_redirect_to_another_host(script: Script) -> N
     with scripted.serving() as other:
         other.then(reply(200))
         script.then(reply(307, Location=f"{other.url}/there"))
-        http.Http().post_json(script.url, {}, headers={"Authorization": "Bearer hush"})
+        client.Http().post_json(script.url, {}, headers={"Authorization": "Bearer hush"})
         assert "Authorization" in script.seen[0].headers
         assert "Authorization" not in other.seen[0].headers
         assert other.seen[0].headers["Content-Type"] == "application/json"
@@ -158,7 +159,7 @@ def test_a_redirect_to_another_scheme_is_not_followed(script: Script) -> None:
     """A receiver cannot make us read a file."""
     script.then(reply(302, Location="file:///etc/passwd"))
     with pytest.raises(errors.Permanent, match="http or https"):
-        http.post_json(script.url, {})
+        client.post_json(script.url, {})
 
 
 # --- secrets
@@ -171,7 +172,7 @@ def test_no_credential_of_a_url_shows_in_an_error(script: Script, answer: script
     url = script.url.replace("//", "//user:hush@") + "/hook?token=hush"
     body = {"secret": "hush"}
     with pytest.raises(errors.ClientError) as failure:
-        http.post_json(url, body)
+        client.post_json(url, body)
     told = "".join(traceback.format_exception(failure.value))
     assert "hush" not in told
     assert "hush" not in repr(failure.value)
@@ -181,7 +182,7 @@ def test_no_credential_of_a_url_shows_in_an_error(script: Script, answer: script
 def test_no_credential_shows_when_the_url_itself_is_wrong(url: str) -> None:
     """An address that cannot be parsed is not quoted."""
     with pytest.raises(errors.Permanent) as failure:
-        http.post_json(url, {})
+        client.post_json(url, {})
     assert "hush" not in "".join(traceback.format_exception(failure.value)).replace(url, "")
     assert failure.value.__cause__ is None
 
@@ -210,7 +211,7 @@ def test_an_untrusted_certificate_is_permanent(untrusted: ssl.SSLContext) -> Non
     with scripted.serving(untrusted) as receiver:
         receiver.then(reply(200))
         with pytest.raises(errors.Permanent, match=r"certificate is not trusted: self.signed"):
-            http.post_json(receiver.url, {})
+            client.post_json(receiver.url, {})
         assert receiver.seen == []
 
 
@@ -218,16 +219,16 @@ def test_verification_can_be_turned_off(untrusted: ssl.SSLContext) -> None:
     """With `verify_tls=False` (disableTLS) any certificate will do."""
     with scripted.serving(untrusted) as receiver:
         receiver.then(reply(200, "ok"))
-        assert http.post_json(receiver.url, {}, verify_tls=False).body == "ok"
+        assert client.post_json(receiver.url, {}, verify_tls=False).body == "ok"
 
 
 # --- trying again
 
 
-def post(script: Script, policy: RetryPolicy, clock: ManualClock) -> http.Response:
+def post(script: Script, policy: RetryPolicy, clock: ManualClock) -> client.Response:
     """A webhook's call under `policy`."""
     url = f"{script.url}/hook"
-    return policy.post(lambda: http.post_json(url, {}, timeout=SHORT), url, clock)
+    return policy.post(lambda: client.post_json(url, {}, timeout=SHORT), url, clock)
 
 
 def test_an_answer_that_is_a_verdict_is_not_asked_for_again(
@@ -309,12 +310,12 @@ def test_a_giving_up_shows_no_credential(script: Script, clock: ManualClock) -> 
     script.then(reply(500, "boom"))
     url = f"{script.url}/hook?token=hush"
     with pytest.raises(errors.Transient) as failure:
-        RetryPolicy().post(lambda: http.post_json(url, {}), url, clock)
+        RetryPolicy().post(lambda: client.post_json(url, {}), url, clock)
     assert failure.value.message == f"POST {script.url}/hook giving up after 1 attempt(s): boom"
 
 
 def test_what_no_attempt_can_mend_is_not_tried_again(clock: ManualClock) -> None:
     """A wrong URL is raised at once."""
     with pytest.raises(errors.Permanent):
-        RetryPolicy(retries=5).post(lambda: http.post_json("ftp://x", {}), "ftp://x", clock)
+        RetryPolicy(retries=5).post(lambda: client.post_json("ftp://x", {}), "ftp://x", clock)
     assert clock.monotonic() == 0

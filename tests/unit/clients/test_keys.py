@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients import keys
+from clients.redis import keys
 from config.refs import CanaryRef
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -58,7 +58,7 @@ def test_every_key_expires_or_ends_with_its_canary_or_is_one_of_three() -> None:
 
 
 def test_the_page_in_the_docs_is_the_table() -> None:
-    """docs/redis-keys.md is what `python -m clients.keys` prints."""
+    """docs/redis-keys.md is what `python -m clients.redis.keys` prints."""
     printed: list[str] = []
     keys.main(printed.append)
     assert (REPOSITORY / "docs" / "redis-keys.md").read_text("utf-8") == "".join(printed)

@@ -18,10 +18,11 @@ import pytest
 import yaml
 from kubernetes.config import incluster_config
 
-from clients import errors, kube_connect, resources
+from clients import errors
 from clients.clock import ManualClock, SystemClock
-from clients.kube import PatchKind, Propagation, WatchType
-from clients.kube_http import KubeHttp, Limits
+from clients.kube import connect, resources
+from clients.kube.protocol import PatchKind, Propagation, WatchType
+from clients.kube.rest import KubeHttp, Limits
 from tests.unit.clients import scripted
 from tests.unit.clients.scripted import Script, hang, reply, reset, stream
 
@@ -49,7 +50,7 @@ def clock() -> ManualClock:
 @pytest.fixture
 def door(script: Script, clock: ManualClock) -> Iterator[KubeHttp]:
     """The door to the scripted server, not trying again more than twice."""
-    connected = kube_connect.connect(role="routing", url=script.url, limits=QUICK, clock=clock)
+    connected = connect.connect(role="routing", url=script.url, limits=QUICK, clock=clock)
     yield connected
     connected.close()
 
@@ -231,9 +232,7 @@ def test_credentials_are_sent_but_never_told(script: Script, tmp_path: Path) -> 
         )
     )
     script.then(status(403, "Forbidden"), reset)
-    door = kube_connect.connect(
-        role="test", kubeconfig=kubeconfig, limits=replace(QUICK, retries=0)
-    )
+    door = connect.connect(role="test", kubeconfig=kubeconfig, limits=replace(QUICK, retries=0))
     for _ in range(2):
         with pytest.raises(errors.ClientError) as failure:
             get(door)
@@ -262,7 +261,7 @@ def test_an_answer_that_is_no_object_is_transient(
 def test_an_answer_without_end_is_not_read_to_the_end(script: Script) -> None:
     """A body larger than the limit is Permanent."""
     limits = replace(QUICK, max_body=1000)
-    door = kube_connect.connect(role="test", url=script.url, limits=limits)
+    door = connect.connect(role="test", url=script.url, limits=limits)
     script.then(reply(200, json.dumps({"data": "x" * 2000})))
     with pytest.raises(errors.Permanent, match="larger than 1000 bytes"):
         get(door)
@@ -283,7 +282,7 @@ def test_a_server_that_is_silent_is_transient_after_the_timeout(
 
 def test_a_server_that_drips_is_transient_after_the_timeout(script: Script) -> None:
     """A byte now and then does not keep a call alive."""
-    door = kube_connect.connect(
+    door = connect.connect(
         role="test", url=script.url, limits=replace(QUICK, retries=0), clock=SystemClock()
     )
     script.then(scripted.drip(script.over))
@@ -307,7 +306,7 @@ def test_a_server_that_is_not_there_is_transient(clock: ManualClock) -> None:
     """A refused connection says so."""
     with scripted.serving() as gone:
         url = gone.url
-    door = kube_connect.connect(role="test", url=url, limits=QUICK, clock=clock)
+    door = connect.connect(role="test", url=url, limits=QUICK, clock=clock)
     with pytest.raises(errors.Transient, match="Connection refused"):
         get(door)
 
@@ -397,7 +396,7 @@ def test_the_delay_in_a_status_object_counts_like_the_header(
 def test_calls_beyond_the_rate_wait_for_their_turn(script: Script, clock: ManualClock) -> None:
     """With 10 per second and a burst of 2, the seventh call is sent half a second later."""
     limits = replace(QUICK, qps=10, burst=2)
-    door = kube_connect.connect(role="test", url=script.url, limits=limits, clock=clock)
+    door = connect.connect(role="test", url=script.url, limits=limits, clock=clock)
     script.then(reply(200, "{}"))
     for _ in range(7):
         get(door)
@@ -472,7 +471,7 @@ def test_a_watch_that_breaks_or_falls_silent_is_transient(script: Script, door: 
 
 def test_closing_the_door_ends_a_watch_of_another_thread(script: Script) -> None:
     """The reader sees the end of the stream at once, not an error and not the timeout."""
-    door = kube_connect.connect(role="test", url=script.url)
+    door = connect.connect(role="test", url=script.url)
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     line = event("ADDED", "1").encode()
     script.then(hang(script.over, after=head + f"{len(line):x}\r\n".encode() + line + b"\r\n"))
@@ -490,7 +489,7 @@ def test_closing_the_door_ends_a_watch_of_another_thread(script: Script) -> None
 def test_a_servers_url_may_have_a_path(script: Script) -> None:
     """Gateways serve many clusters under one host."""
     script.then(reply(200, json.dumps(SHOP)))
-    door = kube_connect.connect(role="test", url=f"{script.url}/clusters/one/")
+    door = connect.connect(role="test", url=f"{script.url}/clusters/one/")
     get(door)
     assert script.seen[0].path == f"/clusters/one{VIRTUAL_SERVICES_PATH}/shop"
 
@@ -510,7 +509,7 @@ def test_a_proxy_of_the_kubeconfig_is_used(script: Script, tmp_path: Path) -> No
             }
         )
     )
-    door = kube_connect.connect(role="test", kubeconfig=kubeconfig, limits=QUICK)
+    door = connect.connect(role="test", kubeconfig=kubeconfig, limits=QUICK)
     assert get(door) == SHOP
     assert script.seen[0].path == f"http://cluster.invalid{VIRTUAL_SERVICES_PATH}/shop"
 
@@ -526,7 +525,7 @@ def test_in_a_cluster_the_service_account_is_used(
     monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(ca))
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
-    api = kube_connect.connect(role="beat")._transport._api
+    api = connect.connect(role="beat")._transport._api
     assert api.configuration.host == "https://10.0.0.1:443"
     assert api.configuration.ssl_ca_cert == str(ca)
     assert api.configuration.auth_settings()["BearerToken"]["value"] == "bearer the-token"
@@ -536,7 +535,7 @@ def test_in_a_cluster_the_service_account_is_used(
 def test_a_kubeconfig_that_is_not_there_is_told(tmp_path: Path) -> None:
     """The message names the file."""
     with pytest.raises(errors.Permanent, match="nowhere"):
-        kube_connect.connect(role="test", kubeconfig=tmp_path / "nowhere")
+        connect.connect(role="test", kubeconfig=tmp_path / "nowhere")
 
 
 def test_a_context_that_is_not_there_is_told(tmp_path: Path) -> None:
@@ -544,7 +543,7 @@ def test_a_context_that_is_not_there_is_told(tmp_path: Path) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text("{current-context: c, clusters: [], users: [], contexts: []}")
     with pytest.raises(errors.Permanent, match="name other in"):
-        kube_connect.connect(role="test", kubeconfig=kubeconfig, context="other")
+        connect.connect(role="test", kubeconfig=kubeconfig, context="other")
 
 
 @pytest.mark.parametrize("text", ["{token: hush-hush", "", "[hush-hush]", "contexts: hush-hush"])
@@ -555,7 +554,7 @@ def test_a_file_that_is_no_kubeconfig_is_told_without_its_content(
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(text)
     with pytest.raises(errors.Permanent, match="kubeconfig") as failure:
-        kube_connect.connect(role="test", kubeconfig=kubeconfig)
+        connect.connect(role="test", kubeconfig=kubeconfig)
     told = "".join(traceback.format_exception(failure.value))
     assert "hush-hush" not in told.replace(repr(text), "")
 
@@ -564,4 +563,4 @@ def test_outside_a_cluster_the_ways_in_are_named(monkeypatch: pytest.MonkeyPatch
     """With neither URL nor kubeconfig nor a ServiceAccount, the message says all three."""
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     with pytest.raises(errors.Permanent, match="no kubeconfig and not in a cluster"):
-        kube_connect.connect(role="test")
+        connect.connect(role="test")

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients import errors, kube, patches, resources
+from clients import errors
 from clients.clock import ManualClock
-from clients.kube_faults import Call, Fault
-from clients.kube_memory import KubeMemory
+from clients.kube import patches, protocol, resources
+from clients.kube.faults import Call, Fault
+from clients.kube.memory import KubeMemory
 
 START = datetime(2026, 1, 1, 12, 0, 0, 999, tzinfo=UTC)
 SECRET: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}
@@ -127,14 +128,17 @@ def test_a_watch_of_no_duration_gives_what_has_happened(cluster: KubeMemory) -> 
     since = cluster.list(resources.SECRETS).resource_version
     cluster.create(resources.SECRETS, "prod", SECRET)
     events = list(cluster.watch(resources.SECRETS, None, since, timedelta()))
-    assert [event.type for event in events] == [kube.WatchType.ADDED, kube.WatchType.BOOKMARK]
+    assert [event.type for event in events] == [
+        protocol.WatchType.ADDED,
+        protocol.WatchType.BOOKMARK,
+    ]
 
 
 def test_a_watch_lasts_as_long_as_the_clusters_time(
     cluster: KubeMemory, clock: ManualClock
 ) -> None:
     """With a manual clock it goes on until the clock is moved, and sees what is written."""
-    seen: list[kube.WatchType] = []
+    seen: list[protocol.WatchType] = []
 
     def read() -> None:
         stream = cluster.watch(resources.SECRETS, None, "1", timedelta(minutes=5))
@@ -147,7 +151,7 @@ def test_a_watch_lasts_as_long_as_the_clusters_time(
     assert reader.is_alive()
     clock.advance(timedelta(minutes=5))
     reader.join(5)
-    assert seen == [kube.WatchType.ADDED, kube.WatchType.BOOKMARK]
+    assert seen == [protocol.WatchType.ADDED, protocol.WatchType.BOOKMARK]
 
 
 def test_both_versions_of_a_group_show_one_object(cluster: KubeMemory) -> None:
@@ -278,5 +282,5 @@ def test_a_call_is_a_plain_tuple() -> None:
 @given(st.floats(0, 1, exclude_max=True))
 def test_watches_last_between_four_and_five_minutes(random: float) -> None:
     """The jitter of a watch's duration stays within its bounds."""
-    duration = kube.watch_timeout(lambda: random)
+    duration = protocol.watch_timeout(lambda: random)
     assert timedelta(minutes=4) <= duration <= timedelta(minutes=5)

@@ -8,7 +8,9 @@ import pytest
 from redis import Redis, exceptions, sentinel
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
 
-from clients import errors, redis_server, scripts
+from clients import errors
+from clients.redis import scripts
+from clients.redis import server as redis_server
 
 
 def test_a_url_names_host_database_and_acl_user() -> None:

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import yaml
 
-from config import validation
-from config.canary import Canary
+from config.api.canary import Canary
+from config.validation import manifests
 
 FOLDER: Final = Path(__file__).parents[2] / "manifests"
 
@@ -38,7 +38,7 @@ def an_analysis(**fields: Any) -> Raw:
 
 def a_canary(**spec: Any) -> Canary:
     """The canary of `a_manifest`, loaded."""
-    return validation.load_canary(a_manifest(**spec))
+    return manifests.load_canary(a_manifest(**spec))
 
 
 def collection() -> Iterator[tuple[str, Raw]]:

@@ -10,9 +10,10 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from config import derived, names, validation
-from config.canary import Canary
-from config.validation import InvalidSpec
+from config import derived, names
+from config.api.canary import Canary
+from config.validation import manifests
+from config.validation.manifests import InvalidSpec
 from tests.unit.config.manifests import canaries
 
 JSON = st.recursive(
@@ -62,7 +63,7 @@ def damaged_manifests(draw: st.DrawFn) -> Any:
 
 def _loaded(raw: Any) -> Canary | InvalidSpec:
     try:
-        return validation.load_canary(raw)
+        return manifests.load_canary(raw)
     except InvalidSpec as refusal:
         return refusal
 
@@ -83,8 +84,8 @@ def _use(canary: Canary) -> None:
         derived.webhook_timeout(hook)
     if canary.spec.analysis.session_affinity:
         derived.cookie_max_age(canary.spec.analysis.session_affinity)
-    validation.warnings(canary)
-    validation.not_carried_out(canary, "istio")
+    manifests.warnings(canary)
+    manifests.not_carried_out(canary, "istio")
     canary.wire()
 
 

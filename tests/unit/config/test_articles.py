@@ -2,15 +2,16 @@
 
 import yaml
 
-from config import derived, validation
-from config.analysis import ThresholdMode
-from config.canary import Canary
+from config import derived
+from config.api.analysis import ThresholdMode
+from config.api.canary import Canary
+from config.validation import manifests
 from tests.unit.config.manifests import FOLDER
 
 
 def _pasted(name: str) -> Canary:
     raw = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
-    return validation.load_canary(raw)
+    return manifests.load_canary(raw)
 
 
 def test_header_users_beside_weights_are_understood() -> None:
@@ -35,7 +36,7 @@ def test_the_older_key_and_provider_name_work_with_a_warning() -> None:
 
     assert canary.spec.analysis.step_weight == 5
     assert derived.provider(canary, "kubernetes") == "istio"
-    assert {warning.field for warning in validation.warnings(canary)} == {
+    assert {warning.field for warning in manifests.warnings(canary)} == {
         "spec.canaryAnalysis",
         "spec.provider",
         "spec.analysis.metrics[0].threshold",
@@ -52,7 +53,7 @@ def test_an_autoscaler_of_a_removed_api_version_is_accepted() -> None:
 
 def test_each_mistake_of_the_guide_is_pointed_out() -> None:
     """Target, workload label, ignored maximum, own query under a builtin name."""
-    warnings = validation.warnings(_pasted("podinfo-as-in-articles"))
+    warnings = manifests.warnings(_pasted("podinfo-as-in-articles"))
 
     assert {warning.field: warning.allowed for warning in warnings} == {
         "spec.targetRef.name": "probably podinfo",

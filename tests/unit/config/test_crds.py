@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from config import crds
-from config.analysis import STRATEGY_KEYS
+from config.api import crds
+from config.api.analysis import STRATEGY_KEYS
 
 
 def _schema(kind: crds.Kind) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def _nodes(node: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any
 
 
 def test_the_file_is_what_the_models_say() -> None:
-    """`python -m config.crds` was run after the last change of the models."""
+    """`python -m config.api.crds` was run after the last change of the models."""
     kept = crds.FILE.read_text(encoding="utf-8")
     difference = difflib.unified_diff(kept.splitlines(), crds.render().splitlines(), lineterm="")
 

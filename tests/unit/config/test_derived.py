@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from config import derived, durations, providers
-from config.analysis import ThresholdMode
-from config.canary import Canary
-from config.hooks import Alert, AlertSeverity, SessionAffinity, Webhook, WebhookType
-from config.metrics import MetricCheck, MissingValuePolicy
+from config import derived, durations, meshes
+from config.api.analysis import ThresholdMode
+from config.api.canary import Canary
+from config.api.hooks import Alert, AlertSeverity, SessionAffinity, Webhook, WebhookType
+from config.api.metrics import MetricCheck, MissingValuePolicy
 from tests.unit.config.manifests import a_canary, a_manifest, an_analysis
 
 
@@ -167,8 +167,8 @@ def test_the_canary_chooses_before_the_controller() -> None:
 )
 def test_an_unknown_provider_is_never_istio(name: str) -> None:
     """D-94: no fallback; the error lists what is known."""
-    with pytest.raises(providers.UnknownProvider, match="gatewayapi:v1beta1"):
-        providers.canonical(name)
+    with pytest.raises(meshes.UnknownMesh, match="gatewayapi:v1beta1"):
+        meshes.canonical(name)
 
 
 def test_the_namespace_of_a_template_is_the_canarys_unless_given() -> None:

@@ -5,21 +5,21 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from config import validation
-from config.analysis import Analysis
-from config.canary import Canary
-from config.hooks import Webhook, WebhookType
-from config.metrics import MetricCheck
-from config.model import Model
-from config.service import Service
-from config.status import CanaryStatus, Phase
+from config.api.analysis import Analysis
+from config.api.canary import Canary
+from config.api.hooks import Webhook, WebhookType
+from config.api.metrics import MetricCheck
+from config.api.model import Model
+from config.api.service import Service
+from config.api.status import CanaryStatus, StatusPhase
+from config.validation import manifests
 from tests.unit.config.manifests import Raw, a_canary, a_manifest, an_analysis, canaries
 
 
 @pytest.mark.parametrize("raw", canaries(), ids=lambda raw: raw["metadata"]["name"])
 def test_a_canary_is_written_as_it_was_read(raw: Raw) -> None:
     """No field of a user's manifest is lost, renamed or changed by the models."""
-    loaded = validation.load_canary(raw)
+    loaded = manifests.load_canary(raw)
 
     written = loaded.wire()
     if "canaryAnalysis" in raw["spec"]:
@@ -54,7 +54,7 @@ def test_an_empty_choice_counts_as_unset() -> None:
     """Flagger admits "" for type, severity and phase."""
     assert Webhook.model_validate({"name": "a", "url": "http://x/", "type": ""}).type is None
     assert CanaryStatus.model_validate({"phase": ""}).phase is None
-    assert CanaryStatus.model_validate({"phase": "Progressing"}).phase is Phase.PROGRESSING
+    assert CanaryStatus.model_validate({"phase": "Progressing"}).phase is StatusPhase.PROGRESSING
 
 
 def test_unknown_fields_are_ignored() -> None:
@@ -124,8 +124,8 @@ def test_the_alias_is_read_as_the_analysis() -> None:
     del old["spec"]["analysis"]
     both = a_manifest(canaryAnalysis={"threshold": "nonsense"})
 
-    assert validation.load_canary(old).spec.analysis.threshold == 9
-    assert validation.load_canary(both).spec.analysis.threshold == 4
+    assert manifests.load_canary(old).spec.analysis.threshold == 9
+    assert manifests.load_canary(both).spec.analysis.threshold == 4
 
 
 def test_a_canary_names_itself() -> None:

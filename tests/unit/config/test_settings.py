@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from config import flags
-from config.settings import FLAGS, GROUPS, Settings, SettingsError
+from config.settings import flags
+from config.settings.settings import FLAGS, GROUPS, Settings, SettingsError
 
 
 def test_the_defaults_are_those_of_flagger_where_it_has_the_setting() -> None:

@@ -5,8 +5,9 @@ from typing import Any, Final
 
 import pytest
 
-from config import providers, validation
-from config.canary import Canary
+from config import meshes
+from config.api.canary import Canary
+from config.validation import manifests
 from tests.unit.config.manifests import Raw, a_canary, an_analysis, canaries
 
 REF = {"apiVersion": "v1", "name": "cart"}
@@ -87,7 +88,7 @@ REPORTED: Final[Mapping[str, tuple[Raw, str]]] = {
 @pytest.mark.parametrize(("spec", "field"), BLOCKING.values(), ids=BLOCKING.keys())
 def test_what_would_change_traffic_or_gates_blocks(spec: Raw, field: str) -> None:
     """A canary is not run as something it does not say."""
-    found = validation.not_carried_out(a_canary(**spec), "istio")
+    found = manifests.not_carried_out(a_canary(**spec), "istio")
 
     assert [(each.field, each.blocking) for each in found] == [(field, True)]
     assert "not carried out by this version" in found[0].message
@@ -96,7 +97,7 @@ def test_what_would_change_traffic_or_gates_blocks(spec: Raw, field: str) -> Non
 @pytest.mark.parametrize(("spec", "field"), REPORTED.values(), ids=REPORTED.keys())
 def test_what_changes_no_rollout_is_reported(spec: Raw, field: str) -> None:
     """The rollout goes on, and the user knows what is left out."""
-    found = validation.not_carried_out(a_canary(**spec), "istio")
+    found = manifests.not_carried_out(a_canary(**spec), "istio")
 
     assert [(each.field, each.blocking) for each in found] == [(field, False)]
 
@@ -120,29 +121,29 @@ def test_what_changes_no_rollout_is_reported(spec: Raw, field: str) -> None:
 )
 def test_what_is_carried_out_is_not_reported(spec: Raw) -> None:
     """The job of this version: weights on Istio, checked by Prometheus and webhooks."""
-    assert validation.not_carried_out(a_canary(**spec), "istio") == ()
+    assert manifests.not_carried_out(a_canary(**spec), "istio") == ()
 
 
 def test_gates_count_even_where_the_analysis_is_skipped() -> None:
     """A confirm-rollout gate holds back a rollout without analysis too."""
     canary = a_canary(**_hook("confirm-rollout"), skipAnalysis=True)
 
-    assert [each.blocking for each in validation.not_carried_out(canary, "istio")] == [True]
+    assert [each.blocking for each in manifests.not_carried_out(canary, "istio")] == [True]
 
 
 def test_the_controllers_default_provider_counts() -> None:
     """A canary that names no provider is judged by the default; an unknown one is an error."""
-    found = validation.not_carried_out(a_canary(), "nginx")
+    found = manifests.not_carried_out(a_canary(), "nginx")
 
     assert [(each.field, each.value) for each in found] == [("spec.provider", '"nginx"')]
-    with pytest.raises(providers.UnknownProvider):
-        validation.not_carried_out(a_canary(), "istioo")
+    with pytest.raises(meshes.UnknownMesh):
+        manifests.not_carried_out(a_canary(), "istioo")
 
 
 @pytest.mark.parametrize("raw", canaries(), ids=lambda raw: raw["metadata"]["name"])
 def test_every_manifest_of_the_collection_is_judged(raw: Raw) -> None:
     """Sorted by field, one entry per field."""
-    found = validation.not_carried_out(Canary.model_validate(raw), "istio")
+    found = manifests.not_carried_out(Canary.model_validate(raw), "istio")
 
     assert list(found) == sorted(found)
     assert len({each.field for each in found}) == len(found)

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import pytest
 
-from config import validation
-from config.validation import InvalidSpec
+from config.validation import manifests
+from config.validation.manifests import InvalidSpec
 from tests.unit.config.broken_manifests import (
     KNATIVE,
     REFUSED,
@@ -26,7 +26,7 @@ from tests.unit.config.manifests import Raw, a_manifest, an_analysis, canaries, 
 def _problems(raw: Any, **options: bool) -> dict[str, str]:
     """Field to text of each problem of the manifest; empty when it loads."""
     try:
-        validation.load_canary(raw, **options)
+        manifests.load_canary(raw, **options)
     except InvalidSpec as refusal:
         return {problem.field: str(problem) for problem in refusal.problems}
     return {}
@@ -120,7 +120,7 @@ def test_problems_below_the_alias_are_named_as_written() -> None:
 def test_the_text_of_a_refusal_names_field_value_and_allowed() -> None:
     """The whole sentence, as it appears in condition and event."""
     with pytest.raises(InvalidSpec) as refusal:
-        validation.load_canary(with_analysis(stepWeight=0, interval="5min"))
+        manifests.load_canary(with_analysis(stepWeight=0, interval="5min"))
 
     assert str(refusal.value) == (
         'spec.analysis.interval: "5min": is not a duration (allowed: a Go duration such as 30s, '
@@ -197,7 +197,7 @@ def test_a_broken_template_is_refused(spec: Raw, field: str) -> None:
     """Unknown backends are not Prometheus, and Prometheus needs an address."""
     raw = {"metadata": {"name": "t", "namespace": "m"}, "spec": spec}
     with pytest.raises(InvalidSpec) as refusal:
-        validation.load_metric_template(raw)
+        manifests.load_metric_template(raw)
 
     assert [problem.field for problem in refusal.value.problems] == [field]
 
@@ -215,7 +215,7 @@ def test_a_broken_alert_provider_is_refused(spec: Raw, field: str) -> None:
     """One known channel with one address."""
     raw = {"metadata": {"name": "p", "namespace": "m"}, "spec": spec}
     with pytest.raises(InvalidSpec) as refusal:
-        validation.load_alert_provider(raw)
+        manifests.load_alert_provider(raw)
 
     assert [problem.field for problem in refusal.value.problems] == [field]
 
@@ -223,8 +223,8 @@ def test_a_broken_alert_provider_is_refused(spec: Raw, field: str) -> None:
 def test_templates_and_providers_of_the_collection_load() -> None:
     """The other two kinds of the examples."""
     loaders: dict[str, Any] = {
-        "MetricTemplate": validation.load_metric_template,
-        "AlertProvider": validation.load_alert_provider,
+        "MetricTemplate": manifests.load_metric_template,
+        "AlertProvider": manifests.load_alert_provider,
     }
     loaded = [loaders[raw["kind"]](raw) for _, raw in collection() if raw["kind"] in loaders]
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from clients.kube import Object
-from config.canary import Canary
+from clients.kube.protocol import Object
+from config.api.canary import Canary
 from config.traffic import TrafficSplit
 from routing import registry
 from routing.router import Role, TargetFacts

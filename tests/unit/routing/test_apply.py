@@ -409,6 +409,6 @@ def test_the_live_objects_given_are_not_modified(rolling: World) -> None:
 def test_an_unknown_provider_is_not_applied_as_istio(world: World) -> None:
     """D-94: it is refused before any call."""
     world.canary = a_canary(spec={"provider": "linkerd"})
-    with pytest.raises(registry.UnknownProvider):
+    with pytest.raises(registry.NoRouter):
         world.apply(ALL_TO_PRIMARY, target=TARGET)
     assert world.requests() == []

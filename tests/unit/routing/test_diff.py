@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients import patches
+from clients.kube import patches
 from routing import diff
 
 keys = st.sampled_from(["a", "b", "c"])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from clients.kube import Object
+from clients.kube.protocol import Object
 from config.traffic import ALL_TO_PRIMARY, TrafficSplit
 from routing import registry
 from routing.router import Live, Role, UnreadableRoute, UnroutableCanary

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from clients import resources
 from clients.clock import ManualClock
 from clients.errors import NotFound
-from clients.kube import Object
-from clients.kube_faults import Fault
-from clients.kube_memory import KubeMemory
-from config.canary import Canary
+from clients.kube import resources
+from clients.kube.faults import Fault
+from clients.kube.memory import KubeMemory
+from clients.kube.protocol import Object
+from config.api.canary import Canary
 from config.traffic import RouteIntent, RouteStage, TrafficSplit
 from routing import apply, registry, services
 from routing.outcome import Outcome

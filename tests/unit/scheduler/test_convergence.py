@@ -11,8 +11,9 @@ from typing import Any, Final
 import hypothesis
 from hypothesis import strategies
 
-from clients import errors, resources
-from clients.kube_faults import Fault
+from clients import errors
+from clients.kube import resources
+from clients.kube.faults import Fault
 from config.refs import CanaryRef
 from scheduler import projections
 from tests.unit.scheduler import worlds

@@ -10,9 +10,9 @@ from typing import Any
 import hypothesis
 from hypothesis import strategies
 
-from clients import resources
-from clients.kube import WatchType
-from clients.resources import Resource
+from clients.kube import resources
+from clients.kube.protocol import WatchType
+from clients.kube.resources import Resource
 from config.refs import CanaryRef
 from scheduler import projections
 from scheduler.index import Changes, Index, World

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from clients import errors
-from clients.records import Work
+from clients.redis.records import Work
 from config.refs import CanaryRef
 from scheduler.health import Role
 from tests.unit.scheduler import worlds

@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from analysis.effects import Effect
-from clients import errors, resources
+from analysis.effects import Lane
+from clients import errors
 from clients.clock import ManualClock
-from clients.kube_faults import Fault
-from clients.kube_memory import KubeMemory
-from clients.records import Work
-from clients.resources import Resource
+from clients.kube import resources
+from clients.kube.faults import Fault
+from clients.kube.memory import KubeMemory
+from clients.kube.resources import Resource
+from clients.redis.records import Work
 from config.refs import CanaryRef
 from scheduler import reflector
 from scheduler.publisher import DRIFT_HOLD, NotLeading
@@ -455,7 +456,7 @@ def test_a_route_changed_by_others_is_looked_at_by_routing(setting: Setting) -> 
     setting.clock.advance(DRIFT_HOLD)
     side.pump()
 
-    assert setting.sent.effects == [(SHOP, Effect.ROUTE)]
+    assert setting.sent.effects == [(SHOP, Lane.ROUTE)]
     assert setting.due() == RESYNC - DRIFT_HOLD
 
 
@@ -501,7 +502,7 @@ def test_an_edited_canary_has_its_routes_looked_at(setting: Setting) -> None:
     setting.edit(resources.CANARIES, "shop", {"spec": {"service": {"hosts": ["shop.example"]}}})
     side.pump()
 
-    assert setting.sent.effects == [(SHOP, Effect.ROUTE)]
+    assert setting.sent.effects == [(SHOP, Lane.ROUTE)]
 
 
 def test_the_routes_of_a_canary_without_a_target_of_its_own_are_left_alone(
@@ -540,7 +541,7 @@ def test_a_nudge_that_could_not_be_sent_is_sent_later(setting: Setting) -> None:
     setting.sent.broken = False
     side.pump()
 
-    assert setting.sent.effects == [(SHOP, Effect.ROUTE)]
+    assert setting.sent.effects == [(SHOP, Lane.ROUTE)]
 
 
 # --- builders

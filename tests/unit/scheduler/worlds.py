@@ -9,14 +9,15 @@ from typing import Any, Final
 
 import fakeredis
 
-from analysis.effects import Effect
-from clients import errors, resources
+from analysis.effects import Lane
+from clients import errors
 from clients.clock import ManualClock
-from clients.kube_memory import KubeMemory
-from clients.resources import Resource
-from clients.store import Store
+from clients.kube import resources
+from clients.kube.memory import KubeMemory
+from clients.kube.resources import Resource
+from clients.redis.store import Store
 from config.refs import CanaryRef
-from config.settings import Settings
+from config.settings.settings import Settings
 from scheduler import wiring
 from scheduler.admission import Policy
 from scheduler.index import Index
@@ -133,7 +134,7 @@ class Sent:
     """A dispatcher that keeps what it is given; fails while `broken`."""
 
     ticks: list[CanaryRef] = field(default_factory=list)
-    effects: list[tuple[CanaryRef, Effect]] = field(default_factory=list)
+    effects: list[tuple[CanaryRef, Lane]] = field(default_factory=list)
     broken: bool = False
 
     def tick(self, ref: CanaryRef) -> None:
@@ -141,10 +142,10 @@ class Sent:
         self._check()
         self.ticks.append(ref)
 
-    def effect(self, ref: CanaryRef, effect: Effect) -> None:
+    def reconcile(self, ref: CanaryRef, lane: Lane) -> None:
         """Keep the effect."""
         self._check()
-        self.effects.append((ref, effect))
+        self.effects.append((ref, lane))
 
     def hooks(self, ref: CanaryRef, round_id: int, count: int) -> None:
         """Nothing here calls hooks."""

@@ -8,7 +8,7 @@ import pytest
 from analysis import state as states
 from analysis.observation import Confirmed, Observation, PastStatus
 from analysis.phases import Phase
-from clients.records import Snapshot
+from clients.redis.records import Snapshot
 from config.traffic import TrafficSplit
 from tasks import gather
 from tasks.gather import Defaults

@@ -7,11 +7,12 @@ import pytest
 
 from analysis.phases import Phase
 from analysis.state import Acceptance
-from clients import errors, resources
-from clients.kube_faults import Fault
-from config.canary import Canary
+from clients import errors
+from clients.kube import resources
+from clients.kube.faults import Fault
+from config.api.canary import Canary
 from tasks import gather
-from tasks.reporter import Reporter
+from tasks.reconcile.status import StatusReconciler
 from tests.unit.analysis import worlds as rollouts
 from tests.unit.tasks.worlds import NOW, REF, Room, a_state
 
@@ -42,7 +43,7 @@ def a_notice(room: Room, text: str, kind: str = "Normal") -> dict[str, Any]:
 def report(room: Room) -> list[tuple[str | None, ...]]:
     """The calls that a report takes."""
     room.kube.calls.clear()
-    Reporter(room.store, room.kube).project(REF)
+    StatusReconciler(room.store, room.kube).reconcile(REF)
     return [tuple(call) for call in room.kube.calls]
 
 
@@ -68,7 +69,7 @@ def test_a_report_is_one_patch_and_an_event_per_notice(room: Room) -> None:
     assert [call[:2] for call in calls[1:]] == [("create", "events")] * 12
     assert messages(room) == texts
     assert room.store.notices(REF) == ()
-    assert room.confirmed()["report_version"] == str(version)
+    assert room.confirmed()["status_version"] == str(version)
 
 
 def test_the_status_is_what_the_reference_says(room: Room) -> None:
@@ -138,7 +139,7 @@ def test_no_patch_is_made_when_nothing_is_new(room: Room) -> None:
     assert report(room) == []
     version = room.commit(a_state(uid=uid(room)), a_notice(room, "still waiting"))
     assert [call[:2] for call in report(room)] == [("create", "events")]
-    assert room.confirmed()["report_version"] == str(version)
+    assert room.confirmed()["status_version"] == str(version)
 
 
 def test_fields_of_the_status_that_are_not_ours_survive(room: Room) -> None:
@@ -173,10 +174,10 @@ def test_what_cannot_be_told_now_is_told_later(room: Room, resource: str) -> Non
     with pytest.raises(errors.Transient):
         report(room)
     assert [notice.body["message"] for notice in room.store.notices(REF)] == ["one"]
-    assert "report_version" not in room.confirmed()
+    assert "status_version" not in room.confirmed()
     report(room)
     assert messages(room) == ["one"]
-    assert "report_version" in room.confirmed()
+    assert "status_version" in room.confirmed()
 
 
 def test_a_refused_status_keeps_no_event_from_being_told(room: Room) -> None:
@@ -186,7 +187,7 @@ def test_a_refused_status_keeps_no_event_from_being_told(room: Room) -> None:
     room.kube.faults.add(Fault(refusal, resource="canaries"))
     report(room)
     assert messages(room) == ["one"]
-    assert "report_version" not in room.confirmed()
+    assert "status_version" not in room.confirmed()
 
 
 def test_a_refused_status_is_known_for_refused_until_it_is_written(room: Room) -> None:
@@ -195,7 +196,7 @@ def test_a_refused_status_is_known_for_refused_until_it_is_written(room: Room) -
     denied = errors.Permanent("denied", status=403)
     room.kube.faults.add(Fault(denied, subresource="status"))
     report(room)
-    assert gather.confirmed(room.store.read(REF).confirmed, uid(room)).refused == {"report"}
+    assert gather.confirmed(room.store.read(REF).confirmed, uid(room)).refused == {"status"}
 
     report(room)
     assert gather.confirmed(room.store.read(REF).confirmed, uid(room)).refused == frozenset()
@@ -218,7 +219,7 @@ def test_another_object_of_that_name_gets_neither_status_nor_confirmation(room: 
     room.kube.create(resources.CANARIES, "shop", rollouts.a_manifest())
     report(room)
     assert not status(room)
-    assert "report_version" not in room.confirmed()
+    assert "status_version" not in room.confirmed()
     (event,) = room.kube.list(resources.EVENTS, "shop").items
     assert event["involvedObject"]["uid"] == old
 
@@ -232,12 +233,12 @@ def test_a_state_about_an_earlier_object_is_not_shown(room: Room) -> None:
 def test_a_report_asked_for_meanwhile_is_made(room: Room) -> None:
     """A commit that comes while a report is running is shown by the same run."""
     room.commit(a_state(uid=uid(room)))
-    reporter = Reporter(room.store, room.kube)
+    reconciler = StatusReconciler(room.store, room.kube)
 
     def meanwhile() -> None:
         room.commit(a_state(uid=uid(room), failed_checks=1))
-        reporter.project(REF)
+        reconciler.reconcile(REF)
 
     room.kube.faults.add(Fault(meanwhile, resource="canaries"))
-    reporter.project(REF)
+    reconciler.reconcile(REF)
     assert status(room)["failedChecks"] == 1

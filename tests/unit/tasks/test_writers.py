@@ -1,4 +1,4 @@
-"""Traffic and workforce: under one lease, to the latest intent, telling the rollout the news."""
+"""Reconcilers of route and workload: one lease, the latest intent, news told to the rollout."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,15 +6,16 @@ from typing import Any, Final
 
 import pytest
 
-from clients import errors, resources
-from clients.kube_faults import Fault
-from clients.records import Work
+from clients import errors
+from clients.kube import resources
+from clients.kube.faults import Fault
+from clients.redis.records import Work
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import RouteIntent, RouteStage, TrafficSplit
 from routing.apply import Applier
-from tasks import traffic, workforce
-from tasks.traffic import Traffic
-from tasks.workforce import Workforce
+from tasks.reconcile import route, workload
+from tasks.reconcile.route import RouteReconciler
+from tasks.reconcile.workload import WorkloadReconciler
 from tests.unit.tasks.worlds import NOW, REF, Room, a_state
 from workloads import deployment
 from workloads.converge import Converger
@@ -57,12 +58,12 @@ def wanted(seq: int = 5, weight: int = 20, scale: CanaryScale = CanaryScale.RUNN
 
 def apply(room: Room) -> None:
     """The traffic writer's run."""
-    Traffic(room.store, Applier(room.kube)).apply(REF)
+    RouteReconciler(room.store, Applier(room.kube)).reconcile(REF)
 
 
 def converge(room: Room) -> None:
     """The workload writer's run."""
-    Workforce(room.store, Converger(room.kube, Copying(KEYS), lambda: "id")).converge(REF)
+    WorkloadReconciler(room.store, Converger(room.kube, Copying(KEYS), lambda: "id")).reconcile(REF)
 
 
 BOTH: Final = pytest.mark.parametrize(
@@ -134,7 +135,7 @@ def test_a_canary_that_is_not_ours_to_act_on_is_left_alone(
 def test_another_run_is_asked_to_run_again_instead(room: Room, run: Run, kind: str) -> None:
     """One writer at a time per canary."""
     room.commit(wanted())
-    begun = room.store.begin(REF, Work(kind), traffic.LEASE)
+    begun = room.store.begin(REF, Work(kind), route.LEASE)
     assert begun is not None
     run(room)
     assert writes(room) == ["create cart-app"]  # the target, by the fixture
@@ -283,7 +284,7 @@ def test_a_superseded_promotion_shows_what_the_target_holds(room: Room) -> None:
 
 def test_a_killed_writer_holds_its_canary_up_for_less_than_the_shortest_interval() -> None:
     """Design target 4 bounds the lease; one that is lost to a slow call repeats work only."""
-    assert max(traffic.LEASE, workforce.LEASE).total_seconds() < 10
+    assert max(route.LEASE, workload.LEASE).total_seconds() < 10
 
 
 def test_a_late_message_makes_no_primary_from_a_revision_nobody_promoted(room: Room) -> None:

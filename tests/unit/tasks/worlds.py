@@ -9,9 +9,9 @@ import fakeredis
 from analysis import state as states
 from analysis.state import RolloutState
 from clients.clock import ManualClock
-from clients.kube_memory import KubeMemory
-from clients.records import Commit, Work
-from clients.store import Store
+from clients.kube.memory import KubeMemory
+from clients.redis.records import Commit, Work
+from clients.redis.store import Store
 from config.refs import CanaryRef
 from tests.unit.analysis import worlds
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from config.canary import Canary
-from config.validation import load_canary
+from config.api.canary import Canary
+from config.validation.manifests import load_canary
 from workloads.primary import Copying
 
 KEYS: Final = ("app", "name", "app.kubernetes.io/name")

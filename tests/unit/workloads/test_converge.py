@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import pytest
 
-from clients import errors, resources
+from clients import errors
 from clients.clock import ManualClock
-from clients.kube_faults import Fault
-from clients.kube_memory import KubeMemory
-from config.canary import Canary
+from clients.kube import resources
+from clients.kube.faults import Fault
+from clients.kube.memory import KubeMemory
+from config.api.canary import Canary
 from config.scaling import CanaryScale, WorkloadIntent
 from tests.unit.workloads.deployments import COPYING, KEYS, UID, a_canary, a_target, a_template
 from workloads import deployment

@@ -13,8 +13,8 @@ import pytest
 from analysis import hooks
 from analysis.findings import HookResult
 from analysis.hooks import HookCall
-from config.canary import Canary
-from config.hooks import WebhookType
+from config.api.canary import Canary
+from config.api.hooks import WebhookType
 
 URL = "http://tester.test/"
 

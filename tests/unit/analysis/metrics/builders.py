@@ -3,7 +3,7 @@
 from typing import Any
 
 from analysis.metrics.checks import Check, CheckKind, Subject
-from config.canary import Canary
+from config.api.canary import Canary
 
 SUBJECT = Subject(canary="podinfo", namespace="test", target="podinfo-app", provider="istio")
 

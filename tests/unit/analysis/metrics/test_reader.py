@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from analysis.backends import Endpoint, InvalidEndpoint, MetricBackend
 from analysis.findings import Absent, CheckResult, Measurement, Sample
 from analysis.judges import threshold
 from analysis.metrics.reader import Limits, MetricReader, Query
-from analysis.providers import Endpoint, InvalidEndpoint, MetricProvider
 from analysis.verdicts import Reason, Verdict
 from clients.clock import ManualClock, SystemClock
 from tests.unit.analysis.metrics.builders import a_check
@@ -54,7 +54,7 @@ def a_reader(
 ) -> MetricReader:
     """A reader whose servers `http://0`, `http://1`, … are `backends`."""
 
-    def connect(endpoint: Endpoint) -> MetricProvider:
+    def connect(endpoint: Endpoint) -> MetricBackend:
         return backends[int(endpoint.address.removeprefix("http://"))]
 
     return MetricReader(connect, clock or SystemClock(), threshold.judge, limits=limits or Limits())
@@ -220,7 +220,7 @@ def test_queries_that_are_refused_do_not_open_the_circuit() -> None:
 def test_a_server_that_cannot_be_addressed_is_an_error_of_its_checks() -> None:
     """In the words of the reference, without the password of the URL."""
 
-    def connect(endpoint: Endpoint) -> MetricProvider:
+    def connect(endpoint: Endpoint) -> MetricBackend:
         raise InvalidEndpoint("is no URL")
 
     reader = MetricReader(connect, SystemClock(), threshold.judge)

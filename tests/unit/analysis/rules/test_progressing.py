@@ -27,7 +27,7 @@ HOOKS = [
 HOOKED = worlds.a_canary(webhooks=HOOKS)
 NOT_READY = "waiting for rollout to finish: x"
 FAILED = "Canary failed! Scaling down cart.shop"
-UNSAID = Confirmed(route_seq=4, workload_seq=5, report_version=10)
+UNSAID = Confirmed(route_seq=4, workload_seq=5, status_version=10)
 FIRST = 30 + cadence.offset(REF, INTERVAL * 0.02).total_seconds()
 """Seconds from the first step to the first check."""
 

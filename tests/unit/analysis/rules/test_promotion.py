@@ -20,8 +20,8 @@ from tests.unit.analysis.worlds import NEW, NEWER, NOW, OLD
 
 FAILED = "Canary failed! Scaling down cart.shop"
 BY_50 = worlds.a_canary(stepWeightPromotion=50)
-UNCOPIED = Confirmed(route_seq=5, workload_seq=4, report_version=10)
-UNROUTED = Confirmed(route_seq=4, workload_seq=5, report_version=10)
+UNCOPIED = Confirmed(route_seq=5, workload_seq=4, status_version=10)
+UNROUTED = Confirmed(route_seq=4, workload_seq=5, status_version=10)
 COPIED = worlds.a_workload(NEW)
 COMING = worlds.a_workload(
     NEW, readiness=worlds.unready(), patience_ends=NOW + timedelta(seconds=500)

@@ -18,7 +18,7 @@ from analysis.findings import Findings
 from analysis.observation import Observation, PastStatus
 from analysis.phases import TRANSITIONS, Phase
 from analysis.state import RolloutState
-from config.hooks import WebhookType
+from config.api.hooks import WebhookType
 from config.scaling import CanaryScale
 from config.traffic import RouteStage
 from tests.unit.analysis import arbitrary, worlds

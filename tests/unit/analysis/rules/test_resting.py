@@ -26,8 +26,8 @@ POST = worlds.a_canary(
 )
 AT_ZERO_OLD = worlds.a_workload(OLD, replicas=0)
 AT_ZERO_NEW = worlds.a_workload(NEW, replicas=0)
-UNROUTED = Confirmed(route_seq=4, workload_seq=5, report_version=10)
-UNSCALED = Confirmed(route_seq=5, workload_seq=4, report_version=10)
+UNROUTED = Confirmed(route_seq=4, workload_seq=5, status_version=10)
+UNSCALED = Confirmed(route_seq=5, workload_seq=4, status_version=10)
 DETECTED = "New revision detected! Scaling up cart-app.shop"
 
 

@@ -1,0 +1,74 @@
+"""What every metric backend offers, and what it is built from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final, Protocol
+
+from analysis.findings import Absent, Measurement
+from clients.clock import Clock
+
+PROMETHEUS: Final = "prometheus"
+DEFAULT_TIMEOUT: Final = timedelta(seconds=5)
+
+
+class UnknownBackend(ValueError):
+    """A kind of backend that does not exist; the message lists the known ones."""
+
+    def __init__(self, kind: str, known: Iterable[str]) -> None:
+        super().__init__(f"provider type {kind!r}; allowed: {', '.join(sorted(known))}")
+        self.kind = kind
+
+
+class InvalidEndpoint(ValueError):
+    """A backend that cannot be built from what was given; the message says which part."""
+
+
+class MetricBackend(Protocol):
+    """One metric backend. Safe to share by threads; never raises, takes bounded time."""
+
+    def query(self, query: str) -> Measurement:
+        """The number that `query` gives now, or why there is none."""
+        ...
+
+    def online(self) -> Absent | None:
+        """None when the backend answers queries; otherwise what is wrong."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """How to authenticate: a bearer `token`, or else `username` and `password`. Never printed."""
+
+    token: str = field(default="", repr=False)
+    username: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A backend as configured; values, so that no two queries share mutable headers.
+
+    `timeout` bounds one query as a whole. `headers` are sent as given, several values of one name
+    joined by commas.
+    """
+
+    kind: str = PROMETHEUS
+    address: str
+    headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    credentials: Credentials = Credentials()
+    verify_tls: bool = True
+    timeout: timedelta = DEFAULT_TIMEOUT
+
+
+Factory = Callable[[Endpoint, Clock], MetricBackend]
+
+
+def shown(address: str) -> str:
+    """`address` as it may be printed: without user, password, query and fragment."""
+    beginning = address.partition("?")[0].partition("#")[0]
+    scheme, separator, rest = beginning.partition("://")
+    authority, slash, path = rest.partition("/")
+    return scheme + separator + authority.rpartition("@")[2] + slash + path

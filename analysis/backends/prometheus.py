@@ -1,0 +1,171 @@
+"""Prometheus, and everything that speaks its query API, through prometheus-api-client.
+
+The library sends the query and unwraps the answer; time, size and retries are bounded by our
+session. Source: the compatibility reference, metrics, section 4.1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import requests
+from prometheus_api_client.exceptions import PrometheusApiClientException
+from prometheus_api_client.prometheus_connect import PrometheusConnect
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import MaxRetryError
+from urllib3.util.retry import Retry
+
+from analysis.backends.backend import Endpoint, InvalidEndpoint, shown
+from analysis.backends.bounded import BodyTooLarge, BoundedSession, ErrorStatus
+from analysis.findings import Absent, Measurement, Sample
+from analysis.verdicts import Reason, Verdict
+from clients.clock import Clock
+
+#: Connections kept open per server: as many as queries run at once.
+POOL_SIZE: Final = 16
+_ONLINE_QUERY: Final = "vector(1)"
+
+
+#: What reading an answer of another form comes to; RecursionError is JSON nested without end.
+_UNREADABLE: Final = (
+    PrometheusApiClientException,
+    ValueError,
+    KeyError,
+    TypeError,
+    RecursionError,
+)
+
+
+class Prometheus:
+    """A Prometheus server. Safe to share by threads; connections are kept open."""
+
+    def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
+        """Raises InvalidEndpoint for an address that is no http or https URL."""
+        address = _checked(endpoint.address)
+        session = BoundedSession(clock, endpoint.timeout.total_seconds())
+        session.verify = endpoint.verify_tls
+        session.auth = _basic_auth(endpoint)
+        self._clock = clock
+        self._connect = PrometheusConnect(
+            url=address,
+            headers=_headers(endpoint),
+            session=session,
+            retry=_NO_RETRIES,
+        )
+        # the library mounts an adapter of its own, with room for ten connections that do not block
+        session.mount(address, HTTPAdapter(pool_maxsize=POOL_SIZE, max_retries=_NO_RETRIES))
+
+    def query(self, query: str) -> Measurement:
+        """The number `query` gives now.
+
+        Blanks and line breaks are folded to one blank. Of several series the last one counts, as
+        in Flagger. No series, or NaN, is NO_DATA; infinities are numbers; anything else is an
+        ERROR that says what happened. Never raises.
+        """
+        started = self._clock.monotonic()
+        try:
+            answer = self._connect.custom_query(" ".join(query.split()))
+        except requests.RequestException as error:
+            return self._absent(started, *_explained(error))
+        except _UNREADABLE as error:
+            cause = f"the answer is not that of a Prometheus: {type(error).__name__}: {error}"
+            return self._absent(started, Reason.UNREADABLE_ANSWER, cause)
+        return self._number(started, answer)
+
+    def online(self) -> Absent | None:
+        """None when the server answers `vector(1)` with 1; otherwise what is wrong."""
+        measurement = self.query(_ONLINE_QUERY)
+        if isinstance(measurement, Absent):
+            return measurement
+        if measurement.value == 1:
+            return None
+        cause = f"{_ONLINE_QUERY} gave {measurement.value}"
+        return Absent(Verdict.ERROR, Reason.UNREADABLE_ANSWER, cause, measurement.took)
+
+    def _number(self, started: float, answer: Any) -> Measurement:
+        if answer == []:
+            return self._absent(started, Reason.NO_VALUES, "no values found")
+        if not _is_list_of_series(answer):
+            cause = "the query gave a scalar or a text; allowed: an instant vector"
+            return self._absent(started, Reason.UNREADABLE_ANSWER, cause)
+        if any("values" in series for series in answer):
+            return self._absent(started, Reason.MULTIPLE_VALUES, "query returned multiple values")
+        try:
+            value = float(answer[-1]["value"][1])
+        except (KeyError, IndexError, TypeError, ValueError):
+            return self._absent(started, Reason.UNREADABLE_ANSWER, "a series without a number")
+        if math.isnan(value):
+            return self._absent(started, Reason.NO_VALUES, "no values found")
+        return Sample(value, self._took(started))
+
+    def _absent(self, started: float, reason: Reason, cause: str) -> Absent:
+        verdict = Verdict.NO_DATA if reason is Reason.NO_VALUES else Verdict.ERROR
+        return Absent(verdict, reason, cause, self._took(started))
+
+    def _took(self, started: float) -> timedelta:
+        return timedelta(seconds=self._clock.monotonic() - started)
+
+
+_NO_RETRIES: Final = Retry(total=0, read=False)
+
+
+def _checked(address: str) -> str:
+    """`address` without a trailing slash; a path stays, as prefix of the API's."""
+    try:
+        parts = urlsplit(address)
+        is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        raise InvalidEndpoint(f"address {shown(address)!r}; allowed: an http or https URL")
+    return address.rstrip("/")
+
+
+def _headers(endpoint: Endpoint) -> dict[str, str]:
+    headers = {name: ", ".join(values) for name, values in endpoint.headers.items()}
+    token = endpoint.credentials.token
+    return {**headers, "Authorization": f"Bearer {token}"} if token else headers
+
+
+def _basic_auth(endpoint: Endpoint) -> tuple[str, str] | None:
+    given = endpoint.credentials
+    return (given.username, given.password) if given.username and not given.token else None
+
+
+def _explained(error: requests.RequestException) -> tuple[Reason, str]:
+    """What kept the answer from us, and the words for it; the URL with its query is left out."""
+    match error:
+        case ErrorStatus():
+            return _reason_of(error.status), str(error)
+        case requests.Timeout():
+            return Reason.TIMED_OUT, "the server did not answer in time"
+        case requests.ConnectionError():
+            return Reason.UNREACHABLE, str(_innermost(error))
+        case BodyTooLarge() | requests.TooManyRedirects() | requests.JSONDecodeError():
+            return Reason.UNREADABLE_ANSWER, f"the answer is not that of a Prometheus: {error}"
+        case _:
+            return Reason.UNREACHABLE, f"{type(error).__name__}: {_innermost(error)}"
+
+
+def _reason_of(status: int) -> Reason:
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return Reason.THROTTLED
+    is_server_error = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return Reason.SERVER_ERROR if is_server_error else Reason.QUERY_REFUSED
+
+
+def _innermost(error: Exception) -> Exception:
+    """The exception that others were wrapped around: theirs repeat the URL, its own says why."""
+    cause = error.args[0] if error.args else None
+    if isinstance(cause, MaxRetryError) and cause.reason:
+        return cause.reason
+    return cause if isinstance(cause, Exception) else error
+
+
+def _is_list_of_series(answer: Any) -> bool:
+    return isinstance(answer, Sequence) and all(isinstance(one, Mapping) for one in answer)

@@ -1,0 +1,58 @@
+"""Connecting to an API server: the one place that knows where its address and credentials are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import yaml
+from kubernetes import config
+from kubernetes.client import ApiClient, Configuration
+
+from clients import errors
+from clients.clock import Clock
+from clients.kube.rest import KubeHttp
+from clients.kube.transport import Limits, Transport
+
+POOL_SIZE: Final = 16
+"""Connections kept open: the threads of one worker, each with one call at a time."""
+
+
+def connect(
+    *,
+    role: str,
+    url: str | None = None,
+    kubeconfig: Path | None = None,
+    context: str | None = None,
+    pool_size: int = POOL_SIZE,
+    limits: Limits | None = None,
+    clock: Clock | None = None,
+) -> KubeHttp:
+    """The API server at `url` without credentials, else of `kubeconfig`, else the one around us.
+
+    `role` names the process to the server: User-Agent `coalmine/<role>`. `context` None is the
+    kubeconfig's current one. No request is made.
+
+    Raises Permanent when there is no such file or context, or we run in no cluster.
+    """
+    configuration = Configuration(host=url) if url else Configuration()
+    configuration.connection_pool_maxsize = pool_size
+    if not url and kubeconfig is not None:
+        with errors.translated(f"kubeconfig {kubeconfig}"):
+            _load(kubeconfig, context, configuration)
+    elif not url:
+        with errors.translated("no API server URL, no kubeconfig and not in a cluster"):
+            config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
+    api = ApiClient(configuration)
+    api.user_agent = f"coalmine/{role}"
+    return KubeHttp(Transport(api, limits=limits, clock=clock))
+
+
+def _load(kubeconfig: Path, context: str | None, configuration: Configuration) -> None:
+    try:
+        config.load_kube_config(  # type: ignore[no-untyped-call]
+            str(kubeconfig), context, configuration, persist_config=False
+        )
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, KeyError):
+        # Not chained: a parser quotes the line it stumbles over, which may hold a credential.
+        raise errors.Permanent(f"kubeconfig {kubeconfig}: the file is not a kubeconfig") from None

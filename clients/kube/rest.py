@@ -1,0 +1,138 @@
+"""The door to a real API server: raw JSON over the `kubernetes` client's transport.
+
+The library gives configuration (kubeconfig, in-cluster, proxy, TLS, tokens and their renewal) and
+connections; its typed models, which drop unknown fields and cost most of a call's time, are not
+used. `connect` is in `clients.kube.connect`. Build it after forking: connections are not shared
+by processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from clients import errors
+from clients.kube.protocol import PAGE, Listing, Object, Patch, PatchKind, Propagation, WatchEvent
+from clients.kube.resources import Resource
+from clients.kube.stream import Streams, read_events
+from clients.kube.transport import Limits as Limits
+from clients.kube.transport import Transport
+
+
+class KubeHttp:
+    """`Kube` and `Watcher` against one API server; safe to share by threads.
+
+    What is tried again, and how long a call may take: see `clients.kube.protocol.transport`.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._streams = Streams()
+
+    # --- Kube
+
+    def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
+        """The object as it is now; raises NotFound."""
+        return self._transport.read(resource.path(namespace, name))
+
+    def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:
+        """The object as created; raises AlreadyExists."""
+        return self._transport.write("POST", resource.path(namespace), body)
+
+    def replace(self, resource: Resource, namespace: str | None, name: str, body: Object) -> Object:
+        """The object as written whole; raises Conflict when `body` is not of the last version."""
+        return self._transport.write("PUT", resource.path(namespace, name), body)
+
+    def patch(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        patch: Patch,
+        *,
+        subresource: str | None = None,
+        kind: PatchKind = PatchKind.MERGE,
+    ) -> Object:
+        """The object after `patch`; see `clients.kube.protocol`."""
+        path = resource.path(namespace, name, subresource)
+        return self._transport.write("PATCH", path, patch, kind)
+
+    def delete(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        *,
+        propagation: Propagation | None = None,
+    ) -> None:
+        """Ask for the object to go; raises NotFound."""
+        query = f"?propagationPolicy={propagation}" if propagation else ""
+        self._transport.write("DELETE", resource.path(namespace, name) + query, None)
+
+    # --- Watcher
+
+    def list(self, resource: Resource, namespace: str | None = None) -> Listing:
+        """All objects of the namespace, or of all namespaces, read page by page.
+
+        When the server forgets the list's version between two pages, it is read again in one go.
+        """
+        path = resource.path(namespace)
+        try:
+            return self._pages(resource, path)
+        except errors.Expired:
+            whole = self._transport.read(path)
+            return Listing(_items(resource, whole), _version(whole, path))
+
+    def watch(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        resource_version: str,
+        timeout: timedelta,
+    ) -> Iterator[WatchEvent]:
+        """The changes after `resource_version`, as `Watcher.watch` says. Ends early on `close`."""
+        query = {
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": resource_version,
+            "timeoutSeconds": str(max(1, round(timeout.total_seconds()))),
+        }
+        path = resource.path(namespace)
+        doing = f"WATCH {path}"
+        with (
+            self._transport.stream(f"{path}?{urlencode(query)}", doing) as response,
+            self._streams.open(response),
+        ):
+            yield from read_events(response, doing, self._transport.limits.max_body)
+
+    def close(self) -> None:
+        """End all watches, from any thread, and drop the connections."""
+        self._streams.close()
+        self._transport.close()
+
+    def _pages(self, resource: Resource, path: str) -> Listing:
+        items: tuple[Object, ...] = ()
+        query = {"limit": str(PAGE)}
+        while True:
+            page = self._transport.read(f"{path}?{urlencode(query)}")
+            items += _items(resource, page)
+            version = _version(page, path)
+            token = page["metadata"].get("continue")
+            if not token:
+                return Listing(items, version)
+            query["continue"] = token
+
+
+def _items(resource: Resource, page: Mapping[str, Any]) -> tuple[Object, ...]:
+    """The page's objects, each with the identity that lists of built-in kinds leave out."""
+    identity = {"apiVersion": resource.api_version, "kind": resource.kind}
+    return tuple({**identity, **item} for item in page.get("items") or ())
+
+
+def _version(page: Mapping[str, Any], path: str) -> str:
+    try:
+        return str(page["metadata"]["resourceVersion"])
+    except (KeyError, TypeError) as error:
+        raise errors.Transient(f"GET {path}: not a list: {errors.capped(str(page))}") from error

@@ -1,0 +1,205 @@
+"""Requests to an API server: limits, credentials, trying again, JSON in and out.
+
+Knows HTTP and the `kubernetes` client's configuration; what the requests mean is `rest`'s
+business, which is the only user.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import urllib3
+from kubernetes.client import ApiClient
+
+from clients import errors
+from clients.clock import Clock, SystemClock
+from clients.http import bodies
+from clients.kube import limiter
+
+T = TypeVar("T")
+
+FIRST_BACKOFF: Final = 0.1
+"""Seconds, doubled by every attempt, spread by half to whole."""
+
+JSON_TYPE: Final = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds of every call."""
+
+    connect: timedelta = timedelta(seconds=3)
+    """Longest wait for a connection."""
+    read: timedelta = timedelta(seconds=10)
+    """Longest wait for an answer to begin, and then for it to end."""
+    silence: timedelta = timedelta(seconds=90)
+    """Longest pause within a watch: the server's bookmark of every minute, and some grace."""
+    max_body: int = 64 * 2**20
+    """Bytes of an answer; a page of 500 objects is rarely near it."""
+    qps: float = 0
+    """Calls per second on average; 0 is unlimited, leaving it to the server's priorities."""
+    burst: int = 10
+    """Calls that need not wait, when `qps` is set."""
+    retries: int = 2
+    """Additional attempts of a failed read, and of a write the server did not carry out."""
+    patience: timedelta = timedelta(seconds=5)
+    """Longest time spent waiting between the attempts of one call."""
+
+
+class Transport:
+    """Calls to one API server; safe to share by threads.
+
+    Reads are repeated on Transient errors. A write is repeated only after a 429 with a
+    Retry-After, which the server did not carry out; any other failure of a write may have been
+    carried out, and is for the caller to observe.
+    """
+
+    def __init__(
+        self,
+        api: ApiClient,
+        *,
+        limits: Limits | None = None,
+        clock: Clock | None = None,
+        spread: Callable[[], float] = random.random,
+    ) -> None:
+        self.limits: Final = limits or Limits()
+        self._api = api
+        self._clock = clock or SystemClock()
+        self._spread = spread
+        self._pool, self._prefix = _pool_of(api)
+        self._bucket = (
+            limiter.TokenBucket(self.limits.qps, self.limits.burst, self._clock)
+            if self.limits.qps
+            else None
+        )
+
+    def read(self, path: str) -> dict[str, Any]:
+        """The JSON object at `path`, with its query."""
+        return self._persist(lambda: self._call("GET", path, None, JSON_TYPE), _may_recover)
+
+    def write(
+        self, method: str, path: str, body: Any, content_type: str = JSON_TYPE
+    ) -> dict[str, Any]:
+        """The JSON object that a request with `body` as JSON (None: without) answers with."""
+        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        return self._persist(lambda: self._call(method, path, data, content_type), _not_executed)
+
+    @contextmanager
+    def stream(self, path: str, doing: str) -> Iterator[urllib3.BaseHTTPResponse]:
+        """An answer to be read as it comes; errors of the block are translated as well."""
+        with errors.translated(doing):
+            response = self._send("GET", path, None, JSON_TYPE, self.limits.silence)
+            if response.status != 200:
+                data = self._body(response, doing)
+                raise errors.of_status(response.status, data, doing, response.headers)
+            yield response
+
+    def close(self) -> None:
+        """Drop the connections that are idle."""
+        self._api.rest_client.pool_manager.clear()
+
+    def _persist(self, call: Callable[[], T], again: Callable[[errors.Transient], bool]) -> T:
+        """What `call` gives, tried again within the limits while `again` allows it."""
+        waited = 0.0
+        for attempt in range(self.limits.retries):
+            try:
+                return call()
+            except errors.Transient as error:
+                wait = self._backoff(attempt, error)
+                waited += wait
+                if not again(error) or waited > self.limits.patience.total_seconds():
+                    raise
+                self._clock.sleep(wait)
+        return call()
+
+    def _backoff(self, attempt: int, error: errors.Transient) -> float:
+        own = FIRST_BACKOFF * (1 << attempt) * (0.5 + self._spread() / 2)
+        return own + (error.retry_after.total_seconds() if error.retry_after else 0.0)
+
+    def _call(
+        self, method: str, path: str, body: bytes | None, content_type: str
+    ) -> dict[str, Any]:
+        doing = f"{method} {path.partition('?')[0]}"
+        with errors.translated(doing):
+            response = self._send(method, path, body, content_type, self.limits.read)
+            data = self._body(response, doing)
+        if not 200 <= response.status < 300:
+            raise errors.of_status(response.status, data, doing, response.headers)
+        return _parsed(data, doing)
+
+    def _send(
+        self, method: str, path: str, body: bytes | None, content_type: str, silence: timedelta
+    ) -> urllib3.BaseHTTPResponse:
+        if self._bucket:
+            self._bucket.acquire()
+        connect = self.limits.connect.total_seconds()
+        return self._pool.urlopen(
+            method,
+            self._prefix + path,
+            body=body,
+            headers=self._headers(content_type),
+            timeout=urllib3.Timeout(connect=connect, read=silence.total_seconds()),
+            retries=False,
+            redirect=False,  # an API server does not redirect; a token must not follow one
+            preload_content=False,
+        )
+
+    def _headers(self, content_type: str) -> dict[str, str]:
+        headers = {
+            "User-Agent": self._api.user_agent,
+            "Accept": JSON_TYPE,
+            "Content-Type": content_type,
+        }
+        # Asked for every call: the library renews tokens that expire.
+        token = self._api.configuration.auth_settings().get("BearerToken")
+        if token and token["value"]:
+            headers["Authorization"] = token["value"]
+        return headers
+
+    def _body(self, response: urllib3.BaseHTTPResponse, doing: str) -> bytes:
+        deadline = self._clock.monotonic() + self.limits.read.total_seconds()
+        limit = self.limits.max_body
+        return bodies.whole(
+            response, limit=limit, deadline=deadline, clock=self._clock, doing=doing
+        )
+
+
+def _pool_of(api: ApiClient) -> tuple[urllib3.PoolManager | urllib3.HTTPConnectionPool, str]:
+    """Where to send requests, and what comes before their path.
+
+    The pool of the one server we talk to, past the manager's search for it at every call; except
+    through an HTTP proxy, which has to be told the whole URL.
+    """
+    manager: urllib3.PoolManager = api.rest_client.pool_manager
+    host = str(api.configuration.host).rstrip("/")
+    parts = urlsplit(host)
+    if manager.proxy and parts.scheme == "http":
+        return manager, host
+    return manager.connection_from_url(host), parts.path
+
+
+def _may_recover(error: errors.Transient) -> bool:
+    # A version that is forgotten stays forgotten.
+    return not isinstance(error, errors.Expired)
+
+
+def _not_executed(error: errors.Transient) -> bool:
+    return error.status == 429 and error.retry_after is not None
+
+
+def _parsed(data: bytes, doing: str) -> dict[str, Any]:
+    try:
+        parsed = json.loads(data)
+    except ValueError as error:
+        text = data.decode("utf-8", "replace")
+        raise errors.Transient(f"{doing}: not JSON: {errors.capped(text)}") from error
+    if not isinstance(parsed, dict):
+        raise errors.Transient(f"{doing}: not a JSON object: {errors.capped(str(parsed))}")
+    return parsed

@@ -1,0 +1,1 @@
+"""The door to Redis: keys, scripts, and the store that is put together from them."""

@@ -1,0 +1,86 @@
+"""What goes into the store and what comes out: frozen values, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from config.refs import CanaryRef
+
+
+class Work(StrEnum):
+    """The jobs of which each canary has at most one running."""
+
+    TICK = "tick"
+    ROUTE = "route"
+    WORKLOAD = "workload"
+    STATUS = "status"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that is stored about one canary, read at one moment (`now`).
+
+    `version` 0 means no state. `confirmed` belongs to the Canary object whose uid is its field
+    `uid`; of another uid it says nothing. `world` is decoded JSON by role.
+    """
+
+    now: datetime
+    version: int
+    state: Mapping[str, Any] | None
+    confirmed: Mapping[str, str]
+    world: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A work lease that is ours, and what was stored when we got it."""
+
+    token: str
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """One decision, to become true at once or not at all."""
+
+    expected: int
+    """Version the decision was made from; 0 for a first state."""
+    state: Mapping[str, Any]
+    """JSON-ready; its text `uid`, if any, says which Canary object it is about."""
+    timeline: Mapping[str, Any] | None = None
+    notices: Sequence[Mapping[str, Any]] = ()
+    due: datetime | None = None
+    """When to look again; None leaves the agenda as it is: due when the tick lease would end."""
+    token: str | None = None
+    """The tick lease to release."""
+    floor: int = 0
+    """The new version exceeds this too: the version a rebuilt state's Canary status shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What is due, each to be enqueued by whoever got this answer."""
+
+    refs: tuple[CanaryRef, ...]
+    next_due: datetime | None
+    """Earliest due time left, perhaps already past; None for an empty agenda."""
+    epoch_alive: bool
+    """False when Redis has been emptied since the leader wrote the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """An event or alert not yet delivered; `id` is `<version, 12 digits>-<index>`, and unique."""
+
+    id: str
+    body: Mapping[str, Any]
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Sorts notices as they were made."""
+        version, _, index = self.id.partition("-")
+        return int(version), int(index)

@@ -1,0 +1,144 @@
+"""The Lua scripts of `clients/redis/lua/`, each as a function; and plain access to the same server.
+
+A `Door` is what all parts of the store share: the client, the time, and the way scripts are run.
+Scripts go by their hash (EVALSHA, one round trip); a server that lost them gets them again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final
+
+import redis.exceptions
+
+from clients import clock as clocks
+from clients import errors
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+NAMES: Final = (
+    "read",
+    "begin",
+    "commit",
+    "finish",
+    "confirm",
+    "put_world",
+    "poke",
+    "claim",
+    "acquire",
+    "release",
+)
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_NEARLY_A_MILLISECOND: Final = timedelta(microseconds=999)
+
+#: Error codes of a server that will be well again. redis-py has classes for some of them, but
+#: Redis 6.2 hides the code of a command that fails inside a script in the middle of the text.
+_PASSING: Final = re.compile(
+    r"\b(OOM|READONLY|LOADING|BUSY|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|TRYAGAIN|MISCONF)\b"
+)
+
+
+@cache
+def source(name: str) -> str:
+    """The text of one script as sent to the server: the prelude, then the file."""
+    folder = resources.files("clients.redis") / "lua"
+    return "\n".join((folder / f"{part}.lua").read_text("utf-8") for part in ("prelude", name))
+
+
+class Door:
+    """One Redis server with our scripts.
+
+    `client` decodes its responses. `now` replaces the server's time as the time of due dates and
+    leases, for simulations; all processes of an installation must agree on it.
+    """
+
+    def __init__(
+        self,
+        client: Redis[str],
+        now: Callable[[], datetime] | None = None,
+        clock: clocks.Clock | None = None,
+    ) -> None:
+        self._client = client
+        self._now = now
+        self._clock = clock or clocks.SystemClock()
+        self._scripts = {name: client.register_script(source(name)) for name in NAMES}
+
+    @property
+    def client(self) -> Redis[str]:
+        """The connection itself, for `server.check_server`."""
+        return self._client
+
+    def now(self) -> datetime:
+        """The time all scripts go by, to the millisecond: the server's unless simulated."""
+        if self._now is not None:
+            return at(milliseconds(self._now()))
+        with translated("reading the time"):
+            seconds, micros = self._client.time()
+        return at(int(seconds) * 1000 + int(micros) // 1000)
+
+    def ping(self) -> timedelta:
+        """How long the server took to answer. Raises Transient when it does not."""
+        started = self._clock.monotonic()
+        with translated("ping"):
+            self._client.ping()
+        return timedelta(seconds=self._clock.monotonic() - started)
+
+    def close(self) -> None:
+        """Ends the connections; the next call opens new ones."""
+        self._client.close()
+
+    def _run(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:
+        """The reply of script `name`; its first argument, the time, is added here."""
+        now = "" if self._now is None else milliseconds(self._now())
+        with translated(name.replace("_", " ")):
+            return self._scripts[name](keys, [now, *args])
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """A block whose Redis errors come out as the kinds of `clients.errors`."""
+    with errors.translated(f"Redis: {doing}"):
+        try:
+            yield
+        except redis.exceptions.ResponseError as error:
+            code = _PASSING.search(str(error))
+            if code is None:
+                raise
+            raise errors.Transient(f"Redis: {doing}: the server answers {code[1]}") from error
+
+
+def milliseconds(moment: datetime) -> int:
+    """Whole milliseconds since 1970 of an aware time. Raises ValueError for a naive one."""
+    if moment.tzinfo is None:
+        raise ValueError(f"time {moment.isoformat()} has no time zone")
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+def optional_milliseconds(moment: datetime | None) -> str | int:
+    """As `milliseconds`, rounded up; "" for None, as scripts expect it.
+
+    A due time may come late by less than a millisecond but never early: whoever is woken before
+    its time can only ask for the same time again.
+    """
+    return "" if moment is None else milliseconds(moment + _NEARLY_A_MILLISECOND)
+
+
+def at(since_1970: str | float) -> datetime:
+    """The time so many milliseconds after 1970."""
+    return _EPOCH + int(since_1970) * _MILLISECOND
+
+
+def span(ttl: timedelta) -> int:
+    """Whole milliseconds of a time to live. Raises ValueError unless at least one."""
+    whole = ttl // _MILLISECOND
+    if whole < 1:
+        raise ValueError(f"time to live {ttl} is not at least a millisecond")
+    return whole

@@ -1,0 +1,1 @@
+"""The custom resources as models: Canary, MetricTemplate, AlertProvider, and their CRD schemas."""

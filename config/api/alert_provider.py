@@ -1,0 +1,52 @@
+"""The AlertProvider resource: a chat channel that canaries send alerts through."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Final
+
+from pydantic import ConfigDict, Field
+
+from config import well_known
+from config.api.canary import ObjectMeta
+from config.api.metric_template import SecretRef
+from config.api.model import Model, Text, described
+
+_ONE_ADDRESS: Final[dict[str, Any]] = {
+    "oneOf": [{"required": ["type", "address"]}, {"required": ["type", "secretRef"]}],
+    "required": None,
+}
+
+
+class AlertProviderType(StrEnum):
+    """The message formats."""
+
+    SLACK = "slack"
+    MSTEAMS = "msteams"
+    DISCORD = "discord"
+    ROCKET = "rocket"
+    GCHAT = "gchat"
+
+
+class AlertProviderSpec(Model):
+    """Where alerts go; exactly one of address and secretRef."""
+
+    model_config = ConfigDict(json_schema_extra=_ONE_ADDRESS)
+
+    type: AlertProviderType = Field(description="Message format.")
+    channel: Text | None = described("Channel (slack, discord, rocket); general when empty.")
+    username: Text | None = described("Sender (slack, discord, rocket); flagger when empty.")
+    address: Text | None = described("Webhook URL.")
+    proxy: Text | None = described("URL of an HTTP proxy.")
+    secret_ref: SecretRef | None = described(
+        "Secret in the namespace of the provider: key address, and for slack optionally token."
+    )
+
+
+class AlertProvider(Model):
+    """An AlertProvider object as read from the API server."""
+
+    api_version: Text = Field(default=well_known.API_VERSION, description="flagger.app/v1beta1.")
+    kind: Text = Field(default=well_known.ALERT_PROVIDER_KIND, description="AlertProvider.")
+    metadata: ObjectMeta = Field(description="Object metadata.")
+    spec: AlertProviderSpec = Field(description="Where alerts go.")

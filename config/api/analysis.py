@@ -1,0 +1,108 @@
+"""`spec.analysis`: strategy, checks, hooks and alerts of a rollout."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+from pydantic import ConfigDict, Field
+
+from config.api.hooks import Alert, SessionAffinity, Webhook
+from config.api.istio import AnalysisMatchRequest, RequiredStringMatch
+from config.api.metrics import MetricCheck
+from config.api.model import EMPTY_IS_UNSET, Flag, Model, Text, Whole, described
+from config.durations import STRICT_PATTERN
+
+STRATEGY_KEYS: Final = ("iterations", "stepWeight", "stepWeights")
+
+
+class ThresholdMode(StrEnum):
+    """How failed checks are counted against the threshold."""
+
+    CUMULATIVE = "cumulative"
+    CONSECUTIVE = "consecutive"
+
+
+class HeaderCondition(Model):
+    """A condition on one header."""
+
+    name: Text = Field(description="Name of the header.")
+    value: RequiredStringMatch = Field(description="Comparison; exactly one key.")
+
+
+class ABTestEntry(Model):
+    """Requests that go to the canary during a rollout whatever its weight."""
+
+    header: HeaderCondition = Field(description="The condition on a header.")
+
+
+_ONE_STRATEGY: Final[dict[str, Any]] = {
+    "oneOf": [{"required": ["interval", "threshold", key]} for key in STRATEGY_KEYS]
+}
+
+
+class Analysis(Model):
+    """How traffic moves to the canary and what it must pass on the way.
+
+    Exactly one of iterations, stepWeight and stepWeights is given.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_ONE_STRATEGY)
+
+    interval: Text | None = described(
+        "Time between checks, such as 30s or 1m30s; at least 10s.", pattern=STRICT_PATTERN
+    )
+    threshold: Whole = Field(
+        default=0, description="Failed checks at which the rollout is rolled back; at least 1."
+    )
+    threshold_mode: Annotated[ThresholdMode | None, EMPTY_IS_UNSET] = described(
+        "Whether failed checks count over the whole rollout (cumulative, the default) or in a "
+        "row (consecutive). Addition to Flagger.",
+        enum=[mode.value for mode in ThresholdMode],
+    )
+    iterations: Whole = Field(
+        default=0, description="Number of checks of a blue/green or A/B rollout."
+    )
+    max_weight: Whole = Field(
+        default=0, description="Canary weight in percent at which the rollout is promoted."
+    )
+    step_weight: Whole = Field(default=0, description="Percent that moves at each step.")
+    step_weights: tuple[Whole, ...] = Field(
+        default=(), description="Canary weights in percent, one per step, increasing."
+    )
+    step_weight_promotion: Whole = Field(
+        default=0,
+        description="Percent that moves back to the primary at each step of the promotion; all "
+        "at once when 0.",
+    )
+    mirror: Flag = Field(default=False, description="Whether requests are copied to the canary.")
+    mirror_weight: Whole = Field(
+        default=0, description="Percent of requests copied; all of them when 0 (Istio)."
+    )
+    primary_ready_threshold: Whole | None = described(
+        "Percent of updated primary pods that must be available; 100 when absent."
+    )
+    canary_ready_threshold: Whole | None = described(
+        "Percent of updated canary pods that must be available; 100 when absent."
+    )
+    match: tuple[AnalysisMatchRequest, ...] = Field(
+        default=(), description="Conditions that choose the users of an A/B test."
+    )
+    a_b_test: tuple[ABTestEntry, ...] = Field(
+        default=(),
+        alias="a_b_test",
+        description="Requests that go to the canary during a weighted rollout, everybody else "
+        "following the weights. Addition to Flagger.",
+    )
+    metrics: tuple[MetricCheck, ...] = Field(
+        default=(), description="Metric checks, in the order in which they are made."
+    )
+    alerts: tuple[Alert, ...] = Field(
+        default=(), description="Who is alerted; replaces the global receivers when not empty."
+    )
+    webhooks: tuple[Webhook, ...] = Field(
+        default=(), description="Hooks, called in this order within each type."
+    )
+    session_affinity: SessionAffinity | None = described(
+        "Keeps users at the version they were first given."
+    )

@@ -1,0 +1,143 @@
+"""The Canary resource: the manifest a user applies, and the status the controller reports.
+
+The parts live in modules of their own: references, service, istio, traffic_policy, analysis,
+metrics, hooks, status. Values are as given; `derived` holds defaults, `validation` the way in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field, WithJsonSchema, model_validator
+
+from config import well_known
+from config.api.analysis import Analysis
+from config.api.model import (
+    EMPTY_IS_UNSET,
+    Flag,
+    Int64,
+    Model,
+    StringMap,
+    Text,
+    Texts,
+    Timestamp,
+    Whole,
+    described,
+)
+from config.api.references import AutoscalerRef, IngressRef, RouteRef, TargetRef, UpstreamRef
+from config.api.service import Service
+from config.api.status import CanaryStatus
+from config.meshes import SPEC_PROVIDERS
+from config.refs import CanaryRef
+
+
+class ObjectMeta(Model):
+    """The part of Kubernetes object metadata that the controller reads."""
+
+    name: Text = Field(min_length=1, description="Name of the object.")
+    namespace: Text = Field(min_length=1, description="Namespace of the object.")
+    uid: Text = Field(default="", description="Identity of this incarnation of the object.")
+    generation: Int64 = Field(default=0, description="Counts changes of the spec.")
+    resource_version: Text = Field(default="", description="Version for optimistic writes.")
+    labels: StringMap = Field(default_factory=dict, description="Labels.")
+    annotations: StringMap = Field(default_factory=dict, description="Annotations.")
+    finalizers: Texts = Field(default=(), description="What must happen before deletion.")
+    creation_timestamp: Timestamp | None = described("When the object was created.")
+    deletion_timestamp: Timestamp | None = described("When its deletion was asked for.")
+
+
+_Untyped = Annotated[
+    Mapping[str, Any],
+    WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
+]
+
+
+def with_analysis(spec: Any) -> Any:
+    """The raw spec with the deprecated `canaryAnalysis` as `analysis` where only that is given."""
+    if not isinstance(spec, Mapping) or spec.get("analysis") is not None:
+        return spec
+    alias = spec.get("canaryAnalysis")
+    return spec if alias is None else {**spec, "analysis": alias}
+
+
+class CanarySpec(Model):
+    """What is released how."""
+
+    provider: Annotated[Text | None, EMPTY_IS_UNSET] = described(
+        "Traffic provider of this canary; the controller's default when empty.",
+        enum=list(SPEC_PROVIDERS),
+    )
+    metrics_server: Text | None = described(
+        "Prometheus of the builtin and inline checks; the controller's default when empty."
+    )
+    target_ref: TargetRef = Field(
+        description="The workload whose changes start rollouts, in the canary's namespace."
+    )
+    autoscaler_ref: AutoscalerRef | None = described("The autoscaler of the target.")
+    ingress_ref: IngressRef | None = described("The Ingress (providers nginx and skipper).")
+    route_ref: RouteRef | None = described("The ApisixRoute (provider apisix).")
+    upstream_ref: UpstreamRef | None = described("The Gloo Upstream (provider gloo).")
+    service: Service = Field(
+        default_factory=Service,
+        description="How the Services and routing objects are generated.",
+    )
+    analysis: Analysis = Field(
+        default_factory=Analysis,
+        description="How traffic moves to the canary and what it must pass on the way.",
+    )
+    canary_analysis: _Untyped | None = described(
+        "Deprecated alias of analysis, used when analysis is absent."
+    )
+    progress_deadline_seconds: Whole | None = described(
+        "Seconds a rollout may stay unready before it fails; 600 when absent."
+    )
+    skip_analysis: Flag = Field(
+        default=False,
+        description="Whether new revisions are promoted without checks and traffic shifting.",
+    )
+    revert_on_deletion: Flag = Field(
+        default=False,
+        description="Whether changes to the user's objects are undone when the canary is deleted.",
+    )
+    suspend: Flag = Field(
+        default=False,
+        description="Whether the canary is left alone; a running rollout stops where it is.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _alias_of_analysis(cls, given: Any) -> Any:
+        return with_analysis(given)
+
+
+class Canary(Model):
+    """A Canary object as read from the API server."""
+
+    api_version: Text = Field(default=well_known.API_VERSION, description="flagger.app/v1beta1.")
+    kind: Text = Field(default=well_known.CANARY_KIND, description="Canary.")
+    metadata: ObjectMeta = Field(description="Object metadata.")
+    spec: CanarySpec = Field(description="What is released how.")
+    status: CanaryStatus = Field(
+        default_factory=CanaryStatus, description="The rollout as last reported."
+    )
+
+    @property
+    def ref(self) -> CanaryRef:
+        """The identity of this canary."""
+        return CanaryRef(self.metadata.namespace, self.metadata.name)
+
+    @property
+    def name(self) -> str:
+        """The name of this canary; not that of its target."""
+        return self.metadata.name
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of this canary and of everything generated for it."""
+        return self.metadata.namespace
+
+    @property
+    def is_being_deleted(self) -> bool:
+        """Whether deletion was asked for."""
+        return self.metadata.deletion_timestamp is not None

@@ -1,0 +1,1 @@
+"""What operators set: flags and environment variables as one frozen value."""

@@ -1,0 +1,154 @@
+"""The way in: a raw object from the API server or a file becomes a model, or a list of problems.
+
+Nothing else builds models from user input. Whatever JSON comes, the answer is a model or
+InvalidSpec; all problems are reported at once, sorted by field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final, TypeVar
+
+from pydantic import ValidationError
+
+from config import well_known
+from config.api.alert_provider import AlertProvider
+from config.api.canary import Canary, with_analysis
+from config.api.metric_template import MetricTemplate
+from config.api.model import Model
+from config.validation import (
+    check_rules,
+    service_rules,
+    strategy_rules,
+    structure,
+    target_rules,
+    template_rules,
+)
+from config.validation.hints import warnings
+from config.validation.problems import InvalidSpec, Problem, shown
+from config.validation.rules import Rule
+from config.validation.support import Unsupported, not_carried_out
+
+__all__ = [
+    "InvalidSpec",
+    "Problem",
+    "Unsupported",
+    "load_alert_provider",
+    "load_canary",
+    "load_metric_template",
+    "not_carried_out",
+    "warnings",
+]
+
+M = TypeVar("M", bound=Model)
+
+CANARY_RULES: Final[tuple[Rule, ...]] = (
+    *target_rules.RULES,
+    *service_rules.RULES,
+    *strategy_rules.RULES,
+    *check_rules.RULES,
+)
+
+
+def load_canary(raw: Mapping[str, Any], *, block_cross_namespace_refs: bool = False) -> Canary:
+    """The Canary that the raw object describes.
+
+    With `block_cross_namespace_refs`, references into other namespaces are problems too. Raises
+    InvalidSpec with every problem found.
+    """
+    rules = CANARY_RULES
+    if block_cross_namespace_refs:
+        rules = (*rules, target_rules.no_cross_namespace_refs)
+    found = list(_identity(raw, well_known.CANARY_KIND))
+    try:
+        canary = structure.parse(Canary, raw)
+    except ValidationError as error:
+        broken = structure.problems(error)
+        rest = _judged_without(raw, error, rules, broken)
+        raise InvalidSpec(_in_user_terms(raw, [*found, *broken, *rest])) from None
+    found.extend(_apply(rules, canary))
+    if found:
+        raise InvalidSpec(_in_user_terms(raw, found))
+    return canary
+
+
+def load_metric_template(raw: Mapping[str, Any]) -> MetricTemplate:
+    """The MetricTemplate that the raw object describes. Raises InvalidSpec."""
+    template = _load(MetricTemplate, raw, well_known.METRIC_TEMPLATE_KIND)
+    _refuse(template_rules.template_problems(template))
+    return template
+
+
+def load_alert_provider(raw: Mapping[str, Any]) -> AlertProvider:
+    """The AlertProvider that the raw object describes. Raises InvalidSpec."""
+    provider = _load(AlertProvider, raw, well_known.ALERT_PROVIDER_KIND)
+    _refuse(template_rules.alert_provider_problems(provider))
+    return provider
+
+
+def _load(model: type[M], raw: Mapping[str, Any], kind: str) -> M:
+    found = list(_identity(raw, kind))
+    try:
+        loaded = structure.parse(model, raw)
+    except ValidationError as error:
+        raise InvalidSpec([*found, *structure.problems(error)]) from None
+    _refuse(found)
+    return loaded
+
+
+def _refuse(problems: Iterable[Problem]) -> None:
+    found = tuple(problems)
+    if found:
+        raise InvalidSpec(found)
+
+
+def _apply(rules: Iterable[Rule], canary: Canary) -> Iterator[Problem]:
+    for rule in rules:
+        yield from rule(canary)
+
+
+def _identity(raw: Any, kind: str) -> Iterator[Problem]:
+    """The object says that it is of our API; objects from lists may leave both fields out."""
+    if not isinstance(raw, Mapping):
+        return
+    for field, expected in (("apiVersion", well_known.API_VERSION), ("kind", kind)):
+        value = raw.get(field)
+        if isinstance(value, str) and value != expected:
+            yield Problem(field, shown(value), expected, "is another API")
+
+
+def _judged_without(
+    raw: Any, error: ValidationError, rules: Iterable[Rule], broken: tuple[Problem, ...]
+) -> Iterator[Problem]:
+    """Problems of the parts that the type errors leave alone.
+
+    What a broken part implies for its neighbours (a strategy that seems missing because its value
+    was unusable) is not reported.
+    """
+    if isinstance(raw, Mapping) and "spec" in raw:
+        raw = {**raw, "spec": with_analysis(raw["spec"])}
+    try:
+        canary = structure.parse(Canary, structure.without_broken_parts(raw, error))
+    except ValidationError:
+        return
+    for problem in _apply(rules, canary):
+        if not any(_one_holds_the_other(problem.field, part.field) for part in broken):
+            yield problem
+
+
+def _one_holds_the_other(one: str, other: str) -> bool:
+    shorter, longer = sorted((one, other), key=len)
+    return longer.startswith(shorter) and longer[len(shorter) : len(shorter) + 1] in {"", ".", "["}
+
+
+def _in_user_terms(raw: Any, found: Iterable[Problem]) -> Iterator[Problem]:
+    """The problems with the field names the user wrote: `canaryAnalysis` where that is in use."""
+    spec = raw.get("spec") if isinstance(raw, Mapping) else None
+    by_alias = with_analysis(spec) is not spec
+    for problem in found:
+        prefix, analysis, rest = problem.field.partition("spec.analysis")
+        if by_alias and analysis and not prefix:
+            yield replace(problem, field=f"spec.canaryAnalysis{rest}")
+        else:
+            yield problem

@@ -1,0 +1,1 @@
+"""The reconcilers: one per lane, each the only caller of its writer."""
