@@ -30,10 +30,10 @@ def decide(observation: Observation, findings: Findings) -> Outcome:
         outcome = admission(observation)
         if outcome is not None:
             return replace(outcome, rule=admission.__name__)
-    canary, state = observation.canary, observation.state
-    if canary is None or state is None:
+    canary, strategy, state = observation.canary, observation.strategy, observation.state
+    if canary is None or strategy is None or state is None:
         return Rest(rule="nothing_accepted")
-    case = Case(observation, findings, canary, state)
+    case = Case(observation, findings, canary, strategy, state)
     for rule in RULES[state.phase]:
         outcome = rule(case)
         if outcome is not None:

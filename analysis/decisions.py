@@ -10,6 +10,7 @@ from analysis.events import Event
 from analysis.findings import Findings
 from analysis.observation import Observation
 from analysis.state import RolloutState
+from analysis.strategies import Strategy
 from config.api.canary import Canary
 
 
@@ -62,6 +63,7 @@ class Case:
     observation: Observation
     findings: Findings
     canary: Canary
+    strategy: Strategy
     state: RolloutState
 
     @property

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from analysis.state import RolloutState
+from analysis.strategies import Strategy
 from config.api.canary import Canary
 from config.readiness import Readiness
 from config.refs import CanaryRef
@@ -83,8 +84,8 @@ class Observation:
 
     `canary` is the last manifest that could be carried out, `problems` those of the manifest as it
     stands now; `generation` and `uid` are of the latter. `interval` and `threshold` are those in
-    force. `claimed` says that the target belongs to another canary. `in_force` is the split read
-    from the live route, None when there is no readable one.
+    force, `strategy` is that of `canary`. `claimed` says that the target belongs to another canary.
+    `in_force` is the split read from the live route, None when there is no readable one.
     """
 
     now: datetime
@@ -92,6 +93,7 @@ class Observation:
     uid: str
     generation: int
     canary: Canary | None
+    strategy: Strategy | None
     interval: timedelta
     threshold: int = 1
     deleting: bool = False

@@ -87,8 +87,8 @@ class RolloutState:
 
     def routed(self, split: TrafficSplit, stage: RouteStage = RouteStage.EXPOSED) -> RouteIntent:
         """The route intent for `split`: the present one if it already says so, else the next."""
-        same = RouteIntent(self.route.seq, stage, split)
-        return self.route if same == self.route else RouteIntent(self.route.seq + 1, stage, split)
+        same = RouteIntent(self.route.seq, stage, split.after(self.route.split))
+        return self.route if same == self.route else replace(same, seq=same.seq + 1)
 
     def worked(self, canary: CanaryScale, promote: str = "") -> WorkloadIntent:
         """The workload intent for `canary` and `promote`, numbered like `routed`."""

@@ -26,7 +26,7 @@ DEFAULT_COOKIE_MAX_AGE: Final = timedelta(days=1)
 TOTAL_WEIGHT: Final = 100
 
 
-class Strategy(StrEnum):
+class StrategyKind(StrEnum):
     """How traffic moves; the texts are labels of exported metrics."""
 
     CANARY = "canary"
@@ -66,12 +66,12 @@ def threshold_mode(canary: Canary) -> ThresholdMode:
     return canary.spec.analysis.threshold_mode or ThresholdMode.CUMULATIVE
 
 
-def strategy(canary: Canary) -> Strategy:
+def strategy_kind(canary: Canary) -> StrategyKind:
     """How traffic moves: by iterations (A/B with match, else blue/green) or by weight."""
     analysis = canary.spec.analysis
     if analysis.iterations <= 0:
-        return Strategy.CANARY
-    return Strategy.AB_TESTING if analysis.match else Strategy.BLUE_GREEN
+        return StrategyKind.CANARY
+    return StrategyKind.AB_TESTING if analysis.match else StrategyKind.BLUE_GREEN
 
 
 def step_weights(canary: Canary) -> tuple[int, ...]:

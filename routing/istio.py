@@ -15,10 +15,18 @@ from clients.kube import resources
 from clients.kube.protocol import Object
 from config import meshes, names
 from config.api.canary import Canary
-from config.traffic import TrafficSplit
+from config.traffic import Feature, TrafficSplit
 from routing import istio_http, istio_tcp, metadata
 from routing.metadata import Marks
-from routing.router import Live, Managed, Role, TargetFacts, UnreadableRoute, UnroutableCanary
+from routing.router import (
+    Live,
+    Managed,
+    Role,
+    TargetFacts,
+    UnreadableRoute,
+    UnroutableCanary,
+    refuse_beyond,
+)
 
 MESH_GATEWAY: Final = "mesh"
 """Istio's word for the sidecars, as opposed to an ingress gateway."""
@@ -38,6 +46,7 @@ class Istio:
 
     name = meshes.ISTIO
     carrier: str | None = Role.VIRTUAL_SERVICE
+    features: frozenset[Feature] = frozenset({Feature.MIRROR})
 
     def resources(self, canary: Canary) -> tuple[Managed, ...]:
         """Both DestinationRules, canary first, then the VirtualService that leads to them."""
@@ -78,7 +87,8 @@ def _split_of(canary: Canary, rule: Mapping[str, Any], *, can_mirror: bool) -> T
             f"{label} does not contain routes for {apex}-primary and {apex}-canary"
         )
     try:
-        return TrafficSplit(primary, share, can_mirror and istio_http.is_mirrored(rule))
+        mirror = istio_http.mirror_of(rule) if can_mirror else None
+        return TrafficSplit(primary, share, mirror=mirror)
     except (TypeError, ValueError) as error:
         raise UnreadableRoute(f"{label} cannot be read: {error}") from error
 
@@ -126,7 +136,9 @@ def _virtual_service_spec(
 ) -> dict[str, Any]:
     kept = {key: value for key, value in live.items() if key not in MANAGED_SPEC}
     bound = _hosts_and_gateways(canary)
-    if istio_tcp.is_tcp(canary):
+    is_tcp = istio_tcp.is_tcp(canary)
+    refuse_beyond(frozenset() if is_tcp else Istio.features, split, _label(canary))
+    if is_tcp:
         return {**kept, **bound, "tcp": istio_tcp.rules(canary, split)}
     return {**kept, **bound, "http": istio_http.rules(canary, split, live.get("http") or ())}
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from config import names
 from config.api.canary import Canary
-from config.traffic import TrafficSplit
+from config.traffic import Mirror, TrafficSplit
 
 Rule = Mapping[str, Any]
 
@@ -88,9 +88,12 @@ def weights_by_host(rule: Rule) -> dict[str, Any]:
     }
 
 
-def is_mirrored(rule: Rule) -> bool:
-    """Whether `rule` sends copies of its requests somewhere."""
-    return bool((rule.get("mirror") or {}).get("host"))
+def mirror_of(rule: Rule) -> Mirror | None:
+    """The copies that `rule` sends somewhere. Raises ValueError for a share that is none."""
+    if not (rule.get("mirror") or {}).get("host"):
+        return None
+    percentage = rule.get("mirrorPercentage")
+    return Mirror(percentage.get("value") if isinstance(percentage, Mapping) else None)
 
 
 def _destination(canary: Canary, host: str) -> dict[str, Any]:
@@ -107,11 +110,11 @@ def _needs_port(canary: Canary) -> bool:
 
 
 def _mirror(canary: Canary, split: TrafficSplit) -> dict[str, Any]:
-    if not split.mirrored:
+    if split.mirror is None:
         return {}
-    percent = canary.spec.analysis.mirror_weight
+    percent = split.mirror.percent
     mirror = {"mirror": {"host": names.canary_service(canary)}}
-    return {**mirror, "mirrorPercentage": {"value": percent}} if percent > 0 else mirror
+    return {**mirror, "mirrorPercentage": {"value": percent}} if percent else mirror
 
 
 def _foreign_fields(canary: Canary, live: Sequence[Rule]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol, Self
 from clients.kube.protocol import Object
 from clients.kube.resources import Resource
 from config.api.canary import Canary
-from config.traffic import TrafficSplit
+from config.traffic import Feature, TrafficSplit
 
 Live = Mapping[str, Object | None]
 """Role to the object as last seen; None or absent: there is none, as far as we know."""
@@ -52,6 +52,17 @@ class UnroutableCanary(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+def refuse_beyond(features: frozenset[Feature], split: TrafficSplit, label: str) -> None:
+    """Nothing when a route with `features` can say all of `split`; `label` names its object.
+
+    Raises UnroutableCanary: a part left out would send somebody where he should not be.
+    """
+    missing = split.features - features
+    if missing:
+        able = ", ".join(["weights", *sorted(features)])
+        raise UnroutableCanary(f"{label} cannot carry {', '.join(sorted(missing))}, but: {able}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +117,11 @@ class Router(Protocol):
         """Role of the object that holds the weights; None when the provider moves no traffic."""
         ...
 
+    @property
+    def features(self) -> frozenset[Feature]:
+        """What its routes can say besides weights; `render` refuses anything else."""
+        ...
+
     def resources(self, canary: Canary) -> tuple[Managed, ...]:
         """The mesh objects in the order of creation: the carrier after what it depends on."""
         ...
@@ -121,7 +137,7 @@ class Router(Protocol):
         ...
 
     def parse(self, canary: Canary, live: Live) -> TrafficSplit | None:
-        """The split in force; None when there is no route. Inverse of `render`.
+        """The split in force, as far as `features` go; None without a route. Inverse of `render`.
 
         Raises UnreadableRoute for a route that is not one of ours, or no longer.
         """

@@ -14,6 +14,7 @@ from analysis.findings import Findings, HookResult
 from analysis.observation import Confirmed, Observation, PastStatus, Problem, Workload
 from analysis.phases import Phase
 from analysis.state import RolloutState
+from analysis.strategies import STRATEGIES, Strategies
 from clients.redis.records import Snapshot
 from config import derived
 from config.api.canary import Canary
@@ -45,6 +46,7 @@ class Defaults:
     interval_floor: timedelta
     selector_labels: tuple[str, ...] = ()
     """Candidate selector labels, for what is said about a target that has none of them."""
+    strategies: Strategies = STRATEGIES
 
 
 def observe(ref: CanaryRef, snapshot: Snapshot, defaults: Defaults) -> Observation | None:
@@ -62,6 +64,7 @@ def observe(ref: CanaryRef, snapshot: Snapshot, defaults: Defaults) -> Observati
         uid=uid,
         generation=admission["generation"],
         canary=canary,
+        strategy=defaults.strategies.chosen(canary) if canary else None,
         interval=derived.interval(canary, defaults.interval_floor) if canary else timedelta(0),
         threshold=derived.threshold(canary) if canary else 1,
         deleting=admission["deleting"],

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from analysis import cadence, effects, events, steps, verdicts
+from analysis import cadence, effects, events, verdicts
 from analysis.decisions import AskChecks, Case, Decision, Outcome, Rest
 from analysis.phases import Phase
 from analysis.rules import moves
+from analysis.strategies import Step
 from config import derived
 from config.api.analysis import ThresholdMode
 from config.api.hooks import WebhookType
 from config.scaling import CanaryScale
-from config.traffic import ALL_TO_PRIMARY, TrafficSplit
+from config.traffic import ALL_TO_PRIMARY
 
 
 def target_gone(case: Case) -> Outcome | None:
@@ -121,14 +122,14 @@ def route_not_in_force(case: Case) -> Outcome | None:
     """
     waiting = moves.await_effects(case, effects.Lane.ROUTE)
     live, due = case.observation.in_force, case.state.check_at
-    if live is not None and live.canary > 0 and due is not None and case.now >= due:
+    if live is not None and live.reaches_canary and due is not None and case.now >= due:
         return None
     return waiting
 
 
 def first_step(case: Case) -> Outcome | None:
-    """The ready canary gets its first traffic when the pre-rollout hooks agree."""
-    if case.state.route.split.canary > 0:
+    """The ready canary is taken its first step when the pre-rollout hooks agree."""
+    if case.strategy.has_begun(case.state):
         return None
     if case.state.check_at is not None and case.now < case.state.check_at:
         return Rest(case.state.check_at)
@@ -139,11 +140,11 @@ def first_step(case: Case) -> Outcome | None:
     said = (events.starting_analysis(case.canary), *moves.told(case, results))
     if not all(result.ok for result in results):
         return moves.failed_check(case, said)
-    weight = steps.next_weight(case.canary, 0)
-    if weight is None:
+    step = case.strategy.next_step(case.canary, case.state)
+    if step is None:
         return Rest()
     due = cadence.first_check(case.observation.ref, case.now, case.observation.interval)
-    return _step(case, weight, due, said)
+    return _step(case, step, due, said)
 
 
 def not_due(case: Case) -> Outcome | None:
@@ -186,27 +187,27 @@ def hold_for_route(case: Case) -> Outcome | None:
 
 
 def advance(case: Case) -> Outcome | None:
-    """A passed check earns the next weight."""
-    weight = steps.next_weight(case.canary, case.state.route.split.canary)
-    return None if weight is None else _step(case, weight, moves.next_check(case), ())
+    """A passed check earns the next step."""
+    step = case.strategy.next_step(case.canary, case.state)
+    return None if step is None else _step(case, step, moves.next_check(case), ())
 
 
 def promote(case: Case) -> Outcome:
-    """A passed check at the highest weight earns the promotion."""
+    """A passed check after the last step earns the promotion."""
     return _promote(case, skipped=False)
 
 
-def _step(case: Case, weight: int, due: datetime, said: tuple[events.Event, ...]) -> Decision:
-    event = events.advance(case.canary, weight)
+def _step(case: Case, step: Step, due: datetime, said: tuple[events.Event, ...]) -> Decision:
     state = replace(
         case.state,
-        route=case.state.routed(TrafficSplit.of(weight)),
+        route=case.state.routed(step.split),
+        iterations=step.iterations,
         failed_checks=_forgiven(case),
         check_at=due,
         round=None,
         remark="",
     )
-    return Decision("Advanced", event.message, state, (*said, event), due)
+    return Decision("Advanced", step.message, state, (*said, *step.events), due)
 
 
 def _forgiven(case: Case) -> int:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from analysis import effects, events, steps
+from analysis import effects, events
 from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.phases import Phase
 from analysis.rules import moves, progressing
+from analysis.strategies import Step
 from config import derived
 from config.scaling import CanaryScale
-from config.traffic import ALL_TO_PRIMARY, TOTAL_WEIGHT, TrafficSplit
+from config.traffic import ALL_TO_PRIMARY, TOTAL_WEIGHT
 
 
 def changed_before_copy(case: Case) -> Outcome | None:
@@ -71,25 +72,23 @@ def primary_unready(case: Case) -> Outcome | None:
 
 
 def shift(case: Case) -> Outcome:
-    """Traffic goes back to the primary, in steps of `stepWeightPromotion` or at once."""
-    split = case.state.route.split
+    """Traffic goes back to the primary, step by step or at once, as the strategy says."""
     if case.state.check_at is not None and case.now < case.state.check_at:
         return Rest(case.state.check_at)
     waiting = moves.await_effects(case, effects.Lane.ROUTE) if case.state.check_at else None
     if waiting:
         return waiting
-    after = ALL_TO_PRIMARY if case.state.skipped else steps.step_back(case.canary, split)
-    done = after.primary == TOTAL_WEIGHT
+    step = _step_back(case)
+    done = step.split.primary == TOTAL_WEIGHT
     due = None if done else case.now + case.observation.interval
     state = case.state.moved(
         Phase.FINALISING if done else Phase.PROMOTING,
         case.now,
-        route=case.state.routed(after),
+        route=case.state.routed(step.split),
         check_at=due,
         remark="",
     )
-    event = _shifted(case, after)
-    return Decision("TrafficReturned", event.message, state, (event,), due)
+    return Decision("TrafficReturned", step.message, state, step.events, due)
 
 
 def await_route(case: Case) -> Outcome | None:
@@ -124,7 +123,8 @@ def succeeded(case: Case) -> Outcome:
     return Decision("Succeeded", "promotion finished", state, due=case.now)
 
 
-def _shifted(case: Case, after: TrafficSplit) -> events.Event:
-    if case.canary.spec.analysis.step_weight_promotion and not case.state.skipped:
-        return events.advance_primary(case.canary, after.primary)
-    return events.TO_PRIMARY
+def _step_back(case: Case) -> Step:
+    """The next step of the strategy; a revision that was not analysed never had any traffic."""
+    if case.state.skipped:
+        return Step(ALL_TO_PRIMARY, case.state.iterations, (events.TO_PRIMARY,))
+    return case.strategy.step_back(case.canary, case.state)

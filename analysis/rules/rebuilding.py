@@ -10,11 +10,11 @@ import re
 from dataclasses import replace
 from typing import Final
 
-from analysis import steps
 from analysis.decisions import Decision, Outcome
 from analysis.observation import Observation, PastStatus
 from analysis.phases import Phase
 from analysis.state import RolloutState, unborn
+from analysis.strategies import Strategy
 from config.api.canary import Canary
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import (
@@ -37,13 +37,14 @@ _AT_REST: Final = frozenset({"Initialized", "Succeeded", "Waiting", "Failed"})
 def rebuild(seen: Observation) -> Outcome | None:
     """A state made from what can be seen, when the status knows more than the state."""
     past = seen.status
-    if past is None or seen.canary is None or seen.deleting:
+    canary, strategy = seen.canary, seen.strategy
+    if past is None or canary is None or strategy is None or seen.deleting:
         return None
     if past.phase not in _ANALYSING | _PROMOTING | _AT_REST:
         return None
     if _is_known(seen, past):
         return None
-    state = _state(seen, seen.canary, past)
+    state = _state(seen, canary, strategy, past)
     message = f"state rebuilt from status {past.phase}, route and workloads as {state.phase}"
     return Decision("Rebuilt", message, state, due=seen.now)
 
@@ -58,12 +59,12 @@ def _is_known(seen: Observation, past: PastStatus) -> bool:
     return seen.version >= past.version
 
 
-def _state(seen: Observation, canary: Canary, past: PastStatus) -> RolloutState:
+def _state(seen: Observation, canary: Canary, strategy: Strategy, past: PastStatus) -> RolloutState:
     """The most cautious state that agrees with everything seen."""
     applied, promoted = _revisions(seen, past)
     state = replace(_blank(seen), applied=applied, promoted=promoted)
     if past.phase in _ANALYSING:
-        return _analysing(seen, canary, past, state)
+        return _analysing(seen, canary, strategy, past, state)
     if past.phase in _PROMOTING:
         return _promoting(seen, past, state)
     if past.phase == "Failed" and _serves_everything(seen, past):
@@ -95,32 +96,35 @@ def _revisions(seen: Observation, past: PastStatus) -> tuple[str, str]:
 
 
 def _analysing(
-    seen: Observation, canary: Canary, past: PastStatus, state: RolloutState
+    seen: Observation, canary: Canary, strategy: Strategy, past: PastStatus, state: RolloutState
 ) -> RolloutState:
-    """Goes on at the lower of the reported and the live weight.
+    """Goes on from where both the status and the route have been.
 
     Traffic that is already back at the primary, while the status still shows a weight, means that
     a rollback was under way when the state was lost.
     """
-    live = seen.in_force.canary if seen.in_force else 0
-    if past.weight > 0 and live == 0 and _same_target(seen, state):
+    live = seen.in_force or ALL_TO_PRIMARY
+    if past.weight > 0 and live.canary == 0 and _same_target(seen, state):
         return _failed(state)
-    weight = steps.at_most(canary, min(past.weight, live))
-    return replace(
+    reported = replace(
         state,
         phase=Phase.PROGRESSING,
-        route=replace(state.route, split=TrafficSplit.of(weight)),
+        route=replace(state.route, split=TrafficSplit.of(_weight(past))),
         workload=replace(state.workload, canary=CanaryScale.RUNNING),
         failed_checks=past.failed_checks,
         iterations=past.iterations,
-        check_at=seen.now + seen.interval if weight else None,
     )
+    step = strategy.resume(canary, reported, live)
+    route = replace(state.route, split=step.split)
+    resumed = replace(reported, route=route, iterations=step.iterations)
+    begun = strategy.has_begun(resumed)
+    return replace(resumed, check_at=seen.now + seen.interval if begun else None)
 
 
 def _promoting(seen: Observation, past: PastStatus, state: RolloutState) -> RolloutState:
     """Promotes again what was being promoted; copying what was copied changes nothing."""
-    live = seen.in_force.canary if seen.in_force else 0
-    split = TrafficSplit.of(min(past.weight, live))
+    live = seen.in_force or ALL_TO_PRIMARY
+    split = live.weighing(min(_weight(past), live.canary))
     workload = replace(state.workload, canary=CanaryScale.RUNNING, promote=state.applied)
     route = replace(state.route, split=split)
     return replace(state, phase=Phase.PROMOTING, route=route, workload=workload)
@@ -143,6 +147,11 @@ def _serves_everything(seen: Observation, past: PastStatus) -> bool:
     """Whether the promotion had failed: status and route agree that the canary has everything."""
     live = seen.in_force
     return past.weight >= TOTAL_WEIGHT and live is not None and live.canary >= TOTAL_WEIGHT
+
+
+def _weight(past: PastStatus) -> int:
+    """The canary's weight as reported, whatever somebody wrote there."""
+    return max(0, min(past.weight, TOTAL_WEIGHT))
 
 
 def _same_target(seen: Observation, state: RolloutState) -> bool:

@@ -11,6 +11,7 @@ from analysis.findings import Findings, HookResult
 from analysis.observation import Confirmed, Observation, PastStatus, Problem, Workload
 from analysis.phases import Phase
 from analysis.state import Acceptance, HookRound, RolloutState
+from analysis.strategies import STRATEGIES
 from analysis.verdicts import Effect
 from config.api.canary import Canary
 from config.readiness import READY, Readiness
@@ -134,6 +135,7 @@ _seen: Final[dict[str, SearchStrategy[Any]]] = {
     "ref": st.just(REF),
     "uid": st.just("u1"),
     "generation": numbers,
+    "strategy": st.just(STRATEGIES.chosen(worlds.a_canary())),
     "interval": st.sampled_from([10, 30, 60]).map(lambda length: timedelta(seconds=length)),
     "threshold": st.integers(1, 5),
     "version": st.integers(0, 20),

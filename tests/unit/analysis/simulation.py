@@ -17,6 +17,7 @@ from analysis.findings import CheckResult, Findings, HookResult
 from analysis.observation import Confirmed, Observation, PastStatus, Workload
 from analysis.phases import Phase, shown
 from analysis.state import RolloutState
+from analysis.strategies import STRATEGIES
 from config import derived
 from config.api.canary import Canary
 from config.api.hooks import WebhookType
@@ -144,6 +145,7 @@ class Simulation:
             uid="u1",
             generation=1,
             canary=self.canary,
+            strategy=STRATEGIES.chosen(self.canary),
             interval=derived.interval(self.canary),
             threshold=derived.threshold(self.canary),
             version=self.version,

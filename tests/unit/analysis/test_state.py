@@ -1,6 +1,7 @@
 """The state: a value that survives its JSON form, and intents that are numbered by change."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,16 @@ from analysis import state as states
 from analysis.phases import Phase
 from analysis.state import RolloutState
 from config.scaling import CanaryScale
-from config.traffic import ALL_TO_PRIMARY, TrafficSplit
+from config.traffic import (
+    ALL_TO_PRIMARY,
+    Affinity,
+    Aspect,
+    Comparison,
+    Condition,
+    Feature,
+    Mirror,
+    TrafficSplit,
+)
 from tests.unit.analysis import arbitrary, worlds
 
 
@@ -55,6 +65,37 @@ def test_a_state_of_an_older_version_reads_with_defaults() -> None:
     core = {key: document[key] for key in ("uid", "phase", "since", "route", "workload")}
     read = states.from_json(core)
     assert (read.failed_checks, read.check_at, read.round) == (0, None, None)
+
+
+INSIDERS = ((Condition(Aspect.HEADER, "x-user", Comparison.EXACT, "insider"),),)
+SAYS_ALL = TrafficSplit(
+    70, 30, match=INSIDERS, pinned=INSIDERS, mirror=Mirror(10), affinity=Affinity("a=1", "b=2")
+)
+
+
+def test_a_split_survives_with_all_it_can_say() -> None:
+    """Match rules, mirroring and cookies are part of the intent, and so of what is stored."""
+    state = worlds.progressing(0)
+    state = replace(state, route=state.routed(SAYS_ALL))
+    assert states.from_json(json.loads(json.dumps(states.to_json(state)))) == state
+    assert SAYS_ALL.features == frozenset(Feature)
+
+
+def test_a_split_stored_before_there_were_match_rules_and_cookies_is_read() -> None:
+    """A rollout goes on across the update of Coalmine itself."""
+    document = states.to_json(worlds.progressing(20))
+    document["route"]["split"] = {"primary": 80, "canary": 20, "mirrored": False}
+    assert states.from_json(document) == worlds.progressing(20)
+
+
+def test_cookies_given_out_are_taken_back_with_the_traffic() -> None:
+    """Whoever sends everything to one side need not know of them; once taken back, it stays so."""
+    state = worlds.progressing(0)
+    sticky = replace(state, route=state.routed(SAYS_ALL))
+    back = replace(sticky, route=sticky.routed(ALL_TO_PRIMARY))
+    ended = TrafficSplit(100, 0, affinity=Affinity(primary="b=2", expired="a=1"))
+    assert back.route.split == ended
+    assert back.routed(ALL_TO_PRIMARY) == back.route
 
 
 def test_the_same_traffic_keeps_its_number_and_other_traffic_gets_the_next() -> None:

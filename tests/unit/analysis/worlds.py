@@ -9,6 +9,7 @@ from analysis.findings import CheckResult, Findings, HookResult
 from analysis.observation import Confirmed, Observation, Workload
 from analysis.phases import Phase
 from analysis.state import HookRound, RolloutState
+from analysis.strategies import STRATEGIES
 from analysis.verdicts import Effect, Reason, Verdict
 from config.api.canary import Canary
 from config.readiness import READY, Readiness
@@ -89,12 +90,14 @@ def progressing(weight: int, **changes: Any) -> RolloutState:
 
 def seen(state: RolloutState | None, canary: Canary | None = None, **changes: Any) -> Observation:
     """`state` of a healthy canary with all effects confirmed; the target holds `NEW`."""
+    canary = canary or a_canary()
     observation = Observation(
         now=NOW,
         ref=REF,
         uid="u1",
         generation=1,
-        canary=canary or a_canary(),
+        canary=canary,
+        strategy=STRATEGIES.chosen(canary),
         interval=INTERVAL,
         threshold=3,
         version=10,

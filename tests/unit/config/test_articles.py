@@ -20,7 +20,7 @@ def test_header_users_beside_weights_are_understood() -> None:
     (entry,) = canary.spec.analysis.a_b_test
 
     assert (entry.header.name, entry.header.value.exact) == ("x-user-group", "beta-testers")
-    assert derived.strategy(canary) is derived.Strategy.CANARY
+    assert derived.strategy_kind(canary) is derived.StrategyKind.CANARY
 
 
 def test_consecutive_failed_checks_can_be_asked_for() -> None:

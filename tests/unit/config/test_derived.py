@@ -82,7 +82,7 @@ def test_a_list_ends_at_100_once(weights: list[int], steps: tuple[int, ...]) -> 
 )
 def test_the_strategy_follows_iterations_and_match(fields: dict[str, Any], strategy: str) -> None:
     """Iterations leave weights; match makes an A/B test of them."""
-    assert derived.strategy(_with(**fields)).value == strategy
+    assert derived.strategy_kind(_with(**fields)).value == strategy
 
 
 def test_readiness_defaults_to_everything_and_honours_zero() -> None:

@@ -9,7 +9,15 @@ import pytest
 import yaml
 
 from clients.kube.protocol import Object
-from config.traffic import ALL_TO_PRIMARY, TrafficSplit
+from config.traffic import (
+    ALL_TO_PRIMARY,
+    Affinity,
+    Aspect,
+    Comparison,
+    Condition,
+    Mirror,
+    TrafficSplit,
+)
 from routing import registry
 from routing.router import Live, Role, UnreadableRoute, UnroutableCanary
 from tests.unit.routing.canaries import (
@@ -219,18 +227,41 @@ def test_tcp_rules_without_match_have_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mirror_weight", "percentage"), [(0, {}), (10, {"mirrorPercentage": {"value": 10}})]
+    ("percent", "percentage"), [(None, {}), (10, {"mirrorPercentage": {"value": 10}})]
 )
 def test_a_mirror_leads_to_the_canary_without_a_port(
-    mirror_weight: int, percentage: dict[str, Any]
+    percent: int | None, percentage: dict[str, Any]
 ) -> None:
-    """`mirrorPercentage` appears only with a positive `mirrorWeight`."""
-    canary = a_canary(
-        analysis={"mirror": True, "mirrorWeight": mirror_weight}, gateways=["g"], portDiscovery=True
-    )
-    (rule,) = rendered_route(canary, TrafficSplit(100, 0, mirrored=True))["spec"]["http"]
+    """`mirrorPercentage` appears only where the intent names a share."""
+    canary = a_canary(gateways=["g"], portDiscovery=True)
+    (rule,) = rendered_route(canary, TrafficSplit(100, 0, mirror=Mirror(percent)))["spec"]["http"]
     assert rule["mirror"] == {"host": "shop-canary"}
     assert percentage == {key: rule[key] for key in ("mirrorPercentage",) if key in rule}
+
+
+INSIDERS = ((Condition(Aspect.HEADER, "x-user", Comparison.EXACT, "insider"),),)
+
+
+@pytest.mark.parametrize(
+    ("split", "service", "cause"),
+    [
+        (TrafficSplit(0, 100, match=INSIDERS), {}, "match, but: weights, mirror"),
+        (TrafficSplit(80, 20, pinned=INSIDERS), {}, "a_b_test, but: weights, mirror"),
+        (
+            TrafficSplit(80, 20, affinity=Affinity("a=b")),
+            {},
+            "sessionAffinity, but: weights, mirror",
+        ),
+        (TrafficSplit(100, 0, mirror=Mirror()), {"appProtocol": "tcp"}, "mirror, but: weights"),
+    ],
+)
+def test_what_a_route_cannot_say_is_refused(
+    split: TrafficSplit, service: dict[str, Any], cause: str
+) -> None:
+    """Left out, it would send everybody to the canary who was not meant to go there."""
+    with pytest.raises(UnroutableCanary) as refused:
+        rendered_route(a_canary(**service), split)
+    assert refused.value.reason == f"VirtualService shop.prod cannot carry {cause}"
 
 
 def test_a_canary_that_mirrors_is_not_mirrored_until_asked() -> None:
@@ -356,7 +387,7 @@ def test_the_last_rule_that_leads_to_the_canary_is_read() -> None:
         {"route": [to("shop-primary", 70), to("shop-canary", 30)], "mirror": {"host": "x"}},
         {"route": [to("shop-primary", 100)]},
     ]
-    assert TrafficSplit(70, 30, mirrored=True) == parsed(virtual_service({"http": rules}))
+    assert TrafficSplit(70, 30, mirror=Mirror()) == parsed(virtual_service({"http": rules}))
 
 
 def test_a_tcp_route_is_never_mirrored() -> None:

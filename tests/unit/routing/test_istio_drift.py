@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from config.traffic import ALL_TO_PRIMARY, TrafficSplit
+from config.traffic import ALL_TO_PRIMARY, Mirror, TrafficSplit
 from routing import diff, registry
 from routing.router import Role
 from tests.unit.routing.canaries import (
@@ -80,7 +80,7 @@ def test_a_label_of_another_tool_does_not_touch_the_weights() -> None:
 
 def test_a_mirror_survives_another_change() -> None:
     """D-8: the mirror is part of the intent, so a rewrite keeps it."""
-    mirrored = TrafficSplit(100, 0, mirrored=True)
+    mirrored = TrafficSplit(100, 0, mirror=Mirror())
     live = own_route(a_canary(), mirrored)
     rewritten = rendered_route(a_canary(timeout="5s"), mirrored, live)
     assert rewritten["spec"]["http"][0]["mirror"] == {"host": "shop-canary"}
@@ -89,7 +89,7 @@ def test_a_mirror_survives_another_change() -> None:
 def test_a_mirror_that_is_not_intended_is_removed() -> None:
     """One left behind, or put there by hand, ends with the next write."""
     canary = a_canary()
-    live = own_route(canary, TrafficSplit(100, 0, mirrored=True))
+    live = own_route(canary, TrafficSplit(100, 0, mirror=Mirror()))
     assert "mirror" not in rendered_route(canary, ALL_TO_PRIMARY, live)["spec"]["http"][0]
 
 
@@ -198,7 +198,7 @@ def test_moving_weights_alone_notes_nothing() -> None:
     live = virtual_service(
         rendered_route(a_canary(), ALL_TO_PRIMARY)["spec"], owned=False, annotations=dict(FLUX)
     )
-    moved = rendered_route(a_canary(), TrafficSplit(80, 20, mirrored=True), live)
+    moved = rendered_route(a_canary(), TrafficSplit(80, 20, mirror=Mirror()), live)
     assert NOTE not in moved["metadata"]["annotations"]
 
 

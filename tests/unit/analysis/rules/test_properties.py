@@ -11,13 +11,14 @@ from datetime import timedelta
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from analysis import decide, hooks, steps
+from analysis import decide, hooks
 from analysis import state as states
 from analysis.decisions import AskChecks, AskProviders, Decision, Outcome, Rest
 from analysis.findings import Findings
 from analysis.observation import Observation, PastStatus
 from analysis.phases import TRANSITIONS, Phase
 from analysis.state import RolloutState
+from analysis.strategies import weights
 from config.api.hooks import WebhookType
 from config.scaling import CanaryScale
 from config.traffic import RouteStage
@@ -140,9 +141,9 @@ def test_the_weight_after_a_decision_is_one_that_is_planned(
     allowed = {0, before.canary}
     if seen.canary:
         if seen.state.phase is Phase.PROGRESSING:
-            allowed |= set(steps.weights(seen.canary))
+            allowed |= set(weights.ladder(seen.canary))
         if seen.state.phase is Phase.PROMOTING:
-            allowed.add(steps.step_back(seen.canary, before).canary)
+            allowed.add(weights.Weights().step_back(seen.canary, seen.state).split.canary)
     if decision.state.phase is Phase.PROMOTION_FAILED:
         allowed.add(100)
     assert after.canary in allowed

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import steps
-from config.traffic import TrafficSplit
+from analysis.strategies import weights
 from tests.unit.analysis import worlds
 
 LADDERS: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
@@ -26,7 +25,7 @@ LADDERS: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
 @pytest.mark.parametrize(("analysis", "expected"), LADDERS.values(), ids=LADDERS)
 def test_a_strategy_walks_this_ladder(analysis: dict[str, Any], expected: tuple[int, ...]) -> None:
     """The weights of a whole rollout."""
-    assert steps.weights(worlds.a_canary(**analysis)) == expected
+    assert weights.ladder(worlds.a_canary(**analysis)) == expected
 
 
 @pytest.mark.parametrize(
@@ -37,7 +36,7 @@ def test_a_weight_that_is_not_on_the_ladder_goes_to_the_next_higher_rung(
 ) -> None:
     """D-19: a list edited in mid-rollout never makes the weight jump to 100."""
     canary = worlds.a_canary(stepWeights=[1, 2, 10, 80])
-    assert steps.next_weight(canary, current) == expected
+    assert weights.next_weight(canary, current) == expected
 
 
 @given(
@@ -48,13 +47,13 @@ def test_a_weight_that_is_not_on_the_ladder_goes_to_the_next_higher_rung(
 def test_a_step_ladder_rises_to_its_maximum(step: int, most: int, current: int) -> None:
     """Strictly rising, no step larger than asked for, only the last reaches the maximum."""
     canary = worlds.a_canary(stepWeight=step, maxWeight=most)
-    rungs = steps.weights(canary)
+    rungs = weights.ladder(canary)
     assert all(0 < b - a <= step for a, b in zip((0, *rungs), rungs, strict=False))
     assert all(rung < most for rung in rungs[:-1])
     assert most <= rungs[-1] <= 100
-    assert steps.at_most(canary, current) in (0, *rungs)
-    assert steps.at_most(canary, current) <= current
-    after = steps.next_weight(canary, current)
+    assert weights.at_most(canary, current) in (0, *rungs)
+    assert weights.at_most(canary, current) <= current
+    after = weights.next_weight(canary, current)
     assert after is None or after > current
 
 
@@ -62,5 +61,5 @@ def test_a_step_ladder_rises_to_its_maximum(step: int, most: int, current: int) 
 def test_a_promotion_step_gives_the_primary_more_or_all(weight: int, step: int) -> None:
     """Capped at 100/0; without a step all at once; a canary weight of 0 is done (D-4)."""
     canary = worlds.a_canary(stepWeightPromotion=step)
-    after = steps.step_back(canary, TrafficSplit.of(weight))
-    assert after.canary == (max(weight - step, 0) if step else 0)
+    after = weights.Weights().step_back(canary, worlds.progressing(weight))
+    assert after.split.canary == (max(weight - step, 0) if step else 0)

@@ -1,0 +1,67 @@
+"""What a strategy is: how a rollout moves between its beginning and its promotion.
+
+A strategy decides steps and nothing else. When a step is taken, what must hold before it, and how
+traffic flees from a bad canary are the rules' business, whatever the strategy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from analysis.events import Event
+from analysis.state import RolloutState
+from config.api.canary import Canary
+from config.derived import StrategyKind
+from config.traffic import Feature, TrafficSplit
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One move of a rollout: the traffic and the number of iterations it leads to, and its story.
+
+    A step that leaves the traffic as it is gives the canary one more interval to be judged by.
+    """
+
+    split: TrafficSplit
+    iterations: int
+    events: tuple[Event, ...] = ()
+
+    @property
+    def message(self) -> str:
+        """The story in one line."""
+        return "; ".join(event.message for event in self.events)
+
+
+class Strategy(Protocol):
+    """Pure functions of a canary and the state of its rollout."""
+
+    @property
+    def kind(self) -> StrategyKind:
+        """Which canaries it is for."""
+        ...
+
+    @property
+    def features(self) -> frozenset[Feature]:
+        """Fields of `spec.analysis` that it heeds besides its own; others are refused."""
+        ...
+
+    def has_begun(self, state: RolloutState) -> bool:
+        """Whether the first step has been taken: from then on the canary is judged."""
+        ...
+
+    def next_step(self, canary: Canary, state: RolloutState) -> Step | None:
+        """The step that a passed check earns, the first step included; None: the promotion."""
+        ...
+
+    def step_back(self, canary: Canary, state: RolloutState) -> Step:
+        """The step by which a promotion gives the primary more traffic; the last gives it all."""
+        ...
+
+    def resume(self, canary: Canary, state: RolloutState, live: TrafficSplit) -> Step:
+        """From where a rollout goes on whose working state was lost; without events.
+
+        `state` holds what the status reported last, `live` is what the route says. Of both the
+        more cautious counts: never more for the canary than either of them.
+        """
+        ...
