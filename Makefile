@@ -81,6 +81,10 @@ format: $(READY) ## Format and mend what can be mended
 bench: $(READY) ## Calls, queries, commands and CPU per tick with N canaries (N=100)
 	@$(BIN)/python -m benchmarks.run --canaries $(N) $(ARGS)
 
+.PHONY: mutants
+mutants: $(READY) ## Small defects on purpose: does a test notice? A fixed sample, up to 20 minutes
+	@$(BIN)/python -m tests.mutants.run $(ARGS)
+
 .PHONY: crds
 crds: $(READY) ## deploy/crds/crds.yaml from the models in config/
 	$(BIN)/python -m config.api.crds
