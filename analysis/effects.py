@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Final
 
-from analysis.observation import Confirmed
 from analysis.phases import Phase
 from analysis.state import RolloutState
-
-
-class Lane(StrEnum):
-    """One kind of write, each with a single kind of worker behind it."""
-
-    ROUTE = "route"
-    WORKLOAD = "workload"
-    STATUS = "status"
-
+from clients.documents.confirmed import Confirmed
+from clients.documents.confirmed import Lane as Lane
 
 RETRY: Final = timedelta(seconds=10)
 """How soon what somebody else has undone is mended again, after the first try to do so failed."""
@@ -39,7 +30,7 @@ def outstanding(state: RolloutState, version: int, confirmed: Confirmed) -> froz
 
 def unfinished(state: RolloutState, version: int, confirmed: Confirmed) -> frozenset[Lane]:
     """The effects to ask for: those outstanding, and those whose last try to mend them failed."""
-    return outstanding(state, version, confirmed) | {Lane(each) for each in confirmed.mending}
+    return outstanding(state, version, confirmed) | confirmed.mending
 
 
 def awaits_route(state: RolloutState, now: datetime) -> bool:

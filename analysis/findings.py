@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Self, TypeVar
+from typing import Self
 
 from analysis.verdicts import Effect, Reason, Verdict
+from clients.documents.confirmed import HookResult as HookResult
 
-_T = TypeVar("_T")
 _KINDS_OF_ABSENCE = (Verdict.NO_DATA, Verdict.ERROR)
 
 
@@ -65,33 +65,6 @@ class CheckResult:
 
 
 @dataclass(frozen=True, slots=True)
-class HookResult:
-    """The answer of one webhook; `message` says what went wrong, empty when `ok`."""
-
-    name: str
-    type: str
-    ok: bool
-    message: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The result as JSON-ready data; `from_dict` is the inverse."""
-        return {"name": self.name, "type": self.type, "ok": self.ok, "message": self.message}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """The result that `to_dict` wrote.
-
-        Raises ValueError naming the key that is missing or of a wrong type.
-        """
-        return cls(
-            name=_typed(data, "name", str),
-            type=_typed(data, "type", str),
-            ok=_typed(data, "ok", bool),
-            message=_typed(data, "message", str),
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Findings:
     """All that was found out; None means "not asked", an empty collection "asked, nothing there".
 
@@ -107,10 +80,3 @@ class Findings:
     def none(cls) -> Self:
         """Nothing was asked."""
         return cls()
-
-
-def _typed(data: Mapping[str, Any], key: str, kind: type[_T]) -> _T:
-    value = data.get(key)
-    if not isinstance(value, kind):
-        raise ValueError(f"hook result: {key} is {value!r}; allowed: a {kind.__name__}")
-    return value

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 
 from analysis.state import RolloutState
 from analysis.strategies import Strategy
+from clients.documents.confirmed import Confirmed as Confirmed
+from clients.documents.world import Problem as Problem
 from config.api.canary import Canary
 from config.readiness import Readiness
 from config.refs import CanaryRef
@@ -29,40 +31,6 @@ class Workload:
     replicas: int
     readiness: Readiness
     patience_ends: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmed:
-    """What has been brought about, as its writers confirmed it.
-
-    `target_generation` and `primary_generation` are the spec generations that our own writes
-    produced: a view that shows less is older than what we did. `trouble` is what keeps the writers
-    from bringing about the rest, in words for an event; empty when nothing does. `mending` names
-    the effects that it is about: they are tried again, also those that were in force before.
-    """
-
-    route_seq: int = 0
-    route_at: datetime | None = None
-    workload_seq: int = 0
-    target_generation: int = 0
-    primary_generation: int = 0
-    status_version: int = 0
-    trouble: str = ""
-    mending: frozenset[str] = frozenset()
-    refused: frozenset[str] = frozenset()
-    """Those of them that would be refused again: trying often would only load the API server."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing wrong with the manifest as last edited, in words for its author.
-
-    `blocking` problems keep the edit from being carried out at all.
-    """
-
-    reason: str
-    message: str
-    blocking: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from clients import errors
+from clients.documents.world import WorkloadView
 from clients.kube.protocol import Kube, Object
 from config import meshes
 from config.api.canary import Canary
@@ -36,7 +36,7 @@ class Applier:
     def apply(
         self,
         canary: Canary,
-        target: Mapping[str, Any] | None,
+        target: WorkloadView | None,
         intent: RouteIntent,
         live: Live,
         *,
@@ -44,7 +44,7 @@ class Applier:
     ) -> Outcome:
         """How bringing about `intent` ended.
 
-        `target` is the workload's projection; without one (it is gone) the Services are left
+        `target` is the view of the workload; without one (it is gone) the Services are left
         alone. `live` holds the objects by role as last seen. `superseded` is asked after a
         conflict, before writing over what someone else wrote: whether a newer intent exists.
 
@@ -104,17 +104,14 @@ class _Progress:
             self.seen[role] = converged.object
 
 
-def _facts(
-    canary: Canary, target: Mapping[str, Any] | None, progress: _Progress
-) -> TargetFacts | None:
+def _facts(canary: Canary, target: WorkloadView | None, progress: _Progress) -> TargetFacts | None:
     """What Services need to know; a target that does not tell is a refusal like any other."""
     if target is None:
         return None
-    try:
-        return TargetFacts.parse(target)
-    except ValueError:
+    facts = TargetFacts.of(target)
+    if facts is None:
         progress.refusals.append(messages.no_selector_label(canary))
-        return None
+    return facts
 
 
 def _carry_out(plan: _Plan, door: Convergence, progress: _Progress) -> Outcome:

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from clients.documents.world import ContainerPort
 from config.api.service import Service
-from routing.router import ContainerPort, TargetFacts
-
-SIDECARS: Final = frozenset({"istio-proxy", "envoy"})
-"""Containers whose ports belong to the mesh, not to the application."""
+from routing.router import TargetFacts
 
 DEFAULT_NAME: Final = "http"
 PROTOCOL: Final = "TCP"
@@ -64,7 +62,7 @@ def _discovered(
     """Other container ports; of two with one name the last, of two with one number the first."""
     by_name: dict[str, int] = {}
     for port in target.ports:
-        if port.container in SIDECARS or _is_main(service, port):
+        if _is_main(service, port):
             continue
         by_name[_name(port, taken=main["name"])] = port.number
     by_name.pop(main["name"], None)  # should the user have called the main port like that

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
+from clients.documents.world import ContainerPort, WorkloadView
 from clients.kube.protocol import Object
 from clients.kube.resources import Resource
 from config.api.canary import Canary
@@ -66,16 +67,6 @@ def refuse_beyond(features: frozenset[Feature], split: TrafficSplit, label: str)
 
 
 @dataclass(frozen=True, slots=True)
-class ContainerPort:
-    """A port of a regular container; `index` is its place in that container's list."""
-
-    container: str
-    index: int
-    name: str | None
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
 class TargetFacts:
     """What Services need to know of the target: its selector label and its containers' ports."""
 
@@ -84,24 +75,10 @@ class TargetFacts:
     ports: tuple[ContainerPort, ...] = ()
 
     @classmethod
-    def parse(cls, projection: Mapping[str, Any]) -> Self:
-        """The facts in a target's projection (`selectorLabel`, `ports`).
-
-        Raises ValueError naming the field when the target has no usable selector label.
-        """
-        label = projection.get("selectorLabel")
-        if not label:
-            raise ValueError("target: selectorLabel is missing, allowed is [key, value]")
-        return cls(str(label[0]), str(label[1]), tuple(map(_port, projection.get("ports") or ())))
-
-
-def _port(given: Mapping[str, Any]) -> ContainerPort:
-    return ContainerPort(
-        container=str(given["container"]),
-        index=int(given["index"]),
-        name=given.get("name") or None,
-        number=int(given["containerPort"]),
-    )
+    def of(cls, target: WorkloadView) -> Self | None:
+        """The facts in the view of a target; None for one whose pods no label selects."""
+        label = target.selector_label
+        return cls(label[0], label[1], target.ports) if label else None
 
 
 class Router(Protocol):

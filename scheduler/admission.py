@@ -6,11 +6,12 @@ status and told in events.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, TypedDict
+from typing import Final
 
+from clients.documents.world import Admission, Problem
 from clients.kube.protocol import Object
 from config import derived, meshes
 from config.api.canary import Canary
@@ -26,17 +27,6 @@ TARGET_CONFLICT: Final = "TargetConflict"
 
 UNREADABLE: Final = (AttributeError, LookupError, TypeError, ValueError, RecursionError)
 """What reading an object of an impossible shape raises."""
-
-
-class Found(TypedDict):
-    """One thing wrong, as stored: a CamelCase reason and a sentence for the author.
-
-    While there is a `blocking` one, the manifest is not carried out.
-    """
-
-    reason: str
-    message: str
-    blocking: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +46,14 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Admission:
+class Judgement:
     """What came of a manifest; `canary` is None when it cannot be acted on."""
 
     canary: Canary | None
-    problems: tuple[Found, ...]
+    problems: tuple[Problem, ...]
 
 
-def admit(raw: Object, policy: Policy) -> Admission:
+def admit(raw: Object, policy: Policy) -> Judgement:
     """The judgement on the manifest `raw`, whatever JSON it is."""
     try:
         canary = manifests.load_canary(
@@ -71,52 +61,50 @@ def admit(raw: Object, policy: Policy) -> Admission:
         )
         found = (*_unsupported(canary, policy), *_hints(canary, policy))
     except manifests.InvalidSpec as invalid:
-        return Admission(None, tuple(_invalid(str(problem)) for problem in invalid.problems))
+        return Judgement(None, tuple(_invalid(str(problem)) for problem in invalid.problems))
     except meshes.UnknownMesh as unknown:
-        return Admission(None, (_invalid(f"spec.provider: {unknown}"),))
+        return Judgement(None, (_invalid(f"spec.provider: {unknown}"),))
     except UNREADABLE as error:  # one odd object must not stop the canaries listed with it
-        return Admission(None, (_invalid(f"the object cannot be read: {error!r:.200}"),))
-    return Admission(None if _is_blocked(found) else canary, found)
+        return Judgement(None, (_invalid(f"the object cannot be read: {error!r:.200}"),))
+    return Judgement(None if _is_blocked(found) else canary, found)
 
 
-def target_conflict(kind: str, name: str, owner: CanaryRef) -> Found:
+def target_conflict(kind: str, name: str, owner: CanaryRef) -> Problem:
     """The problem of a canary whose target `owner` has already."""
     message = (
         f'spec.targetRef.name: Invalid value: "{name}": {kind} {name}.{owner.namespace} is already '
         f"the target of canary {owner}; allowed is one canary per target"
     )
-    return Found(reason=TARGET_CONFLICT, message=message, blocking=True)
+    return Problem(reason=TARGET_CONFLICT, message=message, blocking=True)
 
 
-def _is_blocked(found: Iterable[Found]) -> bool:
-    return any(problem["blocking"] for problem in found)
+def _is_blocked(found: Iterable[Problem]) -> bool:
+    return any(problem.blocking for problem in found)
 
 
-def _invalid(message: str) -> Found:
-    return Found(reason=INVALID_SPEC, message=message, blocking=True)
+def _invalid(message: str) -> Problem:
+    return Problem(reason=INVALID_SPEC, message=message, blocking=True)
 
 
-def _unsupported(canary: Canary, policy: Policy) -> Iterator[Found]:
+def _unsupported(canary: Canary, policy: Policy) -> Iterator[Problem]:
     for field in support.not_carried_out(canary, policy.default_provider):
-        yield Found(reason=NOT_CARRIED_OUT, message=str(field), blocking=field.blocking)
+        yield Problem(reason=NOT_CARRIED_OUT, message=str(field), blocking=field.blocking)
 
 
-def _hints(canary: Canary, policy: Policy) -> Iterator[Found]:
+def _hints(canary: Canary, policy: Policy) -> Iterator[Problem]:
     for hint in manifests.warnings(canary, policy.shortest_interval):
         reason = DEPRECATED if "is deprecated" in hint.message else SUSPICIOUS
-        yield Found(reason=reason, message=str(hint), blocking=False)
+        yield Problem(reason=reason, message=str(hint), blocking=False)
 
 
-def stored(
-    raw: Object, problems: Iterable[Mapping[str, Any]], claimed_by: CanaryRef | None
-) -> dict[str, Any]:
-    """The projection of the role `admission`: which object was judged, and what was found."""
+def stored(raw: Object, problems: tuple[Problem, ...], claimed_by: CanaryRef | None) -> Admission:
+    """Which object was judged, and what was found."""
     metadata = raw["metadata"]
     generation = metadata.get("generation")
-    return {
-        "uid": str(metadata.get("uid") or ""),
-        "generation": generation if isinstance(generation, int) else 0,
-        "problems": [dict(problem) for problem in problems],
-        "claimed_by": None if claimed_by is None else str(claimed_by),
-        "deleting": bool(metadata.get("deletionTimestamp")),
-    }
+    return Admission(
+        uid=str(metadata.get("uid") or ""),
+        generation=generation if isinstance(generation, int) else 0,
+        deleting=bool(metadata.get("deletionTimestamp")),
+        claimed_by=claimed_by,
+        problems=problems,
+    )

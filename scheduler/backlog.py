@@ -10,11 +10,12 @@ import threading
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from clients.documents.world import World
 from clients.kube.protocol import Object, WatchType
 from clients.kube.resources import Resource
 from config.refs import CanaryRef
 from scheduler import projections
-from scheduler.index import Changes, Index, World
+from scheduler.index import Changes, Index
 
 
 class Backlog:
@@ -39,8 +40,8 @@ class Backlog:
 
     # --- for the one who stores
 
-    def take(self) -> tuple[CanaryRef, World | None] | None:
-        """A canary with the roles to be stored, or with None when it is gone; None if all is.
+    def take(self) -> tuple[CanaryRef, World | None, Collection[str]] | None:
+        """A canary, its world (None when it is gone) and the roles to be stored; None if all is.
 
         What was taken counts as stored: give it back with `again` if it was not.
         """
@@ -49,8 +50,7 @@ class Backlog:
                 return None
             ref = next(iter(self._unstored))
             roles = self._unstored.pop(ref)
-            world = self._index.world(ref)
-            return ref, None if world is None else {role: world[role] for role in roles}
+            return ref, self._index.world(ref), roles
 
     def take_whole(self, ref: CanaryRef) -> World | None:
         """Everything about `ref` as it is now; None when it is gone."""

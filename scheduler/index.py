@@ -13,19 +13,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from clients.documents import world as worlds
+from clients.documents.world import Problem, ShownStatus, World
 from clients.kube import resources
 from clients.kube.protocol import Object, WatchType
 from clients.kube.resources import Resource
 from config.refs import CanaryRef
 from scheduler import admission, observed, projections
-from scheduler.admission import Found, Policy
+from scheduler.admission import Policy
 from scheduler.observed import Observed
-from scheduler.projections import Manifest, Place, Projection, Target
+from scheduler.projections import Manifest, Place, Target
 
-World = dict[str, Projection | None]
-"""Role to projection, every role present; None: there is no such object."""
-
-Changes = dict[CanaryRef, World | None]
+Changes = dict[CanaryRef, frozenset[str] | None]
 """Per canary the roles that changed; None: the canary is gone."""
 
 
@@ -38,8 +37,8 @@ class Entry:
     """
 
     bare: Object
-    status: Projection | None
-    problems: tuple[Found, ...]
+    status: ShownStatus
+    problems: tuple[Problem, ...]
     current: Manifest | None
     good: Manifest | None
     owner: CanaryRef | None = None
@@ -133,13 +132,14 @@ class Index:
             return None
         good = entry.good
         places = good.places if good else {}
-        world: World = {
-            role: self._observed.view(places.get(role)) for role in projections.OBJECT_ROLES
-        }
-        world[projections.CANARY] = good.raw if good else None
-        world[projections.STATUS] = entry.status
-        world[projections.ADMISSION] = admission.stored(entry.bare, _problems(entry), entry.owner)
-        return world
+        return World(
+            admission=admission.stored(entry.bare, _problems(entry), entry.owner),
+            canary=good.raw if good else None,
+            status=entry.status,
+            target=self._observed.workload(places.get(worlds.TARGET)),
+            primary=self._observed.workload(places.get(worlds.PRIMARY)),
+            routes=self._observed.routes(places),
+        )
 
     # --- canaries
 
@@ -156,16 +156,16 @@ class Index:
             if raw is None:
                 entries.update({ref: None} if before else {})
                 continue
-            bare, status = projections.bare_canary(raw), projections.status(raw)
+            bare, status = projections.bare_canary(raw), worlds.shown_status(raw)
             if before is None or before.bare != bare:
                 entries[ref] = self._entry(before, bare, status)
             elif before.status != status:
                 self._entries[ref] = replace(before, status=status)
-                changes[ref] = {projections.STATUS: status}
+                changes[ref] = frozenset({worlds.STATUS})
         _merge(changes, self._set(entries))
         return changes
 
-    def _entry(self, before: Entry | None, bare: Object, status: Projection | None) -> Entry:
+    def _entry(self, before: Entry | None, bare: Object, status: ShownStatus) -> Entry:
         judged = admission.admit(bare, self._policy)
         current = (
             projections.manifest(bare, judged.canary, self._policy.default_provider)
@@ -216,19 +216,12 @@ class Index:
 
     def _differences(
         self, before: Mapping[CanaryRef, World | None]
-    ) -> Iterator[tuple[CanaryRef, World | None]]:
+    ) -> Iterator[tuple[CanaryRef, frozenset[str] | None]]:
         for ref, old in before.items():
             new = self.world(ref)
             if new is None:
                 yield ref, None
-                continue
-            known = old or {}
-            changed = {
-                role: value
-                for role, value in new.items()
-                if role not in known or known[role] != value
-            }
-            if changed:
+            elif changed := worlds.changed(old or World(), new):
                 yield ref, changed
 
     # --- everything else
@@ -236,9 +229,8 @@ class Index:
     def _keep(self, place: Place, raw: Object | None) -> Changes:
         changes: Changes = {}
         if self._observed.put(place, raw):
-            view = self._observed.view(place)
             for ref, role in self._observed.concerned(place):
-                _merge(changes, {ref: {role: view}})
+                _merge(changes, {ref: frozenset({role})})
         return changes
 
     def _known(self, resource: Resource) -> set[Place]:
@@ -247,7 +239,7 @@ class Index:
         return set(self._observed.places(resource))
 
 
-def _problems(entry: Entry) -> tuple[Found, ...]:
+def _problems(entry: Entry) -> tuple[Problem, ...]:
     if entry.owner is None or entry.target is None:
         return entry.problems
     conflict = admission.target_conflict(entry.target.kind, entry.target.name, entry.owner)
@@ -257,4 +249,4 @@ def _problems(entry: Entry) -> tuple[Found, ...]:
 def _merge(changes: Changes, newer: Changes) -> None:
     for ref, roles in newer.items():
         known = changes.get(ref)
-        changes[ref] = {**known, **roles} if known and roles is not None else roles
+        changes[ref] = known | roles if known and roles is not None else roles

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from clients.documents.world import WorkloadView
 from clients.kube.protocol import Object
 from clients.kube.resources import Resource
 from config.refs import CanaryRef
@@ -27,9 +28,15 @@ class Observed:
         self._views: dict[str, dict[Place, Projection]] = {name: {} for name in self._project}
         self._roles: defaultdict[Place, set[tuple[CanaryRef, str]]] = defaultdict(set)
 
-    def view(self, place: Place | None) -> Projection | None:
-        """What is known of the object in a place; None when there is none."""
-        return None if place is None else self._views[place.plural].get(place)
+    def workload(self, place: Place | None) -> WorkloadView | None:
+        """The view of the workload in a place; None when there is none."""
+        view = None if place is None else self._views[place.plural].get(place)
+        return view if isinstance(view, WorkloadView) else None
+
+    def routes(self, places: Mapping[str, Place]) -> dict[str, Object]:
+        """The Services and mesh objects that there are in `places`, by role."""
+        views = {role: self._views[place.plural].get(place) for role, place in places.items()}
+        return {role: view for role, view in views.items() if isinstance(view, Mapping)}
 
     def places(self, resource: Resource) -> Iterable[Place]:
         """Where there are objects of a resource."""

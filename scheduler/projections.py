@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from clients.documents.world import ADMISSION, CANARY, PRIMARY, STATUS, TARGET, WorkloadView
 from clients.kube import resources
 from clients.kube.protocol import Object
 from clients.kube.resources import Resource
@@ -21,12 +22,6 @@ from config.traffic import RouteStage
 from routing import metadata, registry, services
 from routing.router import Role
 from workloads import deployment
-
-CANARY: Final = "canary"
-STATUS: Final = "status"
-ADMISSION: Final = "admission"
-TARGET: Final = "target"
-PRIMARY: Final = "primary"
 
 ROUTE_ROLES: Final = frozenset(role.value for role in Role)
 OBJECT_ROLES: Final = frozenset({TARGET, PRIMARY}) | ROUTE_ROLES
@@ -49,7 +44,8 @@ WATCHED: Final = (
 """What is watched. MetricTemplates and AlertProviders are not: canaries that refer to them are
 refused or reported as not carried out by this version."""
 
-Projection = Mapping[str, Any]
+Projection = WorkloadView | Object
+"""What is kept of an object other than a Canary."""
 
 
 class Place(NamedTuple):
@@ -117,18 +113,11 @@ def bare_canary(raw: Object) -> dict[str, Any]:
     return {**kept, "metadata": _without(raw["metadata"], {"managedFields", "resourceVersion"})}
 
 
-def status(raw: Object) -> Projection | None:
-    """The status of a Canary object; None when there is none."""
-    found = raw.get("status")
-    return found if isinstance(found, Mapping) and found else None
-
-
 def projector(selector_labels: Sequence[str]) -> Mapping[str, Callable[[Object], Projection]]:
     """Plural of a resource to what is kept of its objects."""
 
-    def workload(raw: Object) -> Projection:
-        # Nothing is written from a workload's projection, so its version would only make noise.
-        return _without(deployment.project(raw, selector_labels), {"resourceVersion"})
+    def workload(raw: Object) -> WorkloadView:
+        return deployment.project(raw, selector_labels)
 
     return {
         resources.DEPLOYMENTS.plural: workload,

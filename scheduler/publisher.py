@@ -17,11 +17,12 @@ from analysis import cadence
 from analysis.effects import Lane
 from clients import errors
 from clients.clock import Clock
+from clients.documents import world as worlds
+from clients.documents.world import World
 from clients.redis.store import Store
 from config.refs import CanaryRef
 from scheduler import projections
 from scheduler.backlog import Backlog
-from scheduler.index import World
 from tasks.dispatch import Dispatcher
 from tasks.gather import is_our_write
 
@@ -115,7 +116,7 @@ class Publisher:
     def _remember_good_manifests(self) -> None:
         """Takes over what an earlier leader knew of canaries that have been edited badly since."""
         for ref in self._backlog.unsettled():
-            self._backlog.adopt(ref, self._store.read(ref).world.get(projections.CANARY))
+            self._backlog.adopt(ref, self._store.read(ref).world.canary)
 
     def _store_whole(self, ref: CanaryRef, *, is_listed: bool) -> None:
         if is_listed:
@@ -144,19 +145,26 @@ class Publisher:
         while taken := self._backlog.take():
             self._write(*taken)
 
-    def _write(self, ref: CanaryRef, roles: World | None, *, wakes: bool = True) -> None:
+    def _write(
+        self,
+        ref: CanaryRef,
+        world: World | None,
+        roles: Collection[str] = projections.ROLES,
+        *,
+        wakes: bool = True,
+    ) -> None:
         try:
             self._check_lead()
-            if roles is None:
+            if world is None:
                 self._store.forget(ref)
                 return
             wake = projections.WAKING if wakes else ()
-            changed = self._store.put_world(ref, roles, wake)
+            changed = self._store.put_world(ref, world, roles, wake=wake)
         except ValueError as error:  # a number that JSON does not have, a text that is not Unicode
             log.warning("projection not stored", extra={"canary": str(ref), "error": str(error)})
             return
         except (errors.ClientError, NotLeading):
-            self._backlog.again(ref, projections.ROLES if roles is None else roles)
+            self._backlog.again(ref, roles)
             raise
         if wakes and (drifting := changed & projections.DRIFTING):
             self._drifts.setdefault(ref, set()).update(drifting)
@@ -174,7 +182,7 @@ class Publisher:
         ripe = {
             ref
             for ref, roles in self._drifts.items()
-            if self._seen[ref] <= held or projections.CANARY in roles
+            if self._seen[ref] <= held or worlds.CANARY in roles
         }
         for ref in sorted(ripe - self._nudged.keys()):
             self._check_lead()
@@ -186,7 +194,7 @@ class Publisher:
     def _is_ours(self, ref: CanaryRef) -> bool:
         """Whether all that changed of the route was written by our own workers."""
         roles = self._drifts[ref]
-        return projections.CANARY not in roles and is_our_write(self._store.read(ref), roles)
+        return worlds.CANARY not in roles and is_our_write(self._store.read(ref), roles)
 
     def _go_round(self) -> None:
         """Stores again the worlds whose turn it is."""

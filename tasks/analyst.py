@@ -5,7 +5,6 @@ The imperative shell around `analysis.decide`; everything it does can be done tw
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -16,9 +15,10 @@ from typing import Any, Final, Protocol
 from analysis import cadence, decide, effects
 from analysis import state as states
 from analysis.decisions import AskChecks, AskProviders, Decision, Outcome, Rest
-from analysis.findings import CheckResult, Findings
+from analysis.findings import CheckResult, Findings, HookResult
 from analysis.metrics import checks
 from analysis.observation import Observation
+from clients.documents.confirmed import Answered
 from clients.redis.records import Begun, Commit, Work
 from clients.redis.store import Store
 from config import derived
@@ -86,14 +86,17 @@ class Analyst:
         snapshot = self._store.read(ref)
         if None in answers or not gather.is_asked(snapshot, round_id):
             return
-        fields = {gather.ANSWERS: json.dumps({"round": round_id, "answers": list(answers)})}
-        self._store.confirm(ref, gather.uid_of(snapshot), fields, wake=True)
+        results = tuple(HookResult.from_dict(answer) for answer in answers if answer is not None)
+        answered = Answered(round_id, results)
+        self._store.confirm(ref, gather.uid_of(snapshot), answered, wake=True)
         self.tick(ref)
 
     def _work(self, ref: CanaryRef, begun: Begun) -> None:
         seen = gather.observe(ref, begun.snapshot, self._defaults)
         if seen is None:
-            self._store.finish(ref, Work.TICK, begun.token, begun.snapshot.now + self._resync)
+            # A newer release may be looking at what this one cannot read.
+            pause = self._resync if begun.snapshot.is_readable else effects.RETRY
+            self._store.finish(ref, Work.TICK, begun.token, begun.snapshot.now + pause)
             return
         found = gather.answered(begun.snapshot, seen.state)
         outcome = decide.decide(seen, found)

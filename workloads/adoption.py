@@ -6,35 +6,32 @@ merely has its name must be neither.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from clients.documents.world import SelectorLabel, WorkloadView
 from config import well_known
 from config.api.canary import Canary
 
 
-def objection(canary: Canary, primary: Mapping[str, Any], target: Mapping[str, Any] | None) -> str:
+def objection(canary: Canary, primary: WorkloadView, target: WorkloadView | None) -> str:
     """Why the viewed Deployment `primary` is not the primary of `canary`; empty when it is.
 
     One that nobody controls is adopted, such as one that outlived its canary, as long as it
     selects the pods that a primary made from the viewed `target` would.
     """
-    name = f"deployment {primary['name']}.{primary['namespace']}"
+    name = f"deployment {primary.name}.{primary.namespace}"
     meant = f"{name} is not the primary of canary {canary.name}.{canary.namespace}"
-    controller = primary.get("controller")
-    if controller and controller != canary.metadata.uid:
-        return f"{meant}: it is controlled by another object (uid {controller})"
-    wanted, label = _primary_label(target), primary["selectorLabel"]
+    if primary.controller and primary.controller != canary.metadata.uid:
+        return f"{meant}: it is controlled by another object (uid {primary.controller})"
+    wanted, label = _primary_label(target), primary.selector_label
     if wanted is not None and label != wanted:
         return f"{meant}: it selects {_shown(label)}, allowed is {_shown(wanted)}"
     return ""
 
 
-def _primary_label(target: Mapping[str, Any] | None) -> list[str] | None:
+def _primary_label(target: WorkloadView | None) -> SelectorLabel | None:
     """The selector label of a primary made from `target`; None when that is not known."""
-    label = target["selectorLabel"] if target else None
-    return [label[0], label[1] + well_known.PRIMARY_SUFFIX] if label else None
+    label = target.selector_label if target else None
+    return (label[0], label[1] + well_known.PRIMARY_SUFFIX) if label else None
 
 
-def _shown(label: list[str] | None) -> str:
+def _shown(label: SelectorLabel | None) -> str:
     return "=".join(label) if label else "by no known label"

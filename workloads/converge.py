@@ -6,21 +6,20 @@ was not told or was told too early.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Final
+from typing import Final
 
 from clients import errors
+from clients.documents.world import SelectorLabel, WorkloadView
 from clients.kube import resources
-from clients.kube.protocol import Kube, PatchKind
+from clients.kube.protocol import Kube, Object, PatchKind
 from config import names
 from config.api.canary import Canary
 from config.scaling import CanaryScale, WorkloadIntent
 from workloads import adoption, deployment, primary
-from workloads.outcome import Converged, Rejected, Result, Superseded, View, Views
+from workloads.outcome import Converged, Rejected, Result, Superseded, Views
 from workloads.primary import Copying
-
-Object = Mapping[str, Any]
 
 ATTEMPTS: Final = 5
 """Times a promotion is computed anew after a conflict; the lifecycle reference's number."""
@@ -29,7 +28,7 @@ ATTEMPTS: Final = 5
 class _Superseded(Exception):
     """Ends a promotion whose revision is gone; carries the target as it is now."""
 
-    def __init__(self, message: str, target: View) -> None:
+    def __init__(self, message: str, target: WorkloadView) -> None:
         super().__init__(message)
         self.target = target
 
@@ -57,19 +56,19 @@ class Converger:
 
     # --- the primary
 
-    def _primary(self, canary: Canary, intent: WorkloadIntent, views: Views) -> View | None:
+    def _primary(self, canary: Canary, intent: WorkloadIntent, views: Views) -> WorkloadView | None:
         if views.primary is None:
             made = self._create(canary, intent)
-            if not intent.promote or made["revision"] == intent.promote:
+            if not intent.promote or made.revision == intent.promote:
                 return made
             return self._promote(canary, intent.promote)
         _refuse(adoption.objection(canary, views.primary, views.target))
-        held = (views.current_primary or {}).get("revision")
+        held = views.current_primary.revision if views.current_primary else None
         if not intent.promote or held == intent.promote:
             return None
         return self._promote(canary, intent.promote)
 
-    def _create(self, canary: Canary, intent: WorkloadIntent) -> View:
+    def _create(self, canary: Canary, intent: WorkloadIntent) -> WorkloadView:
         """The primary made from the target; one that exists already is kept.
 
         Once a revision was promoted, no other becomes a primary by way of a lost one.
@@ -88,26 +87,26 @@ class Converger:
         _refuse(adoption.objection(canary, found, self._view(target)))
         return found
 
-    def _refuse_unseen(self, canary: Canary, intent: WorkloadIntent, target: View) -> None:
-        held = target["revision"]
+    def _refuse_unseen(self, canary: Canary, intent: WorkloadIntent, target: WorkloadView) -> None:
+        held = target.revision
         if not intent.base or held in {intent.base, intent.promote}:
             return
         if intent.promote:
             raise _Superseded(f"the target holds {held}, analysed was {intent.promote}", target)
         lost = _named(canary, names.primary_workload(canary))
         raise errors.Permanent(
-            f"{lost} is gone and cannot be made anew: {_named(canary, target['name'])} holds "
+            f"{lost} is gone and cannot be made anew: {_named(canary, target.name)} holds "
             f"revision {held}, allowed is {intent.base}"
         )
 
-    def _promote(self, canary: Canary, wanted: str) -> View:
+    def _promote(self, canary: Canary, wanted: str) -> WorkloadView:
         """The primary given the revision `wanted`, anew after each conflict but the last."""
         for _ in range(ATTEMPTS - 1):
             with suppress(errors.Conflict):
                 return self._copy(canary, wanted)
         return self._copy(canary, wanted)
 
-    def _copy(self, canary: Canary, wanted: str) -> View:
+    def _copy(self, canary: Canary, wanted: str) -> WorkloadView:
         """The primary with the revision `wanted`, which the target must still hold.
 
         Target and primary are read together and written under the primary's resourceVersion, so
@@ -115,10 +114,10 @@ class Converger:
         """
         name = names.primary_workload(canary)
         live = self._read(canary, name)
-        if self._view(live)["revision"] == wanted:
+        if self._view(live).revision == wanted:
             return self._view(live)
         target = self._read(canary, canary.spec.target_ref.name)
-        held = self._view(target)["revision"]
+        held = self._view(target).revision
         if held != wanted:
             raise _Superseded(f"the target holds {held}, analysed was {wanted}", self._view(target))
         _refuse(adoption.objection(canary, self._view(live), self._view(target)))
@@ -132,8 +131,8 @@ class Converger:
     # --- the scale of the target
 
     def _scale(
-        self, canary: Canary, intent: WorkloadIntent, views: Views, made: View | None
-    ) -> View | None:
+        self, canary: Canary, intent: WorkloadIntent, views: Views, made: WorkloadView | None
+    ) -> WorkloadView | None:
         """The target scaled as intended; a running one keeps its number of replicas."""
         if intent.canary is CanaryScale.LEAVE:
             return None
@@ -146,7 +145,7 @@ class Converger:
             return None
         if self._replicas(canary, views):
             return None
-        wanted = (made or {}).get("replicas") or 1
+        wanted = (made.replicas if made else 0) or 1
         told = f"scaling up {name}.{canary.namespace} to {wanted} failed"
         return self._set_replicas(canary, wanted, told)
 
@@ -155,9 +154,9 @@ class Converger:
         view = views.current_target
         if view is None:
             view = self._view(self._read(canary, canary.spec.target_ref.name))
-        return int(view["replicas"])
+        return view.replicas
 
-    def _set_replicas(self, canary: Canary, replicas: int, told: str) -> View:
+    def _set_replicas(self, canary: Canary, replicas: int, told: str) -> WorkloadView:
         patch = {"spec": {"replicas": replicas}}
         name = canary.spec.target_ref.name
         with _told(told):
@@ -172,10 +171,10 @@ class Converger:
         with _told(f"{_named(canary, name)} get query error"):
             return self._kube.get(resources.DEPLOYMENTS, canary.namespace, name)
 
-    def _view(self, raw: Object) -> View:
+    def _view(self, raw: Object) -> WorkloadView:
         return deployment.project(raw, self._copying.selector_labels)
 
-    def _label(self, raw: Object) -> tuple[str, str]:
+    def _label(self, raw: Object) -> SelectorLabel:
         keys = self._copying.selector_labels
         try:
             return deployment.selector_label(self._view(raw), keys)

@@ -5,18 +5,21 @@ Made by the watchers from raw objects, kept in Redis, read by every worker.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypedDict
+from collections.abc import Iterator, Sequence
+from typing import Final
 
+from clients.documents.world import (
+    Condition,
+    ContainerPort,
+    SelectorLabel,
+    WorkloadStatus,
+    WorkloadView,
+)
+from clients.kube.protocol import Object
 from workloads import revision
-
-Object = Mapping[str, Any]
 
 _SIDECARS: Final = frozenset({"istio-proxy", "envoy"})
 """Containers whose ports are the mesh's, not the application's."""
-
-_STATUS: Final = ("observedGeneration", "replicas", "updatedReplicas", "availableReplicas")
-_CONDITION: Final = ("type", "status", "reason", "lastUpdateTime")
 
 
 class NoSelectorLabel(ValueError):
@@ -30,51 +33,36 @@ class NoSelectorLabel(ValueError):
         )
 
 
-class Port(TypedDict):
-    """A container port; `index` is its place in the list of its container."""
-
-    container: str
-    index: int
-    name: str | None
-    containerPort: int
-
-
-def project(raw: Object, keys: Sequence[str]) -> dict[str, Any]:
-    """The view of a Deployment; `keys` are the candidate selector labels, in order of preference.
-
-    `selectorLabel` is `[key, value]` or None. `revision` is that of a target, and for a primary
-    that of the target it was copied from. `controller` is the uid of the object that controls this
-    one, empty for none. The resourceVersion is left out: no write relies on a view.
-    """
+def project(raw: Object, keys: Sequence[str]) -> WorkloadView:
+    """The view of a Deployment; `keys` are the candidate selector labels, in preferred order."""
     metadata, spec = raw["metadata"], raw.get("spec") or {}
     label = _selector_label(spec, keys)
-    return {
-        "name": metadata["name"],
-        "namespace": metadata["namespace"],
-        "uid": metadata.get("uid") or "",
-        "generation": metadata.get("generation") or 0,
-        "controller": _controller(metadata),
-        "replicas": 1 if spec.get("replicas") is None else spec["replicas"],
-        "revision": revision.workload_revision(
+    return WorkloadView(
+        name=metadata["name"],
+        namespace=metadata["namespace"],
+        uid=metadata.get("uid") or "",
+        generation=metadata.get("generation") or 0,
+        controller=_controller(metadata),
+        replicas=1 if spec.get("replicas") is None else spec["replicas"],
+        revision=revision.workload_revision(
             spec.get("template") or {}, metadata["name"], label[0] if label else None, keys
         ),
-        "selectorLabel": label,
-        "ports": _ports(spec),
-        "status": _status(raw.get("status") or {}),
-    }
+        selector_label=label,
+        ports=tuple(_ports(spec)),
+        status=_status(raw.get("status") or {}),
+    )
 
 
-def selector_label(view: Mapping[str, Any], keys: Sequence[str]) -> tuple[str, str]:
+def selector_label(view: WorkloadView, keys: Sequence[str]) -> SelectorLabel:
     """The label that tells the pods of a viewed Deployment from others. Raises NoSelectorLabel."""
-    label = view["selectorLabel"]
-    if label is None:
-        raise NoSelectorLabel(view["name"], view["namespace"], keys)
-    return label[0], label[1]
+    if view.selector_label is None:
+        raise NoSelectorLabel(view.name, view.namespace, keys)
+    return view.selector_label
 
 
-def _selector_label(spec: Object, keys: Sequence[str]) -> list[str] | None:
+def _selector_label(spec: Object, keys: Sequence[str]) -> SelectorLabel | None:
     labels = (spec.get("selector") or {}).get("matchLabels") or {}
-    return next(([key, labels[key]] for key in keys if key in labels), None)
+    return next(((key, labels[key]) for key in keys if key in labels), None)
 
 
 def _controller(metadata: Object) -> str:
@@ -82,25 +70,26 @@ def _controller(metadata: Object) -> str:
     return next((owner["uid"] for owner in owners if owner.get("controller")), "")
 
 
-def _ports(spec: Object) -> list[Port]:
+def _ports(spec: Object) -> Iterator[ContainerPort]:
     pod = (spec.get("template") or {}).get("spec") or {}
-    return [
-        Port(
-            container=container["name"],
-            index=index,
-            name=port.get("name"),
-            containerPort=port["containerPort"],
-        )
-        for container in pod.get("containers") or ()
-        if container["name"] not in _SIDECARS
-        for index, port in enumerate(container.get("ports") or ())
-    ]
+    for container in pod.get("containers") or ():
+        if container["name"] in _SIDECARS:
+            continue
+        for index, port in enumerate(container.get("ports") or ()):
+            name = port.get("name") or None
+            yield ContainerPort(container["name"], index, name, port["containerPort"])
 
 
-def _status(status: Object) -> dict[str, Any]:
-    counts = {key: status.get(key) or 0 for key in _STATUS}
-    conditions = [
-        {key: condition.get(key) or "" for key in _CONDITION}
-        for condition in status.get("conditions") or ()
-    ]
-    return {**counts, "conditions": conditions}
+def _status(status: Object) -> WorkloadStatus:
+    return WorkloadStatus(
+        observed_generation=status.get("observedGeneration") or 0,
+        replicas=status.get("replicas") or 0,
+        updated_replicas=status.get("updatedReplicas") or 0,
+        available_replicas=status.get("availableReplicas") or 0,
+        conditions=tuple(map(_condition, status.get("conditions") or ())),
+    )
+
+
+def _condition(raw: Object) -> Condition:
+    read = (raw.get(field) or "" for field in ("type", "status", "reason", "lastUpdateTime"))
+    return Condition(*read)

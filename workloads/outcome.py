@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-View = Mapping[str, Any]
-"""A Deployment as `deployment.project` gives it."""
+from clients.documents.world import WorkloadView
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,18 +14,18 @@ class Views:
     A view that shows an older generation than ours is not to be trusted.
     """
 
-    target: View | None
-    primary: View | None
+    target: WorkloadView | None
+    primary: WorkloadView | None
     target_generation: int = 0
     primary_generation: int = 0
 
     @property
-    def current_target(self) -> View | None:
+    def current_target(self) -> WorkloadView | None:
         """The view of the target, None unless it shows our own last write to it."""
         return _current(self.target, self.target_generation)
 
     @property
-    def current_primary(self) -> View | None:
+    def current_primary(self) -> WorkloadView | None:
         """The view of the primary, None unless it shows our own last write to it."""
         return _current(self.primary, self.primary_generation)
 
@@ -37,10 +34,10 @@ class Views:
 class Converged:
     """All is as intended; the views of what had to be written or read live, None for nothing."""
 
-    target: View | None = None
-    primary: View | None = None
+    target: WorkloadView | None = None
+    primary: WorkloadView | None = None
 
-    def views(self) -> dict[str, View]:
+    def views(self) -> dict[str, WorkloadView]:
         """The new views by role, for whoever keeps what was last seen."""
         found = {"target": self.target, "primary": self.primary}
         return {role: view for role, view in found.items() if view is not None}
@@ -54,7 +51,7 @@ class Superseded:
     """
 
     message: str
-    target: View
+    target: WorkloadView
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,5 +65,5 @@ class Rejected:
 Result = Converged | Superseded | Rejected
 
 
-def _current(view: View | None, written: int) -> View | None:
-    return view if view is not None and view["generation"] >= written else None
+def _current(view: WorkloadView | None, written: int) -> WorkloadView | None:
+    return view if view is not None and view.generation >= written else None

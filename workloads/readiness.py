@@ -5,30 +5,30 @@ Source: Flagger's readiness table; two deadlines exist, the Deployment's own and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
+from clients.documents.world import WorkloadStatus, WorkloadView
 from config.readiness import READY, Readiness
 
 _WAITING: Final = "waiting for rollout to finish: "
 
 
-def judge(view: Mapping[str, Any], percent: int, deadline: timedelta, now: datetime) -> Readiness:
+def judge(view: WorkloadView, percent: int, deadline: timedelta, now: datetime) -> Readiness:
     """Whether the viewed Deployment is ready, with `percent` of its updated pods available.
 
     Not retriable once the Deployment gave up by itself, or has been unavailable for `deadline`.
     """
-    status = view["status"]
-    if view["generation"] > status["observedGeneration"]:
+    status = view.status
+    if view.generation > status.observed_generation:
         return Readiness(
             ready=False,
             message=f"{_WAITING}observed deployment generation less than desired generation",
         )
-    if _condition(status, "Progressing").get("reason") == "ProgressDeadlineExceeded":
-        message = f'deployment "{view["name"]}" exceeded its progress deadline'
+    if status.condition("Progressing").reason == "ProgressDeadlineExceeded":
+        message = f'deployment "{view.name}" exceeded its progress deadline'
         return Readiness(ready=False, retriable=False, message=message)
-    missing = _missing(view["replicas"], status, percent)
+    missing = _missing(view.replicas, status, percent)
     if not missing:
         return READY
     ends = patience_ends(view, deadline)
@@ -36,23 +36,19 @@ def judge(view: Mapping[str, Any], percent: int, deadline: timedelta, now: datet
     return Readiness(ready=False, retriable=retriable, message=_WAITING + missing)
 
 
-def patience_ends(view: Mapping[str, Any], deadline: timedelta) -> datetime | None:
+def patience_ends(view: WorkloadView, deadline: timedelta) -> datetime | None:
     """When an unavailable Deployment has been so for `deadline`; None while it is available."""
-    status = view["status"]
-    available = _condition(status, "Available")
-    unavailable = (available.get("status"), available.get("reason")) == (
-        "False",
-        "MinimumReplicasUnavailable",
-    )
-    if not (unavailable and _condition(status, "Progressing") and available["lastUpdateTime"]):
+    available = view.status.condition("Available")
+    unavailable = (available.status, available.reason) == ("False", "MinimumReplicasUnavailable")
+    if not (unavailable and view.status.has("Progressing") and available.updated):
         return None
-    return datetime.fromisoformat(available["lastUpdateTime"]) + deadline
+    return datetime.fromisoformat(available.updated) + deadline
 
 
-def _missing(desired: int, status: Mapping[str, Any], percent: int) -> str:
+def _missing(desired: int, status: WorkloadStatus, percent: int) -> str:
     """What is missing for readiness, empty when nothing is."""
-    updated, present = status["updatedReplicas"], status["replicas"]
-    available = status["availableReplicas"]
+    updated, present = status.updated_replicas, status.replicas
+    available = status.available_replicas
     if updated < desired:
         return f"{updated} out of {desired} new replicas have been updated"
     if present > updated:
@@ -71,7 +67,3 @@ def _required(updated: int, percent: int) -> int:
     Rounding down alone would call a single pod ready that is not there.
     """
     return max(updated * percent // 100, min(1, updated) if percent else 0)
-
-
-def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
-    return next((item for item in status["conditions"] if item["type"] == kind), {})

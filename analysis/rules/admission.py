@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from analysis import events
 from analysis.decisions import Decision, Outcome, Rest
-from analysis.observation import Observation, Problem
+from analysis.observation import Observation
 from analysis.state import Acceptance, unborn
+from clients.documents.world import Problem
 
 
 def born(seen: Observation) -> Outcome | None:

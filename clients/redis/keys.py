@@ -104,13 +104,15 @@ CONFIRMED: Final = _of_canary(
     KeyType.HASH,
     Lifetime.FORGOTTEN,
     "What has been brought about: `uid`, the numbers `route_seq`, `workload_seq`, "
-    "`status_version`, and what the effects add. Never goes back.",
+    "`status_version`, what the effects add, and `v`, the layout. Never goes back. See "
+    "`clients/documents/confirmed.py`.",
 )
 WORLD: Final = _of_canary(
     "world",
     KeyType.HASH,
     Lifetime.FORGOTTEN,
-    "Projections of the observed objects: role to canonical JSON.",
+    "Projections of the observed objects: role to canonical JSON, and `v`, the layout. See "
+    "`clients/documents/world.py`.",
 )
 TIMELINE: Final = _of_canary(
     "timeline",

@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from clients.documents.confirmed import Confirmed
+from clients.documents.world import World
 from config.refs import CanaryRef
 
 
@@ -24,15 +26,19 @@ class Work(StrEnum):
 class Snapshot:
     """All that is stored about one canary, read at one moment (`now`).
 
-    `version` 0 means no state. `confirmed` belongs to the Canary object whose uid is its field
-    `uid`; of another uid it says nothing. `world` is decoded JSON by role.
+    `version` 0 means no state.
     """
 
     now: datetime
     version: int
     state: Mapping[str, Any] | None
-    confirmed: Mapping[str, str]
-    world: Mapping[str, Any]
+    confirmed: Confirmed
+    world: World
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether both documents are of the layout known here; else they look empty."""
+        return self.confirmed.is_readable and self.world.is_readable
 
 
 @dataclass(frozen=True, slots=True)

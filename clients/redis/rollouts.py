@@ -8,6 +8,10 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from clients.documents import confirmed
+from clients.documents import world as worlds
+from clients.documents.confirmed import Answered, Confirmation
+from clients.documents.world import World, canonical
 from clients.redis import keys, scripts
 from clients.redis.records import Begun, Commit, Snapshot, Work
 from config.refs import CanaryRef
@@ -15,8 +19,8 @@ from config.refs import CanaryRef
 #: About so many entries are kept of a timeline; Redis cuts whole blocks of about a hundred.
 TIMELINE_LENGTH: Final = 200
 
-#: Fields of a confirmation that only grow.
-SEQUENCES: Final = ("route_seq", "workload_seq", "status_version")
+#: Field of a document's hash with the version of its layout.
+VERSION: Final = "v"
 
 LEASES: Final[Mapping[Work, keys.Row]] = {
     Work.TICK: keys.TICK,
@@ -24,13 +28,6 @@ LEASES: Final[Mapping[Work, keys.Row]] = {
     Work.WORKLOAD: keys.WORKLOAD,
     Work.STATUS: keys.STATUS,
 }
-
-
-def canonical(value: Mapping[str, Any]) -> str:
-    """JSON that is equal for equal values: sorted keys, no spaces. Raises ValueError for NaN."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
 
 
 class Rollouts(scripts.Door):
@@ -78,40 +75,47 @@ class Rollouts(scripts.Door):
         given = scripts.optional_milliseconds(due)
         return bool(self._run("finish", names, [str(ref), token, given, work.value]))
 
-    def confirm(self, ref: CanaryRef, uid: str, fields: Mapping[str, str], *, wake: bool) -> bool:
-        """Whether `fields` were recorded as brought about for the Canary object `uid`.
+    def confirm(
+        self, ref: CanaryRef, uid: str, news: Confirmation | Answered, *, wake: bool
+    ) -> bool:
+        """Whether `news` were recorded for the Canary object `uid`.
 
-        They are not when one of `SEQUENCES` is older than what is recorded, or when the state is
-        about another object. Fields of an earlier object are dropped. `wake` makes the canary due.
+        They are not when their sequence is older than what is recorded, or when the state is
+        about another object. What was about an earlier object is dropped. `wake` makes the canary
+        due.
         """
-        growing = [name for name in SEQUENCES if name in fields]
-        ordered = [*growing, *(name for name in fields if name not in SEQUENCES)]
-        pairs = [part for name in ordered for part in (name, _whole(name, fields[name]))]
+        added = confirmed.encode(news)
+        pairs = [part for pair in added.items() for part in pair]
         names = [row.of(ref) for row in (keys.CONFIRMED, keys.STATE, keys.TICK)]
-        arguments = [str(ref), uid, "1" if wake else "", len(growing), *pairs]
-        return bool(self._run("confirm", [*names, keys.AGENDA.only], arguments))
+        sequence = next((name for name in confirmed.SEQUENCES.values() if name in added), "")
+        head = [str(ref), uid, _flag(wake), str(confirmed.VERSION), sequence]
+        return bool(self._run("confirm", [*names, keys.AGENDA.only], [*head, *pairs]))
 
     def put_world(
         self,
         ref: CanaryRef,
-        changes: Mapping[str, Mapping[str, Any] | None],
-        wake: Collection[str] = (),
+        world: World,
+        roles: Collection[str] | None = None,
         *,
-        over: Mapping[str, Any] | None = None,
+        wake: Collection[str] = (),
+        over: World | None = None,
     ) -> frozenset[str]:
-        """The roles whose JSON really changed; None deletes a role.
+        """Those of `roles` whose object really changed; None: the roles that `world` has.
 
-        A change to a role in `wake` makes the canary due, in the same step: a watcher that dies
-        afterwards has lost nothing. With `over`, a world read before, a role that holds something
-        else by now is left alone: a watcher knows better.
+        A role that `world` does not have is deleted. A change to a role in `wake` makes the canary
+        due, in the same step: a watcher that dies afterwards has lost nothing. With `over`, a
+        world read before, a role that holds something else by now is left alone: a watcher knows
+        better.
         """
+        objects = worlds.encode(world)
+        before = None if over is None else worlds.encode(over)
         parts = [
             part
-            for role, value in changes.items()
-            for part in (role, _stored_as(value), _flag(role in wake), _expected(role, over))
+            for role in (objects if roles is None else roles)
+            for part in (role, objects.get(role, ""), _flag(role in wake), _expected(role, before))
         ]
         names = [keys.WORLD.of(ref), keys.TICK.of(ref), keys.AGENDA.only]
-        return frozenset(self._run("put_world", names, [str(ref), *parts]))
+        return frozenset(self._run("put_world", names, [str(ref), worlds.VERSION, *parts]))
 
     def forget(self, ref: CanaryRef) -> None:
         """Drops everything about `ref`, undelivered notices included."""
@@ -128,12 +132,8 @@ class Rollouts(scripts.Door):
         return tuple(sorted({ref for ref in found if ref is not None}))
 
 
-def _stored_as(value: Mapping[str, Any] | None) -> str:
-    return "" if value is None else canonical(value)
-
-
-def _expected(role: str, over: Mapping[str, Any] | None) -> str:
-    return "" if over is None else "=" + _stored_as(over.get(role))
+def _expected(role: str, over: Mapping[str, str] | None) -> str:
+    return "" if over is None else "=" + over.get(role, "")
 
 
 def _stored(ref: CanaryRef) -> list[str]:
@@ -161,13 +161,14 @@ def _arguments(ref: CanaryRef, commit: Commit) -> list[str | int]:
 
 
 def _snapshot(reply: Sequence[Any]) -> Snapshot:
-    now, version, state, confirmed, world = reply
+    now, version, state, *stored = reply
+    brought_about, world = map(_pairs, stored)
     return Snapshot(
         now=scripts.at(now),
         version=int(version),
         state=json.loads(state) if state else None,
-        confirmed=_pairs(confirmed),
-        world={role: json.loads(value) for role, value in _pairs(world).items()},
+        confirmed=confirmed.decode(brought_about, brought_about.pop(VERSION, None)),
+        world=worlds.decode(world, world.pop(VERSION, None)),
     )
 
 
@@ -177,9 +178,3 @@ def _pairs(flat: Sequence[str]) -> dict[str, str]:
 
 def _flag(value: bool) -> str:  # noqa: FBT001 - its only meaning
     return "1" if value else ""
-
-
-def _whole(name: str, value: str) -> str:
-    if name in SEQUENCES and not value.isdecimal():
-        raise ValueError(f"confirmation field {name}={value!r} is not a whole number")
-    return value

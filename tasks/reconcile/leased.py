@@ -50,11 +50,11 @@ def wanted(
     That is so for a canary that is unknown, not accepted, going away, or another object than the
     state is about, and as long as nothing was intended yet.
     """
-    admission, stored = snapshot.world.get("admission"), snapshot.state
-    if admission is None or stored is None or admission["deleting"]:
+    admission, stored = snapshot.world.admission, snapshot.state
+    if admission is None or stored is None or admission.deleting:
         return None
     state, canary = states.from_json(stored), gather.accepted(snapshot.world)
-    if canary is None or state.uid != admission["uid"] or intent(state).seq == 0:
+    if canary is None or state.uid != admission.uid or intent(state).seq == 0:
         return None
     return canary, state
 

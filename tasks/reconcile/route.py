@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
-from typing import Any, Final
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final
 
 from analysis import effects
 from analysis import state as states
+from analysis.effects import Lane
 from analysis.state import RolloutState
+from clients.documents.confirmed import Confirmation, Confirmed
+from clients.documents.world import World
 from clients.redis.records import Snapshot, Work
 from clients.redis.store import Store
 from config.refs import CanaryRef
 from routing import messages, metadata, outcome
 from routing.apply import Applier
-from tasks import gather
 from tasks.reconcile import leased
 
 log = logging.getLogger(__name__)
@@ -24,8 +26,6 @@ LEASE: Final = timedelta(seconds=8)
 """How long one application may take: six objects, each with a few tries of at most some seconds.
 Losing the lease costs a repeated write at worst: every write carries a resourceVersion. Shorter
 than the shortest interval, because the route of a killed worker waits as long."""
-
-_NO_TROUBLE: Final = {"route_trouble": "", "route_refused": ""}
 
 
 class RouteReconciler:
@@ -48,9 +48,9 @@ class RouteReconciler:
         canary, state = wanted
         result = self._applier.apply(
             canary,
-            snapshot.world.get("target"),
+            snapshot.world.target,
             state.route,
-            snapshot.world,
+            snapshot.world.routes,
             superseded=lambda: self._newer(ref, state),
         )
         if leased.remembers(self._store.read(ref), state, lambda one: one.route):
@@ -62,68 +62,70 @@ class RouteReconciler:
         now = self._store.read(ref).state
         return now is None or states.from_json(now).route != state.route
 
-    def _remember(self, ref: CanaryRef, result: outcome.Outcome, world: Mapping[str, Any]) -> None:
+    def _remember(self, ref: CanaryRef, result: outcome.Outcome, world: World) -> None:
         """Keeps what was just written or read, ahead of the watch that will say the same.
 
         Not where the watch has said something since `world` was read: it may be newer.
         """
-        known: dict[str, Mapping[str, Any]] = dict(result.seen)
+        known = dict(result.seen)
         if not isinstance(result, outcome.Unchanged):
             known.update(result.written)
         if known:
             bare = {role: metadata.bare(item) for role, item in known.items()}
-            self._store.put_world(ref, bare, over=world)
+            self._store.put_world(ref, World(routes=bare), over=world)
 
     def _confirm(
         self,
         ref: CanaryRef,
         state: RolloutState,
         result: outcome.Outcome,
-        before: Mapping[str, str],
+        before: Confirmed,
     ) -> None:
         """Tells the rollout, and wakes it for news only; `before` is what was confirmed before.
 
         An intent that was in force before is no news: later applications only mend drift. Nor is
         a trouble that was told: the rollout asks again by itself.
         """
-        first = gather.confirmed(before, state.uid).route_seq < state.route.seq
+        known = before.about(state.uid)
+        first = known.route_seq < state.route.seq
         now = self._store.now()
         match result:
             case outcome.Applied() | outcome.Unchanged():
                 wake = first and effects.awaits_route(state, now)
-                at = _in_force(state, now) if first else {}
-                fields = {"route_seq": str(state.route.seq), **at, **_NO_TROUBLE}
-                self._store.confirm(ref, state.uid, {**fields, **_versions(result)}, wake=wake)
+                news = Confirmation(
+                    lane=Lane.ROUTE,
+                    seq=state.route.seq,
+                    at=now if first else None,
+                    versions=_versions(result),
+                )
+                self._store.confirm(ref, state.uid, news, wake=wake)
             case outcome.Superseded():
                 log.info("route superseded", extra={"canary": ref.dotted})
             case outcome.Rejected(refusals=refusals, retriable=retriable, split_in_force=in_force):
                 message = "\n".join(dict.fromkeys(refusal.message for refusal in refusals))
                 extra = {"canary": ref.dotted, "error": message, "retriable": retriable}
-                fields = _in_force(state, now) if in_force and first else {}
-                news = bool(fields) or message != gather.trouble(before, state.uid, "route")
-                log.log(leased.LEVELS[news], "route not applied", extra=extra)
-                trouble = {"route_trouble": message, "route_refused": _refused(refusals)}
-                fields = {**fields, **trouble, **_versions(result)}
-                self._store.confirm(ref, state.uid, fields, wake=news)
+                carried = in_force and first
+                wake = carried or message != known.troubles.get(Lane.ROUTE)
+                log.log(leased.LEVELS[wake], "route not applied", extra=extra)
+                news = Confirmation(
+                    lane=Lane.ROUTE,
+                    seq=state.route.seq if carried else None,
+                    at=now if carried else None,
+                    trouble=message,
+                    refused=_is_hopeless(refusals),
+                    versions=_versions(result),
+                )
+                self._store.confirm(ref, state.uid, news, wake=wake)
 
 
-def _refused(refusals: Iterable[outcome.Refusal]) -> str:
-    """Whether trying again soon is in vain, as a field; what lacks a destination only follows."""
-    hopeless = all(
+def _is_hopeless(refusals: Iterable[outcome.Refusal]) -> bool:
+    """Whether trying again soon is in vain; what lacks a destination only follows."""
+    return all(
         not refusal.retriable or refusal.reason == messages.NO_DESTINATION for refusal in refusals
     )
-    return "1" if hopeless else ""
 
 
 def _versions(result: outcome.Applied | outcome.Unchanged | outcome.Rejected) -> dict[str, str]:
     """The versions that our own writes made, by which a watcher knows them for ours."""
     written = {} if isinstance(result, outcome.Unchanged) else result.written
-    return {
-        gather.version_field(role): item["metadata"]["resourceVersion"]
-        for role, item in written.items()
-    }
-
-
-def _in_force(state: RolloutState, now: datetime) -> dict[str, str]:
-    """What to confirm about a split that is in force from `now` on."""
-    return {"route_seq": str(state.route.seq), "route_at": now.isoformat()}
+    return {role: item["metadata"]["resourceVersion"] for role, item in written.items()}

@@ -9,7 +9,11 @@ from typing import Any, Final
 
 from analysis import conditions
 from analysis import state as states
+from analysis.effects import Lane
 from clients import errors
+from clients.documents import world as worlds
+from clients.documents.confirmed import Confirmation
+from clients.documents.world import World
 from clients.kube import resources
 from clients.kube.protocol import Kube, PatchKind
 from clients.redis.records import Snapshot, Work
@@ -37,16 +41,16 @@ class StatusReconciler:
         leased.under_lease(self._store, ref, Work.STATUS, LEASE, lambda seen: self._show(ref, seen))
 
     def _show(self, ref: CanaryRef, snapshot: Snapshot) -> None:
-        admission = snapshot.world.get("admission")
+        admission = snapshot.world.admission
         if admission is None or snapshot.state is None:
             return
-        uid = admission["uid"]
+        uid = admission.uid
         if snapshot.state["uid"] != uid:
             return
         shown = self._status_shown(ref, snapshot)
         if self._told(ref, uid) and shown and self._is_known(ref, uid):
-            fields = {"status_version": str(snapshot.version), "status_refused": ""}
-            self._store.confirm(ref, uid, fields, wake=False)
+            news = Confirmation(lane=Lane.STATUS, seq=snapshot.version)
+            self._store.confirm(ref, uid, news, wake=False)
 
     def _status_shown(self, ref: CanaryRef, snapshot: Snapshot) -> bool:
         """Whether the status says what it should; a refusal keeps no event from being told."""
@@ -59,14 +63,15 @@ class StatusReconciler:
             extra = {"canary": ref.dotted, "error": refused.message}
             log.warning("status refused", extra=extra)
             uid = gather.uid_of(snapshot)
-            self._store.confirm(ref, uid, {"status_refused": "1"}, wake=False)
+            news = Confirmation(lane=Lane.STATUS, refused=True)
+            self._store.confirm(ref, uid, news, wake=False)
         else:
             return True
         return False
 
     def _write_status(self, ref: CanaryRef, snapshot: Snapshot) -> None:
         """One patch, and none when the status says it all already."""
-        present: Mapping[str, Any] = snapshot.world.get("status") or {}
+        present = snapshot.world.status.fields if snapshot.world.status else {}
         state = states.from_json(snapshot.state or {})
         wanted = conditions.status(
             state,
@@ -86,8 +91,8 @@ class StatusReconciler:
             kind=PatchKind.JSON,
         )
         if self._is_known(ref, state.uid):
-            status = {"status": written.get("status") or {}}
-            self._store.put_world(ref, status, over=snapshot.world)
+            known = World(status=worlds.shown_status(written))
+            self._store.put_world(ref, known, [worlds.STATUS], over=snapshot.world)
 
     def _is_known(self, ref: CanaryRef, uid: str) -> bool:
         """Whether there is still a state of the canary `uid`; what is stored else would stay."""

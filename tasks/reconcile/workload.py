@@ -6,23 +6,24 @@ import logging
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
+from analysis.effects import Lane
 from analysis.state import RolloutState
+from clients.documents import world as worlds
+from clients.documents.confirmed import Confirmation
+from clients.documents.world import WorkloadView, World
 from clients.redis.records import Snapshot, Work
 from clients.redis.store import Store
 from config.refs import CanaryRef
-from tasks import gather
 from tasks.reconcile import leased
 from workloads.converge import Converger
-from workloads.outcome import Converged, Rejected, Result, Superseded, View, Views
+from workloads.outcome import Converged, Rejected, Result, Superseded, Views
 
 log = logging.getLogger(__name__)
 
 LEASE: Final = timedelta(seconds=8)
 """How long creating, promoting and scaling one canary's workloads may take."""
-
-_NO_TROUBLE: Final = {"workload_trouble": "", "workload_refused": ""}
 
 
 class WorkloadReconciler:
@@ -43,10 +44,10 @@ class WorkloadReconciler:
         if wanted is None:
             return
         canary, state = wanted
-        known = gather.confirmed(snapshot.confirmed, state.uid, snapshot.world)
+        known = snapshot.confirmed.about(state.uid).seeing(snapshot.world)
         views = Views(
-            target=snapshot.world.get("target"),
-            primary=snapshot.world.get("primary"),
+            target=snapshot.world.target,
+            primary=snapshot.world.primary,
             target_generation=known.target_generation,
             primary_generation=known.primary_generation,
         )
@@ -61,51 +62,42 @@ class WorkloadReconciler:
         self, ref: CanaryRef, state: RolloutState, result: Result, snapshot: Snapshot
     ) -> None:
         """Tells the rollout, and wakes it for news only: it asks again while nothing is new."""
-        extra = {"canary": ref.dotted}
+        extra, known = {"canary": ref.dotted}, snapshot.confirmed.about(state.uid)
         match result:
             case Converged():
                 views = result.views()
                 self._remember(ref, views)
-                first = gather.confirmed(snapshot.confirmed, state.uid).workload_seq
-                news = bool(views) or first < state.workload.seq
-                fields = {"workload_seq": str(state.workload.seq), **_NO_TROUBLE}
-                self._store.confirm(ref, state.uid, fields | _made(views), wake=news)
+                wake = bool(views) or known.workload_seq < state.workload.seq
+                news = Confirmation(lane=Lane.WORKLOAD, seq=state.workload.seq, views=views)
+                self._store.confirm(ref, state.uid, news, wake=wake)
             case Superseded(message=message, target=target):
                 log.info("promotion superseded", extra={**extra, "error": message})
                 self._remember(ref, {"target": target}, wake={"target"})
             case Rejected(message=message, retriable=retriable):
-                news = message != gather.trouble(snapshot.confirmed, state.uid, "workload")
+                wake = message != known.troubles.get(Lane.WORKLOAD)
                 told = {**extra, "error": message, "retriable": retriable}
-                log.log(leased.LEVELS[news], "workloads not as intended", extra=told)
-                trouble = {
-                    "workload_trouble": message,
-                    "workload_refused": "" if retriable else "1",
-                }
-                self._store.confirm(ref, state.uid, trouble, wake=news)
+                log.log(leased.LEVELS[wake], "workloads not as intended", extra=told)
+                news = Confirmation(lane=Lane.WORKLOAD, trouble=message, refused=not retriable)
+                self._store.confirm(ref, state.uid, news, wake=wake)
 
     def _remember(
-        self, ref: CanaryRef, views: Mapping[str, View], wake: Collection[str] = ()
+        self, ref: CanaryRef, views: Mapping[str, WorkloadView], wake: Collection[str] = ()
     ) -> None:
         """Keeps what was just written or read, ahead of the watch that will say the same.
 
         Not where the watch has said it already: what it knows may be newer, and it does not
         repeat itself.
         """
-        world = self._store.read(ref).world if views else {}
-        news = {role: view for role, view in views.items() if _is_newer(view, world.get(role))}
+        if not views:
+            return
+        world = self._store.read(ref).world
+        known = world.by_role()
+        news = {role: view for role, view in views.items() if _is_newer(view, known.get(role))}
         if news:
-            self._store.put_world(ref, news, wake, over=world)
+            written = World(target=news.get(worlds.TARGET), primary=news.get(worlds.PRIMARY))
+            self._store.put_world(ref, written, wake=wake, over=world)
 
 
-def _is_newer(view: View, known: Mapping[str, Any] | None) -> bool:
-    same = known is not None and known["uid"] == view["uid"]
-    return not same or known is None or known["generation"] < view["generation"]
-
-
-def _made(views: Mapping[str, View]) -> dict[str, str]:
-    """Which generation of which object our writes have made."""
-    return {
-        f"{role}_{key}": str(view[key])
-        for role, view in views.items()
-        for key in ("generation", "uid")
-    }
+def _is_newer(view: WorkloadView, known: object) -> bool:
+    same = isinstance(known, WorkloadView) and known.uid == view.uid
+    return not (same and isinstance(known, WorkloadView) and known.generation >= view.generation)

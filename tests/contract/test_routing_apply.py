@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from clients.clock import SystemClock
+from clients.documents.world import ContainerPort, WorkloadView
 from clients.errors import NotFound
 from clients.kube import connect, resources
 from clients.kube import memory as kube_memory
@@ -27,13 +28,20 @@ from sandbox.apiserver.server import ApiServer
 from tests.services.control_plane import COALMINE_CRDS, ControlPlane
 
 TEN, TWENTY = TrafficSplit.of(10), TrafficSplit.of(20)
-PORTS = [
-    {"container": "shop", "index": 0, "name": "http", "containerPort": 8080},
-    {"container": "shop", "index": 1, "name": "admin", "containerPort": 80},
-    {"container": "shop", "index": 2, "name": None, "containerPort": 9797},
-    {"container": "shop", "index": 3, "name": "again", "containerPort": 9797},
-]
-TARGET = {"selectorLabel": ["app", "shop"], "ports": PORTS}
+PORTS = (
+    ContainerPort("shop", 0, "http", 8080),
+    ContainerPort("shop", 1, "admin", 80),
+    ContainerPort("shop", 2, None, 9797),
+    ContainerPort("shop", 3, "again", 9797),
+)
+TARGET = WorkloadView(
+    name="shop",
+    namespace="prod",
+    replicas=2,
+    revision="r",
+    selector_label=("app", "shop"),
+    ports=PORTS,
+)
 
 
 @dataclass

@@ -146,7 +146,7 @@ class Watch:
 
     def world(self, name: str = "shop") -> Mapping[str, Any]:
         """The stored world of a canary."""
-        return self.store.read(CanaryRef(self.cluster.namespace, name)).world
+        return self.store.read(CanaryRef(self.cluster.namespace, name)).world.by_role()
 
     def settle(self) -> None:
         """Let a worker find nothing to do for an hour."""
@@ -183,17 +183,17 @@ def test_changes_reach_the_world_and_the_agenda(watch: Watch) -> None:
     with watch.running():
         until(lambda: {"canary", "target", "admission"} <= watch.world().keys())
         until(watch.is_due)
-        revision = watch.world()["target"]["revision"]
+        revision = watch.world()["target"].revision
         watch.settle()
 
         watch.edit(resources.CANARIES, {"status": {"phase": "Initialized"}}, "status")
-        until(lambda: "status" in watch.world())
+        until(lambda: watch.world()["status"].fields == {"phase": "Initialized"})
         assert not watch.is_due()
 
         time.sleep(2 * SHORT.total_seconds())
         template = {"metadata": {"annotations": {"released": "again"}}}
         watch.edit(resources.DEPLOYMENTS, {"spec": {"template": template}})
-        until(lambda: bool(watch.world()["target"]["revision"] != revision))
+        until(lambda: bool(watch.world()["target"].revision != revision))
         until(watch.is_due)
 
 
@@ -243,7 +243,7 @@ def test_a_lost_history_loses_no_change(watch: Watch) -> None:
         watch.cluster.kube.delete(resources.CANARIES, watch.cluster.namespace, "other")
         watch.cluster.forget()
 
-        until(lambda: bool(watch.world()["target"]["replicas"] == 7))
+        until(lambda: bool(watch.world()["target"].replicas == 7))
         until(lambda: not watch.world("other"))
 
 
@@ -268,9 +268,9 @@ def test_an_invalid_canary_stops_nobody_else(watch: Watch) -> None:
         until(lambda: "target" in watch.world())
         until(lambda: "admission" in watch.world("odd"))
 
-    (problem,) = watch.world("odd")["admission"]["problems"]
-    assert problem["reason"] == "InvalidSpec"
-    assert "thresholdRange" in problem["message"]
+    (problem,) = watch.world("odd")["admission"].problems
+    assert problem.reason == "InvalidSpec"
+    assert "thresholdRange" in problem.message
 
 
 def test_every_watch_is_heard_of(watch: Watch) -> None:

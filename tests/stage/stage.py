@@ -12,6 +12,7 @@ from analysis.effects import Lane
 from analysis.state import RolloutState
 from clients import errors
 from clients.clock import ManualClock
+from clients.documents.world import World
 from clients.kube import resources
 from clients.kube.memory import KubeMemory
 from clients.kube.protocol import Object
@@ -111,7 +112,8 @@ class Stage:
                 if roles is None:
                     self.store.forget(ref)
                 else:
-                    changed = self.store.put_world(ref, roles, projections.WAKING)
+                    world = self._index.world(ref) or World()
+                    changed = self.store.put_world(ref, world, roles, wake=projections.WAKING)
                     self._nudge_route(ref, changed)
         self._note_weight()
 

@@ -1,8 +1,8 @@
 -- Store projections of observed objects, and wake the canary when one that matters changed.
 --
 -- KEYS    1 world  2 tick lease  3 agenda
--- ARGV    1 now, or ""  2 namespace/name
---         3... role, canonical JSON ("" deletes), "1" if its change wakes the canary (or ""),
+-- ARGV    1 now, or ""  2 namespace/name  3 version of the layout
+--         4... role, canonical JSON ("" deletes), "1" if its change wakes the canary (or ""),
 --              what the role must still hold: "=" and canonical JSON ("=" alone: nothing), or ""
 -- Return  {role, ...} those that changed
 -- Atomic  a watcher that dies between storing and waking would leave a change that the next
@@ -12,14 +12,16 @@
 local now, member = clock(ARGV[1]), ARGV[2]
 local changed, wake = {}, false
 
-for index = 3, #ARGV, 4 do
+-- What another layout holds cannot be compared with, nor read beside ours.
+if redis.call('HGET', KEYS[1], 'v') ~= ARGV[3] then redis.call('DEL', KEYS[1]) end
+for index = 4, #ARGV, 4 do
   local role, json, over = ARGV[index], ARGV[index + 1], ARGV[index + 3]
   local held = redis.call('HGET', KEYS[1], role) or ''
   if held ~= json and (over == '' or over == '=' .. held) then
     if json == '' then
       redis.call('HDEL', KEYS[1], role)
     else
-      redis.call('HSET', KEYS[1], role, json)
+      redis.call('HSET', KEYS[1], 'v', ARGV[3], role, json)
     end
     changed[#changed + 1] = role
     wake = wake or ARGV[index + 2] == '1'

@@ -14,6 +14,8 @@ from hypothesis import stateful
 from hypothesis import strategies as st
 
 from clients import clock as clocks
+from clients.documents.confirmed import Confirmation, Lane
+from clients.documents.world import World
 from clients.redis.store import Commit, Store, Work
 from config.refs import CanaryRef
 from tests.contract.store.conftest import START, Connect
@@ -74,13 +76,14 @@ class Interleaving(stateful.RuleBasedStateMachine):
     @stateful.rule(value=st.integers(0, 3))
     def observe(self, value: int) -> None:
         """A watcher stores what it saw."""
-        if self.store.put_world(REF, {"target": {"v": value}}, wake={"target"}):
+        if self.store.put_world(REF, World(canary={"v": value}), wake={"canary"}):
             self.unserved = True
 
     @stateful.rule(seq=st.integers(0, 12))
     def confirm(self, seq: int) -> None:
         """An effect reports, perhaps late."""
-        counted = self.store.confirm(REF, "u", {"route_seq": str(seq)}, wake=True)
+        news = Confirmation(lane=Lane.ROUTE, seq=seq)
+        counted = self.store.confirm(REF, "u", news, wake=True)
         assert counted == (seq >= self.route_seq)
         self.route_seq = max(seq, self.route_seq)
         self.unserved |= counted

@@ -7,6 +7,8 @@ from datetime import timedelta
 
 from redis import Redis
 
+from clients.documents.confirmed import Confirmation, Lane
+from clients.documents.world import World
 from clients.redis import keys
 from clients.redis.store import Commit, Store, Work
 from config.refs import CanaryRef
@@ -36,7 +38,7 @@ def test_every_key_written_is_in_the_table_with_its_type_and_lifetime(
     compare()
     store.acquire("beat", "a", TTL)
     compare()
-    store.put_world(REF, {"canary": {"spec": {}}}, wake={"canary"})
+    store.put_world(REF, World(canary={"spec": {}}), wake={"canary"})
     compare()
     store.claim(10, TTL, TTL)
     compare()
@@ -50,7 +52,7 @@ def test_every_key_written_is_in_the_table_with_its_type_and_lifetime(
         assert begun is not None
         if work is not Work.TICK:
             store.finish(REF, work, begun.token, store.now())
-    store.confirm(REF, "u1", {"route_seq": "1"}, wake=True)
+    store.confirm(REF, "u1", Confirmation(lane=Lane.ROUTE, seq=1), wake=True)
     compare()
     commit = Commit(
         expected=0, state={"uid": "u1"}, timeline={"n": 1}, notices=[{"n": 1}], due=store.now()
@@ -81,7 +83,7 @@ def test_asking_for_another_run_does_not_prolong_a_lease(
 
 def test_begin_and_commit_are_one_round_trip_each(live_store: Store, client: "Redis[str]") -> None:
     """A tick costs the network two answers, however much it reads and writes."""
-    live_store.put_world(REF, {"canary": {"spec": {}}, "target": {}})
+    live_store.put_world(REF, World(canary={"spec": {}}, routes={"x": {}}))
     live_store.begin(REF, Work.TICK, TTL)  # the scripts are loaded now
     live_store.commit(REF, Commit(expected=0, state={}))
     live_store.forget(REF)

@@ -12,6 +12,9 @@ from redis import Redis, exceptions
 
 from clients import clock as clocks
 from clients import errors
+from clients.documents import confirmed
+from clients.documents.confirmed import Confirmation, Confirmed, Lane
+from clients.documents.world import UNREADABLE, World
 from clients.redis import keys
 from clients.redis.store import Begun, Commit, Store, Work
 from config.refs import CanaryRef
@@ -35,11 +38,17 @@ def a_commit(expected: int = 0, *, token: str | None = None, **changes: object) 
     return Commit(expected=expected, token=token, **fields)  # type: ignore[arg-type]
 
 
+def routed(seq: int, version: str = "") -> Confirmation:
+    """A route in force, after a write that made `version`."""
+    versions = {"virtual-service": version} if version else {}
+    return Confirmation(lane=Lane.ROUTE, seq=seq, versions=versions)
+
+
 def test_an_unknown_canary_reads_as_version_zero_without_a_state(store: Store) -> None:
     """Reading never fails for want of data; `now` is the store's time."""
     snapshot = store.read(REF)
     assert (snapshot.version, snapshot.state, snapshot.now) == (0, None, store.now())
-    assert (dict(snapshot.confirmed), dict(snapshot.world)) == ({}, {})
+    assert (snapshot.confirmed, snapshot.world) == (Confirmed(), World())
 
 
 def test_a_commit_shows_in_state_timeline_notices_and_agenda_at_once(store: Store) -> None:
@@ -223,82 +232,90 @@ def test_a_commit_beside_a_running_tick_makes_that_tick_run_again(store: Store) 
 
 def test_a_confirmation_never_goes_back(store: Store) -> None:
     """An older number is ignored with all that came with it; an equal one may be repeated."""
-    assert store.confirm(REF, "u1", {"route_seq": "10", "route_version": "b"}, wake=False)
-    assert not store.confirm(REF, "u1", {"route_seq": "9", "route_version": "a"}, wake=True)
+    assert store.confirm(REF, "u1", routed(10, version="b"), wake=False)
+    assert not store.confirm(REF, "u1", routed(9, version="a"), wake=True)
     assert store.agenda() == {}
-    assert store.confirm(REF, "u1", {"route_seq": "10", "route_version": "c"}, wake=False)
-    assert store.confirm(REF, "u1", {"workload_seq": "1"}, wake=True)
-    assert store.read(REF).confirmed == {
-        "uid": "u1",
-        "route_seq": "10",
-        "route_version": "c",
-        "workload_seq": "1",
-    }
+    assert store.confirm(REF, "u1", routed(10, version="c"), wake=False)
+    assert store.confirm(REF, "u1", Confirmation(lane=Lane.WORKLOAD, seq=1), wake=True)
+    known = Confirmed(uid="u1", route_seq=10, versions={"virtual-service": "c"}, workload_seq=1)
+    assert store.read(REF).confirmed == known
     assert store.agenda() == {REF: store.now()}
 
 
 def test_a_confirmation_wakes_a_tick_that_runs(store: Store) -> None:
     """The running tick may have read before the confirmation; it must look again."""
     token = begun(store).token
-    store.confirm(REF, "u1", {"route_seq": "1"}, wake=True)
+    store.confirm(REF, "u1", routed(1), wake=True)
     store.commit(REF, a_commit(token=token, due=store.now() + timedelta(hours=1)))
     assert store.agenda() == {REF: store.now()}
 
 
 def test_confirmations_of_an_earlier_object_do_not_count(store: Store) -> None:
     """A re-created canary starts afresh, also while effects of the old one are under way."""
-    store.confirm(REF, "old", {"route_seq": "57", "workload_seq": "3"}, wake=False)
-    assert store.confirm(REF, "new", {"route_seq": "1"}, wake=False)
-    assert store.read(REF).confirmed == {"uid": "new", "route_seq": "1"}
+    store.confirm(REF, "old", Confirmation(lane=Lane.WORKLOAD, seq=3), wake=False)
+    store.confirm(REF, "old", routed(57), wake=False)
+    assert store.confirm(REF, "new", routed(1), wake=False)
+    assert store.read(REF).confirmed == Confirmed(uid="new", route_seq=1)
     store.commit(REF, a_commit(state={"uid": "new"}))
-    assert not store.confirm(REF, "old", {"route_seq": "58"}, wake=True)
-    assert store.read(REF).confirmed == {"uid": "new", "route_seq": "1"}
+    assert not store.confirm(REF, "old", routed(58), wake=True)
+    assert store.read(REF).confirmed == Confirmed(uid="new", route_seq=1)
     store.commit(REF, a_commit(1, state={"uid": "newest"}))
-    assert store.read(REF).confirmed == {}
+    assert store.read(REF).confirmed == Confirmed()
 
 
-def test_a_confirmation_number_that_is_none_is_refused(store: Store) -> None:
-    """The error names field and value."""
-    with pytest.raises(ValueError, match="route_seq='x'"):
-        store.confirm(REF, "u1", {"route_seq": "x"}, wake=False)
+def test_a_document_of_another_layout_is_unreadable_and_never_written_into(
+    store: Store, client: "Redis[str]"
+) -> None:
+    """Of a newer release nothing is misread or mixed; an older one's is begun anew."""
+    store.put_world(REF, World(canary={"a": 1}))
+    store.confirm(REF, "u1", routed(5), wake=False)
+    assert store.read(REF).is_readable
+    for row in (keys.WORLD, keys.CONFIRMED):
+        client.hset(row.of(REF), "v", "99")
+    newer = client.hgetall(keys.CONFIRMED.of(REF))
+
+    assert (store.read(REF).world, store.read(REF).confirmed) == (UNREADABLE, confirmed.UNREADABLE)
+    assert not store.read(REF).is_readable
+    assert not store.confirm(REF, "u1", routed(6), wake=True)
+    assert client.hgetall(keys.CONFIRMED.of(REF)) == newer
+
+    client.hset(keys.CONFIRMED.of(REF), "v", "0")
+    store.put_world(REF, World(target=None, routes={"x": {}}))
+    assert store.confirm(REF, "u1", Confirmation(lane=Lane.WORKLOAD, seq=1), wake=False)
+    assert store.read(REF).confirmed == Confirmed(uid="u1", workload_seq=1)
+    assert store.read(REF).world == World(routes={"x": {}})
 
 
 def test_only_projections_that_differ_count_as_changed(store: Store) -> None:
     """The order of keys is no difference; a deleted role is gone; others stay."""
-    assert store.put_world(REF, {"canary": {"a": 1, "b": [2]}, "target": {}}) == {
-        "canary",
-        "target",
-    }
-    assert store.put_world(REF, {"canary": {"b": [2], "a": 1}}) == frozenset()
-    assert store.put_world(REF, {"target": None, "primary": None}) == {"target"}
-    assert store.read(REF).world == {"canary": {"a": 1, "b": [2]}}
+    first = World(canary={"a": 1, "b": [2]}, routes={"x": {}})
+    assert store.put_world(REF, first) == {"canary", "x"}
+    assert store.put_world(REF, World(canary={"b": [2], "a": 1})) == frozenset()
+    assert store.put_world(REF, World(), ["x", "primary"]) == {"x"}
+    assert store.read(REF).world == World(canary={"a": 1, "b": [2]})
     assert store.agenda() == {}
 
 
 def test_a_change_that_matters_wakes_the_canary_in_the_same_step(store: Store) -> None:
     """A watcher that dies after storing cannot take the change for old news when it is back."""
-    store.put_world(REF, {"canary": {"a": 1}, "primary": {"b": 1}}, wake={"canary"})
+    store.put_world(REF, World(canary={"a": 1}, routes={"x": {}}), wake={"canary"})
     assert store.agenda() == {REF: store.now()}
     store.forget(REF)
-    store.put_world(REF, {"primary": {"b": 1}}, wake={"canary"})
+    store.put_world(REF, World(routes={"x": {}}), wake={"canary"})
     assert store.agenda() == {}
 
 
 def test_what_was_stored_since_a_world_was_read_is_not_overwritten(store: Store) -> None:
     """A worker's view of its own write must not hide what the watch has told about it since."""
-    store.put_world(REF, {"primary": {"ready": 0}})
+    store.put_world(REF, World(routes={"x": {"at": 0}}))
     read = store.read(REF).world
-    store.put_world(REF, {"primary": {"ready": 2}, "target": {"ready": 1}})
-    late = {"primary": {"ready": 0, "new": 1}, "target": {"ready": 0}, "canary": {"a": 1}}
-    assert store.put_world(REF, late, wake={"primary"}, over=read) == {"canary"}
-    assert store.read(REF).world == {
-        "primary": {"ready": 2},
-        "target": {"ready": 1},
-        "canary": {"a": 1},
-    }
+    store.put_world(REF, World(routes={"x": {"at": 2}, "y": {"at": 1}}))
+    late = World(canary={"a": 1}, routes={"x": {"at": 1}, "y": {"at": 0}})
+    assert store.put_world(REF, late, wake={"x"}, over=read) == {"canary"}
+    known = World(canary={"a": 1}, routes={"x": {"at": 2}, "y": {"at": 1}})
+    assert store.read(REF).world == known
     assert store.agenda() == {}
-    again = store.put_world(REF, {"primary": None}, over={"primary": {"ready": 2}})
-    assert again == {"primary"}
+    assert store.put_world(REF, World(), ["x"], over=known) == {"x"}
 
 
 def test_forgetting_leaves_nothing_of_one_canary_and_all_of_the_others(
@@ -306,9 +323,9 @@ def test_forgetting_leaves_nothing_of_one_canary_and_all_of_the_others(
 ) -> None:
     """Also leases and agenda entry go; a neighbour keeps its own."""
     for ref in (REF, OTHER):
-        store.put_world(ref, {"canary": {}}, wake={"canary"})
+        store.put_world(ref, World(canary={}), wake={"canary"})
         store.begin(ref, Work.TICK, TTL)
-        store.confirm(ref, "u1", {"route_seq": "1"}, wake=True)
+        store.confirm(ref, "u1", routed(1), wake=True)
         store.commit(ref, a_commit(timeline={}, notices=[{}]))
     store.forget(REF)
     assert not [key for key in client.scan_iter() if str(REF) in key]

@@ -7,6 +7,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from analysis.effects import Lane
 from analysis.findings import Findings, HookResult
 from analysis.observation import Confirmed, Observation, PastStatus, Problem, Workload
 from analysis.phases import Phase
@@ -125,7 +126,7 @@ _confirmed: Final = st.builds(
     target_generation=st.integers(0, 1),
     primary_generation=st.integers(0, 1),
     status_version=st.integers(0, 21),
-    trouble=st.sampled_from(["", "forbidden"]),
+    troubles=st.sampled_from([{}, {Lane.ROUTE: "forbidden"}]),
 )
 _problems: Final = st.just(()) | st.tuples(
     st.builds(Problem, st.just("P"), st.just("q"), st.booleans())
@@ -164,9 +165,9 @@ def accepted(*phases: Phase) -> SearchStrategy[Observation]:
         canary=st.sampled_from([item for item in CANARIES if not item.spec.suspend]),
         state=states(*phases, calm=True),
         confirmed=st.builds(
-            replace, _confirmed, trouble=st.just(""), route_seq=st.just(9), workload_seq=st.just(9)
+            replace, _confirmed, troubles=st.just({}), route_seq=st.just(9), workload_seq=st.just(9)
         )
-        | st.builds(replace, _confirmed, trouble=st.just("")),
+        | st.builds(replace, _confirmed, troubles=st.just({})),
         **_seen,
     )
 

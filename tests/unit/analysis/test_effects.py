@@ -78,7 +78,7 @@ def test_a_lost_message_costs_no_more_than_the_repair_time(
 def test_what_could_not_be_mended_is_asked_for_again() -> None:
     """Drift is no outstanding intent; a failed try to mend it is not forgotten all the same."""
     state = worlds.progressing(20)
-    troubled = replace(DONE, mending=frozenset({"route"}))
+    troubled = replace(DONE, troubles={Lane.ROUTE: "forbidden"})
 
     assert effects.unfinished(state, 10, DONE) == frozenset()
     assert effects.outstanding(state, 10, troubled) == frozenset()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from clients.documents.world import ContainerPort, WorkloadView
 from clients.kube.protocol import Object
 from config.api.canary import Canary
 from config.traffic import TrafficSplit
@@ -21,8 +22,10 @@ OWNER: Final = {
     "controller": True,
     "blockOwnerDeletion": True,
 }
-TARGET: Final = {"selectorLabel": ["app", "shop"], "ports": []}
-"""The projection of a Deployment `shop` without declared ports."""
+TARGET: Final = WorkloadView(
+    name="shop", namespace="prod", replicas=2, revision="r", selector_label=("app", "shop")
+)
+"""The view of a Deployment `shop` without declared ports."""
 FACTS: Final = TargetFacts("app", "shop")
 
 
@@ -52,14 +55,16 @@ def a_canary(
     )
 
 
-def a_port(number: int, name: str | None = None, container: str = "shop", index: int = 0) -> Any:
-    """A container port as in a target's projection."""
-    return {"container": container, "index": index, "name": name, "containerPort": number}
+def a_port(
+    number: int, name: str | None = None, container: str = "shop", index: int = 0
+) -> ContainerPort:
+    """A container port as in a target's view."""
+    return ContainerPort(container, index, name, number)
 
 
-def facts_with(*ports: Any) -> TargetFacts:
+def facts_with(*ports: ContainerPort) -> TargetFacts:
     """Facts of a target whose containers declare `ports`."""
-    return TargetFacts.parse({**TARGET, "ports": list(ports)})
+    return TargetFacts("app", "shop", ports)
 
 
 def stored(manifest: Object, version: str = "7") -> dict[str, Any]:

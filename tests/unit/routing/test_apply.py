@@ -3,6 +3,7 @@
 Left out: what the objects look like (test_services, test_istio*), a real API server (contract).
 """
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -388,7 +389,7 @@ def test_a_rollback_needs_no_workload(rolling: World) -> None:
 
 def test_a_target_without_selector_label_does_not_stop_a_rollback(rolling: World) -> None:
     """The Services cannot be made, which is said; the weights move."""
-    outcome = rolling.apply(ALL_TO_PRIMARY, target={"selectorLabel": None, "ports": []})
+    outcome = rolling.apply(ALL_TO_PRIMARY, target=replace(TARGET, selector_label=None))
     assert isinstance(outcome, Rejected)
     assert outcome.split_in_force
     assert not outcome.retriable

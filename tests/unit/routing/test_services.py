@@ -1,5 +1,6 @@
 """The three Services: their manifests field by field, and what happens to Services found."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -179,12 +180,6 @@ def test_without_port_discovery_only_the_main_port_is_served() -> None:
     assert ports_of(a_canary(), facts_with(*PINNED)) == [("http", 80, 80)]
 
 
-def test_ports_of_mesh_sidecars_are_not_discovered() -> None:
-    """Containers named istio-proxy or envoy are skipped."""
-    target = facts_with(a_port(15090, "stats", "istio-proxy"), a_port(9901, "admin", "envoy"))
-    assert ports_of(a_canary(portDiscovery=True), target) == [("http", 80, 80)]
-
-
 def test_of_two_discovered_ports_of_one_name_the_last_counts() -> None:
     """As in Flagger."""
     target = facts_with(a_port(1000, "x", "a"), a_port(2000, "x", "b"))
@@ -352,7 +347,7 @@ def test_inputs_are_not_modified() -> None:
     assert before == (repr(live), repr(canary))
 
 
-def test_a_target_without_a_selector_label_is_named_in_the_error() -> None:
-    """The field and what is allowed are in the message."""
-    with pytest.raises(ValueError, match=r"selectorLabel is missing, allowed is \[key, value\]"):
-        TargetFacts.parse({"selectorLabel": None})
+def test_a_target_without_a_selector_label_tells_services_nothing() -> None:
+    """There is no fact to make up."""
+    assert TargetFacts.of(canaries.TARGET) == FACTS
+    assert TargetFacts.of(replace(canaries.TARGET, selector_label=None)) is None

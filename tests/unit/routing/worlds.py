@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from clients.clock import ManualClock
+from clients.documents.world import WorkloadView
 from clients.errors import NotFound
 from clients.kube import resources
 from clients.kube.faults import Fault
@@ -34,7 +35,7 @@ class World:
         split: TrafficSplit,
         *,
         stage: RouteStage = RouteStage.EXPOSED,
-        target: Mapping[str, Any] | None = TARGET,
+        target: WorkloadView | None = TARGET,
         superseded: Callable[[], bool] = lambda: False,
     ) -> Outcome:
         """How applying an intent ended, with live objects as last seen; calls are counted anew."""

@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
+from clients.documents.world import Problem
 from config.refs import CanaryRef
 from scheduler import admission
 from scheduler.admission import Policy
@@ -31,17 +32,17 @@ def test_an_invalid_value_blocks_and_is_named_with_field_value_and_what_is_allow
 
     assert judged.canary is None
     (problem,) = judged.problems
-    assert problem["reason"] == "InvalidSpec"
-    assert problem["blocking"]
+    assert problem.reason == "InvalidSpec"
+    assert problem.blocking
     for part in ("spec.analysis.stepWeight", '"ten"', "allowed"):
-        assert part in problem["message"]
+        assert part in problem.message
 
 
 def test_all_invalid_values_are_told_at_once() -> None:
     """Nobody has to fix, apply and wait once for each mistake."""
     judged = admission.admit(worlds.a_canary(stepWeight="ten", interval="5minutes"), Policy())
 
-    fields = {problem["message"].partition(":")[0] for problem in judged.problems}
+    fields = {problem.message.partition(":")[0] for problem in judged.problems}
     assert fields == {"spec.analysis.stepWeight", "spec.analysis.interval"}
 
 
@@ -59,9 +60,9 @@ def test_what_is_not_carried_out_blocks_only_where_traffic_or_gates_would_differ
     """A rollout goes on without alerts, but not by another strategy than the one asked for."""
     judged = admission.admit(raw, Policy())
 
-    told = [each for each in judged.problems if each["reason"] == "NotCarriedOut"]
+    told = [each for each in judged.problems if each.reason == "NotCarriedOut"]
     assert told
-    assert {each["blocking"] for each in told} == {blocking}
+    assert {each.blocking for each in told} == {blocking}
     assert (judged.canary is None) == blocking
 
 
@@ -80,8 +81,8 @@ def test_hints_never_block(raw: dict[str, Any], reason: str) -> None:
     judged = admission.admit(raw, Policy())
 
     assert judged.canary is not None
-    assert reason in {problem["reason"] for problem in judged.problems}
-    assert not any(problem["blocking"] for problem in judged.problems)
+    assert reason in {problem.reason for problem in judged.problems}
+    assert not any(problem.blocking for problem in judged.problems)
 
 
 def test_an_unknown_provider_is_refused_instead_of_replaced() -> None:
@@ -92,19 +93,19 @@ def test_an_unknown_provider_is_refused_instead_of_replaced() -> None:
     judged = admission.admit(raw, Policy())
 
     assert judged.canary is None
-    assert "istoi" in judged.problems[0]["message"]
+    assert "istoi" in judged.problems[0].message
 
 
 def test_a_target_conflict_names_both_canaries_and_what_is_allowed() -> None:
     """The words that the status and the event show."""
     problem = admission.target_conflict("Deployment", "shop", CanaryRef("prod", "first"))
 
-    assert problem == {
-        "reason": "TargetConflict",
-        "message": 'spec.targetRef.name: Invalid value: "shop": Deployment shop.prod is already '
+    assert problem == Problem(
+        "TargetConflict",
+        'spec.targetRef.name: Invalid value: "shop": Deployment shop.prod is already '
         "the target of canary prod/first; allowed is one canary per target",
-        "blocking": True,
-    }
+        blocking=True,
+    )
 
 
 ANY_JSON = strategies.recursive(
@@ -128,5 +129,5 @@ def test_no_json_is_too_odd_to_be_judged(anything: Any, spec: dict[str, Any]) ->
 
     for given in (anything, {**raw, "metadata": anything}, {**raw, "spec": anything}, raw):
         judged = admission.admit(given, Policy())
-        blocked = any(problem["blocking"] for problem in judged.problems)
+        blocked = any(problem.blocking for problem in judged.problems)
         assert (judged.canary is None) == blocked

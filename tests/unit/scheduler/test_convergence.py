@@ -12,6 +12,7 @@ import hypothesis
 from hypothesis import strategies
 
 from clients import errors
+from clients.documents.world import World
 from clients.kube import resources
 from clients.kube.faults import Fault
 from config.refs import CanaryRef
@@ -34,13 +35,13 @@ class History:
         self.numbers = itertools.count()
         put_world = self.setting.store.put_world
 
-        def unreliable(*args: Any) -> frozenset[str]:
+        def unreliable(*args: Any, **options: Any) -> frozenset[str]:
             if self.broken:
                 self.broken -= 1
                 raise errors.Transient("Redis is away")
-            return put_world(*args)
+            return put_world(*args, **options)
 
-        self.setting.store.put_world = unreliable  # type: ignore[method-assign,assignment]
+        self.setting.store.put_world = unreliable  # type: ignore[method-assign]
 
     def step(self) -> None:
         """A second passes."""
@@ -111,10 +112,7 @@ def test_worlds_agenda_and_cluster_agree_in_the_end(things: list[tuple[str, str,
     for resource in projections.WATCHED:
         fresh.replace(resource, setting.kube.list(resource).items)
     for ref in (CanaryRef("prod", name) for name in NAMES):
-        expected = fresh.world(ref) or {}
-        assert setting.world(ref) == {
-            role: value for role, value in expected.items() if value is not None
-        }
+        assert setting.store.read(ref).world == (fresh.world(ref) or World())
     assert setting.store.agenda().keys() == fresh.refs()
     assert [beat.loop.health().is_ready() for beat in history.beats] == [True, True]
     assert sum(not side.stopped for beat in history.beats for side in beat.sides) == 1

@@ -10,12 +10,13 @@ from typing import Any
 import hypothesis
 from hypothesis import strategies
 
+from clients.documents.world import ShownStatus
 from clients.kube import resources
 from clients.kube.protocol import WatchType
 from clients.kube.resources import Resource
 from config.refs import CanaryRef
 from scheduler import projections
-from scheduler.index import Changes, Index, World
+from scheduler.index import Changes, Index
 from tests.unit.scheduler import worlds
 from tests.unit.scheduler.worlds import SHOP
 
@@ -36,11 +37,11 @@ def lose(index: Index, raw: dict[str, Any]) -> Changes:
     return index.apply(worlds.resource_of(raw), WatchType.DELETED, raw)
 
 
-def world_of(index: Index, ref: CanaryRef = SHOP) -> World:
-    """Everything about a canary that there is."""
+def world_of(index: Index, ref: CanaryRef = SHOP) -> dict[str, Any]:
+    """Everything about a canary that there is, by role; None where there is nothing."""
     world = index.world(ref)
     assert world is not None
-    return world
+    return dict.fromkeys(projections.ROLES) | world.by_role()
 
 
 def admission_of(index: Index, ref: CanaryRef = SHOP) -> Any:
@@ -50,7 +51,7 @@ def admission_of(index: Index, ref: CanaryRef = SHOP) -> Any:
 
 def reasons(index: Index, ref: CanaryRef = SHOP) -> list[str]:
     """The reasons of a canary's problems."""
-    return [problem["reason"] for problem in admission_of(index, ref)["problems"]]
+    return [problem.reason for problem in admission_of(index, ref).problems]
 
 
 # --- roles
@@ -94,7 +95,8 @@ def test_objects_seen_before_their_canary_are_in_its_world_at_once() -> None:
 
     changes = see(index, worlds.a_canary())
 
-    assert changes == {SHOP: index.world(SHOP)}
+    there = frozenset(role for role, value in world_of(index).items() if value is not None)
+    assert changes == {SHOP: there}
     assert world_of(index)["target"] is not None
     assert world_of(index)["virtual-service"] is not None
 
@@ -117,7 +119,7 @@ def test_bookkeeping_of_writers_is_not_kept() -> None:
     assert world["virtual-service"] is not None
     assert not {"managedFields", "resourceVersion"} & world["canary"]["metadata"].keys()
     assert world["virtual-service"]["metadata"]["resourceVersion"] == "3"
-    assert "resourceVersion" not in (world["target"] or {})
+    assert not hasattr(world["target"], "resource_version")
 
 
 def test_the_status_of_a_canary_changes_its_own_role_alone() -> None:
@@ -127,7 +129,8 @@ def test_the_status_of_a_canary_changes_its_own_role_alone() -> None:
     reported = worlds.a_canary(status={"phase": "Initialized"})
     reported["metadata"] |= {"resourceVersion": "99", "managedFields": [{"manager": "coalmine"}]}
 
-    assert see(index, reported) == {SHOP: {"status": {"phase": "Initialized"}}}
+    assert see(index, reported) == {SHOP: frozenset({"status"})}
+    assert world_of(index)["status"] == ShownStatus("99", {"phase": "Initialized"})
 
 
 def test_a_deployment_status_without_news_is_no_change() -> None:
@@ -151,7 +154,7 @@ def test_a_canary_marked_for_deletion_says_so() -> None:
 
     see(index, dying)
 
-    assert admission_of(index)["deleting"] is True
+    assert admission_of(index).deleting is True
 
 
 def test_a_deleted_canary_is_gone() -> None:
@@ -179,7 +182,7 @@ def test_an_edit_that_cannot_be_carried_out_leaves_the_last_good_manifest_in_for
     assert list(changes[SHOP] or ()) == ["admission"]
     assert world_of(index)["canary"] == before
     assert reasons(index) == ["InvalidSpec"] * len(reasons(index)) != []
-    assert admission_of(index)["generation"] == 2
+    assert admission_of(index).generation == 2
 
 
 def test_a_canary_that_never_was_good_has_no_manifest() -> None:
@@ -198,7 +201,7 @@ def test_the_last_good_manifest_is_not_that_of_an_earlier_object() -> None:
     see(index, worlds.a_canary(uid="second", interval="soon"))
 
     assert world_of(index)["canary"] is None
-    assert admission_of(index)["uid"] == "second"
+    assert admission_of(index).uid == "second"
 
 
 def test_a_repaired_edit_is_in_force_again() -> None:
@@ -210,8 +213,8 @@ def test_a_repaired_edit_is_in_force_again() -> None:
     fixed = worlds.with_spec(bad, analysis=repaired)
     see(index, good, bad, fixed)
 
-    assert (world_of(index)["canary"] or {})["spec"]["analysis"]["stepWeight"] == 20
-    assert admission_of(index)["problems"] == []
+    assert world_of(index)["canary"]["spec"]["analysis"]["stepWeight"] == 20
+    assert admission_of(index).problems == ()
 
 
 def test_a_new_leader_adopts_the_last_good_manifest_from_the_store() -> None:
@@ -255,14 +258,14 @@ def test_of_two_canaries_with_one_target_the_older_is_acted_on() -> None:
     changes = see(index, worlds.a_canary("shop", created="2026-01-01T00:00:00Z"))
 
     assert set(changes) == {SHOP, OTHER}
-    assert admission_of(index, OTHER)["claimed_by"] == "prod/shop"
-    (problem,) = admission_of(index, OTHER)["problems"]
-    assert problem["message"] == (
+    assert admission_of(index, OTHER).claimed_by == SHOP
+    (problem,) = admission_of(index, OTHER).problems
+    assert problem.message == (
         'spec.targetRef.name: Invalid value: "shop": Deployment shop.prod is already the target '
         "of canary prod/shop; allowed is one canary per target"
     )
-    assert problem["blocking"]
-    assert admission_of(index, SHOP)["claimed_by"] is None
+    assert problem.blocking
+    assert admission_of(index, SHOP).claimed_by is None
 
 
 def test_of_two_canaries_of_one_age_the_first_by_name_is_acted_on() -> None:
@@ -270,7 +273,7 @@ def test_of_two_canaries_of_one_age_the_first_by_name_is_acted_on() -> None:
     index = worlds.an_index()
     see(index, worlds.a_canary("shop"), worlds.a_canary("other", target="shop"))
 
-    assert admission_of(index, SHOP)["claimed_by"] == "prod/other"
+    assert admission_of(index, SHOP).claimed_by == OTHER
 
 
 def test_in_a_list_the_order_does_not_decide_who_owns_a_target() -> None:
@@ -281,7 +284,7 @@ def test_in_a_list_the_order_does_not_decide_who_owns_a_target() -> None:
     index.replace(CANARIES, [young, worlds.a_canary("shop")])
 
     assert world_of(index, OTHER)["canary"] is None
-    assert admission_of(index, OTHER)["claimed_by"] == "prod/shop"
+    assert admission_of(index, OTHER).claimed_by == SHOP
 
 
 def test_a_target_is_free_again_when_its_owner_goes() -> None:
@@ -293,9 +296,9 @@ def test_a_target_is_free_again_when_its_owner_goes() -> None:
 
     changes = lose(index, owner)
 
-    assert {"canary", "admission"} <= (changes[SHOP] or {}).keys()
-    assert admission_of(index)["claimed_by"] is None
-    assert admission_of(index)["problems"] == []
+    assert {"canary", "admission"} <= (changes[SHOP] or set())
+    assert admission_of(index).claimed_by is None
+    assert admission_of(index).problems == ()
 
 
 def test_a_target_is_free_again_when_its_owner_turns_to_another() -> None:
@@ -307,7 +310,7 @@ def test_a_target_is_free_again_when_its_owner_turns_to_another() -> None:
 
     see(index, worlds.with_spec(owner, targetRef=elsewhere))
 
-    assert admission_of(index)["claimed_by"] is None
+    assert admission_of(index).claimed_by is None
 
 
 def test_an_owner_edited_badly_keeps_its_target() -> None:
@@ -318,7 +321,7 @@ def test_an_owner_edited_badly_keeps_its_target() -> None:
 
     see(index, worlds.with_spec(owner, analysis={"interval": "soon"}))
 
-    assert admission_of(index)["claimed_by"] == "prod/other"
+    assert admission_of(index).claimed_by == OTHER
 
 
 def test_targets_of_different_kinds_or_namespaces_are_different() -> None:
@@ -331,7 +334,7 @@ def test_targets_of_different_kinds_or_namespaces_are_different() -> None:
         worlds.a_canary("shop"),
     )
 
-    assert admission_of(index)["claimed_by"] is None
+    assert admission_of(index).claimed_by is None
 
 
 def test_a_canary_without_a_target_of_its_own_stands_still() -> None:
@@ -348,9 +351,9 @@ def test_a_canary_without_a_target_of_its_own_stands_still() -> None:
 
     assert during["canary"] is None
     assert during["target"] is None
-    assert (during["admission"] or {})["claimed_by"] == "prod/other"
-    assert (world_of(index)["canary"] or {})["spec"]["targetRef"]["name"] == "shop"
-    assert admission_of(index)["problems"] == []
+    assert during["admission"].claimed_by == OTHER
+    assert world_of(index)["canary"]["spec"]["targetRef"]["name"] == "shop"
+    assert admission_of(index).problems == ()
 
 
 # --- odd objects
@@ -423,17 +426,19 @@ def play(index: Index, events: list[tuple[bool, dict[str, Any]]]) -> tuple[Known
         else:
             present[resource][name] = raw
         kind = WatchType.DELETED if deleted else WatchType.MODIFIED
-        follow(mirror, index.apply(resource, kind, copy.deepcopy(raw)))
+        follow(mirror, index, index.apply(resource, kind, copy.deepcopy(raw)))
     return present, mirror
 
 
-def follow(mirror: dict[Any, Any], changes: Changes) -> None:
+def follow(mirror: dict[Any, Any], index: Index, changes: Changes) -> None:
     """Bring the mirror up to date as the store would be."""
     for ref, roles in changes.items():
         if roles is None:
             mirror.pop(ref, None)
         else:
-            mirror[ref] = {**mirror.get(ref, {}), **roles}
+            world = world_of(index, ref)
+            known = mirror.get(ref, dict.fromkeys(projections.ROLES))
+            mirror[ref] = {**known, **{role: world[role] for role in roles}}
 
 
 @hypothesis.given(EVENTS, strategies.permutations(projections.WATCHED))
@@ -462,7 +467,7 @@ def test_the_changes_alone_keep_a_copy_of_the_worlds_up_to_date(
     index = worlds.an_index()
     _, mirror = play(index, events)
 
-    assert mirror == {ref: index.world(ref) for ref in index.refs()}
+    assert mirror == {ref: world_of(index, ref) for ref in index.refs()}
 
 
 @hypothesis.given(EVENTS, EVENTS)
@@ -475,16 +480,16 @@ def test_a_list_makes_up_for_missed_events(
     present, _ = play(worlds.an_index(), [*before, *missed])
 
     for resource in projections.WATCHED:
-        follow(mirror, index.replace(resource, present[resource].values()))
+        follow(mirror, index, index.replace(resource, present[resource].values()))
 
     assert index.refs() == {CanaryRef("prod", name) for name in present[CANARIES]}
-    assert mirror == {ref: index.world(ref) for ref in index.refs()}
+    assert mirror == {ref: world_of(index, ref) for ref in index.refs()}
     fresh = worlds.an_index()
     for resource in projections.WATCHED:
         fresh.replace(resource, present[resource].values())
     for ref in sorted(fresh.unsettled()):
         fresh.adopt(ref, world_of(index, ref)["canary"])
-    assert {ref: fresh.world(ref) for ref in fresh.refs()} == mirror
+    assert {ref: world_of(fresh, ref) for ref in fresh.refs()} == mirror
 
 
 @hypothesis.given(EVENTS)
@@ -496,7 +501,7 @@ def test_exactly_one_canary_acts_on_each_target(
     play(index, events)
 
     acting = [
-        (world_of(index, ref)["canary"] or {})["spec"]["targetRef"]["name"]
+        world_of(index, ref)["canary"]["spec"]["targetRef"]["name"]
         for ref in index.refs()
         if world_of(index, ref)["canary"]
     ]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from clients import errors
+from clients.documents.world import World
 from clients.redis.records import Work
 from config.refs import CanaryRef
 from scheduler.health import Role
@@ -162,7 +163,7 @@ def test_a_leader_that_led_before_mends_what_was_stored_between(setting: Setting
     beat = Beat(setting, "first")
     beat.run(2 * SECOND)
 
-    setting.store.put_world(SHOP, {"target": None})
+    setting.store.put_world(SHOP, World(), ["target"])
     setting.redis.delete("coalmine:lease:beat")
     beat.run(3 * SECOND)
 

@@ -14,6 +14,8 @@ import pytest
 from analysis.effects import Lane
 from clients import errors
 from clients.clock import ManualClock
+from clients.documents.confirmed import Confirmation
+from clients.documents.world import World
 from clients.kube import resources
 from clients.kube.faults import Fault
 from clients.kube.memory import KubeMemory
@@ -53,7 +55,7 @@ def test_a_canary_and_its_objects_become_a_world_on_the_agenda(setting: Setting)
 
     setting.side().pump()
 
-    assert set(setting.world()) == {"canary", "admission", "target", "virtual-service"}
+    assert set(setting.world()) == {"canary", "status", "admission", "target", "virtual-service"}
     due = setting.due()
     assert due is not None
     assert due < timedelta(seconds=1)
@@ -70,7 +72,7 @@ def test_a_new_revision_makes_the_canary_due_at_once(setting: Setting) -> None:
     setting.edit(resources.DEPLOYMENTS, "shop", {"spec": {"replicas": 3}})
     side.pump()
 
-    assert setting.world()["target"]["replicas"] == 3
+    assert setting.world()["target"].replicas == 3
     assert setting.due() == timedelta(0)
 
 
@@ -100,7 +102,7 @@ def test_our_own_status_write_wakes_nobody(setting: Setting) -> None:
     setting.kube.patch(resources.CANARIES, "prod", "shop", report, subresource="status")
     side.pump()
 
-    assert setting.world()["status"] == {"phase": "Initialized"}
+    assert setting.world()["status"].fields == {"phase": "Initialized"}
     assert setting.due() == RESYNC
     assert setting.sent.effects == []
 
@@ -134,7 +136,7 @@ def test_nothing_is_stored_before_everything_is_listed(setting: Setting) -> None
     second = (side.synced, set(setting.world()))
 
     assert first == (False, set())
-    assert second == (True, {"canary", "admission", "target"})
+    assert second == (True, {"canary", "status", "admission", "target"})
 
 
 # --- what breaks
@@ -171,7 +173,7 @@ def test_a_watch_is_resumed_where_it_broke_off(setting: Setting) -> None:
     setting.clock.sleep(1)
     side.pump()
 
-    assert setting.world()["target"]["replicas"] == 5
+    assert setting.world()["target"].replicas == 5
     assert calls(setting, "list") == 1
 
 
@@ -297,7 +299,7 @@ def test_what_could_not_be_stored_is_stored_later(
                 side.pump()
     side.pump()
 
-    assert setting.world()["target"]["replicas"] == 4
+    assert setting.world()["target"].replicas == 4
     assert setting.due() == timedelta(0)
 
 
@@ -374,7 +376,7 @@ def test_the_last_good_manifest_survives_a_change_of_leader(setting: Setting) ->
     world = setting.world()
     assert world["canary"]["spec"]["analysis"]["interval"] == "30s"
     assert "target" in world
-    assert [problem["reason"] for problem in world["admission"]["problems"]] == ["InvalidSpec"]
+    assert [problem.reason for problem in world["admission"].problems] == ["InvalidSpec"]
 
 
 def test_an_emptied_redis_is_filled_from_memory(setting: Setting) -> None:
@@ -428,15 +430,15 @@ def test_every_world_is_stored_again_within_a_resync(setting: Setting) -> None:
     side = setting.side()
     side.pump()
     settle(setting)
-    setting.store.put_world(SHOP, {"target": {"stale": True}})
+    setting.store.put_world(SHOP, World(), ["target"])
     setting.store.forget(OTHER)
 
     for _ in range(630):  # up to one round that is under way, and one whole
         setting.clock.sleep(1)
         side.pump()
 
-    assert setting.world()["target"]["name"] == "shop"
-    assert setting.world(OTHER)["target"]["name"] == "other"
+    assert setting.world()["target"].name == "shop"
+    assert setting.world(OTHER)["target"].name == "other"
     assert setting.due(OTHER) is not None
 
 
@@ -468,10 +470,10 @@ def test_a_write_of_ours_that_the_watch_saw_first_is_no_drift(setting: Setting) 
     side.pump()
     setting.edit(resources.VIRTUAL_SERVICES, "shop", {"spec": {"hosts": ["ours"]}})
     side.pump()
-    world = setting.store.read(SHOP).world
+    world = setting.world()
     version = world["virtual-service"]["metadata"]["resourceVersion"]
-    uid = world["admission"]["uid"]
-    setting.store.confirm(SHOP, uid, {"virtual-service_version": version}, wake=False)
+    news = Confirmation(lane=Lane.ROUTE, versions={"virtual-service": version})
+    setting.store.confirm(SHOP, world["admission"].uid, news, wake=False)
     setting.clock.advance(DRIFT_HOLD)
     side.pump()
 
@@ -487,7 +489,7 @@ def test_our_own_route_write_is_no_drift(setting: Setting) -> None:
 
     patch = {"metadata": {"labels": {"weight": "10"}}}
     written = setting.kube.patch(resources.VIRTUAL_SERVICES, "prod", "shop", patch)
-    setting.store.put_world(SHOP, {"virtual-service": written})
+    setting.store.put_world(SHOP, World(routes={"virtual-service": written}))
     side.pump()
 
     assert setting.sent.effects == []

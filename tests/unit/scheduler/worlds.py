@@ -209,9 +209,9 @@ class Setting:
         """Merge `patch` into an object of namespace prod."""
         self.kube.patch(resource, "prod", name, patch)
 
-    def world(self, ref: CanaryRef = SHOP) -> Mapping[str, Any]:
-        """What is stored about the cluster for `ref`."""
-        return self.store.read(ref).world
+    def world(self, ref: CanaryRef = SHOP) -> dict[str, Any]:
+        """What is stored about the cluster for `ref`, by role."""
+        return self.store.read(ref).world.by_role()
 
     def due(self, ref: CanaryRef = SHOP) -> timedelta | None:
         """In how long `ref` is due; None when it is not on the agenda."""

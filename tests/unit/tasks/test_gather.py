@@ -1,13 +1,23 @@
 """An observation says what is stored, and nothing about another object of the same name."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
 import pytest
 
 from analysis import state as states
-from analysis.observation import Confirmed, Observation, PastStatus
+from analysis.observation import Observation, PastStatus
 from analysis.phases import Phase
+from clients.documents.confirmed import Confirmed, Lane
+from clients.documents.world import (
+    Condition,
+    Problem,
+    ShownStatus,
+    WorkloadStatus,
+    WorkloadView,
+    World,
+)
 from clients.redis.records import Snapshot
 from config.traffic import TrafficSplit
 from tasks import gather
@@ -19,39 +29,36 @@ KEYS: Final = ("app", "name")
 DEFAULTS: Final = Defaults("istio", "http://prometheus:9090", timedelta(seconds=10), KEYS)
 
 
-def a_view(name: str = "cart-app", **changes: Any) -> dict[str, Any]:
+def a_view(name: str = "cart-app", **changes: Any) -> WorkloadView:
     """The view of a ready Deployment with two pods."""
     suffix = "-primary" if name.endswith("-primary") else ""
-    counts = {"replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}
-    return {
-        "name": name,
-        "namespace": "shop",
-        "uid": f"uid-of-{name}",
-        "generation": 3,
-        "controller": "u1" if suffix else "",
-        "replicas": 2,
-        "revision": "r1",
-        "selectorLabel": ["app", f"cart{suffix}"],
-        "ports": [],
-        "status": {"observedGeneration": 3, **counts, "conditions": []},
-        **changes,
-    }
+    view = WorkloadView(
+        name=name,
+        namespace="shop",
+        uid=f"uid-of-{name}",
+        generation=3,
+        controller="u1" if suffix else "",
+        replicas=2,
+        revision="r1",
+        selector_label=("app", f"cart{suffix}"),
+        status=WorkloadStatus(3, 2, 2, 2),
+    )
+    return replace(view, **changes)
 
 
-WORLD: Final = {
-    "canary": worlds.a_manifest(),
-    "admission": ADMISSION,
-    "target": a_view(),
-    "primary": a_view("cart-app-primary"),
-}
+WORLD: Final = World(
+    canary=worlds.a_manifest(),
+    admission=ADMISSION,
+    target=a_view(),
+    primary=a_view("cart-app-primary"),
+)
 
 
 def observed(
-    confirmed: dict[str, str] | None = None, state: Any = None, version: int = 0, **world: Any
+    confirmed: Confirmed | None = None, state: Any = None, version: int = 0, **world: Any
 ) -> Observation:
-    """What is observed of `WORLD` with changes; None takes a role away."""
-    merged = {role: value for role, value in {**WORLD, **world}.items() if value is not None}
-    snapshot = Snapshot(NOW, version, state, confirmed or {}, merged)
+    """What is observed of `WORLD` with changes."""
+    snapshot = Snapshot(NOW, version, state, confirmed or Confirmed(), replace(WORLD, **world))
     seen = gather.observe(REF, snapshot, DEFAULTS)
     assert seen is not None
     return seen
@@ -64,17 +71,17 @@ def reasons(seen: Observation) -> dict[str, bool]:
 
 def test_there_is_nothing_to_observe_of_a_canary_that_is_gone() -> None:
     """No admission, no Canary object."""
-    assert gather.observe(REF, Snapshot(NOW, 3, {}, {}, {}), DEFAULTS) is None
+    assert gather.observe(REF, Snapshot(NOW, 3, {}, Confirmed(), World()), DEFAULTS) is None
 
 
 def test_a_healthy_canary_is_observed_whole() -> None:
     """Times are the store's, interval and threshold those in force."""
     state = worlds.progressing(20)
-    seen = observed({"uid": "u1", "route_seq": "5"}, states.to_json(state), 9)
+    seen = observed(Confirmed(uid="u1", route_seq=5), states.to_json(state), 9)
     assert (seen.now, seen.ref, seen.uid, seen.generation) == (NOW, REF, "u1", 1)
     assert (seen.interval, seen.threshold) == (timedelta(seconds=30), 3)
     assert (seen.version, seen.state) == (9, state)
-    assert seen.confirmed == Confirmed(route_seq=5)
+    assert seen.confirmed == Confirmed(uid="u1", route_seq=5)
     assert seen.target is not None
     assert seen.primary is not None
     assert seen.target.readiness.ready
@@ -92,7 +99,7 @@ def test_an_interval_is_never_below_its_floor() -> None:
 def test_a_state_or_confirmation_of_an_earlier_object_is_none() -> None:
     """Deleted and made anew under its name: a fresh start."""
     stored = states.to_json(worlds.progressing(20, uid="earlier"))
-    seen = observed({"uid": "earlier", "route_seq": "7"}, stored, 9)
+    seen = observed(Confirmed(uid="earlier", route_seq=7), stored, 9)
     assert seen.state is None
     assert seen.confirmed == Confirmed()
     assert seen.version == 9
@@ -100,8 +107,8 @@ def test_a_state_or_confirmation_of_an_earlier_object_is_none() -> None:
 
 def test_a_refused_manifest_leaves_its_problems() -> None:
     """Never accepted: no canary, and whatever depends on it is unknown."""
-    problem = {"reason": "InvalidSpec", "message": "spec.x: no", "blocking": True}
-    seen = observed(canary=None, admission={**ADMISSION, "problems": [problem]})
+    problem = Problem("InvalidSpec", "spec.x: no", blocking=True)
+    seen = observed(canary=None, admission=replace(ADMISSION, problems=(problem,)))
     assert seen.canary is None
     assert reasons(seen) == {"InvalidSpec": True}
     assert (seen.target, seen.primary, seen.in_force) == (None, None, None)
@@ -117,7 +124,7 @@ def test_a_missing_target_is_told_but_blocks_nothing() -> None:
 
 def test_a_target_without_a_candidate_label_is_refused_in_flagger_s_words() -> None:
     """8.5 of the CRD reference."""
-    seen = observed(target=a_view(selectorLabel=None), primary=None)
+    seen = observed(target=a_view(selector_label=None), primary=None)
     assert reasons(seen) == {"NoSelectorLabel": True}
     assert seen.problems[0].message == (
         "getSelectorLabel failed: deployment cart-app.shop spec.selector.matchLabels must contain "
@@ -130,19 +137,19 @@ def test_a_stranger_with_the_primary_s_name_is_refused() -> None:
     assert reasons(observed(primary=a_view("cart-app-primary", controller="x"))) == {
         "PrimaryConflict": True
     }
-    other = a_view("cart-app-primary", controller="", selectorLabel=["app", "db"])
+    other = a_view("cart-app-primary", controller="", selector_label=("app", "db"))
     assert reasons(observed(primary=other)) == {"PrimaryConflict": True}
 
 
 def test_a_deployment_made_anew_is_not_older_than_what_was_written_before() -> None:
     """Its generations count from 1 again; those of the lost one say nothing."""
-    fields = {
-        "uid": "u1",
-        "target_generation": "9",
-        "target_uid": "uid-of-cart-app",
-        "primary_generation": "4",
-        "primary_uid": "uid-of-cart-app-primary",
-    }
+    fields = Confirmed(
+        uid="u1",
+        target_generation=9,
+        target_uid="uid-of-cart-app",
+        primary_generation=4,
+        primary_uid="uid-of-cart-app-primary",
+    )
     same = observed(fields).confirmed
     assert (same.target_generation, same.primary_generation) == (9, 4)
     anew = observed(fields, target=a_view(uid="another")).confirmed
@@ -152,25 +159,23 @@ def test_a_deployment_made_anew_is_not_older_than_what_was_written_before() -> N
 
 def test_what_keeps_writers_from_finishing_is_put_together() -> None:
     """One text per line; empty ones are none."""
-    fields = {"uid": "u1", "route_trouble": "a", "workload_trouble": "b"}
-    assert observed(fields).confirmed.trouble == "a\nb"
-    assert observed({**fields, "route_trouble": ""}).confirmed.trouble == "b"
-    assert observed({"uid": "u1"}).confirmed.trouble == ""
+    both = Confirmed(uid="u1", troubles={Lane.WORKLOAD: "b", Lane.ROUTE: "a"})
+    assert observed(both).confirmed.trouble == "a\nb"
+    assert observed(Confirmed(uid="u1")).confirmed.trouble == ""
 
 
 def test_patience_is_counted_for_those_who_wait_only() -> None:
     """A ready workload has no deadline; an unready one that of the canary."""
     stamp = "2026-03-01T11:59:00Z"
-    conditions = [
-        {
-            "type": "Available",
-            "status": "False",
-            "reason": "MinimumReplicasUnavailable",
-            "lastUpdateTime": stamp,
-        },
-        {"type": "Progressing", "status": "True", "reason": "x", "lastUpdateTime": stamp},
-    ]
-    status = {**a_view()["status"], "availableReplicas": 0, "conditions": conditions}
+    status = WorkloadStatus(
+        observed_generation=3,
+        replicas=2,
+        updated_replicas=2,
+        conditions=(
+            Condition("Available", "False", "MinimumReplicasUnavailable", stamp),
+            Condition("Progressing", "True", "x", stamp),
+        ),
+    )
     seen = observed(target=a_view(status=status))
     assert seen.target is not None
     assert seen.primary is not None
@@ -181,7 +186,7 @@ def test_patience_is_counted_for_those_who_wait_only() -> None:
 
 def test_each_workload_has_its_own_ready_threshold() -> None:
     """The manifest's primaryReadyThreshold and canaryReadyThreshold."""
-    status = {**a_view()["status"], "availableReplicas": 1}
+    status = WorkloadStatus(3, 2, 2, 1)
     manifest = worlds.a_manifest(primaryReadyThreshold=100, canaryReadyThreshold=50)
     seen = observed(
         canary=manifest,
@@ -205,8 +210,8 @@ def a_route(*weights: int) -> dict[str, Any]:
 
 
 def _route(live: Any) -> Any:
-    """The role whose name is no Python name."""
-    return {"virtual-service": live}
+    """The live objects of the routes."""
+    return {"routes": {"virtual-service": live}}
 
 
 def test_the_split_in_force_is_read_from_the_live_route() -> None:
@@ -217,10 +222,11 @@ def test_the_split_in_force_is_read_from_the_live_route() -> None:
     assert observed(**_route({"metadata": {}, "spec": {}})).in_force is None
 
 
-@pytest.mark.parametrize("status", [None, {}, {"conditions": []}, {"phase": ""}])
+@pytest.mark.parametrize("status", [{}, {"conditions": []}, {"phase": ""}])
 def test_a_status_without_a_phase_tells_nothing(status: Any) -> None:
     """Never written, or wiped."""
-    assert observed(status=status).status is None
+    assert observed(status=ShownStatus("1", status)).status is None
+    assert observed(status=None).status is None
 
 
 def test_a_status_is_what_a_lost_state_is_rebuilt_from() -> None:
@@ -234,6 +240,10 @@ def test_a_status_is_what_a_lost_state_is_rebuilt_from() -> None:
         "lastPromotedSpec": "o",
         "stateVersion": 17,
     }
-    assert observed(status=ours).status == PastStatus("Progressing", 20, 1, 0, "n", "o", 17)
+    assert observed(status=ShownStatus("1", ours)).status == PastStatus(
+        "Progressing", 20, 1, 0, "n", "o", 17
+    )
     theirs = {"phase": Phase.SUCCEEDED.value, "canaryWeight": None}
-    assert observed(status=theirs).status == PastStatus("Succeeded", 0, 0, 0, "", "", 0)
+    assert observed(status=ShownStatus("1", theirs)).status == PastStatus(
+        "Succeeded", 0, 0, 0, "", "", 0
+    )

@@ -8,10 +8,10 @@ import pytest
 from analysis.phases import Phase
 from analysis.state import Acceptance
 from clients import errors
+from clients.documents.world import ShownStatus
 from clients.kube import resources
 from clients.kube.faults import Fault
 from config.api.canary import Canary
-from tasks import gather
 from tasks.reconcile.status import StatusReconciler
 from tests.unit.analysis import worlds as rollouts
 from tests.unit.tasks.worlds import NOW, REF, Room, a_state
@@ -32,7 +32,9 @@ def room() -> Room:
 
 def uid(room: Room) -> str:
     """The uid of the Canary object."""
-    return str(room.store.read(REF).world["admission"]["uid"])
+    admission = room.store.read(REF).world.admission
+    assert admission is not None
+    return admission.uid
 
 
 def a_notice(room: Room, text: str, kind: str = "Normal") -> dict[str, Any]:
@@ -69,7 +71,7 @@ def test_a_report_is_one_patch_and_an_event_per_notice(room: Room) -> None:
     assert [call[:2] for call in calls[1:]] == [("create", "events")] * 12
     assert messages(room) == texts
     assert room.store.notices(REF) == ()
-    assert room.confirmed()["status_version"] == str(version)
+    assert room.confirmed().status_version == version
 
 
 def test_the_status_is_what_the_reference_says(room: Room) -> None:
@@ -139,14 +141,14 @@ def test_no_patch_is_made_when_nothing_is_new(room: Room) -> None:
     assert report(room) == []
     version = room.commit(a_state(uid=uid(room)), a_notice(room, "still waiting"))
     assert [call[:2] for call in report(room)] == [("create", "events")]
-    assert room.confirmed()["status_version"] == str(version)
+    assert room.confirmed().status_version == version
 
 
 def test_fields_of_the_status_that_are_not_ours_survive(room: Room) -> None:
     """Tracked configs and cookies that Flagger left."""
     left = {"trackedConfigs": {"configmap/a": "b"}, "previousSessionAffinityCookie": "c=d"}
     room.kube.patch(resources.CANARIES, "shop", "cart", {"status": left}, subresource="status")
-    room.put(status=left)
+    room.put(status=ShownStatus("1", left))
     room.commit(a_state(uid=uid(room)))
     report(room)
     assert status(room).items() >= left.items()
@@ -174,10 +176,10 @@ def test_what_cannot_be_told_now_is_told_later(room: Room, resource: str) -> Non
     with pytest.raises(errors.Transient):
         report(room)
     assert [notice.body["message"] for notice in room.store.notices(REF)] == ["one"]
-    assert "status_version" not in room.confirmed()
+    assert room.confirmed().status_version == 0
     report(room)
     assert messages(room) == ["one"]
-    assert "status_version" in room.confirmed()
+    assert room.confirmed().status_version > 0
 
 
 def test_a_refused_status_keeps_no_event_from_being_told(room: Room) -> None:
@@ -187,7 +189,7 @@ def test_a_refused_status_keeps_no_event_from_being_told(room: Room) -> None:
     room.kube.faults.add(Fault(refusal, resource="canaries"))
     report(room)
     assert messages(room) == ["one"]
-    assert "status_version" not in room.confirmed()
+    assert room.confirmed().status_version == 0
 
 
 def test_a_refused_status_is_known_for_refused_until_it_is_written(room: Room) -> None:
@@ -196,10 +198,10 @@ def test_a_refused_status_is_known_for_refused_until_it_is_written(room: Room) -
     denied = errors.Permanent("denied", status=403)
     room.kube.faults.add(Fault(denied, subresource="status"))
     report(room)
-    assert gather.confirmed(room.store.read(REF).confirmed, uid(room)).refused == {"status"}
+    assert room.confirmed().refused == {"status"}
 
     report(room)
-    assert gather.confirmed(room.store.read(REF).confirmed, uid(room)).refused == frozenset()
+    assert room.confirmed().refused == frozenset()
 
 
 def test_a_refused_event_does_not_hold_up_the_others(room: Room) -> None:
@@ -219,7 +221,7 @@ def test_another_object_of_that_name_gets_neither_status_nor_confirmation(room: 
     room.kube.create(resources.CANARIES, "shop", rollouts.a_manifest())
     report(room)
     assert not status(room)
-    assert "status_version" not in room.confirmed()
+    assert room.confirmed().status_version == 0
     (event,) = room.kube.list(resources.EVENTS, "shop").items
     assert event["involvedObject"]["uid"] == old
 

@@ -7,6 +7,8 @@ from typing import Any, Final
 import pytest
 
 from clients import errors
+from clients.documents.confirmed import Confirmed, Lane
+from clients.documents.world import WorkloadView
 from clients.kube import resources
 from clients.kube.faults import Fault
 from clients.redis.records import Work
@@ -72,6 +74,12 @@ BOTH: Final = pytest.mark.parametrize(
 Run = Callable[[Room], None]
 
 
+def in_force(room: Room, kind: str) -> int:
+    """The intent of a lane that was confirmed."""
+    known = room.confirmed()
+    return known.route_seq if kind == "route" else known.workload_seq
+
+
 def writes(room: Room) -> list[str]:
     """The writing calls so far."""
     return [f"{call.verb} {call.name}" for call in room.kube.calls if call.verb != "get"]
@@ -84,9 +92,7 @@ def test_what_is_brought_about_is_confirmed_and_wakes_the_rollout(
     """With the number of the intent; the trouble is over."""
     room.commit(wanted())
     run(room)
-    fields = room.confirmed()
-    assert fields["uid"] == "u1"
-    assert (fields[f"{kind}_seq"], fields[f"{kind}_trouble"]) == ("5", "")
+    assert (room.confirmed().uid, in_force(room, kind), room.confirmed().troubles) == ("u1", 5, {})
     assert room.is_due()
 
 
@@ -123,12 +129,12 @@ def test_a_canary_that_is_not_ours_to_act_on_is_left_alone(
         case "uid":
             room.reviewed(uid="another")
         case "gone":
-            room.store.put_world(REF, {"admission": None})
+            room.put(admission=None)
         case "never accepted":
-            room.store.put_world(REF, {"canary": None})
+            room.put(canary=None)
     run(room)
     assert room.kube.calls == []
-    assert room.confirmed() == {}
+    assert room.confirmed() == Confirmed()
 
 
 @BOTH
@@ -155,7 +161,7 @@ def test_an_intent_that_changes_meanwhile_is_brought_about_by_the_same_run(
 
     room.kube.faults.add(Fault(meanwhile, verb="create"))
     run(room)
-    assert room.confirmed()[f"{kind}_seq"] == "6"
+    assert in_force(room, kind) == 6
     if kind == "workload":
         target = room.kube.get(resources.DEPLOYMENTS, "shop", "cart-app")
         assert target["spec"]["replicas"] == 0
@@ -170,17 +176,15 @@ def test_trouble_is_told_once_and_taken_back(
     resource = {"route": "virtualservices", "workload": "deployments"}[kind]
     room.kube.faults.add(Fault(FORBIDDEN, verb="create", resource=resource, times=99))
     run(room)
-    fields = room.confirmed()
-    assert "forbidden" in fields[f"{kind}_trouble"]
-    assert fields.get(f"{kind}_seq", "0") == "0"
+    assert "forbidden" in room.confirmed().troubles[Lane(kind)]
+    assert in_force(room, kind) == 0
     assert room.is_due()
     run(room)
     assert not room.is_due()
     assert len([one for one in caplog.records if one.levelname == "WARNING"]) == 1
     room.kube.faults.clear()
     run(room)
-    fields = room.confirmed()
-    assert (fields[f"{kind}_trouble"], fields[f"{kind}_seq"]) == ("", "5")
+    assert (room.confirmed().troubles, in_force(room, kind)) == ({}, 5)
     assert room.is_due()
 
 
@@ -196,17 +200,17 @@ def test_a_lease_is_given_back_whatever_happens(room: Room, run: Run, kind: str)
     with pytest.raises(ZeroDivisionError):
         run(room)
     run(room)
-    assert room.confirmed()[f"{kind}_seq"] == "5"
+    assert in_force(room, kind) == 5
 
 
 def test_a_split_in_force_is_confirmed_with_its_time(room: Room) -> None:
     """And keeps that time when the same intent is applied again."""
     room.commit(wanted())
     apply(room)
-    assert room.confirmed()["route_at"] == NOW.isoformat()
+    assert room.confirmed().route_at == NOW
     room.clock.sleep(60)
     apply(room)
-    assert room.confirmed()["route_at"] == NOW.isoformat()
+    assert room.confirmed().route_at == NOW
 
 
 def test_a_split_in_force_is_confirmed_though_another_object_is_refused(room: Room) -> None:
@@ -215,9 +219,8 @@ def test_a_split_in_force_is_confirmed_though_another_object_is_refused(room: Ro
     fault = Fault(FORBIDDEN, verb="create", resource="destinationrules", times=99)
     room.kube.faults.add(fault)
     apply(room)
-    fields = room.confirmed()
-    assert fields["route_seq"] == "5"
-    assert "forbidden" in fields["route_trouble"]
+    assert room.confirmed().route_seq == 5
+    assert "forbidden" in room.confirmed().trouble
     assert room.is_due()
     apply(room)
     assert not room.is_due()
@@ -229,7 +232,7 @@ def test_a_rollout_under_analysis_is_not_woken_by_its_weights(room: Room) -> Non
     later = NOW.replace(minute=5)
     room.commit(replace(state, check_at=later))
     apply(room)
-    assert room.confirmed()["route_seq"] == "5"
+    assert room.confirmed().route_seq == 5
     assert not room.is_due()
 
 
@@ -237,12 +240,15 @@ def test_what_was_written_is_known_ahead_of_the_watch(room: Room) -> None:
     """Views of both workloads, with the generations and objects that our writes made."""
     room.commit(wanted(scale=CanaryScale.ZERO))
     converge(room)
-    world, fields = room.store.read(REF).world, room.confirmed()
-    assert world["target"]["replicas"] == 0
-    assert world["primary"]["name"] == "cart-app-primary"
-    for role in ("target", "primary"):
-        assert fields[f"{role}_generation"] == str(world[role]["generation"])
-        assert fields[f"{role}_uid"] == world[role]["uid"]
+    world, known = room.store.read(REF).world, room.confirmed()
+    assert world.target is not None
+    assert world.primary is not None
+    assert world.target.replicas == 0
+    assert world.primary.name == "cart-app-primary"
+    made = (known.target_generation, known.target_uid)
+    assert made == (world.target.generation, world.target.uid)
+    made = (known.primary_generation, known.primary_uid)
+    assert made == (world.primary.generation, world.primary.uid)
 
 
 def test_what_the_watch_knows_better_is_not_overwritten(room: Room) -> None:
@@ -250,18 +256,18 @@ def test_what_the_watch_knows_better_is_not_overwritten(room: Room) -> None:
     room.commit(wanted(scale=CanaryScale.ZERO))
     converge(room)
     room.commit(wanted(seq=6, scale=CanaryScale.RUNNING))
-    newest: dict[str, Any] = {}
+    newest: list[WorkloadView] = []
 
     def watch() -> None:
         raw = room.kube.get(resources.DEPLOYMENTS, "shop", "cart-app")
         view = deployment.project(raw, KEYS)
-        newest.update({**view, "status": {**view["status"], "observedGeneration": 99}})
-        room.put(target=newest)
+        newest.append(replace(view, status=replace(view.status, observed_generation=99)))
+        room.put(target=newest[0])
 
     room.kube.faults.add(Fault(watch, verb="patch", after=True))
     converge(room)
-    assert room.store.read(REF).world["target"] == newest
-    assert room.confirmed()["workload_seq"] == "6"
+    assert room.store.read(REF).world.target == newest[0]
+    assert room.confirmed().workload_seq == 6
 
 
 def test_a_superseded_promotion_shows_what_the_target_holds(room: Room) -> None:
@@ -275,8 +281,8 @@ def test_a_superseded_promotion_shows_what_the_target_holds(room: Room) -> None:
     room.is_due()
     converge(room)
     live = deployment.project(room.kube.get(resources.DEPLOYMENTS, "shop", "cart-app"), KEYS)
-    assert room.store.read(REF).world["target"] == live
-    assert room.confirmed()["workload_seq"] == "5"
+    assert room.store.read(REF).world.target == live
+    assert room.confirmed().workload_seq == 5
     assert room.is_due()
     converge(room)
     assert not room.is_due()
@@ -294,4 +300,4 @@ def test_a_late_message_makes_no_primary_from_a_revision_nobody_promoted(room: R
     converge(room)
 
     assert writes(room) == before
-    assert "cannot be made anew" in room.confirmed()["workload_trouble"]
+    assert "cannot be made anew" in room.confirmed().trouble

@@ -9,6 +9,8 @@ import fakeredis
 from analysis import state as states
 from analysis.state import RolloutState
 from clients.clock import ManualClock
+from clients.documents.confirmed import Confirmed
+from clients.documents.world import Admission, World
 from clients.kube.memory import KubeMemory
 from clients.redis.records import Commit, Work
 from clients.redis.store import Store
@@ -17,13 +19,7 @@ from tests.unit.analysis import worlds
 
 NOW: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 REF: Final = CanaryRef("shop", "cart")
-ADMISSION: Final = {
-    "generation": 1,
-    "uid": "u1",
-    "deleting": False,
-    "claimed_by": None,
-    "problems": [],
-}
+ADMISSION: Final = Admission(uid="u1", generation=1)
 
 
 @dataclass
@@ -43,9 +39,9 @@ class Room:
         )
         self.put(canary=worlds.a_manifest(), admission=ADMISSION)
 
-    def put(self, **world: Any) -> None:
-        """What the watches have shown."""
-        self.store.put_world(REF, world)
+    def put(self, **roles: Any) -> None:
+        """What the watches have shown; None: it is gone."""
+        self.store.put_world(REF, World(**roles), roles)
 
     def commit(self, state: RolloutState, *notices: dict[str, Any]) -> int:
         """A decision."""
@@ -57,11 +53,11 @@ class Room:
 
     def reviewed(self, **changes: Any) -> None:
         """The admission with `changes`."""
-        self.put(admission={**ADMISSION, **changes})
+        self.put(admission=replace(ADMISSION, **changes))
 
-    def confirmed(self) -> dict[str, str]:
+    def confirmed(self) -> Confirmed:
         """What the writers have confirmed."""
-        return dict(self.store.read(REF).confirmed)
+        return self.store.read(REF).confirmed
 
     def is_due(self) -> bool:
         """Whether the canary was woken; it is not any more, afterwards."""

@@ -80,7 +80,7 @@ class Cluster:
     def release(self, image: str) -> str:
         """The revision of the target, now with another image."""
         self.edit(TARGET, {"template": a_template(image)})()
-        return str(self.view(TARGET)["revision"])
+        return str(self.view(TARGET).revision)
 
     def fail(self, error: errors.ClientError | Callable[[], None], verb: str, **kind: Any) -> None:
         """Lets calls of `verb` fail."""
@@ -119,13 +119,13 @@ def test_a_primary_is_made_with_two_calls(fresh: Cluster) -> None:
     result, calls = fresh.converge(LEAVE)
     assert result == Converged(primary=fresh.view(PRIMARY))
     assert calls == [f"get {TARGET}", f"create {PRIMARY}"]
-    assert fresh.view(PRIMARY)["revision"] == fresh.view(TARGET)["revision"]
+    assert fresh.view(PRIMARY).revision == fresh.view(TARGET).revision
     assert fresh.raw(TARGET)["spec"]["replicas"] == 3
 
 
 def test_what_is_as_intended_takes_no_call(parked: Cluster) -> None:
     """D-51: neither for the primary nor for the scale."""
-    revision = parked.view(PRIMARY)["revision"]
+    revision = parked.view(PRIMARY).revision
     for intent in ({}, {"promote": revision, "base": revision}):
         assert parked.converge(ZERO, **intent) == (Converged(), [])
     assert parked.converge(LEAVE) == (Converged(), [])
@@ -143,15 +143,15 @@ def test_a_primary_the_watch_has_not_shown_yet_is_kept(fresh: Cluster) -> None:
 
 def test_a_primary_found_when_creating_is_promoted_all_the_same(parked: Cluster) -> None:
     """An unseen primary with an older revision is not the one that was asked for."""
-    old, new = parked.view(PRIMARY)["revision"], parked.release("podinfo:2")
+    old, new = parked.view(PRIMARY).revision, parked.release("podinfo:2")
     result, _ = parked.converge(RUNNING, parked.views(primary=None), promote=new, base=old)
     assert isinstance(result, Converged)
-    assert parked.view(PRIMARY)["revision"] == new
+    assert parked.view(PRIMARY).revision == new
 
 
 def test_a_lost_primary_is_made_anew_from_its_own_revision_only(parked: Cluster) -> None:
     """D-6, D-7: what the target holds by now was never analysed."""
-    old = parked.view(PRIMARY)["revision"]
+    old = parked.view(PRIMARY).revision
     new = parked.release("podinfo:2")
     parked.kube.delete(resources.DEPLOYMENTS, "test", PRIMARY)
     result, calls = parked.converge(RUNNING, base=old)
@@ -163,12 +163,12 @@ def test_a_lost_primary_is_made_anew_from_its_own_revision_only(parked: Cluster)
     )
     assert parked.release("podinfo:1") == old
     assert isinstance(parked.converge(ZERO, base=old)[0], Converged)
-    assert parked.view(PRIMARY)["revision"] == old
+    assert parked.view(PRIMARY).revision == old
 
 
 def test_a_primary_lost_during_promotion_may_have_the_promoted_revision(parked: Cluster) -> None:
     """It was analysed; a third revision was not, and ends the promotion."""
-    old, new = parked.view(PRIMARY)["revision"], parked.release("podinfo:2")
+    old, new = parked.view(PRIMARY).revision, parked.release("podinfo:2")
     parked.kube.delete(resources.DEPLOYMENTS, "test", PRIMARY)
     parked.release("podinfo:3")
     result, _ = parked.converge(RUNNING, promote=new, base=old)
@@ -176,14 +176,14 @@ def test_a_primary_lost_during_promotion_may_have_the_promoted_revision(parked: 
     assert parked.view(PRIMARY) is None
     parked.release("podinfo:2")
     assert isinstance(parked.converge(RUNNING, promote=new, base=old)[0], Converged)
-    assert parked.view(PRIMARY)["revision"] == new
+    assert parked.view(PRIMARY).revision == new
 
 
 def test_a_stranger_s_deployment_is_neither_adopted_nor_overwritten(fresh: Cluster) -> None:
     """D-79: seen beforehand, found when creating, or appearing under a promotion."""
     stranger = a_target(metadata={"name": PRIMARY}, selector={"matchLabels": {"app": "db"}})
     fresh.kube.create(resources.DEPLOYMENTS, "test", stranger)
-    before, new = fresh.raw(PRIMARY), fresh.view(TARGET)["revision"]
+    before, new = fresh.raw(PRIMARY), fresh.view(TARGET).revision
     blind = fresh.views(primary=None)
     for views, intent in ((None, {}), (blind, {}), (None, {"promote": new}), (blind, {})):
         result, calls = fresh.converge(RUNNING, views, **intent)
@@ -203,7 +203,7 @@ def test_a_promotion_is_two_reads_and_one_write(parked: Cluster) -> None:
     result, calls = parked.converge(RUNNING, promote=new)
     assert result == Converged(primary=parked.view(PRIMARY))
     assert calls == [f"get {PRIMARY}", f"get {TARGET}", f"replace {PRIMARY}"]
-    assert parked.view(PRIMARY)["revision"] == new
+    assert parked.view(PRIMARY).revision == new
     assert parked.raw(PRIMARY)["spec"]["replicas"] == 2
 
 
@@ -222,14 +222,14 @@ def test_a_repeated_promotion_changes_nothing(parked: Cluster) -> None:
 def test_a_view_older_than_our_last_write_is_not_believed(parked: Cluster) -> None:
     """It shows the wanted revision, but from before we wrote another."""
     first = parked.views()
-    old = first.primary["revision"] if first.primary else ""
+    old = first.primary.revision if first.primary else ""
     new = parked.release("podinfo:2")
     parked.converge(RUNNING, promote=new)
     parked.release("podinfo:1")
-    written = parked.view(PRIMARY)["generation"]
+    written = parked.view(PRIMARY).generation
     late = parked.views(primary=first.primary, primary_generation=written)
     parked.converge(RUNNING, late, promote=old)
-    assert parked.view(PRIMARY)["revision"] == old
+    assert parked.view(PRIMARY).revision == old
 
 
 def test_an_unseen_write_to_the_primary_is_neither_lost_nor_an_obstacle(parked: Cluster) -> None:
@@ -242,24 +242,24 @@ def test_an_unseen_write_to_the_primary_is_neither_lost_nor_an_obstacle(parked: 
     assert calls == [*copying, *copying, f"patch {TARGET}"]
     raw = parked.raw(PRIMARY)
     assert (raw["spec"]["paused"], raw["spec"]["futureField"]) == (True, [1])
-    assert parked.view(PRIMARY)["revision"] == new
+    assert parked.view(PRIMARY).revision == new
 
 
 def test_a_target_that_changes_under_a_promotion_is_not_copied(parked: Cluster) -> None:
     """D-9: also between the two reads; the result shows what the target holds now."""
-    old, new = parked.view(PRIMARY)["revision"], parked.release("podinfo:2")
+    old, new = parked.view(PRIMARY).revision, parked.release("podinfo:2")
     views = parked.views()
     parked.fail(parked.edit(TARGET, {"template": a_template("podinfo:3")}), "get", name=PRIMARY)
     result, calls = parked.converge(RUNNING, views, promote=new)
-    held = parked.view(TARGET)["revision"]
+    held = parked.view(TARGET).revision
     assert result == Superseded(f"the target holds {held}, analysed was {new}", parked.view(TARGET))
     assert calls == [f"get {PRIMARY}", f"get {TARGET}"]
-    assert parked.view(PRIMARY)["revision"] == old
+    assert parked.view(PRIMARY).revision == old
 
 
 def test_a_target_that_changes_during_a_conflict_is_not_copied(parked: Cluster) -> None:
     """Each attempt checks anew."""
-    old, new = parked.view(PRIMARY)["revision"], parked.release("podinfo:2")
+    old, new = parked.view(PRIMARY).revision, parked.release("podinfo:2")
 
     def interfere() -> None:
         parked.edit(PRIMARY, {"paused": True})()
@@ -268,7 +268,7 @@ def test_a_target_that_changes_during_a_conflict_is_not_copied(parked: Cluster) 
     parked.fail(interfere, "replace")
     result, _ = parked.converge(RUNNING, promote=new)
     assert isinstance(result, Superseded)
-    assert parked.view(PRIMARY)["revision"] == old
+    assert parked.view(PRIMARY).revision == old
 
 
 def test_endless_conflicts_are_given_up_for_now(parked: Cluster) -> None:
@@ -318,7 +318,7 @@ def test_a_stale_view_of_the_target_is_replaced_by_a_look(parked: Cluster) -> No
     """It shows zero, from before our own scaling up: a look, and no second write."""
     before = parked.views()
     parked.converge(RUNNING)
-    written = parked.view(TARGET)["generation"]
+    written = parked.view(TARGET).generation
     stale = parked.views(target=before.target, target_generation=written)
     assert parked.converge(RUNNING, stale) == (Converged(), [f"get {TARGET}"])
     assert parked.converge(ZERO, stale)[1] == [f"get {TARGET}", f"patch {TARGET}"]

@@ -1,12 +1,19 @@
 """The compact view of a Deployment holds what decisions need, and survives whatever is real."""
 
-import json
 from typing import Any, Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clients.documents import world as worlds
+from clients.documents.world import (
+    Condition,
+    ContainerPort,
+    WorkloadStatus,
+    WorkloadView,
+    World,
+)
 from tests.unit.workloads.deployments import KEYS, a_target, a_template
 from workloads import deployment, revision
 
@@ -57,58 +64,45 @@ def test_a_view_holds_every_field_that_is_decided_from() -> None:
         },
         status=STATUS,
     )
-    assert deployment.project(raw, KEYS) == {
-        "name": "podinfo",
-        "namespace": "test",
-        "uid": "d1",
-        "generation": 8,
-        "controller": "o1",
-        "replicas": 3,
-        "revision": revision.revision_of(template),
-        "selectorLabel": ["app", "podinfo"],
-        "ports": [
-            {"container": "app", "index": 0, "name": "http", "containerPort": 8080},
-            {"container": "app", "index": 1, "name": None, "containerPort": 9797},
-        ],
-        "status": {
-            "observedGeneration": 7,
-            "replicas": 3,
-            "updatedReplicas": 2,
-            "availableReplicas": 1,
-            "conditions": [
-                {
-                    "type": "Available",
-                    "status": "False",
-                    "reason": "MinimumReplicasUnavailable",
-                    "lastUpdateTime": "2026-03-01T12:00:00Z",
-                }
-            ],
-        },
-    }
+    assert deployment.project(raw, KEYS) == WorkloadView(
+        name="podinfo",
+        namespace="test",
+        uid="d1",
+        generation=8,
+        controller="o1",
+        replicas=3,
+        revision=revision.revision_of(template),
+        selector_label=("app", "podinfo"),
+        ports=(ContainerPort("app", 0, "http", 8080), ContainerPort("app", 1, None, 9797)),
+        status=WorkloadStatus(
+            observed_generation=7,
+            replicas=3,
+            updated_replicas=2,
+            available_replicas=1,
+            conditions=(
+                Condition(
+                    "Available", "False", "MinimumReplicasUnavailable", "2026-03-01T12:00:00Z"
+                ),
+            ),
+        ),
+    )
 
 
 def test_a_deployment_nobody_has_looked_at_yet_has_a_view() -> None:
     """No status, no uid, no replicas: what a manifest says before the API server fills it in."""
     raw = {"metadata": {"name": "a", "namespace": "b"}, "spec": {"template": {}}}
     view = deployment.project(raw, KEYS)
-    assert view["status"] == {
-        "observedGeneration": 0,
-        "replicas": 0,
-        "updatedReplicas": 0,
-        "availableReplicas": 0,
-        "conditions": [],
-    }
-    assert (view["generation"], view["uid"], view["controller"]) == (0, "", "")
-    assert view["replicas"] == 1
-    assert view["selectorLabel"] is None
+    assert view.status == WorkloadStatus(0, 0, 0, 0, ())
+    assert (view.generation, view.uid, view.controller) == (0, "", "")
+    assert (view.replicas, view.selector_label) == (1, None)
 
 
 @pytest.mark.parametrize(
     ("labels", "expected"),
     [
-        ({"app": "a", "name": "b"}, ["app", "a"]),
-        ({"app.kubernetes.io/name": "c", "name": "b"}, ["name", "b"]),
-        ({"app.kubernetes.io/name": "c", "tier": "x"}, ["app.kubernetes.io/name", "c"]),
+        ({"app": "a", "name": "b"}, ("app", "a")),
+        ({"app.kubernetes.io/name": "c", "name": "b"}, ("name", "b")),
+        ({"app.kubernetes.io/name": "c", "tier": "x"}, ("app.kubernetes.io/name", "c")),
         ({"tier": "x"}, None),
         (None, None),
     ],
@@ -116,7 +110,7 @@ def test_a_deployment_nobody_has_looked_at_yet_has_a_view() -> None:
 def test_the_selector_label_is_the_first_candidate_there_is(labels: Any, expected: Any) -> None:
     """8.5 of the CRD reference: in the order of the candidates, not of the labels."""
     raw = a_target(selector={"matchLabels": labels})
-    assert deployment.project(raw, KEYS)["selectorLabel"] == expected
+    assert deployment.project(raw, KEYS).selector_label == expected
 
 
 def test_a_missing_selector_label_is_told_in_flagger_s_words() -> None:
@@ -191,7 +185,6 @@ DEPLOYMENTS: Final = st.builds(
 
 @given(raw=DEPLOYMENTS)
 def test_every_deployment_of_an_api_server_s_shape_has_a_view(raw: dict[str, Any]) -> None:
-    """Whatever is absent or null; and the view is JSON."""
-    view = deployment.project(raw, KEYS)
-    assert json.loads(json.dumps(view)) == view
-    assert isinstance(view["replicas"], int)
+    """Whatever is absent or null; and the view comes out of Redis as it went in."""
+    world = World(target=deployment.project(raw, KEYS))
+    assert worlds.decode(worlds.encode(world), str(worlds.VERSION)) == world

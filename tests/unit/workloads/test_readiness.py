@@ -1,10 +1,12 @@
 """Readiness row by row, in the words of the lifecycle reference, 8.1."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
 import pytest
 
+from clients.documents.world import WorkloadView
 from config.readiness import READY, Readiness
 from tests.unit.workloads.deployments import KEYS, a_target
 from workloads import deployment, readiness
@@ -22,7 +24,7 @@ def a_view(
     replicas: int = 3,
     available: int = 3,
     conditions: Any = (),
-) -> dict[str, Any]:
+) -> WorkloadView:
     """A view of the Deployment podinfo: three pods of three are there."""
     status = {
         "observedGeneration": observed,
@@ -46,7 +48,7 @@ def conditions(
     ]
 
 
-def judged(view: dict[str, Any], percent: int = 100, now: datetime = NOW) -> Readiness:
+def judged(view: WorkloadView, percent: int = 100, now: datetime = NOW) -> Readiness:
     """The judgement on `view`."""
     return readiness.judge(view, percent, DEADLINE, now)
 
@@ -82,7 +84,7 @@ WAITING: Final = "waiting for rollout to finish: "
     ],
 )
 def test_what_is_missing_is_told_in_flagger_s_words(
-    view: dict[str, Any], percent: int, message: str
+    view: WorkloadView, percent: int, message: str
 ) -> None:
     """Rows 1, 3, 4 and 5; a share is rounded down, but one pod at least is needed (D-73)."""
     assert judged(view, percent) == Readiness(ready=False, retriable=True, message=message)
@@ -113,15 +115,16 @@ def test_a_stale_status_proves_nothing_not_even_that_a_deployment_gave_up() -> N
         (a_view(conditions=conditions(NOW - 2 * DEADLINE)), 100),
     ],
 )
-def test_enough_pods_are_enough(view: dict[str, Any], percent: int) -> None:
+def test_enough_pods_are_enough(view: WorkloadView, percent: int) -> None:
     """Row 6: floor(3 · 67 %) = 2, floor(3 · 50 %) = 1; none are needed of none, or for 0 %."""
     assert judged(view, percent) == READY
 
 
 @pytest.mark.parametrize("view", [a_view(updated=1), a_view(replicas=5), a_view(available=2)])
-def test_patience_ends_with_the_canary_s_deadline(view: dict[str, Any]) -> None:
+def test_patience_ends_with_the_canary_s_deadline(view: WorkloadView) -> None:
     """8.1, R: rows 3 to 5, counted from when the Deployment became unavailable."""
-    waiting = {**view, "status": {**view["status"], "conditions": conditions(NOW)}}
+    told = a_view(conditions=conditions(NOW)).status.conditions
+    waiting = replace(view, status=replace(view.status, conditions=told))
     assert judged(waiting, now=NOW + DEADLINE - timedelta(milliseconds=1)).retriable
     late = judged(waiting, now=NOW + DEADLINE)
     assert not late.retriable

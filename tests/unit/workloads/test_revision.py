@@ -79,7 +79,7 @@ TEMPLATES: Final = st.builds(
 
 def of(target: dict[str, Any]) -> Any:
     """The revision in the view of a Deployment."""
-    return deployment.project(target, KEYS)["revision"]
+    return deployment.project(target, KEYS).revision
 
 
 def the_primary(target: dict[str, Any], name: str = "podinfo") -> dict[str, Any]:

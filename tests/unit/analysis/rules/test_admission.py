@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from analysis.effects import Lane
 from analysis.observation import Confirmed, Observation, Problem
 from analysis.phases import Phase
 from analysis.state import Acceptance
@@ -69,13 +70,15 @@ TABLE: dict[str, tuple[Observation, Answer]] = {
         Rests("refused"),
     ),
     "what keeps a write from succeeding is told": (
-        worlds.seen(ROLLING, confirmed=replace(DONE, trouble="virtualservices is forbidden")),
+        worlds.seen(
+            ROLLING, confirmed=replace(DONE, troubles={Lane.ROUTE: "virtualservices is forbidden"})
+        ),
         Decided("trouble", "Progressing", "80/20", ["virtualservices is forbidden"], 0),
     ),
     "and told once": (
         worlds.seen(
             replace(worlds.a_state(Phase.SUCCEEDED), trouble="forbidden"),
-            confirmed=replace(DONE, trouble="forbidden"),
+            confirmed=replace(DONE, troubles={Lane.ROUTE: "forbidden"}),
             target=worlds.a_workload(),
         ),
         Rests("at_rest"),
@@ -155,7 +158,7 @@ def test_answers_of_hooks_are_not_given_up_for_an_announcement() -> None:
         asked,
         worlds.a_canary(webhooks=hooks),
         problems=(ODD,),
-        confirmed=replace(DONE, trouble="forbidden"),
+        confirmed=replace(DONE, troubles={Lane.ROUTE: "forbidden"}),
     )
     assert tables.decision(seen).rule == "acceptance"
     assert tables.decision(seen, worlds.hooked("pre-rollout", True)).rule == "first_step"

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from analysis import cadence
+from analysis.effects import Lane
 from analysis.findings import Findings
 from analysis.observation import Confirmed, Observation
 from analysis.phases import Phase
@@ -161,7 +162,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
     "a canary whose scaling is refused is waited for": (
         worlds.seen(
             replace(at_0, trouble="quota", since=NOW - timedelta(seconds=599)),
-            confirmed=Confirmed(5, NOW, 4, trouble="quota"),
+            confirmed=Confirmed(5, NOW, 4, troubles={Lane.ROUTE: "quota"}),
         ),
         None,
         Rests("canary_unready", 2),
@@ -169,7 +170,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
     "a canary whose scaling is refused for a whole progress deadline is rolled back": (
         worlds.seen(
             replace(at_0, trouble="quota", since=NOW - timedelta(seconds=600)),
-            confirmed=Confirmed(5, NOW, 4, trouble="quota"),
+            confirmed=Confirmed(5, NOW, 4, troubles={Lane.ROUTE: "quota"}),
         ),
         None,
         Decided(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from analysis.effects import Lane
 from analysis.findings import Findings
 from analysis.observation import Confirmed, Observation
 from analysis.phases import Phase
@@ -90,7 +91,7 @@ TABLE: dict[str, tuple[Observation, Answer]] = {
     "a copy that fails for a whole progress deadline rolls back": (
         worlds.seen(
             promoting(since=NOW - timedelta(seconds=600), trouble="deployments is forbidden"),
-            confirmed=replace(UNCOPIED, trouble="deployments is forbidden"),
+            confirmed=replace(UNCOPIED, troubles={Lane.ROUTE: "deployments is forbidden"}),
         ),
         Decided(
             "await_copy",

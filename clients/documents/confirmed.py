@@ -1,0 +1,219 @@
+"""What has been brought about for one canary: the document `confirmed`.
+
+Written by reconcilers, one `Confirmation` at a time, through `confirm.lua`, which compares the
+sequence numbers; read by decisions. Nothing in it goes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final, Self, TypeVar
+
+from pydantic import TypeAdapter
+
+from clients.documents.world import WorkloadView, World
+
+VERSION: Final = 1
+"""Of the layout. Anything that an older reader would misread gets the next one."""
+
+
+class Lane(StrEnum):
+    """One kind of write, each with a single kind of worker behind it."""
+
+    ROUTE = "route"
+    WORKLOAD = "workload"
+    STATUS = "status"
+
+
+SEQUENCES: Final[Mapping[Lane, str]] = {
+    Lane.ROUTE: "route_seq",
+    Lane.WORKLOAD: "workload_seq",
+    Lane.STATUS: "status_version",
+}
+"""Fields that only grow: the intent of a lane that is in force."""
+
+_TROUBLE: Final = "trouble:"
+_REFUSED: Final = "refused:"
+_VERSION: Final = "version:"
+_ANSWERED: Final = "answered"
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class HookResult:
+    """The answer of one webhook; `message` says what went wrong, empty when `ok`."""
+
+    name: str
+    type: str
+    ok: bool
+    message: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as JSON-ready data; `from_dict` is the inverse."""
+        return {"name": self.name, "type": self.type, "ok": self.ok, "message": self.message}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The result that `to_dict` wrote.
+
+        Raises ValueError naming the key that is missing or of a wrong type.
+        """
+        return cls(
+            name=_typed(data, "name", str),
+            type=_typed(data, "type", str),
+            ok=_typed(data, "ok", bool),
+            message=_typed(data, "message", str),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The answers of the hooks of round `round`, in the order they were asked."""
+
+    round: int
+    results: tuple[HookResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What has been brought about for the Canary object `uid`, as its reconcilers confirmed it.
+
+    `target_generation` and `primary_generation` are the spec generations that our own writes
+    produced, of the objects `target_uid` and `primary_uid`: a view that shows less is older than
+    what we did. `versions` are the resourceVersions of our newest writes by role: a watcher knows
+    them for ours by that. `troubles` are what keeps lanes from finishing, in words for an event;
+    the lanes in `refused` would be refused again, so that trying often only loads the API server.
+    """
+
+    route_seq: int = 0
+    route_at: datetime | None = None
+    workload_seq: int = 0
+    target_generation: int = 0
+    primary_generation: int = 0
+    status_version: int = 0
+    troubles: Mapping[Lane, str] = field(default_factory=dict)
+    refused: frozenset[Lane] = frozenset()
+    uid: str = ""
+    target_uid: str = ""
+    primary_uid: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    answered: Answered | None = None
+    is_readable: bool = True
+    """False for a document of another version: its emptiness says nothing."""
+
+    @property
+    def trouble(self) -> str:
+        """All troubles, in words for an event; empty when there is none."""
+        return "\n".join(self.troubles[lane] for lane in Lane if lane in self.troubles)
+
+    @property
+    def mending(self) -> frozenset[Lane]:
+        """The lanes in trouble: they are tried again, also where their intent was in force once."""
+        return frozenset(self.troubles)
+
+    def about(self, uid: str) -> Confirmed:
+        """This, if it is about the Canary object `uid`; else nothing was confirmed."""
+        return self if self.uid == uid else Confirmed()
+
+    def seeing(self, world: World) -> Confirmed:
+        """This without the generations of objects that were deleted and made anew since."""
+        kept = self
+        if _is_another(world.target, self.target_uid):
+            kept = replace(kept, target_generation=0)
+        if _is_another(world.primary, self.primary_uid):
+            kept = replace(kept, primary_generation=0)
+        return kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """What one run of a lane adds: how far it has come, and what still keeps it.
+
+    `seq` is the intent that is in force by now, and `at` since when; None leaves what is known.
+    `versions` are resourceVersions of our own writes by role, `views` workloads as we wrote them.
+    """
+
+    lane: Lane
+    seq: int | None = None
+    at: datetime | None = None
+    trouble: str = ""
+    refused: bool = False
+    versions: Mapping[str, str] = field(default_factory=dict)
+    views: Mapping[str, WorkloadView] = field(default_factory=dict)
+
+
+def encode(news: Confirmation | Answered) -> dict[str, str]:
+    """The fields to set."""
+    if isinstance(news, Answered):
+        return {_ANSWERED: _ANSWERS.dump_json(news).decode()}
+    return _encode(news)
+
+
+def _encode(confirmation: Confirmation) -> dict[str, str]:
+    lane, at = confirmation.lane, confirmation.at
+    seq = {} if confirmation.seq is None else {SEQUENCES[lane]: str(confirmation.seq)}
+    made = {
+        f"{role}_{name}": str(getattr(view, name))
+        for role, view in confirmation.views.items()
+        for name in ("generation", "uid")
+    }
+    return {
+        **seq,
+        **({f"{lane}_at": at.isoformat()} if at else {}),
+        f"{_TROUBLE}{lane}": confirmation.trouble,
+        f"{_REFUSED}{lane}": "1" if confirmation.refused else "",
+        **{f"{_VERSION}{role}": version for role, version in confirmation.versions.items()},
+        **made,
+    }
+
+
+def decode(stored: Mapping[str, str], version: str | None) -> Confirmed:
+    """What was confirmed under a layout `version`; UNREADABLE under another one."""
+    if stored and version != str(VERSION):
+        return UNREADABLE
+    at, answered = stored.get("route_at"), stored.get(_ANSWERED)
+
+    def number(name: str) -> int:
+        return int(stored.get(name, 0))
+
+    return Confirmed(
+        route_seq=number("route_seq"),
+        workload_seq=number("workload_seq"),
+        target_generation=number("target_generation"),
+        primary_generation=number("primary_generation"),
+        status_version=number("status_version"),
+        uid=stored.get("uid", ""),
+        route_at=datetime.fromisoformat(at) if at else None,
+        target_uid=stored.get("target_uid", ""),
+        primary_uid=stored.get("primary_uid", ""),
+        troubles=_of_lanes(stored, _TROUBLE),
+        refused=frozenset(_of_lanes(stored, _REFUSED)),
+        versions={
+            field.removeprefix(_VERSION): value
+            for field, value in stored.items()
+            if field.startswith(_VERSION)
+        },
+        answered=_ANSWERS.validate_json(answered) if answered else None,
+    )
+
+
+def _of_lanes(stored: Mapping[str, str], prefix: str) -> dict[Lane, str]:
+    return {lane: value for lane in Lane if (value := stored.get(f"{prefix}{lane}"))}
+
+
+def _is_another(view: WorkloadView | None, uid: str) -> bool:
+    return view is not None and bool(uid) and view.uid != uid
+
+
+def _typed(data: Mapping[str, Any], key: str, kind: type[_T]) -> _T:
+    value = data.get(key)
+    if not isinstance(value, kind):
+        raise ValueError(f"hook result: {key} is {value!r}; allowed: a {kind.__name__}")
+    return value
+
+
+UNREADABLE: Final = Confirmed(is_readable=False)
+_ANSWERS: Final = TypeAdapter(Answered)

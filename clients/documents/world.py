@@ -1,0 +1,208 @@
+"""What is known of one canary's objects in the cluster: the document `world`.
+
+Written by the leader, who watches, and by reconcilers, who know what they have just written; read
+by everybody. Each object is one field of the hash, its role, so that a change costs one field.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from clients.kube.protocol import Object
+from config.refs import CanaryRef
+
+VERSION: Final = 1
+"""Of the layout. Anything that an older reader would misread gets the next one."""
+
+CANARY: Final = "canary"
+STATUS: Final = "status"
+ADMISSION: Final = "admission"
+TARGET: Final = "target"
+PRIMARY: Final = "primary"
+
+SelectorLabel = tuple[str, str]
+"""Key and value of the label that tells a workload's pods from others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with the manifest as last edited, in words for its author.
+
+    `reason` is CamelCase. A `blocking` problem keeps the edit from being carried out at all.
+    """
+
+    reason: str
+    message: str
+    blocking: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """Which Canary object was judged, and what was found.
+
+    `claimed_by` is the other canary that its target belongs to.
+    """
+
+    uid: str
+    generation: int
+    deleting: bool = False
+    claimed_by: CanaryRef | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ShownStatus:
+    """The `.status` of the Canary object, as anybody may have written it; empty before the first.
+
+    `resource_version` is the object's, for writes computed from this.
+    """
+
+    resource_version: str
+    fields: Mapping[str, Any]
+
+
+def shown_status(canary: Object) -> ShownStatus:
+    """The status of a raw Canary object, empty when it has none."""
+    status, version = canary.get("status"), canary["metadata"].get("resourceVersion")
+    return ShownStatus(str(version or ""), status if isinstance(status, Mapping) else {})
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerPort:
+    """A port of a regular container; `index` is its place in that container's list."""
+
+    container: str
+    index: int
+    name: str | None
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition of a Deployment; `updated` is its `lastUpdateTime`, empty for none."""
+
+    type: str
+    status: str
+    reason: str
+    updated: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadStatus:
+    """What the Deployment controller says of a Deployment's pods."""
+
+    observed_generation: int = 0
+    replicas: int = 0
+    updated_replicas: int = 0
+    available_replicas: int = 0
+    conditions: tuple[Condition, ...] = ()
+
+    def condition(self, kind: str) -> Condition:
+        """The condition of type `kind`, with empty fields when there is none."""
+        absent = Condition(kind, "", "", "")
+        return next((item for item in self.conditions if item.type == kind), absent)
+
+    def has(self, kind: str) -> bool:
+        """Whether there is a condition of type `kind`."""
+        return any(item.type == kind for item in self.conditions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadView:
+    """The compact view of a Deployment: all that decisions and routing need of it, and no more.
+
+    `revision` is that of a target, and for a primary that of the target it was copied from.
+    `controller` is the uid of the object that controls this one, empty for none. The
+    resourceVersion is left out: it changes with every word of the Deployment controller.
+    """
+
+    name: str
+    namespace: str
+    uid: str = ""
+    generation: int = 0
+    controller: str = ""
+    replicas: int
+    revision: str
+    selector_label: SelectorLabel | None
+    ports: tuple[ContainerPort, ...] = ()
+    status: WorkloadStatus = field(default_factory=WorkloadStatus)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """All that is known of one canary's objects; None or absent: there is none, as far as we know.
+
+    `canary` is the last manifest that could be carried out, as raw JSON; `routes` are the raw
+    Services and mesh objects by role. `is_readable` is False for a document of another version:
+    nothing is to be concluded from its emptiness.
+    """
+
+    admission: Admission | None = None
+    canary: Object | None = None
+    status: ShownStatus | None = None
+    target: WorkloadView | None = None
+    primary: WorkloadView | None = None
+    routes: Mapping[str, Object] = field(default_factory=dict)
+    is_readable: bool = True
+
+    def by_role(self) -> dict[str, Value]:
+        """Everything there is, by role."""
+        own = {role: getattr(self, role) for role in _OWN}
+        there = {role: value for role, value in own.items() if value is not None}
+        return {**there, **self.routes}
+
+
+Value = Admission | ShownStatus | WorkloadView | Object
+
+_ADAPTERS: Final[Mapping[str, TypeAdapter[Any]]] = {
+    ADMISSION: TypeAdapter(Admission),
+    STATUS: TypeAdapter(ShownStatus),
+    TARGET: TypeAdapter(WorkloadView),
+    PRIMARY: TypeAdapter(WorkloadView),
+}
+_OWN: Final = tuple(
+    each.name for each in fields(World) if each.name not in {"routes", "is_readable"}
+)
+UNREADABLE: Final = World(is_readable=False)
+
+
+def changed(before: World, after: World) -> frozenset[str]:
+    """The roles whose object differs."""
+    old, new = before.by_role(), after.by_role()
+    return frozenset(role for role in old.keys() | new.keys() if old.get(role) != new.get(role))
+
+
+def encode(world: World) -> dict[str, str]:
+    """Role to canonical JSON, of everything there is. Raises ValueError for NaN."""
+    return {role: _dumped(role, value) for role, value in world.by_role().items()}
+
+
+def decode(stored: Mapping[str, str], version: str | None) -> World:
+    """The world that `encode` wrote under a layout `version`; UNREADABLE under another one."""
+    if stored and version != str(VERSION):
+        return UNREADABLE
+    own = {role: _loaded(role, stored[role]) for role in _OWN if role in stored}
+    routes = {role: json.loads(text) for role, text in stored.items() if role not in _OWN}
+    return World(**own, routes=routes)
+
+
+def canonical(value: Any) -> str:
+    """JSON that is equal for equal values: sorted keys, no spaces. Raises ValueError for NaN."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def _dumped(role: str, value: Any) -> str:
+    adapter = _ADAPTERS.get(role)
+    return canonical(adapter.dump_python(value, mode="json") if adapter else value)
+
+
+def _loaded(role: str, text: str) -> Any:
+    adapter = _ADAPTERS.get(role)
+    return adapter.validate_json(text) if adapter else json.loads(text)
