@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, assert_never
 
 from analysis.templates import functions, parser
@@ -11,6 +11,10 @@ from analysis.templates.functions import Map, Misuse, Value
 from analysis.templates.nodes import Block, Call, Expression, Field, If, Literal, Node, Output, Text
 
 VARIABLES: Final = "variables"
+
+LONGEST: Final = 262_144
+"""Characters of a rendered text, and of what one function is given. A short template may name a
+long variable thousands of times."""
 
 
 def render(template: str, names: Map, variables: Map) -> str:
@@ -33,7 +37,13 @@ class _Evaluation:
         self._variables = variables
 
     def block(self, block: Block) -> str:
-        return "".join(map(self._node, block))
+        texts, length = [], 0
+        for node in block:
+            texts.append(self._node(node))
+            length += len(texts[-1])
+            if length > LONGEST:
+                raise TemplateError(f"longer than {LONGEST} characters", self._template, 0)
+        return "".join(texts)
 
     def _node(self, node: Node) -> str:
         match node:
@@ -71,6 +81,7 @@ class _Evaluation:
             if call.name in functions.LAZY:
                 return functions.LAZY[call.name](map(self._value, call.arguments))
             arguments = [self._value(argument) for argument in call.arguments]
+            _refuse_long(arguments)
             if call.name in functions.BUILTINS:
                 return functions.BUILTINS[call.name](*arguments)
             return self._name(call.name, *arguments)
@@ -81,3 +92,8 @@ class _Evaluation:
         if arguments:
             raise Misuse(f"{len(arguments)} arguments given; allowed: none")
         return self._variables if name == VARIABLES else self._names[name]
+
+
+def _refuse_long(arguments: Iterable[Value]) -> None:
+    if sum(map(functions.length, arguments)) > LONGEST:
+        raise Misuse(f"given more than {LONGEST} characters")

@@ -31,6 +31,13 @@ def printed(value: Value) -> str:
             return f"map[{entries}]"
 
 
+def length(value: Value) -> int:
+    """How many characters `value` has when printed, about."""
+    if isinstance(value, Mapping):
+        return sum(len(key) + len(text) + 2 for key, text in value.items())
+    return len(str(value))
+
+
 def _and(values: Iterable[Value]) -> Value:
     """The first empty value, else the last; later arguments are not evaluated."""
     return _first(values, empty=True)

@@ -36,6 +36,9 @@ class Token:
     glued: bool = False
 
 
+_MOST_STEPS: Final = 100
+"""Pipes, fields and parentheses of one action: each may nest its expression one level deeper."""
+
 _BLANKS: Final = " \t\r\n"
 _OPEN: Final = re.compile(r"\{\{(?P<trim>-(?=[ \t\r\n]))?")
 _CLOSE: Final = re.compile(r"(?P<trim>[ \t\r\n]+-)?[ \t\r\n]*\}\}")
@@ -43,7 +46,7 @@ _COMMENT: Final = re.compile(r"[ \t\r\n]*/\*.*?\*/", re.DOTALL)
 _BLANK: Final = re.compile(r"[ \t\r\n]*")
 _ACTION: Final = (
     (Kind.STRING, re.compile(r'"(?:[^"\\\n]|\\.)*"|`[^`]*`')),
-    (Kind.NUMBER, re.compile(r"[+-]?[0-9]+(?![\w.])")),
+    (Kind.NUMBER, re.compile(r"[+-]?[0-9]{1,18}(?![\w.])")),
     (Kind.FIELD, re.compile(r"\.[A-Za-z_]\w*")),
     (Kind.WORD, re.compile(r"[A-Za-z_]\w*")),
     (Kind.PIPE, re.compile(r"\|")),
@@ -55,6 +58,8 @@ _ESCAPE: Final = re.compile(
     r"|U(?P<U>[0-9a-fA-F]{8})|(?P<octal>[0-7]{3})|(?P<bad>.))",
     re.DOTALL,
 )
+_BEFORE_SURROGATES: Final = range(0xD800)  # surrogates are halves, which no text may hold
+_AFTER_SURROGATES: Final = range(0xE000, 0x110000)
 _SIMPLE: Final = dict(zip('abfnrtv\\"', '\a\b\f\n\r\t\v\\"', strict=True))
 
 
@@ -84,10 +89,15 @@ def _action(template: str, opening: re.Match[str]) -> Generator[Token, None, re.
     if comment := _COMMENT.match(template, position):
         return _end_of_comment(template, comment)
     yield Token(Kind.OPEN, "{{", opening.start())
+    steps = 0
     while not (closing := _CLOSE.match(template, position)):
         blank = _BLANK.match(template, position)
         start = blank.end() if blank else position
         token = _token(template, start, opening, glued=start == position)
+        steps += token.kind in {Kind.PIPE, Kind.FIELD, Kind.LEFT}
+        if steps > _MOST_STEPS:
+            problem = f"more than {_MOST_STEPS} pipes, fields and parentheses in an action"
+            raise TemplateError(problem, template, start)
         yield token
         position = start + len(token.text)
     yield Token(Kind.CLOSE, "}}", closing.end() - 2)
@@ -116,12 +126,13 @@ def unquoted(token: Token, template: str) -> str:
         return token.text[1:-1]
 
     def character(escape: re.Match[str]) -> str:
-        if escape["bad"] is not None:
-            offset = token.offset + 1 + escape.start()
-            raise TemplateError(f"unknown escape {escape[0]} in a string", template, offset)
         if escape["simple"]:
             return _SIMPLE[escape["simple"]]
-        code = escape["x"] or escape["u"] or escape["U"]
-        return chr(int(code, 16) if code else int(escape["octal"], 8))
+        hexadecimal = escape["x"] or escape["u"] or escape["U"]
+        code = int(hexadecimal, 16) if hexadecimal else int(escape["octal"] or "-1", 8)
+        if code not in _BEFORE_SURROGATES and code not in _AFTER_SURROGATES:
+            offset = token.offset + 1 + escape.start()
+            raise TemplateError(f"unknown escape {escape[0]} in a string", template, offset)
+        return chr(code)
 
     return _ESCAPE.sub(character, token.text[1:-1])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Field, WithJsonSchema, model_validator
+from pydantic import Field, model_validator
 
 from config import well_known
 from config.api.analysis import Analysis
@@ -47,12 +47,6 @@ class ObjectMeta(Model):
     deletion_timestamp: Timestamp | None = described("When its deletion was asked for.")
 
 
-_Untyped = Annotated[
-    Mapping[str, Any],
-    WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
-]
-
-
 def with_analysis(spec: Any) -> Any:
     """The raw spec with the deprecated `canaryAnalysis` as `analysis` where only that is given."""
     if not isinstance(spec, Mapping) or spec.get("analysis") is not None:
@@ -86,7 +80,7 @@ class CanarySpec(Model):
         default_factory=Analysis,
         description="How traffic moves to the canary and what it must pass on the way.",
     )
-    canary_analysis: _Untyped | None = described(
+    canary_analysis: Mapping[str, Any] | None = described(
         "Deprecated alias of analysis, used when analysis is absent."
     )
     progress_deadline_seconds: Whole | None = described(

@@ -134,11 +134,24 @@ def _root(kind: Kind) -> dict[str, Any]:
         "apiVersion": {"type": "string"},
         "kind": {"type": "string"},
         "metadata": {"type": "object"},
-        "spec": schema.structural(kind.spec),
+        "spec": _with_alias(schema.bounded(kind.spec)),
     }
     if kind.status:
         properties["status"] = schema.structural(kind.status)
     return {"description": kind.description, "type": "object", "properties": properties}
+
+
+def _with_alias(spec: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a spec with that of `analysis` for its older name too.
+
+    Not the rule of one strategy: beside `analysis` the older key is ignored, whatever it holds.
+    """
+    alias = spec["properties"].get("canaryAnalysis")
+    if alias is None:
+        return spec
+    analysis = {**spec["properties"]["analysis"], "description": alias["description"]}
+    del analysis["oneOf"]
+    return {**spec, "properties": {**spec["properties"], "canaryAnalysis": analysis}}
 
 
 def render() -> str:

@@ -2,7 +2,7 @@
 
 Structural means: no `$ref`, every node typed, no null types, no schema-level titles, and nothing
 typed inside the branches of `oneOf`. Constraints that types do not express are written beside the
-fields as `json_schema_extra`, in the words of OpenAPI.
+fields as `json_schema_extra`, in the words of OpenAPI; upper bounds come from `bounds`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from config.api import bounds
 from config.api.model import Model
 
 #: Order of keys in the generated YAML: what a reader looks for first comes first.
 _ORDER: Final = ("description", "type", "format", "default", "enum", "pattern", "required")
 
 _DROPPED: Final = frozenset({"title", "$defs", "default"})
+
+
+def bounded(model: type[Model]) -> dict[str, Any]:
+    """The schema of a spec, with an upper bound wherever a number or a size may be given."""
+    return _bounded(structural(model), "spec")
+
+
+def _bounded(node: dict[str, Any], path: str) -> dict[str, Any]:
+    limited = node | bounds.keywords(node, path)
+    for name, child in node.get("properties", {}).items():
+        limited["properties"] = limited["properties"] | {name: _bounded(child, f"{path}.{name}")}
+    for key, mark in (("items", "[]"), ("additionalProperties", "{}")):
+        if isinstance(node.get(key), Mapping):
+            limited[key] = _bounded(node[key], path + mark)
+    return limited
 
 
 def structural(model: type[Model]) -> dict[str, Any]:

@@ -25,14 +25,7 @@ _LABEL: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 _KIND: Final = r"^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$"
 
 
-def _name(pattern: str | None, low: int, high: int) -> dict[str, Any]:
-    bounds: dict[str, Any] = {"maxLength": high}
-    if low:
-        bounds["minLength"] = low
-    return bounds | ({"pattern": pattern} if pattern else {})
-
-
-_PORT_RANGE: Final[dict[str, Any]] = {"minimum": 1, "maximum": 65535}
+_NOT_EMPTY: Final[dict[str, Any]] = {"minLength": 1}
 
 
 class GatewayRef(Model):
@@ -41,24 +34,21 @@ class GatewayRef(Model):
     group: Text = Field(
         default="gateway.networking.k8s.io",
         description="API group of the parent.",
-        json_schema_extra={
-            "x-default": "gateway.networking.k8s.io",
-            **_name(_SUBDOMAIN, 0, 253),
-        },
+        json_schema_extra={"x-default": "gateway.networking.k8s.io", "pattern": _SUBDOMAIN},
     )
     kind: Text = Field(
         default="Gateway",
         description="Kind of the parent.",
-        json_schema_extra={"x-default": "Gateway", **_name(_KIND, 1, 63)},
+        json_schema_extra={"x-default": "Gateway", "pattern": _KIND, **_NOT_EMPTY},
     )
-    name: Text = Field(description="Name of the parent.", json_schema_extra=_name(None, 1, 253))
+    name: Text = Field(description="Name of the parent.", json_schema_extra=_NOT_EMPTY)
     namespace: Text | None = described(
-        "Namespace of the parent; the canary's when absent.", **_name(_LABEL, 1, 63)
+        "Namespace of the parent; the canary's when absent.", pattern=_LABEL, **_NOT_EMPTY
     )
     section_name: Text | None = described(
-        "Listener of the Gateway.", **_name(_SUBDOMAIN.removeprefix("^$|"), 1, 253)
+        "Listener of the Gateway.", pattern=_SUBDOMAIN.removeprefix("^$|"), **_NOT_EMPTY
     )
-    port: Int32 | None = described("Port of the listener.", **_PORT_RANGE)
+    port: Int32 | None = described("Port of the listener.", minimum=1)
 
 
 class BackendRef(Model):
@@ -79,20 +69,18 @@ class BackendRef(Model):
     group: Text = Field(
         default="",
         description="API group; empty for core.",
-        json_schema_extra={"x-default": "", **_name(_SUBDOMAIN, 0, 253)},
+        json_schema_extra={"x-default": "", "pattern": _SUBDOMAIN},
     )
     kind: Text = Field(
         default="Service",
         description="Kind of the destination.",
-        json_schema_extra={"x-default": "Service", **_name(_KIND, 1, 63)},
+        json_schema_extra={"x-default": "Service", "pattern": _KIND, **_NOT_EMPTY},
     )
-    name: Text = Field(
-        description="Name of the destination.", json_schema_extra=_name(None, 1, 253)
-    )
+    name: Text = Field(description="Name of the destination.", json_schema_extra=_NOT_EMPTY)
     namespace: Text | None = described(
-        "Namespace of the destination; the canary's when absent.", **_name(_LABEL, 1, 63)
+        "Namespace of the destination; the canary's when absent.", pattern=_LABEL, **_NOT_EMPTY
     )
-    port: Int32 | None = described("Port; needed for a Service.", **_PORT_RANGE)
+    port: Int32 | None = described("Port; needed for a Service.", minimum=1)
 
 
 class RequestMirror(Model):
@@ -150,7 +138,6 @@ class Service(Model):
     gateway_refs: tuple[GatewayRef, ...] = Field(
         default=(),
         description="Gateways of the generated HTTPRoute (Gateway API).",
-        json_schema_extra={"maxItems": 32},
     )
     hosts: Texts = Field(
         default=(),

@@ -39,14 +39,14 @@ class ConsistentHash(Model):
     http_cookie: HTTPCookie | None = described("Hash by this cookie.")
     use_source_ip: Flag | None = described("Hash by the address of the caller.")
     http_query_parameter_name: Text | None = described("Hash by this query parameter.")
-    minimum_ring_size: Whole | None = described("Fewest virtual nodes of the ring.")
+    minimum_ring_size: Int32 | None = described("Fewest virtual nodes of the ring.")
 
 
 class LocalityDistribute(Model):
     """Shares of traffic from one locality."""
 
     from_: Text | None = Field(default=None, alias="from", description="Locality of the caller.")
-    to: Mapping[Text, Whole] | None = described("Locality to its percent of the traffic.")
+    to: Mapping[Text, Int32] | None = described("Locality to its percent of the traffic.")
 
 
 class LocalityFailover(Model):
@@ -112,7 +112,7 @@ class OutlierDetection(Model):
 
     consecutive_errors: Int32 | None = described("Errors in a row; Istio's older form.")
     consecutive_gateway_errors: Int32 | None = described("502, 503 or 504 in a row.")
-    consecutive_5xx_errors: Whole | None = Field(
+    consecutive_5xx_errors: Int32 | None = Field(
         default=None, alias="consecutive5xxErrors", description="5xx answers in a row."
     )
     split_external_local_origin_errors: Flag | None = described(

@@ -8,7 +8,7 @@ from typing import Final
 from config.api.canary import Canary
 from config.api.metrics import BUILTIN_METRICS, MetricCheck
 from config.validation.problems import Problem, is_http_url, shown_url
-from config.validation.rules import ANALYSIS, HTTP_URL, Rule, bad_duration, below, problem
+from config.validation.rules import ANALYSIS, HTTP_URL, Rule, bad_duration, problem
 
 
 def metrics_can_be_checked(canary: Canary) -> Iterator[Problem]:
@@ -46,13 +46,12 @@ def _bounds_are_in_order(field: str, check: MetricCheck) -> Iterator[Problem]:
 
 
 def webhooks_can_be_called(canary: Canary) -> Iterator[Problem]:
-    """Each webhook has a usable URL, time limit and number of retries."""
+    """Each webhook has a usable URL and time limit."""
     for index, hook in enumerate(canary.spec.analysis.webhooks):
         field = f"{ANALYSIS}.webhooks[{index}]"
         if not is_http_url(hook.url):
             yield Problem(f"{field}.url", shown_url(hook.url), HTTP_URL, "is not a usable URL")
         yield from bad_duration(f"{field}.timeout", hook.timeout, positive=True)
-        yield from below(f"{field}.retries", hook.retries, 0)
 
 
 RULES: Final[tuple[Rule, ...]] = (metrics_can_be_checked, webhooks_can_be_called)

@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from pydantic import ValidationError
-
 from config import well_known
 from config.api.alert_provider import AlertProvider
 from config.api.canary import Canary, with_analysis
@@ -19,6 +17,7 @@ from config.api.metric_template import MetricTemplate
 from config.api.model import Model
 from config.validation import (
     check_rules,
+    limits,
     service_rules,
     strategy_rules,
     structure,
@@ -62,11 +61,10 @@ def load_canary(raw: Mapping[str, Any], *, block_cross_namespace_refs: bool = Fa
         rules = (*rules, target_rules.no_cross_namespace_refs)
     found = list(_identity(raw, well_known.CANARY_KIND))
     try:
-        canary = structure.parse(Canary, raw)
-    except ValidationError as error:
-        broken = structure.problems(error)
-        rest = _judged_without(raw, error, rules, broken)
-        raise InvalidSpec(_in_user_terms(raw, [*found, *broken, *rest])) from None
+        canary = _parsed(Canary, raw)
+    except structure.BrokenParts as error:
+        found.extend((*error.problems, *_judged_without(raw, error, rules)))
+        raise InvalidSpec(_in_user_terms(raw, found)) from None
     found.extend(_apply(rules, canary))
     if found:
         raise InvalidSpec(_in_user_terms(raw, found))
@@ -90,9 +88,9 @@ def load_alert_provider(raw: Mapping[str, Any]) -> AlertProvider:
 def _load(model: type[M], raw: Mapping[str, Any], kind: str) -> M:
     found = list(_identity(raw, kind))
     try:
-        loaded = structure.parse(model, raw)
-    except ValidationError as error:
-        raise InvalidSpec([*found, *structure.problems(error)]) from None
+        loaded = _parsed(model, raw)
+    except structure.BrokenParts as error:
+        raise InvalidSpec([*found, *error.problems]) from None
     _refuse(found)
     return loaded
 
@@ -101,6 +99,19 @@ def _refuse(problems: Iterable[Problem]) -> None:
     found = tuple(problems)
     if found:
         raise InvalidSpec(found)
+
+
+def _parsed(model: type[M], raw: Any) -> M:
+    """The raw object as a model. Raises BrokenParts with all that is too big or of a wrong type."""
+    excesses = tuple(limits.excesses(model, _plain(raw)))
+    if not excesses:
+        return structure.parse(model, raw)
+    # What is too big is not parsed: it would give as many problems as it has parts.
+    try:
+        structure.parse(model, structure.without(_plain(raw), excesses))
+    except structure.BrokenParts as error:
+        excesses += error.parts
+    raise structure.BrokenParts(excesses)
 
 
 def _apply(rules: Iterable[Rule], canary: Canary) -> Iterator[Problem]:
@@ -119,22 +130,27 @@ def _identity(raw: Any, kind: str) -> Iterator[Problem]:
 
 
 def _judged_without(
-    raw: Any, error: ValidationError, rules: Iterable[Rule], broken: tuple[Problem, ...]
+    raw: Any, error: structure.BrokenParts, rules: Iterable[Rule]
 ) -> Iterator[Problem]:
-    """Problems of the parts that the type errors leave alone.
+    """Problems of the parts that are not broken.
 
     What a broken part implies for its neighbours (a strategy that seems missing because its value
     was unusable) is not reported.
     """
-    if isinstance(raw, Mapping) and "spec" in raw:
-        raw = {**raw, "spec": with_analysis(raw["spec"])}
     try:
-        canary = structure.parse(Canary, structure.without_broken_parts(raw, error))
-    except ValidationError:
+        canary = structure.parse(Canary, structure.without(_plain(raw), error.parts))
+    except structure.BrokenParts:
         return
     for problem in _apply(rules, canary):
-        if not any(_one_holds_the_other(problem.field, part.field) for part in broken):
+        if not any(_one_holds_the_other(problem.field, part.field) for part in error.problems):
             yield problem
+
+
+def _plain(raw: Any) -> Any:
+    """The raw object with `analysis` under its own name."""
+    if isinstance(raw, Mapping) and "spec" in raw:
+        return {**raw, "spec": with_analysis(raw["spec"])}
+    return raw
 
 
 def _one_holds_the_other(one: str, other: str) -> bool:

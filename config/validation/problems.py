@@ -10,6 +10,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 MISSING: Final = "(missing)"
+MOST_PROBLEMS: Final = 100
 _LONGEST_VALUE: Final = 60
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
@@ -32,10 +33,13 @@ class Problem:
 
 
 class InvalidSpec(ValueError):
-    """A manifest that cannot be used; `problems` holds all that is wrong, sorted by field."""
+    """A manifest that cannot be used; `problems` holds all that is wrong, sorted by field.
+
+    Not more than `MOST_PROBLEMS`: who mends those is told the rest.
+    """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems: tuple[Problem, ...] = tuple(sorted(set(problems)))
+        self.problems: tuple[Problem, ...] = tuple(sorted(set(problems))[:MOST_PROBLEMS])
         super().__init__("; ".join(map(str, self.problems)))
 
 

@@ -10,25 +10,14 @@ from config.api.istio import HTTPMatchRequest, StringMatch
 from config.api.references import TargetKind
 from config.api.traffic_policy import LoadBalancer
 from config.validation.problems import Problem
-from config.validation.rules import SERVICE, Rule, out_of_range, problem
-
-MAX_PORT: Final = 65535
+from config.validation.rules import SERVICE, Rule, problem
 
 
 def port_is_given(canary: Canary) -> Iterator[Problem]:
     """The Services have a port; a target that is a Service brings its own."""
-    service = canary.spec.service
-    if service.given("port"):
-        yield from out_of_range(f"{SERVICE}.port", service.port, 1, MAX_PORT)
-    elif canary.spec.given("service") or canary.spec.target_ref.kind is not TargetKind.SERVICE:
-        yield problem(f"{SERVICE}.port", None, f"a port from 1 to {MAX_PORT}", "is required")
-
-
-def target_port_is_usable(canary: Canary) -> Iterator[Problem]:
-    """A numeric target port is a port; 0 and the empty name count as unset."""
-    port = canary.spec.service.target_port
-    if isinstance(port, int):
-        yield from out_of_range(f"{SERVICE}.targetPort", port, 0, MAX_PORT)
+    needed = canary.spec.given("service") or canary.spec.target_ref.kind is not TargetKind.SERVICE
+    if needed and not canary.spec.service.given("port"):
+        yield problem(f"{SERVICE}.port", None, "a port from 1 to 65535", "is required")
 
 
 def delegation_stands_alone(canary: Canary) -> Iterator[Problem]:
@@ -141,7 +130,6 @@ def _exactly_one(field: str, keys: Mapping[str, bool]) -> Iterator[Problem]:
 
 RULES: Final[tuple[Rule, ...]] = (
     port_is_given,
-    target_port_is_usable,
     delegation_stands_alone,
     matches_name_one_comparison,
     origins_name_one_comparison,

@@ -18,15 +18,6 @@ from config.validation.rules import ANALYSIS, Rule, bad_duration, below, out_of_
 _STRATEGY_FIELDS: Final = dict(
     zip(STRATEGY_KEYS, ("iterations", "step_weight", "step_weights"), strict=True)
 )
-_PERCENT_FIELDS: Final = {
-    "maxWeight": "max_weight",
-    "stepWeightPromotion": "step_weight_promotion",
-    "mirrorWeight": "mirror_weight",
-    "primaryReadyThreshold": "primary_ready_threshold",
-    "canaryReadyThreshold": "canary_ready_threshold",
-}
-
-_LONGEST_MAX_AGE: Final = 2**31 - 1  # seconds; what browsers keep in 32 bits
 
 
 def timing_is_given(canary: Canary) -> Iterator[Problem]:
@@ -88,14 +79,11 @@ def _weights_rise(weights: tuple[int, ...]) -> Iterator[Problem]:
             yield problem(f"{field}[{index}]", after, allowed, message)
 
 
-def percentages_are_percentages(canary: Canary) -> Iterator[Problem]:
-    """Everything in percent is from 0 to 100; `maxWeight` beside `stepWeights` is ignored."""
+def maximum_is_a_percentage(canary: Canary) -> Iterator[Problem]:
+    """`maxWeight` is from 0 to 100; beside `stepWeights` it is ignored."""
     analysis = canary.spec.analysis
-    for wire_name, field in _PERCENT_FIELDS.items():
-        value: int | None = getattr(analysis, field)
-        ignored = field == "max_weight" and analysis.given("step_weights")
-        if value is not None and not ignored:
-            yield from out_of_range(f"{ANALYSIS}.{wire_name}", value, 0, 100)
+    if not analysis.given("step_weights"):
+        yield from out_of_range(f"{ANALYSIS}.maxWeight", analysis.max_weight, 0, 100)
 
 
 def cookies_differ(canary: Canary) -> Iterator[Problem]:
@@ -114,13 +102,12 @@ def cookies_differ(canary: Canary) -> Iterator[Problem]:
             "can't use the same cookie name for both primary and cookie name; please update them "
             "to be different",
         )
-    yield from out_of_range(f"{field}.maxAge", affinity.max_age, 0, _LONGEST_MAX_AGE)
 
 
 RULES: Final[tuple[Rule, ...]] = (
     timing_is_given,
     one_strategy,
     steps_lead_somewhere,
-    percentages_are_percentages,
+    maximum_is_a_percentage,
     cookies_differ,
 )

@@ -6,14 +6,14 @@ that the rest of the manifest can still be judged in the same round.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from config.api.model import Model
-from config.validation.problems import Problem, path, shown
+from config.validation.problems import MISSING, Problem, path, shown
 
 M = TypeVar("M", bound=Model)
 
@@ -39,14 +39,33 @@ _STAND_INS: Final[Mapping[Location, Any]] = {
 }
 
 
+class Broken(NamedTuple):
+    """A part of a manifest that cannot be judged, and what is wrong with it."""
+
+    location: Location
+    problem: Problem
+
+
+class BrokenParts(ValueError):
+    """A raw object that is no model, for its `parts`."""
+
+    def __init__(self, parts: Iterable[Broken]) -> None:
+        self.parts = tuple(parts)
+        super().__init__("; ".join(str(problem) for problem in self.problems))
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with each part."""
+        return tuple(part.problem for part in self.parts)
+
+
 def parse(model: type[M], raw: Any) -> M:
-    """The raw object as a model, by wire names only. Raises pydantic's ValidationError."""
-    return model.model_validate(raw, by_alias=True, by_name=False)
-
-
-def problems(error: ValidationError) -> tuple[Problem, ...]:
-    """The errors of pydantic as problems of the manifest."""
-    return tuple(_problem(details) for details in error.errors(include_url=False))
+    """The raw object as a model, by wire names only. Raises BrokenParts."""
+    try:
+        return model.model_validate(raw, by_alias=True, by_name=False)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+    raise BrokenParts(Broken(each["loc"], _problem(each)) for each in details)
 
 
 def _problem(details: ErrorDetails) -> Problem:
@@ -69,17 +88,16 @@ def _allowed(details: ErrorDetails) -> str:
     return _ALLOWED.get(details["type"], details["msg"])
 
 
-def without_broken_parts(raw: Any, error: ValidationError) -> Any:
-    """A copy of the raw object without the parts the error is about.
+def without(raw: Any, parts: Iterable[Broken]) -> Any:
+    """A copy of the raw object without these parts.
 
     A broken element takes its whole list with it, so that indices of what stays are right; a
     missing key takes the object it is missing from. Target and metadata get stand-ins: without
     them nothing could be judged.
     """
     kept = raw
-    for details in error.errors(include_url=False):
-        location = details["loc"]
-        cut = location[:-1] if details["type"] == "missing" else location
+    for location, problem in parts:
+        cut = location[:-1] if problem.value == MISSING else location
         kept = _standing_in(_without(kept, _up_to_first_index(cut)), location)
     return kept
 

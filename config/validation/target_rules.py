@@ -68,18 +68,6 @@ def knative_scales_itself(canary: Canary) -> Iterator[Problem]:
         )
 
 
-def deadline_is_positive(canary: Canary) -> Iterator[Problem]:
-    """The progress deadline leaves time to become ready."""
-    seconds = canary.spec.progress_deadline_seconds
-    if seconds is not None and not 1 <= seconds <= 31_536_000:
-        yield problem(
-            "spec.progressDeadlineSeconds",
-            seconds,
-            "a whole number of seconds from 1 to 31536000 (a year)",
-            "is out of range",
-        )
-
-
 def metrics_server_is_a_url(canary: Canary) -> Iterator[Problem]:
     """The metrics server, when given, is an absolute HTTP URL."""
     server = canary.spec.metrics_server
@@ -125,7 +113,6 @@ RULES: Final[tuple[Rule, ...]] = (
     service_names_fit,
     knative_pairs_with_itself,
     knative_scales_itself,
-    deadline_is_positive,
     metrics_server_is_a_url,
     analysis_is_given,
 )

@@ -92,6 +92,12 @@ def test_every_manifest_is_admitted_whole_and_loads(
     loaders[manifest["kind"]](stored)
 
 
+def _hooked(**hook: Any) -> Raw:
+    """An analysis with one webhook of these fields."""
+    webhooks = [{"name": "load", "url": "http://probe.shop/", **hook}]
+    return {"interval": "30s", "threshold": 4, "stepWeight": 15, "webhooks": webhooks}
+
+
 REFUSED: Final[Mapping[str, Raw]] = {
     "a fraction where a count belongs": {
         "analysis": {"interval": "30s", "threshold": 4, "stepWeight": 2.5}
@@ -146,6 +152,20 @@ REFUSED: Final[Mapping[str, Raw]] = {
         "service": {"port": 80, "mirror": [{"backendRef": {"name": "shadow"}}]}
     },
     "an unknown field": {"analysys": {}},
+    "retries without end": {"analysis": _hooked(retries=101)},
+    "a time limit beyond any worker": {"analysis": _hooked(timeout="24h0m1s")},
+    "a time limit that overflows": {"analysis": _hooked(timeout="9999999999h")},
+    "an interval of a month": {"analysis": {"interval": "721h", "threshold": 1, "stepWeight": 5}},
+    "a port beyond 16 bits": {"service": {"port": 80, "targetPort": 65_536}},
+    "a list without end": {"service": {"port": 80, "hosts": ["x.example"] * 1025}},
+    "a map without end": {
+        "service": {"port": 80, "apex": {"labels": dict.fromkeys(map(str, range(257)), "x")}}
+    },
+    "a text without end": {"service": {"port": 80, "portName": "x" * 4097}},
+    "a time limit beyond any worker, below the alias": {
+        "canaryAnalysis": _hooked(timeout="24h0m1s")
+    },
+    "a field that no analysis has, below the alias": {"canaryAnalysis": {"Match": [1, "x"]}},
 }
 
 
@@ -184,7 +204,20 @@ ADMITTED: Final[Mapping[str, Raw]] = {
             "metrics": [{"name": "request-success-rate", "thresholdRange": {"min": 99.95}}],
         }
     },
-    "anything below the alias": {"canaryAnalysis": {"Match": [1, "x"]}},
+    "any strategies below the alias": {"canaryAnalysis": {"stepWeight": 5, "iterations": 2}},
+    "the largest of everything": {
+        "progressDeadlineSeconds": 31_536_000,
+        "service": {"port": 65_535, "targetPort": 65_535, "hosts": ["x.example"] * 1024},
+        "analysis": {
+            **_hooked(retries=100, timeout="24h"),
+            "interval": "168h",
+            "threshold": 100_000,
+            "metrics": [
+                {"name": "request-duration", "interval": "744h", "thresholdRange": {"max": 1e18}}
+            ]
+            * 64,
+        },
+    },
 }
 
 

@@ -112,6 +112,7 @@ def test_defaults_are_only_those_of_the_reference() -> None:
         f"{service}.mirror.items.backendRef.group": "",
         f"{service}.mirror.items.backendRef.kind": "Service",
         ".spec.analysis.sessionAffinity.maxAge": 86400,
+        ".spec.canaryAnalysis.sessionAffinity.maxAge": 86400,
     }
 
 
@@ -214,7 +215,26 @@ def test_fields_flagger_prunes_are_kept() -> None:
     assert _at(*policy, "portLevelSettings")["type"] == "array"
     assert "suffix" in _at("spec", "service", "match", "[]", "uri")["properties"]
     assert "uri" in _at("spec", "analysis", "match", "[]")["properties"]
-    assert _at("spec", "canaryAnalysis")["x-kubernetes-preserve-unknown-fields"] is True
+
+
+def test_no_field_is_free_form() -> None:
+    """Where anything may be written, anything is nested: the older key has the fields of the newer.
+
+    It may hold any number of strategies, because beside `analysis` it is ignored.
+    """
+    for kind in crds.KINDS:
+        free = [path for path, node in _nodes(_schema(kind), "") if _is_free(node)]
+        assert free == [".metadata"]  # which the API server knows better
+    analysis = _at("spec", "analysis")
+    assert _at("spec", "canaryAnalysis")["properties"] == analysis["properties"]
+    assert set(analysis) - set(_at("spec", "canaryAnalysis")) == {"oneOf"}
+
+
+def _is_free(node: dict[str, Any]) -> bool:
+    """Whether an object may hold keys and values that no schema describes."""
+    keeps_all = node.get("x-kubernetes-preserve-unknown-fields") or "x-kubernetes-embedded" in node
+    closed = {"properties", "additionalProperties"} & set(node)
+    return bool(keeps_all) or (node.get("type") == "object" and not closed)
 
 
 def test_fields_of_ours_are_additions() -> None:

@@ -110,6 +110,13 @@ def test_the_subset_renders_as_go_does(template: str, text: str) -> None:
         ("{{/* a */ name }}", "line 1, column 10: a comment must end its action"),
         ("{{ " + "(" * 100 + " }}", "line 1, column 54: nested deeper than 50 levels"),
         ("{{ if 1 }}" * 100, "nested deeper than 50 levels"),
+        ("{{ name" + "|print" * 9999 + "}}", "more than 100 pipes, fields and parentheses"),
+        ("{{ variables" + ".a" * 9999 + "}}", "more than 100 pipes, fields and parentheses"),
+        ("{{ print " + "9" * 5000 + "}}", "line 1, column 10: unexpected '9' in an action"),
+        ('{{ "\\UFFFFFFFF" }}', "line 1, column 5: unknown escape \\UFFFFFFFF in a string"),
+        ('{{ "\\ud800" }}', "line 1, column 5: unknown escape \\ud800 in a string"),
+        ("{{ variables }}" * 9999, "longer than 262144 characters"),
+        ("{{ print " + "variables " * 20_000 + "}}", "print: given more than 262144 characters"),
     ],
 )
 def test_what_cannot_be_rendered_is_refused_with_its_position(
