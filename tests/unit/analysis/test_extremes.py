@@ -15,12 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis import cadence, conditions, decide, hooks, steps
+from analysis import cadence, conditions, decide, hooks
 from analysis.decisions import Decision
 from analysis.findings import Findings
 from analysis.metrics import checks
 from analysis.observation import Observation
 from analysis.phases import Phase
+from analysis.strategies import weights
 from config import derived
 from config.api.canary import Canary
 from config.api.hooks import WebhookType
@@ -113,11 +114,10 @@ def extreme_manifests(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def _ask_about_steps(canary: Canary) -> None:
-    assert len(steps.weights(canary)) <= 100
+    assert len(weights.ladder(canary)) <= 100
     for weight in range(101):
-        steps.next_weight(canary, weight)
-        steps.at_most(canary, weight)
-        steps.step_back(canary, TrafficSplit.of(weight))
+        weights.next_weight(canary, weight)
+        weights.at_most(canary, weight)
 
 
 def _ask_about_time(canary: Canary) -> None:
