@@ -1,1 +1,1 @@
-"""The door to Kubernetes: its protocol, the client of an API server, and the fake held to both."""
+"""The door to Kubernetes: its protocol, and the client of an API server."""

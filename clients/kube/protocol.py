@@ -1,8 +1,9 @@
 """The door to Kubernetes: what callers may ask of an API server, and what they get.
 
 Objects are raw JSON everywhere, so a field this code does not know survives a round trip. Who
-implements it: `rest` against an API server, `memory` in tests; both are held to
-`tests/contract/test_kube.py`. Every method raises the errors of `clients.errors` and no others.
+implements it: `rest` against an API server, `sandbox.apiserver.door` within a process; both are
+held to `tests/contract/test_kube.py`. Every method raises the errors of `clients.errors` and no
+others.
 """
 
 from __future__ import annotations

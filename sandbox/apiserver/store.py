@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sandbox.apiserver import crds, fields, listing, objects, patching
@@ -34,7 +35,7 @@ class Store:
         history: int = 1000,
         randomness: random.Random | None = None,
     ) -> None:
-        self.registry = Registry(_with_schema(resource) for resource in BUILTINS)
+        self.registry = Registry(_builtins())
         self.storage = Storage(history)
         self._now = now
         self.deleter = Deleter(self.storage, self.timestamp)
@@ -159,6 +160,11 @@ class Store:
         name = crd["metadata"]["name"]
         for key in list(self.storage.snapshot(name)):
             self.storage.remove(name, key)
+
+
+@lru_cache(maxsize=1)
+def _builtins() -> tuple[Resource, ...]:
+    return tuple(_with_schema(resource) for resource in BUILTINS)
 
 
 def _with_schema(resource: Resource) -> Resource:

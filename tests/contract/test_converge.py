@@ -1,4 +1,4 @@
-"""The writer of workloads against every API server: in memory, the sandbox's, a real one.
+"""The writer of workloads against every API server: the sandbox's and a real one.
 
 What the unit tests cannot show: that what servers fill in never makes a primary look different
 from its target, that real validation accepts our objects, and that preconditions hold on the wire.
@@ -15,13 +15,13 @@ import yaml
 from clients import errors
 from clients.clock import SystemClock
 from clients.kube import connect, resources
-from clients.kube import memory as kube_memory
 from clients.kube.protocol import Kube, PatchKind
 from config.api.canary import Canary
 from config.scaling import CanaryScale, WorkloadIntent
 from notify import kubernetes_events
 from sandbox.apiserver import ApiServer
 from tasks.reconcile import status
+from tests.fakes.kube import FakeKube
 from tests.services.control_plane import COALMINE_CRDS, ControlPlane
 from workloads import deployment
 from workloads.converge import Converger
@@ -109,9 +109,9 @@ class Cluster:
 
 
 @pytest.fixture
-def memory() -> Cluster:
-    """The in-memory twin."""
-    return Cluster(kube_memory.KubeMemory(SystemClock()), "test")
+def in_process() -> Cluster:
+    """The sandbox's API server, without its network."""
+    return Cluster(FakeKube(SystemClock()), "test")
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,7 @@ def apiserver(
     door.close()
 
 
-@pytest.fixture(params=["memory", "sandbox", "apiserver"])
+@pytest.fixture(params=["in_process", "sandbox", "apiserver"])
 def cluster(request: pytest.FixtureRequest) -> Cluster:
     """Each server in turn."""
     found = request.getfixturevalue(request.param)

@@ -1,7 +1,7 @@
 """The door to Kubernetes keeps its promises against every server behind it.
 
-Behind it stand the in-memory twin, the sandbox's API server and a real kube-apiserver with etcd.
-Tested: identity and versions of objects, preconditions, both kinds of patches, the status
+Behind it stand the sandbox's API server, in this process and over HTTP, and a kube-apiserver with
+etcd. Tested: identity and versions of objects, preconditions, both kinds of patches, the status
 subresource, generations, deletion, lists in pages, watches and their resumption, errors by kind.
 Left out: what differs by design (validation, defaulting, access control).
 """
@@ -11,40 +11,34 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from itertools import islice
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import pytest
 
 from clients import errors
 from clients.clock import SystemClock
 from clients.kube import connect as connecting
-from clients.kube import memory as kube_memory
 from clients.kube import resources, rest
 from clients.kube.protocol import (
-    Kube,
     Object,
     PatchKind,
     Propagation,
-    Watcher,
     WatchEvent,
     WatchType,
 )
 from clients.kube.resources import Resource
 from sandbox.apiserver import ApiServer
+from tests.fakes.kube import FakeKube, KubeWatcher
 
 LONG: Final = timedelta(seconds=20)
 """Of a watch that ends when what is expected has been seen."""
-
-
-class Door(Kube, Watcher, Protocol):
-    """Both protocols at once, as every implementation has them."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Server:
     """A door, and a namespace of the test's own behind it."""
 
-    door: Door
+    door: KubeWatcher
     namespace: str
     collects: bool
     """Whether dependents of a deleted owner go too; in a cluster that is a controller's work."""
@@ -55,9 +49,9 @@ class Server:
 
 
 @pytest.fixture
-def memory() -> Server:
-    """The in-memory twin."""
-    door = kube_memory.KubeMemory(SystemClock())
+def in_process() -> Server:
+    """The sandbox's API server, without its network."""
+    door = FakeKube(SystemClock())
     return Server(door, "test", collects=True, marks=True, forget=door.compact)
 
 
@@ -89,7 +83,7 @@ def apiserver(
     door.close()
 
 
-@pytest.fixture(params=["memory", "sandbox", "apiserver"])
+@pytest.fixture(params=["in_process", "sandbox", "apiserver"])
 def server(request: pytest.FixtureRequest) -> Server:
     """Each server in turn."""
     found = request.getfixturevalue(request.param)

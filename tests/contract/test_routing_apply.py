@@ -1,4 +1,4 @@
-"""The writer of traffic against every API server: in memory, the sandbox's, a real kube-apiserver.
+"""The writer of traffic against every API server: the sandbox's and a real kube-apiserver.
 
 What the unit tests cannot show: that what servers fill in (cluster IPs, node ports, defaults) never
 looks like drift, that preconditions hold on the wire, and that real validation accepts our objects.
@@ -16,15 +16,14 @@ from clients.clock import SystemClock
 from clients.documents.world import ContainerPort, WorkloadView
 from clients.errors import NotFound
 from clients.kube import connect, resources
-from clients.kube import memory as kube_memory
-from clients.kube.protocol import Kube, Object, Patch, PatchKind, Propagation
-from clients.kube.resources import Resource
+from clients.kube.protocol import Object
 from config.api.canary import Canary
 from config.traffic import ALL_TO_PRIMARY, RouteIntent, RouteStage, TrafficSplit
 from routing import apply, registry, services
 from routing.outcome import Applied, Outcome, Rejected, Unchanged
 from routing.router import Managed, Role
 from sandbox.apiserver.server import ApiServer
+from tests.fakes.kube import Door, FakeKube, KubeWatcher
 from tests.services.control_plane import COALMINE_CRDS, ControlPlane
 
 TEN, TWENTY = TrafficSplit.of(10), TrafficSplit.of(20)
@@ -45,59 +44,10 @@ TARGET = WorkloadView(
 
 
 @dataclass
-class Recorder:
-    """A door that notes what goes through it."""
-
-    door: Kube
-    verbs: list[str] = field(default_factory=list)
-
-    def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
-        """Passes on a read."""
-        self.verbs.append(f"get {name}")
-        return self.door.get(resource, namespace, name)
-
-    def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:
-        """Passes on a creation."""
-        self.verbs.append(f"create {body['metadata']['name']}")
-        return self.door.create(resource, namespace, body)
-
-    def replace(self, resource: Resource, namespace: str | None, name: str, body: Object) -> Object:
-        """Passes on a replacement."""
-        self.verbs.append(f"replace {name}")
-        return self.door.replace(resource, namespace, name, body)
-
-    def patch(
-        self,
-        resource: Resource,
-        namespace: str | None,
-        name: str,
-        patch: Patch,
-        *,
-        subresource: str | None = None,
-        kind: PatchKind = PatchKind.MERGE,
-    ) -> Object:
-        """Passes on a patch."""
-        self.verbs.append(f"patch {name}")
-        return self.door.patch(resource, namespace, name, patch, subresource=subresource, kind=kind)
-
-    def delete(
-        self,
-        resource: Resource,
-        namespace: str | None,
-        name: str,
-        *,
-        propagation: Propagation | None = None,
-    ) -> None:
-        """Passes on a deletion."""
-        self.verbs.append(f"delete {name}")
-        self.door.delete(resource, namespace, name, propagation=propagation)
-
-
-@dataclass
 class Cluster:
     """A server behind its door and a canary in a namespace of the test's own."""
 
-    door: Kube
+    door: KubeWatcher
     namespace: str
     canary: Canary = field(init=False)
     live: dict[str, Object | None] = field(default_factory=dict)
@@ -127,10 +77,10 @@ class Cluster:
 
     def apply(self, split: TrafficSplit) -> Outcome:
         """How applying `split` ended; its requests are in `requests`."""
-        recorder = Recorder(self.door)
+        door = Door(self.door)
         intent = RouteIntent(1, RouteStage.EXPOSED, split)
-        outcome = apply.Applier(recorder).apply(self.canary, TARGET, intent, self.live)
-        self.requests = recorder.verbs
+        outcome = apply.Applier(door).apply(self.canary, TARGET, intent, self.live)
+        self.requests = [f"{call.verb} {call.name}" for call in door.calls]
         return outcome
 
     def observe(self) -> None:
@@ -177,9 +127,9 @@ class Cluster:
 
 
 @pytest.fixture
-def memory() -> Cluster:
-    """The in-memory twin."""
-    return Cluster(kube_memory.KubeMemory(SystemClock()), "test")
+def in_process() -> Cluster:
+    """The sandbox's API server, without its network."""
+    return Cluster(FakeKube(SystemClock()), "test")
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +163,7 @@ def apiserver(
     door.close()
 
 
-@pytest.fixture(params=["memory", "sandbox", "apiserver"])
+@pytest.fixture(params=["in_process", "sandbox", "apiserver"])
 def cluster(request: pytest.FixtureRequest) -> Cluster:
     """Each server in turn."""
     found = request.getfixturevalue(request.param)

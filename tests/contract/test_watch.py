@@ -1,7 +1,7 @@
 """The watch side, with its threads, follows every API server there is.
 
-Behind it stand the in-memory twin, the sandbox's API server and a real kube-apiserver with etcd;
-the worlds are in an in-memory Redis. Tested: the way from an object to its world and the agenda,
+Behind it stand the sandbox's API server, in this process and over HTTP, and a kube-apiserver with
+etcd; the worlds are in a fake Redis. Tested: the way from an object to its world and the agenda,
 lost history, one namespace of many, objects of odd shapes, the end. Left out: what exactly changes
 by what (tests/unit/scheduler).
 """
@@ -22,7 +22,6 @@ import yaml
 from analysis.effects import Lane
 from clients.clock import SystemClock
 from clients.kube import connect as kube_connect
-from clients.kube import memory as kube_memory
 from clients.kube import resources
 from clients.kube.protocol import Kube, Watcher
 from clients.kube.resources import Resource
@@ -33,6 +32,7 @@ from config.settings.settings import Settings
 from sandbox.apiserver import ApiServer
 from scheduler import wiring
 from scheduler.watching import WatchSide
+from tests.fakes.kube import FakeKube
 from tests.services import control_plane as control_plane_service
 from tests.unit.scheduler import worlds
 
@@ -56,9 +56,9 @@ class Cluster:
 
 
 @pytest.fixture
-def memory() -> Cluster:
-    """The in-memory twin."""
-    kube = kube_memory.KubeMemory(SystemClock())
+def in_process() -> Cluster:
+    """The sandbox's API server, without its network."""
+    kube = FakeKube(SystemClock())
     return Cluster(kube, lambda: kube, "prod", "test", kube.compact)
 
 
@@ -91,7 +91,7 @@ def apiserver(control_plane: Any, namespace: str, tmp_path: Path) -> Iterator[Cl
         yield Cluster(kube, connect, namespace, other)
 
 
-@pytest.fixture(params=["memory", "sandbox", "apiserver"])
+@pytest.fixture(params=["in_process", "sandbox", "apiserver"])
 def cluster(request: pytest.FixtureRequest) -> Cluster:
     """Each API server in turn."""
     found = request.getfixturevalue(request.param)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from clients import errors
 from clients.kube import resources
-from clients.kube.faults import Fault
 from config.traffic import TrafficSplit
+from tests.fakes.faults import Fault
 from tests.stage import measuring, rollouts
 from tests.stage.stage import REF, Stage, a_deployment, initialized
 from tests.unit.analysis.worlds import a_manifest

@@ -8,10 +8,10 @@ import pytest
 
 from clients.errors import ClientError, Conflict, Permanent, Transient
 from clients.kube import resources
-from clients.kube.faults import Call, Fault
 from config.traffic import TrafficSplit
+from tests.fakes.faults import Call, Fault
+from tests.fakes.kube import READS
 from tests.stage import measuring, rollouts
-from tests.stage.door import READS
 from tests.stage.rollouts import BEGINNING, ENDING, FAILED, LONG
 from tests.stage.stage import Stage, initialized
 from tests.unit.analysis.worlds import a_manifest

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from clients.kube import resources
-from clients.kube.faults import Fault
 from config.traffic import TrafficSplit
+from tests.fakes.faults import Fault
 from tests.stage import measuring, rollouts
 from tests.stage.rollouts import (
     BEGINNING,
@@ -341,6 +341,7 @@ def test_an_edit_that_cannot_be_carried_out_leaves_the_last_good_one_in_force(
     D-29, D-90, D-93, D-94: neither a crash, nor silence, nor a default in place of a mistake.
     """
     stage = at(20)
+    stage.kube.admit_anything()
     before = stage.kube.get(resources.CANARIES, "shop", "cart")["spec"]
     stage.edit_canary(**edit)
     stage.settle()
@@ -368,6 +369,7 @@ def _undone(before: Any, key: str, edited: Any) -> Any:
 def test_a_canary_that_never_was_valid_does_nothing_until_it_is() -> None:
     """A condition and a Warning instead of a log line; a fix heals it (D-90)."""
     stage = Stage()
+    stage.kube.admit_anything()
     stage.create(resources.DEPLOYMENTS, a_deployment())
     body = a_manifest(interval="soon")
     metadata = {"name": REF.name, "namespace": REF.namespace}

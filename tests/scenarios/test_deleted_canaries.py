@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from clients.kube import resources
-from clients.kube.faults import Fault
 from clients.kube.resources import Resource
 from clients.redis import keys
+from tests.fakes.faults import Fault
 from tests.stage import rollouts
 from tests.stage.bag import Message
 from tests.stage.stage import REF, Stage

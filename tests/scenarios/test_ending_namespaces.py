@@ -7,7 +7,7 @@ import pytest
 
 from clients import errors
 from clients.kube import resources
-from clients.kube.faults import Fault
+from tests.fakes.faults import Fault
 from tests.stage import rollouts
 from tests.stage.stage import REF, Stage, initialized
 from tests.unit.analysis.worlds import a_manifest

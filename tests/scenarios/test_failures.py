@@ -7,8 +7,8 @@ import pytest
 
 from clients.errors import Transient
 from clients.kube import resources
-from clients.kube.faults import Fault
 from config.traffic import TrafficSplit
+from tests.fakes.faults import Fault
 from tests.stage import measuring, rollouts
 from tests.stage.rollouts import COMPLETED, COPYING, FAILED, LONG, NEW, TO_PRIMARY, WAITING
 from tests.stage.stage import Stage, a_deployment, initialized

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from clients.kube import resources
-from clients.kube.faults import Fault
 from config.traffic import TrafficSplit
+from tests.fakes.faults import Fault
 from tests.stage import measuring, rollouts
 from tests.stage.bag import Message
 from tests.stage.rollouts import LONG

@@ -6,8 +6,8 @@ import pytest
 
 from clients import errors
 from clients.kube import resources
-from clients.kube.faults import Fault
 from config.traffic import TrafficSplit
+from tests.fakes.faults import Fault
 from tests.stage import measuring, rollouts
 from tests.stage.rollouts import LONG
 from tests.stage.stage import Stage
@@ -86,6 +86,7 @@ def test_a_rollback_is_brought_about_although_the_manifest_is_broken(
 ) -> None:
     """The last good manifest says how; the edit waits."""
     stage = rolling_back(rollouts.released(a_manifest()))
+    stage.kube.admit_anything()
     stage.edit_canary(**spec)
     stage.wait(timedelta(seconds=20))
     stage.door.faults.clear()

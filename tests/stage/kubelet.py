@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from clients.clock import ManualClock
 from clients.kube import resources
-from clients.kube.memory import KubeMemory
+from tests.fakes.kube import FakeKube
 
 _BROKEN: Final = "test/never-ready"
 
@@ -19,7 +19,7 @@ class Kubelet:
     in `dead` has no available pods whatever it had before.
     """
 
-    def __init__(self, kube: KubeMemory, clock: ManualClock, delay: timedelta) -> None:
+    def __init__(self, kube: FakeKube, clock: ManualClock, delay: timedelta) -> None:
         self._kube = kube
         self._clock = clock
         self._delay = delay

@@ -14,7 +14,6 @@ from clients import errors
 from clients.clock import ManualClock
 from clients.documents.world import World
 from clients.kube import resources
-from clients.kube.memory import KubeMemory
 from clients.kube.protocol import Object
 from clients.kube.resources import Resource
 from clients.redis.store import Store
@@ -27,8 +26,8 @@ from scheduler.admission import Policy
 from scheduler.index import Index
 from tasks import gather, wiring
 from tasks.dispatch import Dispatcher
+from tests.fakes.kube import Door, FakeKube
 from tests.stage.bag import Bag, Message
-from tests.stage.door import Door
 from tests.stage.kubelet import Kubelet
 from tests.stage.measuring import Hooks, Meters
 
@@ -52,7 +51,7 @@ class Stage:
         dispatcher: Dispatcher | None = None,
     ) -> None:
         self.clock = ManualClock(START)
-        self.kube = KubeMemory(self.clock)
+        self.kube = FakeKube(self.clock)
         self.redis = redis or fakeredis.FakeRedis(
             server=fakeredis.FakeServer(version=(7, 2)), decode_responses=True
         )

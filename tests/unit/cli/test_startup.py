@@ -12,10 +12,10 @@ from cli import exits, startup
 from clients import errors
 from clients.clock import ManualClock
 from clients.kube.absent import NoKube
-from clients.kube.faults import Fault
-from clients.kube.memory import KubeMemory
 from clients.kube.resources import CANARIES
 from config.settings.settings import Settings
+from tests.fakes.faults import Fault
+from tests.fakes.kube import FakeKube
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_an_api_server_that_is_away_is_waited_for(
     clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Half a minute of refused connections costs half a minute, and a few log lines."""
-    kube = KubeMemory(clock)
+    kube = FakeKube(clock)
     kube.faults.add(Fault(errors.Transient("connection refused"), times=60))
     caplog.set_level(logging.INFO)
 
@@ -56,7 +56,7 @@ def test_an_api_server_that_is_away_is_waited_for(
 
 def test_an_api_server_that_answers_costs_one_request(clock: ManualClock) -> None:
     """No object is needed for that, and no definition."""
-    kube = KubeMemory(clock)
+    kube = FakeKube(clock)
     startup.wait_for_kubernetes(kube, Settings.from_environ({"COALMINE_NAMESPACE": "shop"}), clock)
 
     assert [(call.verb, call.resource) for call in kube.calls] == [("get", "canaries")]
@@ -65,7 +65,7 @@ def test_an_api_server_that_answers_costs_one_request(clock: ManualClock) -> Non
 
 def test_a_role_that_may_not_read_canaries_starts_all_the_same(clock: ManualClock) -> None:
     """A server that forbids answers; what the role may do is not known here."""
-    kube = KubeMemory(clock)
+    kube = FakeKube(clock)
     kube.faults.add(Fault(errors.Permanent("forbidden", status=403)))
 
     startup.wait_for_kubernetes(kube, Settings(), clock)
@@ -73,7 +73,7 @@ def test_a_role_that_may_not_read_canaries_starts_all_the_same(clock: ManualCloc
 
 def test_a_server_that_does_not_know_us_ends_the_start(clock: ManualClock) -> None:
     """Credentials do not become valid by waiting."""
-    kube = KubeMemory(clock)
+    kube = FakeKube(clock)
     kube.faults.add(Fault(errors.Permanent("who are you?", status=401)))
 
     with pytest.raises(exits.Unusable, match="who are you"):

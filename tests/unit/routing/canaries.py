@@ -26,6 +26,12 @@ TARGET: Final = WorkloadView(
     name="shop", namespace="prod", replicas=2, revision="r", selector_label=("app", "shop")
 )
 """The view of a Deployment `shop` without declared ports."""
+OBJECT: Final = {
+    "apiVersion": "flagger.app/v1beta1",
+    "kind": "Canary",
+    "metadata": {"name": "shop", "namespace": "prod", "uid": OWNER["uid"]},
+}
+"""The canary as the owner of objects: its identity and no more."""
 FACTS: Final = TargetFacts("app", "shop")
 
 

@@ -9,14 +9,15 @@ from clients.clock import ManualClock
 from clients.documents.world import WorkloadView
 from clients.errors import NotFound
 from clients.kube import resources
-from clients.kube.faults import Fault
-from clients.kube.memory import KubeMemory
 from clients.kube.protocol import Object
 from config.api.canary import Canary
 from config.traffic import RouteIntent, RouteStage, TrafficSplit
 from routing import apply, registry, services
 from routing.outcome import Outcome
 from routing.router import Managed, Role
+from tests.fakes.faults import Fault
+from tests.fakes.kube import FakeKube
+from tests.unit.routing import canaries
 from tests.unit.routing.canaries import TARGET, a_canary
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -27,8 +28,12 @@ class World:
     """The cluster, and what a watch would have shown of the canary's objects so far."""
 
     canary: Canary = field(default_factory=a_canary)
-    kube: KubeMemory = field(default_factory=lambda: KubeMemory(ManualClock(START)))
+    kube: FakeKube = field(default_factory=lambda: FakeKube(ManualClock(START)))
     seen: dict[str, Object | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Put the canary there, for garbage collection to find the owner of our objects."""
+        self.kube.restore(resources.CANARIES, canaries.OBJECT)
 
     def apply(
         self,

@@ -1,6 +1,6 @@
 """Whatever happens to cluster, Redis and beats: soon after, the stored worlds are the cluster's.
 
-Tested with random histories of two beats over the in-memory API server and Redis. Left out: what a
+Tested with random histories of two beats over the sandbox's API server and Redis. Left out: what a
 world consists of (test_index.py).
 """
 
@@ -14,9 +14,9 @@ from hypothesis import strategies
 from clients import errors
 from clients.documents.world import World
 from clients.kube import resources
-from clients.kube.faults import Fault
 from config.refs import CanaryRef
 from scheduler import projections
+from tests.fakes.faults import Fault
 from tests.unit.scheduler import worlds
 from tests.unit.scheduler.worlds import Beat, Setting
 

@@ -1,6 +1,6 @@
 """The stored worlds follow the cluster, whatever breaks between the two.
 
-Tested over the in-memory API server and Redis, step by step: lists, events, lost history, lost
+Tested over the sandbox's API server and Redis, step by step: lists, events, lost history, lost
 deletions, failures and their back-off, kinds that are not installed, leader changes, drift. Left
 out: threads (tests/contract/test_watch.py).
 """
@@ -17,14 +17,14 @@ from clients.clock import ManualClock
 from clients.documents.confirmed import Confirmation
 from clients.documents.world import World
 from clients.kube import resources
-from clients.kube.faults import Fault
-from clients.kube.memory import KubeMemory
 from clients.kube.resources import Resource
 from clients.redis.records import Work
 from config.refs import CanaryRef
 from scheduler import reflector
 from scheduler.publisher import DRIFT_HOLD, NotLeading
 from scheduler.reflector import Reflector
+from tests.fakes.faults import Fault
+from tests.fakes.kube import FakeKube
 from tests.unit.scheduler import worlds
 from tests.unit.scheduler.worlds import SHOP, Setting
 
@@ -214,7 +214,7 @@ def test_a_server_that_says_when_is_not_asked_before(setting: Setting) -> None:
 def test_a_history_that_is_always_lost_does_not_make_a_busy_loop() -> None:
     """One list at once, then a pause."""
     clock = ManualClock(worlds.START)
-    kube = KubeMemory(clock)
+    kube = FakeKube(clock)
     expired = errors.Expired("too old", status=410)
     kube.faults.add(Fault(expired, verb="watch", times=1000))
     follower = a_reflector(kube, clock)
@@ -368,8 +368,9 @@ def test_the_last_good_manifest_survives_a_change_of_leader(setting: Setting) ->
     setting.create(worlds.a_canary())
     setting.create(worlds.a_deployment())
     setting.side().pump()
-    bad = {"spec": {"analysis": {"interval": "soon"}}}
-    setting.edit(resources.CANARIES, "shop", bad)
+    nothing_passes = {"name": "latency", "query": "up", "thresholdRange": {"min": 9, "max": 1}}
+    bad = {"interval": "1m", "metrics": [nothing_passes]}
+    setting.edit(resources.CANARIES, "shop", {"spec": {"analysis": bad}})
 
     setting.side().pump()
 
@@ -559,7 +560,7 @@ class Ignore:
         """Take nothing in."""
 
 
-def a_reflector(kube: KubeMemory, clock: ManualClock) -> Reflector:
+def a_reflector(kube: FakeKube, clock: ManualClock) -> Reflector:
     """A reflector of Deployments whose watches end at once."""
     return Reflector(
         resources.DEPLOYMENTS,

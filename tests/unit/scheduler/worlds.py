@@ -13,7 +13,6 @@ from analysis.effects import Lane
 from clients import errors
 from clients.clock import ManualClock
 from clients.kube import resources
-from clients.kube.memory import KubeMemory
 from clients.kube.resources import Resource
 from clients.redis.store import Store
 from config.refs import CanaryRef
@@ -24,6 +23,7 @@ from scheduler.index import Index
 from scheduler.loop import Loop
 from scheduler.publisher import NotLeading
 from scheduler.watching import WatchSide
+from tests.fakes.kube import FakeKube
 
 START: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LABELS: Final = ("app", "name")
@@ -175,7 +175,7 @@ class Setting:
 
     def __init__(self) -> None:
         self.clock = ManualClock(START)
-        self.kube = KubeMemory(self.clock)
+        self.kube = FakeKube(self.clock)
         self.redis = fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True)
         self.store = Store(self.redis, self.clock.now)
         self.sent = Sent()
@@ -197,8 +197,9 @@ class Setting:
     def create(self, raw: Mapping[str, Any]) -> None:
         """Make an object, with its status where it has one."""
         resource = resource_of(raw)
-        metadata = raw["metadata"]
-        self.kube.create(resource, metadata["namespace"], raw)
+        metadata = {**raw["metadata"]}
+        metadata.pop("resourceVersion", None)
+        self.kube.create(resource, metadata["namespace"], {**raw, "metadata": metadata})
         if "status" in raw:
             patch = {"status": raw["status"]}
             self.kube.patch(

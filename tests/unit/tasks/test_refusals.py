@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from clients import errors
-from clients.kube.faults import Fault
+from tests.fakes.faults import Fault
 from tests.stage.stage import Stage, initialized
 from tests.unit.analysis.worlds import a_manifest
 

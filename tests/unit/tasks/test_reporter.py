@@ -10,9 +10,9 @@ from analysis.state import Acceptance
 from clients import errors
 from clients.documents.world import ShownStatus
 from clients.kube import resources
-from clients.kube.faults import Fault
 from config.api.canary import Canary
 from tasks.reconcile.status import StatusReconciler
+from tests.fakes.faults import Fault
 from tests.unit.analysis import worlds as rollouts
 from tests.unit.tasks.worlds import NOW, REF, Room, a_state
 

@@ -10,7 +10,6 @@ from clients import errors
 from clients.documents.confirmed import Confirmed, Lane
 from clients.documents.world import WorkloadView
 from clients.kube import resources
-from clients.kube.faults import Fault
 from clients.redis.records import Work
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import RouteIntent, RouteStage, TrafficSplit
@@ -18,6 +17,8 @@ from routing.apply import Applier
 from tasks.reconcile import route, workload
 from tasks.reconcile.route import RouteReconciler
 from tasks.reconcile.workload import WorkloadReconciler
+from tests.fakes.faults import Fault
+from tests.unit.analysis import worlds
 from tests.unit.tasks.worlds import NOW, REF, Room, a_state
 from workloads import deployment
 from workloads.converge import Converger
@@ -42,8 +43,9 @@ FORBIDDEN: Final = errors.Permanent("forbidden", status=403)
 
 @pytest.fixture
 def room() -> Room:
-    """A target, seen by the watch, and nothing made for it yet."""
+    """A canary and its target, seen by the watch, and nothing made for it yet."""
     room = Room()
+    room.kube.restore(resources.CANARIES, worlds.a_manifest())
     created = room.kube.create(resources.DEPLOYMENTS, "shop", TARGET)
     room.put(target=deployment.project(created, KEYS))
     return room

@@ -11,10 +11,10 @@ from analysis.state import RolloutState
 from clients.clock import ManualClock
 from clients.documents.confirmed import Confirmed
 from clients.documents.world import Admission, World
-from clients.kube.memory import KubeMemory
 from clients.redis.records import Commit, Work
 from clients.redis.store import Store
 from config.refs import CanaryRef
+from tests.fakes.kube import FakeKube
 from tests.unit.analysis import worlds
 
 NOW: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -27,12 +27,12 @@ class Room:
     """A store and a cluster, and nothing that runs by itself."""
 
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
-    kube: KubeMemory = field(init=False)
+    kube: FakeKube = field(init=False)
     store: Store = field(init=False)
 
     def __post_init__(self) -> None:
         """An empty cluster and an empty Redis."""
-        self.kube = KubeMemory(self.clock)
+        self.kube = FakeKube(self.clock)
         server = fakeredis.FakeServer(version=(7, 2))
         self.store = Store(
             fakeredis.FakeRedis(server=server, decode_responses=True), self.clock.now

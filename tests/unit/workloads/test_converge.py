@@ -10,10 +10,10 @@ import pytest
 from clients import errors
 from clients.clock import ManualClock
 from clients.kube import resources
-from clients.kube.faults import Fault
-from clients.kube.memory import KubeMemory
 from config.api.canary import Canary
 from config.scaling import CanaryScale, WorkloadIntent
+from tests.fakes.faults import Fault
+from tests.fakes.kube import FakeKube
 from tests.unit.workloads.deployments import COPYING, KEYS, UID, a_canary, a_target, a_template
 from workloads import deployment
 from workloads.converge import ATTEMPTS, Converger
@@ -29,14 +29,19 @@ AWAY: Final = errors.Transient("timed out")
 class Cluster:
     """A namespace with the target in it."""
 
-    kube: KubeMemory = field(
-        default_factory=lambda: KubeMemory(ManualClock(datetime(2026, 3, 1, tzinfo=UTC)))
+    kube: FakeKube = field(
+        default_factory=lambda: FakeKube(ManualClock(datetime(2026, 3, 1, tzinfo=UTC)))
     )
     canary: Canary = field(default_factory=a_canary)
     ids: int = 0
 
     def __post_init__(self) -> None:
-        """Apply the target."""
+        """Apply the target, and the canary that owns its primary."""
+        identity = {"name": "podinfo", "namespace": "test", "uid": UID}
+        self.kube.restore(
+            resources.CANARIES,
+            {"apiVersion": "flagger.app/v1beta1", "kind": "Canary", "metadata": identity},
+        )
         self.kube.create(resources.DEPLOYMENTS, "test", a_target())
 
     def raw(self, name: str) -> Any:
@@ -68,11 +73,12 @@ class Cluster:
         result = converger.converge(self.canary, WorkloadIntent(1, canary, **intent), views)
         return result, [f"{call.verb} {call.name}" for call in self.kube.calls]
 
-    def edit(self, name: str, spec: dict[str, Any]) -> Callable[[], None]:
+    def edit(self, name: str, spec: dict[str, Any], **metadata: Any) -> Callable[[], None]:
         """Somebody's change, to be made at a moment of the test's choosing."""
 
         def change() -> None:
-            self.kube.patch(resources.DEPLOYMENTS, "test", name, {"spec": spec})
+            patch = {"spec": spec, "metadata": metadata}
+            self.kube.patch(resources.DEPLOYMENTS, "test", name, patch)
             self.kube.calls.pop()
 
         return change
@@ -181,7 +187,9 @@ def test_a_primary_lost_during_promotion_may_have_the_promoted_revision(parked: 
 
 def test_a_stranger_s_deployment_is_neither_adopted_nor_overwritten(fresh: Cluster) -> None:
     """D-79: seen beforehand, found when creating, or appearing under a promotion."""
-    stranger = a_target(metadata={"name": PRIMARY}, selector={"matchLabels": {"app": "db"}})
+    template = {**a_template(), "metadata": {"labels": {"app": "db"}}}
+    selector = {"matchLabels": {"app": "db"}}
+    stranger = a_target(template, metadata={"name": PRIMARY}, selector=selector)
     fresh.kube.create(resources.DEPLOYMENTS, "test", stranger)
     before, new = fresh.raw(PRIMARY), fresh.view(TARGET).revision
     blind = fresh.views(primary=None)
@@ -233,15 +241,15 @@ def test_a_view_older_than_our_last_write_is_not_believed(parked: Cluster) -> No
 
 
 def test_an_unseen_write_to_the_primary_is_neither_lost_nor_an_obstacle(parked: Cluster) -> None:
-    """D-53: the conflict is answered by reading again; fields nobody knows survive."""
+    """D-53: the conflict is answered by reading again; fields that we do not write survive."""
     new = parked.release("podinfo:2")
-    parked.fail(parked.edit(PRIMARY, {"paused": True, "futureField": [1]}), "replace")
+    parked.fail(parked.edit(PRIMARY, {"paused": True}, finalizers=["a.b/hold"]), "replace")
     result, calls = parked.converge(RUNNING, promote=new, views=parked.views())
     assert isinstance(result, Converged)
     copying = [f"get {PRIMARY}", f"get {TARGET}", f"replace {PRIMARY}"]
     assert calls == [*copying, *copying, f"patch {TARGET}"]
     raw = parked.raw(PRIMARY)
-    assert (raw["spec"]["paused"], raw["spec"]["futureField"]) == (True, [1])
+    assert (raw["spec"]["paused"], raw["metadata"]["finalizers"]) == (True, ["a.b/hold"])
     assert parked.view(PRIMARY).revision == new
 
 

@@ -1,4 +1,4 @@
-"""What an in-memory API server was asked, and the failures a test wants it to answer with."""
+"""What a door to Kubernetes was asked, and the failures a test wants it to answer with."""
 
 from __future__ import annotations
 

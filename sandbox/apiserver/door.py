@@ -1,0 +1,181 @@
+"""The door to the sandbox's API server for callers in its own process: no HTTP, no thread.
+
+What it is asked goes the same way as a request from the network (path, verb, JSON in and out), so
+that simulations and tests meet the same server as `kubectl` does.
+"""
+
+import contextlib
+import queue
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from typing import Any, Final
+
+from clients import errors
+from clients.clock import Clock
+from clients.kube.protocol import (
+    Listing,
+    Object,
+    Patch,
+    PatchKind,
+    Propagation,
+    WatchEvent,
+    WatchType,
+)
+from clients.kube.resources import Resource
+from sandbox.apiserver import actions, listing, requests, watching
+from sandbox.apiserver.actions import Body
+from sandbox.apiserver.errors import ApiError
+from sandbox.apiserver.listing import ListQuery
+from sandbox.apiserver.negotiation import Form, Renderer
+from sandbox.apiserver.objects import decode_object, encode
+from sandbox.apiserver.requests import Query, Target
+from sandbox.apiserver.storage import Change
+from sandbox.apiserver.store import Store
+
+JSON: Final = "application/json"
+GLANCE_SECONDS: Final = 0.02
+"""Real seconds between two looks at the clock of a waiting watch, which a test may move."""
+
+Changes = queue.SimpleQueue[Change]
+
+
+class InProcessKube:
+    """`Kube` and `Watcher` over a store; safe to share by threads. `clock` times its watches."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    # --- Kube
+
+    def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
+        """The object as it is now; raises NotFound."""
+        return self._ask("GET", resource.path(namespace, name))
+
+    def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:
+        """The object as created; raises AlreadyExists."""
+        return self._ask("POST", resource.path(namespace), body)
+
+    def replace(self, resource: Resource, namespace: str | None, name: str, body: Object) -> Object:
+        """The object as written whole; raises Conflict when `body` is not of the last version."""
+        return self._ask("PUT", resource.path(namespace, name), body)
+
+    def patch(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        patch: Patch,
+        *,
+        subresource: str | None = None,
+        kind: PatchKind = PatchKind.MERGE,
+    ) -> Object:
+        """The object after `patch`; see `clients.kube.protocol`."""
+        return self._ask("PATCH", resource.path(namespace, name, subresource), patch, kind)
+
+    def delete(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        *,
+        propagation: Propagation | None = None,
+    ) -> None:
+        """Ask for the object to go; raises NotFound."""
+        query = {"propagationPolicy": propagation} if propagation else {}
+        self._ask("DELETE", resource.path(namespace, name), query=query)
+
+    # --- Watcher
+
+    def list(self, resource: Resource, namespace: str | None = None) -> Listing:
+        """All objects of the namespace, or of all namespaces, ordered by namespace and name."""
+        page = self._ask("GET", resource.path(namespace))
+        return Listing(tuple(page["items"]), page["metadata"]["resourceVersion"])
+
+    def watch(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        resource_version: str,
+        timeout: timedelta,
+    ) -> Iterator[WatchEvent]:
+        """The changes after `resource_version`, and a bookmark at the end.
+
+        The time is the clock's: with a `ManualClock` it passes when the clock is moved. A timeout
+        of zero gives what has happened so far.
+        """
+        path = resource.path(namespace)
+        deadline = self._clock.monotonic() + timeout.total_seconds()
+        if resource_version in {"", "0"}:
+            present = self.list(resource, namespace)
+            yield from (WatchEvent(WatchType.ADDED, item) for item in present.items)
+            resource_version = present.resource_version
+        with _translated(f"WATCH {path}"), self._following(path, resource_version) as changes:
+            target = self._target("GET", path)
+            while self._clock.monotonic() < deadline:
+                yield from _events(target, _awaited(changes))
+            with self._store.storage.lock:
+                rest, revision = _waiting(changes), self._store.storage.revision
+            yield from _events(target, rest)
+            bookmark = self._renderer(target).bookmark(revision)
+            yield WatchEvent(WatchType.BOOKMARK, decode_object(bookmark))
+
+    # --- inside
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        content_type: str = JSON,
+        query: Query | None = None,
+    ) -> Object:
+        sent = Body() if body is None else Body(content_type, encode(body))
+        with _translated(f"{method} {path}"):
+            target = self._target(method, path, query)
+            return decode_object(
+                actions.carry_out(self._store, target, sent, self._renderer(target)).text
+            )
+
+    def _target(self, method: str, path: str, query: Query | None = None) -> Target:
+        return requests.parse(self._store.registry, method, path, query or {})
+
+    def _renderer(self, target: Target) -> Renderer:
+        return Renderer(target.resource, Form.JSON, self._clock.now)
+
+    def _following(self, path: str, version: str) -> contextlib.AbstractContextManager[Changes]:
+        name = self._target("GET", path).resource.group_resource
+        return self._store.watch_queue(name, listing.parse_version(version))
+
+
+@contextlib.contextmanager
+def _translated(doing: str) -> Iterator[None]:
+    """A block whose refusals come out as the real door's errors."""
+    try:
+        yield
+    except ApiError as error:
+        raise errors.of_status(error.code, encode(error.status()), doing) from error
+
+
+def _awaited(changes: Changes) -> list[Change]:
+    """The next change, if one comes soon."""
+    try:
+        return [changes.get(timeout=GLANCE_SECONDS)]
+    except queue.Empty:
+        return []
+
+
+def _waiting(changes: Changes) -> list[Change]:
+    """The changes that have come."""
+    return [changes.get_nowait() for _ in range(changes.qsize())]
+
+
+def _events(target: Target, changes: Iterable[Change]) -> Iterator[WatchEvent]:
+    """What a client that watches `target` sees of `changes`."""
+    query = ListQuery(target.namespace)
+    for change in changes:
+        event = watching.seen(change, query)
+        if event is not None:
+            kind, stored = event
+            shown = stored.in_version(target.resource.api_version)
+            yield WatchEvent(WatchType(kind), shown.copy())

@@ -1,0 +1,170 @@
+"""The cluster of unit and scenario tests: the sandbox's API server without its network.
+
+Validation, defaults, definitions and preconditions are those of the sandbox, which the contract
+tests hold to a real kube-apiserver; what is added here is a log of calls and faults on demand.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import lru_cache
+from random import Random
+from typing import Any, Final, Protocol
+
+from clients.clock import Clock
+from clients.kube import resources
+from clients.kube.protocol import (
+    Kube,
+    Listing,
+    Object,
+    Patch,
+    PatchKind,
+    Propagation,
+    Watcher,
+    WatchEvent,
+)
+from clients.kube.resources import Resource
+from sandbox import cluster
+from sandbox.apiserver import InProcessKube, Store, objects, server
+from tests.fakes.faults import Call, Faults
+
+READS: Final = frozenset({"get", "list", "watch"})
+NAMESPACES: Final = (*server.NAMESPACES, "prod", "shop", "test")
+FREE_FORM: Final = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+
+
+class KubeWatcher(Kube, Watcher, Protocol):
+    """Both protocols at once, as every door has them."""
+
+
+class Door:
+    """A door that logs what is asked through it, and fails as a test wants.
+
+    `calls` has every request in order, failed ones included.
+    """
+
+    def __init__(self, kube: KubeWatcher) -> None:
+        self.calls: list[Call] = []
+        self.faults = Faults()
+        self._kube = kube
+
+    @property
+    def writes(self) -> list[Call]:
+        """The calls that may have changed something, events left out."""
+        return [
+            call
+            for call in self.calls
+            if call.verb not in READS and call.resource != resources.EVENTS.plural
+        ]
+
+    def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
+        """As `clients.kube.protocol.Kube.get`."""
+        with self._asked("get", resource, name):
+            return self._kube.get(resource, namespace, name)
+
+    def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:
+        """As `clients.kube.protocol.Kube.create`."""
+        with self._asked("create", resource, (body.get("metadata") or {}).get("name")):
+            return self._kube.create(resource, namespace, body)
+
+    def replace(self, resource: Resource, namespace: str | None, name: str, body: Object) -> Object:
+        """As `clients.kube.protocol.Kube.replace`."""
+        with self._asked("replace", resource, name):
+            return self._kube.replace(resource, namespace, name, body)
+
+    def patch(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        patch: Patch,
+        *,
+        subresource: str | None = None,
+        kind: PatchKind = PatchKind.MERGE,
+    ) -> Object:
+        """As `clients.kube.protocol.Kube.patch`."""
+        with self._asked("patch", resource, name, subresource):
+            return self._kube.patch(
+                resource, namespace, name, patch, subresource=subresource, kind=kind
+            )
+
+    def delete(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        *,
+        propagation: Propagation | None = None,
+    ) -> None:
+        """As `clients.kube.protocol.Kube.delete`."""
+        with self._asked("delete", resource, name):
+            self._kube.delete(resource, namespace, name, propagation=propagation)
+
+    def list(self, resource: Resource, namespace: str | None = None) -> Listing:
+        """As `clients.kube.protocol.Watcher.list`."""
+        with self._asked("list", resource, None):
+            return self._kube.list(resource, namespace)
+
+    def watch(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        resource_version: str,
+        timeout: timedelta,
+    ) -> Iterator[WatchEvent]:
+        """As `clients.kube.protocol.Watcher.watch`; faults strike before the first event."""
+        with self._asked("watch", resource, None):
+            stream = self._kube.watch(resource, namespace, resource_version, timeout)
+        yield from stream
+
+    @contextmanager
+    def _asked(
+        self, verb: str, resource: Resource, name: str | None, subresource: str | None = None
+    ) -> Iterator[None]:
+        call = Call(verb, resource.plural, subresource, name)
+        self.calls.append(call)
+        self.faults.strike(call, after=False)
+        yield
+        self.faults.strike(call, after=True)
+
+
+class FakeKube(Door):
+    """A cluster of its own with Coalmine's and Istio's definitions; time is `clock`'s."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.store: Final = Store(clock.now, randomness=Random(0))
+        for resource, obj in _beginning():
+            self.store.storage.put(resource, obj)
+        super().__init__(InProcessKube(self.store, clock))
+
+    def restore(self, resource: Resource, obj: Object) -> None:
+        """Put an object there as it is, its uid included, as a restored backup would."""
+        name = f"{resource.plural}.{resource.group}".rstrip(".")
+        self.store.storage.put(name, objects.clone(dict(obj)))
+
+    def admit_anything(self) -> None:
+        """Serve Canary under a definition that checks and prunes nothing, as a foreign one may."""
+        name = "customresourcedefinitions.apiextensions.k8s.io"
+        definition = self.store.get(name, "", "canaries.flagger.app")
+        for version in definition["spec"]["versions"]:
+            version["schema"] = {"openAPIV3Schema": FREE_FORM}
+        self.store.storage.put(name, definition)
+
+    def compact(self) -> None:
+        """Forget the history: watches from an older resourceVersion raise Expired."""
+        self.store.compact()
+
+
+@lru_cache(maxsize=1)
+def _beginning() -> tuple[tuple[str, dict[str, Any]], ...]:
+    """What is in every cluster: definitions and namespaces as an API server has stored them."""
+    api = server.ApiServer()
+    api.apply_manifests(cluster.coalmine_crds())
+    for name in NAMESPACES[len(server.NAMESPACES) :]:
+        api.store.create("namespaces", {"metadata": {"name": name}})
+    storage = api.store.storage
+    return tuple(
+        (resource, stored.obj)
+        for resource in storage.resources()
+        for stored in storage.snapshot(resource).values()
+    )
