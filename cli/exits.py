@@ -17,5 +17,12 @@ class Unusable(Exception):
     """What was given cannot work; the message says what to change."""
 
 
+class PortTaken(Exception):
+    """A port to listen on that another process has; `option` is what chooses another one."""
+
+    def __init__(self, port: int, option: str) -> None:
+        super().__init__(f"port {port} is in use by another process; choose another with {option}")
+
+
 class Ended(Exception):
     """The process was asked to end while it was still starting."""

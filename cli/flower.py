@@ -5,6 +5,8 @@ Workers tell of their jobs only while somebody listens: Flower asks them to, eve
 
 from __future__ import annotations
 
+import errno
+import socket
 from collections.abc import Callable
 from typing import Final
 
@@ -18,9 +20,20 @@ DEFAULT_ADDRESS: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 5555
 
 
+def _check_free(address: str, port: int) -> None:
+    """Raises PortTaken; Flower itself would end with a traceback."""
+    try:
+        socket.create_server((address, port)).close()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise exits.PortTaken(port, "--flower-port") from None
+        raise
+
+
 def run(settings: Settings, name: str, address: str, port: int) -> int:
     """The exit code, once Flower was told to end."""
     startup.configure_logs(settings, name)
+    _check_free(address, port)
     startup.wait_for_redis(settings, SystemClock())
     app = make_app(settings)
     # Comes back when Flower has ended, although its stub says that it never does.

@@ -8,6 +8,7 @@ why.
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.server
 import json
 import logging
@@ -18,6 +19,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Final
 
+from cli import exits
 from clients import errors
 from clients.clock import Clock, SystemClock
 from clients.redis.store import Store
@@ -28,6 +30,9 @@ log = logging.getLogger(__name__)
 LONGEST_UNCLAIMED: Final = timedelta(seconds=30)
 """How long a leader may leave the agenda unread before it counts as dead; it reads it ten times a
 second."""
+
+REMEMBERED_SECONDS: Final = 1.0
+"""How long an answer is given again: whoever floods the endpoint costs Redis one look a second."""
 
 LONGEST_SKEW: Final = timedelta(seconds=4)
 """Between the clocks of a worker and of Redis. A tick expires 10 s after it was queued, by the
@@ -79,20 +84,38 @@ def of_beat(loop: Loop) -> Probe:
     return look
 
 
+class Remembered:
+    """A probe that looks at most once per `REMEMBERED_SECONDS`, however many ask at once."""
+
+    def __init__(self, look: Probe, clock: Clock | None = None) -> None:
+        self._look = look
+        self._clock = clock or SystemClock()
+        self._lock = threading.Lock()
+        self._last: tuple[float, Condition] | None = None
+
+    def __call__(self) -> Condition:
+        """The condition of now, or of a moment ago."""
+        with self._lock:
+            now = self._clock.monotonic()
+            if self._last is None or now - self._last[0] >= REMEMBERED_SECONDS:
+                self._last = now, self._look()
+            return self._last[1]
+
+
 @contextlib.contextmanager
 def served(port: int, look: Probe) -> Iterator[int]:
     """Serves `look` on all interfaces for the length of the block, and gives the port.
 
-    Port 0 takes a free one, of the loopback interface alone: nobody elsewhere could know it. A
-    port that is taken is logged and not fatal: a probe will miss it, a rollout does not.
+    Port 0 takes a free one, of the loopback interface alone: nobody elsewhere could know it.
+    Raises PortTaken.
     """
     try:
         host = "" if port else "127.0.0.1"
-        server = http.server.ThreadingHTTPServer((host, port), _handler(look))
+        server = http.server.ThreadingHTTPServer((host, port), _handler(Remembered(look)))
     except OSError as error:
-        log.warning("health not served", extra={"port": port, "error": str(error)})
-        yield 0
-        return
+        if error.errno == errno.EADDRINUSE:
+            raise exits.PortTaken(port, "--port or COALMINE_LISTEN_PORT") from None
+        raise
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, name="health", daemon=True)
     thread.start()

@@ -22,7 +22,8 @@ Handler = Callable[[argparse.Namespace], int]
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of the command in `argv` (the process's own arguments by default).
 
-    2 for arguments, settings or servers that cannot be used; what is wrong is on stderr.
+    2 for arguments, settings or servers that cannot be used, 1 for a port that another process
+    has; what is wrong is on stderr.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["sandbox"]:
@@ -37,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _refused(error.problems)
     except (exits.Unusable, errors.Permanent) as error:
         return _refused([str(error)])
+    except exits.PortTaken as error:
+        return _refused([str(error)], exits.FAILED)
     except KeyboardInterrupt:
         return exits.INTERRUPTED
 
@@ -49,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="Every setting is also read from the environment; `coalmine up --help` lists them.",
     )
     root.set_defaults(parent_pid=None)
+    root.add_argument("--version", action="version", version=f"{PROGRAM} {_version_here()}")
     commands = root.add_subparsers(required=True, metavar="COMMAND")
     _add_up(commands)
     _add_worker(commands)
@@ -184,15 +188,18 @@ def _demo(given: argparse.Namespace) -> int:
 
 def _version(given: argparse.Namespace) -> int:
     del given
-    try:
-        found = metadata.version("coalmine")
-    except metadata.PackageNotFoundError:
-        found = "unknown (not installed)"
-    print(f"{PROGRAM} {found}")
+    print(f"{PROGRAM} {_version_here()}")
     return exits.OK
 
 
-def _refused(problems: Sequence[str]) -> int:
+def _version_here() -> str:
+    try:
+        return metadata.version("coalmine")
+    except metadata.PackageNotFoundError:
+        return "unknown (not installed)"
+
+
+def _refused(problems: Sequence[str], code: int = exits.UNUSABLE) -> int:
     for problem in problems:
         print(f"{PROGRAM}: {problem}", file=sys.stderr)
-    return exits.UNUSABLE
+    return code

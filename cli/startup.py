@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ from clients.kube.resources import CANARIES
 from clients.kube.rest import KubeHttp
 from clients.redis import server
 from config.settings.settings import Settings
+from tasks import app
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +31,22 @@ LOG_EVERY: Final = 10
 """Tries between two log lines about the same thing that is still away."""
 
 UNAUTHORIZED: Final = 401
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """Something that a process waits for, and what people can do about it."""
+
+    what: str
+    remedy: str
+
+
+_REDIS: Final = Away(
+    "redis", "start Redis or Valkey there, or name another one with COALMINE_REDIS_URL"
+)
+_KUBERNETES: Final = Away(
+    "kubernetes", "see whether the API server runs there, or name a cluster with --kubeconfig"
+)
 _CHATTY: Final = ("celery.worker.strategy", "celery.app.trace", "celery.worker.consumer")
 """Loggers that write a line or two per message at info."""
 
@@ -43,6 +61,8 @@ def configure_logs(settings: Settings, role: str) -> None:
     if level != "DEBUG":
         for name in _CHATTY:
             logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+    logs.report_uncaught()
+    app.log_what_celery_says()
     # Celery gives this one a plain-text handler unless it has one; it does not propagate.
     logging.getLogger("celery.task").handlers[:] = logging.getLogger().handlers
 
@@ -55,7 +75,7 @@ def wait_for_redis(settings: Settings, clock: Clock) -> None:
     for url in dict.fromkeys((settings.redis.state_url(), settings.redis.queue_url())):
         try:
             client = server.connect(url)
-            notes = _patiently("redis", lambda: server.check_server(client), clock)  # noqa: B023
+            notes = _patiently(_REDIS, lambda: server.check_server(client), clock)  # noqa: B023
         except (ValueError, errors.Permanent) as error:
             raise exits.Unusable(f"redis: {error}") from error
         client.close()
@@ -82,7 +102,7 @@ def wait_for_kubernetes(kube: Kube, settings: Settings, clock: Clock) -> None:
     One request. Raises Unusable when it does not know us.
     """
     namespace = settings.kubernetes.namespace or "default"
-    _patiently("kubernetes", lambda: _canaries_are_known(kube, namespace), clock)
+    _patiently(_KUBERNETES, lambda: _canaries_are_known(kube, namespace), clock)
 
 
 def _canaries_are_known(kube: Kube, namespace: str) -> None:
@@ -96,7 +116,7 @@ def _canaries_are_known(kube: Kube, namespace: str) -> None:
         log.info("kubernetes answers", extra={"error": refusal.message})
 
 
-def _patiently(what: str, ask: Callable[[], object], clock: Clock) -> tuple[str, ...]:
+def _patiently(away: Away, ask: Callable[[], object], clock: Clock) -> tuple[str, ...]:
     """The answer of `ask`, which is repeated while it raises Transient."""
     tries = 0
     while True:
@@ -104,10 +124,11 @@ def _patiently(what: str, ask: Callable[[], object], clock: Clock) -> tuple[str,
             answer = ask()
         except errors.Transient as failure:
             if tries % LOG_EVERY == 0:
-                log.warning("waiting", extra={"for": what, "error": failure.message})
+                extra = {"for": away.what, "error": failure.message, "remedy": away.remedy}
+                log.warning("waiting", extra=extra)
             tries += 1
             clock.sleep(RETRY_SECONDS)
         else:
             if tries:
-                log.info("found", extra={"what": what})
+                log.info("found", extra={"what": away.what})
             return answer if isinstance(answer, tuple) else ()

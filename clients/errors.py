@@ -16,6 +16,7 @@ at `MAX_MESSAGE` characters, and never a header, a URL's userinfo or its query.
 from __future__ import annotations
 
 import json
+import re
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
@@ -151,6 +152,9 @@ WRAPPERS: Final = (
 )
 """Exceptions that only carry the one that decides."""
 
+_REDIS_ADDRESS: Final = re.compile(r"connecting to (\S+?)\.?(?:\s|$)")
+"""Where redis-py's messages name the server: host and port, or the path of a socket."""
+
 LIBRARY_ERRORS: Final = (
     urllib3_errors.HTTPError,
     requests_errors.RequestException,
@@ -182,7 +186,7 @@ def of_exception(error: BaseException, doing: str) -> ClientError:
     decisive = _unwrapped(error)
     for kind, translation, words in BY_EXCEPTION:
         if isinstance(decisive, kind):
-            return translation(f"{doing}: {words}{_cause(error)}")
+            return translation(f"{doing}: {words}{_cause(error)}{_where(error, doing)}")
     return Permanent(f"{doing}: {type(error).__name__}")
 
 
@@ -255,6 +259,28 @@ def _cause(error: BaseException) -> str:
         if seen is None:
             break
         seen = _inner(seen)
+    return ""
+
+
+def _where(error: BaseException, doing: str) -> str:
+    """The address that could not be reached, in brackets, unless `doing` names it already."""
+    address = _address(error)
+    return f" ({address})" if address and address not in doing else ""
+
+
+def _address(error: BaseException) -> str:
+    """Host and port that a connection was tried to; empty for other failures."""
+    inner: BaseException | None = error
+    for _ in range(8):
+        if isinstance(inner, urllib3_errors.NewConnectionError):
+            connection: Any = inner.conn
+            return f"{connection.host}:{connection.port}"
+        if isinstance(inner, redis_errors.ConnectionError | redis_errors.TimeoutError):
+            address = _REDIS_ADDRESS.search(str(inner))
+            return address[1] if address else ""
+        if inner is None:
+            break
+        inner = _inner(inner)
     return ""
 
 

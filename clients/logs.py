@@ -10,8 +10,11 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 from datetime import UTC, datetime
 from typing import Any, Final
+
+log = logging.getLogger(__name__)
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _QUIET: Final = ("urllib3", "kubernetes", "amqp", "kombu", "tornado.access")
@@ -52,6 +55,20 @@ def configure(level: str, **always: str) -> None:
     root.setLevel(level)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+def report_uncaught() -> None:
+    """Has exceptions that nobody catches logged like everything else, in this process's threads."""
+
+    def of_main(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        if not issubclass(kind, KeyboardInterrupt):
+            log.critical("uncaught exception", exc_info=(kind, error, trace))
+
+    def of_thread(found: threading.ExceptHookArgs) -> None:
+        if found.exc_value is not None and found.exc_type is not SystemExit:
+            of_main(found.exc_type, found.exc_value, found.exc_traceback)
+
+    sys.excepthook, threading.excepthook = of_main, of_thread
 
 
 def _timestamp(seconds: float) -> str:

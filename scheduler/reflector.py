@@ -18,6 +18,7 @@ from clients import errors
 from clients.clock import Clock
 from clients.kube.protocol import Object, Watcher, WatchEvent, WatchType
 from clients.kube.resources import Resource
+from config import well_known
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,12 @@ by everybody at once, and is noticed within half a minute."""
 
 ABSENT_DELAY: Final = 30.0
 """Seconds between looks for a kind that is not installed."""
+
+OWN_ABSENT_DELAY: Final = 1.0
+"""The same for kinds of our own: somebody is about to install them, and waits to see it."""
+
+INSTALL: Final = "kubectl apply -f deploy/crds/crds.yaml"
+"""What installs our own kinds, from the root of the repository."""
 
 SHORT_WATCH: Final = 1.0
 """A watch that ends within so many seconds without a word is a failure, not an end."""
@@ -97,6 +104,10 @@ class Reflector:
     def absent(self) -> bool:
         """Whether the API server does not know the resource."""
         return self._absent.is_set()
+
+    @property
+    def _is_own(self) -> bool:
+        return self.resource.group == well_known.GROUP
 
     def contact(self) -> Contact:
         """How it is doing."""
@@ -180,6 +191,8 @@ class Reflector:
             self._version = None
         if self._trouble != kind and not isinstance(error, errors.Expired):
             extra = {"resource": self.resource.plural, "kind": kind, "error": error.message}
+            if self._absent.is_set() and self._is_own:
+                extra["remedy"] = INSTALL
             log.warning("not watching", extra=extra)
             self._trouble = kind
 
@@ -189,7 +202,7 @@ class Reflector:
             return 0.0
         longest = FIRST_DELAY * 2.0 ** min(self._failures - 1, 10)
         if isinstance(error, errors.NotFound):
-            longest = ABSENT_DELAY
+            longest = OWN_ABSENT_DELAY if self._is_own else ABSENT_DELAY
         spread = min(longest, LONGEST_DELAY) * (0.5 + self._random() / 2)
         asked = error.retry_after if isinstance(error, errors.Transient) else None
         return max(spread, min(asked.total_seconds(), LONGEST_DELAY) if asked else 0.0)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from celery import Celery
+from celery.apps import worker
 
 from config.settings.settings import Settings
 from tasks import broker, queues
@@ -19,6 +21,15 @@ def make_app(settings: Settings) -> Celery:
     app = Celery("coalmine", broker=found.url, backend=found.backend, set_as_current=True)
     app.conf.update(configuration(settings))
     return app
+
+
+def log_what_celery_says() -> None:
+    """Has Celery's words about shutting down logged; it writes them past the logs as plain text."""
+
+    def say(message: str, *_: Any) -> None:
+        logging.getLogger("celery.worker").info(message.strip())
+
+    worker.safe_say = say  # type: ignore[attr-defined]  # celery-types leaves it out
 
 
 def configuration(settings: Settings) -> dict[str, Any]:

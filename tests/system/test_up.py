@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -192,6 +193,7 @@ def test_a_hook_worker_needs_no_way_to_a_cluster(tmp_path: Path) -> None:
             cwd=presence.REPOSITORY,
             env={**os.environ, "COALMINE_REDIS_URL": server.url, "COALMINE_KUBECONFIG": ""},
             stdin=subprocess.DEVNULL,
+            stdout=output,
             stderr=output,
         )
         worker = Up(process, log)
@@ -199,3 +201,25 @@ def test_a_hook_worker_needs_no_way_to_a_cluster(tmp_path: Path) -> None:
         process.terminate()
 
         assert process.wait(timeout=10) == 0
+        assert "shutdown" in worker.lines()[-1]["msg"]  # Celery's own words: JSON like the rest
+
+
+def test_a_port_in_use_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
+    """Whoever started a second process on one machine sees what to change, and no traceback."""
+    presence.require("valkey")
+    with valkey.running(tmp_path) as server, socket.create_server(("", 0)) as taken:
+        port = taken.getsockname()[1]
+        for command in (["worker", "hooks", f"--port={port}"], ["flower", "--flower-port"]):
+            words = [*command, str(port)] if command[0] == "flower" else command
+            ended = subprocess.run(
+                [*PYTHON, "cli", *words],
+                cwd=presence.REPOSITORY,
+                env={**os.environ, "COALMINE_REDIS_URL": server.url},
+                capture_output=True,
+                text=True,
+                timeout=30,
+                check=False,
+            )
+            assert ended.returncode == 1
+            (line,) = ended.stderr.splitlines()
+            assert f"port {port} is in use" in line

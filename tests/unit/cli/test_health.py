@@ -12,7 +12,7 @@ from typing import Any
 import fakeredis
 import pytest
 
-from cli import health
+from cli import exits, health
 from cli.health import Condition
 from clients.clock import ManualClock
 from clients.redis.store import Store
@@ -64,10 +64,28 @@ def test_a_worker_whose_clock_is_wrong_is_not_ready(ahead: int, ready: bool) -> 
     assert found.details["clockSecondsAhead"] == ahead
 
 
-def test_a_taken_port_costs_the_probe_and_nothing_else() -> None:
-    """A process goes on without its probes when another one has the port."""
-    with (
-        socket.create_server(("", 0)) as taken,
-        health.served(taken.getsockname()[1], lambda: Condition(True, True)) as port,
-    ):
-        assert port == 0
+def test_a_taken_port_ends_the_process_with_the_way_out() -> None:
+    """A probe that asks the other process would take its health for ours."""
+    with socket.create_server(("", 0)) as taken:
+        port = taken.getsockname()[1]
+        with (
+            pytest.raises(exits.PortTaken, match=rf"port {port} is in use.*--port"),
+            health.served(port, lambda: Condition(True, True)),
+        ):
+            pass
+
+
+def test_many_probes_cost_one_look_a_second() -> None:
+    """Endpoints are open to the network: a flood of requests must not become one on Redis."""
+    looks: list[float] = []
+    clock = ManualClock(datetime(2026, 3, 1, 12, tzinfo=UTC))
+
+    def look() -> Condition:
+        looks.append(clock.monotonic())
+        return Condition(True, ready=len(looks) > 1)
+
+    probe = health.Remembered(look, clock)
+    assert [probe().ready for _ in range(1000)] == [False] * 1000
+    clock.advance(timedelta(seconds=1))
+    assert probe().ready
+    assert looks == [0, 1]

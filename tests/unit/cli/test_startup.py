@@ -2,6 +2,8 @@
 
 import json
 import logging
+import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -29,8 +31,10 @@ def _logging_restored() -> Iterator[None]:
     """Puts the logging of the test process back as it was."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
+    hooks = sys.excepthook, threading.excepthook
     yield
     root.handlers[:], root.level = handlers, level
+    sys.excepthook, threading.excepthook = hooks
     logging.captureWarnings(capture=False)
     logging.getLogger("celery.task").handlers.clear()
     for name in ("celery.worker.strategy", "celery.app.trace", "celery.worker.consumer"):
@@ -90,13 +94,61 @@ def test_a_redis_url_of_an_unknown_form_ends_the_start(clock: ManualClock) -> No
     assert "secretword" not in str(refusal.value)
 
 
+def test_a_redis_that_is_away_is_named_without_its_password(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Address, cause and what to do; the one who waits needs no other line."""
+
+    class Enough(Exception):
+        """Ends the wait."""
+
+    class Impatient(ManualClock):
+        """A clock whose sleeper gives up."""
+
+        def sleep(self, seconds: float) -> None:
+            """Gives up."""
+            raise Enough(seconds)
+
+    url = "redis://operator:secretword@127.0.0.1:1/0"
+    settings = Settings.from_environ({"COALMINE_REDIS_URL": url})
+    with caplog.at_level(logging.WARNING), pytest.raises(Enough):
+        startup.wait_for_redis(settings, Impatient(datetime(2026, 1, 1, tzinfo=UTC)))
+    (line,) = (vars(record) for record in caplog.records)
+
+    assert line["error"].endswith("Connection refused (127.0.0.1:1)")
+    assert "COALMINE_REDIS_URL" in line["remedy"]
+    assert "secretword" not in str(line)
+
+
+@pytest.mark.usefixtures("_logging_restored")
+def test_an_exception_that_nobody_catches_is_one_line_of_json(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In whichever thread it is raised; a log pipeline would split a traceback."""
+
+    def defect() -> None:
+        raise ValueError("impossible")
+
+    with warnings.catch_warnings():
+        startup.configure_logs(Settings(), "beat-1")
+    thread = threading.Thread(target=defect)
+    thread.start()
+    thread.join()
+    (line,) = map(json.loads, capsys.readouterr().err.splitlines())
+
+    assert (line["level"], line["role"]) == ("critical", "beat-1")
+    assert "ValueError: impossible" in line["error"]
+
+
 @pytest.mark.usefixtures("_logging_restored")
 def test_every_log_line_is_json_with_the_role(capsys: pytest.CaptureFixture[str]) -> None:
     """Warnings of libraries included; one stream of many processes can be told apart."""
     logging.captureWarnings(capture=False)  # a Celery worker in this process captures them for good
     with warnings.catch_warnings():
         startup.configure_logs(Settings(), "routing-1")
-        logging.getLogger("tasks.traffic").warning("route not applied", extra={"canary": "a.b"})
+        logging.getLogger("tasks.reconcile.route").warning(
+            "route not applied", extra={"canary": "a.b"}
+        )
         warnings.simplefilter("always")
         warnings.warn("old thing", DeprecationWarning, stacklevel=1)
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]

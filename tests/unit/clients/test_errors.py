@@ -183,3 +183,18 @@ def test_an_error_survives_a_process_boundary() -> None:
     assert type(copy) is errors.Transient
     assert vars(copy) == vars(error)
     assert str(copy) == "words"
+
+
+def test_missing_rights_name_verb_resource_and_account() -> None:
+    """However long the names: the API server's sentence is kept as far as it says them."""
+    account = f"system:serviceaccount:{'n' * 63}:{'a' * 63}"
+    words = (
+        f'virtualservices.networking.istio.io is forbidden: User "{account}" cannot patch '
+        'resource "virtualservices" in API group "networking.istio.io" in the namespace "shop"'
+    )
+    body = json.dumps({"kind": "Status", "message": words, "reason": "Forbidden", "code": 403})
+    error = errors.of_status(403, body, "PATCH /apis/networking.istio.io/v1beta1/virtualservices")
+
+    assert isinstance(error, errors.Permanent)
+    for part in (account, "cannot patch", 'resource "virtualservices"'):
+        assert part in error.message

@@ -266,6 +266,30 @@ def test_without_the_kind_canary_nothing_is_forgotten(setting: Setting) -> None:
     assert "canary" in setting.world()
 
 
+def test_our_own_kinds_are_watched_within_two_seconds_of_their_installation(
+    setting: Setting, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Until then the side is not synced, and one line says what to run."""
+    setting.create(worlds.a_canary())
+    missing = errors.NotFound("no such kind", status=404)
+    setting.kube.faults.add(Fault(missing, verb="list", resource="canaries", times=10**6))
+    side = setting.side()
+    with caplog.at_level(logging.WARNING):
+        for _ in range(120):
+            side.pump()
+            setting.clock.sleep(1)
+    told = [record for record in caplog.records if getattr(record, "resource", "") == "canaries"]
+
+    assert not side.synced
+    assert [getattr(record, "remedy", "") for record in told] == [
+        "kubectl apply -f deploy/crds/crds.yaml"
+    ]
+    setting.kube.faults.clear()
+    setting.clock.sleep(2)
+    side.pump()
+    assert side.synced
+
+
 def test_a_refusal_is_no_end(setting: Setting) -> None:
     """Rights may be given later; the others go on."""
     forbidden = errors.Permanent("forbidden", status=403)
