@@ -8,6 +8,7 @@ from cli import exits, health, startup
 from clients.clock import SystemClock
 from config.settings.settings import Settings
 from scheduler import wiring
+from tasks import registries
 from tasks.app import make_app
 from tasks.publishing import CeleryDispatcher
 
@@ -22,7 +23,7 @@ def run(settings: Settings, name: str) -> int:
     startup.wait_for_redis(settings, clock)
     startup.wait_for_kubernetes(kube, settings, clock)
     app = make_app(settings)
-    loop = wiring.build(settings, CeleryDispatcher(app))
+    loop = wiring.build(settings, CeleryDispatcher(app), registries.installed())
     wiring.install(loop)
     with health.served(settings.server.port, health.of_beat(loop)):
         app.Beat(scheduler=SCHEDULER, loglevel=settings.server.python_log_level, quiet=True).run()

@@ -7,7 +7,7 @@ from typing import Any, Final
 from cli import health, startup
 from clients.clock import SystemClock
 from config.settings.settings import Settings
-from tasks import wiring
+from tasks import registries, wiring
 from tasks.app import make_app
 from tasks.publishing import CeleryDispatcher
 from tasks.queues import Queue
@@ -32,7 +32,7 @@ def run(settings: Settings, role: str, name: str) -> int:
     doors = wiring.open_doors(settings, role, CeleryDispatcher(app))
     if role != Queue.HOOKS:
         startup.wait_for_kubernetes(doors.kube, settings, clock)
-    wiring.install(wiring.wire(settings, doors))
+    wiring.install(wiring.wire(settings, doors, registries.installed()))
     worker = app.Worker(**options(settings, role, name))
     with health.served(settings.server.port, health.of_worker(doors.store)):
         worker.start()

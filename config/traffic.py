@@ -40,7 +40,7 @@ class Comparison(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class Criterion:
     """One thing that is true of a request: its `aspect` called `name` compares with `text`."""
 
     aspect: Aspect
@@ -49,8 +49,8 @@ class Condition:
     text: str
 
 
-Match = tuple[Condition, ...]
-"""A choice of requests: those of which every condition is true."""
+Match = tuple[Criterion, ...]
+"""A choice of requests: those of which every criterion is true."""
 
 
 @dataclass(frozen=True, slots=True)

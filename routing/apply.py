@@ -16,9 +16,10 @@ from clients.kube.protocol import Kube, Object
 from config import meshes
 from config.api.canary import Canary
 from config.traffic import RouteIntent, RouteStage
-from routing import messages, order, registry, services
+from routing import messages, order, services
 from routing.converge import Converged, Convergence, Overtaken, WriteFailed
 from routing.outcome import Applied, Outcome, Refusal, Rejected, Superseded, Unchanged
+from routing.registry import ROUTERS, Routers
 from routing.router import Live, Managed, Router, TargetFacts, UnroutableCanary
 
 
@@ -29,8 +30,11 @@ def _never() -> bool:
 class Applier:
     """Applies intents through one API server; `default_provider` is the controller's."""
 
-    def __init__(self, kube: Kube, default_provider: str = meshes.ISTIO) -> None:
+    def __init__(
+        self, kube: Kube, default_provider: str = meshes.ISTIO, routers: Routers = ROUTERS
+    ) -> None:
         self._kube = kube
+        self._routers = routers
         self._default_provider = default_provider
 
     def apply(
@@ -50,7 +54,7 @@ class Applier:
 
         Raises NoRouter.
         """
-        router = registry.router_of(canary, self._default_provider)
+        router = self._routers.chosen(canary, self._default_provider)
         progress = _Progress(dict(live))
         facts = _facts(canary, target, progress)
         door = Convergence(self._kube, canary.namespace, superseded)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from clients.kube import resources
 from clients.kube.protocol import Object
+from clients.kube.resources import Resource
 from config import meshes, names
 from config.api.canary import Canary
 from config.traffic import Feature, TrafficSplit
@@ -21,12 +23,16 @@ from routing.metadata import Marks
 from routing.router import (
     Live,
     Managed,
-    Role,
+    ServiceRole,
     TargetFacts,
     UnreadableRoute,
     UnroutableCanary,
     refuse_beyond,
 )
+
+CANARY_RULE: Final = "canary-rule"
+PRIMARY_RULE: Final = "primary-rule"
+VIRTUAL_SERVICE: Final = "virtual-service"
 
 MESH_GATEWAY: Final = "mesh"
 """Istio's word for the sidecars, as opposed to an ingress gateway."""
@@ -45,17 +51,25 @@ class Istio:
     """The codec; without state."""
 
     name = meshes.ISTIO
-    carrier: str | None = Role.VIRTUAL_SERVICE
-    features: frozenset[Feature] = frozenset({Feature.MIRROR})
+    carrier: str | None = VIRTUAL_SERVICE
+    features = frozenset({Feature.MIRROR})
+    options: frozenset[str] = frozenset()
+    writes: Mapping[str, Resource] = MappingProxyType(
+        {
+            CANARY_RULE: resources.DESTINATION_RULES,
+            PRIMARY_RULE: resources.DESTINATION_RULES,
+            VIRTUAL_SERVICE: resources.VIRTUAL_SERVICES,
+        }
+    )
 
     def resources(self, canary: Canary) -> tuple[Managed, ...]:
         """Both DestinationRules, canary first, then the VirtualService that leads to them."""
-        rule = resources.DESTINATION_RULES
-        return (
-            Managed(Role.CANARY_RULE, rule, names.canary_service(canary)),
-            Managed(Role.PRIMARY_RULE, rule, names.primary_service(canary)),
-            Managed(Role.VIRTUAL_SERVICE, resources.VIRTUAL_SERVICES, names.apex_name(canary)),
-        )
+        by_role = {
+            CANARY_RULE: names.canary_service(canary),
+            PRIMARY_RULE: names.primary_service(canary),
+            VIRTUAL_SERVICE: names.apex_name(canary),
+        }
+        return tuple(Managed(role, self.writes[role], name) for role, name in by_role.items())
 
     def render(
         self, canary: Canary, target: TargetFacts | None, split: TrafficSplit, live: Live
@@ -67,7 +81,7 @@ class Istio:
 
     def parse(self, canary: Canary, live: Live) -> TrafficSplit | None:
         """The weights of the last rule that leads to the canary; see `Router.parse`."""
-        route = live.get(Role.VIRTUAL_SERVICE)
+        route = live.get(VIRTUAL_SERVICE)
         if route is None:
             return None
         spec = route.get("spec") or {}
@@ -116,9 +130,9 @@ def _destination_rule_spec(canary: Canary, host: str, live: Mapping[str, Any]) -
 def _virtual_service(
     canary: Canary, target: TargetFacts | None, split: TrafficSplit, live: Live
 ) -> Object:
-    present = live.get(Role.VIRTUAL_SERVICE)
+    present = live.get(VIRTUAL_SERVICE)
     spec = _virtual_service_spec(canary, split, (present or {}).get("spec") or {})
-    marks = metadata.route_marks(canary, target, live.get(Role.APEX_SERVICE)) if target else None
+    marks = metadata.route_marks(canary, target, live.get(ServiceRole.APEX)) if target else None
     if present is not None:
         return {**present, "metadata": _kept_metadata(canary, present, marks, spec), "spec": spec}
     name = names.apex_name(canary)

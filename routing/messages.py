@@ -15,7 +15,7 @@ from config.api.canary import Canary
 from routing import converge
 from routing.converge import WriteFailed
 from routing.outcome import Refusal
-from routing.router import Managed, Role, UnroutableCanary
+from routing.router import Managed, ServiceRole, UnroutableCanary
 
 NO_DESTINATION: Final = "DestinationMissing"
 INVALID_ROUTE: Final = "InvalidRoute"
@@ -43,10 +43,10 @@ def unroutable(managed: Managed, error: UnroutableCanary) -> Refusal:
 def no_destination(canary: Canary, managed: Managed, missing: Iterable[str]) -> Refusal:
     """The refusal to lead requests to Services that do not exist (`missing` are their roles)."""
     by_role = {
-        Role.PRIMARY_SERVICE: names.primary_service(canary),
-        Role.CANARY_SERVICE: names.canary_service(canary),
+        ServiceRole.PRIMARY: names.primary_service(canary),
+        ServiceRole.CANARY: names.canary_service(canary),
     }
-    absent = " and ".join(f"service {by_role[Role(role)]}" for role in missing)
+    absent = " and ".join(f"service {by_role[ServiceRole(role)]}" for role in missing)
     message = _text(canary, managed, converge.UPDATE, f"{absent} does not exist")
     return Refusal(managed.role, NO_DESTINATION, message, retriable=True)
 
@@ -58,7 +58,7 @@ def no_selector_label(canary: Canary) -> Refusal:
         f"getSelectorLabel failed: {target.kind.lower()} {target.name}.{canary.namespace} "
         "spec.selector.matchLabels has none of the selector labels"
     )
-    return Refusal(Role.CANARY_SERVICE, NO_SELECTOR_LABEL, message, retriable=False)
+    return Refusal(ServiceRole.CANARY, NO_SELECTOR_LABEL, message, retriable=False)
 
 
 def _text(canary: Canary, managed: Managed, doing: str, cause: str) -> str:
@@ -66,6 +66,6 @@ def _text(canary: Canary, managed: Managed, doing: str, cause: str) -> str:
     if managed.resource == resources.SERVICES:
         return f"reconcileService failed: service {managed.name} {doing} error: {cause}"
     label = f"{kind} {managed.name}.{canary.namespace}"
-    if managed.role == Role.VIRTUAL_SERVICE and doing == converge.UPDATE:
+    if managed.resource == resources.VIRTUAL_SERVICES and doing == converge.UPDATE:
         return f"{label} update failed: {cause}"
     return f"reconcile{kind} failed: {label} {doing} error: {cause}"

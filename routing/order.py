@@ -9,7 +9,7 @@ from __future__ import annotations
 from config.api.canary import Canary
 from config.traffic import RouteIntent, RouteStage, TrafficSplit
 from routing import services
-from routing.router import Live, Managed, Role, Router, UnreadableRoute
+from routing.router import Live, Managed, Router, ServiceRole, UnreadableRoute
 
 
 def of_writing(
@@ -31,7 +31,7 @@ def of_writing(
 
 def missing_destinations(split: TrafficSplit, live: Live) -> tuple[str, ...]:
     """Roles of the Services that `split` leads requests to and that do not exist."""
-    shares = ((Role.PRIMARY_SERVICE, split.primary), (Role.CANARY_SERVICE, split.canary))
+    shares = ((ServiceRole.PRIMARY, split.primary), (ServiceRole.CANARY, split.canary))
     return tuple(role.value for role, share in shares if share and live.get(role) is None)
 
 

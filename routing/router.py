@@ -1,4 +1,4 @@
-"""The protocol of a mesh, the roles of the objects written for a canary, and facts of a target.
+"""The protocol of a mesh, the roles of a canary's Services, and facts of a target.
 
 Pure declarations: codecs implement them, `apply` drives them.
 """
@@ -20,19 +20,19 @@ Live = Mapping[str, Object | None]
 """Role to the object as last seen; None or absent: there is none, as far as we know."""
 
 
-class Role(StrEnum):
-    """What an object is to its canary; the key under which it is observed and written."""
+class ServiceRole(StrEnum):
+    """What each Service is to its canary, whatever the mesh; a router names its own objects."""
 
-    CANARY_SERVICE = "canary-service"
-    PRIMARY_SERVICE = "primary-service"
-    APEX_SERVICE = "apex-service"
-    CANARY_RULE = "canary-rule"
-    PRIMARY_RULE = "primary-rule"
-    VIRTUAL_SERVICE = "virtual-service"
+    CANARY = "canary-service"
+    PRIMARY = "primary-service"
+    APEX = "apex-service"
 
 
 class Managed(NamedTuple):
-    """One object that is written for a canary, in the canary's namespace."""
+    """One object that is written for a canary, in the canary's namespace.
+
+    Its role is what it is to the canary: the key under which it is observed and written.
+    """
 
     role: str
     resource: Resource
@@ -99,8 +99,21 @@ class Router(Protocol):
         """What its routes can say besides weights; `render` refuses anything else."""
         ...
 
+    @property
+    def options(self) -> frozenset[str]:
+        """Fields of `spec.service` that it heeds, of those that not every mesh knows."""
+        ...
+
+    @property
+    def writes(self) -> Mapping[str, Resource]:
+        """Role to kind, of all objects it ever writes; no other router has such roles.
+
+        What is watched, kept and allowed to the routing workers follows from this.
+        """
+        ...
+
     def resources(self, canary: Canary) -> tuple[Managed, ...]:
-        """The mesh objects in the order of creation: the carrier after what it depends on."""
+        """The mesh objects of one canary, in the order of creation: the carrier comes last."""
         ...
 
     def render(

@@ -16,7 +16,7 @@ from config.api.canary import Canary
 from config.api.service import ServiceMetadata
 from config.traffic import RouteStage
 from routing import metadata, ports
-from routing.router import Live, Managed, Role, TargetFacts
+from routing.router import Live, Managed, ServiceRole, TargetFacts
 
 
 def managed(canary: Canary, stage: RouteStage) -> tuple[Managed, ...]:
@@ -25,10 +25,10 @@ def managed(canary: Canary, stage: RouteStage) -> tuple[Managed, ...]:
     Before the primary serves, the apex Service is left as it is: users' traffic passes through it.
     """
     private = (
-        Managed(Role.CANARY_SERVICE, resources.SERVICES, names.canary_service(canary)),
-        Managed(Role.PRIMARY_SERVICE, resources.SERVICES, names.primary_service(canary)),
+        Managed(ServiceRole.CANARY, resources.SERVICES, names.canary_service(canary)),
+        Managed(ServiceRole.PRIMARY, resources.SERVICES, names.primary_service(canary)),
     )
-    apex = Managed(Role.APEX_SERVICE, resources.SERVICES, names.apex_name(canary))
+    apex = Managed(ServiceRole.APEX, resources.SERVICES, names.apex_name(canary))
     match stage:
         case RouteStage.SERVICES:
             return private
@@ -100,14 +100,14 @@ def _opted_out(live: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _selector_value(target: TargetFacts, role: str) -> str:
-    is_canary = role == Role.CANARY_SERVICE
+    is_canary = role == ServiceRole.CANARY
     return target.label_value if is_canary else target.label_value + names.PRIMARY_SUFFIX
 
 
 def _custom_metadata(canary: Canary, role: str) -> ServiceMetadata | None:
     service = canary.spec.service
     return {
-        Role.APEX_SERVICE: service.apex,
-        Role.PRIMARY_SERVICE: service.primary,
-        Role.CANARY_SERVICE: service.canary,
-    }[Role(role)]
+        ServiceRole.APEX: service.apex,
+        ServiceRole.PRIMARY: service.primary,
+        ServiceRole.CANARY: service.canary,
+    }[ServiceRole(role)]

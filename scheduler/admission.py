@@ -18,6 +18,7 @@ from config.api.canary import Canary
 from config.refs import CanaryRef
 from config.settings.groups import CanarySettings
 from config.validation import manifests, support
+from tasks.registries import BUILT_IN, Registries
 
 INVALID_SPEC: Final = "InvalidSpec"
 NOT_CARRIED_OUT: Final = "NotCarriedOut"
@@ -31,17 +32,21 @@ UNREADABLE: Final = (AttributeError, LookupError, TypeError, ValueError, Recursi
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What operators decide about manifests."""
+    """What operators decide about manifests, and what there is to carry them out."""
 
     default_provider: str = meshes.ISTIO
     block_cross_namespace_refs: bool = False
     shortest_interval: timedelta = derived.MIN_INTERVAL
+    registries: Registries = BUILT_IN
 
     @classmethod
-    def of(cls, settings: CanarySettings) -> Policy:
+    def of(cls, settings: CanarySettings, registries: Registries) -> Policy:
         """The policy that the settings describe."""
         return cls(
-            settings.mesh_provider, settings.no_cross_namespace_refs, settings.interval_floor
+            settings.mesh_provider,
+            settings.no_cross_namespace_refs,
+            settings.interval_floor,
+            registries,
         )
 
 
@@ -87,7 +92,8 @@ def _invalid(message: str) -> Problem:
 
 
 def _unsupported(canary: Canary, policy: Policy) -> Iterator[Problem]:
-    for field in support.not_carried_out(canary, policy.default_provider):
+    able = policy.registries.carried_out
+    for field in support.not_carried_out(canary, policy.default_provider, able):
         yield Problem(reason=NOT_CARRIED_OUT, message=str(field), blocking=field.blocking)
 
 

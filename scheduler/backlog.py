@@ -14,7 +14,6 @@ from clients.documents.world import World
 from clients.kube.protocol import Object, WatchType
 from clients.kube.resources import Resource
 from config.refs import CanaryRef
-from scheduler import projections
 from scheduler.index import Changes, Index
 
 
@@ -58,7 +57,7 @@ class Backlog:
             self._unstored.pop(ref, None)
             return self._index.world(ref)
 
-    def again(self, ref: CanaryRef, roles: Collection[str] = projections.ROLES) -> None:
+    def again(self, ref: CanaryRef, roles: Collection[str]) -> None:
         """Note that these roles are to be stored still."""
         with self._news:
             self._unstored.setdefault(ref, set()).update(roles)
@@ -68,6 +67,16 @@ class Backlog:
         """Take `raw` for the last good manifest, if it is; see `Index.adopt`."""
         with self._news:
             self._note(self._index.adopt(ref, raw))
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """All roles of a world, whether or not there is an object."""
+        return self._index.roles
+
+    @property
+    def watched(self) -> tuple[Resource, ...]:
+        """The resources whose objects are to be taken in."""
+        return self._index.watched
 
     def refs(self) -> frozenset[CanaryRef]:
         """All canaries."""
@@ -90,7 +99,6 @@ class Backlog:
 
     def _note(self, changes: Changes) -> None:
         for ref, changed in changes.items():
-            roles: Collection[str] = projections.ROLES if changed is None else changed
-            self._unstored.setdefault(ref, set()).update(roles)
+            self._unstored.setdefault(ref, set()).update(self.roles if changed is None else changed)
         if changes:
             self._news.notify_all()

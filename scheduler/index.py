@@ -18,6 +18,7 @@ from clients.documents.world import Problem, ShownStatus, World
 from clients.kube import resources
 from clients.kube.protocol import Object, WatchType
 from clients.kube.resources import Resource
+from config.api.canary import Canary
 from config.refs import CanaryRef
 from scheduler import admission, observed, projections
 from scheduler.admission import Policy
@@ -71,7 +72,8 @@ class Index:
 
     def __init__(self, policy: Policy, selector_labels: Sequence[str]) -> None:
         self._policy = policy
-        self._observed = Observed(selector_labels)
+        self._routers = policy.registries.routers
+        self._observed = Observed(selector_labels, self._routers)
         self._entries: dict[CanaryRef, Entry] = {}
         self._wanted: defaultdict[Target, set[CanaryRef]] = defaultdict(set)
 
@@ -110,12 +112,22 @@ class Index:
         canary = admission.admit(raw, self._policy).canary
         if canary is None or canary.ref != ref or canary.metadata.uid != entry.uid:
             return {}
-        good = projections.manifest(raw, canary, self._policy.default_provider)
+        good = self._manifest(raw, canary)
         if entry.good is not None and entry.good.generation >= good.generation:
             return {}
         return self._set({ref: replace(entry, good=good)})
 
     # --- what is known
+
+    @property
+    def watched(self) -> tuple[Resource, ...]:
+        """The resources that it is to be fed with."""
+        return projections.watched(self._routers)
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """The roles in a world."""
+        return projections.roles(self._routers)
 
     def refs(self) -> frozenset[CanaryRef]:
         """All canaries."""
@@ -167,16 +179,15 @@ class Index:
 
     def _entry(self, before: Entry | None, bare: Object, status: ShownStatus) -> Entry:
         judged = admission.admit(bare, self._policy)
-        current = (
-            projections.manifest(bare, judged.canary, self._policy.default_provider)
-            if judged.canary
-            else None
-        )
+        current = self._manifest(bare, judged.canary) if judged.canary else None
         entry = Entry(
             bare=bare, status=status, problems=judged.problems, current=current, good=None
         )
         same = before is not None and before.uid == entry.uid
         return replace(entry, good=before.good) if before and same else entry
+
+    def _manifest(self, bare: Object, canary: Canary) -> Manifest:
+        return projections.manifest(bare, canary, self._policy.default_provider, self._routers)
 
     def _set(self, entries: Mapping[CanaryRef, Entry | None]) -> Changes:
         """The changes, of these canaries and of those that want their targets, now or before."""

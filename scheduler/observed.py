@@ -11,6 +11,7 @@ from clients.documents.world import WorkloadView
 from clients.kube.protocol import Object
 from clients.kube.resources import Resource
 from config.refs import CanaryRef
+from routing.registry import Routers
 from scheduler import admission, projections
 from scheduler.projections import Manifest, Place, Projection
 
@@ -23,8 +24,8 @@ V = TypeVar("V")
 class Observed:
     """Projections by place. Objects without a canary are kept too: one may come for them."""
 
-    def __init__(self, selector_labels: Sequence[str]) -> None:
-        self._project = projections.projector(selector_labels)
+    def __init__(self, selector_labels: Sequence[str], routers: Routers) -> None:
+        self._project = projections.projector(selector_labels, routers)
         self._views: dict[str, dict[Place, Projection]] = {name: {} for name in self._project}
         self._roles: defaultdict[Place, set[tuple[CanaryRef, str]]] = defaultdict(set)
 

@@ -7,7 +7,7 @@ anybody by changing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -19,33 +19,39 @@ from config import names
 from config.api.canary import Canary
 from config.refs import CanaryRef
 from config.traffic import RouteStage
-from routing import metadata, registry, services
-from routing.router import Role
+from routing import metadata, services
+from routing.registry import Routers
 from workloads import deployment
 
-ROUTE_ROLES: Final = frozenset(role.value for role in Role)
-OBJECT_ROLES: Final = frozenset({TARGET, PRIMARY}) | ROUTE_ROLES
-ROLES: Final = frozenset({CANARY, STATUS, ADMISSION}) | OBJECT_ROLES
+OWN_ROLES: Final = frozenset({CANARY, STATUS, ADMISSION, TARGET, PRIMARY})
+"""Roles of every canary, whatever its mesh; all others are of objects that hold traffic."""
 
 WAKING: Final = frozenset({CANARY, ADMISSION, TARGET, PRIMARY})
 """Roles whose change may call for a decision. Routes are mended without one, and the status is our
 own word."""
 
-DRIFTING: Final = ROUTE_ROLES | {CANARY}
-"""Roles whose change may have taken the route away from what is wanted."""
-
-WATCHED: Final = (
-    resources.CANARIES,
-    resources.DEPLOYMENTS,
-    resources.SERVICES,
-    resources.VIRTUAL_SERVICES,
-    resources.DESTINATION_RULES,
-)
-"""What is watched. MetricTemplates and AlertProviders are not: canaries that refer to them are
-refused or reported as not carried out by this version."""
-
 Projection = WorkloadView | Object
 """What is kept of an object other than a Canary."""
+
+
+def drifting(changed: Collection[str]) -> frozenset[str]:
+    """The roles whose change may have taken the route away from what is wanted."""
+    return frozenset(changed) - (OWN_ROLES - {CANARY})
+
+
+def roles(routers: Routers) -> frozenset[str]:
+    """All roles there are."""
+    return OWN_ROLES | routers.writes.keys()
+
+
+def watched(routers: Routers) -> tuple[Resource, ...]:
+    """What is watched: canaries, workloads, and whatever the routers write.
+
+    MetricTemplates and AlertProviders are not: canaries that refer to them are refused or reported
+    as not carried out by this version.
+    """
+    kinds = (resources.CANARIES, resources.DEPLOYMENTS, *routers.writes.values())
+    return tuple(dict.fromkeys(kinds))
 
 
 class Place(NamedTuple):
@@ -84,11 +90,11 @@ class Manifest:
         return int(self.raw["metadata"].get("generation") or 0)
 
 
-def manifest(bare: Object, canary: Canary, default_provider: str) -> Manifest:
+def manifest(bare: Object, canary: Canary, default_provider: str, routers: Routers) -> Manifest:
     """The manifest `canary`, which was read from the bare object `bare`."""
     target = canary.spec.target_ref
     found = Target(str(target.kind), canary.namespace, target.name)
-    return Manifest(bare, found, _places(canary, default_provider))
+    return Manifest(bare, found, _places(canary, default_provider, routers))
 
 
 def place(resource: Resource, raw: Any) -> Place | None:
@@ -113,28 +119,26 @@ def bare_canary(raw: Object) -> dict[str, Any]:
     return {**kept, "metadata": _without(raw["metadata"], {"managedFields", "resourceVersion"})}
 
 
-def projector(selector_labels: Sequence[str]) -> Mapping[str, Callable[[Object], Projection]]:
+def projector(
+    selector_labels: Sequence[str], routers: Routers
+) -> Mapping[str, Callable[[Object], Projection]]:
     """Plural of a resource to what is kept of its objects."""
 
     def workload(raw: Object) -> WorkloadView:
         return deployment.project(raw, selector_labels)
 
-    return {
-        resources.DEPLOYMENTS.plural: workload,
-        resources.SERVICES.plural: metadata.bare,
-        resources.VIRTUAL_SERVICES.plural: metadata.bare,
-        resources.DESTINATION_RULES.plural: metadata.bare,
-    }
+    routes = {kind.plural: metadata.bare for kind in routers.writes.values()}
+    return {resources.DEPLOYMENTS.plural: workload, **routes}
 
 
 def _without(whole: Mapping[str, Any], left_out: set[str]) -> dict[str, Any]:
     return {key: value for key, value in whole.items() if key not in left_out}
 
 
-def _places(canary: Canary, default_provider: str) -> dict[str, Place]:
+def _places(canary: Canary, default_provider: str, routers: Routers) -> dict[str, Place]:
     routed = (
         *services.managed(canary, RouteStage.EXPOSED),
-        *registry.router_of(canary, default_provider).resources(canary),
+        *routers.chosen(canary, default_provider).resources(canary),
     )
     found = {
         str(one.role): Place(one.resource.plural, canary.namespace, one.name) for one in routed

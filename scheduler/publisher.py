@@ -149,10 +149,12 @@ class Publisher:
         self,
         ref: CanaryRef,
         world: World | None,
-        roles: Collection[str] = projections.ROLES,
+        roles: Collection[str] | None = None,
         *,
         wakes: bool = True,
     ) -> None:
+        """Stores `roles` of a world (None: all there are), or that the canary is gone."""
+        roles = self._backlog.roles if roles is None else roles
         try:
             self._check_lead()
             if world is None:
@@ -166,7 +168,7 @@ class Publisher:
         except (errors.ClientError, NotLeading):
             self._backlog.again(ref, roles)
             raise
-        if wakes and (drifting := changed & projections.DRIFTING):
+        if wakes and (drifting := projections.drifting(changed)):
             self._drifts.setdefault(ref, set()).update(drifting)
             self._seen.setdefault(ref, self._clock.monotonic())
 

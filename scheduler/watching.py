@@ -17,7 +17,6 @@ from clients import errors
 from clients.clock import Clock
 from clients.kube import resources
 from clients.kube.protocol import Watcher, watch_timeout
-from scheduler import projections
 from scheduler.backlog import Backlog
 from scheduler.publisher import NotLeading, Publisher
 from scheduler.reflector import Contact, Reflector
@@ -73,7 +72,7 @@ class WatchSide:
                 random=random.random,
                 timeout=timeout,
             )
-            for resource in projections.WATCHED
+            for resource in backlog.watched
         ]
         self._stop = threading.Event()
         self._threads: Sequence[threading.Thread] = ()

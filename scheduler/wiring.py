@@ -23,6 +23,7 @@ from scheduler.loop import Loop
 from scheduler.publisher import Publisher
 from scheduler.watching import WatchSide, a_while
 from tasks.dispatch import Dispatcher
+from tasks.registries import BUILT_IN, Registries
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,13 @@ class Doors:
     clock: Clock
 
 
-def build(settings: Settings, dispatcher: Dispatcher) -> Loop:
+def build(settings: Settings, dispatcher: Dispatcher, registries: Registries = BUILT_IN) -> Loop:
     """The beat of this process, with doors to the real outside; connects with its first step.
 
     Raises SettingsError without a Redis URL.
     """
-    return assemble(settings, open_doors(settings, dispatcher))
+    doors = open_doors(settings, dispatcher, registries)
+    return assemble(settings, doors, registries=registries)
 
 
 def assemble(
@@ -52,11 +54,12 @@ def assemble(
     *,
     holder: str | None = None,
     timeout: Callable[[], timedelta] = a_while,
+    registries: Registries = BUILT_IN,
 ) -> Loop:
     """The beat over `doors`; `holder` names it in the lease, uniquely."""
 
     def watch(leads: Callable[[], bool]) -> WatchSide:
-        return watch_side(settings, doors, leads, timeout)
+        return watch_side(settings, doors, leads, timeout, registries=registries)
 
     return Loop(
         doors.store,
@@ -74,13 +77,16 @@ def watch_side(
     leads: Callable[[], bool],
     timeout: Callable[[], timedelta] = a_while,
     kind: type[WatchSide] = WatchSide,
+    *,
+    registries: Registries = BUILT_IN,
 ) -> WatchSide:
     """A watch side that writes while `leads` says so; `timeout` is how long each watch lasts.
 
     `kind` is WatchSide or a subclass: simulations run theirs without threads.
     """
     namespace = settings.kubernetes.namespace
-    backlog = Backlog(Index(Policy.of(settings.canaries), settings.canaries.selector_labels))
+    policy = Policy.of(settings.canaries, registries)
+    backlog = Backlog(Index(policy, settings.canaries.selector_labels))
     publisher = Publisher(
         doors.store,
         doors.dispatcher,
@@ -95,7 +101,9 @@ def watch_side(
     )
 
 
-def open_doors(settings: Settings, dispatcher: Dispatcher) -> Doors:
+def open_doors(
+    settings: Settings, dispatcher: Dispatcher, registries: Registries = BUILT_IN
+) -> Doors:
     """Doors to the real outside. Raises SettingsError without a Redis URL."""
     kubernetes, clock = settings.kubernetes, SystemClock()
     kubeconfig = Path(kubernetes.kubeconfig) if kubernetes.kubeconfig else None
@@ -105,7 +113,7 @@ def open_doors(settings: Settings, dispatcher: Dispatcher) -> Doors:
         return connect.connect(
             role="beat",
             kubeconfig=kubeconfig,
-            pool_size=2 * len(projections.WATCHED),
+            pool_size=2 * len(projections.watched(registries.routers)),
             limits=limits,
             clock=clock,
         )

@@ -21,7 +21,7 @@ from config.api.canary import Canary
 from config.refs import CanaryRef
 from config.traffic import TrafficSplit
 from config.validation import manifests
-from routing import registry
+from routing.registry import ROUTERS, Routers
 from routing.router import UnreadableRoute
 from workloads import adoption, deployment, readiness
 
@@ -36,6 +36,7 @@ class Defaults:
     selector_labels: tuple[str, ...] = ()
     """Candidate selector labels, for what is said about a target that has none of them."""
     strategies: Strategies = STRATEGIES
+    routers: Routers = ROUTERS
 
 
 def observe(ref: CanaryRef, snapshot: Snapshot, defaults: Defaults) -> Observation | None:
@@ -65,7 +66,7 @@ def observe(ref: CanaryRef, snapshot: Snapshot, defaults: Defaults) -> Observati
         confirmed=_still_shown(confirmed, state, status),
         target=_workload(canary, world.target, snapshot.now, primary=False),
         primary=_workload(canary, world.primary, snapshot.now, primary=True),
-        in_force=_in_force(canary, world, defaults.provider),
+        in_force=_in_force(canary, world, defaults),
         status=status,
     )
 
@@ -168,12 +169,12 @@ def _workload(
     return Workload(view.revision, view.generation, view.replicas, judged, ends)
 
 
-def _in_force(canary: Canary | None, world: World, default: str) -> TrafficSplit | None:
+def _in_force(canary: Canary | None, world: World, defaults: Defaults) -> TrafficSplit | None:
     """The split of the live route; None when there is none, or none that can be read."""
     if canary is None:
         return None
     try:
-        return registry.in_force(canary, world.routes, default)
+        return defaults.routers.in_force(canary, world.routes, defaults.provider)
     except UnreadableRoute:
         return None
 

@@ -30,6 +30,7 @@ from tasks.queues import Queue
 from tasks.reconcile.route import RouteReconciler
 from tasks.reconcile.status import StatusReconciler
 from tasks.reconcile.workload import WorkloadReconciler
+from tasks.registries import BUILT_IN, Registries
 from workloads.converge import Converger
 from workloads.primary import Copying
 
@@ -56,7 +57,7 @@ class Services:
     workload: WorkloadReconciler
 
 
-def wire(settings: Settings, doors: Doors) -> Services:
+def wire(settings: Settings, doors: Doors, registries: Registries = BUILT_IN) -> Services:
     """The services over `doors`; makes no connection."""
     canaries, schedule = settings.canaries, settings.scheduler
     copying = Copying(canaries.selector_labels, canaries.include_label_prefixes)
@@ -65,26 +66,30 @@ def wire(settings: Settings, doors: Doors) -> Services:
             doors.store,
             doors.reader,
             doors.dispatcher,
-            defaults(settings),
+            defaults(settings, registries),
             lease=schedule.tick_lease,
             resync=schedule.resync_interval,
         ),
         caller=Caller(doors.store, doors.clock),
         status=StatusReconciler(doors.store, doors.kube),
-        route=RouteReconciler(doors.store, Applier(doors.kube, canaries.mesh_provider)),
+        route=RouteReconciler(
+            doors.store, Applier(doors.kube, canaries.mesh_provider, registries.routers)
+        ),
         workload=WorkloadReconciler(
             doors.store, Converger(doors.kube, copying, lambda: str(uuid.uuid4()))
         ),
     )
 
 
-def defaults(settings: Settings) -> Defaults:
+def defaults(settings: Settings, registries: Registries = BUILT_IN) -> Defaults:
     """What holds for canaries that do not say it themselves."""
     return Defaults(
         provider=settings.canaries.mesh_provider,
         metrics_server=settings.metrics.server,
         interval_floor=settings.canaries.interval_floor,
         selector_labels=settings.canaries.selector_labels,
+        strategies=registries.strategies,
+        routers=registries.routers,
     )
 
 

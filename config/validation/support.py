@@ -1,29 +1,61 @@
 """What the models hold but this version does not carry out yet.
 
-A table on purpose: an issue that carries something out removes its line. `blocking` entries
-would silently change where traffic goes or what a gate means, so such a canary is not acted on;
-the others are reported and the rollout goes on without them.
+What routers and strategies can do, they say themselves; the rest is a table on purpose: whoever
+carries something out removes its line. `blocking` entries would silently change where traffic goes
+or what a gate means, so such a canary is not acted on; the others are reported and the rollout goes
+on without them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Protocol
 
-from config import derived, meshes
+from config import derived
+from config.api.analysis import Analysis
 from config.api.canary import Canary
 from config.api.hooks import WebhookType
 from config.api.istio import HTTPMatchRequest, StringMatch
 from config.api.references import TargetKind
+from config.derived import StrategyKind
+from config.traffic import Feature
 from config.validation.problems import shown
 from config.validation.rules import ANALYSIS, SERVICE
 
 CARRIED_OUT_HOOKS: Final = frozenset(
     {WebhookType.PRE_ROLLOUT, WebhookType.ROLLOUT, WebhookType.POST_ROLLOUT}
 )
+#: Among a mesh's options: comparing the end of a text.
+SUFFIX: Final = "match.suffix"
 #: Hooks that decide nothing: leaving them out changes no rollout.
 INFORMATIVE_HOOKS: Final = frozenset({WebhookType.EVENT})
+
+
+class Heeding(Protocol):
+    """Whatever says of itself which optional fields of `spec.analysis` it heeds."""
+
+    @property
+    def features(self) -> frozenset[Feature]:
+        """Those fields."""
+        ...
+
+
+class Mesh(Heeding, Protocol):
+    """What a router says of itself."""
+
+    @property
+    def options(self) -> frozenset[str]:
+        """Fields of `spec.service` that it heeds, of those that not every mesh knows."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedOut:
+    """What there are routers and strategies for."""
+
+    meshes: Mapping[str, Mesh]
+    strategies: Mapping[StrategyKind, Heeding]
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -39,16 +71,19 @@ class Unsupported:
         return f"{self.field}: {self.value}: {self.message}"
 
 
-def not_carried_out(canary: Canary, default_provider: str) -> tuple[Unsupported, ...]:
-    """Everything in a valid canary that this version would not do, sorted by field.
+def not_carried_out(
+    canary: Canary, default_provider: str, able: CarriedOut
+) -> tuple[Unsupported, ...]:
+    """Everything in a valid canary that this installation would not do, sorted by field.
 
     Raises UnknownMesh when neither the canary nor `default_provider` names a known provider.
     """
+    provider = derived.provider(canary, default_provider)
     found = (
-        *_provider(canary, default_provider),
+        *_provider(provider, able),
         *_objects(canary),
-        *_service(canary),
-        *_strategy(canary),
+        *_service(canary, provider, able),
+        *_strategy(canary, provider, able),
         *_checks(canary),
         *_reports(canary),
     )
@@ -64,10 +99,10 @@ def _left_out(field: str, value: object, effect: str) -> Unsupported:
     return Unsupported(field, shown(value), blocking=False, message=effect)
 
 
-def _provider(canary: Canary, default_provider: str) -> Iterator[Unsupported]:
-    provider = derived.provider(canary, default_provider)
-    if provider != meshes.ISTIO:
-        yield _blocked("spec.provider", provider, f"carried out: {meshes.ISTIO}")
+def _provider(provider: str, able: CarriedOut) -> Iterator[Unsupported]:
+    if provider not in able.meshes:
+        known = ", ".join(sorted(able.meshes))
+        yield _blocked("spec.provider", provider, f"carried out: {known}")
 
 
 def _objects(canary: Canary) -> Iterator[Unsupported]:
@@ -91,8 +126,12 @@ def _objects(canary: Canary) -> Iterator[Unsupported]:
         )
 
 
-def _service(canary: Canary) -> Iterator[Unsupported]:
+def _service(canary: Canary, provider: str, able: CarriedOut) -> Iterator[Unsupported]:
+    """Options of meshes that other meshes do not have; nothing of a mesh that is refused anyway."""
     service = canary.spec.service
+    if provider not in able.meshes:
+        return
+    heeded = able.meshes[provider].options
     for wire_name, value in (
         ("backendTimeout", service.backend_timeout),
         ("gatewayRefs", service.gateway_refs),
@@ -100,12 +139,13 @@ def _service(canary: Canary) -> Iterator[Unsupported]:
         ("meshName", service.mesh_name),
         ("backends", service.backends),
     ):
-        if value:
-            yield _left_out(f"{SERVICE}.{wire_name}", value, "has no effect with provider istio")
+        if value and wire_name not in heeded:
+            effect = f"has no effect with provider {provider}"
+            yield _left_out(f"{SERVICE}.{wire_name}", value, effect)
     for index, request in enumerate(service.match):
-        if _uses_suffix(request):
+        if _uses_suffix(request) and SUFFIX not in heeded:
             field = f"{SERVICE}.match[{index}]"
-            yield _blocked(field, "suffix", "Istio compares by exact, prefix or regex")
+            yield _blocked(field, "suffix", f"{provider} compares by exact, prefix or regex")
 
 
 def _uses_suffix(request: HTTPMatchRequest) -> bool:
@@ -117,22 +157,30 @@ def _uses_suffix(request: HTTPMatchRequest) -> bool:
     return any(match is not None and match.suffix is not None for match in matches)
 
 
-def _strategy(canary: Canary) -> Iterator[Unsupported]:
-    """Strategies other than weights; of no consequence where the analysis is skipped."""
+def _strategy(canary: Canary, provider: str, able: CarriedOut) -> Iterator[Unsupported]:
+    """What the strategy or the mesh does not heed; of no consequence without analysis."""
     if canary.spec.skip_analysis:
         return
-    analysis = canary.spec.analysis
-    if analysis.iterations > 0:
+    analysis, kind = canary.spec.analysis, derived.strategy_kind(canary)
+    strategy, mesh = able.strategies.get(kind), able.meshes.get(provider)
+    if strategy is None:
         weights = "carried out: stepWeight and stepWeights"
         yield _blocked(f"{ANALYSIS}.iterations", analysis.iterations, weights)
-    for wire_name, entries in (("match", analysis.match), ("a_b_test", analysis.a_b_test)):
-        if entries:
-            yield _blocked(f"{ANALYSIS}.{wire_name}", entries, "carried out: weights for everybody")
-    if analysis.mirror:
-        yield _blocked(f"{ANALYSIS}.mirror", analysis.mirror, "carried out: no mirroring")
-    if analysis.session_affinity:
-        cookie = analysis.session_affinity.cookie_name
-        yield _blocked(f"{ANALYSIS}.sessionAffinity", cookie, "carried out: no affinity")
+    heeded = strategy.features & mesh.features if strategy and mesh else frozenset()
+    for feature, (value, instead) in _asked(analysis).items():
+        if value and feature not in heeded:
+            yield _blocked(f"{ANALYSIS}.{feature}", value, f"carried out: {instead}")
+
+
+def _asked(analysis: Analysis) -> Mapping[Feature, tuple[Any, str]]:
+    """The value of each optional field, and what is done instead where it is not heeded."""
+    affinity = analysis.session_affinity
+    return {
+        Feature.MATCH: (analysis.match, "weights for everybody"),
+        Feature.PINNED: (analysis.a_b_test, "weights for everybody"),
+        Feature.MIRROR: (analysis.mirror, "no mirroring"),
+        Feature.AFFINITY: (affinity and affinity.cookie_name, "no affinity"),
+    }
 
 
 def _checks(canary: Canary) -> Iterator[Unsupported]:

@@ -19,9 +19,9 @@ from clients.kube import connect, resources
 from clients.kube.protocol import Object
 from config.api.canary import Canary
 from config.traffic import ALL_TO_PRIMARY, RouteIntent, RouteStage, TrafficSplit
-from routing import apply, registry, services
+from routing import apply, istio, registry, services
 from routing.outcome import Applied, Outcome, Rejected, Unchanged
-from routing.router import Managed, Role
+from routing.router import Managed, ServiceRole
 from sandbox.apiserver.server import ApiServer
 from tests.fakes.kube import Door, FakeKube, KubeWatcher
 from tests.services.control_plane import COALMINE_CRDS, ControlPlane
@@ -89,7 +89,7 @@ class Cluster:
 
     def objects(self) -> Mapping[str, Managed]:
         """All objects of the canary by role."""
-        mesh = registry.router("istio").resources(self.canary)
+        mesh = registry.ROUTERS.named("istio").resources(self.canary)
         owned = services.managed(self.canary, RouteStage.EXPOSED)
         return {managed.role: managed for managed in (*owned, *mesh)}
 
@@ -100,12 +100,12 @@ class Cluster:
         except NotFound:
             return None
 
-    def edit(self, role: Role, patch: Mapping[str, Any]) -> None:
+    def edit(self, role: str, patch: Mapping[str, Any]) -> None:
         """Someone else's patch, unseen by the watch."""
         managed = self.objects()[role]
         self.door.patch(managed.resource, self.namespace, managed.name, patch)
 
-    def create(self, role: Role, body: Mapping[str, Any]) -> Object:
+    def create(self, role: str, body: Mapping[str, Any]) -> Object:
         """Someone else's object, unseen by the watch."""
         managed = self.objects()[role]
         metadata = {"name": managed.name, "namespace": self.namespace, **body.get("metadata", {})}
@@ -114,7 +114,7 @@ class Cluster:
             managed.resource, self.namespace, {**kind, **body, "metadata": metadata}
         )
 
-    def in_cluster(self, role: Role) -> Object:
+    def in_cluster(self, role: str) -> Object:
         """The object in `role` as it is now."""
         found = self.find(self.objects()[role])
         assert found is not None
@@ -122,8 +122,8 @@ class Cluster:
 
     def in_force(self) -> TrafficSplit | None:
         """The split the server holds."""
-        route = self.in_cluster(Role.VIRTUAL_SERVICE)
-        return registry.in_force(self.canary, {Role.VIRTUAL_SERVICE: route})
+        route = self.in_cluster(istio.VIRTUAL_SERVICE)
+        return registry.ROUTERS.in_force(self.canary, {istio.VIRTUAL_SERVICE: route})
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ def test_all_objects_are_accepted_and_the_split_is_in_force(cluster: Cluster) ->
     assert isinstance(outcome, Applied)
     assert [request.split()[0] for request in cluster.requests] == ["create"] * 6
     assert cluster.in_force() == TEN
-    ports = cluster.in_cluster(Role.APEX_SERVICE)["spec"]["ports"]
+    ports = cluster.in_cluster(ServiceRole.APEX)["spec"]["ports"]
     assert [(port["name"], port["port"], port["targetPort"]) for port in ports] == [
         ("http", 80, 8080),
         ("tcp-shop-2", 9797, 9797),
@@ -200,10 +200,10 @@ def test_what_a_server_fills_in_never_looks_like_drift(rolling: Cluster) -> None
 
 def test_a_weight_step_is_one_patch_of_the_rules(rolling: Cluster) -> None:
     """D-50: nothing is read first; nothing but weights, version and bookkeeping changes."""
-    before = rolling.in_cluster(Role.VIRTUAL_SERVICE)
+    before = rolling.in_cluster(istio.VIRTUAL_SERVICE)
     assert isinstance(rolling.apply(TWENTY), Applied)
     assert rolling.requests == ["patch shop"]
-    after = rolling.in_cluster(Role.VIRTUAL_SERVICE)
+    after = rolling.in_cluster(istio.VIRTUAL_SERVICE)
     assert rolling.in_force() == TWENTY
     assert {**before["spec"], "http": None} == {**after["spec"], "http": None}
     assert before["metadata"]["annotations"] == after["metadata"]["annotations"]
@@ -211,16 +211,16 @@ def test_a_weight_step_is_one_patch_of_the_rules(rolling: Cluster) -> None:
 
 def test_an_unseen_write_is_neither_lost_nor_an_obstacle(rolling: Cluster) -> None:
     """D-40, D-53: the precondition fails on the wire; one read later the step is done."""
-    rolling.edit(Role.VIRTUAL_SERVICE, {"spec": {"exportTo": ["."]}})
+    rolling.edit(istio.VIRTUAL_SERVICE, {"spec": {"exportTo": ["."]}})
     assert isinstance(rolling.apply(TWENTY), Applied)
     assert rolling.requests == ["patch shop", "get shop", "patch shop"]
     assert rolling.in_force() == TWENTY
-    assert rolling.in_cluster(Role.VIRTUAL_SERVICE)["spec"]["exportTo"] == ["."]
+    assert rolling.in_cluster(istio.VIRTUAL_SERVICE)["spec"]["exportTo"] == ["."]
 
 
 def test_an_object_deleted_unseen_comes_back(rolling: Cluster) -> None:
     """404 on the patch leads to a creation."""
-    managed = rolling.objects()[Role.VIRTUAL_SERVICE]
+    managed = rolling.objects()[istio.VIRTUAL_SERVICE]
     rolling.door.delete(managed.resource, rolling.namespace, managed.name)
     assert isinstance(rolling.apply(TWENTY), Applied)
     assert rolling.requests == ["patch shop", "get shop", "create shop"]
@@ -236,17 +236,17 @@ def test_a_users_service_and_route_are_adopted_unseen(cluster: Cluster) -> None:
         "nodePort": 30000 + secrets.randbelow(2000),
     }
     cluster.create(
-        Role.APEX_SERVICE,
+        ServiceRole.APEX,
         {
             "metadata": {"labels": {"team": "a"}},
             "spec": {"type": "NodePort", "selector": {"app": "shop"}, "ports": [port]},
         },
     )
     rules = [{"route": [{"destination": {"host": "shop"}}]}]
-    cluster.create(Role.VIRTUAL_SERVICE, {"spec": {"hosts": ["shop"], "http": rules}})
-    before = cluster.in_cluster(Role.APEX_SERVICE)
+    cluster.create(istio.VIRTUAL_SERVICE, {"spec": {"hosts": ["shop"], "http": rules}})
+    before = cluster.in_cluster(ServiceRole.APEX)
     assert isinstance(cluster.apply(ALL_TO_PRIMARY), Applied)
-    after = cluster.in_cluster(Role.APEX_SERVICE)
+    after = cluster.in_cluster(ServiceRole.APEX)
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
     assert after["metadata"]["labels"] == {"team": "a"}
     assert "ownerReferences" not in after["metadata"]
@@ -262,11 +262,11 @@ def test_a_users_service_and_route_are_adopted_unseen(cluster: Cluster) -> None:
 
 def test_changed_ports_and_metadata_reach_existing_services(rolling: Cluster) -> None:
     """A patch replaces the list of ports and removes what is no longer wanted."""
-    rolling.edit(Role.CANARY_SERVICE, {"metadata": {"labels": {"stray": "x"}}})
+    rolling.edit(ServiceRole.CANARY, {"metadata": {"labels": {"stray": "x"}}})
     rolling.observe()
     rolling.edit_canary(port=9000, portName="web", appProtocol="http")
     assert isinstance(rolling.apply(TEN), Applied)
-    service = rolling.in_cluster(Role.CANARY_SERVICE)
+    service = rolling.in_cluster(ServiceRole.CANARY)
     assert service["metadata"]["labels"] == {"app": "shop-canary"}
     ports = [{key: port[key] for key in ("name", "port")} for port in service["spec"]["ports"]]
     assert ports == [{"name": "web", "port": 9000}]
@@ -282,6 +282,6 @@ def test_a_service_the_server_refuses_is_reported_for_good(apiserver: Cluster) -
     apiserver.edit_canary(port=0)
     outcome = apiserver.apply(ALL_TO_PRIMARY)
     assert isinstance(outcome, Rejected)
-    refusal = next(one for one in outcome.refusals if one.role == Role.CANARY_SERVICE)
+    refusal = next(one for one in outcome.refusals if one.role == ServiceRole.CANARY)
     assert refusal.message.startswith("reconcileService failed: service shop-canary create error: ")
     assert (refusal.reason, refusal.retriable) == ("Invalid", False)

@@ -20,12 +20,12 @@ from clients.redis.store import Store
 from config.refs import CanaryRef
 from config.settings.settings import Settings
 from config.traffic import TrafficSplit
-from routing import registry
 from scheduler import projections
 from scheduler.admission import Policy
 from scheduler.index import Index
 from tasks import gather, wiring
 from tasks.dispatch import Dispatcher
+from tasks.registries import BUILT_IN, Registries
 from tests.fakes.kube import Door, FakeKube
 from tests.stage.bag import Bag, Message
 from tests.stage.kubelet import Kubelet
@@ -49,7 +49,9 @@ class Stage:
         ready_after: timedelta = timedelta(seconds=3),
         redis: "Redis[str] | None" = None,
         dispatcher: Dispatcher | None = None,
+        registries: Registries = BUILT_IN,
     ) -> None:
+        self.registries = registries
         self.clock = ManualClock(START)
         self.kube = FakeKube(self.clock)
         self.redis = redis or fakeredis.FakeRedis(
@@ -66,7 +68,7 @@ class Stage:
         self._index = self._new_index()
         self._observed = ""
         doors = wiring.Doors(self.store, self.door, self.meters, self.dispatcher, self.clock)
-        self.services = wiring.wire(self.settings, doors)
+        self.services = wiring.wire(self.settings, doors, registries)
 
     # --- the user's hand
 
@@ -105,7 +107,7 @@ class Stage:
         if version == self._observed:
             return
         self._observed = version
-        for resource in projections.WATCHED:
+        for resource in self._index.watched:
             changes = self._index.replace(resource, self.kube.list(resource).items)
             for ref, roles in changes.items():
                 if roles is None:
@@ -186,13 +188,16 @@ class Stage:
 
     @property
     def split(self) -> TrafficSplit | None:
-        """The split in the live VirtualService."""
-        try:
-            live = self.kube.get(resources.VIRTUAL_SERVICES, REF.namespace, "cart-app")
-        except errors.NotFound:
-            return None
+        """The split in the live route; None without one."""
         canary = gather.accepted(self.store.read(REF).world)
-        return registry.in_force(canary, {"virtual-service": live}) if canary else None
+        if canary is None:
+            return None
+        router = self.registries.routers.chosen(canary)
+        live = {
+            managed.role: self._live(managed.resource, managed.name)
+            for managed in router.resources(canary)
+        }
+        return router.parse(canary, live)
 
     def deployment(self, name: str) -> Mapping[str, Any]:
         """A Deployment as it is."""
@@ -227,12 +232,18 @@ class Stage:
 
     # --- inside
 
+    def _live(self, resource: Resource, name: str) -> Object | None:
+        try:
+            return self.kube.get(resource, REF.namespace, name)
+        except errors.NotFound:
+            return None
+
     def _new_index(self) -> Index:
-        return Index(Policy(), Settings().canaries.selector_labels)
+        return Index(Policy(registries=self.registries), Settings().canaries.selector_labels)
 
     def _nudge_route(self, ref: CanaryRef, changed: Collection[str]) -> None:
         """Drift of traffic objects is mended without a tick, as the scheduler does it."""
-        if projections.DRIFTING & set(changed):
+        if projections.drifting(changed):
             self.dispatcher.reconcile(ref, Lane.ROUTE)
 
     def _note_weight(self) -> None:

@@ -26,7 +26,8 @@ from config import derived
 from config.api.canary import Canary
 from config.api.hooks import WebhookType
 from config.traffic import RouteStage, TrafficSplit
-from routing import registry, services
+from routing import services
+from routing.registry import ROUTERS
 from scheduler import admission, projections
 from scheduler.admission import Policy
 from tests.unit.analysis import arbitrary, worlds
@@ -137,8 +138,8 @@ def _ask_about_checks(canary: Canary) -> None:
 
 def _ask_about_objects(canary: Canary) -> None:
     services.render(canary, canaries.FACTS, RouteStage.EXPOSED, {})
-    registry.router_of(canary).render(canary, canaries.FACTS, TrafficSplit.of(50), {})
-    projections.manifest({"metadata": {}}, canary, "istio")
+    ROUTERS.chosen(canary).render(canary, canaries.FACTS, TrafficSplit.of(50), {})
+    projections.manifest({"metadata": {}}, canary, "istio", ROUTERS)
 
 
 def _ask_for_a_decision(canary: Canary, seen: Observation, found: Findings) -> None:

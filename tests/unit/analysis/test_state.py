@@ -18,7 +18,7 @@ from config.traffic import (
     Affinity,
     Aspect,
     Comparison,
-    Condition,
+    Criterion,
     Feature,
     Mirror,
     TrafficSplit,
@@ -67,7 +67,7 @@ def test_a_state_of_an_older_version_reads_with_defaults() -> None:
     assert (read.failed_checks, read.check_at, read.round) == (0, None, None)
 
 
-INSIDERS = ((Condition(Aspect.HEADER, "x-user", Comparison.EXACT, "insider"),),)
+INSIDERS = ((Criterion(Aspect.HEADER, "x-user", Comparison.EXACT, "insider"),),)
 SAYS_ALL = TrafficSplit(
     70, 30, match=INSIDERS, pinned=INSIDERS, mirror=Mirror(10), affinity=Affinity("a=1", "b=2")
 )

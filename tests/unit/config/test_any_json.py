@@ -14,6 +14,7 @@ from config import derived, names
 from config.api.canary import Canary
 from config.validation import manifests
 from config.validation.manifests import InvalidSpec
+from tasks.registries import BUILT_IN
 from tests.unit.config.manifests import canaries
 
 JSON = st.recursive(
@@ -85,7 +86,7 @@ def _use(canary: Canary) -> None:
     if canary.spec.analysis.session_affinity:
         derived.cookie_max_age(canary.spec.analysis.session_affinity)
     manifests.warnings(canary)
-    manifests.not_carried_out(canary, "istio")
+    manifests.not_carried_out(canary, "istio", BUILT_IN.carried_out)
     canary.wire()
 
 

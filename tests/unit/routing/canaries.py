@@ -7,8 +7,8 @@ from clients.documents.world import ContainerPort, WorkloadView
 from clients.kube.protocol import Object
 from config.api.canary import Canary
 from config.traffic import TrafficSplit
-from routing import registry
-from routing.router import Role, TargetFacts
+from routing import istio, registry
+from routing.router import TargetFacts
 
 FLUX: Final = {
     "kustomize.toolkit.fluxcd.io/reconcile": "disabled",
@@ -104,6 +104,6 @@ def rendered_route(
     canary: Canary, split: TrafficSplit, live: Object | None = None
 ) -> dict[str, Any]:
     """The VirtualService of `canary` at `split`, over `live`."""
-    router = registry.router("istio")
-    objects = router.render(canary, FACTS, split, {Role.VIRTUAL_SERVICE: live})
-    return dict(objects[Role.VIRTUAL_SERVICE])
+    router = registry.ROUTERS.named("istio")
+    objects = router.render(canary, FACTS, split, {istio.VIRTUAL_SERVICE: live})
+    return dict(objects[istio.VIRTUAL_SERVICE])

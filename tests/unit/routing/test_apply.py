@@ -11,9 +11,9 @@ import pytest
 
 from clients import errors
 from config.traffic import ALL_TO_PRIMARY, RouteStage, TrafficSplit
-from routing import registry
+from routing import istio, registry
 from routing.outcome import Applied, Refusal, Rejected, Superseded, Unchanged
-from routing.router import Role
+from routing.router import ServiceRole
 from tests.unit.routing.canaries import TARGET, a_canary, virtual_service
 from tests.unit.routing.worlds import ROUTES, RULES, World
 
@@ -46,7 +46,7 @@ def test_before_exposure_only_the_two_private_services_are_created(world: World)
     """Canary then primary, by creation alone: no reads first."""
     outcome = world.apply(ALL_TO_PRIMARY, stage=RouteStage.SERVICES)
     assert isinstance(outcome, Applied)
-    assert list(outcome.written) == [Role.CANARY_SERVICE, Role.PRIMARY_SERVICE]
+    assert list(outcome.written) == [ServiceRole.CANARY, ServiceRole.PRIMARY]
     assert world.requests() == ["create services/shop-canary", "create services/shop-primary"]
 
 
@@ -68,7 +68,7 @@ def test_a_weight_step_is_exactly_one_patch(rolling: World) -> None:
     """D-50: with fresh live objects nothing is read first."""
     outcome = rolling.apply(TWENTY)
     assert isinstance(outcome, Applied)
-    assert set(outcome.written) == {Role.VIRTUAL_SERVICE}
+    assert set(outcome.written) == {istio.VIRTUAL_SERVICE}
     assert rolling.requests() == ["patch virtualservices/shop"]
     assert rolling.in_force() == TWENTY
 
@@ -93,7 +93,7 @@ def test_weights_edited_while_idle_are_set_back_in_the_cluster(rolling: World) -
             }
         ]
     }
-    rolling.edit(Role.VIRTUAL_SERVICE, {"spec": spec})
+    rolling.edit(istio.VIRTUAL_SERVICE, {"spec": spec})
     rolling.observe()
     assert isinstance(rolling.apply(ALL_TO_PRIMARY), Applied)
     assert rolling.in_force() == ALL_TO_PRIMARY
@@ -109,7 +109,7 @@ def test_an_edit_of_the_canary_in_mid_rollout_keeps_the_weights(rolling: World) 
 
 def test_a_conflict_is_resolved_at_once_and_loses_nobodys_fields(rolling: World) -> None:
     """D-40, D-53: the object is read again and rendered again, the other writer's field stays."""
-    rolling.edit(Role.VIRTUAL_SERVICE, {"spec": {"exportTo": ["."]}})
+    rolling.edit(istio.VIRTUAL_SERVICE, {"spec": {"exportTo": ["."]}})
     outcome = rolling.apply(TWENTY)
     assert isinstance(outcome, Applied)
     assert rolling.requests() == [
@@ -118,7 +118,7 @@ def test_a_conflict_is_resolved_at_once_and_loses_nobodys_fields(rolling: World)
         "patch virtualservices/shop",
     ]
     assert rolling.in_force() == TWENTY
-    assert outcome.written[Role.VIRTUAL_SERVICE]["spec"]["exportTo"] == ["."]
+    assert outcome.written[istio.VIRTUAL_SERVICE]["spec"]["exportTo"] == ["."]
 
 
 def test_a_conflict_that_leaves_nothing_to_do_is_reported_as_seen(rolling: World) -> None:
@@ -128,7 +128,7 @@ def test_a_conflict_that_leaves_nothing_to_do_is_reported_as_seen(rolling: World
     rolling.seen = stale
     outcome = rolling.apply(TWENTY)
     assert isinstance(outcome, Unchanged)
-    assert set(outcome.seen) == {Role.VIRTUAL_SERVICE}
+    assert set(outcome.seen) == {istio.VIRTUAL_SERVICE}
     assert rolling.requests() == ["patch virtualservices/shop", "get virtualservices/shop"]
 
 
@@ -157,7 +157,7 @@ def test_an_older_intent_never_overwrites_a_newer_write(rolling: World) -> None:
 
 def test_an_object_deleted_by_someone_is_created_again(rolling: World) -> None:
     """404 on a patch: the watch had not caught up."""
-    rolling.remove(Role.VIRTUAL_SERVICE)
+    rolling.remove(istio.VIRTUAL_SERVICE)
     assert isinstance(rolling.apply(TWENTY), Applied)
     assert rolling.requests() == [
         "patch virtualservices/shop",
@@ -173,14 +173,14 @@ def test_an_object_that_exists_unseen_is_read_and_taken_over(world: World) -> No
         {"hosts": ["shop"], "exportTo": ["."], "http": [{"route": []}]}, owned=False
     )
     users["metadata"].pop("resourceVersion")
-    world.create(Role.VIRTUAL_SERVICE, users)
+    world.create(istio.VIRTUAL_SERVICE, users)
     assert isinstance(world.apply(ALL_TO_PRIMARY), Applied)
     assert world.requests()[-3:] == [
         "create virtualservices/shop",
         "get virtualservices/shop",
         "patch virtualservices/shop",
     ]
-    taken = world.in_cluster(Role.VIRTUAL_SERVICE)
+    taken = world.in_cluster(istio.VIRTUAL_SERVICE)
     assert taken is not None
     assert taken["spec"]["exportTo"] == ["."]
     assert "flagger.kubernetes.io/original-configuration" in taken["metadata"]["annotations"]
@@ -193,9 +193,9 @@ def test_a_write_whose_answer_was_lost_is_not_made_twice(world: World) -> None:
     first = world.apply(ALL_TO_PRIMARY)
     assert isinstance(first, Rejected)
     assert first.retriable
-    written = world.in_cluster(Role.VIRTUAL_SERVICE)
+    written = world.in_cluster(istio.VIRTUAL_SERVICE)
     assert isinstance(world.apply(ALL_TO_PRIMARY), Unchanged)
-    assert world.in_cluster(Role.VIRTUAL_SERVICE) == written
+    assert world.in_cluster(istio.VIRTUAL_SERVICE) == written
 
 
 def test_a_rollback_writes_the_weights_before_anything_else(rolling: World) -> None:
@@ -213,7 +213,7 @@ def test_a_rollback_over_an_unreadable_route_writes_it_first(
     """D-17: weights that make no sense are replaced, not stumbled over."""
     hosts = zip(("shop-primary", "shop-canary"), weights, strict=True)
     route = [{"destination": {"host": host}, "weight": weight} for host, weight in hosts]
-    rolling.edit(Role.VIRTUAL_SERVICE, {"spec": {"http": [{"route": route}]}})
+    rolling.edit(istio.VIRTUAL_SERVICE, {"spec": {"http": [{"route": route}]}})
     rolling.observe()
     rolling.canary = a_canary(port=8080)
     assert isinstance(rolling.apply(ALL_TO_PRIMARY), Applied)
@@ -223,7 +223,7 @@ def test_a_rollback_over_an_unreadable_route_writes_it_first(
 
 def test_a_missing_primary_service_is_made_before_requests_are_led_to_it(rolling: World) -> None:
     """Even in a rollback: 100 percent to nothing would be worse than a bad canary."""
-    rolling.remove(Role.PRIMARY_SERVICE)
+    rolling.remove(ServiceRole.PRIMARY)
     rolling.observe()
     rolling.apply(ALL_TO_PRIMARY)
     assert rolling.requests() == ["create services/shop-primary", "patch virtualservices/shop"]
@@ -231,7 +231,7 @@ def test_a_missing_primary_service_is_made_before_requests_are_led_to_it(rolling
 
 def test_a_missing_rule_does_not_delay_a_rollback(rolling: World) -> None:
     """The route is ours: its weights move before a DestinationRule is put back."""
-    rolling.remove(Role.PRIMARY_RULE)
+    rolling.remove(istio.PRIMARY_RULE)
     rolling.observe()
     rolling.apply(ALL_TO_PRIMARY)
     assert rolling.requests() == [
@@ -244,7 +244,7 @@ def test_a_route_of_someone_else_is_taken_over_last(world: World) -> None:
     """It leads to the apex Service until all of ours are there."""
     users = virtual_service({"http": [{"route": [{"destination": {"host": "shop"}}]}]}, owned=False)
     users["metadata"].pop("resourceVersion")
-    world.create(Role.VIRTUAL_SERVICE, users)
+    world.create(istio.VIRTUAL_SERVICE, users)
     world.observe()
     world.apply(ALL_TO_PRIMARY)
     assert world.requests()[-1] == "patch virtualservices/shop"
@@ -262,17 +262,17 @@ def test_no_other_objects_failure_keeps_the_weights_from_being_written(
     outcome = world.apply(TWENTY)
     assert isinstance(outcome, Rejected)
     assert outcome.split_in_force
-    assert outcome.role == Role.CANARY_RULE
+    assert outcome.role == istio.CANARY_RULE
     assert world.in_force() == TWENTY
 
 
 def test_while_the_server_does_not_answer_only_the_weights_are_tried(world: World) -> None:
     """Each call may cost a whole timeout: of six objects two are tried."""
     world.fail(errors.Transient("connecting timed out"), times=99)
-    world.seen = {Role.PRIMARY_SERVICE: {"metadata": {}, "spec": {}}}
+    world.seen = {ServiceRole.PRIMARY: {"metadata": {}, "spec": {}}}
     outcome = world.apply(ALL_TO_PRIMARY)
     assert isinstance(outcome, Rejected)
-    assert outcome.role == Role.VIRTUAL_SERVICE
+    assert outcome.role == istio.VIRTUAL_SERVICE
     assert world.requests() == ["create services/shop-canary", "create virtualservices/shop"]
 
 
@@ -281,10 +281,10 @@ def test_weights_are_not_moved_to_a_service_that_could_not_be_made(world: World)
     world.fail(FORBIDDEN, verb="create", resource="services", name="shop-primary")
     outcome = world.apply(ALL_TO_PRIMARY)
     assert isinstance(outcome, Rejected)
-    assert world.in_cluster(Role.VIRTUAL_SERVICE) is None
+    assert world.in_cluster(istio.VIRTUAL_SERVICE) is None
     missing, refused = outcome.refusals
     assert missing == Refusal(
-        Role.VIRTUAL_SERVICE,
+        istio.VIRTUAL_SERVICE,
         "DestinationMissing",
         "VirtualService shop.prod update failed: service shop-primary does not exist",
         retriable=True,
@@ -312,7 +312,7 @@ def test_a_refused_weight_step_says_what_why_and_whether_to_retry(
     assert rolling.apply(TWENTY) == Rejected(
         (
             Refusal(
-                Role.VIRTUAL_SERVICE,
+                istio.VIRTUAL_SERVICE,
                 reason,
                 f"VirtualService shop.prod update failed: {error.message}",
                 retriable,
@@ -376,7 +376,7 @@ def test_an_invalid_delegate_is_refused_in_flaggers_words(world: World) -> None:
         "reconcileVirtualService failed: VirtualService shop.prod cannot have hosts and gateways "
         "when delegation enabled"
     )
-    assert world.in_cluster(Role.APEX_SERVICE) is not None
+    assert world.in_cluster(ServiceRole.APEX) is not None
 
 
 def test_a_rollback_needs_no_workload(rolling: World) -> None:

@@ -14,12 +14,12 @@ from config.traffic import (
     Affinity,
     Aspect,
     Comparison,
-    Condition,
+    Criterion,
     Mirror,
     TrafficSplit,
 )
-from routing import registry
-from routing.router import Live, Role, UnreadableRoute, UnroutableCanary
+from routing import istio, registry
+from routing.router import Live, ServiceRole, UnreadableRoute, UnroutableCanary
 from tests.unit.routing.canaries import (
     FACTS,
     FLUX,
@@ -29,7 +29,7 @@ from tests.unit.routing.canaries import (
     virtual_service,
 )
 
-ISTIO = registry.router("istio")
+ISTIO = registry.ROUTERS.named("istio")
 
 
 def spec_of(split: TrafficSplit = ALL_TO_PRIMARY, /, **service: Any) -> dict[str, Any]:
@@ -239,7 +239,7 @@ def test_a_mirror_leads_to_the_canary_without_a_port(
     assert percentage == {key: rule[key] for key in ("mirrorPercentage",) if key in rule}
 
 
-INSIDERS = ((Condition(Aspect.HEADER, "x-user", Comparison.EXACT, "insider"),),)
+INSIDERS = ((Criterion(Aspect.HEADER, "x-user", Comparison.EXACT, "insider"),),)
 
 
 @pytest.mark.parametrize(
@@ -318,11 +318,11 @@ POLICY: dict[str, Any] = {
 
 @pytest.mark.parametrize(
     ("role", "name"),
-    [(Role.CANARY_RULE, "shop-canary"), (Role.PRIMARY_RULE, "shop-primary")],
+    [(istio.CANARY_RULE, "shop-canary"), (istio.PRIMARY_RULE, "shop-primary")],
 )
 @pytest.mark.parametrize("policy", [None, POLICY, {"loadBalancer": {"simple": "LEAST_REQUEST"}}])
 def test_a_destination_rule_is_host_and_policy(
-    role: Role, name: str, policy: dict[str, Any] | None
+    role: str, name: str, policy: dict[str, Any] | None
 ) -> None:
     """The whole object: owned, without labels and annotations, the policy as given or absent."""
     canary = a_canary(**({} if policy is None else {"trafficPolicy": policy}))
@@ -359,15 +359,15 @@ def test_apex_metadata_goes_to_the_route_with_the_selector_label() -> None:
         unmanagedMetadata={"annotations": ["cloud"]},
     )
     apex = {"metadata": {"annotations": {"cloud": "neg", "other": "y"}}}
-    live: Live = {Role.APEX_SERVICE: apex}
-    route = ISTIO.render(canary, FACTS, ALL_TO_PRIMARY, live)[Role.VIRTUAL_SERVICE]
+    live: Live = {ServiceRole.APEX: apex}
+    route = ISTIO.render(canary, FACTS, ALL_TO_PRIMARY, live)[istio.VIRTUAL_SERVICE]
     assert route["metadata"]["labels"] == {"team": "a", "app": "shop"}
     assert route["metadata"]["annotations"] == {"note": "x", "cloud": "neg", **FLUX}
 
 
 def parsed(route: Object | None, **service: Any) -> TrafficSplit | None:
     """What is read from a live VirtualService."""
-    return registry.in_force(a_canary(**service), {Role.VIRTUAL_SERVICE: route})
+    return registry.ROUTERS.in_force(a_canary(**service), {istio.VIRTUAL_SERVICE: route})
 
 
 def to(host: str, weight: int | None = None) -> dict[str, Any]:

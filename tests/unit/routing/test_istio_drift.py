@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from config.traffic import ALL_TO_PRIMARY, Mirror, TrafficSplit
-from routing import diff, registry
-from routing.router import Role
+from routing import diff, istio, registry
 from tests.unit.routing.canaries import (
     FACTS,
     FLUX,
@@ -138,8 +137,10 @@ def test_fields_unknown_to_us_survive_in_destination_rules() -> None:
             "workloadSelector": {"matchLabels": {"a": "b"}},
         },
     }
-    rendered = registry.router("istio").render(canary, FACTS, TWENTY, {Role.PRIMARY_RULE: live})
-    assert rendered[Role.PRIMARY_RULE] == {
+    rendered = registry.ROUTERS.named("istio").render(
+        canary, FACTS, TWENTY, {istio.PRIMARY_RULE: live}
+    )
+    assert rendered[istio.PRIMARY_RULE] == {
         "metadata": live["metadata"],
         "spec": {
             "host": "shop-primary",
@@ -154,8 +155,10 @@ def test_fields_unknown_to_us_survive_in_destination_rules() -> None:
 def test_a_policy_the_canary_does_not_have_is_removed() -> None:
     """`trafficPolicy` is absent when unset."""
     live = {"metadata": {}, "spec": {"host": "shop-canary", "trafficPolicy": {"tls": {}}}}
-    rendered = registry.router("istio").render(a_canary(), FACTS, TWENTY, {Role.CANARY_RULE: live})
-    assert rendered[Role.CANARY_RULE]["spec"] == {"host": "shop-canary"}
+    rendered = registry.ROUTERS.named("istio").render(
+        a_canary(), FACTS, TWENTY, {istio.CANARY_RULE: live}
+    )
+    assert rendered[istio.CANARY_RULE]["spec"] == {"host": "shop-canary"}
 
 
 USERS = {
@@ -237,9 +240,9 @@ def test_without_the_target_labels_and_annotations_stay() -> None:
     """A rollback needs no workload: the weights move, the marks that need its label do not."""
     canary = a_canary(apex={"labels": {"team": "a"}})
     live = own_route(canary, TWENTY)
-    rendered = registry.router("istio").render(
-        canary, None, ALL_TO_PRIMARY, {Role.VIRTUAL_SERVICE: live}
-    )[Role.VIRTUAL_SERVICE]
+    rendered = registry.ROUTERS.named("istio").render(
+        canary, None, ALL_TO_PRIMARY, {istio.VIRTUAL_SERVICE: live}
+    )[istio.VIRTUAL_SERVICE]
     assert rendered["metadata"] == live["metadata"]
     assert weights(rendered) == [100, 0]
 

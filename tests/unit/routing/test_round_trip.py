@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.traffic import Mirror, TrafficSplit
-from routing import diff, registry
-from routing.router import Role, UnreadableRoute
+from routing import diff, istio, registry
+from routing.router import UnreadableRoute
 from tests.unit.routing.canaries import FACTS, a_canary, stored, virtual_service
 
-ISTIO = registry.router("istio")
+ISTIO = registry.ROUTERS.named("istio")
 
 names = st.sampled_from(["shop", "front", "a", "shop-canary", "shop-primary"])
 texts = st.sampled_from(["", "a", "*", "mesh", "shop", "x.example.com", "/"])
@@ -97,7 +97,7 @@ def sayable(canary: Any, split: TrafficSplit) -> TrafficSplit:
 def test_what_is_rendered_is_what_is_read(canary: Any, split: TrafficSplit, live: Any) -> None:
     """parse(render(split)) is split, whatever was there before."""
     split = sayable(canary, split)
-    rendered = ISTIO.render(canary, FACTS, split, {Role.VIRTUAL_SERVICE: live})
+    rendered = ISTIO.render(canary, FACTS, split, {istio.VIRTUAL_SERVICE: live})
     assert split == ISTIO.parse(canary, rendered)
 
 
@@ -107,7 +107,7 @@ def test_rendering_what_was_rendered_changes_nothing(
 ) -> None:
     """A second application finds nothing to write: no write follows from our own write."""
     split = sayable(canary, split)
-    once = ISTIO.render(canary, FACTS, split, {Role.VIRTUAL_SERVICE: live})
+    once = ISTIO.render(canary, FACTS, split, {istio.VIRTUAL_SERVICE: live})
     written = {role: stored(manifest) for role, manifest in once.items()}
     again = ISTIO.render(canary, FACTS, split, written)
     assert all(diff.change(written[role], again[role]) is None for role in once)
@@ -129,7 +129,7 @@ def test_moving_between_two_splits_touches_rules_only(
         if (change := diff.change(written[role], moved[role])) is not None
     }
     kind = "tcp" if is_tcp(canary) else "http"
-    assert set(bodies) <= {Role.VIRTUAL_SERVICE}
+    assert set(bodies) <= {istio.VIRTUAL_SERVICE}
     assert all(set(body) == {"metadata", "spec"} for body in bodies.values())
     assert all(set(body["spec"]) == {kind} for body in bodies.values())
 
@@ -139,7 +139,7 @@ def test_reading_any_route_gives_a_split_none_or_a_reason(canary: Any, live: Any
     """Nothing a user writes into a route makes reading it crash."""
     seen: TrafficSplit | str | None
     try:
-        seen = ISTIO.parse(canary, {Role.VIRTUAL_SERVICE: live})
+        seen = ISTIO.parse(canary, {istio.VIRTUAL_SERVICE: live})
     except UnreadableRoute as unreadable:
         seen = unreadable.reason
     assert (seen is None) == (live is None)

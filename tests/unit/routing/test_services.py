@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from config.traffic import RouteStage
 from routing import diff, services
-from routing.router import Role, TargetFacts
+from routing.router import ServiceRole, TargetFacts
 from tests.unit.routing import canaries
 from tests.unit.routing.canaries import FACTS, FLUX, OWNER, a_canary, a_port, facts_with
 
 
 def render(
-    canary: Any, role: Role, target: TargetFacts = FACTS, live: Any = None, **more: Any
+    canary: Any, role: str, target: TargetFacts = FACTS, live: Any = None, **more: Any
 ) -> dict[str, Any]:
     """The Service in `role`, with all three managed."""
     return dict(services.render(canary, target, RouteStage.EXPOSED, {role: live, **more})[role])
@@ -24,7 +24,7 @@ def render(
 
 def ports_of(canary: Any, target: TargetFacts = FACTS) -> list[tuple[str, int, Any]]:
     """Name, port and targetPort of each port of the apex Service."""
-    spec = render(canary, Role.APEX_SERVICE, target)["spec"]
+    spec = render(canary, ServiceRole.APEX, target)["spec"]
     return [(port["name"], port["port"], port["targetPort"]) for port in spec["ports"]]
 
 
@@ -51,7 +51,7 @@ def live_service(*, owned: bool = True, **fields: Any) -> dict[str, Any]:
 
 def changes(live: dict[str, Any], canary: Any = None) -> Any:
     """The patch that would be sent for a live apex Service; None when there is none."""
-    desired = render(canary or a_canary(), Role.APEX_SERVICE, live=live)
+    desired = render(canary or a_canary(), ServiceRole.APEX, live=live)
     change = diff.change(live, desired)
     assert not isinstance(change, diff.Create)
     return change and change.body
@@ -86,19 +86,19 @@ def test_the_canary_service_is_the_documented_one() -> None:
           - {name: http, protocol: TCP, port: 80, targetPort: 8080, appProtocol: http}
           - {name: metrics, protocol: TCP, port: 9797, targetPort: 9797}
     """)
-    assert expected == render(canary, Role.CANARY_SERVICE, target)
+    assert expected == render(canary, ServiceRole.CANARY, target)
 
 
 @pytest.mark.parametrize(
     ("role", "name", "selector", "custom"),
     [
-        (Role.APEX_SERVICE, "shop", "shop-primary", "apex"),
-        (Role.PRIMARY_SERVICE, "shop-primary", "shop-primary", "primary"),
-        (Role.CANARY_SERVICE, "shop-canary", "shop", "canary"),
+        (ServiceRole.APEX, "shop", "shop-primary", "apex"),
+        (ServiceRole.PRIMARY, "shop-primary", "shop-primary", "primary"),
+        (ServiceRole.CANARY, "shop-canary", "shop", "canary"),
     ],
 )
 def test_each_service_has_its_name_selector_and_own_metadata(
-    role: Role, name: str, selector: str, custom: str
+    role: str, name: str, selector: str, custom: str
 ) -> None:
     """Name, selector and the source of custom metadata, per Service."""
     canary = a_canary(**{custom: {"labels": {"a": "b"}, "annotations": {"c": "d"}}})
@@ -113,7 +113,7 @@ def test_each_service_has_its_name_selector_and_own_metadata(
 def test_the_selector_follows_the_label_value_and_not_the_workload_name() -> None:
     """A target labelled otherwise than it is called is selected by its label."""
     target = TargetFacts("app.kubernetes.io/name", "storefront")
-    apex = render(a_canary(name="shop"), Role.APEX_SERVICE, target)
+    apex = render(a_canary(name="shop"), ServiceRole.APEX, target)
     assert apex["spec"]["selector"] == {"app.kubernetes.io/name": "storefront-primary"}
     assert apex["metadata"]["labels"] == {"app.kubernetes.io/name": "shop"}
 
@@ -127,7 +127,7 @@ def test_service_name_is_the_base_of_all_three_names() -> None:
 
 def test_headless_and_traffic_distribution_are_set_at_creation() -> None:
     """Both are copied to a new Service."""
-    spec = render(a_canary(headless=True, trafficDistribution="PreferClose"), Role.APEX_SERVICE)[
+    spec = render(a_canary(headless=True, trafficDistribution="PreferClose"), ServiceRole.APEX)[
         "spec"
     ]
     assert spec["clusterIP"] == "None"
@@ -242,15 +242,15 @@ def test_services_rendered_over_what_was_rendered_do_not_change(
 ) -> None:
     """D-51, D-80: a second application writes nothing, in whatever order the ports come back."""
     canary, target = a_canary(**options), facts_with(*found)
-    live = canaries.stored(render(canary, Role.APEX_SERVICE, target))
+    live = canaries.stored(render(canary, ServiceRole.APEX, target))
     random.shuffle(live["spec"]["ports"])
-    assert diff.change(live, render(canary, Role.APEX_SERVICE, target, live)) is None
+    assert diff.change(live, render(canary, ServiceRole.APEX, target, live)) is None
 
 
 def test_before_exposure_the_apex_service_is_not_touched() -> None:
     """Users reach the target through it until the primary serves."""
     rendered = services.render(a_canary(), FACTS, RouteStage.SERVICES, {})
-    assert list(rendered) == [Role.CANARY_SERVICE, Role.PRIMARY_SERVICE]
+    assert list(rendered) == [ServiceRole.CANARY, ServiceRole.PRIMARY]
 
 
 def test_a_service_as_it_should_be_is_not_written() -> None:
@@ -267,8 +267,8 @@ def test_ports_in_another_order_are_the_same_ports() -> None:
         a_canary(portDiscovery=True),
         facts_with(a_port(9, "m")),
         RouteStage.EXPOSED,
-        {Role.APEX_SERVICE: live},
-    )[Role.APEX_SERVICE]
+        {ServiceRole.APEX: live},
+    )[ServiceRole.APEX]
     assert diff.change(live, desired) is None
 
 
@@ -343,7 +343,7 @@ def test_inputs_are_not_modified() -> None:
     live = live_service(selector={"app": "shop"}, owned=False)
     canary = a_canary(apex={"labels": {"a": "b"}})
     before = (repr(live), repr(canary))
-    canaries.stored(render(canary, Role.APEX_SERVICE, live=live))
+    canaries.stored(render(canary, ServiceRole.APEX, live=live))
     assert before == (repr(live), repr(canary))
 
 

@@ -12,9 +12,9 @@ from clients.kube import resources
 from clients.kube.protocol import Object
 from config.api.canary import Canary
 from config.traffic import RouteIntent, RouteStage, TrafficSplit
-from routing import apply, registry, services
+from routing import apply, istio, registry, services
 from routing.outcome import Outcome
-from routing.router import Managed, Role
+from routing.router import Managed
 from tests.fakes.faults import Fault
 from tests.fakes.kube import FakeKube
 from tests.unit.routing import canaries
@@ -61,7 +61,7 @@ class World:
 
     def objects(self) -> tuple[Managed, ...]:
         """All objects of the canary."""
-        mesh = registry.router("istio").resources(self.canary)
+        mesh = registry.ROUTERS.named("istio").resources(self.canary)
         return (*services.managed(self.canary, RouteStage.EXPOSED), *mesh)
 
     def find(self, managed: Managed) -> Object | None:
@@ -71,7 +71,7 @@ class World:
         except NotFound:
             return None
 
-    def in_cluster(self, role: Role) -> Object | None:
+    def in_cluster(self, role: str) -> Object | None:
         """The object in `role` as it is in the cluster; not counted as a call."""
         calls = list(self.kube.calls)
         found = self.find(next(managed for managed in self.objects() if managed.role == role))
@@ -80,24 +80,24 @@ class World:
 
     def in_force(self) -> TrafficSplit | None:
         """The split that the cluster's VirtualService holds."""
-        route = self.in_cluster(Role.VIRTUAL_SERVICE)
-        return registry.in_force(self.canary, {Role.VIRTUAL_SERVICE: route})
+        route = self.in_cluster(istio.VIRTUAL_SERVICE)
+        return registry.ROUTERS.in_force(self.canary, {istio.VIRTUAL_SERVICE: route})
 
     def requests(self) -> list[str]:
         """The requests since the last application, as `verb resource/name`, in order."""
         return [f"{call.verb} {call.resource}/{call.name}" for call in self.kube.calls]
 
-    def edit(self, role: Role, patch: Mapping[str, Any]) -> None:
+    def edit(self, role: str, patch: Mapping[str, Any]) -> None:
         """Someone else's merge patch, unseen by the watch."""
         managed = next(one for one in self.objects() if one.role == role)
         self.kube.patch(managed.resource, "prod", managed.name, patch)
 
-    def remove(self, role: Role) -> None:
+    def remove(self, role: str) -> None:
         """Someone deletes an object, unseen by the watch."""
         managed = next(one for one in self.objects() if one.role == role)
         self.kube.delete(managed.resource, "prod", managed.name)
 
-    def create(self, role: Role, body: Object) -> None:
+    def create(self, role: str, body: Object) -> None:
         """Someone creates an object, unseen by the watch."""
         managed = next(one for one in self.objects() if one.role == role)
         self.kube.create(managed.resource, "prod", body)

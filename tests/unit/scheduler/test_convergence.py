@@ -15,6 +15,7 @@ from clients import errors
 from clients.documents.world import World
 from clients.kube import resources
 from config.refs import CanaryRef
+from routing.registry import ROUTERS
 from scheduler import projections
 from tests.fakes.faults import Fault
 from tests.unit.scheduler import worlds
@@ -109,7 +110,7 @@ def test_worlds_agenda_and_cluster_agree_in_the_end(things: list[tuple[str, str,
 
     setting = history.setting
     fresh = worlds.an_index()
-    for resource in projections.WATCHED:
+    for resource in projections.watched(ROUTERS):
         fresh.replace(resource, setting.kube.list(resource).items)
     for ref in (CanaryRef("prod", name) for name in NAMES):
         assert setting.store.read(ref).world == (fresh.world(ref) or World())

@@ -15,6 +15,7 @@ from clients.kube import resources
 from clients.kube.protocol import WatchType
 from clients.kube.resources import Resource
 from config.refs import CanaryRef
+from routing.registry import ROUTERS
 from scheduler import projections
 from scheduler.index import Changes, Index
 from tests.unit.scheduler import worlds
@@ -41,7 +42,7 @@ def world_of(index: Index, ref: CanaryRef = SHOP) -> dict[str, Any]:
     """Everything about a canary that there is, by role; None where there is nothing."""
     world = index.world(ref)
     assert world is not None
-    return dict.fromkeys(projections.ROLES) | world.by_role()
+    return dict.fromkeys(projections.roles(ROUTERS)) | world.by_role()
 
 
 def admission_of(index: Index, ref: CanaryRef = SHOP) -> Any:
@@ -85,7 +86,7 @@ def test_every_role_is_either_an_object_or_the_canarys_own() -> None:
     index = worlds.an_index()
     see(index, worlds.a_canary())
 
-    assert set(world_of(index)) == projections.ROLES
+    assert set(world_of(index)) == projections.roles(ROUTERS)
 
 
 def test_objects_seen_before_their_canary_are_in_its_world_at_once() -> None:
@@ -417,7 +418,7 @@ Known = dict[Resource, dict[str, dict[str, Any]]]
 
 def play(index: Index, events: list[tuple[bool, dict[str, Any]]]) -> tuple[Known, dict[Any, Any]]:
     """What is left of the objects in the end, and the worlds as the changes alone tell them."""
-    present: Known = {resource: {} for resource in projections.WATCHED}
+    present: Known = {resource: {} for resource in projections.watched(ROUTERS)}
     mirror: dict[Any, Any] = {}
     for deleted, raw in events:
         resource, name = worlds.resource_of(raw), raw["metadata"]["name"]
@@ -437,11 +438,11 @@ def follow(mirror: dict[Any, Any], index: Index, changes: Changes) -> None:
             mirror.pop(ref, None)
         else:
             world = world_of(index, ref)
-            known = mirror.get(ref, dict.fromkeys(projections.ROLES))
+            known = mirror.get(ref, dict.fromkeys(projections.roles(ROUTERS)))
             mirror[ref] = {**known, **{role: world[role] for role in roles}}
 
 
-@hypothesis.given(EVENTS, strategies.permutations(projections.WATCHED))
+@hypothesis.given(EVENTS, strategies.permutations(projections.watched(ROUTERS)))
 def test_any_sequence_of_events_leads_to_the_world_of_a_fresh_list(
     events: list[tuple[bool, dict[str, Any]]], order: list[Resource]
 ) -> None:
@@ -479,13 +480,13 @@ def test_a_list_makes_up_for_missed_events(
     _, mirror = play(index, before)
     present, _ = play(worlds.an_index(), [*before, *missed])
 
-    for resource in projections.WATCHED:
+    for resource in projections.watched(ROUTERS):
         follow(mirror, index, index.replace(resource, present[resource].values()))
 
     assert index.refs() == {CanaryRef("prod", name) for name in present[CANARIES]}
     assert mirror == {ref: world_of(index, ref) for ref in index.refs()}
     fresh = worlds.an_index()
-    for resource in projections.WATCHED:
+    for resource in projections.watched(ROUTERS):
         fresh.replace(resource, present[resource].values())
     for ref in sorted(fresh.unsettled()):
         fresh.adopt(ref, world_of(index, ref)["canary"])

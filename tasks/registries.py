@@ -1,0 +1,49 @@
+"""Of what there are several kinds, and where more of them come from.
+
+Built in are those of the packages. A distribution that is installed beside them adds its own by
+entry points: `coalmine.routers` and `coalmine.strategies` name objects of the protocols
+`routing.router.Router` and `analysis.strategies.Strategy`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any, Final
+
+from analysis.strategies import STRATEGIES, Strategies
+from config.validation.support import CarriedOut
+from routing.registry import ROUTERS, Routers
+
+
+@dataclass(frozen=True, slots=True)
+class Registries:
+    """The registries of one process; all processes must have the same."""
+
+    routers: Routers = ROUTERS
+    strategies: Strategies = STRATEGIES
+
+    @property
+    def carried_out(self) -> CarriedOut:
+        """What manifests may ask for."""
+        return CarriedOut(self.routers.by_name, self.strategies.by_kind)
+
+
+BUILT_IN: Final = Registries()
+
+
+def installed() -> Registries:
+    """The built-in registries with what installed distributions add.
+
+    Raises ValueError for an addition of a name or kind that is taken, and whatever the import of
+    an addition raises: a canary must not be carried out by half of what it needs.
+    """
+    return Registries(
+        Routers.of(*ROUTERS.by_name.values(), *_added("coalmine.routers")),
+        Strategies.of(*STRATEGIES.by_kind.values(), *_added("coalmine.strategies")),
+    )
+
+
+def _added(group: str) -> Iterable[Any]:
+    return [entry.load() for entry in metadata.entry_points(group=group)]
