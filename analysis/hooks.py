@@ -175,6 +175,9 @@ _FAILED: Final[Mapping[WebhookType, str]] = MappingProxyType(
     }
 )
 
+CARRIED_OUT: Final = frozenset(_FAILED)
+"""The types that rules ask; a canary with a hook of another type that decides is refused."""
+
 
 def event_text(canary: Canary, result: HookResult) -> str:
     """The text of the event for `result`: Normal when ok, Warning otherwise; empty for no event.
@@ -183,7 +186,7 @@ def event_text(canary: Canary, result: HookResult) -> str:
     events of this table.
     """
     kind = WebhookType(result.type)
-    if kind not in _FAILED:
+    if kind not in CARRIED_OUT:
         raise ValueError(f"hook type {kind}; allowed: {', '.join(_FAILED)}")
     template = _PASSED.get(kind, "") if result.ok else _FAILED[kind]
     return template.format(

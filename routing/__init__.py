@@ -6,7 +6,7 @@ write routes.
 
 Where to look:
     router      the protocol of a mesh, the roles of its objects, what a target must tell
-    registry    provider name to router, and the split that live objects have in force
+    registry    provider name to router, and the kinds that all of them write
     services    the three Services; ports discovers their ports
     istio       VirtualService and DestinationRules; istio_http and istio_tcp make its rules
     metadata    owner references, labels and annotations of generated objects
@@ -14,6 +14,5 @@ Where to look:
     apply       the writer; order says what goes first, converge writes one object,
                 outcome says how it ended and messages in which words
 
-Adding a mesh: one module with a `Router`, one line in `registry`, its round trip in
-`tests/unit/routing`.
+Adding a mesh: one module with a `Router`, one line in `registry`; CONTRIBUTING.md has the list.
 """

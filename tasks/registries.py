@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, Final
 
+from analysis import hooks
 from analysis.strategies import STRATEGIES, Strategies
 from config.validation.support import CarriedOut
 from routing.registry import ROUTERS, Routers
@@ -27,7 +28,7 @@ class Registries:
     @property
     def carried_out(self) -> CarriedOut:
         """What manifests may ask for."""
-        return CarriedOut(self.routers.by_name, self.strategies.by_kind)
+        return CarriedOut(self.routers.by_name, self.strategies.by_kind, hooks.CARRIED_OUT)
 
 
 BUILT_IN: Final = Registries()

@@ -1,9 +1,9 @@
 """What the models hold but this version does not carry out yet.
 
-What routers and strategies can do, they say themselves; the rest is a table on purpose: whoever
-carries something out removes its line. `blocking` entries would silently change where traffic goes
-or what a gate means, so such a canary is not acted on; the others are reported and the rollout goes
-on without them.
+What routers, strategies and rules can do, they say themselves; the rest is a table on purpose:
+whoever carries something out removes its line. `blocking` entries would silently change where
+traffic goes or what a gate means, so such a canary is not acted on; the others are reported and the
+rollout goes on without them.
 """
 
 from __future__ import annotations
@@ -23,9 +23,6 @@ from config.traffic import Feature
 from config.validation.problems import shown
 from config.validation.rules import ANALYSIS, SERVICE
 
-CARRIED_OUT_HOOKS: Final = frozenset(
-    {WebhookType.PRE_ROLLOUT, WebhookType.ROLLOUT, WebhookType.POST_ROLLOUT}
-)
 #: Among a mesh's options: comparing the end of a text.
 SUFFIX: Final = "match.suffix"
 #: Hooks that decide nothing: leaving them out changes no rollout.
@@ -52,10 +49,11 @@ class Mesh(Heeding, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CarriedOut:
-    """What there are routers and strategies for."""
+    """What there are routers, strategies and rules for."""
 
     meshes: Mapping[str, Mesh]
     strategies: Mapping[StrategyKind, Heeding]
+    hooks: frozenset[WebhookType]
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -84,7 +82,7 @@ def not_carried_out(
         *_objects(canary),
         *_service(canary, provider, able),
         *_strategy(canary, provider, able),
-        *_checks(canary),
+        *_checks(canary, able),
         *_reports(canary),
     )
     return tuple(sorted(found))
@@ -183,7 +181,7 @@ def _asked(analysis: Analysis) -> Mapping[Feature, tuple[Any, str]]:
     }
 
 
-def _checks(canary: Canary) -> Iterator[Unsupported]:
+def _checks(canary: Canary, able: CarriedOut) -> Iterator[Unsupported]:
     """Checks and gates that would be missing; hooks count even where the analysis is skipped."""
     if not canary.spec.skip_analysis:
         for index, check in enumerate(canary.spec.analysis.metrics):
@@ -195,8 +193,8 @@ def _checks(canary: Canary) -> Iterator[Unsupported]:
                 )
     for index, hook in enumerate(canary.spec.analysis.webhooks):
         kind = derived.webhook_type(hook)
-        if kind not in CARRIED_OUT_HOOKS | INFORMATIVE_HOOKS:
-            carried_out = ", ".join(sorted(CARRIED_OUT_HOOKS))
+        if kind not in able.hooks | INFORMATIVE_HOOKS:
+            carried_out = ", ".join(sorted(able.hooks))
             field = f"{ANALYSIS}.webhooks[{index}].type"
             yield _blocked(field, str(kind), f"carried out: {carried_out}")
 
