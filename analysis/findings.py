@@ -1,19 +1,20 @@
 """What was found out for one tick: measurements, judged checks, answered hooks.
 
-Made by the metric reader, the judges and the hook tasks; read by the rules. Only values: whoever
-measures never raises, a failure to measure is a finding too. Hook results travel through the
-Celery result backend, hence their JSON form.
+Made by the metric reader, the judges and the hook workers; read by the rules. Only values: whoever
+measures never raises, a failure to measure is a finding too. Hook results are kept in Redis until
+a decision is made from them, hence their JSON form.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Self
 
 from analysis.verdicts import Effect, Reason, Verdict
-from clients.documents.confirmed import HookResult as HookResult
+from clients.documents.calls import HookCalls as HookCalls
+from clients.documents.calls import HookResult as HookResult
 
 _KINDS_OF_ABSENCE = (Verdict.NO_DATA, Verdict.ERROR)
 
@@ -68,11 +69,13 @@ class CheckResult:
 class Findings:
     """All that was found out; None means "not asked", an empty collection "asked, nothing there".
 
-    `hooks` maps a hook type (`pre-rollout`, `rollout`, …) to its results in list order;
-    `providers` are the errors of probing the metric servers.
+    `hooks` maps a hook type (`pre-rollout`, `rollout`, …) to its results in list order, once all
+    have answered; `calls` is how far they are until then. `providers` are the errors of probing
+    the metric servers.
     """
 
     hooks: Mapping[str, tuple[HookResult, ...]] | None = None
+    calls: HookCalls = field(default_factory=HookCalls)
     checks: tuple[CheckResult, ...] | None = None
     providers: tuple[str, ...] | None = None
 

@@ -7,9 +7,11 @@ Source: the compatibility reference, webhooks, sections 1 and 2; lifecycle 22.
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, Final
@@ -22,9 +24,6 @@ from config.api.hooks import Webhook, WebhookType
 #: Characters of an endpoint's answer that go into events.
 LONGEST_ANSWER: Final = 500
 _ACCEPTED: Final = range(200, 203)
-_TOO_MANY_REQUESTS: Final = 429
-_SERVER_ERRORS: Final = 500
-_NEVER_WILL: Final = 501
 _SHORTEST_TIMEOUT: Final = 2
 
 
@@ -32,9 +31,11 @@ _SHORTEST_TIMEOUT: Final = 2
 class HookCall:
     """One webhook to call: POST `body` as JSON, up to `retries` more times, `timeout` for each.
 
-    The order of the keys of `body` is part of the contract.
+    The order of the keys of `body` is part of the contract. `key` tells this webhook, as written,
+    from all others of its round: an answer counts for the same `key` only.
     """
 
+    key: str
     name: str
     type: WebhookType
     url: str
@@ -57,12 +58,14 @@ def hook_calls(
     checksums of its ConfigMaps and Secrets (None where they are not tracked); the payload carries
     a checksum of both.
     """
-    mark = checksum(applied, tracked_configs)
-    return tuple(
-        _call(canary, webhook, phase, mark)
-        for webhook in canary.spec.analysis.webhooks
-        if derived.webhook_type(webhook) is hook_type
-    )
+    mark, seen = checksum(applied, tracked_configs), Counter[str]()
+    calls = []
+    for webhook in canary.spec.analysis.webhooks:
+        if derived.webhook_type(webhook) is hook_type:
+            call = _call(canary, webhook, phase, mark)
+            seen[call.key] += 1
+            calls.append(replace(call, key=f"{call.key}-{seen[call.key]}"))
+    return tuple(calls)
 
 
 def checksum(applied: str, tracked_configs: Mapping[str, str] | None) -> str:
@@ -85,6 +88,7 @@ def _call(canary: Canary, webhook: Webhook, phase: str, mark: str) -> HookCall:
     if webhook.metadata:
         body["metadata"] = dict(webhook.metadata)
     return HookCall(
+        key=_digest(webhook),
         name=webhook.name,
         type=derived.webhook_type(webhook),
         url=webhook.url,
@@ -93,6 +97,11 @@ def _call(canary: Canary, webhook: Webhook, phase: str, mark: str) -> HookCall:
         verify_tls=not webhook.disable_tls,
         body=MappingProxyType(body),
     )
+
+
+def _digest(webhook: Webhook) -> str:
+    """A digest of all that is written of `webhook`; nobody reads a secret out of it."""
+    return hashlib.sha256(webhook.model_dump_json().encode()).hexdigest()[:16]
 
 
 def _timeout(webhook: Webhook) -> timedelta:
@@ -116,41 +125,12 @@ def _fnv1a(data: bytes) -> int:
 # -- answers ------------------------------------------------------------------------------------
 
 
-def answered(call: HookCall, status: int, body: str, attempts: int = 1) -> HookResult:
-    """The result of an answer: ok for 200 to 202, else failed with the body as message.
-
-    A status that was retried in vain says so first, and keeps its body, which Flagger loses.
-    """
+def answered(call: HookCall, status: int, body: str) -> HookResult:
+    """The result of an answer: ok for 200 to 202, else failed with the body as message."""
     if status in _ACCEPTED:
         return HookResult(call.name, call.type, ok=True)
-    text = _shortened(body)
-    if is_worth_retrying(status):
-        text = _given_up(call, attempts, text)
-    return HookResult(call.name, call.type, ok=False, message=text or f"status {status}")
-
-
-def is_worth_retrying(status: int) -> bool:
-    """Whether another attempt may end otherwise: 429 and the server errors but 501."""
-    return status == _TOO_MANY_REQUESTS or (status >= _SERVER_ERRORS and status != _NEVER_WILL)
-
-
-def unanswered(call: HookCall, error: str, attempts: int = 1) -> HookResult:
-    """The result of a call without an answer; `error` must not carry the URL."""
-    text = _given_up(call, attempts, _shortened(error))
+    text = _shortened(body) or f"status {status}"
     return HookResult(call.name, call.type, ok=False, message=text)
-
-
-def _given_up(call: HookCall, attempts: int, cause: str) -> str:
-    text = f"POST {_shown(call.url)} giving up after {attempts} attempt(s)"
-    return f"{text}: {cause}" if cause else text
-
-
-def _shown(url: str) -> str:
-    """`url` without user, password and query, where webhooks carry their secrets."""
-    beginning = url.partition("?")[0].partition("#")[0]
-    scheme, separator, rest = beginning.partition("://")
-    authority, slash, path = rest.partition("/")
-    return scheme + separator + authority.rpartition("@")[2] + slash + path
 
 
 def _shortened(text: str) -> str:

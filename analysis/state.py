@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from pydantic import TypeAdapter
@@ -17,18 +17,21 @@ from analysis.phases import Phase, check_transition
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import ALL_TO_PRIMARY, RouteIntent, RouteStage, TrafficSplit
 
+LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 @dataclass(frozen=True, slots=True)
 class HookRound:
-    """Webhooks that were asked and have not all answered.
+    """Webhooks of one type that were asked and have not all answered.
 
-    `id` is the state version that asked, so a reply to an older question is recognised.
-    After `deadline` the replies are given up for lost and the question is asked again.
+    `id` is the state version that asked first: an answer to another round is recognised by it.
+    Calls that nobody has taken are asked for again, last at `asked`, for the `repeats`-th time.
     """
 
     id: int
     type: str
-    deadline: datetime
+    asked: datetime = LONG_AGO
+    repeats: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
-from analysis import cadence, decide, effects
+from analysis import cadence, decide, effects, hooks, rounds
 from analysis import state as states
 from analysis.decisions import AskChecks, AskProviders, Decision, Outcome, Rest
-from analysis.findings import CheckResult, Findings, HookResult
+from analysis.findings import CheckResult, Findings, HookCalls
 from analysis.metrics import checks
 from analysis.observation import Observation
-from clients.documents.confirmed import Answered
+from analysis.phases import shown
+from analysis.state import RolloutState
 from clients.redis.records import Begun, Commit, Work
 from clients.redis.store import Store
-from config import derived
 from config.api.hooks import WebhookType
 from config.refs import CanaryRef
 from tasks import gather, telling
@@ -68,28 +68,10 @@ class Analyst:
         self._resync = resync
 
     def tick(self, ref: CanaryRef) -> None:
-        """Brings `ref` one decision further, if there is one to make."""
-        begun = self._store.begin(ref, Work.TICK, self._lease)
+        """Brings `ref` one decision further, if it is due and there is one to make."""
+        begun = self._store.begin(ref, Work.TICK, self._lease, if_due=True)
         if begun is not None:
             self._work(ref, begun)
-
-    def conclude(
-        self, ref: CanaryRef, round_id: int, answers: Sequence[Mapping[str, Any] | None]
-    ) -> None:
-        """Keeps the answers of the hooks of round `round_id`, and goes on with the rollout.
-
-        They are kept, and the canary is due, before anybody acts on them: whoever dies next, the
-        hooks are not called again. Answers to a round that the state no longer waits for are
-        dropped; where a call came to nothing on our side, which says nothing about the endpoint,
-        the round is left to its deadline.
-        """
-        snapshot = self._store.read(ref)
-        if None in answers or not gather.is_asked(snapshot, round_id):
-            return
-        results = tuple(HookResult.from_dict(answer) for answer in answers if answer is not None)
-        answered = Answered(round_id, results)
-        self._store.confirm(ref, gather.uid_of(snapshot), answered, wake=True)
-        self.tick(ref)
 
     def _work(self, ref: CanaryRef, begun: Begun) -> None:
         seen = gather.observe(ref, begun.snapshot, self._defaults)
@@ -98,7 +80,7 @@ class Analyst:
             pause = self._resync if begun.snapshot.is_readable else effects.RETRY
             self._store.finish(ref, Work.TICK, begun.token, begun.snapshot.now + pause)
             return
-        found = gather.answered(begun.snapshot, seen.state)
+        found = self._heard(seen)
         outcome = decide.decide(seen, found)
         for _ in range(QUESTIONS):
             if isinstance(outcome, Decision | Rest):
@@ -106,6 +88,13 @@ class Analyst:
             found = self._find_out(seen, outcome, found)
             outcome = decide.decide(seen, found)
         self._conclude(seen, begun, outcome, found)
+
+    def _heard(self, seen: Observation) -> Findings:
+        """What the hooks have answered that the state waits for."""
+        asked = seen.state.round if seen.state else None
+        if asked is None:
+            return Findings.none()
+        return gather.answered(seen, self._store.calls(seen.ref, asked.id))
 
     def _find_out(self, seen: Observation, question: Outcome, found: Findings) -> Findings:
         """`found` with the answer to `question`."""
@@ -149,7 +138,7 @@ class Analyst:
         telling.log_decision(log, seen, decision, version)
         after = replace(seen, state=decision.state)
         self._ask_for_effects(after, version)
-        self._ask_hooks(after, version)
+        self._ask_hooks(seen, decision.state, found.calls)
 
     def _ask_for_effects(
         self, seen: Observation, version: int, also: Collection[effects.Lane] = ()
@@ -162,18 +151,15 @@ class Analyst:
             if effect in missing:
                 self._dispatcher.reconcile(seen.ref, effect)
 
-    def _ask_hooks(self, seen: Observation, version: int) -> None:
-        """Has the hooks called of a round that this very version asked for."""
-        asked = seen.state.round if seen.state else None
-        if asked is None or asked.id != version or seen.canary is None:
+    def _ask_hooks(self, seen: Observation, state: RolloutState, known: HookCalls) -> None:
+        """Has the hooks called that `state`, just decided, asks for, or asks for once more."""
+        asked = state.round
+        if asked is None or asked == (seen.state and seen.state.round) or seen.canary is None:
             return
         kind = WebhookType(asked.type)
-        asked_ones = [
-            hook
-            for hook in seen.canary.spec.analysis.webhooks
-            if derived.webhook_type(hook) is kind
-        ]
-        self._dispatcher.hooks(seen.ref, asked.id, len(asked_ones))
+        calls = hooks.hook_calls(seen.canary, kind, shown(state.phase), state.applied)
+        for key in rounds.waiting(calls, known, seen.now):
+            self._dispatcher.call(seen.ref, asked.id, key)
 
     def _due(self, seen: Observation, until: datetime | None) -> datetime:
         """`until`, or the next resync, spread over its period so that not all come at once.
@@ -206,9 +192,7 @@ def _entry(seen: Observation, decision: Decision, found: Findings) -> dict[str, 
         "failedChecks": state.failed_checks,
         "revision": state.applied,
         "checks": [_check(result) for result in found.checks or ()],
-        "hooks": [
-            result.to_dict() for results in (found.hooks or {}).values() for result in results
-        ],
+        "hooks": [asdict(result) for results in (found.hooks or {}).values() for result in results],
     }
 
 

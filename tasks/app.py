@@ -11,14 +11,11 @@ from celery.apps import worker
 from config.settings.settings import Settings
 from tasks import broker, queues
 
-RESULT_SECONDS = 3600
-"""How long the answers of hooks are kept for their conclusion; far beyond any hook's timeout."""
-
 
 def make_app(settings: Settings) -> Celery:
     """The application for `settings`; makes no connection before the first message."""
     found = broker.of(settings.redis.queue_url())
-    app = Celery("coalmine", broker=found.url, backend=found.backend, set_as_current=True)
+    app = Celery("coalmine", broker=found.url, set_as_current=True)
     app.conf.update(configuration(settings))
     return app
 
@@ -46,10 +43,8 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "task_routes": queues.ROUTES,
         "task_default_queue": queues.Queue.ANALYSIS.value,
         "task_serializer": "json",
-        "result_serializer": "json",
         "accept_content": ["json"],
         "task_ignore_result": True,
-        "result_expires": RESULT_SECONDS,
         "task_acks_late": False,
         "worker_prefetch_multiplier": 1,
         "broker_transport_options": {
@@ -59,9 +54,6 @@ def configuration(settings: Settings) -> dict[str, Any]:
             **broker.SOCKET,
             **server["broker_transport_options"],
         },
-        "redis_socket_timeout": broker.SOCKET["socket_timeout"],
-        "redis_socket_connect_timeout": broker.SOCKET["socket_connect_timeout"],
-        "redis_socket_keepalive": "+socket:" not in found.url,
         # Once more and at once, for connections closed while idle; then it is the caller's turn.
         "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0},
         "broker_connection_retry_on_startup": True,

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from tasks import results
-
 SOCKET: Final = {"socket_timeout": 5.0, "socket_connect_timeout": 2.0, "socket_keepalive": True}
 """In seconds, as for the state's server. A host that vanishes closes no connection: without a
 limit, publishers wait for it for ever, and workers do not notice."""
@@ -28,25 +26,16 @@ _SENTINEL_PORT: Final = 26379
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """Where Celery finds the queue (`url`) and the answers of hooks (`backend`).
-
-    `options` are of both transports, `tls` of connections whose URL cannot say it.
-    """
+    """Where Celery finds the queue; `options` of the transport, `tls` if the URL cannot say it."""
 
     url: str = field(repr=False)
-    backend: str = field(repr=False)
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     tls: Mapping[str, Any] = field(default_factory=dict)
 
     def configuration(self) -> dict[str, Any]:
         """Celery's settings that depend on the server; other transport options are added."""
-        found: dict[str, Any] = {
-            "broker_transport_options": dict(self.options),
-            "result_backend_transport_options": dict(self.options),
-        }
-        if self.tls:
-            found |= {"broker_use_ssl": dict(self.tls), "redis_backend_use_ssl": dict(self.tls)}
-        return found
+        found: dict[str, Any] = {"broker_transport_options": dict(self.options)}
+        return {**found, "broker_use_ssl": dict(self.tls)} if self.tls else found
 
 
 def of(url: str) -> Broker:
@@ -57,15 +46,14 @@ def of(url: str) -> Broker:
     parts = urlsplit(url)
     match parts.scheme:
         case "redis":
-            return Broker(url, results.SCHEME + url)
+            return Broker(url)
         case "rediss":
             query = {"ssl_cert_reqs": VERIFIED, **dict(parse_qsl(parts.query))}
             secure = urlunsplit(parts._replace(query=urlencode(query)))
-            return Broker(secure, results.SCHEME + secure)
+            return Broker(secure)
         case "unix":
             database = dict(parse_qsl(parts.query)).get("db", "0")
-            place = f"socket://{parts.netloc}{parts.path}?virtual_host={database}"
-            return Broker(f"redis+{place}", results.SCHEME + place)
+            return Broker(f"redis+socket://{parts.netloc}{parts.path}?virtual_host={database}")
         case "sentinel" | "redis+sentinel" | "rediss+sentinel":
             return _through_sentinel(url)
     raise ValueError(f"Redis URL scheme {parts.scheme!r} is unknown")
@@ -87,7 +75,7 @@ def _through_sentinel(url: str) -> Broker:
     timeouts = {name: value for name, value in SOCKET.items() if name != "socket_keepalive"}
     secure = {"ssl": True, **tls} if tls else {}
     options = {"master_name": master, "sentinel_kwargs": {**timeouts, **own, **secure}}
-    return Broker(servers, results.SENTINEL_SCHEME + servers, options, tls)
+    return Broker(servers, options, tls)
 
 
 def _tls(query: Mapping[str, str]) -> dict[str, str]:

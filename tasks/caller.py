@@ -1,43 +1,94 @@
-"""Calls one webhook of a round, with its retries; may take minutes."""
+"""Makes the calls of hook rounds: at most one worker at a time calls one webhook of a round.
+
+Whoever calls holds a lease on the call and renews it for as long as the call takes, which may be
+many minutes; the answer counts while the lease is held. A worker that dies is silent, and the call
+is asked for again when its lease ends.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Final, Protocol
 
-from analysis import hooks
+from analysis import hooks, rounds
 from analysis import state as states
 from analysis.findings import HookResult
 from analysis.phases import shown
 from clients import errors
 from clients.clock import Clock
-from clients.http.client import Http
+from clients.http.client import Http, Response
 from clients.http.retry import RetryPolicy
+from clients.redis.records import Call
 from clients.redis.store import Store
 from config.api.hooks import WebhookType
 from config.refs import CanaryRef
 from tasks import gather
 
+RENEWAL_SECONDS: Final = rounds.LEASE.total_seconds() / 4
+"""Between two signs of life: three of them may fail."""
+
+
+class Poster(Protocol):
+    """What the caller needs of a web client; posting never raises for what an endpoint does."""
+
+    def post(self, call: hooks.HookCall, is_wanted: Callable[[], bool]) -> HookResult:
+        """The answer to `call`; `is_wanted` is asked before each attempt."""
+        ...
+
+
+class HttpPoster:
+    """Posts for real, each attempt with the time limit and all with the retries of the manifest."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._http = {checked: Http(clock, verify_tls=checked) for checked in (True, False)}
+
+    def post(self, call: hooks.HookCall, is_wanted: Callable[[], bool]) -> HookResult:
+        """The answer to `call`, or why there is none."""
+        http = self._http[call.verify_tls]
+
+        def attempt() -> Response:
+            if not is_wanted():
+                raise errors.Permanent("no longer asked for")
+            return http.post_json(call.url, dict(call.body), timeout=call.timeout)
+
+        try:
+            response = RetryPolicy(call.retries).post(attempt, call.url, self._clock)
+        except errors.ClientError as failure:
+            return HookResult(call.name, call.type, ok=False, message=failure.message)
+        return hooks.answered(call, response.status, response.body)
+
 
 class Caller:
     """Calls hooks as the canary's manifest says at the moment of the call."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, poster: Poster, renewal: float = RENEWAL_SECONDS) -> None:
         self._store = store
-        self._clock = clock
-        self._http = {checked: Http(clock, verify_tls=checked) for checked in (True, False)}
+        self._poster = poster
+        self._renewal = renewal
 
-    def call(self, ref: CanaryRef, round_id: int, index: int) -> dict[str, Any]:
-        """The answer of hook `index` of round `round_id`, as JSON-ready data.
+    def call(self, ref: CanaryRef, round_id: int, key: str) -> None:
+        """Makes the call `key` of round `round_id` and keeps its answer.
 
-        Never raises for what an endpoint does. An answer nobody waits for any more is a refusal:
-        the hook is not called, and whoever gets the answer drops it.
+        Does nothing when the state does not wait for it (any more), or another worker makes it.
         """
-        call = self._find(ref, round_id, index)
-        if call is None:
-            return HookResult("", "", ok=False, message="no longer asked for").to_dict()
-        return self._answer(call).to_dict()
+        found = self.take(ref, round_id, key)
+        if found is None:
+            return
+        call, taken = found
+        with self._renewing(taken):
+            answer = self._poster.post(call, lambda: self._is_wanted(taken))
+        self._store.answer_call(taken, answer)
 
-    def _find(self, ref: CanaryRef, round_id: int, index: int) -> hooks.HookCall | None:
+    def take(self, ref: CanaryRef, round_id: int, key: str) -> tuple[hooks.HookCall, Call] | None:
+        """The call to make, and the right to make it; None when it is not to be made."""
+        call = self._find(ref, round_id, key)
+        taken = self._store.take_call(ref, round_id, key, rounds.LEASE) if call else None
+        return (call, taken) if call and taken else None
+
+    def _find(self, ref: CanaryRef, round_id: int, key: str) -> hooks.HookCall | None:
         snapshot = self._store.read(ref)
         canary = gather.accepted(snapshot.world)
         if canary is None or snapshot.state is None:
@@ -47,17 +98,30 @@ class Caller:
             return None
         kind = WebhookType(state.round.type)
         calls = hooks.hook_calls(canary, kind, shown(state.phase), state.applied)
-        return calls[index] if index < len(calls) else None
+        return next((call for call in calls if call.key == key), None)
 
-    def _answer(self, call: hooks.HookCall) -> HookResult:
-        http = self._http[call.verify_tls]
-        policy = RetryPolicy(call.retries)
+    def _is_wanted(self, taken: Call) -> bool:
+        """Whether the call is still ours to make; so while Redis does not say otherwise."""
         try:
-            response = policy.post(
-                lambda: http.post_json(call.url, dict(call.body), timeout=call.timeout),
-                call.url,
-                self._clock,
-            )
-        except errors.ClientError as failure:
-            return HookResult(call.name, call.type, ok=False, message=failure.message)
-        return hooks.answered(call, response.status, response.body)
+            is_asked = self._find(taken.ref, taken.round, taken.key) is not None
+            return is_asked and self._store.renew_call(taken, rounds.LEASE)
+        except errors.ClientError:
+            return True
+
+    @contextmanager
+    def _renewing(self, taken: Call) -> Iterator[None]:
+        """A block for whose length `taken` stays ours, if this process and Redis live."""
+        over = threading.Event()
+
+        def renew() -> None:
+            while not over.wait(self._renewal):
+                with suppress(errors.ClientError):
+                    self._store.renew_call(taken, rounds.LEASE)
+
+        thread = threading.Thread(target=renew, name="hook-lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()

@@ -23,6 +23,6 @@ class Dispatcher(Protocol):
         """Have the reconciler of a lane look at the canary."""
         ...
 
-    def hooks(self, ref: CanaryRef, round_id: int, count: int) -> None:
-        """Have `count` hooks of a round called, and their answers concluded from."""
+    def call(self, ref: CanaryRef, round_id: int, key: str) -> None:
+        """Have one hook of a round called."""
         ...

@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from analysis import hooks, rounds
 from analysis import state as states
-from analysis.findings import Findings
+from analysis.findings import Findings, HookCalls
 from analysis.observation import Observation, PastStatus, Workload
-from analysis.phases import Phase
+from analysis.phases import Phase, shown
 from analysis.state import RolloutState
 from analysis.strategies import STRATEGIES, Strategies
 from clients.documents.confirmed import Confirmed
@@ -18,6 +19,7 @@ from clients.kube.protocol import Object
 from clients.redis.records import Snapshot
 from config import derived
 from config.api.canary import Canary
+from config.api.hooks import WebhookType
 from config.refs import CanaryRef
 from config.traffic import TrafficSplit
 from config.validation import manifests
@@ -81,18 +83,17 @@ def uid_of(snapshot: Snapshot) -> str:
     return str((snapshot.state or {}).get("uid", ""))
 
 
-def is_asked(snapshot: Snapshot, round_id: int) -> bool:
-    """Whether the state waits for the answers of round `round_id`."""
-    asked = (snapshot.state or {}).get("round")
-    return asked is not None and asked["id"] == round_id
-
-
-def answered(snapshot: Snapshot, state: RolloutState | None) -> Findings:
-    """The answers of the hooks that `state` waits for, if they have come."""
-    kept, asked = snapshot.confirmed.answered, state.round if state else None
-    if kept is None or asked is None or kept.round != asked.id:
+def answered(seen: Observation, known: HookCalls) -> Findings:
+    """How far the calls of the hooks are that the state of `seen` waits for; `known` of them."""
+    state, canary = seen.state, seen.canary
+    if state is None or state.round is None or canary is None:
         return Findings.none()
-    return Findings(hooks={asked.type: kept.results})
+    kind = WebhookType(state.round.type)
+    calls = hooks.hook_calls(canary, kind, shown(state.phase), state.applied)
+    if rounds.unanswered(calls, known):
+        return Findings(calls=known)
+    results = tuple(known.answers[call.key] for call in calls)
+    return Findings(hooks={kind.value: results}, calls=known)
 
 
 def is_our_write(snapshot: Snapshot, roles: Collection[str]) -> bool:

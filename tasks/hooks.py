@@ -11,8 +11,8 @@ from tasks.base import NudgeTask
 from tasks.messages import HookMessage
 
 
-@shared_task(name=queues.CALL, base=NudgeTask, ignore_result=False)
-def call(message: dict[str, Any]) -> dict[str, Any]:
-    """Call one webhook; the answer goes to the conclusion of its round."""
+@shared_task(name=queues.CALL, base=NudgeTask)
+def call(message: dict[str, Any]) -> None:
+    """Call one webhook, if it is still to be called, and keep its answer."""
     parsed = HookMessage.parse(message)
-    return wiring.current().caller.call(parsed.ref, parsed.round, parsed.index)
+    wiring.current().caller.call(parsed.ref, parsed.round, parsed.key)

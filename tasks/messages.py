@@ -36,37 +36,20 @@ class Nudge:
 
 @dataclass(frozen=True, slots=True)
 class HookMessage:
-    """Call hook number `index` of round `round` of `ref`, counted within its type."""
+    """Make the call `key` of round `round` of `ref`."""
 
     ref: CanaryRef
     round: int
-    index: int
+    key: str
 
     def dump(self) -> dict[str, Any]:
         """The message as JSON-ready data."""
-        return {"v": VERSION, "canary": str(self.ref), "round": self.round, "index": self.index}
+        return {"v": VERSION, "canary": str(self.ref), "round": self.round, "key": self.key}
 
     @classmethod
     def parse(cls, message: Mapping[str, Any]) -> HookMessage:
         """The call in `message`. Raises UnreadableMessage."""
-        return cls(_ref(message), _whole(message, "round"), _whole(message, "index"))
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """All hooks of round `round` of `ref` have answered."""
-
-    ref: CanaryRef
-    round: int
-
-    def dump(self) -> dict[str, Any]:
-        """The message as JSON-ready data."""
-        return {"v": VERSION, "canary": str(self.ref), "round": self.round}
-
-    @classmethod
-    def parse(cls, message: Mapping[str, Any]) -> Answers:
-        """The message's content. Raises UnreadableMessage."""
-        return cls(_ref(message), _whole(message, "round"))
+        return cls(_ref(message), _whole(message, "round"), _text(message, "key"))
 
 
 def _ref(message: Mapping[str, Any]) -> CanaryRef:
@@ -84,4 +67,11 @@ def _whole(message: Mapping[str, Any], key: str) -> int:
     value = message.get(key)
     if not isinstance(value, int) or isinstance(value, bool):
         raise UnreadableMessage(f"message with {key}={value!r}; allowed: a whole number")
+    return value
+
+
+def _text(message: Mapping[str, Any], key: str) -> str:
+    value = message.get(key)
+    if not isinstance(value, str):
+        raise UnreadableMessage(f"message with {key}={value!r}; allowed: a text")
     return value

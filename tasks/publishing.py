@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from celery import Celery, chord
+from celery import Celery
 from kombu.exceptions import OperationalError
 
 from analysis.effects import Lane
@@ -15,21 +15,13 @@ from clients import errors
 from clients.clock import Clock, SystemClock
 from config.refs import CanaryRef
 from tasks import queues
-from tasks.messages import Answers, HookMessage, Nudge
+from tasks.messages import HookMessage, Nudge
 
 _TASKS: Final = {
     Lane.ROUTE: queues.ROUTE,
     Lane.WORKLOAD: queues.WORKLOAD,
     Lane.STATUS: queues.STATUS,
 }
-
-EXPIRY_SECONDS: Final = 60
-"""A nudge that nobody took for a minute is dropped: the agenda has asked again meanwhile, and
-workers that come back should not start with a heap of old news."""
-
-TICK_EXPIRY_SECONDS: Final = 10
-"""A tick sooner: the agenda asks again when the tick lease (8 s) ends. Compared by the clocks of
-beat and worker, which must agree to within a few seconds."""
 
 LONGEST_QUEUE: Final = 50_000
 """Messages, some 50 MB. Nobody serves a queue that long; what is wanted is asked for again."""
@@ -56,30 +48,20 @@ class CeleryDispatcher:
 
     def tick(self, ref: CanaryRef) -> None:
         """Have the canary looked at."""
-        self._send(queues.TICK, Nudge(ref).dump(), TICK_EXPIRY_SECONDS)
+        self._send(queues.TICK, Nudge(ref).dump())
 
     def reconcile(self, ref: CanaryRef, lane: Lane) -> None:
         """Have the reconciler of a lane look at the canary."""
-        self._send(_TASKS[lane], Nudge(ref).dump(), EXPIRY_SECONDS)
+        self._send(_TASKS[lane], Nudge(ref).dump())
 
-    def hooks(self, ref: CanaryRef, round_id: int, count: int) -> None:
-        """Have the hooks of a round called in parallel, and their answers concluded from."""
-        calls = [
-            self._signature(queues.CALL, HookMessage(ref, round_id, index).dump())
-            for index in range(count)
-        ]
-        conclusion = self._signature(queues.CONCLUDE, Answers(ref, round_id).dump())
-        with _translated():
-            if not self._is_full(queues.CALL):
-                chord(calls, app=self._app)(conclusion)
+    def call(self, ref: CanaryRef, round_id: int, key: str) -> None:
+        """Have one hook of a round called."""
+        self._send(queues.CALL, HookMessage(ref, round_id, key).dump())
 
-    def _signature(self, name: str, message: dict[str, Any]) -> Any:
-        return self._app.signature(name, args=(message,), **queues.ROUTES[name])
-
-    def _send(self, name: str, message: dict[str, Any], expires: float) -> None:
+    def _send(self, name: str, message: dict[str, Any]) -> None:
         with _translated():
             if not self._is_full(name):
-                self._app.send_task(name, args=(message,), expires=expires)
+                self._app.send_task(name, args=(message,))
 
     def _is_full(self, name: str) -> bool:
         """Whether the queue of the task `name` was too long a moment ago."""
@@ -101,7 +83,7 @@ class CeleryDispatcher:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Raises Transient for whatever a broker or result store that is away makes of a message."""
+    """Raises Transient for whatever a broker that is away makes of a message."""
     try:
         with errors.translated("publishing"):
             yield

@@ -10,7 +10,7 @@ class Queue(StrEnum):
     """A queue; workers of one role serve exactly one."""
 
     ANALYSIS = "analysis"
-    """Ticks, conclusions and workload writes: short, many."""
+    """Ticks and workload writes: short, many."""
     HOOKS = "hooks"
     """Webhooks: may take minutes, mostly wait; kept away from everything else."""
     ROUTING = "routing"
@@ -20,7 +20,6 @@ class Queue(StrEnum):
 
 
 TICK: Final = "analysis.tick"
-CONCLUDE: Final = "analysis.conclude"
 ROUTE: Final = "route.reconcile"
 CALL: Final = "hooks.call"
 WORKLOAD: Final = "workload.reconcile"
@@ -31,7 +30,6 @@ ROUTES: Final = {
     name: {"queue": queue.value}
     for name, queue in {
         TICK: Queue.ANALYSIS,
-        CONCLUDE: Queue.ANALYSIS,
         WORKLOAD: Queue.ANALYSIS,
         CALL: Queue.HOOKS,
         ROUTE: Queue.ROUTING,

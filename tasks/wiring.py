@@ -23,7 +23,7 @@ from config.settings.groups import KubernetesSettings
 from config.settings.settings import Settings
 from routing.apply import Applier
 from tasks.analyst import Analyst, Reader
-from tasks.caller import Caller
+from tasks.caller import Caller, HttpPoster, Poster
 from tasks.dispatch import Dispatcher
 from tasks.gather import Defaults
 from tasks.queues import Queue
@@ -42,6 +42,7 @@ class Doors:
     store: Store
     kube: Kube
     reader: Reader
+    poster: Poster
     dispatcher: Dispatcher
     clock: Clock
 
@@ -70,7 +71,7 @@ def wire(settings: Settings, doors: Doors, registries: Registries = BUILT_IN) ->
             lease=schedule.tick_lease,
             resync=schedule.resync_interval,
         ),
-        caller=Caller(doors.store, doors.clock),
+        caller=Caller(doors.store, doors.poster),
         status=StatusReconciler(doors.store, doors.kube),
         route=RouteReconciler(
             doors.store, Applier(doors.kube, canaries.mesh_provider, registries.routers)
@@ -104,6 +105,7 @@ def open_doors(settings: Settings, role: str, dispatcher: Dispatcher) -> Doors:
         store=connect_store(settings.redis),
         kube=_kube(settings.kubernetes, role, clock),
         reader=metric_reader(settings, clock),
+        poster=HttpPoster(clock),
         dispatcher=dispatcher,
         clock=clock,
     )

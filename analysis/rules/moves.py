@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
-from analysis import cadence, effects, events, hooks
+from analysis import cadence, effects, events, hooks, rounds
 from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.events import Event
 from analysis.findings import HookResult
@@ -27,12 +27,6 @@ _STALE: Final = Readiness(
 _ABSENT: Final = Readiness(ready=False, message="deployment not found")
 AT_ZERO: Final = Readiness(ready=False, message="waiting for rollout to finish: scaled to zero")
 """What `readiness` says of a workload without replicas."""
-
-LONGEST_PAUSE_SECONDS: Final = 30
-"""Between two attempts at a webhook; they double from one second up to it."""
-
-HOOK_SLACK: Final = timedelta(seconds=10)
-"""How long hooks may wait in their queue before their answers are given up for lost."""
 
 
 def readiness(workload: Workload | None, written: int) -> Readiness:
@@ -65,7 +59,7 @@ def canary_readiness(case: Case) -> Readiness:
 def wait(case: Case, event: Event, until: datetime | None) -> Outcome:
     """Rest until `until`, saying why once, not at every look.
 
-    Hooks that have answered meanwhile are asked anew after the wait: answers are not kept.
+    Hooks that have answered meanwhile are asked anew after the wait, since they spoke before it.
     """
     is_told = case.state.remark == event.message
     is_answered = bool(case.findings.hooks) and case.state.round is not None
@@ -96,22 +90,21 @@ def ask_hooks(case: Case, kind: WebhookType, phase: Phase) -> Outcome | None:
     That is to ask them, or to wait for those already asked; `phase` is the one they are told.
     """
     calls = hooks.hook_calls(case.canary, kind, shown(phase), case.state.applied)
-    is_answered = kind.value in (case.findings.hooks or {})
     if not calls or len(answers(case, kind)) == len(calls):
         return None
-    asked = None if is_answered else case.state.round
-    if asked and asked.type == kind.value and case.now < asked.deadline:
-        return Rest(asked.deadline)
-    deadline = case.now + max(map(_budget, calls)) + HOOK_SLACK
-    asking = HookRound(case.observation.version + 1, kind.value, deadline)
-    state = replace(case.state, round=asking)
-    message = f"calling the {kind.value} webhooks"
+    asked, message = case.state.round, f"calling the {kind.value} webhooks"
     if asked is None or asked.type != kind.value:
-        return Decision("HooksAsked", message, state, due=deadline)
+        asking = HookRound(case.observation.version + 1, kind.value, case.now)
+        due = rounds.given_up_at(asking)
+        return Decision("HooksAsked", message, replace(case.state, round=asking), due=due)
+    due = rounds.next_look(asked, calls, case.findings.calls)
+    if case.now < due:
+        return Rest(due)
     lost = events.hooks_lost(case.canary, kind.value)
-    said = () if state.remark == lost.message else (lost,)
-    state = replace(state, remark=lost.message)
-    return Decision("HooksAskedAgain", message, state, said, deadline)
+    said = () if case.state.remark == lost.message else (lost,)
+    asking = replace(asked, asked=case.now, repeats=asked.repeats + 1)
+    state = replace(case.state, round=asking, remark=lost.message)
+    return Decision("HooksAskedAgain", message, state, said, rounds.given_up_at(asking))
 
 
 def answers(case: Case, kind: WebhookType) -> tuple[HookResult, ...]:
@@ -123,12 +116,6 @@ def told(case: Case, results: Iterable[HookResult]) -> tuple[Event, ...]:
     """The events about `results`."""
     texts = ((result.ok, hooks.event_text(case.canary, result)) for result in results)
     return tuple(events.normal(text) if ok else events.warning(text) for ok, text in texts if text)
-
-
-def _budget(call: hooks.HookCall) -> timedelta:
-    """The longest that all attempts at `call` can take, with the pauses between them."""
-    pauses = sum(min(2**attempt, LONGEST_PAUSE_SECONDS) for attempt in range(call.retries))
-    return call.timeout * (call.retries + 1) + timedelta(seconds=pauses)
 
 
 def failed_check(case: Case, causes: tuple[Event, ...]) -> Decision:

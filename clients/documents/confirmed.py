@@ -10,9 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, Self, TypeVar
-
-from pydantic import TypeAdapter
+from typing import Final
 
 from clients.documents.world import WorkloadView, World
 
@@ -38,43 +36,6 @@ SEQUENCES: Final[Mapping[Lane, str]] = {
 _TROUBLE: Final = "trouble:"
 _REFUSED: Final = "refused:"
 _VERSION: Final = "version:"
-_ANSWERED: Final = "answered"
-_T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class HookResult:
-    """The answer of one webhook; `message` says what went wrong, empty when `ok`."""
-
-    name: str
-    type: str
-    ok: bool
-    message: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The result as JSON-ready data; `from_dict` is the inverse."""
-        return {"name": self.name, "type": self.type, "ok": self.ok, "message": self.message}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """The result that `to_dict` wrote.
-
-        Raises ValueError naming the key that is missing or of a wrong type.
-        """
-        return cls(
-            name=_typed(data, "name", str),
-            type=_typed(data, "type", str),
-            ok=_typed(data, "ok", bool),
-            message=_typed(data, "message", str),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """The answers of the hooks of round `round`, in the order they were asked."""
-
-    round: int
-    results: tuple[HookResult, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +61,6 @@ class Confirmed:
     target_uid: str = ""
     primary_uid: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
-    answered: Answered | None = None
     is_readable: bool = True
     """False for a document of another version: its emptiness says nothing."""
 
@@ -145,14 +105,8 @@ class Confirmation:
     views: Mapping[str, WorkloadView] = field(default_factory=dict)
 
 
-def encode(news: Confirmation | Answered) -> dict[str, str]:
+def encode(confirmation: Confirmation) -> dict[str, str]:
     """The fields to set."""
-    if isinstance(news, Answered):
-        return {_ANSWERED: _ANSWERS.dump_json(news).decode()}
-    return _encode(news)
-
-
-def _encode(confirmation: Confirmation) -> dict[str, str]:
     lane, at = confirmation.lane, confirmation.at
     seq = {} if confirmation.seq is None else {SEQUENCES[lane]: str(confirmation.seq)}
     made = {
@@ -174,7 +128,7 @@ def decode(stored: Mapping[str, str], version: str | None) -> Confirmed:
     """What was confirmed under a layout `version`; UNREADABLE under another one."""
     if stored and version != str(VERSION):
         return UNREADABLE
-    at, answered = stored.get("route_at"), stored.get(_ANSWERED)
+    at = stored.get("route_at")
 
     def number(name: str) -> int:
         return int(stored.get(name, 0))
@@ -196,7 +150,6 @@ def decode(stored: Mapping[str, str], version: str | None) -> Confirmed:
             for field, value in stored.items()
             if field.startswith(_VERSION)
         },
-        answered=_ANSWERS.validate_json(answered) if answered else None,
     )
 
 
@@ -208,12 +161,4 @@ def _is_another(view: WorkloadView | None, uid: str) -> bool:
     return view is not None and bool(uid) and view.uid != uid
 
 
-def _typed(data: Mapping[str, Any], key: str, kind: type[_T]) -> _T:
-    value = data.get(key)
-    if not isinstance(value, kind):
-        raise ValueError(f"hook result: {key} is {value!r}; allowed: a {kind.__name__}")
-    return value
-
-
 UNREADABLE: Final = Confirmed(is_readable=False)
-_ANSWERS: Final = TypeAdapter(Answered)

@@ -114,6 +114,13 @@ WORLD: Final = _of_canary(
     "Projections of the observed objects: role to canonical JSON, and `v`, the layout. See "
     "`clients/documents/world.py`.",
 )
+CALLS: Final = _of_canary(
+    "calls",
+    KeyType.HASH,
+    Lifetime.EXPIRES,
+    "The webhooks of one `round`: digest to the answer as JSON, or to `<nonce> <expiry ms>` of the "
+    "worker that calls it.",
+)
 TIMELINE: Final = _of_canary(
     "timeline",
     KeyType.STREAM,
@@ -176,6 +183,7 @@ TABLE: Final = (
     STATE,
     CONFIRMED,
     WORLD,
+    CALLS,
     TIMELINE,
     NOTICES,
     TICK,

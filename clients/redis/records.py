@@ -79,6 +79,16 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """The right to call webhook `key` of a round, which `nonce` tells from everybody else's."""
+
+    ref: CanaryRef
+    round: int
+    key: str
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """An event or alert not yet delivered; `id` is `<version, 12 digits>-<index>`, and unique."""
 

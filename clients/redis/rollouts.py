@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from clients.documents import confirmed
 from clients.documents import world as worlds
-from clients.documents.confirmed import Answered, Confirmation
+from clients.documents.confirmed import Confirmation
 from clients.documents.world import World, canonical
 from clients.redis import keys, scripts
 from clients.redis.records import Begun, Commit, Snapshot, Work
@@ -37,16 +37,19 @@ class Rollouts(scripts.Door):
         """All that is stored about `ref`, without taking anything."""
         return _snapshot(self._run("read", _stored(ref), []))
 
-    def begin(self, ref: CanaryRef, work: Work, ttl: timedelta) -> Begun | None:
+    def begin(
+        self, ref: CanaryRef, work: Work, ttl: timedelta, *, if_due: bool = False
+    ) -> Begun | None:
         """The lease on `work`, and what is stored now that it is ours; one round trip.
 
         None while another run has it: that one is asked to run again, and should it die, the
         canary is due when its lease ends. A run counts as dead after `ttl`; a tick that dies is
-        followed by another then.
+        followed by another then. With `if_due`, None also for a canary that is neither queued nor
+        due: whoever asked for this run has had one, however old the message.
         """
         shared = [keys.AGENDA.only, keys.FENCE.only, keys.TICK.of(ref)]
         nonce = secrets.token_hex(4)
-        arguments: list[str | int] = [scripts.span(ttl), str(ref), work.value, nonce]
+        arguments: list[str | int] = [scripts.span(ttl), str(ref), work.value, nonce, _flag(if_due)]
         reply = self._run("begin", [LEASES[work].of(ref), *_stored(ref), *shared], arguments)
         return Begun(str(reply[0]), _snapshot(reply[1])) if reply else None
 
@@ -75,9 +78,7 @@ class Rollouts(scripts.Door):
         given = scripts.optional_milliseconds(due)
         return bool(self._run("finish", names, [str(ref), token, given, work.value]))
 
-    def confirm(
-        self, ref: CanaryRef, uid: str, news: Confirmation | Answered, *, wake: bool
-    ) -> bool:
+    def confirm(self, ref: CanaryRef, uid: str, news: Confirmation, *, wake: bool) -> bool:
         """Whether `news` were recorded for the Canary object `uid`.
 
         They are not when their sequence is older than what is recorded, or when the state is

@@ -28,6 +28,8 @@ NAMES: Final = (
     "commit",
     "finish",
     "confirm",
+    "take_call",
+    "answer_call",
     "put_world",
     "poke",
     "claim",

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from clients.redis import server
 from clients.redis.agenda import Agenda
+from clients.redis.calls import Callers
 from clients.redis.leases import Leases
 from clients.redis.notices import Notices
 from clients.redis.records import Begun as Begun
@@ -23,8 +24,8 @@ from clients.redis.rollouts import Rollouts
 from config.settings.groups import RedisSettings
 
 
-class Store(Rollouts, Agenda, Leases, Notices):
-    """The rollouts, the agenda, the leases and the notices of one installation.
+class Store(Rollouts, Callers, Agenda, Leases, Notices):
+    """Rollouts, calls of webhooks, agenda, leases and notices of one installation.
 
     Safe to share by threads. Raises the kinds of `clients.errors` alone: Transient while the
     server is away or unwell, Permanent when it refuses us.

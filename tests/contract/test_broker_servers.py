@@ -1,6 +1,7 @@
-"""Every form of Redis URL that settings admit carries messages and answers of hooks."""
+"""Every form of Redis URL that settings admit carries messages."""
 
 import contextlib
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -63,7 +64,7 @@ def answers(url: str) -> bool:
 
 
 @pytest.mark.parametrize("serve", [on_a_socket, behind_sentinel])
-def test_messages_and_answers_travel_through(
+def test_messages_travel_through(
     serve: Callable[[Path], AbstractContextManager[str]], tmp_path: Path
 ) -> None:
     """The URL that finds the state also finds the queue, in the same database."""
@@ -71,11 +72,8 @@ def test_messages_and_answers_travel_through(
         settings = replace(Settings(), redis=RedisSettings(url=SecretStr(url)))
         app = apps.make_app(settings)
         publishing.CeleryDispatcher(app).tick(REF)
-        app.backend.store_result("one", {"ok": True}, "SUCCESS")
         with contextlib.closing(server.connect(url)) as client:
             assert client.llen("cq:analysis") == 1
-            assert client.exists("celery-task-meta-one") == 1
-        assert app.backend.get_result("one") == {"ok": True}
         app.close()
 
 
@@ -86,9 +84,8 @@ def test_tls_without_a_word_about_certificates_means_trusted_ones(url: str) -> N
     """A worker over TLS starts, and does not take just any server for its own."""
     settings = replace(Settings(), redis=RedisSettings(url=SecretStr(url)))
     app = apps.make_app(settings)
-    parameters = vars(app.backend)["connparams"]
-    assert parameters["ssl_cert_reqs"].name == "CERT_REQUIRED"
-    assert app.connection().ssl
+    demanded = app.connection().ssl
+    assert demanded in ({"ssl_cert_reqs": ssl.CERT_REQUIRED}, {"ssl_cert_reqs": "required"})
     app.close()
 
 

@@ -1,14 +1,14 @@
 """Messages through a real queue: workers on threads, a real Valkey, services that note their calls.
 
-What unit tests cannot show: that every message finds its task, that hooks are joined in order, that
-an odd message does no harm, and what a publisher gets when the broker is away.
+What unit tests cannot show: that every message finds its task, that an
+odd message does no harm, and what a publisher gets when the broker is away.
 """
 
 import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +19,6 @@ from celery.contrib.testing.worker import start_worker
 from pydantic import SecretStr
 
 from analysis.effects import Lane
-from analysis.findings import HookResult
 from clients import errors
 from config.refs import CanaryRef
 from config.settings.groups import RedisSettings
@@ -51,7 +50,7 @@ class Noted:
 
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     came: threading.Condition = field(default_factory=threading.Condition)
-    hook: Callable[[int], dict[str, Any]] | None = None
+    hook: Callable[[], object] | None = None
     failure: Exception | None = None
 
     def note(self, *call: Any) -> None:
@@ -98,21 +97,11 @@ class Noted:
         if self.failure:
             raise self.failure
 
-    def conclude(
-        self, ref: CanaryRef, round_id: int, answers: Sequence[Mapping[str, Any] | None]
-    ) -> None:
-        """Notes it."""
-        self.note("conclude", ref, round_id, list(answers))
-
-    def call(self, ref: CanaryRef, round_id: int, index: int) -> dict[str, Any]:
-        """The answer of a hook."""
-        assert (ref, round_id) == (REF, 7)
-        return self.hook(index) if self.hook else an_answer(index)
-
-
-def an_answer(index: int) -> dict[str, Any]:
-    """The answer of hook `index`."""
-    return HookResult(f"hook-{index}", "rollout", ok=True).to_dict()
+    def call(self, ref: CanaryRef, round_id: int, key: str) -> None:
+        """Notes it, after whatever the test has it wait for."""
+        if self.hook:
+            self.hook()
+        self.note("call", ref, round_id, key)
 
 
 def connected(url: str) -> Celery:
@@ -161,52 +150,21 @@ def test_messages_wait_in_the_queue_of_their_worker(app: Celery, valkey: Valkey)
     """Routing workers alone get traffic: nobody else has the rights to write it."""
     publisher = publishing.CeleryDispatcher(app)
     publisher.tick(REF)
-    publisher.hooks(REF, 7, 2)
+    publisher.call(REF, 7, "a")
     for effect in Lane:
         publisher.reconcile(REF, effect)
     with contextlib.closing(valkey.client()) as client:
         waiting = {queue: client.llen(f"cq:{queue}") for queue in queues.Queue}
-        assert client.pubsub_channels("*task-meta*") == []  # nobody waits for results
-    assert waiting == {"analysis": 2, "hooks": 2, "routing": 1, "report": 1}
+    assert waiting == {"analysis": 2, "hooks": 1, "routing": 1, "report": 1}
 
 
-def test_hooks_are_concluded_from_in_their_order_once(app: Celery) -> None:
-    """The first is the slowest; all run at once."""
-    started = threading.Barrier(3)
-
-    def slowest_first(index: int) -> dict[str, Any]:
-        started.wait(PATIENCE_SECONDS)
-        time.sleep(0.2 * (2 - index))
-        return an_answer(index)
-
+def test_the_hooks_of_a_round_are_called_at_once(app: Celery) -> None:
+    """Each by a thread of its own: none goes on before all have begun."""
     with working(app) as noted:
-        noted.hook = slowest_first
-        publishing.CeleryDispatcher(app).hooks(REF, 7, 3)
-        noted.wait(1)
-        time.sleep(0.3)
-        calls = list(noted.calls)
-    assert calls == [("conclude", REF, 7, [an_answer(0), an_answer(1), an_answer(2)])]
-
-
-def test_a_single_hook_is_concluded_from_too(app: Celery) -> None:
-    """The usual number."""
-    with working(app) as noted:
-        publishing.CeleryDispatcher(app).hooks(REF, 7, 1)
-        assert noted.wait(1) == [("conclude", REF, 7, [an_answer(0)])]
-
-
-def test_a_hook_that_could_not_be_looked_up_has_no_answer(app: Celery) -> None:
-    """Redis away for a moment: the others' answers are not lost with it."""
-
-    def sometimes(index: int) -> dict[str, Any]:
-        if index == 0:
-            raise errors.Transient("Redis is away")
-        return an_answer(index)
-
-    with working(app) as noted:
-        noted.hook = sometimes
-        publishing.CeleryDispatcher(app).hooks(REF, 7, 2)
-        assert noted.wait(1) == [("conclude", REF, 7, [None, an_answer(1)])]
+        noted.hook = threading.Barrier(3, timeout=PATIENCE_SECONDS).wait
+        for key in "abc":
+            publishing.CeleryDispatcher(app).call(REF, 7, key)
+        assert sorted(noted.wait(3)) == [("call", REF, 7, key) for key in "abc"]
 
 
 def test_a_message_of_another_release_is_dropped_with_a_line(
@@ -236,17 +194,14 @@ def test_a_task_that_fails_is_not_tried_again(app: Celery) -> None:
 
 
 def test_nudges_leave_nothing_behind(app: Celery, valkey: Valkey) -> None:
-    """No result, no waiting message; hooks leave results that expire."""
+    """No result, no waiting message."""
     with working(app) as noted:
         publishing.CeleryDispatcher(app).tick(REF)
-        publishing.CeleryDispatcher(app).hooks(REF, 7, 2)
+        publishing.CeleryDispatcher(app).call(REF, 7, "a")
         noted.wait(2)
     with contextlib.closing(valkey.client()) as client:
         left = [key.decode() for key in client.scan_iter("*")]
-        immortal = [key for key in left if client.ttl(key) == -1]
-    results = [key for key in left if "task-meta" in key]
-    assert len(results) <= 2
-    assert not [key for key in immortal if not key.startswith("cq:_kombu.")]
+    assert not [key for key in left if not key.startswith("cq:_kombu.")]
 
 
 def test_a_broker_that_is_away_is_transient(tmp_path: Path) -> None:
@@ -262,7 +217,7 @@ def test_a_broker_that_is_away_is_transient(tmp_path: Path) -> None:
         with pytest.raises(errors.Transient):
             publisher.reconcile(REF, Lane.ROUTE)
         with pytest.raises(errors.Transient):
-            publisher.hooks(REF, 7, 2)
+            publisher.call(REF, 7, "a")
         assert time.monotonic() - started < 10
     finally:
         app.close()

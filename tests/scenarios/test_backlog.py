@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from celery import Celery
@@ -17,16 +16,15 @@ from pydantic import SecretStr
 from analysis.effects import Lane
 from clients import errors
 from clients.clock import ManualClock
-from config.refs import CanaryRef
 from config.settings.groups import RedisSettings
 from config.settings.settings import Settings
 from tasks import app as apps
 from tasks import publishing
 from tests.services import valkey as valkeys
 from tests.services.valkey import Valkey
-from tests.stage.stage import START
-
-REF = CanaryRef("shop", "cart")
+from tests.stage import rollouts
+from tests.stage.stage import REF, START
+from tests.unit.analysis.worlds import a_manifest
 
 
 @pytest.fixture
@@ -49,22 +47,43 @@ def lengths(valkey: Valkey) -> dict[str, int]:
         return {key.removeprefix("cq:"): client.llen(key) for key in keys}
 
 
-def headers(valkey: Valkey, queue: str) -> dict[str, Any]:
-    """The headers of the newest message in a queue."""
+def test_a_tick_that_is_old_news_costs_one_refused_begin() -> None:
+    """8: workers that come back find all the ticks they missed, and act on one of them."""
+    stage = rollouts.at_weight(rollouts.released(a_manifest()), 20)
+    for _ in range(5):  # nobody takes a message for as many leases
+        stage.advance()
+        stage.clock.advance(Settings().scheduler.tick_lease)
+        stage.claim()
+    missed = [message for message in stage.bag.messages if message.kind == "tick"]
+    assert len(missed) == 5
+    asked = len(stage.meters.asked)
+    stage.settle()
+    assert len(stage.meters.asked) == asked + 1
+
+    before = stage.store.read(REF), stage.store.agenda()
+    for message in missed:
+        stage.deliver(message)
+    assert (stage.store.read(REF), stage.store.agenda()) == before
+    assert len(stage.meters.asked) == asked + 1
+
+
+def test_messages_do_not_expire(app: Celery, valkey: Valkey) -> None:
+    """8: a worker would compare their time with its own clock, which may be wrong."""
+    publisher = publishing.CeleryDispatcher(app)
+    publisher.tick(REF)
+    publisher.call(REF, 7, "a")
+    for lane in Lane:
+        publisher.reconcile(REF, lane)
     with contextlib.closing(valkey.client()) as client:
-        message: dict[str, Any] = json.loads(client.lindex(f"cq:{queue}", 0) or b"{}")
-    found: dict[str, Any] = message["headers"]
-    return found
-
-
-def test_ticks_expire_before_the_agenda_has_asked_again_twice(app: Celery, valkey: Valkey) -> None:
-    """Workers that come back find one tick or two of a canary, not all of the time they missed."""
-    schedule = Settings().scheduler
-    again = max(schedule.tick_lease, schedule.repair_interval).total_seconds()
-    assert again <= publishing.TICK_EXPIRY_SECONDS <= 2 * again
-
-    publishing.CeleryDispatcher(app).tick(REF)
-    assert headers(valkey, "analysis")["expires"] is not None
+        messages = [
+            json.loads(each)
+            for key in lengths(valkey)
+            for each in client.lrange(f"cq:{key}", 0, -1)
+        ]
+    assert len(messages) == 5
+    assert {(message["headers"]["expires"], message["headers"]["eta"]) for message in messages} == {
+        (None, None)
+    }
 
 
 def test_queues_that_nobody_serves_stay_bounded(app: Celery, valkey: Valkey) -> None:
@@ -74,7 +93,7 @@ def test_queues_that_nobody_serves_stay_bounded(app: Celery, valkey: Valkey) -> 
     for _ in range(20):
         publisher.tick(REF)
         publisher.reconcile(REF, Lane.STATUS)
-        publisher.hooks(REF, 7, 2)
+        publisher.call(REF, 7, "a")
         clock.sleep(publishing.GAUGE_SECONDS)
 
     assert max(lengths(valkey).values()) <= 6

@@ -36,7 +36,7 @@ def left_of(stage: Stage) -> set[str]:
     return {row.pattern for row in keys.OF_CANARY if stage.redis.exists(row.of(REF))}
 
 
-@pytest.mark.parametrize("kind", ["tick", "route", "workload", "status", "conclude"])
+@pytest.mark.parametrize("kind", ["tick", "route", "workload", "status", "call"])
 def test_messages_that_come_after_the_end_leave_no_keys(kind: str) -> None:
     """A canary's keys end with it, also when workers hear of it once more."""
     stage = rollouts.at_weight(rollouts.released(a_manifest()), 40)

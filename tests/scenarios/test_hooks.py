@@ -1,11 +1,15 @@
 """Webhooks of a rollout: refusing, recovering, silent, late (lifecycle 9, 13, 21, 22)."""
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
+import pytest
+
+from analysis import rounds
+from clients.kube import resources
 from clients.redis.records import Work
 from tests.stage import measuring, rollouts
-from tests.stage.bag import Message
 from tests.stage.rollouts import BEGINNING, COMPLETED, ENDING, FAILED, LONG, RESTARTING, STARTING
 from tests.stage.stage import REF, Stage
 from tests.unit.analysis.worlds import a_manifest
@@ -128,7 +132,7 @@ def test_post_rollout_hooks_are_called_after_a_rollback_too() -> None:
 
 
 def test_hooks_that_nobody_answers_are_called_again_and_told_once() -> None:
-    """A lost answer is no failed check: the hooks are called anew after their deadline (D-36)."""
+    """A lost answer is no failed check: the hooks are called anew when their worker is silent."""
     stage = hooked("pre-rollout")
     stage.hooks.mute = True
     stage.wait(timedelta(minutes=2))
@@ -141,29 +145,59 @@ def test_hooks_that_nobody_answers_are_called_again_and_told_once() -> None:
     rollouts.succeeded(rollouts.finish(stage))
 
 
+def waiting(stage: Stage, calls: int = 1) -> Stage:
+    """`stage`, gone on until so many calls are being made that take long."""
+    stage.hooks.mute = True
+    stage.run(lambda on: len(on.late) == calls, within=LONG)
+    return stage
+
+
+@pytest.mark.parametrize("renewals", [0, 1, 4, 30])
+def test_a_killed_hook_worker_costs_no_more_than_ten_seconds(renewals: int) -> None:
+    """7: whenever it dies, the call is made by another before that (D-36), and never sooner."""
+    stage = waiting(hooked("pre-rollout"))
+    taken, _ = stage.late[0]
+    for _ in range(renewals):
+        stage.wait(timedelta(seconds=2))
+        assert stage.store.renew_call(taken, rounds.LEASE)
+    died = stage.clock.now()
+    assert stage.hooks.called == ["smoke"]
+    stage.run(lambda on: len(on.hooks.called) == 2, within=LONG)
+    assert stage.clock.now() - died <= timedelta(seconds=10)
+
+
+def test_a_lost_message_costs_no_more_than_ten_seconds() -> None:
+    """7: a worker that dies with calls it had not begun."""
+    stage = hooked("pre-rollout")
+    stage.losing = {"call"}
+    stage.run(lambda on: on.state.round is not None, within=LONG)
+    lost, stage.losing = stage.clock.now(), set()
+    stage.run(lambda on: bool(on.hooks.called), within=LONG)
+    assert stage.clock.now() - lost <= timedelta(seconds=10)
+
+
 def test_a_late_answer_to_an_older_question_is_dropped() -> None:
-    """Refusals that arrive after the question was asked anew cost nothing."""
-    stage = hooked("pre-rollout", threshold=1)
-    stage.hooks.mute, stage.hooks.refusing = True, {"smoke"}
-    stage.run(lambda on: len(on.late) == 2, within=LONG)
+    """Refusals that arrive after the call was made anew cost nothing."""
+    stage = waiting(hooked("pre-rollout", threshold=1))
+    stage.hooks.refusing = {"smoke"}
+    stage = waiting(stage, calls=3)
     older = stage.late[0]
 
     stage.hooks.mute, stage.hooks.refusing = False, set()
-    stage.bag.put(older)
+    assert not stage.answer(older)
     stage.settle()
     assert stage.phase() == "Progressing"
     rollouts.succeeded(rollouts.finish(stage))
 
 
 def test_an_answer_that_is_delivered_twice_counts_once() -> None:
-    """A repeated message changes nothing: one refusal is one failed check (D-33)."""
+    """One refusal is one failed check (D-33)."""
     stage = hooked("rollout")
     rollouts.at_weight(stage, 20)
-    stage.hooks.mute, stage.hooks.refusing = True, {"load"}
-    stage.run(lambda on: len(on.late) == 1, within=LONG)
+    stage.hooks.refusing = {"load"}
+    waiting(stage)
 
-    for _ in range(3):
-        stage.bag.put(stage.late[0])
+    assert [stage.answer(stage.late[0]) for _ in range(3)] == [True, False, False]
     stage.settle()
     assert stage.status["failedChecks"] == 1
 
@@ -171,37 +205,89 @@ def test_an_answer_that_is_delivered_twice_counts_once() -> None:
 def test_a_new_revision_while_hooks_are_out_restarts_and_asks_them_again() -> None:
     """What a hook said of the older revision counts nothing for the newer one (D-9)."""
     stage = hooked("pre-rollout", threshold=1)
-    stage.hooks.mute, stage.hooks.refusing = True, {"smoke"}
-    stage.run(lambda on: len(on.late) == 1, within=LONG)
+    stage.hooks.refusing = {"smoke"}
+    waiting(stage)
     stage.release("cart:3")
-    stage.settle()
+    stage.run(lambda on: len(on.late) == 2, within=LONG)
     assert RESTARTING in rollouts.told(stage)
 
+    assert not stage.answer(stage.late[0])
     stage.hooks.mute, stage.hooks.refusing = False, set()
-    stage.bag.put(stage.late[0])
     rollouts.finish(stage)
-    assert stage.hooks.called == ["smoke", "smoke"]
     rollouts.succeeded(stage, "cart:3")
 
 
-def test_an_answer_to_nobody_is_dropped() -> None:
-    """A message about a round that never was changes nothing."""
-    stage = rollouts.at_weight(rollouts.released(a_manifest()), 20)
-    before = stage.state
-    answer = {"name": "x", "type": "rollout", "ok": False, "message": "no"}
-    stage.bag.put(Message("conclude", REF, 7, answers=(answer,)))
-    stage.settle()
+def test_an_answer_to_an_older_round_never_replaces_one_to_a_newer_round() -> None:
+    """Both answer at the same moment, the newer one first; each hook's answer is to its own."""
+    stage = waiting(hooked("pre-rollout"))
+    stage.hooks.refusing = {"smoke"}
+    stage.release("cart:3")
+    stage.run(lambda on: len(on.late) == 2, within=LONG)
+    agreed, refused = stage.late
 
-    assert stage.state == before
+    assert stage.answer(refused)
+    assert not stage.answer(agreed)
+    stage.settle()
+    assert rollouts.told(stage)[-1] == REFUSED
+    assert stage.status["failedChecks"] == 1
+
+
+def edited(stage: Stage, *hooks: Mapping[str, str]) -> None:
+    """The webhooks of the canary are edited to `hooks` while others are being called."""
+    live = stage.kube.get(resources.CANARIES, REF.namespace, REF.name)
+    analysis = live["spec"]["analysis"]
+    stage.edit_canary(analysis={**analysis, "webhooks": [dict(hook) for hook in hooks]})
+
+
+GATE: Final = {"name": "gate", "type": "pre-rollout", "url": "http://gate.shop/"}
+SMOKE: Final = {"name": "smoke", "type": "pre-rollout", "url": "http://probe.shop/"}
+
+
+def gated(*hooks: Mapping[str, str]) -> Stage:
+    """A released canary that waits for the answers of `hooks`."""
+    webhooks = [dict(hook) for hook in hooks]
+    return waiting(rollouts.released(a_manifest(webhooks=webhooks)), calls=len(hooks))
+
+
+@pytest.mark.parametrize(
+    "change", [{"name": "strict"}, {"url": "http://strict.shop/"}, {"timeout": "3s"}]
+)
+def test_the_answer_of_a_gate_that_was_replaced_in_mid_round_counts_nothing(
+    change: Mapping[str, str],
+) -> None:
+    """17: the gate as it is written now is asked, and its refusal halts the rollout."""
+    stage = gated(GATE)
+    stage.hooks.mute, stage.hooks.refusing = False, {"gate", "strict"}
+    edited(stage, {**GATE, **change})
+    stage.settle()
+    assert stage.answer(stage.late[0])  # the old gate agrees
+    stage.wait(timedelta(seconds=9))
+
+    assert stage.weights == [0]
+    name = change.get("name", "gate")
+    assert stage.hooks.called[:2] == ["gate", name]
+    assert rollouts.told(stage)[-1] == (
+        f"Halt cart.shop advancement pre-rollout check {name} failed refused"
+    )
+
+
+def test_answers_of_hooks_that_were_not_edited_count() -> None:
+    """17: a hook is not called again because another one was edited, or moved before it."""
+    stage = gated(SMOKE, GATE)
+    assert stage.answer(stage.late[0])
+    stage.hooks.mute = False
+    edited(stage, {**GATE, "url": "http://strict.shop/"}, SMOKE)
+    rollouts.finish(stage)
+
+    assert stage.hooks.called == ["smoke", "gate", "gate"]
+    rollouts.succeeded(stage)
 
 
 def test_answers_outlive_the_worker_that_heard_them() -> None:
     """Whoever dies after the hooks have answered, they are not called again (D-36)."""
-    stage = hooked("pre-rollout")
-    stage.hooks.mute = True
-    stage.run(lambda on: len(on.late) == 1, within=LONG)
+    stage = waiting(hooked("pre-rollout"))
     stage.store.begin(REF, Work.TICK, timedelta(seconds=8))  # by a worker that dies with it
-    stage.deliver(stage.late[0])
+    assert stage.answer(stage.late[0])
 
     asked = stage.clock.now()
     rollouts.at_weight(stage, 20)

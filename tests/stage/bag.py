@@ -8,13 +8,12 @@ from config.refs import CanaryRef
 
 @dataclass(frozen=True)
 class Message:
-    """One message in flight; `kind` is tick, hooks, conclude, or an effect."""
+    """One message in flight; `kind` is tick, call, or a lane."""
 
     kind: str
     ref: CanaryRef
     round: int = 0
-    count: int = 0
-    answers: tuple[dict[str, object], ...] = ()
+    key: str = ""
 
 
 @dataclass
@@ -32,9 +31,9 @@ class Bag:
         """Have the reconciler of a lane look at the canary."""
         self.put(Message(lane.value, ref))
 
-    def hooks(self, ref: CanaryRef, round_id: int, count: int) -> None:
-        """Have the hooks of a round called."""
-        self.put(Message("hooks", ref, round_id, count))
+    def call(self, ref: CanaryRef, round_id: int, key: str) -> None:
+        """Have one hook of a round called."""
+        self.put(Message("call", ref, round_id, key))
 
     def put(self, message: Message) -> None:
         """Adds a message."""

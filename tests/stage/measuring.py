@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from analysis.findings import Absent, CheckResult, HookResult, Measurement, Sample
+from analysis.hooks import HookCall
 from analysis.judges import threshold
 from analysis.metrics.checks import Check
 from analysis.verdicts import Reason, Verdict
@@ -50,17 +51,18 @@ class Meters:
 
 @dataclass
 class Hooks:
-    """Answers of webhooks: refuses those named in `refusing`; `mute` ones answer late if ever."""
+    """Webhooks that refuse where `refusing` names them; those of a `mute` endpoint take long."""
 
     mute: bool = False
     refusing: set[str] = field(default_factory=set)
     called: list[str] = field(default_factory=list)
 
-    def answer(self, name: str, kind: str) -> dict[str, object]:
-        """The answer of hook `name`."""
-        self.called.append(name)
-        bad = name in self.refusing
-        return HookResult(name, kind, ok=not bad, message="refused" if bad else "").to_dict()
+    def post(self, call: HookCall, is_wanted: Callable[[], bool]) -> HookResult:
+        """The answer of a hook."""
+        assert is_wanted()
+        self.called.append(call.name)
+        bad = call.name in self.refusing
+        return HookResult(call.name, call.type, ok=not bad, message="refused" if bad else "")
 
 
 @dataclass

@@ -9,6 +9,7 @@ from redis import Redis
 
 from analysis import state as states
 from analysis.effects import Lane
+from analysis.findings import HookResult
 from analysis.state import RolloutState
 from clients import errors
 from clients.clock import ManualClock
@@ -16,6 +17,7 @@ from clients.documents.world import World
 from clients.kube import resources
 from clients.kube.protocol import Object
 from clients.kube.resources import Resource
+from clients.redis.records import Call
 from clients.redis.store import Store
 from config.refs import CanaryRef
 from config.settings.settings import Settings
@@ -24,6 +26,7 @@ from scheduler import projections
 from scheduler.admission import Policy
 from scheduler.index import Index
 from tasks import gather, wiring
+from tasks.caller import Poster
 from tasks.dispatch import Dispatcher
 from tasks.registries import BUILT_IN, Registries
 from tests.fakes.kube import Door, FakeKube
@@ -35,6 +38,9 @@ START: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 REF: Final = CanaryRef("shop", "cart")
 QUEUED: Final = timedelta(seconds=8)
 RETRY: Final = timedelta(seconds=5)
+
+Late = tuple[Call, HookResult]
+"""A call that is being made, and what it will be answered."""
 
 Fate = Callable[[Bag], None]
 """What becomes of the next message: a test's choice to deliver, repeat, reorder or lose it."""
@@ -49,6 +55,7 @@ class Stage:
         ready_after: timedelta = timedelta(seconds=3),
         redis: "Redis[str] | None" = None,
         dispatcher: Dispatcher | None = None,
+        poster: Poster | None = None,
         registries: Registries = BUILT_IN,
     ) -> None:
         self.registries = registries
@@ -64,10 +71,14 @@ class Stage:
         self.kubelet = Kubelet(self.kube, self.clock, ready_after)
         self.door = Door(self.kube)
         self.weights: list[int] = []
-        self.late: list[Message] = []
+        self.late: list[Late] = []
+        self.losing: set[str] = set()
         self._index = self._new_index()
         self._observed = ""
-        doors = wiring.Doors(self.store, self.door, self.meters, self.dispatcher, self.clock)
+        poster = poster or self.hooks
+        doors = wiring.Doors(
+            self.store, self.door, self.meters, poster, self.dispatcher, self.clock
+        )
         self.services = wiring.wire(self.settings, doors, registries)
 
     # --- the user's hand
@@ -124,11 +135,21 @@ class Stage:
             self.dispatcher.tick(ref)
 
     def deliver(self, message: Message) -> None:
-        """Lets a worker carry out a message; that it comes to nothing is nobody's business."""
+        """Lets a worker carry out a message; that it comes to nothing is nobody's business.
+
+        Messages of the kinds in `losing` are lost.
+        """
+        if message.kind in self.losing:
+            return
         try:
             self._carry_out(message)
         except errors.ClientError:
             return
+
+    def answer(self, late: Late) -> bool:
+        """Lets the worker of a call that took long hear its answer; whether that was kept."""
+        call, result = late
+        return self.store.answer_call(call, result)
 
     def settle(self, *, most: int = 400) -> None:
         """Delivers everything, in order, until nothing is left to do at this moment.
@@ -261,29 +282,19 @@ class Stage:
                 self.services.workload.reconcile(message.ref)
             case "status":
                 self.services.status.reconcile(message.ref)
-            case "hooks":
-                self._answer(message)
-            case "conclude":
-                self.services.analyst.conclude(message.ref, message.round, message.answers)
+            case "call" if self.hooks.mute:
+                self._call_for_long(message)
+            case "call":
+                self.services.caller.call(message.ref, message.round, message.key)
             case other:
                 raise AssertionError(f"message {other}")
 
-    def _answer(self, message: Message) -> None:
-        """The webhooks are called and their answers sent back."""
-        asked = self.state.round
-        if asked is None or asked.id != message.round:
-            return
-        canary = gather.accepted(self.store.read(REF).world)
-        assert canary is not None
-        kinds = [
-            hook for hook in canary.spec.analysis.webhooks if (hook.type or "rollout") == asked.type
-        ]
-        answers = tuple(self.hooks.answer(hook.name, asked.type) for hook in kinds)
-        answered = Message("conclude", message.ref, message.round, answers=answers)
-        if self.hooks.mute:
-            self.late.append(answered)
-        else:
-            self.bag.put(answered)
+    def _call_for_long(self, message: Message) -> None:
+        """A worker takes a call and gets no answer yet; it gives no sign of life by itself."""
+        found = self.services.caller.take(message.ref, message.round, message.key)
+        if found is not None:
+            call, taken = found
+            self.late.append((taken, self.hooks.post(call, lambda: True)))
 
 
 def a_deployment(image: str = "cart:1", replicas: int = 2) -> dict[str, Any]:

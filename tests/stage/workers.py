@@ -12,10 +12,12 @@ from celery.contrib.testing.worker import start_worker
 from pydantic import SecretStr
 from redis import Redis
 
+from clients.clock import SystemClock
 from config.settings.groups import RedisSettings
 from config.settings.settings import Settings
 from tasks import app as apps
 from tasks import publishing, queues, wiring
+from tasks.caller import HttpPoster
 from tests.stage.stage import Stage
 
 PATIENCE_SECONDS: Final = 20.0
@@ -68,7 +70,9 @@ class CeleryStage(Stage):
 
     def __init__(self, app: Celery, redis: "Redis[str]", traffic: Traffic) -> None:
         self._traffic = traffic
-        super().__init__(redis=redis, dispatcher=publishing.CeleryDispatcher(app))
+        poster = HttpPoster(SystemClock())
+        dispatcher = publishing.CeleryDispatcher(app)
+        super().__init__(redis=redis, dispatcher=dispatcher, poster=poster)
         wiring.install(self.services)
 
     def settle(self, *, most: int = 400) -> None:

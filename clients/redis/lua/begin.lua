@@ -3,6 +3,7 @@
 -- KEYS    1 work lease  2 state  3 confirmed  4 world  5 agenda  6 fence  7 tick lease
 -- ARGV    1 now, or ""  2 ttl ms  3 namespace/name  4 "tick", or another kind of work
 --         5 nonce of this call, so that sending it again is no second call
+--         6 "1" to refuse a canary that is neither queued nor due, or ""
 -- Return  {token, {as read.lua}}, or nil when refused
 -- Atomic  the read must come after the lease is ours: whoever is refused in between relies on us
 --         seeing what they saw. The refusal must leave its mark before the holder releases.
@@ -18,6 +19,12 @@ if held and held.token ~= 'queued' and not again then
   -- keeps that in mind, else its commit would set a later due time.
   nudge(KEYS[5], member, KEYS[7], held.expires, now)
   return nil
+end
+
+-- A message that is old news: the canary has been looked at since, and is due later.
+if ARGV[6] == '1' and not held then
+  local due = tonumber(redis.call('ZSCORE', KEYS[5], member) or '')
+  if not due or due > now then return nil end
 end
 
 local found = snapshot(now, KEYS[2], KEYS[3], KEYS[4])

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from redis import Redis
 
+from clients.documents.calls import HookResult
 from clients.documents.confirmed import Confirmation, Lane
 from clients.documents.world import World
 from clients.redis import keys
@@ -61,6 +62,10 @@ def test_every_key_written_is_in_the_table_with_its_type_and_lifetime(
     compare()
     for work in Work:
         store.begin(REF, work, TTL)
+    call = store.take_call(REF, 1, "a", TTL)
+    compare()
+    assert call is not None
+    store.answer_call(call, HookResult("a", "rollout", ok=True))
     compare()
     assert written == set(keys.TABLE)
 

@@ -177,9 +177,9 @@ class Simulation:
             return outcome.until, self._carry_out()
         floor = self.status.version if self.status else 0
         self.version = max(self.version, floor) + 1
-        self.state = outcome.state
+        before, self.state = self.state, outcome.state
         due = effects.due(outcome.state, outcome.due, self.now)
-        if outcome.state.round and outcome.state.round.id == self.version:
+        if outcome.state.round and outcome.state.round != (before and before.round):
             self._ask_hooks(outcome.state)
         return due, self._carry_out()
 
@@ -199,7 +199,7 @@ class Simulation:
         ]
 
         def answered() -> None:
-            if self.state is None or self.state.round != asked:
+            if self.state is None or self.state.round is None or self.state.round.id != asked.id:
                 return
             results = tuple(
                 HookResult(name, asked.type, ok=ok, message="" if ok else "no")

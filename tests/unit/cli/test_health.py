@@ -52,18 +52,6 @@ def test_a_worker_is_ready_only_while_it_reaches_redis() -> None:
     assert "redis" in found.details
 
 
-@pytest.mark.parametrize(("ahead", "ready"), [(0, True), (2, True), (-8, False), (12, False)])
-def test_a_worker_whose_clock_is_wrong_is_not_ready(ahead: int, ready: bool) -> None:
-    """Messages expire by it: it would drop what others have just asked for, unseen."""
-    redis = fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True)
-    ours = datetime(2026, 3, 1, 12, tzinfo=UTC)
-    store = Store(redis, lambda: ours - timedelta(seconds=ahead))
-    found = health.of_worker(store, ManualClock(ours))()
-
-    assert (found.live, found.ready) == (True, ready)
-    assert found.details["clockSecondsAhead"] == ahead
-
-
 def test_a_taken_port_ends_the_process_with_the_way_out() -> None:
     """A probe that asks the other process would take its health for ours."""
     with socket.create_server(("", 0)) as taken:

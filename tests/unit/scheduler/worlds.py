@@ -147,9 +147,9 @@ class Sent:
         self._check()
         self.effects.append((ref, lane))
 
-    def hooks(self, ref: CanaryRef, round_id: int, count: int) -> None:
+    def call(self, ref: CanaryRef, round_id: int, key: str) -> None:
         """Nothing here calls hooks."""
-        raise AssertionError(f"{count} hooks of {ref} asked for in round {round_id}")
+        raise AssertionError(f"hook {key} of {ref} asked for in round {round_id}")
 
     def _check(self) -> None:
         if self.broken:

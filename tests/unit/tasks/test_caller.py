@@ -4,20 +4,29 @@ import json
 import shutil
 import ssl
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 
-from analysis.hooks import checksum
+from analysis import hooks, rounds
+from analysis.findings import HookResult
+from analysis.hooks import HookCall, checksum
 from analysis.phases import Phase
 from analysis.state import HookRound
-from tasks.caller import Caller
+from clients.documents.calls import HookCalls
+from config.api.hooks import WebhookType
+from tasks import gather
+from tasks.caller import Caller, HttpPoster
 from tests.unit.analysis import worlds
 from tests.unit.clients.scripted import Script, hang, reply, reset, serving
 from tests.unit.tasks.worlds import NOW, REF, Room, a_state
+
+ASKED = HookRound(7, "rollout", NOW)
 
 
 @pytest.fixture
@@ -32,19 +41,46 @@ def a_room(*webhooks: dict[str, Any], phase: Phase = Phase.PROGRESSING) -> Room:
     room = Room()
     hooks = [{"name": f"hook-{index}", **hook} for index, hook in enumerate(webhooks)]
     room.put(canary=worlds.a_manifest(webhooks=hooks))
-    asked = HookRound(7, "rollout", NOW + timedelta(minutes=1))
-    room.commit(replace(a_state(), phase=phase, round=asked, applied="r2"))
+    for _ in range(ASKED.id):
+        room.commit(replace(a_state(), phase=phase, round=ASKED, applied="r2"))
     return room
 
 
-def answer(room: Room, index: int = 0, round_id: int = 7) -> dict[str, Any]:
-    """The answer of a hook."""
-    return Caller(room.store, room.clock).call(REF, round_id, index)
+def calls(room: Room) -> tuple[HookCall, ...]:
+    """The calls of the round."""
+    canary = gather.accepted(room.store.read(REF).world)
+    assert canary is not None
+    return hooks.hook_calls(canary, WebhookType.ROLLOUT, "Progressing", "r2")
 
 
-def failed(message: str, name: str = "hook-0") -> dict[str, Any]:
+def call(room: Room, key: str, round_id: int = ASKED.id) -> None:
+    """A message about a call is taken by a worker."""
+    Caller(room.store, HttpPoster(room.clock)).call(REF, round_id, key)
+
+
+def answer(room: Room, index: int = 0) -> HookResult | None:
+    """The answer of a hook of the round, which is called; None when none is kept."""
+    key = calls(room)[index].key
+    call(room, key)
+    return room.store.calls(REF, ASKED.id).answers.get(key)
+
+
+def passed(name: str = "hook-0") -> HookResult:
+    """The answer of a hook that agreed."""
+    return HookResult(name, "rollout", ok=True)
+
+
+def refusal(room: Room) -> str:
+    """Why the first hook of the round failed."""
+    kept = answer(room)
+    assert kept is not None
+    assert not kept.ok
+    return kept.message
+
+
+def failed(message: str, name: str = "hook-0") -> HookResult:
     """The answer of a hook that failed."""
-    return {"name": name, "type": "rollout", "ok": False, "message": message}
+    return HookResult(name, "rollout", ok=False, message=message)
 
 
 def test_a_hook_gets_the_payload_of_the_reference(server: Script) -> None:
@@ -52,7 +88,7 @@ def test_a_hook_gets_the_payload_of_the_reference(server: Script) -> None:
     server.then(reply(200))
     room = a_room({"url": f"{server.url}/gate", "metadata": {"type": "bash", "cmd": "true"}})
     result = answer(room)
-    assert result == {"name": "hook-0", "type": "rollout", "ok": True, "message": ""}
+    assert result == passed()
     (seen,) = server.seen
     assert (seen.method, seen.path) == ("POST", "/gate")
     assert seen.headers["Content-Type"] == "application/json"
@@ -78,7 +114,7 @@ def test_a_failed_promotion_is_told_in_flagger_s_word(server: Script) -> None:
 def test_success_is_one_of_three_statuses(server: Script, status: int) -> None:
     """21."""
     server.then(reply(status, "whatever"))
-    assert answer(a_room({"url": server.url}))["ok"] is True
+    assert answer(a_room({"url": server.url})) == passed()
 
 
 @pytest.mark.parametrize("status", [203, 204, 304, 400, 404, 501])
@@ -97,7 +133,7 @@ def test_what_may_get_better_is_tried_again(server: Script) -> None:
     """21, 28: 1 s, 2 s, 4 s between attempts; a good answer ends it."""
     server.then(reply(500), reset, reply(429, Retry_After="20"), reply(202))
     room = a_room({"url": server.url, "retries": 3})
-    assert answer(room)["ok"] is True
+    assert answer(room) == passed()
     assert len(server.seen) == 4
     assert room.clock.now() - NOW == timedelta(seconds=1 + 2 + 20)
 
@@ -114,14 +150,14 @@ def test_giving_up_says_so_and_why(server: Script) -> None:
 def test_an_endpoint_that_is_away_is_told(server: Script) -> None:
     """Connecting fails at once; the attempt is counted."""
     room = a_room({"url": "http://127.0.0.1:9/"})
-    message = answer(room)["message"]
+    message = refusal(room)
     assert message.startswith("POST http://127.0.0.1:9/ giving up after 1 attempt(s): connecting")
 
 
 def test_an_endpoint_that_is_late_is_told(server: Script) -> None:
     """Each attempt has the time limit of the manifest."""
     server.then(hang(server.over))
-    message = answer(a_room({"url": server.url, "timeout": "100ms"}))["message"]
+    message = refusal(a_room({"url": server.url, "timeout": "100ms"}))
     assert "giving up after 1 attempt(s): timed out" in message
     server.over.set()
 
@@ -147,41 +183,130 @@ def test_a_certificate_that_is_not_trusted_is_a_refusal(self_signed: ssl.SSLCont
     with serving(self_signed) as server:
         server.then(reply(200))
         room = a_room({"url": server.url, "retries": 5}, {"url": server.url, "disableTLS": True})
-        message = answer(room)["message"]
+        message = refusal(room)
         assert "the certificate is not trusted" in message
         assert server.seen == []
         assert room.clock.now() == NOW
-        assert answer(room, 1)["ok"] is True
+        assert answer(room, 1) == passed("hook-1")
 
 
-@pytest.mark.parametrize(
-    ("round_id", "index"), [(6, 0), (8, 0), (7, 1)], ids=["older", "newer", "no such hook"]
-)
-def test_a_hook_that_is_no_longer_asked_for_is_not_called(
-    server: Script, round_id: int, index: int
-) -> None:
-    """A late message, or a manifest edited since."""
-    server.then(reply(200))
-    result = answer(a_room({"url": server.url}), index, round_id)
-    assert result == {"name": "", "type": "", "ok": False, "message": "no longer asked for"}
+@pytest.mark.parametrize("round_id", [6, 8], ids=["older", "newer"])
+def test_a_call_of_another_round_is_not_made(server: Script, round_id: int) -> None:
+    """A late message, or one of before a loss of Redis."""
+    room = a_room({"url": server.url})
+    call(room, calls(room)[0].key, round_id)
     assert server.seen == []
+    assert room.store.calls(REF, round_id) == HookCalls()
 
 
-def test_hooks_are_counted_within_their_type(server: Script) -> None:
-    """Index 1 of the rollout hooks, whatever stands between them."""
+def test_a_hook_that_was_edited_is_not_called_by_an_older_message(server: Script) -> None:
+    """17: a message is about the hook as it was written when it was sent."""
+    server.then(reply(200))
+    room = a_room({"url": server.url})
+    (old,) = calls(room)
+    edited = {"name": "hook-0", "url": f"{server.url}/stricter"}
+    room.put(canary=worlds.a_manifest(webhooks=[edited]))
+    call(room, old.key)
+    assert server.seen == []
+    assert answer(room) == passed()
+    assert server.seen[0].path == "/stricter"
+
+
+def test_hooks_of_other_types_are_no_calls_of_the_round(server: Script) -> None:
+    """Whatever stands between them."""
     server.then(reply(200))
     room = a_room(
         {"url": f"{server.url}/a"},
         {"url": f"{server.url}/b", "type": "pre-rollout"},
         {"url": f"{server.url}/c", "type": "rollout"},
     )
-    assert answer(room, 1)["name"] == "hook-2"
+    assert answer(room, 1) == passed("hook-2")
     assert server.seen[0].path == "/c"
 
 
 def test_a_canary_that_is_gone_calls_nobody(server: Script) -> None:
-    """Forgotten between question and call."""
+    """Forgotten between question and call; nothing is left behind."""
     room = a_room({"url": server.url})
+    (asked,) = calls(room)
     room.store.forget(REF)
-    assert answer(room)["ok"] is False
+    call(room, asked.key)
     assert server.seen == []
+    assert room.store.calls(REF, ASKED.id) == HookCalls()
+
+
+class Slow:
+    """An endpoint whose answer is waited for while `meanwhile` happens."""
+
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
+        self.calls = 0
+        self._meanwhile = meanwhile
+
+    def post(self, call: HookCall, is_wanted: Callable[[], bool]) -> HookResult:
+        """An answer."""
+        self.calls += 1
+        self._meanwhile()
+        return HookResult(call.name, call.type, ok=is_wanted())
+
+
+def slowly(room: Room, meanwhile: Callable[[], object]) -> Slow:
+    """A call during which `meanwhile` happens."""
+    slow = Slow(meanwhile)
+    Caller(room.store, slow, renewal=0.001).call(REF, ASKED.id, calls(room)[0].key)
+    return slow
+
+
+def test_repeated_messages_call_a_hook_once_at_a_time_and_once_a_round() -> None:
+    """7: neither while it is being called, nor after it has answered."""
+    room = a_room({"url": "http://slow/"})
+    again: list[int] = []
+    slow = slowly(room, lambda: again.append(slowly(room, bool).calls))
+    assert (slow.calls, again) == (1, [0])
+    assert slowly(room, bool).calls == 0
+
+
+def test_a_call_that_takes_long_is_not_made_by_another() -> None:
+    """7: its worker renews the lease, be the hook as slow as it may."""
+    room = a_room({"url": "http://slow/"})
+    others: list[int] = []
+
+    def minutes() -> None:
+        for _ in range(20):
+            before = room.store.calls(REF, ASKED.id).taken
+            room.clock.advance(rounds.LEASE * 0.9)
+            _until(lambda: room.store.calls(REF, ASKED.id).taken != before)  # noqa: B023
+            others.append(slowly(room, bool).calls)
+
+    assert slowly(room, minutes).calls == 1
+    assert others == [0] * 20
+
+
+def test_a_silent_worker_loses_its_call_and_its_late_answer_is_dropped() -> None:
+    """7: as if frozen for longer than its lease; the other's answer stands."""
+    room = a_room({"url": "http://slow/"})
+    taken = Caller(room.store, Slow(bool)).take(REF, ASKED.id, calls(room)[0].key)
+    assert taken is not None
+    room.clock.advance(rounds.LEASE)
+    assert slowly(room, bool).calls == 1
+    assert not room.store.answer_call(taken[1], failed("late"))
+    (kept,) = room.store.calls(REF, ASKED.id).answers.values()
+    assert kept.ok
+
+
+def test_no_attempt_is_made_for_a_round_that_is_over(server: Script) -> None:
+    """7: a restarted rollout frees the worker at the next attempt."""
+    room = a_room({"url": server.url, "retries": 5})
+
+    def restart(handler: BaseHTTPRequestHandler) -> None:
+        room.commit(replace(a_state(), round=None))
+        reply(500)(handler)
+
+    server.then(restart)
+    assert answer(room) is not None
+    assert len(server.seen) == 1
+
+
+def _until(reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)

@@ -119,41 +119,57 @@ def test_200_to_202_are_success(status: int) -> None:
         (302, "", "status 302"),
         (400, "no such gate\n", "no such gate"),
         (501, "not here", "not here"),
-        (429, "slow down", f"POST {URL} giving up after 3 attempt(s): slow down"),
-        (500, "broken", f"POST {URL} giving up after 3 attempt(s): broken"),
-        (503, "", f"POST {URL} giving up after 3 attempt(s)"),
     ],
 )
 def test_every_other_status_fails_with_what_the_endpoint_said(
     status: int, body: str, message: str
 ) -> None:
-    """Bodies of 429 and 5xx are kept, after the number of attempts."""
-    result = hooks.answered(the_call(), status, body, attempts=3)
+    """What was tried in vain is told by whoever tried (`clients.http.retry`)."""
+    result = hooks.answered(the_call(), status, body)
     assert (result.ok, result.message) == (False, message)
 
 
+def test_a_long_answer_is_cut() -> None:
+    """Events are short."""
+    result = hooks.answered(the_call(), 400, "x" * 10_000)
+    assert result.message == "x" * 500 + "…"
+
+
 @pytest.mark.parametrize(
-    ("status", "again"), [(429, True), (500, True), (503, True), (501, False), (404, False)]
+    "edit",
+    [
+        {"name": "other"},
+        {"type": "pre-rollout"},
+        {"url": "http://tester.test/?token=other"},
+        {"timeout": "11s"},
+        {"retries": 1},
+        {"disableTLS": True},
+        {"metadata": {"cmd": "hey"}},
+    ],
+    ids=lambda edit: next(iter(edit)),
 )
-def test_only_answers_that_may_change_are_worth_retrying(status: int, again: bool) -> None:
-    """429 and server errors, but not 501."""
-    assert hooks.is_worth_retrying(status) is again
+def test_a_webhook_that_is_edited_is_another_call(edit: dict[str, Any]) -> None:
+    """Whatever is written of it: its answer is about the hook as it was called."""
+    written = {"name": "load", "type": "rollout", "url": URL}
+    kind = WebhookType(edit.get("type", "rollout"))
+    (before,) = hooks.hook_calls(a_canary(written), WebhookType.ROLLOUT, "Progressing", "rev")
+    (after,) = hooks.hook_calls(a_canary({**written, **edit}), kind, "Progressing", "rev")
+    assert before.key != after.key
 
 
-def test_a_call_without_an_answer_says_how_often_it_was_tried() -> None:
-    """The transport's error follows the number of attempts."""
-    result = hooks.unanswered(the_call(), "connection refused", attempts=2)
-    assert result.ok is False
-    assert result.message == f"POST {URL} giving up after 2 attempt(s): connection refused"
+def test_a_call_keeps_its_key_wherever_it_stands_and_twins_have_their_own() -> None:
+    """Hooks are matched by what is written, not by index and count."""
+    one, two = {"name": "a", "url": f"{URL}?token=secret"}, {"name": "b", "url": URL}
 
+    def keys(*webhooks: dict[str, Any]) -> list[str]:
+        calls = hooks.hook_calls(a_canary(*webhooks), WebhookType.ROLLOUT, "Progressing", "rev")
+        return [call.key for call in calls]
 
-def test_a_long_answer_is_cut_and_secrets_of_the_url_are_not_shown() -> None:
-    """Events are short, and tokens in URLs stay where they are."""
-    call = the_call(url="https://me:secret@hooks.test/path?token=secret#secret")
-    result = hooks.answered(call, 500, "x" * 10_000)
-    assert len(result.message) < 700
-    assert "secret" not in result.message
-    assert result.message.startswith("POST https://hooks.test/path giving up after 1 attempt(s)")
+    first, second = keys(one, two)
+    assert keys(two, one) == [second, first]
+    assert keys(one) == [first]
+    assert len(set(keys(one, one, two))) == 3
+    assert "secret" not in "".join(keys(one, two))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from analysis import verdicts
-from analysis.findings import Absent, Findings, HookResult
+from analysis.findings import Absent, Findings
 from analysis.verdicts import Effect, Policies, Policy, Reason, Verdict
 
 
@@ -65,20 +65,6 @@ def test_what_is_absent_has_no_verdict_on_a_value() -> None:
     """Only NO_DATA and ERROR can be said without a number."""
     with pytest.raises(ValueError, match="passed"):
         Absent(Verdict.PASSED, Reason.WITHIN_BOUNDS, "")
-
-
-def test_a_hook_result_survives_the_way_through_json() -> None:
-    """`from_dict` is the inverse of `to_dict`."""
-    result = HookResult("smoke", "pre-rollout", ok=False, message="no")
-    assert HookResult.from_dict(result.to_dict()) == result
-
-
-@pytest.mark.parametrize("key", ["name", "type", "ok", "message"])
-def test_a_hook_result_of_another_form_is_refused_by_key(key: str) -> None:
-    """A foreign or damaged result names what is wrong with it."""
-    document = {"name": "a", "type": "rollout", "ok": True, "message": "", key: None}
-    with pytest.raises(ValueError, match=f"{key} is None"):
-        HookResult.from_dict(document)
 
 
 def test_nothing_asked_differs_from_nothing_found() -> None:

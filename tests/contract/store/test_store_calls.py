@@ -1,0 +1,107 @@
+"""The calls of webhooks: one worker at a time, one answer per round, on every server.
+
+Left out: what is called and when (`tests/unit/analysis/hooks`), and the calling (`test_caller`).
+"""
+
+from datetime import timedelta
+from typing import Final
+
+import pytest
+
+from clients.clock import ManualClock
+from clients.documents.calls import HookCalls, HookResult
+from clients.redis.records import Call, Commit
+from clients.redis.store import Store
+from config.refs import CanaryRef
+
+REF: Final = CanaryRef("shop", "cart")
+TTL: Final = timedelta(seconds=8)
+YES: Final = HookResult("load", "rollout", ok=True)
+NO: Final = HookResult("load", "rollout", ok=False, message='{no} "round" 7 …')
+
+
+def decided(store: Store, times: int = 1) -> int:
+    """The version after so many decisions."""
+    for _ in range(times):
+        expected = store.read(REF).version
+        store.commit(REF, Commit(expected=expected, state={"uid": "u1"}))
+    return store.read(REF).version
+
+
+def taken(store: Store, round_id: int, key: str = "a") -> Call:
+    """The call, which is free."""
+    call = store.take_call(REF, round_id, key, TTL)
+    assert call is not None
+    return call
+
+
+def test_a_call_belongs_to_whoever_took_it_until_its_lease_ends(
+    store: Store, clock: ManualClock
+) -> None:
+    """And the other calls of the round to anybody."""
+    decided(store)
+    first = taken(store, 1)
+    assert store.take_call(REF, 1, "a", TTL) is None
+    other = taken(store, 1, "b")
+    clock.advance(TTL / 2)
+    assert store.renew_call(first, TTL)
+    clock.advance(TTL / 2)
+    assert store.take_call(REF, 1, "a", TTL) is None
+    assert taken(store, 1, "b") != other
+    clock.advance(TTL / 2)
+    second = taken(store, 1)
+    assert not store.renew_call(first, TTL)
+    assert not store.answer_call(first, YES)
+    assert store.calls(REF, 1).taken["a"] == clock.now() + TTL
+    assert store.renew_call(second, TTL)
+
+
+def test_an_answer_is_kept_once_and_ends_the_call(store: Store) -> None:
+    """Nobody calls the hook again, or answers for it."""
+    decided(store)
+    call = taken(store, 1)
+    assert store.answer_call(call, YES)
+    assert not store.answer_call(call, NO)
+    assert not store.renew_call(call, TTL)
+    assert store.take_call(REF, 1, "a", TTL) is None
+    assert store.calls(REF, 1) == HookCalls({"a": YES})
+
+
+def test_an_answer_wakes_the_canary(store: Store, clock: ManualClock) -> None:
+    """Also one of several: the rules know whether it was the last."""
+    decided(store)
+    call = taken(store, 1)
+    assert store.agenda() == {}
+    store.answer_call(call, YES)
+    assert store.agenda() == {REF: clock.now()}
+
+
+@pytest.mark.parametrize("newer_has", ["been taken", "answered"])
+def test_an_older_round_changes_nothing_of_a_newer_one(store: Store, newer_has: str) -> None:
+    """Neither its calls, nor its answers, however late they come."""
+    decided(store)
+    old = taken(store, 1)
+    assert decided(store) == 2
+    new = taken(store, 2)
+    if newer_has == "answered":
+        assert store.answer_call(new, NO)
+    known = store.calls(REF, 2)
+
+    assert not store.answer_call(old, YES)
+    assert not store.renew_call(old, TTL)
+    assert store.take_call(REF, 1, "b", TTL) is None
+    assert store.calls(REF, 2) == known
+    assert store.calls(REF, 1) == HookCalls()
+
+
+def test_a_call_needs_a_state_that_can_have_asked_for_it(store: Store) -> None:
+    """After a loss, or for a canary made anew, a message of the life before calls nobody."""
+    assert store.take_call(REF, 1, "a", TTL) is None
+    version = decided(store, 3)
+    assert store.take_call(REF, version + 1, "a", TTL) is None
+    call = taken(store, version)
+    store.forget(REF)
+    assert not store.renew_call(call, TTL)
+    assert not store.answer_call(call, YES)
+    assert store.calls(REF, version) == HookCalls()
+    assert store.agenda() == {}
