@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from analysis.phases import Phase, shown
 from analysis.state import RolloutState
+from analysis.waiting import WAYS_OUT
 from config.api.canary import Canary
 
 Conditions = Sequence[Mapping[str, Any]]
@@ -31,17 +32,28 @@ _PROMOTED: Final[Mapping[Phase, tuple[str, str]]] = {
 """Status and message of the condition `Promoted` per phase; its reason is the phase shown."""
 
 
+_OVER: Final = ("NotWaiting", "The canary waits for nothing but its time.")
+
+
 def status(
-    state: RolloutState, version: int, canary: Canary | None, present: Conditions
+    state: RolloutState,
+    version: int,
+    canary: Canary | None,
+    present: Conditions,
+    now: datetime,
 ) -> dict[str, Any]:
-    """The `.status` to write for `state`; `present` are the conditions now on the object.
+    """The `.status` to write `now` for `state`; `present` are the conditions on the object.
 
     `canary` is None when no manifest of it was ever accepted. A state without a phase has nothing
     to say about a rollout, so that what an earlier controller, or a lost state, left is kept.
     """
     conditions = [
         condition
-        for condition in (_promoted(state, canary, present), _accepted(state, present))
+        for condition in (
+            _promoted(state, canary, present),
+            _accepted(state, present),
+            _waiting(state, present, now),
+        )
         if condition is not None
     ]
     rollout = {} if state.phase is Phase.NEW else _rollout(state)
@@ -93,11 +105,29 @@ def _accepted(state: RolloutState, present: Conditions) -> dict[str, Any] | None
     return _condition("Accepted", value, words, verdict.since, present)
 
 
+def _waiting(state: RolloutState, present: Conditions, now: datetime) -> dict[str, Any] | None:
+    """What the canary waits for, since when, and the way out; absent as long as it never did."""
+    causes = [cause for cause in (state.waiting, state.trouble) if cause is not None]
+    if causes:
+        ways = (f"{cause.message} ({WAYS_OUT[cause.reason]})" for cause in causes)
+        words = (causes[0].reason.value, "\n".join(ways))
+        return _condition("Waiting", "True", words, min(cause.since for cause in causes), ())
+    before = _present(present, "Waiting")
+    if not before or before.get("status") == "False":
+        return dict(before) or None
+    return _condition("Waiting", "False", _OVER, now, present)
+
+
+def _present(present: Conditions, kind: str) -> Mapping[str, Any]:
+    """The condition of a type that is on the object; empty when there is none."""
+    return next((item for item in present if item.get("type") == kind), {})
+
+
 def _condition(
     kind: str, value: str, words: tuple[str, str], since: datetime, present: Conditions
 ) -> dict[str, Any]:
     """A condition whose transition time stays while its status does; `words`: reason, message."""
-    before = next((item for item in present if item.get("type") == kind), {})
+    before = _present(present, kind)
     same = before.get("status") == value
     return {
         "type": kind,

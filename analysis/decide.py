@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from analysis.decisions import Case, Outcome, Rest
+from analysis import waiting
+from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.findings import Findings
 from analysis.observation import Observation
 from analysis.rules import ADMISSION, ANNOUNCEMENTS, RULES
@@ -37,5 +38,18 @@ def decide(observation: Observation, findings: Findings) -> Outcome:
     for rule in RULES[state.phase]:
         outcome = rule(case)
         if outcome is not None:
-            return replace(outcome, rule=rule.__name__)
-    return Rest(rule="nothing_to_do")
+            return _settled(case, replace(outcome, rule=rule.__name__))
+    return _settled(case, Rest(rule="nothing_to_do"))
+
+
+def _settled(case: Case, outcome: Outcome) -> Outcome:
+    """`outcome`, or the end of a wait where nothing is left of what was waited for."""
+    state = case.state
+    if not isinstance(outcome, Rest) or outcome.waits or state.waiting is None:
+        return outcome
+    unknown_yet = state.round is not None or (state.check_at or case.now) > case.now
+    if unknown_yet and state.waiting.reason in waiting.KNOWN_AT_CHECKS:
+        return outcome
+    over = replace(state, waiting=None)
+    message = f"{case.observation.ref} waits no longer: {state.waiting.reason}"
+    return Decision("WaitOver", message, over, due=outcome.until, rule=outcome.rule)

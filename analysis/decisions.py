@@ -47,10 +47,14 @@ class AskProviders:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Nothing to do before `until`; None when only the world can change that."""
+    """Nothing to do before `until`; None when only the world can change that.
+
+    `waits` says that what the state waits for lasts.
+    """
 
     until: datetime | None = None
     rule: str = ""
+    waits: bool = False
 
 
 Outcome = Decision | AskChecks | AskProviders | Rest

@@ -5,19 +5,28 @@ Source: the event catalogue of Flagger. `{c}` names the canary, `{t}` its target
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal
 
+from analysis.waiting import Waiting
 from config import names
 from config.api.canary import Canary
+from config.refs import CanaryRef
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing worth telling: `type` is Kubernetes' word, `message` a sentence."""
+    """One thing worth telling: `type` is Kubernetes' word, `message` a sentence.
+
+    What is told again and again has `first`, when it was told first, and `times`, how often.
+    """
 
     type: Literal["Normal", "Warning"]
     message: str
+    first: datetime | None = None
+    times: int = 1
 
 
 def normal(message: str) -> Event:
@@ -28,6 +37,11 @@ def normal(message: str) -> Event:
 def warning(message: str) -> Event:
     """An event that somebody should read."""
     return Event("Warning", message)
+
+
+def repeated(event: Event, waiting: Waiting) -> Event:
+    """`event` as one of those that tell of `waiting`."""
+    return replace(event, first=waiting.first_told, times=waiting.times)
 
 
 def _canary(canary: Canary) -> str:
@@ -50,6 +64,19 @@ TO_PRIMARY = normal("Routing all traffic to primary")
 def providers_unavailable(error: str) -> Event:
     """Probing the metric servers failed; initialization goes on."""
     return warning(f"Error checking metric providers: {error}")
+
+
+def not_accepted(ref: CanaryRef, causes: Iterable[str]) -> Event:
+    """Why a canary stands still: its manifest, as it stands, is not accepted."""
+    return warning(
+        f"{ref.dotted} is not accepted: nothing starts, steps up or is promoted until its manifest "
+        f"is corrected: {'; '.join(causes)}"
+    )
+
+
+def not_applied(canary: Canary, lanes: Iterable[str]) -> Event:
+    """Why a step waits although nobody refuses it: no worker has brought it about."""
+    return warning(f"{_canary(canary)} waits for its {' and '.join(sorted(lanes))} to be applied")
 
 
 def initialized(canary: Canary) -> Event:

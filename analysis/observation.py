@@ -52,8 +52,8 @@ class Observation:
 
     `canary` is the last manifest that could be carried out, `problems` those of the manifest as it
     stands now; `generation` and `uid` are of the latter. `interval` and `threshold` are those in
-    force, `strategy` is that of `canary`. `claimed` says that the target belongs to another canary.
-    `in_force` is the split read from the live route, None when there is no readable one.
+    force, `strategy` is that of `canary`. `in_force` is the split read from the live route, None
+    when there is no readable one.
     """
 
     now: datetime
@@ -65,7 +65,6 @@ class Observation:
     interval: timedelta
     threshold: int = 1
     deleting: bool = False
-    claimed: bool = False
     problems: tuple[Problem, ...] = ()
     version: int = 0
     state: RolloutState | None = None
@@ -74,3 +73,8 @@ class Observation:
     primary: Workload | None = None
     in_force: TrafficSplit | None = None
     status: PastStatus | None = None
+
+    @property
+    def refusals(self) -> tuple[Problem, ...]:
+        """The problems that keep the manifest, as it stands, from being accepted."""
+        return tuple(problem for problem in self.problems if problem.blocking)

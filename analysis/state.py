@@ -14,6 +14,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from analysis.phases import Phase, check_transition
+from analysis.waiting import Waiting
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import ALL_TO_PRIMARY, RouteIntent, RouteStage, TrafficSplit
 
@@ -73,20 +74,21 @@ class RolloutState:
     skipped: bool = False
     """This rollout is promoted without analysis."""
     suspended: bool = False
-    remark: str = ""
-    """The last thing said about waiting, so that it is said once."""
-    trouble: str = ""
-    """The last trouble of a writer that was told."""
+    waiting: Waiting | None = None
+    """What the rollout waits for, as it was told; None while it waits for nothing but its time."""
+    trouble: Waiting | None = None
+    """What keeps the writers from finishing, as it was told."""
     acceptance: Acceptance | None = None
 
     def moved(self, phase: Phase, now: datetime, **changes: Any) -> RolloutState:
-        """This state in `phase`, with `changes`; an unanswered hook round is dropped.
+        """This state in `phase`, with `changes`; waits and an unanswered hook round are dropped.
 
         Raises IllegalTransition when the table of `phases` has no such move.
         """
         check_transition(self.phase, phase)
         since = self.since if phase is self.phase else now
-        return replace(self, **{"phase": phase, "since": since, "round": None, **changes})
+        fresh = {"phase": phase, "since": since, "round": None, "waiting": None}
+        return replace(self, **{**fresh, **changes})
 
     def routed(self, split: TrafficSplit, stage: RouteStage = RouteStage.EXPOSED) -> RouteIntent:
         """The route intent for `split`: the present one if it already says so, else the next."""

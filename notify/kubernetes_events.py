@@ -23,6 +23,9 @@ LONGEST_NAME: Final = 253
 MARK_LENGTH: Final = 24
 """Hex digits that end the name: sixteen that sort by time, eight that keep names apart."""
 
+_REPEATED: Final = "0-0"
+"""Stands for the notice in the name of an event that many notices tell."""
+
 _CUT: Final = "…"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -31,14 +34,18 @@ def event(ref: CanaryRef, uid: str, notice_id: str, notice: Mapping[str, Any]) -
     """The Event object for `notice` about the canary `uid`.
 
     A notice has `type`, `message`, `at`, and `uid` when it is about an earlier object of that
-    name. The event's name follows from all of it, so that delivering it twice makes one event.
+    name. The event's name follows from all of it, so that delivering it twice makes one event. What
+    is told again and again has `first` and `count`, and one name, so that it is one event too.
     """
     uid = notice.get("uid") or uid
-    at = datetime.fromisoformat(notice["at"]).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    first = notice.get("first")
+    name = _name(ref, uid, notice_id, notice)
+    if first:
+        name = _name(ref, uid, _REPEATED, {**notice, "at": first})
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": _name(ref, uid, notice_id, notice), "namespace": ref.namespace},
+        "metadata": {"name": name, "namespace": ref.namespace},
         "involvedObject": {
             "apiVersion": well_known.API_VERSION,
             "kind": well_known.CANARY_KIND,
@@ -51,10 +58,20 @@ def event(ref: CanaryRef, uid: str, notice_id: str, notice: Mapping[str, Any]) -
         "message": _shortened(notice["message"]),
         "source": {"component": COMPONENT},
         "reportingComponent": COMPONENT,
-        "firstTimestamp": at,
-        "lastTimestamp": at,
-        "count": 1,
+        "firstTimestamp": _timestamp(first or notice["at"]),
+        "lastTimestamp": _timestamp(notice["at"]),
+        "count": notice.get("count", 1),
     }
+
+
+def repetition(event: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The merge patch that makes the event told before `event`; None when there was none."""
+    told_again = {key: event[key] for key in ("lastTimestamp", "count")}
+    return told_again if event["count"] > 1 else None
+
+
+def _timestamp(moment: str) -> str:
+    return datetime.fromisoformat(moment).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _name(ref: CanaryRef, uid: str, notice_id: str, notice: Mapping[str, Any]) -> str:

@@ -173,7 +173,7 @@ class Analyst:
 
 def _is_awaited(seen: Observation, until: datetime | None) -> bool:
     """Whether effects are to be asked for again soon, though the rules plan to rest `until`."""
-    if seen.state is None or seen.canary is None or seen.deleting or seen.claimed:
+    if seen.state is None or seen.canary is None or seen.deleting:
         return False
     missing = effects.outstanding(seen.state, seen.version, seen.confirmed)
     return bool(seen.confirmed.mending) or (until is None and bool(missing))

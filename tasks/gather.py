@@ -61,7 +61,6 @@ def observe(ref: CanaryRef, snapshot: Snapshot, defaults: Defaults) -> Observati
         interval=derived.interval(canary, defaults.interval_floor) if canary else timedelta(0),
         threshold=derived.threshold(canary) if canary else 1,
         deleting=admission.deleting,
-        claimed=admission.claimed_by is not None,
         problems=(*admission.problems, *_problems(canary, world, defaults)),
         version=snapshot.version,
         state=state,

@@ -13,12 +13,17 @@ _LEVELS: Final = {"Normal": logging.INFO, "Warning": logging.WARNING}
 
 
 def notice(seen: Observation, event: Event) -> dict[str, Any]:
-    """`event` as it waits for delivery, decided `at` that moment about the object `uid`."""
+    """`event` as it waits for delivery, decided `at` that moment about the object `uid`.
+
+    One of those that are told again says when it was told `first`, and its `count` by now.
+    """
+    again = {"first": event.first.isoformat(), "count": event.times} if event.first else {}
     return {
         "type": event.type,
         "message": event.message,
         "at": seen.now.isoformat(),
         "uid": seen.uid,
+        **again,
     }
 
 

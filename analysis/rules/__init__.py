@@ -30,9 +30,10 @@ ANNOUNCEMENTS: Final = frozenset({admission.acceptance, admission.trouble})
 answers are given once, and a decision that does not use them loses them."""
 
 RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
-    Phase.NEW: (initialization.initialize,),
+    Phase.NEW: (admission.hold, initialization.initialize),
     Phase.INITIALIZING: (
         resting.restore_primary,
+        admission.hold_exposure,
         initialization.mend_primary,
         initialization.await_primary,
         initialization.expose,
@@ -43,6 +44,7 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
     Phase.INITIALIZED: (
         resting.restore_primary,
         resting.settle,
+        admission.hold,
         resting.new_revision,
         resting.at_rest,
     ),
@@ -54,6 +56,7 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
         progressing.primary_unready,
         progressing.scaled_to_zero,
         progressing.canary_unready,
+        admission.hold_traffic,
         progressing.skip_analysis,
         progressing.route_not_in_force,
         progressing.first_step,
@@ -61,11 +64,13 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
         progressing.halt_on_hook,
         progressing.halt_on_check,
         progressing.hold_for_route,
+        admission.hold_step,
         progressing.advance,
         progressing.promote,
     ),
     Phase.PROMOTING: (
         promotion.changed_before_copy,
+        admission.hold_promotion,
         promotion.await_copy,
         resting.restore_primary,
         promotion.keep_canary,
@@ -83,6 +88,7 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
         resting.epilogue,
         resting.restore_primary,
         resting.settle,
+        admission.hold,
         resting.new_revision,
         resting.at_rest,
     ),
@@ -92,6 +98,7 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
         resting.epilogue,
         resting.restore_primary,
         resting.settle,
+        admission.hold,
         resting.new_revision,
         resting.at_rest,
     ),
@@ -100,6 +107,7 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
         resting.restore_primary,
         promotion.keep_canary,
         resting.primary_recovered,
+        admission.hold,
         resting.repair_primary,
         resting.at_rest,
     ),

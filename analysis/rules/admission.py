@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from analysis import events
-from analysis.decisions import Decision, Outcome, Rest
+from analysis import effects, events, waiting
+from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.observation import Observation
-from analysis.state import Acceptance, unborn
-from clients.documents.world import Problem
+from analysis.phases import Phase
+from analysis.rules import moves
+from analysis.state import Acceptance, RolloutState, unborn
+from analysis.waiting import Reason
+from config import derived
+from config.scaling import CanaryScale
+from config.traffic import RouteStage
 
 
 def born(seen: Observation) -> Outcome | None:
@@ -35,9 +40,20 @@ def acceptance(seen: Observation) -> Outcome | None:
     said = tuple(
         events.warning(problem.message) for problem in seen.problems if problem.message not in known
     )
-    state = replace(seen.state, acceptance=after, generation=seen.generation)
+    lasts = seen.refusals or not is_held(seen.state)
+    state = replace(
+        seen.state,
+        acceptance=after,
+        generation=seen.generation,
+        waiting=seen.state.waiting if lasts else None,
+    )
     message = after.message if after else "manifest accepted"
     return Decision(after.reason if after else "Accepted", message, state, said, seen.now)
+
+
+def is_held(state: RolloutState) -> bool:
+    """Whether the rollout stands still because its manifest was not accepted."""
+    return state.waiting is not None and state.waiting.reason is Reason.NOT_ACCEPTED
 
 
 def suspended(seen: Observation) -> Outcome | None:
@@ -50,7 +66,7 @@ def suspended(seen: Observation) -> Outcome | None:
     suspend = seen.canary.spec.suspend
     if suspend == seen.state.suspended:
         return Rest() if suspend else None
-    state = replace(seen.state, suspended=suspend, round=None)
+    state = replace(seen.state, suspended=suspend, round=None, waiting=None)
     if suspend:
         said = (events.SUSPENDED,)
         return Decision("Suspended", events.SUSPENDED.message, state, said)
@@ -58,19 +74,78 @@ def suspended(seen: Observation) -> Outcome | None:
 
 
 def trouble(seen: Observation) -> Outcome | None:
-    """What keeps a write from succeeding is told once, in the words of the API server."""
-    if seen.state is None or seen.state.trouble == seen.confirmed.trouble:
+    """What keeps a write from succeeding is told in the words of the API server, while it does."""
+    if seen.state is None:
         return None
-    text = seen.confirmed.trouble
-    state = replace(seen.state, trouble=text)
-    told = seen.state.trouble.split("\n")
-    said = tuple(events.warning(line) for line in text.split("\n") if line and line not in told)
-    return Decision("WriteRefused" if text else "WriteMended", text, state, said, seen.now)
+    text, before = seen.confirmed.trouble, seen.state.trouble
+    if before and not text:
+        return Decision("WriteMended", text, replace(seen.state, trouble=None), due=seen.now)
+    if not text or not waiting.is_due(before, text, seen.now):
+        return None
+    after = waiting.told(before, waiting.Reason.WRITE_REFUSED, text, seen.now)
+    known = before.message.split("\n") if before and after.times == 1 else ()
+    news = (events.warning(line) for line in text.split("\n") if line and line not in known)
+    said = tuple(events.repeated(event, after) for event in news)
+    return Decision("WriteRefused", text, replace(seen.state, trouble=after), said, seen.now)
 
 
 def refused(seen: Observation) -> Outcome | None:
     """A canary without any manifest that could be carried out does nothing."""
-    return Rest() if seen.canary is None or seen.claimed else None
+    if seen.canary is not None or seen.state is None:
+        return None
+    return moves.stand_still(seen.state, seen.now, Reason.NOT_ACCEPTED, _not_accepted(seen))
+
+
+def hold(case: Case) -> Outcome | None:
+    """Nothing starts under a manifest that is not accepted as it stands."""
+    if not case.observation.refusals:
+        return None
+    return moves.wait(case, Reason.NOT_ACCEPTED, _not_accepted(case.observation))
+
+
+def hold_exposure(case: Case) -> Outcome | None:
+    """Users are not led to the primary before the manifest is mended; once they are, they stay."""
+    return None if case.state.route.stage is RouteStage.EXPOSED else hold(case)
+
+
+def hold_traffic(case: Case) -> Outcome | None:
+    """A canary without traffic gets none, nor is one promoted that is not to be measured.
+
+    Any other with traffic goes on being measured.
+    """
+    has_begun = case.strategy.has_begun(case.state)
+    is_measured = has_begun and not derived.skip_analysis(case.canary)
+    return None if is_measured else hold(case)
+
+
+def hold_step(case: Case) -> Outcome | None:
+    """A passed check earns nothing, neither a step nor the promotion; the next is made in time."""
+    if not case.observation.refusals:
+        return None
+    event = _not_accepted(case.observation)
+    state, said = moves.tell(case.state, case.now, Reason.NOT_ACCEPTED, event)
+    due = moves.next_check(case)
+    return Decision("Held", event.message, replace(state, check_at=due, round=None), said, due)
+
+
+def hold_promotion(case: Case) -> Outcome | None:
+    """A copy to the primary that was not made yet is called off; the canary is measured again."""
+    if not case.observation.refusals or not moves.await_effects(case, effects.Lane.WORKLOAD):
+        return None
+    event, has_begun = _not_accepted(case.observation), case.strategy.has_begun(case.state)
+    back = case.state.moved(
+        Phase.PROGRESSING,
+        case.now,
+        workload=case.state.worked(CanaryScale.RUNNING),
+        check_at=case.now + case.observation.interval if has_begun else None,
+        skipped=False,
+    )
+    state, said = moves.tell(back, case.now, Reason.NOT_ACCEPTED, event)
+    return Decision("PromotionHeld", event.message, state, said)
+
+
+def _not_accepted(seen: Observation) -> events.Event:
+    return events.not_accepted(seen.ref, (problem.message for problem in seen.refusals))
 
 
 def _acceptance(seen: Observation) -> Acceptance | None:
@@ -82,19 +157,12 @@ def _acceptance(seen: Observation) -> Acceptance | None:
         return Acceptance(
             accepted=True, reason="Accepted", message="The manifest is accepted.", since=seen.now
         )
-    accepted = not any(problem.blocking for problem in seen.problems)
     return Acceptance(
-        accepted=accepted,
-        reason=_reason(seen.problems),
+        accepted=not seen.refusals,
+        reason=(seen.refusals or seen.problems)[0].reason,
         message="\n".join(problem.message for problem in seen.problems),
         since=seen.now,
     )
-
-
-def _reason(problems: tuple[Problem, ...]) -> str:
-    """The reason of the first blocking problem, else of the first."""
-    blocking = [problem for problem in problems if problem.blocking]
-    return (blocking or list(problems))[0].reason
 
 
 def _same(before: Acceptance | None, after: Acceptance | None) -> bool:

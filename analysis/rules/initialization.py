@@ -8,6 +8,7 @@ from analysis import effects, events
 from analysis.decisions import AskProviders, Case, Decision, Outcome
 from analysis.phases import Phase
 from analysis.rules import moves
+from analysis.waiting import Reason
 from config import derived
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import ALL_TO_PRIMARY, RouteStage
@@ -15,8 +16,7 @@ from config.traffic import ALL_TO_PRIMARY, RouteStage
 
 def initialize(case: Case) -> Outcome | None:
     """The primary and its Services are created; users do not notice yet."""
-    blocked = any(problem.blocking for problem in case.observation.problems)
-    if case.observation.target is None or blocked:
+    if case.observation.target is None:
         return None
     skip = derived.skip_analysis(case.canary)
     if not skip and case.findings.providers is None:
@@ -48,7 +48,8 @@ def await_primary(case: Case) -> Outcome | None:
     if case.observation.primary is None and waiting:
         return waiting
     event = events.primary_not_ready(case.canary, state.message)
-    return moves.wait(case, event, moves.patience(case.observation.primary))
+    patience = moves.patience(case.observation.primary)
+    return moves.wait(case, Reason.PRIMARY_NOT_READY, event, patience)
 
 
 def mend_primary(case: Case) -> Outcome | None:
@@ -65,7 +66,7 @@ def mend_primary(case: Case) -> Outcome | None:
     if ready.ready or ready.retriable:
         return None
     workload = case.state.worked(CanaryScale.LEAVE, promote=target.revision)
-    state = replace(case.state, workload=workload, remark="")
+    state = replace(case.state, workload=workload, waiting=None)
     event = events.copying(case.canary)
     return Decision("MendingPrimary", event.message, state, (event,))
 
@@ -74,7 +75,7 @@ def expose(case: Case) -> Outcome | None:
     """The apex Service selects the primary and the mesh objects are made."""
     if case.state.route.stage is RouteStage.EXPOSED:
         return None
-    state = replace(case.state, route=case.state.routed(ALL_TO_PRIMARY), remark="")
+    state = replace(case.state, route=case.state.routed(ALL_TO_PRIMARY), waiting=None)
     return Decision("PrimaryReady", "the primary is ready, routing to it", state)
 
 
@@ -103,7 +104,6 @@ def initialized(case: Case) -> Outcome | None:
         case.now,
         applied=primary.revision,
         promoted=primary.revision,
-        remark="",
     )
     event = events.initialized(case.canary)
     return Decision("Initialized", event.message, state, (event,), case.now)

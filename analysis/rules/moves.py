@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from analysis import cadence, effects, events, hooks, rounds
+from analysis import cadence, effects, events, hooks, rounds, waiting
 from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.events import Event
 from analysis.findings import HookResult
 from analysis.observation import Workload
 from analysis.phases import Phase, shown
-from analysis.state import HookRound
+from analysis.state import HookRound, RolloutState
 from config.api.hooks import WebhookType
 from config.readiness import Readiness
 from config.scaling import CanaryScale
@@ -56,18 +56,51 @@ def canary_readiness(case: Case) -> Readiness:
     return readiness(seen.target, seen.confirmed.target_generation)
 
 
-def wait(case: Case, event: Event, until: datetime | None) -> Outcome:
-    """Rest until `until`, saying why once, not at every look.
+def wait(
+    case: Case, reason: waiting.Reason, event: Event, until: datetime | None = None
+) -> Decision | Rest:
+    """Rest until `until`, saying why: see `stand_still`.
 
     Hooks that have answered meanwhile are asked anew after the wait, since they spoke before it.
     """
-    is_told = case.state.remark == event.message
-    is_answered = bool(case.findings.hooks) and case.state.round is not None
-    if is_told and not is_answered:
-        return Rest(until)
-    pending = None if is_answered else case.state.round
-    state = replace(case.state, remark=event.message, round=pending)
-    return Decision("Waiting", event.message, state, () if is_told else (event,), until)
+    outcome = stand_still(case.state, case.now, reason, event, until)
+    if not case.findings.hooks or case.state.round is None:
+        return outcome
+    state = outcome.state if isinstance(outcome, Decision) else case.state
+    said = outcome.events if isinstance(outcome, Decision) else ()
+    asked_anew = replace(state, round=None)
+    return Decision("Waiting", event.message, asked_anew, said, _earliest(asked_anew, until))
+
+
+def stand_still(
+    state: RolloutState,
+    now: datetime,
+    reason: waiting.Reason,
+    event: Event,
+    until: datetime | None = None,
+) -> Decision | Rest:
+    """Rest until `until`, and tell why: at once, and again for as long as it lasts."""
+    after, said = tell(state, now, reason, event)
+    if not said:
+        return Rest(_earliest(state, until), waits=True)
+    return Decision("Waiting", event.message, after, said, _earliest(after, until))
+
+
+def tell(
+    state: RolloutState, now: datetime, reason: waiting.Reason, *causes: Event
+) -> tuple[RolloutState, tuple[Event, ...]]:
+    """`state` as one that waits for `reason`, and what is to be told of it now, if anything."""
+    message = "; ".join(event.message for event in causes)
+    if not waiting.is_due(state.waiting, message, now):
+        return state, ()
+    wait = waiting.told(state.waiting, reason, message, now)
+    return replace(state, waiting=wait), tuple(events.repeated(event, wait) for event in causes)
+
+
+def _earliest(state: RolloutState, until: datetime | None) -> datetime | None:
+    """`until`, or when the wait of `state` is to be told again, if that is earlier."""
+    again = state.waiting.told_again_at if state.waiting else None
+    return min((at for at in (until, again) if at is not None), default=None)
 
 
 def patience(workload: Workload | None) -> datetime | None:
@@ -101,10 +134,10 @@ def ask_hooks(case: Case, kind: WebhookType, phase: Phase) -> Outcome | None:
     if case.now < due:
         return Rest(due)
     lost = events.hooks_lost(case.canary, kind.value)
-    said = () if case.state.remark == lost.message else (lost,)
     asking = replace(asked, asked=case.now, repeats=asked.repeats + 1)
-    state = replace(case.state, round=asking, remark=lost.message)
-    return Decision("HooksAskedAgain", message, state, said, rounds.given_up_at(asking))
+    state, said = tell(case.state, case.now, waiting.Reason.HOOKS_UNANSWERED, lost)
+    due = rounds.given_up_at(asking)
+    return Decision("HooksAskedAgain", message, replace(state, round=asking), said, due)
 
 
 def answers(case: Case, kind: WebhookType) -> tuple[HookResult, ...]:
@@ -126,7 +159,7 @@ def failed_check(case: Case, causes: tuple[Event, ...]) -> Decision:
         return rollback(case, "FailedChecksThresholdReached", (*causes, spent))
     due = next_check(case)
     message = "; ".join(event.message for event in causes)
-    state = replace(case.state, failed_checks=failed, check_at=due, round=None, remark="")
+    state = replace(case.state, failed_checks=failed, check_at=due, round=None, waiting=None)
     return Decision("CheckFailed", message, state, causes, due)
 
 
@@ -150,7 +183,6 @@ def rollback(case: Case, reason: str, causes: tuple[Event, ...]) -> Decision:
         iterations=0,
         check_at=None,
         epilogue=True,
-        remark="",
     )
     said = (*causes, events.failed(case.canary))
     return Decision(reason, causes[-1].message, state, said, case.now)
@@ -165,7 +197,6 @@ def fail_promotion(case: Case, cause: str) -> Decision:
         workload=case.state.worked(CanaryScale.RUNNING, promote=case.state.applied),
         check_at=None,
         epilogue=True,
-        remark="",
     )
     event = events.promotion_failed(case.canary, cause)
     return Decision("PromotionFailed", event.message, state, (event,), case.now)

@@ -10,6 +10,7 @@ from analysis.decisions import AskChecks, Case, Decision, Outcome, Rest
 from analysis.phases import Phase
 from analysis.rules import moves
 from analysis.strategies import Step
+from analysis.waiting import Reason
 from config import derived
 from config.api.analysis import ThresholdMode
 from config.api.hooks import WebhookType
@@ -49,7 +50,6 @@ def revision_changed(case: Case) -> Outcome | None:
         failed_checks=0,
         iterations=0,
         check_at=None,
-        remark="",
     )
     event = events.restarting(case.canary)
     return Decision("RevisionChanged", event.message, state, (event,))
@@ -64,7 +64,7 @@ def primary_unready(case: Case) -> Outcome | None:
     event = events.primary_not_ready(case.canary, ready.message)
     if not ready.retriable:
         return moves.rollback(case, "PrimaryDeadlineExceeded", (event,))
-    return moves.wait(case, event, moves.patience(primary))
+    return moves.wait(case, Reason.PRIMARY_NOT_READY, event, moves.patience(primary))
 
 
 def scaled_to_zero(case: Case) -> Outcome | None:
@@ -92,7 +92,8 @@ def canary_unready(case: Case) -> Outcome | None:
         return None
     event = events.canary_not_ready(case.canary, ready.message)
     if ready.retriable:
-        return moves.wait(case, event, moves.patience(case.observation.target))
+        patience = moves.patience(case.observation.target)
+        return moves.wait(case, Reason.CANARY_NOT_READY, event, patience)
     said = (event, events.deadline_exceeded(case.canary, ready.message))
     return moves.rollback(case, "ProgressDeadlineExceeded", said)
 
@@ -205,7 +206,7 @@ def _step(case: Case, step: Step, due: datetime, said: tuple[events.Event, ...])
         failed_checks=_forgiven(case),
         check_at=due,
         round=None,
-        remark="",
+        waiting=None,
     )
     return Decision("Advanced", step.message, state, (*said, *step.events), due)
 
@@ -217,12 +218,11 @@ def _forgiven(case: Case) -> int:
 
 
 def _hold(case: Case, causes: tuple[str, ...]) -> Decision:
-    """Neither a step nor a failed check; said once for as long as the cause is the same."""
-    message = "; ".join(causes)
-    said = () if case.state.remark == message else tuple(map(events.warning, causes))
+    """Neither a step nor a failed check; the cause is told for as long as it lasts."""
+    told = map(events.warning, causes)
+    state, said = moves.tell(case.state, case.now, Reason.CHECKS_UNDECIDED, *told)
     due = moves.next_check(case)
-    state = replace(case.state, check_at=due, round=None, remark=message)
-    return Decision("Held", message, state, said, due)
+    return Decision("Held", "; ".join(causes), replace(state, check_at=due, round=None), said, due)
 
 
 def _promote(case: Case, *, skipped: bool) -> Decision:
@@ -235,6 +235,5 @@ def _promote(case: Case, *, skipped: bool) -> Decision:
         copying=case.state.applied,
         check_at=None,
         skipped=skipped,
-        remark="",
     )
     return Decision("Promoting", event.message, state, (event,))

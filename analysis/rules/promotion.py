@@ -9,6 +9,7 @@ from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.phases import Phase
 from analysis.rules import moves, progressing
 from analysis.strategies import Step
+from analysis.waiting import Reason
 from config import derived
 from config.scaling import CanaryScale
 from config.traffic import ALL_TO_PRIMARY, TOTAL_WEIGHT
@@ -68,7 +69,8 @@ def primary_unready(case: Case) -> Outcome | None:
     if not ready.retriable:
         return moves.fail_promotion(case, ready.message)
     event = events.primary_not_ready(case.canary, ready.message)
-    return moves.wait(case, event, moves.patience(case.observation.primary))
+    patience = moves.patience(case.observation.primary)
+    return moves.wait(case, Reason.PRIMARY_NOT_READY, event, patience)
 
 
 def shift(case: Case) -> Outcome:
@@ -86,7 +88,6 @@ def shift(case: Case) -> Outcome:
         case.now,
         route=case.state.routed(step.split),
         check_at=due,
-        remark="",
     )
     return Decision("TrafficReturned", step.message, state, step.events, due)
 
@@ -118,7 +119,6 @@ def succeeded(case: Case) -> Outcome:
         iterations=0,
         check_at=None,
         epilogue=True,
-        remark="",
     )
     return Decision("Succeeded", "promotion finished", state, due=case.now)
 

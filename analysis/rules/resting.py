@@ -9,6 +9,7 @@ from analysis import effects, events
 from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.phases import Phase
 from analysis.rules import moves
+from analysis.waiting import Reason
 from config import derived
 from config.api.hooks import WebhookType
 from config.scaling import CanaryScale
@@ -81,7 +82,7 @@ def new_revision(case: Case) -> Outcome | None:
     ready = moves.primary_readiness(case)
     if not ready.ready:
         event = events.primary_not_ready(case.canary, ready.message)
-        return moves.wait(case, event, moves.patience(primary))
+        return moves.wait(case, Reason.PRIMARY_NOT_READY, event, moves.patience(primary))
     state = case.state.moved(
         Phase.PROGRESSING,
         case.now,
@@ -93,7 +94,6 @@ def new_revision(case: Case) -> Outcome | None:
         iterations=0,
         check_at=None,
         skipped=False,
-        remark="",
     )
     event = events.new_revision(case.canary)
     return Decision("NewRevision", event.message, state, (event,))
@@ -131,9 +131,7 @@ def primary_recovered(case: Case) -> Outcome | None:
         return None
     if primary.revision != case.state.workload.promote:
         return None
-    state = case.state.moved(
-        Phase.FINALISING, case.now, route=case.state.routed(ALL_TO_PRIMARY), remark=""
-    )
+    state = case.state.moved(Phase.FINALISING, case.now, route=case.state.routed(ALL_TO_PRIMARY))
     said = (events.TO_PRIMARY,)
     return Decision("PrimaryRecovered", events.TO_PRIMARY.message, state, said)
 

@@ -68,6 +68,7 @@ CANARY: Final = Kind(
         Column("StepWeights", ".spec.analysis.stepWeights", wide=True),
         Column("MaxWeight", ".spec.analysis.maxWeight", wide=True),
         Column("LastTransitionTime", ".status.lastTransitionTime"),
+        Column("Accepted", '.status.conditions[?(@.type=="Accepted")].status'),
     ),
 )
 METRIC_TEMPLATE: Final = Kind(

@@ -78,6 +78,7 @@ class StatusReconciler:
             snapshot.version,
             gather.accepted(snapshot.world),
             present.get("conditions") or (),
+            snapshot.now,
         )
         if not conditions.says_more(wanted, present):
             return
@@ -110,7 +111,7 @@ class StatusReconciler:
             try:
                 self._kube.create(resources.EVENTS, ref.namespace, body)
             except errors.AlreadyExists:
-                log.debug("event was delivered already", extra={"notice": notice.id})
+                self._tell_again(ref, body)
             except errors.NotFound:
                 return False
             except errors.Permanent as refused:
@@ -118,6 +119,12 @@ class StatusReconciler:
                 log.warning("event refused", extra=extra)
             self._store.drop_notices(ref, [notice.id])
         return True
+
+    def _tell_again(self, ref: CanaryRef, body: Mapping[str, Any]) -> None:
+        """Counts an event up that was told before; one delivered twice says what it said."""
+        patch, name = kubernetes_events.repetition(body), body["metadata"]["name"]
+        if patch is not None:
+            self._kube.patch(resources.EVENTS, ref.namespace, name, patch)
 
 
 def status_patch(uid: str, status: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -322,69 +322,6 @@ def test_an_interval_changed_in_mid_rollout_holds_from_the_next_check_on() -> No
     assert stage.clock.now() - began >= 0.9 * timedelta(minutes=5)
 
 
-@pytest.mark.parametrize(
-    ("edit", "named"),
-    [
-        ({"provider": "linkerd"}, ["spec.provider", "linkerd", "istio"]),
-        ({"analysis": {"iterations": 5}}, ["spec.analysis", "iterations", "stepWeight"]),
-        ({"analysis": {"interval": "5minutes"}}, ["spec.analysis.interval", "5minutes"]),
-        ({"targetRef": {"kind": "StatefulSet"}}, ["spec.targetRef.kind", "StatefulSet"]),
-        ({"analysis": {"stepWeight": 2.5}}, ["spec.analysis.stepWeight", "2.5"]),
-    ],
-    ids=["provider", "two strategies", "duration", "kind", "fraction"],
-)
-def test_an_edit_that_cannot_be_carried_out_leaves_the_last_good_one_in_force(
-    edit: dict[str, Any], named: list[str]
-) -> None:
-    """Told with field, value and what is allowed; the rollout ends as planned; a fix heals it.
-
-    D-29, D-90, D-93, D-94: neither a crash, nor silence, nor a default in place of a mistake.
-    """
-    stage = at(20)
-    stage.kube.admit_anything()
-    before = stage.kube.get(resources.CANARIES, "shop", "cart")["spec"]
-    stage.edit_canary(**edit)
-    stage.settle()
-    refused = stage.condition("Accepted")
-    warned = [text for text in rollouts.told(stage) if named[0] in text]
-    assert refused["status"] == "False"
-    assert len(warned) == 1
-    assert all(part in refused["message"] and part in warned[0] for part in named)
-    rollouts.finish(stage)
-    assert stage.weights == PLAN
-    rollouts.succeeded(stage)
-
-    stage.edit_canary(**{key: _undone(before, key, edit[key]) for key in edit})
-    stage.settle()
-    assert stage.condition("Accepted")["status"] == "True"
-
-
-def _undone(before: Any, key: str, edited: Any) -> Any:
-    """The merge patch that takes an edit back."""
-    if not isinstance(edited, dict):
-        return before.get(key)
-    return {field: (before.get(key) or {}).get(field) for field in edited}
-
-
-def test_a_canary_that_never_was_valid_does_nothing_until_it_is() -> None:
-    """A condition and a Warning instead of a log line; a fix heals it (D-90)."""
-    stage = Stage()
-    stage.kube.admit_anything()
-    stage.create(resources.DEPLOYMENTS, a_deployment())
-    body = a_manifest(interval="soon")
-    metadata = {"name": REF.name, "namespace": REF.namespace}
-    stage.create(resources.CANARIES, {**body, "metadata": metadata})
-    stage.wait(timedelta(minutes=10))
-    assert stage.condition("Accepted")["status"] == "False"
-    assert len(stage.texts()) == 1
-    assert "spec.analysis.interval" in stage.texts()[0]
-    assert stage.split is None
-
-    stage.edit_canary(analysis={"interval": "30s"})
-    stage.run(lambda on: on.phase() == "Initialized", within=LONG)
-    assert stage.condition("Accepted")["status"] == "True"
-
-
 def test_without_its_target_a_canary_says_so_and_starts_when_it_appears() -> None:
     """A missing target is a condition and a Warning; creating it heals (D-90)."""
     stage = Stage()

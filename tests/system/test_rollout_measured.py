@@ -132,17 +132,19 @@ def test_the_second_canary_of_a_target_is_refused_naming_the_first(site: Site) -
     assert second.weights() == []
 
 
-def test_a_bad_edit_in_mid_rollout_keeps_the_last_good_behaviour(site: Site) -> None:
-    """The rollout goes on as it was accepted; the edit is told, and mended by another edit."""
+def test_a_bad_edit_in_mid_rollout_holds_it_until_it_is_mended(site: Site) -> None:
+    """Traffic stays where it is; the edit is told, and mended by another edit."""
     app = site.app("edited").deploy()
     app.release(SECOND)
     app.until_weight(40)
     app.edit({"spec": {"analysis": {"stepWeights": [30, 20], "stepWeight": None}}})
-    app.until("Succeeded")
-    assert app.weights() == [0, 40, 80, 0]
+    site.until(lambda: app.condition("Waiting").get("reason") == "NotAccepted", "held", 30)
     assert app.condition("Accepted")["status"] == "False"
+    assert app.weights() == [0, 40]
     app.edit({"spec": {"analysis": {"stepWeights": None, "stepWeight": 40}}})
     site.until(lambda: app.condition("Accepted")["status"] == "True", "accepted again", 10)
+    app.until("Succeeded")
+    assert app.weights() == [0, 40, 80, 0]
 
 
 def _measured_by(prometheus: Prometheus, app: App) -> App:

@@ -14,6 +14,7 @@ from analysis.phases import Phase
 from analysis.state import Acceptance, HookRound, RolloutState
 from analysis.strategies import STRATEGIES
 from analysis.verdicts import Effect
+from analysis.waiting import Reason, Waiting
 from config.api.canary import Canary
 from config.readiness import READY, Readiness
 from config.scaling import CanaryScale, WorkloadIntent
@@ -45,8 +46,17 @@ _moments: Final[SearchStrategy[datetime]] = st.sampled_from(
     [NOW + timedelta(seconds=away) for away in (-2000, -300, -31, -29, -1, 0, 0, 1, 29, 31, 2000)]
 )
 _weights: Final = st.sampled_from([0, 0, 0, 1, 5, 10, 20, 40, 60, 80, 99, 100])
+_waits: Final = st.none() | st.builds(
+    Waiting,
+    st.sampled_from(Reason),
+    st.sampled_from(["no values", "forbidden"]),
+    _moments,
+    _moments,
+    _moments,
+    numbers,
+)
 _splits: Final = _weights.map(TrafficSplit.of)
-_calm: Final = {"acceptance": st.none(), "trouble": st.just(""), "suspended": st.just(False)}
+_calm: Final = {"acceptance": st.none(), "trouble": st.none(), "suspended": st.just(False)}
 _fields: Final[dict[str, SearchStrategy[Any]]] = {
     "uid": st.just("u1"),
     "since": _moments,
@@ -64,8 +74,8 @@ _fields: Final[dict[str, SearchStrategy[Any]]] = {
     "epilogue": st.booleans(),
     "skipped": st.booleans(),
     "suspended": st.booleans(),
-    "remark": st.sampled_from(["", "no values"]),
-    "trouble": st.sampled_from(["", "forbidden"]),
+    "waiting": _waits,
+    "trouble": _waits,
     "acceptance": st.none()
     | st.builds(Acceptance, st.booleans(), st.just("X"), st.just("y"), _moments),
 }
@@ -150,7 +160,6 @@ observations: Final[SearchStrategy[Observation]] = st.builds(
     state=st.none() | states(),
     confirmed=_confirmed,
     deleting=st.booleans(),
-    claimed=st.booleans(),
     problems=_problems,
     status=st.none() | past_statuses,
     **_seen,

@@ -9,6 +9,7 @@ import pytest
 from analysis import conditions
 from analysis.phases import Phase
 from analysis.state import Acceptance, RolloutState
+from analysis.waiting import Reason
 from config.scaling import CanaryScale
 from tests.unit.analysis import worlds
 from tests.unit.analysis.worlds import NEW, NOW, OLD
@@ -49,7 +50,7 @@ PROMOTED: dict[Phase, tuple[str, str, str]] = {
 
 def shown(state: RolloutState, present: list[dict[str, Any]] | None = None) -> dict[str, Any]:
     """The status of `state` in version 12."""
-    return conditions.status(state, 12, worlds.a_canary(), present or [])
+    return conditions.status(state, 12, worlds.a_canary(), present or [], NOW)
 
 
 @pytest.mark.parametrize(("phase", "expected"), PROMOTED.items(), ids=[*PROMOTED])
@@ -120,6 +121,48 @@ def test_what_is_wrong_with_a_manifest_is_a_condition_of_its_own(
         "lastUpdateTime": "2026-03-01T12:00:00Z",
         "lastTransitionTime": "2026-03-01T12:00:00Z",
     }
+
+
+def test_what_is_waited_for_is_a_condition_for_as_long_as_it_lasts() -> None:
+    """Cause, since when and the way out; then False, since it is over; then nothing is written."""
+    wait = worlds.a_wait("cart-app-primary.shop not ready: x")
+    waiting = replace(worlds.progressing(20), waiting=wait)
+    assert shown(waiting)["conditions"][1] == {
+        "type": "Waiting",
+        "status": "True",
+        "reason": "PrimaryNotReady",
+        "message": "cart-app-primary.shop not ready: x "
+        "(see why the pods of the primary are not ready)",
+        "lastUpdateTime": "2026-03-01T11:59:00Z",
+        "lastTransitionTime": "2026-03-01T11:59:00Z",
+    }
+    over = shown(worlds.progressing(20), shown(waiting)["conditions"])["conditions"]
+    assert over[1] == {
+        "type": "Waiting",
+        "status": "False",
+        "reason": "NotWaiting",
+        "message": "The canary waits for nothing but its time.",
+        "lastUpdateTime": "2026-03-01T12:00:00Z",
+        "lastTransitionTime": "2026-03-01T12:00:00Z",
+    }
+    assert shown(worlds.progressing(40), over)["conditions"][1] == over[1]
+
+
+def test_a_refused_write_is_waited_for_too() -> None:
+    """The words of the API server stand beside those of the rollout."""
+    refused = worlds.a_wait("forbidden", Reason.WRITE_REFUSED, seconds_ago=90)
+    state = replace(worlds.progressing(20), trouble=refused)
+    (_, alone) = shown(state)["conditions"]
+    assert (alone["reason"], alone["lastTransitionTime"]) == (
+        "WriteRefused",
+        "2026-03-01T11:58:30Z",
+    )
+    (_, both) = shown(replace(state, waiting=worlds.a_wait("not ready")))["conditions"]
+    assert both["reason"] == "PrimaryNotReady"
+    assert [line.split(" (")[0] for line in both["message"].split("\n")] == [
+        "not ready",
+        "forbidden",
+    ]
 
 
 def test_a_status_that_differs_in_its_version_alone_is_not_written() -> None:

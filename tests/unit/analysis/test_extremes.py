@@ -151,7 +151,7 @@ def _ask_for_a_decision(canary: Canary, seen: Observation, found: Findings) -> N
         decide.plan(observation)
         outcome = decide.decide(observation, found)
         if isinstance(outcome, Decision):
-            conditions.status(outcome.state, 2**53, canary, ())
+            conditions.status(outcome.state, 2**53, canary, (), worlds.NOW)
 
 
 def test_whatever_is_admitted_costs_nobody_a_second() -> None:

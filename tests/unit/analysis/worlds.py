@@ -5,13 +5,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from analysis import rounds
+from analysis import rounds, verdicts
 from analysis.findings import CheckResult, Findings, HookResult
 from analysis.observation import Confirmed, Observation, Workload
 from analysis.phases import Phase
 from analysis.state import HookRound, RolloutState
 from analysis.strategies import STRATEGIES
-from analysis.verdicts import Effect, Reason, Verdict
+from analysis.verdicts import Effect, Verdict
+from analysis.waiting import Reason, Waiting
 from config.api.canary import Canary
 from config.readiness import READY, Readiness
 from config.refs import CanaryRef
@@ -89,6 +90,14 @@ def progressing(weight: int, **changes: Any) -> RolloutState:
     return a_state(Phase.PROGRESSING, weight, CanaryScale.RUNNING, **{**defaults, **changes})
 
 
+def a_wait(
+    message: str = "x", reason: Reason = Reason.PRIMARY_NOT_READY, seconds_ago: float = 60
+) -> Waiting:
+    """A wait that was told so long ago, once."""
+    at = NOW - timedelta(seconds=seconds_ago)
+    return Waiting(reason, message, at, at, at)
+
+
 def seen(state: RolloutState | None, canary: Canary | None = None, **changes: Any) -> Observation:
     """`state` of a healthy canary with all effects confirmed; the target holds `NEW`."""
     canary = canary or a_canary()
@@ -115,12 +124,12 @@ def seen(state: RolloutState | None, canary: Canary | None = None, **changes: An
 
 def a_check(effect: Effect = Effect.PASSES, message: str = "") -> CheckResult:
     """A judged check."""
-    verdicts = {
-        Effect.PASSES: (Verdict.PASSED, Reason.WITHIN_BOUNDS, 99.9),
-        Effect.COUNTS: (Verdict.FAILED, Reason.BELOW_MINIMUM, 95.0),
-        Effect.HOLDS: (Verdict.NO_DATA, Reason.NO_VALUES, None),
+    judged = {
+        Effect.PASSES: (Verdict.PASSED, verdicts.Reason.WITHIN_BOUNDS, 99.9),
+        Effect.COUNTS: (Verdict.FAILED, verdicts.Reason.BELOW_MINIMUM, 95.0),
+        Effect.HOLDS: (Verdict.NO_DATA, verdicts.Reason.NO_VALUES, None),
     }
-    verdict, reason, value = verdicts[effect]
+    verdict, reason, value = judged[effect]
     return CheckResult("request-success-rate", verdict, effect, value, message, reason)
 
 

@@ -68,7 +68,7 @@ def test_the_file_holds_the_three_kinds() -> None:
 
 
 def test_the_columns_are_those_scripts_read() -> None:
-    """`kubectl get canaries`: name, type, path and priority in Flagger's order."""
+    """`kubectl get canaries`: name, type, path and priority in Flagger's order, ours after them."""
     columns = crds.definition(crds.CANARY)["spec"]["versions"][0]["additionalPrinterColumns"]
 
     keys = ("name", "type", "jsonPath", "priority")
@@ -83,6 +83,7 @@ def test_the_columns_are_those_scripts_read() -> None:
         ("StepWeights", "string", ".spec.analysis.stepWeights", 1),
         ("MaxWeight", "string", ".spec.analysis.maxWeight", 1),
         ("LastTransitionTime", "string", ".status.lastTransitionTime", 0),
+        ("Accepted", "string", '.status.conditions[?(@.type=="Accepted")].status', 0),
     ]
 
 

@@ -115,3 +115,25 @@ def test_names_sort_as_things_happened() -> None:
         for at, identity in moments
     ]
     assert names == sorted(names)
+
+
+def test_what_is_told_again_is_the_same_event_counted_up() -> None:
+    """`kubectl describe` shows it once, as told so many times over so long."""
+    first = event(first=NOTICE["at"], count=1)
+    again = event(
+        notice_id="000000000031-0",
+        first=NOTICE["at"],
+        at="2026-03-01T12:05:05+00:00",
+        count=2,
+    )
+    assert again == {**first, "lastTimestamp": "2026-03-01T12:05:05Z", "count": 2}
+    assert kubernetes_events.repetition(first) is None
+    assert kubernetes_events.repetition(again) == {
+        "lastTimestamp": "2026-03-01T12:05:05Z",
+        "count": 2,
+    }
+
+
+def test_another_wait_is_another_event() -> None:
+    """The same words told for the first time at another moment."""
+    assert event(first=NOTICE["at"]) != event(first="2026-03-01T13:00:00+00:00")

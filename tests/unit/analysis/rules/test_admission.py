@@ -11,6 +11,7 @@ from analysis.effects import Lane
 from analysis.observation import Confirmed, Observation, Problem
 from analysis.phases import Phase
 from analysis.state import Acceptance
+from analysis.waiting import Reason
 from tests.unit.analysis import tables, worlds
 from tests.unit.analysis.tables import Answer, Decided, Rests
 from tests.unit.analysis.worlds import NOW
@@ -20,6 +21,12 @@ ODD = Problem("NotCarriedOut", "spec.analysis.alerts: left out", blocking=False)
 TOLD = Acceptance(accepted=False, reason=WRONG.reason, message=WRONG.message, since=NOW)
 FINE = Acceptance(accepted=True, reason="Accepted", message="The manifest is accepted.", since=NOW)
 ROLLING = worlds.progressing(20)
+HELD = (
+    "cart.shop is not accepted: nothing starts, steps up or is promoted until its manifest "
+    f"is corrected: {WRONG.message}"
+)
+HOLDING = worlds.a_wait(HELD, Reason.NOT_ACCEPTED)
+REFUSED = worlds.a_wait("forbidden", Reason.WRITE_REFUSED)
 SUSPENDED = worlds.a_canary(spec={"suspend": True})
 DONE = worlds.seen(ROLLING).confirmed
 
@@ -61,13 +68,16 @@ TABLE: dict[str, tuple[Observation, Answer]] = {
             0,
         ),
     ),
-    "a canary without any good manifest does nothing": (
+    "a canary without any good manifest does nothing but say so": (
         replace(worlds.seen(replace(ROLLING, acceptance=TOLD), problems=(WRONG,)), canary=None),
-        Rests("refused"),
+        Decided("refused", "Progressing", "80/20", [HELD], 300),
     ),
-    "a canary whose target is another's does nothing": (
-        worlds.seen(ROLLING, claimed=True),
-        Rests("refused"),
+    "which it does not say again a minute later": (
+        replace(
+            worlds.seen(replace(ROLLING, acceptance=TOLD, waiting=HOLDING), problems=(WRONG,)),
+            canary=None,
+        ),
+        Rests("refused", 240),
     ),
     "what keeps a write from succeeding is told": (
         worlds.seen(
@@ -77,14 +87,14 @@ TABLE: dict[str, tuple[Observation, Answer]] = {
     ),
     "and told once": (
         worlds.seen(
-            replace(worlds.a_state(Phase.SUCCEEDED), trouble="forbidden"),
+            replace(worlds.a_state(Phase.SUCCEEDED), trouble=REFUSED),
             confirmed=replace(DONE, troubles={Lane.ROUTE: "forbidden"}),
             target=worlds.a_workload(),
         ),
         Rests("at_rest"),
     ),
     "and forgotten when it is over": (
-        worlds.seen(replace(ROLLING, trouble="forbidden")),
+        worlds.seen(replace(ROLLING, trouble=REFUSED)),
         Decided("trouble", "Progressing", "80/20", [], 0),
     ),
     "a canary that is suspended says so once and keeps its weights": (

@@ -86,17 +86,22 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
     "a primary that is not ready is told": (
         worlds.seen(HIDDEN, primary=UNREADY),
         None,
-        Decided("await_primary", "Initializing", "100/0", [TOLD]),
+        Decided("await_primary", "Initializing", "100/0", [TOLD], 300),
     ),
-    "and told once": (
-        worlds.seen(replace(HIDDEN, remark=TOLD), primary=UNREADY),
+    "and not told again a minute later": (
+        worlds.seen(replace(HIDDEN, waiting=worlds.a_wait(TOLD)), primary=UNREADY),
         None,
-        Rests("await_primary"),
+        Rests("await_primary", 240),
+    ),
+    "but five minutes later": (
+        worlds.seen(replace(HIDDEN, waiting=worlds.a_wait(TOLD, seconds_ago=300)), primary=UNREADY),
+        None,
+        Decided("await_primary", "Initializing", "100/0", [TOLD], 300),
     ),
     "with skipAnalysis too the primary must be ready": (
         worlds.seen(HIDDEN, SKIPPED, primary=UNREADY),
         None,
-        Decided("await_primary", "Initializing", "100/0", [TOLD]),
+        Decided("await_primary", "Initializing", "100/0", [TOLD], 300),
     ),
     "a primary deleted meanwhile is made anew": (
         worlds.seen(HIDDEN, primary=None),
@@ -143,7 +148,9 @@ def test_a_canary_with_a_blocking_problem_is_not_initialized() -> None:
     newborn = tables.decision(worlds.seen(NEWBORN, problems=(problem,), primary=None))
     assert newborn.rule == "acceptance"
     told = worlds.seen(newborn.state, problems=(problem,), primary=None)
-    assert tables.answer(told) == Rests("nothing_to_do")
+    held = "cart.shop is not accepted: nothing starts, steps up or is promoted until its manifest "
+    said = [f"{held}is corrected: {problem.message}"]
+    assert tables.answer(told) == Decided("hold", "", "100/0", said, 300)
 
 
 def test_what_counts_as_promoted_is_what_the_primary_runs() -> None:

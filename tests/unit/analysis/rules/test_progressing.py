@@ -99,6 +99,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
             "Progressing",
             "80/20",
             [f"cart-app-primary.shop not ready: {NOT_READY}"],
+            300,
         ),
     ),
     "a primary past its deadline rolls back": (
@@ -118,7 +119,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
         worlds.seen(
             at_0,
             target=worlds.a_workload(
-                NEW, readiness=worlds.unready(), patience_ends=NOW + timedelta(seconds=500)
+                NEW, readiness=worlds.unready(), patience_ends=NOW + timedelta(seconds=200)
             ),
         ),
         None,
@@ -127,16 +128,19 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
             "Progressing",
             "100/0",
             [f"canary deployment cart-app.shop not ready: {NOT_READY}"],
-            500,
+            200,
         ),
     ),
-    "the same reason to wait is told once": (
+    "the same reason to wait is not told again at once": (
         worlds.seen(
-            replace(at_0, remark=f"canary deployment cart-app.shop not ready: {NOT_READY}"),
+            replace(
+                at_0,
+                waiting=worlds.a_wait(f"canary deployment cart-app.shop not ready: {NOT_READY}"),
+            ),
             target=worlds.a_workload(NEW, readiness=worlds.unready()),
         ),
         None,
-        Rests("canary_unready"),
+        Rests("canary_unready", 240),
     ),
     "a canary past its deadline rolls back and says so (D-62)": (
         worlds.seen(
@@ -162,7 +166,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
     ),
     "a canary whose scaling is refused is waited for": (
         worlds.seen(
-            replace(at_0, trouble="quota", since=NOW - timedelta(seconds=599)),
+            replace(at_0, trouble=worlds.a_wait("quota"), since=NOW - timedelta(seconds=599)),
             confirmed=Confirmed(5, NOW, 4, troubles={Lane.ROUTE: "quota"}),
         ),
         None,
@@ -170,7 +174,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
     ),
     "a canary whose scaling is refused for a whole progress deadline is rolled back": (
         worlds.seen(
-            replace(at_0, trouble="quota", since=NOW - timedelta(seconds=600)),
+            replace(at_0, trouble=worlds.a_wait("quota"), since=NOW - timedelta(seconds=600)),
             confirmed=Confirmed(5, NOW, 4, troubles={Lane.ROUTE: "quota"}),
         ),
         None,
@@ -199,6 +203,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
                     "observed deployment generation less than desired generation"
                 ),
             ],
+            300,
         ),
     ),
     "a canary scaled to zero by somebody is scaled up again": (
@@ -245,6 +250,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
             "Progressing",
             "100/0",
             [f"canary deployment cart-app.shop not ready: {NOT_READY}"],
+            300,
         ),
     ),
     "nothing is measured before the first traffic is in force": (
@@ -438,8 +444,8 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
         worlds.HELD,
         Decided("halt_on_check", "Progressing", "80/20", ["Halt advancement no values"], 30),
     ),
-    "a check that goes on holding is told once": (
-        worlds.seen(replace(at_20, remark="Halt advancement no values")),
+    "a check that goes on holding is not told again at once": (
+        worlds.seen(replace(at_20, waiting=worlds.a_wait("Halt advancement no values"))),
         worlds.HELD,
         Decided("halt_on_check", "Progressing", "80/20", [], 30),
     ),
@@ -521,11 +527,11 @@ def test_what_is_promoted_is_the_revision_that_was_analysed() -> None:
 def test_a_restart_forgets_what_was_counted() -> None:
     """Counters 0, no check due, no hook awaited, the newer revision applied."""
     before = worlds.progressing(
-        60, failed_checks=2, iterations=1, round=worlds.a_round("rollout"), remark="x"
+        60, failed_checks=2, iterations=1, round=worlds.a_round("rollout"), waiting=worlds.a_wait()
     )
     state = tables.decision(worlds.seen(before, target=worlds.a_workload(NEWER))).state
-    counted = (state.failed_checks, state.iterations, state.check_at, state.round, state.remark)
-    assert counted == (0, 0, None, None, "")
+    counted = (state.failed_checks, state.iterations, state.check_at, state.round, state.waiting)
+    assert counted == (0, 0, None, None, None)
     assert (state.applied, state.promoted, state.since) == (NEWER, OLD, NOW)
 
 
@@ -568,9 +574,9 @@ def test_a_rollout_goes_on_when_its_analysis_is_edited() -> None:
 def test_hooks_that_answer_while_the_rollout_waits_are_asked_anew() -> None:
     """Neither a verdict from before the wait, nor a wait for an answer that was given already."""
     event = f"cart-app-primary.shop not ready: {NOT_READY}"
-    waiting = replace(at_20, round=worlds.a_round("rollout"), remark=event)
+    waiting = replace(at_20, round=worlds.a_round("rollout"), waiting=worlds.a_wait(event))
     primary = worlds.a_workload(OLD, readiness=worlds.unready())
     seen = worlds.seen(waiting, HOOKED, primary=primary)
-    assert tables.answer(seen) == Rests("primary_unready")
+    assert tables.answer(seen) == Rests("primary_unready", 240)
     decision = tables.decision(seen, worlds.hooked("rollout", True))
     assert (decision.state.round, decision.events) == (None, ())

@@ -90,7 +90,10 @@ TABLE: dict[str, tuple[Observation, Answer]] = {
     ),
     "a copy that fails for a whole progress deadline rolls back": (
         worlds.seen(
-            promoting(since=NOW - timedelta(seconds=600), trouble="deployments is forbidden"),
+            promoting(
+                since=NOW - timedelta(seconds=600),
+                trouble=worlds.a_wait("deployments is forbidden"),
+            ),
             confirmed=replace(UNCOPIED, troubles={Lane.ROUTE: "deployments is forbidden"}),
         ),
         Decided(
@@ -114,7 +117,7 @@ TABLE: dict[str, tuple[Observation, Answer]] = {
             "Promoting",
             "40/60",
             [f"cart-app-primary.shop not ready: {CAUSE}"],
-            500,
+            300,
         ),
     ),
     "a view of the primary older than the copy proves nothing": (
@@ -129,6 +132,7 @@ TABLE: dict[str, tuple[Observation, Answer]] = {
                     "observed deployment generation less than desired generation"
                 ),
             ],
+            300,
         ),
     ),
     "a primary that dies with the new revision fails the promotion": (

@@ -15,9 +15,9 @@ from analysis import decide, hooks
 from analysis import state as states
 from analysis.decisions import AskChecks, AskProviders, Decision, Outcome, Rest
 from analysis.findings import Findings
-from analysis.observation import Observation, PastStatus
+from analysis.observation import Observation, PastStatus, Problem
 from analysis.phases import TRANSITIONS, Phase
-from analysis.state import RolloutState
+from analysis.state import Acceptance, RolloutState
 from analysis.strategies import weights
 from config.api.hooks import WebhookType
 from config.scaling import CanaryScale
@@ -25,6 +25,14 @@ from config.traffic import RouteStage
 from tests.unit.analysis import arbitrary, worlds
 from tests.unit.analysis.worlds import NEW, NOW, OLD
 
+REFUSED = Problem("P", "q", blocking=True)
+STARTS = {
+    (Phase.NEW, Phase.INITIALIZING),
+    (Phase.INITIALIZED, Phase.PROGRESSING),
+    (Phase.SUCCEEDED, Phase.PROGRESSING),
+    (Phase.FAILED, Phase.PROGRESSING),
+    (Phase.PROGRESSING, Phase.PROMOTING),
+}
 many = settings(
     max_examples=150,
     deadline=None,  # the machine is shared
@@ -295,14 +303,19 @@ def test_a_canary_that_is_being_deleted_is_left_alone(seen: Observation) -> None
 
 @many
 @given(seen=arbitrary.accepted(), found=arbitrary.findings)
-def test_a_canary_of_another_owner_or_a_refused_one_gets_no_decision(
+def test_a_canary_without_any_good_manifest_stands_still(
     seen: Observation, found: Findings
 ) -> None:
     """Beyond saying what is wrong, nothing is done for it."""
-    for nothing in (replace(seen, claimed=True), replace(seen, canary=None)):
-        outcome = decide.decide(nothing, found)
-        if isinstance(outcome, Decision):
-            assert outcome.rule in ("acceptance", "trouble")
+    outcome = decide.decide(replace(seen, canary=None), found)
+    assert outcome.rule in ("acceptance", "trouble", "refused")
+    if isinstance(outcome, Decision) and seen.state is not None:
+        assert _unworded(outcome.state) == _unworded(seen.state)
+
+
+def _unworded(state: RolloutState) -> RolloutState:
+    """`state` without what was told."""
+    return replace(state, acceptance=None, trouble=None, waiting=None, generation=0)
 
 
 @many
@@ -317,3 +330,29 @@ def test_a_step_is_given_an_interval_before_it_is_judged(
     assert decision.due == decision.state.check_at
     assert decision.due - NOW >= seen.interval * 0.9
     assert decision.due - NOW <= seen.interval * 1.02 + timedelta(seconds=0)
+
+
+def test_under_a_manifest_that_is_not_accepted_nothing_starts_steps_up_or_is_promoted() -> None:
+    """Invariant 9, for every state; a failed promotion may only go where pods are available."""
+    asserted = 0
+
+    @many
+    @given(seen=arbitrary.accepted(), found=arbitrary.passing)
+    def hold(seen: Observation, found: Findings) -> None:
+        nonlocal asserted
+        assert seen.state is not None
+        known = Acceptance(accepted=False, reason="P", message="q", since=NOW)
+        state = replace(seen.state, acceptance=known)
+        outcome = decide.decide(replace(seen, state=state, problems=(REFUSED,)), found)
+        if not isinstance(outcome, Decision):
+            return
+        asserted += 1
+        before, after = state.phase, outcome.state.phase
+        assert (before, after) not in STARTS
+        if after is not Phase.PROMOTION_FAILED:
+            assert outcome.state.route.split.canary <= state.route.split.canary
+        if outcome.state.workload.promote != state.workload.promote:
+            assert outcome.state.workload.promote in ("", state.applied)
+
+    hold()
+    assert asserted >= 30

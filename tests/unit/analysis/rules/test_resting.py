@@ -79,6 +79,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
             "Failed",
             "100/0",
             ["cart-app-primary.shop not ready: waiting for rollout to finish: x"],
+            300,
         ),
     ),
     "a failed revision is not tried again": (
@@ -117,6 +118,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
             "Succeeded",
             "100/0",
             ["cart-app-primary.shop not ready: deployment not found"],
+            300,
         ),
     ),
     "a deleted target is waited for": (
@@ -267,13 +269,18 @@ def test_a_canary_at_rest(seen: Observation, found: Findings | None, expected: A
 
 
 def test_a_rollout_starts_with_everything_at_zero() -> None:
-    """Counters, remark and skip flag of the one before are gone; the canary is scaled up."""
+    """Counters, waits and skip flag of the one before are gone; the canary is scaled up."""
     before = resting(
-        Phase.FAILED, failed_checks=2, iterations=1, skipped=True, remark="x", check_at=NOW
+        Phase.FAILED,
+        failed_checks=2,
+        iterations=1,
+        skipped=True,
+        waiting=worlds.a_wait(),
+        check_at=NOW,
     )
     state = tables.decision(worlds.seen(before, target=AT_ZERO_NEW, generation=7)).state
-    counted = (state.failed_checks, state.iterations, state.skipped, state.remark, state.check_at)
-    assert counted == (0, 0, False, "", None)
+    counted = (state.failed_checks, state.iterations, state.skipped, state.waiting, state.check_at)
+    assert counted == (0, 0, False, None, None)
     assert (state.applied, state.promoted, state.generation) == (NEW, OLD, 7)
     assert state.workload == WorkloadIntent(6, CanaryScale.RUNNING, "", OLD)
 

@@ -1,0 +1,78 @@
+"""What a canary waits for: told at once, and again for as long as it lasts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+REPEAT: Final = timedelta(minutes=5)
+"""How often a wait is told again: whoever looks at the events of the last hour sees it."""
+
+
+class Reason(StrEnum):
+    """What is waited for; CamelCase, as conditions have it."""
+
+    NOT_ACCEPTED = "NotAccepted"
+    TARGET_NOT_FOUND = "TargetNotFound"
+    PRIMARY_NOT_READY = "PrimaryNotReady"
+    CANARY_NOT_READY = "CanaryNotReady"
+    HOOKS_UNANSWERED = "HooksUnanswered"
+    CHECKS_UNDECIDED = "ChecksUndecided"
+    NOT_APPLIED = "NotApplied"
+    WRITE_REFUSED = "WriteRefused"
+
+
+KNOWN_AT_CHECKS: Final = frozenset(
+    {Reason.NOT_ACCEPTED, Reason.HOOKS_UNANSWERED, Reason.CHECKS_UNDECIDED, Reason.NOT_APPLIED}
+)
+"""Reasons that last from one check to the next: only then it shows whether they still hold."""
+
+WAYS_OUT: Final[Mapping[Reason, str]] = {
+    Reason.NOT_ACCEPTED: "correct the manifest, or apply the one before it",
+    Reason.TARGET_NOT_FOUND: "create the target, or correct spec.targetRef",
+    Reason.PRIMARY_NOT_READY: "see why the pods of the primary are not ready",
+    Reason.CANARY_NOT_READY: "see why the pods of the target are not ready",
+    Reason.HOOKS_UNANSWERED: "the webhooks are called again; see whether hook workers run",
+    Reason.CHECKS_UNDECIDED: "see whether the metrics server has values for the checks",
+    Reason.NOT_APPLIED: "it is asked for again every few seconds; see whether workers run",
+    Reason.WRITE_REFUSED: "it is tried again every few seconds; remove what refuses the write",
+}
+"""What its reader can do about each; everything goes on by itself once the cause is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A cause that keeps a canary standing still.
+
+    `since` is when waiting for this reason began; this `message` was told first at `first_told`,
+    last at `told_at`, and so many `times`.
+    """
+
+    reason: Reason
+    message: str
+    since: datetime
+    first_told: datetime
+    told_at: datetime
+    times: int = 1
+
+    @property
+    def told_again_at(self) -> datetime:
+        """When it is to be told again."""
+        return self.told_at + REPEAT
+
+
+def told(before: Waiting | None, reason: Reason, message: str, now: datetime) -> Waiting:
+    """The wait for `reason`, told `now`; `before` is what was waited for until now."""
+    if before is None or before.reason is not reason:
+        return Waiting(reason, message, now, now, now)
+    if before.message != message:
+        return Waiting(reason, message, before.since, now, now)
+    return Waiting(reason, message, before.since, before.first_told, now, before.times + 1)
+
+
+def is_due(before: Waiting | None, message: str, now: datetime) -> bool:
+    """Whether `message` is to be told `now`: it is new, or was told too long ago."""
+    return before is None or before.message != message or now >= before.told_again_at
