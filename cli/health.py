@@ -47,15 +47,16 @@ class Condition:
 Probe = Callable[[], Condition]
 
 
-def of_worker(store: Store) -> Probe:
-    """A worker is ready while it reaches Redis, through which all its work comes."""
+def of_worker(store: Store, takes: Callable[[], bool]) -> Probe:
+    """A worker is ready while it reaches Redis, through which all its work comes, and takes it."""
 
     def look() -> Condition:
         try:
             took = store.ping()
         except errors.ClientError as failure:
             return Condition(live=True, ready=False, details={"redis": failure.message})
-        return Condition(live=True, ready=True, details={"redisSeconds": took.total_seconds()})
+        details = {"redisSeconds": took.total_seconds(), "takesMessages": takes()}
+        return Condition(live=True, ready=takes(), details=details)
 
     return look
 

@@ -30,8 +30,6 @@ RETRY_SECONDS: Final = 0.5
 LOG_EVERY: Final = 10
 """Tries between two log lines about the same thing that is still away."""
 
-UNAUTHORIZED: Final = 401
-
 
 @dataclass(frozen=True, slots=True)
 class Away:
@@ -111,7 +109,7 @@ def _canaries_are_known(kube: Kube, namespace: str) -> None:
     except errors.NotFound:
         return
     except errors.Permanent as refusal:
-        if refusal.status == UNAUTHORIZED:
+        if refusal.status == errors.UNAUTHORIZED:
             raise exits.Unusable(f"kubernetes: {refusal.message}") from refusal
         log.info("kubernetes answers", extra={"error": refusal.message})
 

@@ -7,12 +7,16 @@ from typing import Any, Final
 from cli import health, startup
 from clients.clock import SystemClock
 from config.settings.settings import Settings
-from tasks import registries, wiring
+from tasks import gate, registries, wiring
 from tasks.app import make_app
+from tasks.gate import Gate
 from tasks.publishing import CeleryDispatcher
 from tasks.queues import Queue
 
 ROLES: Final = tuple(queue.value for queue in Queue)
+NEED_KUBERNETES: Final = frozenset({Queue.ROUTING, Queue.REPORT})
+"""Roles all of whose work is at the API server; analysis goes on without it."""
+
 HEARTBEAT_SECONDS: Final = 10
 """Between two signs of life for Flower; nothing else listens to them."""
 
@@ -29,12 +33,17 @@ def run(settings: Settings, role: str, name: str) -> int:
     clock = SystemClock()
     startup.wait_for_redis(settings, clock)
     app = make_app(settings)
-    doors = wiring.open_doors(settings, role, CeleryDispatcher(app))
+    # Calls of webhooks last: one that waits in a busy worker could be made by an idle one.
+    app.conf.worker_disable_prefetch = role == Queue.HOOKS
+    own = Gate(lambda: gate.probe(doors.store, needed, settings.kubernetes.namespace))
+    gate.guard(app, own)
+    doors = wiring.open_doors(settings, role, CeleryDispatcher(app), own.doubt)
+    needed = doors.kube if role in NEED_KUBERNETES else None
     if role != Queue.HOOKS:
         startup.wait_for_kubernetes(doors.kube, settings, clock)
-    wiring.install(wiring.wire(settings, doors, registries.installed()))
+    wiring.install(wiring.wire(settings, doors, registries.installed()), own.doubt)
     worker = app.Worker(**options(settings, role, name))
-    with health.served(settings.server.port, health.of_worker(doors.store)):
+    with health.served(settings.server.port, health.of_worker(doors.store, lambda: own.is_open)):
         worker.start()
     return int(worker.exitcode or 0)
 

@@ -86,6 +86,8 @@ class Permanent(ClientError):
     """The same request will fail again: refused, invalid, forbidden or not understood."""
 
 
+UNAUTHORIZED: Final = 401
+
 BY_STATUS: Final[Mapping[int, type[ClientError]]] = {
     404: NotFound,
     408: Transient,
@@ -220,6 +222,11 @@ def retry_after(headers: Mapping[str, str]) -> timedelta | None:
     if not (given.isascii() and given.isdecimal() and len(given) < 10):
         return None
     return timedelta(seconds=int(given)) if int(given) <= LONGEST_DELAY else None
+
+
+def concerns_all(failure: ClientError) -> bool:
+    """Whether other requests of this process may fail as well: nobody answers, or knows us."""
+    return isinstance(failure, Transient) or failure.status == UNAUTHORIZED
 
 
 def capped(text: str) -> str:

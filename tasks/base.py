@@ -12,6 +12,7 @@ from typing import Any
 from celery import Task
 
 from clients import errors
+from tasks import wiring
 from tasks.messages import UnreadableMessage
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,8 @@ class NudgeTask(Task):  # type: ignore[type-arg] # Task is generic for type chec
         except errors.ClientError as failure:
             extra = {"task": self.name, "kind": type(failure).__name__, "error": failure.message}
             log.warning("nudge came to nothing", extra={**extra, "message_body": args})
+            if errors.concerns_all(failure):
+                wiring.doubt()
         except UnreadableMessage as unreadable:
             extra = {"task": self.name, "error": str(unreadable)}
             log.error("message dropped", extra=extra)  # noqa: TRY400 - a traceback says no more

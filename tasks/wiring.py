@@ -6,6 +6,7 @@ Tests put together their own `Services` from the same parts, with fakes for the 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,8 +95,10 @@ def defaults(settings: Settings, registries: Registries = BUILT_IN) -> Defaults:
     )
 
 
-def open_doors(settings: Settings, role: str, dispatcher: Dispatcher) -> Doors:
-    """Doors to the real outside for a worker of `role`.
+def open_doors(
+    settings: Settings, role: str, dispatcher: Dispatcher, doubt: Callable[[], None]
+) -> Doors:
+    """Doors to the outside for a worker of `role`; `doubt` hears of an API server that is away.
 
     Raises clients.errors.Permanent for a kubeconfig that cannot be used, SettingsError without a
     Redis URL.
@@ -103,7 +106,7 @@ def open_doors(settings: Settings, role: str, dispatcher: Dispatcher) -> Doors:
     clock = SystemClock()
     return Doors(
         store=connect_store(settings.redis),
-        kube=_kube(settings.kubernetes, role, clock),
+        kube=_kube(settings.kubernetes, role, clock, doubt),
         reader=metric_reader(settings, clock),
         poster=HttpPoster(clock),
         dispatcher=dispatcher,
@@ -111,13 +114,15 @@ def open_doors(settings: Settings, role: str, dispatcher: Dispatcher) -> Doors:
     )
 
 
-def _kube(settings: KubernetesSettings, role: str, clock: Clock) -> Kube:
+def _kube(settings: KubernetesSettings, role: str, clock: Clock, doubt: Callable[[], None]) -> Kube:
     """The door to the API server; none for hook workers, which have no credentials for it."""
     if role == Queue.HOOKS:
         return NoKube()
     kubeconfig = Path(settings.kubeconfig) if settings.kubeconfig else None
     limits = KubeLimits(read=settings.request_timeout, qps=settings.qps, burst=settings.burst)
-    return connect.connect(role=role, kubeconfig=kubeconfig, limits=limits, clock=clock)
+    return connect.connect(
+        role=role, kubeconfig=kubeconfig, limits=limits, clock=clock, doubt=doubt
+    )
 
 
 def metric_reader(settings: Settings, clock: Clock) -> MetricReader:
@@ -132,12 +137,22 @@ def metric_reader(settings: Settings, clock: Clock) -> MetricReader:
 
 
 _installed: Services | None = None
+_doubt: Callable[[], None] | None = None
 
 
-def install(services: Services) -> None:
-    """Makes `services` those of this process."""
-    global _installed  # noqa: PLW0603 - Celery imports task modules; there is no other way in
-    _installed = services
+def install(services: Services, doubt: Callable[[], None] | None = None) -> None:
+    """Makes `services` those of this process; `doubt` hears when one cannot reach the outside.
+
+    Celery imports task modules: there is no other way in.
+    """
+    global _installed, _doubt
+    _installed, _doubt = services, doubt
+
+
+def doubt() -> None:
+    """A task has failed for a reason that others may meet too."""
+    if _doubt is not None:
+        _doubt()
 
 
 def current() -> Services:

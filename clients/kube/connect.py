@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -27,11 +28,12 @@ def connect(
     pool_size: int = POOL_SIZE,
     limits: Limits | None = None,
     clock: Clock | None = None,
+    doubt: Callable[[], None] | None = None,
 ) -> KubeHttp:
     """The API server at `url` without credentials, else of `kubeconfig`, else the one around us.
 
     `role` names the process to the server: User-Agent `coalmine/<role>`. `context` None is the
-    kubeconfig's current one. No request is made.
+    kubeconfig's current one; for `doubt` see `Transport`. No request is made.
 
     Raises Permanent when there is no such file or context, or we run in no cluster.
     """
@@ -45,7 +47,7 @@ def connect(
             config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
     api = ApiClient(configuration)
     api.user_agent = f"coalmine/{role}"
-    return KubeHttp(Transport(api, limits=limits, clock=clock))
+    return KubeHttp(Transport(api, limits=limits, clock=clock, doubt=doubt))
 
 
 def _load(kubeconfig: Path, context: str | None, configuration: Configuration) -> None:

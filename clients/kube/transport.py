@@ -68,11 +68,14 @@ class Transport:
         limits: Limits | None = None,
         clock: Clock | None = None,
         spread: Callable[[], float] = random.random,
+        doubt: Callable[[], None] | None = None,
     ) -> None:
+        """`doubt` is called after a failure that other requests may meet too."""
         self.limits: Final = limits or Limits()
         self._api = api
         self._clock = clock or SystemClock()
         self._spread = spread
+        self._doubt = doubt
         self._pool, self._prefix = _pool_of(api)
         self._bucket = (
             limiter.TokenBucket(self.limits.qps, self.limits.burst, self._clock)
@@ -127,12 +130,22 @@ class Transport:
         self, method: str, path: str, body: bytes | None, content_type: str
     ) -> dict[str, Any]:
         doing = f"{method} {path.partition('?')[0]}"
-        with errors.translated(doing):
-            response = self._send(method, path, body, content_type, self.limits.read)
-            data = self._body(response, doing)
-        if not 200 <= response.status < 300:
-            raise errors.of_status(response.status, data, doing, response.headers)
+        with self._doubting():
+            with errors.translated(doing):
+                response = self._send(method, path, body, content_type, self.limits.read)
+                data = self._body(response, doing)
+            if not 200 <= response.status < 300:
+                raise errors.of_status(response.status, data, doing, response.headers)
         return _parsed(data, doing)
+
+    @contextmanager
+    def _doubting(self) -> Iterator[None]:
+        try:
+            yield
+        except errors.ClientError as failure:
+            if self._doubt and errors.concerns_all(failure):
+                self._doubt()
+            raise
 
     def _send(
         self, method: str, path: str, body: bytes | None, content_type: str, silence: timedelta

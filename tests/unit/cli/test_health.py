@@ -43,9 +43,13 @@ def test_each_probe_tells_its_own_truth(live: bool, ready: bool, healthz: int, r
 
 def test_a_worker_is_ready_only_while_it_reaches_redis() -> None:
     """D-100: a worker without its queue is alive, and not ready."""
-    server = fakeredis.FakeServer()
-    look = health.of_worker(Store(fakeredis.FakeRedis(server=server, decode_responses=True)))
+    server, taking = fakeredis.FakeServer(), [True]
+    look = health.of_worker(
+        Store(fakeredis.FakeRedis(server=server, decode_responses=True)), lambda: taking[0]
+    )
     assert look().ready
+    taking[0] = False
+    assert (look().live, look().ready) == (True, False)
     server.connected = False
     found = look()
     assert (found.live, found.ready) == (True, False)
