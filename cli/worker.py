@@ -37,11 +37,12 @@ def run(settings: Settings, role: str, name: str) -> int:
     app.conf.worker_disable_prefetch = role == Queue.HOOKS
     own = Gate(lambda: gate.probe(doors.store, needed, settings.kubernetes.namespace))
     gate.guard(app, own)
-    doors = wiring.open_doors(settings, role, CeleryDispatcher(app), own.doubt)
+    known = registries.installed()
+    doors = wiring.open_doors(settings, role, CeleryDispatcher(app), own.doubt, known)
     needed = doors.kube if role in NEED_KUBERNETES else None
     if role != Queue.HOOKS:
         startup.wait_for_kubernetes(doors.kube, settings, clock)
-    wiring.install(wiring.wire(settings, doors, registries.installed()), own.doubt)
+    wiring.install(wiring.wire(settings, doors, known), own.doubt)
     worker = app.Worker(**options(settings, role, name))
     with health.served(settings.server.port, health.of_worker(doors.store, lambda: own.is_open)):
         worker.start()

@@ -42,11 +42,6 @@ def provider(canary: Canary, default_provider: str) -> str:
     return meshes.canonical(canary.spec.provider or default_provider)
 
 
-def metrics_server(canary: Canary, default_server: str) -> str:
-    """Base URL of the Prometheus that answers builtin and inline checks of this canary."""
-    return canary.spec.metrics_server or default_server
-
-
 def interval(canary: Canary, floor: timedelta = MIN_INTERVAL) -> timedelta:
     """Time between two checks: 60 s when empty, never below `floor`.
 

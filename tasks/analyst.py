@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 
 from analysis import cadence, decide, effects, hooks, rounds
 from analysis import state as states
+from analysis.backends.backend import Endpoint
 from analysis.decisions import AskChecks, AskProviders, Decision, Outcome, Rest
 from analysis.findings import CheckResult, Findings, HookCalls
 from analysis.metrics import checks
@@ -41,8 +42,8 @@ class Reader(Protocol):
         """The results of `asked`, in that order."""
         ...
 
-    def probe(self, servers: tuple[str, ...]) -> tuple[str, ...]:
-        """What is wrong with `servers`; empty when all of them answer."""
+    def probe(self, endpoints: tuple[Endpoint, ...]) -> tuple[str, ...]:
+        """What is wrong with `endpoints`; empty when all of them answer."""
         ...
 
 
@@ -102,9 +103,9 @@ class Analyst:
         if canary is None:
             return found
         if isinstance(question, AskProviders):
-            servers = checks.servers_to_probe(canary, default.metrics_server)
-            return replace(found, providers=self._reader.probe(servers))
-        asked = checks.checks_for(canary, default.provider, default.metrics_server)
+            endpoints = checks.endpoints_to_probe(canary, default.endpoint)
+            return replace(found, providers=self._reader.probe(endpoints))
+        asked = checks.checks_for(canary, default.provider, default.endpoint)
         return replace(found, checks=self._reader.measure(asked))
 
     def _conclude(self, seen: Observation, begun: Begun, outcome: Outcome, found: Findings) -> None:

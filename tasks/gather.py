@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from analysis import hooks, rounds
 from analysis import state as states
+from analysis.backends.backend import Endpoint
 from analysis.findings import Findings, HookCalls
 from analysis.observation import Observation, PastStatus, Workload
 from analysis.phases import Phase, shown
@@ -33,7 +34,8 @@ class Defaults:
     """What holds for canaries that do not say it themselves."""
 
     provider: str
-    metrics_server: str
+    endpoint: Endpoint
+    """Where built-in checks and inline queries are run."""
     interval_floor: timedelta
     selector_labels: tuple[str, ...] = ()
     """Candidate selector labels, for what is said about a target that has none of them."""

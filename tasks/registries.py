@@ -2,17 +2,19 @@
 
 Built in are those of the packages. A distribution that is installed beside them adds its own by
 entry points: `coalmine.routers` and `coalmine.strategies` name objects of the protocols
-`routing.router.Router` and `analysis.strategies.Strategy`.
+`routing.router.Router` and `analysis.strategies.Strategy`, `coalmine.backends` an
+`analysis.backends.Factory` under the name of its kind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any, Final
 
 from analysis import hooks
+from analysis.backends import BACKENDS, Factory
 from analysis.strategies import STRATEGIES, Strategies
 from config.validation.support import CarriedOut
 from routing.registry import ROUTERS, Routers
@@ -24,6 +26,7 @@ class Registries:
 
     routers: Routers = ROUTERS
     strategies: Strategies = STRATEGIES
+    backends: Mapping[str, Factory] = field(default_factory=lambda: BACKENDS)
 
     @property
     def carried_out(self) -> CarriedOut:
@@ -43,7 +46,15 @@ def installed() -> Registries:
     return Registries(
         Routers.of(*ROUTERS.by_name.values(), *_added("coalmine.routers")),
         Strategies.of(*STRATEGIES.by_kind.values(), *_added("coalmine.strategies")),
+        _with_added_backends(),
     )
+
+
+def _with_added_backends() -> Mapping[str, Factory]:
+    added = {entry.name: entry.load() for entry in metadata.entry_points(group="coalmine.backends")}
+    if taken := BACKENDS.keys() & added:
+        raise ValueError(f"metric backend {', '.join(sorted(taken))} is there already")
+    return {**BACKENDS, **added}
 
 
 def _added(group: str) -> Iterable[Any]:

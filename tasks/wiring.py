@@ -14,6 +14,7 @@ from analysis import backends
 from analysis.judges import threshold
 from analysis.metrics.reader import Limits as ReaderLimits
 from analysis.metrics.reader import MetricReader
+from clients import errors
 from clients.clock import Clock, SystemClock
 from clients.kube import connect
 from clients.kube.absent import NoKube
@@ -87,7 +88,7 @@ def defaults(settings: Settings, registries: Registries = BUILT_IN) -> Defaults:
     """What holds for canaries that do not say it themselves."""
     return Defaults(
         provider=settings.canaries.mesh_provider,
-        metrics_server=settings.metrics.server,
+        endpoint=backends.Endpoint(kind=settings.metrics.backend, address=settings.metrics.server),
         interval_floor=settings.canaries.interval_floor,
         selector_labels=settings.canaries.selector_labels,
         strategies=registries.strategies,
@@ -96,18 +97,22 @@ def defaults(settings: Settings, registries: Registries = BUILT_IN) -> Defaults:
 
 
 def open_doors(
-    settings: Settings, role: str, dispatcher: Dispatcher, doubt: Callable[[], None]
+    settings: Settings,
+    role: str,
+    dispatcher: Dispatcher,
+    doubt: Callable[[], None],
+    registries: Registries = BUILT_IN,
 ) -> Doors:
     """Doors to the outside for a worker of `role`; `doubt` hears of an API server that is away.
 
-    Raises clients.errors.Permanent for a kubeconfig that cannot be used, SettingsError without a
-    Redis URL.
+    Raises clients.errors.Permanent for a kubeconfig that cannot be used or a metric backend that
+    is not in `registries`, SettingsError without a Redis URL.
     """
     clock = SystemClock()
     return Doors(
         store=connect_store(settings.redis),
         kube=_kube(settings.kubernetes, role, clock, doubt),
-        reader=metric_reader(settings, clock),
+        reader=metric_reader(settings, clock, registries),
         poster=HttpPoster(clock),
         dispatcher=dispatcher,
         clock=clock,
@@ -125,13 +130,22 @@ def _kube(settings: KubernetesSettings, role: str, clock: Clock, doubt: Callable
     )
 
 
-def metric_reader(settings: Settings, clock: Clock) -> MetricReader:
-    """The reader of metric checks with the time limits of `settings`."""
+def metric_reader(
+    settings: Settings, clock: Clock, registries: Registries = BUILT_IN
+) -> MetricReader:
+    """The reader of metric checks with the time limits of `settings`.
+
+    Raises clients.errors.Permanent when the kind of the metrics server is unknown.
+    """
+    if settings.metrics.backend not in registries.backends:
+        unknown = backends.UnknownBackend(settings.metrics.backend, registries.backends)
+        raise errors.Permanent(f"metrics-backend: {unknown}")
     timeout = settings.metrics.timeout
     limits = ReaderLimits(per_query=timeout, budget=timeout * 1.2)
+    access = backends.Access(clock, timeout=timeout)
 
     def connect(endpoint: backends.Endpoint) -> backends.MetricBackend:
-        return backends.connect(endpoint, clock)
+        return backends.connect(endpoint, access, registries.backends)
 
     return MetricReader(connect, clock, threshold.judge, limits=limits)
 

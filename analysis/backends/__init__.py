@@ -11,7 +11,7 @@ from typing import Final
 
 from analysis.backends.backend import (
     PROMETHEUS,
-    Credentials,
+    Access,
     Endpoint,
     Factory,
     InvalidEndpoint,
@@ -19,11 +19,10 @@ from analysis.backends.backend import (
     UnknownBackend,
 )
 from analysis.backends.prometheus import Prometheus
-from clients.clock import Clock
 
 __all__ = [
-    "FACTORIES",
-    "Credentials",
+    "BACKENDS",
+    "Access",
     "Endpoint",
     "Factory",
     "InvalidEndpoint",
@@ -32,15 +31,17 @@ __all__ = [
     "connect",
 ]
 
-FACTORIES: Final[Mapping[str, Factory]] = MappingProxyType({PROMETHEUS: Prometheus})
+BACKENDS: Final[Mapping[str, Factory]] = MappingProxyType({PROMETHEUS: Prometheus})
 
 
-def connect(endpoint: Endpoint, clock: Clock) -> MetricBackend:
+def connect(
+    endpoint: Endpoint, access: Access, registry: Mapping[str, Factory] = BACKENDS
+) -> MetricBackend:
     """The backend behind `endpoint`; nothing is sent yet.
 
     Raises UnknownBackend for a kind that is not in the registry (no kind stands in for another)
     and InvalidEndpoint when the endpoint lacks what its kind needs.
     """
-    if endpoint.kind not in FACTORIES:
-        raise UnknownBackend(endpoint.kind, FACTORIES)
-    return FACTORIES[endpoint.kind](endpoint, clock)
+    if endpoint.kind not in registry:
+        raise UnknownBackend(endpoint.kind, registry)
+    return registry[endpoint.kind](endpoint, access)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Protocol
@@ -39,6 +39,14 @@ class MetricBackend(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class SecretKey:
+    """Which Secret holds the credentials of an endpoint; its content is read where it is used."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Credentials:
     """How to authenticate: a bearer `token`, or else `username` and `password`. Never printed."""
 
@@ -49,21 +57,32 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """A backend as configured; values, so that no two queries share mutable headers.
+    """Where a query is run: equal endpoints share connections, limits and answers.
 
-    `timeout` bounds one query as a whole. `headers` are sent as given, several values of one name
-    joined by commas.
+    `headers` are sent as given, several values of one name joined by commas. `options` are those
+    of the kind alone, such as a cloud region. `secret` refers to credentials, which are no part of
+    the value: it goes into checks and logs.
     """
 
     kind: str = PROMETHEUS
     address: str
-    headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    credentials: Credentials = Credentials()
+    headers: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    options: tuple[tuple[str, str], ...] = ()
+    secret: SecretKey | None = None
     verify_tls: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a backend is built from beside its endpoint; `timeout` bounds one query as a whole."""
+
+    clock: Clock
+    credentials: Credentials = Credentials()
     timeout: timedelta = DEFAULT_TIMEOUT
 
 
-Factory = Callable[[Endpoint, Clock], MetricBackend]
+Factory = Callable[[Endpoint, Access], MetricBackend]
+"""Builds the backend of one kind; raises InvalidEndpoint."""
 
 
 def shown(address: str) -> str:

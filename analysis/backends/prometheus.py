@@ -20,11 +20,10 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import MaxRetryError
 from urllib3.util.retry import Retry
 
-from analysis.backends.backend import Endpoint, InvalidEndpoint, shown
+from analysis.backends.backend import Access, Credentials, Endpoint, InvalidEndpoint, shown
 from analysis.backends.bounded import BodyTooLarge, BoundedSession, ErrorStatus
 from analysis.findings import Absent, Measurement, Sample
 from analysis.verdicts import Reason, Verdict
-from clients.clock import Clock
 
 #: Connections kept open per server: as many as queries run at once.
 POOL_SIZE: Final = 16
@@ -44,16 +43,16 @@ _UNREADABLE: Final = (
 class Prometheus:
     """A Prometheus server. Safe to share by threads; connections are kept open."""
 
-    def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
+    def __init__(self, endpoint: Endpoint, access: Access) -> None:
         """Raises InvalidEndpoint for an address that is no http or https URL."""
         address = _checked(endpoint.address)
-        session = BoundedSession(clock, endpoint.timeout.total_seconds())
+        session = BoundedSession(access.clock, access.timeout.total_seconds())
         session.verify = endpoint.verify_tls
-        session.auth = _basic_auth(endpoint)
-        self._clock = clock
+        session.auth = _basic_auth(access.credentials)
+        self._clock = access.clock
         self._connect = PrometheusConnect(
             url=address,
-            headers=_headers(endpoint),
+            headers=_headers(endpoint, access.credentials),
             session=session,
             retry=_NO_RETRIES,
         )
@@ -126,14 +125,12 @@ def _checked(address: str) -> str:
     return address.rstrip("/")
 
 
-def _headers(endpoint: Endpoint) -> dict[str, str]:
-    headers = {name: ", ".join(values) for name, values in endpoint.headers.items()}
-    token = endpoint.credentials.token
-    return {**headers, "Authorization": f"Bearer {token}"} if token else headers
+def _headers(endpoint: Endpoint, given: Credentials) -> dict[str, str]:
+    headers = {name: ", ".join(values) for name, values in endpoint.headers}
+    return {**headers, "Authorization": f"Bearer {given.token}"} if given.token else headers
 
 
-def _basic_auth(endpoint: Endpoint) -> tuple[str, str] | None:
-    given = endpoint.credentials
+def _basic_auth(given: Credentials) -> tuple[str, str] | None:
     return (given.username, given.password) if given.username and not given.token else None
 
 

@@ -1,4 +1,4 @@
-"""A canary's metric checks, ready to be measured: query text, server, bounds, policies.
+"""A canary's metric checks, ready to be measured: query text, endpoint, bounds, policies.
 
 Pure. Whoever cannot be measured (a query that does not render, a metric without a query) is a
 check too, with the finding already in `problem`: it is never executed, and never silently left
@@ -8,12 +8,13 @@ out. Source: the compatibility reference, metrics, sections 1 to 3.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
 from analysis import templates
+from analysis.backends.backend import Endpoint
 from analysis.findings import Absent
 from analysis.metrics import queries
 from analysis.verdicts import Policies, Reason, Verdict
@@ -58,7 +59,7 @@ class Check:
 
     metric: str
     kind: CheckKind
-    server: str
+    endpoint: Endpoint
     query: str
     minimum: float | None
     maximum: float | None
@@ -72,27 +73,34 @@ class Check:
         return _UNITS.get(self.kind, "")
 
 
-def checks_for(canary: Canary, default_provider: str, default_server: str) -> tuple[Check, ...]:
+def checks_for(
+    canary: Canary, default_provider: str, default_endpoint: Endpoint
+) -> tuple[Check, ...]:
     """The checks of `canary` in evaluation order: entries in list order, then template checks.
 
     The defaults apply where the canary names no provider or metrics server of its own. An entry
     may make several checks, as in Flagger: the built-in one of its name, its own query, its
     template.
     """
-    server = derived.metrics_server(canary, default_server)
-    planner = _Planner(canary, default_provider, server)
+    planner = _Planner(canary, default_provider, _endpoint(canary, default_endpoint))
     entries = canary.spec.analysis.metrics
     first = [check for entry in entries for check in planner.first_pass(entry)]
     return (*first, *(check for entry in entries for check in planner.second_pass(entry)))
 
 
-def servers_to_probe(canary: Canary, default_server: str) -> tuple[str, ...]:
-    """The metrics servers whose availability is reported while the canary initializes.
+def endpoints_to_probe(canary: Canary, default_endpoint: Endpoint) -> tuple[Endpoint, ...]:
+    """The endpoints whose availability is reported while the canary initializes.
 
     As in Flagger: that of the built-in checks, if there are any; inline queries do not count.
     """
     builtin = any(entry.is_builtin for entry in canary.spec.analysis.metrics)
-    return (derived.metrics_server(canary, default_server),) if builtin else ()
+    return (_endpoint(canary, default_endpoint),) if builtin else ()
+
+
+def _endpoint(canary: Canary, default: Endpoint) -> Endpoint:
+    """The default endpoint, at the address of `spec.metricsServer` where the canary names one."""
+    address = canary.spec.metrics_server
+    return replace(default, address=address) if address else default
 
 
 def query_names(canary: Canary, window: str) -> Mapping[str, str]:
@@ -114,7 +122,7 @@ def query_names(canary: Canary, window: str) -> Mapping[str, str]:
 class _Planner:
     canary: Canary
     default_provider: str
-    server: str
+    endpoint: Endpoint
 
     def first_pass(self, entry: MetricCheck) -> Iterator[Check]:
         if entry.is_builtin:
@@ -177,7 +185,7 @@ class _Planner:
         return Check(
             metric=entry.name,
             kind=kind,
-            server=self.server,
+            endpoint=self.endpoint,
             query=query,
             minimum=minimum,
             maximum=maximum,

@@ -14,7 +14,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Protocol, TypeVar
 
-from analysis.backends.backend import Endpoint, InvalidEndpoint, MetricBackend, shown
+from analysis.backends.backend import (
+    Endpoint,
+    InvalidEndpoint,
+    MetricBackend,
+    UnknownBackend,
+    shown,
+)
 from analysis.findings import Absent, CheckResult, Measurement
 from analysis.metrics import fanout
 from analysis.metrics.breaker import Breaker
@@ -39,7 +45,7 @@ _MOST_SERVERS: Final = 256
 class Query:
     """What is asked of whom; equal queries have equal answers."""
 
-    server: str
+    endpoint: Endpoint
     text: str
 
 
@@ -74,8 +80,8 @@ class Limits:
 class _Server:
     """One metrics server: its connection, its queue, its breaker."""
 
-    def __init__(self, provider: MetricBackend, clock: Clock, limits: Limits) -> None:
-        self.provider = provider
+    def __init__(self, backend: MetricBackend, clock: Clock, limits: Limits) -> None:
+        self.backend = backend
         self._breaker = Breaker(clock)
         self._slots = threading.BoundedSemaphore(limits.per_server)
         self._patience = limits.per_query.total_seconds()
@@ -87,7 +93,7 @@ class _Server:
             cause = "too many queries are waiting for this server"
             return Absent(Verdict.ERROR, Reason.TIMED_OUT, cause)
         try:
-            measurement = self.provider.query(text)
+            measurement = self.backend.query(text)
         finally:
             self._slots.release()
         self._note(measurement)
@@ -103,8 +109,8 @@ class _Server:
 class MetricReader:
     """Measures and judges checks. Never raises, whatever servers do. Safe to share by threads.
 
-    `connect` gives the backend of an endpoint (raising InvalidEndpoint for a bad address); `judge`
-    turns measurements into results.
+    `connect` gives the backend of an endpoint (raising InvalidEndpoint, or UnknownBackend for its
+    kind); `judge` turns measurements into results.
     """
 
     def __init__(
@@ -121,28 +127,29 @@ class MetricReader:
         self._judge = judge
         self._limits = limits
         self._cache = cache or NoCache()
-        self._servers: OrderedDict[str, _Server] = OrderedDict()
+        self._servers: OrderedDict[Endpoint, _Server] = OrderedDict()
         self._lock = threading.Lock()
 
     def measure(self, checks: Iterable[Check]) -> tuple[CheckResult, ...]:
         """One result per check, in the order of `checks`, within the budget of time."""
         checks = tuple(checks)
-        queries = [Query(check.server, check.query) for check in checks if check.problem is None]
+        queries = [Query(check.endpoint, check.query) for check in checks if check.problem is None]
         answers = self._all(dict.fromkeys(queries), self._measured)
         return tuple(
-            self._judge(check, check.problem or answers[Query(check.server, check.query)])
+            self._judge(check, check.problem or answers[Query(check.endpoint, check.query)])
             for check in checks
         )
 
-    def probe(self, servers: Iterable[str]) -> tuple[str, ...]:
-        """What is wrong with each of `servers` that does not answer; empty when all do.
+    def probe(self, endpoints: Iterable[Endpoint]) -> tuple[str, ...]:
+        """What is wrong with each of `endpoints` that does not answer; empty when all do.
 
         The texts complete the event `Error checking metric providers: …`.
         """
-        asked = dict.fromkeys(Query(server, "") for server in servers)
+        asked = dict.fromkeys(Query(endpoint, "") for endpoint in endpoints)
         found = self._all(asked, self._probed)
         return tuple(
-            f"prometheus {shown(query.server)} is not available: {problem.message}"
+            f"{query.endpoint.kind} {shown(query.endpoint.address)} is not available: "
+            f"{problem.message}"
             for query, problem in found.items()
             if isinstance(problem, Absent)
         )
@@ -159,28 +166,26 @@ class MetricReader:
         return {query: answers.get(query, late) for query in queries}
 
     def _measured(self, query: Query) -> Measurement:
-        server = self._server(query.server)
+        server = self._server(query.endpoint)
         if isinstance(server, Absent):
             return server
         return self._cache.sample(query, lambda: server.query(query.text))
 
     def _probed(self, query: Query) -> Absent | None:
-        server = self._server(query.server)
-        return server if isinstance(server, Absent) else server.provider.online()
+        server = self._server(query.endpoint)
+        return server if isinstance(server, Absent) else server.backend.online()
 
-    def _server(self, address: str) -> _Server | Absent:
+    def _server(self, endpoint: Endpoint) -> _Server | Absent:
         with self._lock:
-            if address not in self._servers:
+            if endpoint not in self._servers:
                 try:
-                    self._servers[address] = self._connected(address)
-                except InvalidEndpoint as error:
-                    cause = f"Error building Prometheus client for {shown(address)} {error}"
+                    backend = self._connect(endpoint)
+                except (InvalidEndpoint, UnknownBackend) as error:
+                    kind, address = endpoint.kind.capitalize(), shown(endpoint.address)
+                    cause = f"Error building {kind} client for {address} {error}"
                     return Absent(Verdict.ERROR, Reason.INVALID_ADDRESS, cause)
-            self._servers.move_to_end(address)
+                self._servers[endpoint] = _Server(backend, self._clock, self._limits)
+            self._servers.move_to_end(endpoint)
             while len(self._servers) > _MOST_SERVERS:
                 self._servers.popitem(last=False)
-            return self._servers[address]
-
-    def _connected(self, address: str) -> _Server:
-        endpoint = Endpoint(address=address, timeout=self._limits.per_query)
-        return _Server(self._connect(endpoint), self._clock, self._limits)
+            return self._servers[endpoint]

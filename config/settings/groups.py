@@ -106,6 +106,12 @@ class MetricsSettings:
         "http://prometheus:9090",
         "Prometheus of builtin checks and inline queries; Flagger's default.",
     )
+    backend: str = setting(
+        "metrics-backend",
+        values.text,
+        "prometheus",
+        "Kind of that server; others than prometheus are added by installed distributions.",
+    )
     timeout: timedelta = setting(
         "metrics-timeout",
         values.duration,

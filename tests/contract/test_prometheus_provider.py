@@ -20,7 +20,7 @@ import pytest
 
 from analysis import backends
 from analysis.backends import bounded
-from analysis.backends.backend import Credentials, Endpoint
+from analysis.backends.backend import Access, Credentials, Endpoint
 from analysis.findings import Absent, Measurement, Sample
 from analysis.judges import threshold
 from analysis.metrics import queries
@@ -36,9 +36,14 @@ from tests.unit.analysis.metrics.builders import a_check
 CLOCK = SystemClock()
 
 
-def connect(url: str, **endpoint: Any) -> backends.MetricBackend:
-    """The provider of the server at `url`."""
-    return backends.connect(Endpoint(address=url, **endpoint), CLOCK)
+ACCESS_FIELDS = frozenset({"credentials", "timeout"})
+
+
+def connect(url: str, **given: Any) -> backends.MetricBackend:
+    """The backend of the server at `url`; `given` are fields of its endpoint, or of its access."""
+    access = {name: value for name, value in given.items() if name in ACCESS_FIELDS}
+    endpoint = {name: value for name, value in given.items() if name not in ACCESS_FIELDS}
+    return backends.connect(Endpoint(address=url, **endpoint), Access(CLOCK, **access))
 
 
 # -- servers that behave ------------------------------------------------------------------------
@@ -414,7 +419,7 @@ def test_a_connection_the_server_closed_while_idle_is_replaced(faulty: Faulty) -
 def test_the_request_is_that_of_the_reference(faulty: Faulty) -> None:
     """GET, the path kept as prefix, blanks folded, headers as written, credentials as given."""
     faulty.answer = vector("1")
-    headers = {"X-Scope-OrgID": ("team-a",), "X-Many": ("a", "b")}
+    headers = (("X-Scope-OrgID", ("team-a",)), ("X-Many", ("a", "b")))
     token = Credentials(token="t0ken", username="me", password="pw")
     provider = connect(f"{faulty.url}/prefix/", headers=headers, credentials=token)
     for _ in range(2):
@@ -483,12 +488,12 @@ def test_a_reader_on_a_hanging_server_comes_back_in_time_and_then_fails_fast(
     faulty.answer = lambda handler: _hang(handler, faulty)
     limits = Limits(per_query=timedelta(seconds=0.3), budget=timedelta(seconds=1))
     reader = MetricReader(
-        lambda endpoint: backends.connect(endpoint, CLOCK),
+        lambda endpoint: backends.connect(endpoint, Access(CLOCK, timeout=limits.per_query)),
         CLOCK,
         threshold.judge,
         limits=limits,
     )
-    checks = [a_check(server=faulty.url, query=f"up{n}") for n in range(4)]
+    checks = [a_check(endpoint=Endpoint(address=faulty.url), query=f"up{n}") for n in range(4)]
     started = time.monotonic()
     first = reader.measure(checks)
     between = time.monotonic()

@@ -1,7 +1,8 @@
 """What a distribution beside the packages would add, and rollouts that run through it.
 
-A router, and two strategies that the packages do not have, are defined here and nowhere else: no
-file of the packages knows of them. They are handed to the composition root as registries.
+A router, a metric backend, and two strategies that the packages do not have, are defined here and
+nowhere else: no file of the packages knows of them. They are handed to the composition root as
+registries.
 """
 
 from collections.abc import Mapping
@@ -11,15 +12,20 @@ from typing import Any, ClassVar, Final
 import pytest
 
 from analysis import events
+from analysis.backends import BACKENDS, Access, Endpoint
+from analysis.findings import Absent, Measurement, Sample
 from analysis.phases import Phase
 from analysis.state import RolloutState
 from analysis.strategies import STRATEGIES, Step, Strategies
+from analysis.verdicts import Reason, Verdict
+from clients import errors
 from clients.kube import resources
 from clients.kube.protocol import Object
 from clients.kube.resources import Resource
 from config import names
 from config.api.canary import Canary
 from config.derived import StrategyKind
+from config.settings.settings import Settings
 from config.traffic import (
     ALL_TO_CANARY,
     ALL_TO_PRIMARY,
@@ -170,6 +176,29 @@ class Insiders(Iterations):
         return self.iteration(canary, state, FOR_INSIDERS)
 
 
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """A metric backend that knows one number; its queries are the names of columns."""
+
+    endpoint: Endpoint
+
+    def query(self, query: str) -> Measurement:
+        """99.9 for the column that is named after the address, nothing for any other."""
+        if query == self.endpoint.address.rpartition("/")[2]:
+            return Sample(99.9)
+        return Absent(Verdict.NO_DATA, Reason.NO_VALUES, f"no column {query}")
+
+    def online(self) -> Absent | None:
+        """None: it is always there."""
+        return None
+
+
+def a_ledger(endpoint: Endpoint, access: Access) -> Ledger:
+    """The factory of the backend; it needs no credentials."""
+    del access
+    return Ledger(endpoint)
+
+
 FOR_INSIDERS: Final = TrafficSplit(0, 100, match=(a_header("x-user=insider"),))
 COPIES: Final = TrafficSplit(100, 0, mirror=Mirror(50))
 PLUGINS: Final = Registries(
@@ -181,7 +210,12 @@ PLUGINS: Final = Registries(
             StrategyKind.AB_TESTING: Insiders(),
         }
     ),
+    backends={**BACKENDS, "ledger": a_ledger},
 )
+OPERATORS: Final = {
+    "COALMINE_METRICS_BACKEND": "ledger",
+    "COALMINE_METRICS_SERVER": "http://ledger/orders",
+}
 QUERY: Final = [{"name": "orders", "query": "orders", "thresholdRange": {"min": 99}}]
 MATCH: Final = [{"headers": {"x-user": {"exact": "insider"}}}]
 ITERATIONS: Final = [f"Advance cart.shop canary iteration {number}/3" for number in (1, 2, 3)]
@@ -315,6 +349,42 @@ def test_a_strategy_goes_on_from_where_it_was_when_redis_is_emptied(
 
     rollouts.succeeded(stage)
     assert [text for text in rollouts.told(stage) if "iteration" in text] == ITERATIONS
+
+
+def measured_by_the_ledger(manifest: Mapping[str, Any]) -> Stage:
+    """A stage whose checks go to the plug-in's backend, on which a release was just made."""
+    settings = Settings.from_environ(OPERATORS)
+    stage = Stage(registries=PLUGINS, settings=settings, measuring=True)
+    initialized(manifest, stage)
+    stage.release("cart:2")
+    return stage
+
+
+def test_a_rollout_runs_through_the_plugins_of_all_seams() -> None:
+    """Router, strategy and metric backend of other distributions, in one rollout."""
+    stage = measured_by_the_ledger(mirrored())
+    splits = followed(stage)
+
+    rollouts.succeeded(stage)
+    assert splits == [ALL_TO_PRIMARY, COPIES, ALL_TO_CANARY, ALL_TO_PRIMARY]
+
+
+def test_what_the_backend_does_not_know_fails_the_release() -> None:
+    """No data is what it is for a built-in backend: a failed check, in Flagger's words."""
+    manifest = mirrored()
+    manifest["spec"]["analysis"]["metrics"] = [{**QUERY[0], "query": "refunds"}]
+    stage = measured_by_the_ledger(manifest)
+    rollouts.finish(stage)
+
+    rollouts.rolled_back(stage)
+    halted = "Halt advancement no values found for metric: orders"
+    assert rollouts.told(stage).count(halted) == 3
+
+
+def test_a_backend_that_nobody_installed_ends_the_start() -> None:
+    """The message names the setting and the kinds there are."""
+    with pytest.raises(errors.Permanent, match=r"metrics-backend: .*'ledger'; allowed: prometheus"):
+        Stage(settings=Settings.from_environ(OPERATORS), measuring=True)
 
 
 def test_what_a_mesh_cannot_say_is_refused_before_anything_is_done() -> None:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from analysis.backends.backend import Endpoint
 from analysis.findings import Absent, CheckResult, HookResult, Measurement, Sample
 from analysis.hooks import HookCall
 from analysis.judges import threshold
@@ -44,9 +45,9 @@ class Meters:
         self.asked.append(asked)
         return tuple(threshold.judge(check, check.problem or self.source(check)) for check in asked)
 
-    def probe(self, servers: tuple[str, ...]) -> tuple[str, ...]:
-        """What is wrong with `servers`."""
-        return self.probes if servers else ()
+    def probe(self, endpoints: tuple[Endpoint, ...]) -> tuple[str, ...]:
+        """What is wrong with `endpoints`."""
+        return self.probes if endpoints else ()
 
 
 @dataclass

@@ -26,6 +26,7 @@ from scheduler import projections
 from scheduler.admission import Policy
 from scheduler.index import Index
 from tasks import gather, wiring
+from tasks.analyst import Reader
 from tasks.caller import Poster
 from tasks.dispatch import Dispatcher
 from tasks.registries import BUILT_IN, Registries
@@ -57,7 +58,10 @@ class Stage:
         dispatcher: Dispatcher | None = None,
         poster: Poster | None = None,
         registries: Registries = BUILT_IN,
+        settings: Settings | None = None,
+        measuring: bool = False,
     ) -> None:
+        """`measuring` has checks measured by the real reader instead of `meters`."""
         self.registries = registries
         self.clock = ManualClock(START)
         self.kube = FakeKube(self.clock)
@@ -67,7 +71,7 @@ class Stage:
         self.store = Store(self.redis, self.clock.now)
         self.meters, self.hooks, self.bag = Meters(), Hooks(), Bag()
         self.dispatcher: Dispatcher = dispatcher or self.bag
-        self.settings = Settings()
+        self.settings = settings or Settings()
         self.kubelet = Kubelet(self.kube, self.clock, ready_after)
         self.door = Door(self.kube)
         self.weights: list[int] = []
@@ -76,9 +80,10 @@ class Stage:
         self._index = self._new_index()
         self._observed = ""
         poster = poster or self.hooks
-        doors = wiring.Doors(
-            self.store, self.door, self.meters, poster, self.dispatcher, self.clock
-        )
+        reader: Reader = self.meters
+        if measuring:
+            reader = wiring.metric_reader(self.settings, self.clock, registries)
+        doors = wiring.Doors(self.store, self.door, reader, poster, self.dispatcher, self.clock)
         self.services = wiring.wire(self.settings, doors, registries)
 
     # --- the user's hand

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analysis import cadence, conditions, decide, hooks
+from analysis.backends import Endpoint
 from analysis.decisions import Decision
 from analysis.findings import Findings
 from analysis.metrics import checks
@@ -32,6 +33,8 @@ from scheduler import admission, projections
 from scheduler.admission import Policy
 from tests.unit.analysis import arbitrary, worlds
 from tests.unit.routing import canaries
+
+PROMETHEUS: Final = Endpoint(address="http://prometheus/")
 
 AT_ONCE: Final = 1.0
 """Seconds for all questions about one canary together, on a busy machine; defects cost minutes."""
@@ -130,8 +133,8 @@ def _ask_about_time(canary: Canary) -> None:
 
 
 def _ask_about_checks(canary: Canary) -> None:
-    assert len(checks.checks_for(canary, "istio", "http://prometheus/")) <= 128
-    checks.servers_to_probe(canary, "http://prometheus/")
+    assert len(checks.checks_for(canary, "istio", PROMETHEUS)) <= 128
+    checks.endpoints_to_probe(canary, PROMETHEUS)
     for kind in WebhookType:
         assert len(hooks.hook_calls(canary, kind, "Progressing", worlds.NEW)) <= 64
 

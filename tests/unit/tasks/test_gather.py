@@ -7,6 +7,7 @@ from typing import Any, Final
 import pytest
 
 from analysis import state as states
+from analysis.backends import Endpoint
 from analysis.observation import Observation, PastStatus
 from analysis.phases import Phase
 from clients.documents.confirmed import Confirmed, Lane
@@ -26,7 +27,8 @@ from tests.unit.analysis import worlds
 from tests.unit.tasks.worlds import ADMISSION, NOW, REF
 
 KEYS: Final = ("app", "name")
-DEFAULTS: Final = Defaults("istio", "http://prometheus:9090", timedelta(seconds=10), KEYS)
+PROMETHEUS: Final = Endpoint(address="http://prometheus:9090")
+DEFAULTS: Final = Defaults("istio", PROMETHEUS, timedelta(seconds=10), KEYS)
 
 
 def a_view(name: str = "cart-app", **changes: Any) -> WorkloadView:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from analysis.backends import Endpoint
 from analysis.metrics.checks import Check, CheckKind, Subject
 from config.api.canary import Canary
 
@@ -13,7 +14,7 @@ def a_check(**changes: Any) -> Check:
     defaults: dict[str, Any] = {
         "metric": "errors",
         "kind": CheckKind.QUERY,
-        "server": "http://prometheus:9090",
+        "endpoint": Endpoint(address="http://prometheus:9090"),
         "query": "up",
         "minimum": None,
         "maximum": None,

@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
+from analysis.backends import Endpoint
 from analysis.judges import threshold
 from analysis.metrics import checks
 from analysis.metrics.checks import Check, CheckKind
 from analysis.verdicts import Effect, Policies, Policy, Reason, Verdict
 from tests.unit.analysis.metrics.builders import a_canary
 
-SERVER = "http://prometheus:9090"
+SERVER = Endpoint(address="http://prometheus:9090")
 
 
 def checks_of(
@@ -100,9 +101,9 @@ def test_a_query_that_does_not_render_is_an_error_with_its_position_and_is_not_e
 def test_the_server_of_the_canary_outranks_the_default() -> None:
     """`spec.metricsServer` replaces the flag for all its checks."""
     entries = ({"name": "request-duration"}, {"name": "own", "query": "up"})
-    assert {check.server for check in checks_of(*entries)} == {SERVER}
+    assert {check.endpoint for check in checks_of(*entries)} == {SERVER}
     own = checks_of(*entries, metricsServer="http://mine")
-    assert {check.server for check in own} == {"http://mine"}
+    assert {check.endpoint for check in own} == {Endpoint(address="http://mine")}
 
 
 def test_a_provider_without_built_in_queries_is_an_error_not_istio() -> None:
@@ -159,6 +160,6 @@ def test_texts_name_the_provider_of_a_service_target_as_the_reference_does() -> 
 def test_only_built_in_checks_are_probed() -> None:
     """The availability check looks at the metrics server of built-in names, once."""
     builtin = [{"name": "request-duration"}, {"name": "request-success-rate"}]
-    assert checks.servers_to_probe(a_canary(*builtin), SERVER) == (SERVER,)
-    assert checks.servers_to_probe(a_canary({"name": "own", "query": "up"}), SERVER) == ()
-    assert checks.servers_to_probe(a_canary(), SERVER) == ()
+    assert checks.endpoints_to_probe(a_canary(*builtin), SERVER) == (SERVER,)
+    assert checks.endpoints_to_probe(a_canary({"name": "own", "query": "up"}), SERVER) == ()
+    assert checks.endpoints_to_probe(a_canary(), SERVER) == ()

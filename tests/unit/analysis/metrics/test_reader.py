@@ -5,11 +5,14 @@ Aspects: order, parallelism, sharing, time limits, isolation of servers, the bre
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from analysis.backends import Endpoint, InvalidEndpoint, MetricBackend
+from analysis import backends
+from analysis.backends import Access, Endpoint, InvalidEndpoint, MetricBackend
+from analysis.backends.backend import SecretKey
 from analysis.findings import Absent, CheckResult, Measurement, Sample
 from analysis.judges import threshold
 from analysis.metrics.reader import Limits, MetricReader, Query
@@ -60,9 +63,14 @@ def a_reader(
     return MetricReader(connect, clock or SystemClock(), threshold.judge, limits=limits or Limits())
 
 
+def at(address: str) -> Endpoint:
+    """A Prometheus at an address."""
+    return Endpoint(address=address)
+
+
 def ask(reader: MetricReader, *queries: str, server: str = "http://0") -> tuple[CheckResult, ...]:
     """The results of unbounded checks with these queries."""
-    return reader.measure([a_check(metric=q, query=q, server=server) for q in queries])
+    return reader.measure([a_check(metric=q, query=q, endpoint=at(server)) for q in queries])
 
 
 def test_results_come_in_the_order_of_the_checks() -> None:
@@ -102,9 +110,9 @@ def test_equal_queries_to_one_server_are_sent_once() -> None:
     reader = a_reader(one, other)
     results = reader.measure(
         [
-            a_check(query="up", metric="a", server="http://0"),
-            a_check(query="up", metric="b", server="http://0"),
-            a_check(query="up", metric="c", server="http://1"),
+            a_check(query="up", metric="a", endpoint=at("http://0")),
+            a_check(query="up", metric="b", endpoint=at("http://0")),
+            a_check(query="up", metric="c", endpoint=at("http://1")),
         ]
     )
     assert (one.asked, other.asked) == (["up"], ["up"])
@@ -115,7 +123,7 @@ def test_a_check_with_a_problem_is_judged_without_being_sent() -> None:
     """A query that did not render never reaches a server."""
     backend = Backend(lambda _: Sample(1))
     problem = Absent(Verdict.ERROR, Reason.QUERY_NOT_RENDERED, "query render error: line 1")
-    (result,) = a_reader(backend).measure([a_check(problem=problem, server="http://0")])
+    (result,) = a_reader(backend).measure([a_check(problem=problem, endpoint=at("http://0"))])
     assert (result.verdict, backend.asked) == (Verdict.ERROR, [])
     assert result.message == "Prometheus query failed for errors: query render error: line 1"
 
@@ -161,7 +169,9 @@ def test_a_server_that_hangs_costs_its_own_checks_only_and_bounded_time() -> Non
     reader = a_reader(Backend(hang), Backend(lambda _: Sample(7)), limits=limits)
     clock = SystemClock()
     started = clock.monotonic()
-    stuck, fine = reader.measure([a_check(server="http://0"), a_check(server="http://1")])
+    stuck, fine = reader.measure(
+        [a_check(endpoint=at("http://0")), a_check(endpoint=at("http://1"))]
+    )
     took = clock.monotonic() - started
     over.set()
     assert (stuck.verdict, stuck.reason) == (Verdict.ERROR, Reason.TIMED_OUT)
@@ -224,17 +234,52 @@ def test_a_server_that_cannot_be_addressed_is_an_error_of_its_checks() -> None:
         raise InvalidEndpoint("is no URL")
 
     reader = MetricReader(connect, SystemClock(), threshold.judge)
-    (result,) = reader.measure([a_check(server="x://me:secret@host")])
+    (result,) = reader.measure([a_check(endpoint=at("x://me:secret@host"))])
     assert result.message == "Error building Prometheus client for x://host is no URL"
     assert (result.verdict, result.reason) == (Verdict.ERROR, Reason.INVALID_ADDRESS)
+
+
+def test_endpoints_that_differ_in_anything_are_different_servers() -> None:
+    """Connections of one user's credentials are never used for another's query."""
+    connected: list[Endpoint] = []
+
+    def connect(endpoint: Endpoint) -> MetricBackend:
+        connected.append(endpoint)
+        return Backend(lambda _: Sample(len(connected)))
+
+    plain = at("http://0")
+    endpoints = (
+        plain,
+        replace(plain, kind="other"),
+        replace(plain, headers=(("X-Scope-OrgID", ("shop",)),)),
+        replace(plain, options=(("region", "eu-west-1"),)),
+        replace(plain, secret=SecretKey("shop", "metrics")),
+        replace(plain, verify_tls=False),
+    )
+    reader = MetricReader(connect, SystemClock(), threshold.judge)
+    for _ in range(2):
+        reader.measure([a_check(endpoint=each) for each in endpoints])
+    assert len(connected) == len(endpoints)
+    assert set(connected) == set(endpoints)
+
+
+def test_a_kind_that_nobody_registered_is_an_error_of_its_checks() -> None:
+    """No kind stands in for another."""
+    access = Access(SystemClock())
+    reader = MetricReader(
+        lambda endpoint: backends.connect(endpoint, access), SystemClock(), threshold.judge
+    )
+    (result,) = reader.measure([a_check(endpoint=Endpoint(kind="tsdb", address="http://0"))])
+    assert (result.verdict, result.reason) == (Verdict.ERROR, Reason.INVALID_ADDRESS)
+    assert "'tsdb'; allowed: prometheus" in result.message
 
 
 def test_the_probe_names_each_server_that_does_not_answer() -> None:
     """Empty means that all metrics servers are available, also when there are none."""
     reader = a_reader(Backend(lambda _: Sample(1)), Backend(lambda _: DOWN))
     assert reader.probe([]) == ()
-    assert reader.probe(["http://0"]) == ()
-    assert reader.probe(["http://0", "http://1", "http://1"]) == (
+    assert reader.probe([at("http://0")]) == ()
+    assert reader.probe([at("http://0"), at("http://1"), at("http://1")]) == (
         "prometheus http://1 is not available: connection refused",
     )
 
