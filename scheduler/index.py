@@ -246,7 +246,7 @@ class Index:
 
     def _known(self, resource: Resource) -> set[Place]:
         if resource == resources.CANARIES:
-            return {Place(resource.plural, ref.namespace, ref.name) for ref in self._entries}
+            return {Place(resource, ref.namespace, ref.name) for ref in self._entries}
         return set(self._observed.places(resource))
 
 

@@ -26,26 +26,26 @@ class Observed:
 
     def __init__(self, selector_labels: Sequence[str], routers: Routers) -> None:
         self._project = projections.projector(selector_labels, routers)
-        self._views: dict[str, dict[Place, Projection]] = {name: {} for name in self._project}
+        self._views: dict[Resource, dict[Place, Projection]] = {each: {} for each in self._project}
         self._roles: defaultdict[Place, set[tuple[CanaryRef, str]]] = defaultdict(set)
 
     def workload(self, place: Place | None) -> WorkloadView | None:
         """The view of the workload in a place; None when there is none."""
-        view = None if place is None else self._views[place.plural].get(place)
+        view = None if place is None else self._views[place.resource].get(place)
         return view if isinstance(view, WorkloadView) else None
 
     def routes(self, places: Mapping[str, Place]) -> dict[str, Object]:
         """The Services and mesh objects that there are in `places`, by role."""
-        views = {role: self._views[place.plural].get(place) for role, place in places.items()}
+        views = {role: self._views[place.resource].get(place) for role, place in places.items()}
         return {role: view for role, view in views.items() if isinstance(view, Mapping)}
 
     def places(self, resource: Resource) -> Iterable[Place]:
         """Where there are objects of a resource."""
-        return tuple(self._views[resource.plural])
+        return tuple(self._views[resource])
 
     def put(self, place: Place, raw: Object | None) -> bool:
         """Whether this changes the view of the object in a place; None: it is gone."""
-        views = self._views[place.plural]
+        views = self._views[place.resource]
         view = None if raw is None else self._read(place, raw)
         if views.get(place) == view:
             return False
@@ -70,9 +70,9 @@ class Observed:
 
     def _read(self, place: Place, raw: Object) -> Projection | None:
         try:
-            return self._project[place.plural](raw)
+            return self._project[place.resource](raw)
         except admission.UNREADABLE as error:
-            extra = {"object": "/".join(place), "error": f"{type(error).__name__}: {error}"}
+            extra = {"object": str(place), "error": f"{type(error).__name__}: {error}"}
             log.warning("object left out: it cannot be read", extra=extra)
             return None
 

@@ -21,7 +21,8 @@ from config.refs import CanaryRef
 from config.traffic import RouteStage
 from routing import metadata, services
 from routing.registry import Routers
-from workloads import deployment
+from workloads import kinds
+from workloads.kinds import Kind
 
 OWN_ROLES: Final = frozenset({CANARY, STATUS, ADMISSION, TARGET, PRIMARY})
 """Roles of every canary, whatever its mesh; all others are of objects that hold traffic."""
@@ -50,16 +51,19 @@ def watched(routers: Routers) -> tuple[Resource, ...]:
     MetricTemplates and AlertProviders are not: canaries that refer to them are refused or reported
     as not carried out by this version.
     """
-    kinds = (resources.CANARIES, resources.DEPLOYMENTS, *routers.writes.values())
-    return tuple(dict.fromkeys(kinds))
+    targets = (kind.resource for kind in kinds.KINDS.values())
+    return tuple(dict.fromkeys((resources.CANARIES, *targets, *routers.writes.values())))
 
 
 class Place(NamedTuple):
-    """Where an object is: the plural of its resource, its namespace and name."""
+    """Where an object is: its resource (meshes share plurals), its namespace and name."""
 
-    plural: str
+    resource: Resource
     namespace: str
     name: str
+
+    def __str__(self) -> str:
+        return f"{self.resource.plural}/{self.namespace}/{self.name}"
 
 
 class Target(NamedTuple):
@@ -105,7 +109,7 @@ def place(resource: Resource, raw: Any) -> Place | None:
     namespace, name = metadata.get("namespace"), metadata.get("name")
     if not (isinstance(namespace, str) and isinstance(name, str) and namespace and name):
         return None
-    return Place(resource.plural, namespace, name)
+    return Place(resource, namespace, name)
 
 
 def ref(place: Place) -> CanaryRef:
@@ -121,14 +125,14 @@ def bare_canary(raw: Object) -> dict[str, Any]:
 
 def projector(
     selector_labels: Sequence[str], routers: Routers
-) -> Mapping[str, Callable[[Object], Projection]]:
-    """Plural of a resource to what is kept of its objects."""
+) -> Mapping[Resource, Callable[[Object], Projection]]:
+    """Resource to what is kept of its objects."""
 
-    def workload(raw: Object) -> WorkloadView:
-        return deployment.project(raw, selector_labels)
+    def viewed(kind: Kind) -> Callable[[Object], WorkloadView]:
+        return lambda raw: kind.project(raw, selector_labels)
 
-    routes = {kind.plural: metadata.bare for kind in routers.writes.values()}
-    return {resources.DEPLOYMENTS.plural: workload, **routes}
+    routes = dict.fromkeys(routers.writes.values(), metadata.bare)
+    return {**{kind.resource: viewed(kind) for kind in kinds.KINDS.values()}, **routes}
 
 
 def _without(whole: Mapping[str, Any], left_out: set[str]) -> dict[str, Any]:
@@ -140,12 +144,10 @@ def _places(canary: Canary, default_provider: str, routers: Routers) -> dict[str
         *services.managed(canary, RouteStage.EXPOSED),
         *routers.chosen(canary, default_provider).resources(canary),
     )
-    found = {
-        str(one.role): Place(one.resource.plural, canary.namespace, one.name) for one in routed
-    }
+    found = {str(one.role): Place(one.resource, canary.namespace, one.name) for one in routed}
     workloads = {
         TARGET: canary.spec.target_ref.name,
         PRIMARY: names.primary_workload(canary),
     }
-    plural = resources.DEPLOYMENTS.plural
-    return found | {role: Place(plural, canary.namespace, name) for role, name in workloads.items()}
+    kind = kinds.of(canary).resource
+    return found | {role: Place(kind, canary.namespace, name) for role, name in workloads.items()}

@@ -26,7 +26,7 @@ from config.traffic import TrafficSplit
 from config.validation import manifests
 from routing.registry import ROUTERS, Routers
 from routing.router import UnreadableRoute
-from workloads import adoption, deployment, readiness
+from workloads import adoption, deployment, kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +166,9 @@ def _workload(
         derived.primary_ready_percent(canary) if primary else derived.canary_ready_percent(canary)
     )
     deadline = derived.progress_deadline(canary)
-    judged = readiness.judge(view, percent, deadline, now)
-    ends = None if judged.ready or not judged.retriable else readiness.patience_ends(view, deadline)
+    kind = kinds.of(canary)
+    judged = kind.judge(view, percent, deadline, now)
+    ends = None if judged.ready or not judged.retriable else kind.patience_ends(view, deadline)
     return Workload(view.revision, view.generation, view.replicas, judged, ends)
 
 

@@ -18,6 +18,7 @@ from analysis.backends import BACKENDS, Factory
 from analysis.strategies import STRATEGIES, Strategies
 from config.validation.support import CarriedOut
 from routing.registry import ROUTERS, Routers
+from workloads import kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,12 @@ class Registries:
     @property
     def carried_out(self) -> CarriedOut:
         """What manifests may ask for."""
-        return CarriedOut(self.routers.by_name, self.strategies.by_kind, hooks.CARRIED_OUT)
+        return CarriedOut(
+            meshes=self.routers.by_name,
+            strategies=self.strategies.by_kind,
+            hooks=hooks.CARRIED_OUT,
+            targets=frozenset(kinds.KINDS),
+        )
 
 
 BUILT_IN: Final = Registries()

@@ -17,7 +17,8 @@ def objection(canary: Canary, primary: WorkloadView, target: WorkloadView | None
     One that nobody controls is adopted, such as one that outlived its canary, as long as it
     selects the pods that a primary made from the viewed `target` would.
     """
-    name = f"deployment {primary.name}.{primary.namespace}"
+    kind = canary.spec.target_ref.kind.lower()
+    name = f"{kind} {primary.name}.{primary.namespace}"
     meant = f"{name} is not the primary of canary {canary.name}.{canary.namespace}"
     if primary.controller and primary.controller != canary.metadata.uid:
         return f"{meant}: it is controlled by another object (uid {primary.controller})"

@@ -1,6 +1,6 @@
 """Brings the workloads of a canary to what was decided: creates, promotes, scales. Idempotent.
 
-The only writer of Deployments. Reads live objects only for what it is about to copy, and what it
+The only writer of workloads. Reads live objects only for what it is about to copy, and what it
 was not told or was told too early.
 """
 
@@ -12,12 +12,11 @@ from typing import Final
 
 from clients import errors
 from clients.documents.world import SelectorLabel, WorkloadView
-from clients.kube import resources
 from clients.kube.protocol import Kube, Object, PatchKind
 from config import names
 from config.api.canary import Canary
 from config.scaling import CanaryScale, WorkloadIntent
-from workloads import adoption, deployment, primary
+from workloads import adoption, deployment, kinds
 from workloads.outcome import Converged, Rejected, Result, Superseded, Views
 from workloads.primary import Copying
 
@@ -34,7 +33,7 @@ class _Superseded(Exception):
 
 
 class Converger:
-    """Writes Deployments through `kube`; `new_id` gives the fresh UUID of each pod template."""
+    """Writes workloads through `kube`; `new_id` gives the fresh UUID of each pod template."""
 
     def __init__(self, kube: Kube, copying: Copying, new_id: Callable[[], str]) -> None:
         self._kube = kube
@@ -74,17 +73,19 @@ class Converger:
         Once a revision was promoted, no other becomes a primary by way of a lost one.
         """
         target = self._read(canary, canary.spec.target_ref.name)
-        self._refuse_unseen(canary, intent, self._view(target))
-        label = self._label(target)
-        body = primary.create(canary, target, label, self._copying, pod_id=self._new_id())
+        self._refuse_unseen(canary, intent, self._view(canary, target))
+        label = self._label(canary, target)
+        kind = kinds.of(canary)
+        body = kind.create(canary, target, label, self._copying, pod_id=self._new_id())
         name = names.primary_workload(canary)
-        with _told(f"createPrimaryDeployment failed: creating {_named(canary, name)} failed"):
+        with _told(f"createPrimary{kind.name} failed: creating {_named(canary, name)} failed"):
             try:
-                return self._view(self._kube.create(resources.DEPLOYMENTS, canary.namespace, body))
+                made = self._kube.create(kind.resource, canary.namespace, body)
+                return self._view(canary, made)
             except errors.AlreadyExists:
                 pass  # made by a run whose answer was lost, by an earlier canary, or by a stranger
-        found = self._view(self._read(canary, name))
-        _refuse(adoption.objection(canary, found, self._view(target)))
+        found = self._view(canary, self._read(canary, name))
+        _refuse(adoption.objection(canary, found, self._view(canary, target)))
         return found
 
     def _refuse_unseen(self, canary: Canary, intent: WorkloadIntent, target: WorkloadView) -> None:
@@ -114,19 +115,22 @@ class Converger:
         """
         name = names.primary_workload(canary)
         live = self._read(canary, name)
-        if self._view(live).revision == wanted:
-            return self._view(live)
+        if self._view(canary, live).revision == wanted:
+            return self._view(canary, live)
         target = self._read(canary, canary.spec.target_ref.name)
-        held = self._view(target).revision
+        held = self._view(canary, target).revision
         if held != wanted:
-            raise _Superseded(f"the target holds {held}, analysed was {wanted}", self._view(target))
-        _refuse(adoption.objection(canary, self._view(live), self._view(target)))
-        label = self._label(target)
+            raise _Superseded(
+                f"the target holds {held}, analysed was {wanted}", self._view(canary, target)
+            )
+        _refuse(adoption.objection(canary, self._view(canary, live), self._view(canary, target)))
+        label = self._label(canary, target)
         pod_id = self._new_id()
-        body = primary.promote(canary, target, live, label, self._copying, pod_id=pod_id)
+        kind = kinds.of(canary)
+        body = kind.promote(canary, target, live, label, self._copying, pod_id=pod_id)
         with _told(f"updating {_named(canary, name)} template spec failed"):
-            written = self._kube.replace(resources.DEPLOYMENTS, canary.namespace, name, body)
-        return self._view(written)
+            written = self._kube.replace(kind.resource, canary.namespace, name, body)
+        return self._view(canary, written)
 
     # --- the scale of the target
 
@@ -153,37 +157,37 @@ class Converger:
         """The target's replicas; read live without a view as new as our own last write."""
         view = views.current_target
         if view is None:
-            view = self._view(self._read(canary, canary.spec.target_ref.name))
+            view = self._view(canary, self._read(canary, canary.spec.target_ref.name))
         return view.replicas
 
     def _set_replicas(self, canary: Canary, replicas: int, told: str) -> WorkloadView:
-        patch = {"spec": {"replicas": replicas}}
-        name = canary.spec.target_ref.name
+        kind, name = kinds.of(canary), canary.spec.target_ref.name
+        patch = kind.scaled(replicas)
         with _told(told):
             written = self._kube.patch(
-                resources.DEPLOYMENTS, canary.namespace, name, patch, kind=PatchKind.MERGE
+                kind.resource, canary.namespace, name, patch, kind=PatchKind.MERGE
             )
-        return self._view(written)
+        return self._view(canary, written)
 
     # --- reading
 
     def _read(self, canary: Canary, name: str) -> Object:
         with _told(f"{_named(canary, name)} get query error"):
-            return self._kube.get(resources.DEPLOYMENTS, canary.namespace, name)
+            return self._kube.get(kinds.of(canary).resource, canary.namespace, name)
 
-    def _view(self, raw: Object) -> WorkloadView:
-        return deployment.project(raw, self._copying.selector_labels)
+    def _view(self, canary: Canary, raw: Object) -> WorkloadView:
+        return kinds.of(canary).project(raw, self._copying.selector_labels)
 
-    def _label(self, raw: Object) -> SelectorLabel:
+    def _label(self, canary: Canary, raw: Object) -> SelectorLabel:
         keys = self._copying.selector_labels
         try:
-            return deployment.selector_label(self._view(raw), keys)
+            return deployment.selector_label(self._view(canary, raw), keys)
         except deployment.NoSelectorLabel as unlabelled:
             raise errors.Permanent(str(unlabelled)) from unlabelled
 
 
 def _named(canary: Canary, name: str) -> str:
-    return f"deployment {name}.{canary.namespace}"
+    return f"{canary.spec.target_ref.kind.lower()} {name}.{canary.namespace}"
 
 
 def _refuse(objection: str) -> None:

@@ -5,8 +5,8 @@ Made by the watchers from raw objects, kept in Redis, read by every worker.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from clients.documents.world import (
     Condition,
@@ -51,6 +51,11 @@ def project(raw: Object, keys: Sequence[str]) -> WorkloadView:
         ports=tuple(_ports(spec)),
         status=_status(raw.get("status") or {}),
     )
+
+
+def scaled(replicas: int) -> Mapping[str, Any]:
+    """The merge patch that asks for `replicas`."""
+    return {"spec": {"replicas": replicas}}
 
 
 def selector_label(view: WorkloadView, keys: Sequence[str]) -> SelectorLabel:

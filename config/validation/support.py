@@ -49,11 +49,12 @@ class Mesh(Heeding, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CarriedOut:
-    """What there are routers, strategies and rules for."""
+    """What there are routers, strategies, rules and writers for."""
 
     meshes: Mapping[str, Mesh]
     strategies: Mapping[StrategyKind, Heeding]
     hooks: frozenset[WebhookType]
+    targets: frozenset[TargetKind]
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -79,7 +80,7 @@ def not_carried_out(
     provider = derived.provider(canary, default_provider)
     found = (
         *_provider(provider, able),
-        *_objects(canary),
+        *_objects(canary, able),
         *_service(canary, provider, able),
         *_strategy(canary, provider, able),
         *_checks(canary, able),
@@ -103,11 +104,11 @@ def _provider(provider: str, able: CarriedOut) -> Iterator[Unsupported]:
         yield _blocked("spec.provider", provider, f"carried out: {known}")
 
 
-def _objects(canary: Canary) -> Iterator[Unsupported]:
+def _objects(canary: Canary, able: CarriedOut) -> Iterator[Unsupported]:
     spec = canary.spec
-    if spec.target_ref.kind is not TargetKind.DEPLOYMENT:
-        kind = str(spec.target_ref.kind)
-        yield _blocked("spec.targetRef.kind", kind, "carried out: Deployment")
+    if spec.target_ref.kind not in able.targets:
+        known = ", ".join(sorted(able.targets))
+        yield _blocked("spec.targetRef.kind", str(spec.target_ref.kind), f"carried out: {known}")
     for field, ref in (
         ("autoscalerRef", spec.autoscaler_ref),
         ("ingressRef", spec.ingress_ref),

@@ -99,7 +99,7 @@ class Cluster:
         """The revision of the target, now with another image."""
         containers = [{**POD["containers"][0], "image": image}]  # type: ignore[index]
         self.edit(TARGET, {"template": {"spec": {"containers": containers}}})
-        return str(self.view(TARGET)["revision"])
+        return str(self.view(TARGET).revision)
 
     def converge(self, canary: CanaryScale, **intent: str) -> Result:
         """What came of an intent, with an up-to-date watch."""
@@ -156,7 +156,7 @@ def cluster(request: pytest.FixtureRequest) -> Cluster:
 def test_a_primary_is_accepted_and_has_its_target_s_revision(cluster: Cluster) -> None:
     """Whatever defaults the server fills in; and everything is as intended from then on."""
     assert isinstance(cluster.converge(CanaryScale.LEAVE), Converged)
-    assert cluster.view(PRIMARY)["revision"] == cluster.view(TARGET)["revision"]
+    assert cluster.view(PRIMARY).revision == cluster.view(TARGET).revision
     assert cluster.raw(PRIMARY)["spec"]["selector"]["matchLabels"] == {"app": PRIMARY}
     assert cluster.converge(CanaryScale.LEAVE) == Converged()
 
@@ -164,7 +164,7 @@ def test_a_primary_is_accepted_and_has_its_target_s_revision(cluster: Cluster) -
 def test_a_rollout_s_writes_are_accepted(cluster: Cluster) -> None:
     """Parked, scaled up, promoted under an unseen write, scaled down."""
     cluster.converge(CanaryScale.LEAVE)
-    old = cluster.view(PRIMARY)["revision"]
+    old = cluster.view(PRIMARY).revision
     assert isinstance(cluster.converge(CanaryScale.ZERO, base=old), Converged)
     assert cluster.raw(TARGET)["spec"]["replicas"] == 0
     new = cluster.release("shop:2")
@@ -174,7 +174,7 @@ def test_a_rollout_s_writes_are_accepted(cluster: Cluster) -> None:
     before = cluster.raw(PRIMARY)
     assert isinstance(cluster.converge(CanaryScale.RUNNING, promote=new, base=old), Converged)
     after = cluster.raw(PRIMARY)
-    assert cluster.view(PRIMARY)["revision"] == new
+    assert cluster.view(PRIMARY).revision == new
     assert after["metadata"]["ownerReferences"] == before["metadata"]["ownerReferences"]
     assert {**after["spec"], "template": None} == {**before["spec"], "template": None}
     assert isinstance(cluster.converge(CanaryScale.ZERO, base=new), Converged)
@@ -193,12 +193,12 @@ def test_a_stale_primary_is_not_overwritten(cluster: Cluster) -> None:
 def test_a_changed_target_is_not_promoted(cluster: Cluster) -> None:
     """D-9."""
     cluster.converge(CanaryScale.LEAVE)
-    old, analysed = cluster.view(PRIMARY)["revision"], cluster.release("shop:2")
+    old, analysed = cluster.view(PRIMARY).revision, cluster.release("shop:2")
     cluster.release("shop:3")
     result = cluster.converge(CanaryScale.RUNNING, promote=analysed, base=old)
     assert isinstance(result, Superseded)
     assert result.target == cluster.view(TARGET)
-    assert cluster.view(PRIMARY)["revision"] == old
+    assert cluster.view(PRIMARY).revision == old
 
 
 def test_a_missing_target_is_told(cluster: Cluster) -> None:

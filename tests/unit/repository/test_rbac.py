@@ -11,6 +11,7 @@ from clients.kube import resources
 from clients.kube.resources import Resource
 from routing.registry import ROUTERS
 from scheduler import projections
+from workloads.kinds import KINDS
 
 MANIFESTS: Final = Path(__file__).parents[3] / "deploy" / "rbac" / "rbac.yaml"
 ROUTED: Final = frozenset(ROUTERS.writes.values())
@@ -43,6 +44,13 @@ def test_routing_workers_may_write_what_routers_write_and_nothing_else() -> None
     """Create and patch, each after a read; the rule on finalizers lets them set owners."""
     owning = {("flagger.app", "canaries/finalizers", "update")}
     assert roles()["routing"] == of(ROUTED, "get", "create", "patch") | owning
+
+
+def test_analysis_workers_may_write_the_kinds_of_targets_and_nothing_else() -> None:
+    """Create, promote and scale, each after a read."""
+    targets = frozenset(kind.resource for kind in KINDS.values())
+    owning = {("flagger.app", "canaries/finalizers", "update")}
+    assert roles()["analysis"] == of(targets, "get", "create", "update", "patch") | owning
 
 
 def test_the_beat_may_watch_what_is_watched_and_nothing_else() -> None:

@@ -507,3 +507,14 @@ def test_exactly_one_canary_acts_on_each_target(
         if world_of(index, ref)["canary"]
     ]
     assert len(acting) == len(set(acting))
+
+
+def test_kinds_of_two_meshes_with_one_plural_are_told_apart() -> None:
+    """Istio and App Mesh both have VirtualServices: one of them is not drift of the other."""
+    other = Resource("appmesh.k8s.aws", "v1beta2", "virtualservices", "VirtualService")
+    raw = {"metadata": {"namespace": "prod", "name": "shop"}}
+    ours = projections.place(resources.VIRTUAL_SERVICES, raw)
+    assert (str(ours), ours == projections.place(other, raw)) == (
+        "virtualservices/prod/shop",
+        False,
+    )

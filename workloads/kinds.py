@@ -1,0 +1,81 @@
+"""Kinds of targets: what of a workload depends on its kind; one line of the registry each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, Final, Protocol
+
+from clients.documents.world import SelectorLabel, WorkloadView
+from clients.kube import resources
+from clients.kube.protocol import Object
+from clients.kube.resources import Resource
+from config.api.canary import Canary
+from config.api.references import TargetKind
+from config.readiness import Readiness
+from workloads import deployment, primary, readiness
+from workloads.primary import Copying
+
+
+class Creating(Protocol):
+    """Makes the body of a primary from its target, see `primary.create`."""
+
+    def __call__(  # noqa: D102 - the class says it
+        self, canary: Canary, target: Object, label: SelectorLabel, copying: Copying, *, pod_id: str
+    ) -> dict[str, Any]: ...
+
+
+class Promoting(Protocol):
+    """Makes a primary that has its target's revision, see `primary.promote`."""
+
+    def __call__(  # noqa: D102 - the class says it
+        self,
+        canary: Canary,
+        target: Object,
+        primary: Object,
+        label: SelectorLabel,
+        copying: Copying,
+        *,
+        pod_id: str,
+    ) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """Pure functions over raw objects and views of one kind of workload.
+
+    A view says 0 `replicas` for one that is scaled to zero, whatever form that has; `scaled` is
+    the merge patch that brings it to a number of them.
+    """
+
+    name: TargetKind
+    resource: Resource
+    project: Callable[[Object, Sequence[str]], WorkloadView]
+    judge: Callable[[WorkloadView, int, timedelta, datetime], Readiness]
+    patience_ends: Callable[[WorkloadView, timedelta], datetime | None]
+    create: Creating
+    promote: Promoting
+    scaled: Callable[[int], Mapping[str, Any]]
+
+
+DEPLOYMENT: Final = Kind(
+    name=TargetKind.DEPLOYMENT,
+    resource=resources.DEPLOYMENTS,
+    project=deployment.project,
+    judge=readiness.judge,
+    patience_ends=readiness.patience_ends,
+    create=primary.create,
+    promote=primary.promote,
+    scaled=deployment.scaled,
+)
+
+KINDS: Final[Mapping[TargetKind, Kind]] = MappingProxyType(
+    {kind.name: kind for kind in (DEPLOYMENT,)}
+)
+
+
+def of(canary: Canary) -> Kind:
+    """The kind of the canary's target and primary. Raises KeyError for one that is not admitted."""
+    return KINDS[canary.spec.target_ref.kind]
