@@ -13,6 +13,7 @@ from importlib import resources
 from typing import Any, Final
 
 from sandbox.apiserver.resources import Schema
+from sandbox.apiserver.schema import QUANTITY
 
 INLINE: Final = "@"
 _PACKAGES: Final[Mapping[str, str]] = {
@@ -31,6 +32,7 @@ _SCALARS: Final[Mapping[str, Schema]] = {
     "int": {"type": "integer"},
     "intstr": {"x-kubernetes-int-or-string": True},
     "microtime": {"type": "string"},
+    "quantity": {QUANTITY: True},
     "raw": {"x-kubernetes-preserve-unknown-fields": True},
     "string": {"type": "string"},
     "time": {"type": "string"},
@@ -97,8 +99,6 @@ def _schema(kind: str) -> Schema:
     if kind.startswith("map:"):
         values = _schema(kind.removeprefix("map:"))
         return {"type": "object", "nullable": True, "additionalProperties": values}
-    if kind == "quantity":
-        return {"x-kubernetes-int-or-string": True, "nullable": True}
     if kind in _SCALARS:
         return {**_SCALARS[kind], "nullable": True}
     return _message_schema(kind)

@@ -67,10 +67,7 @@ def check_version(resource: Resource, new: Obj, old: Obj) -> None:
 def check_types(resource: Resource, obj: Obj) -> None:
     """BadRequest when a field has a JSON type Kubernetes could not decode."""
     for problem in rules.decoding_problems(resource, obj):
-        raise errors.bad_request(
-            f'{resource.kind} in version "{resource.version}" cannot be handled as a '
-            f"{resource.kind}: {problem}"
-        )
+        raise resource.undecodable(problem)
 
 
 def check_rules(resource: Resource, new: Obj, old: Obj | None = None) -> None:

@@ -90,6 +90,11 @@ class Resource:
         """The refusal for a write computed from another version of the object."""
         return errors.conflict(self.plural, self.group, name, detail)
 
+    def undecodable(self, problem: str) -> errors.ApiError:
+        """The refusal for a body that Go could not decode into the kind."""
+        named = f'{self.kind} in version "{self.version}" cannot be handled as a {self.kind}'
+        return errors.bad_request(f"{named}: {problem}")
+
     def invalid(self, name: str, problems: Iterable[errors.FieldError]) -> errors.ApiError:
         """The refusal for an object that breaks the rules of its kind."""
         return errors.invalid(self.kind, self.group, name, list(problems))

@@ -37,7 +37,10 @@ GRACE: Final = "deletionGracePeriodSeconds"
 
 
 def completed(resource: Resource, obj: Obj, now: str) -> tuple[Obj, list[str]]:
-    """`obj` pruned and defaulted, and the paths of the unknown fields that were dropped."""
+    """`obj` pruned and defaulted, and the paths of the unknown fields that were dropped.
+
+    Raises ValueError for what should be a quantity and is none.
+    """
     kept, dropped = schema.pruned(resource.schema, obj) if resource.schema else (obj, [])
     if resource.custom:
         return schema.defaulted(resource.schema, kept), dropped

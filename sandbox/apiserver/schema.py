@@ -1,17 +1,20 @@
-"""Structural OpenAPI v3 schemas of custom resources: pruning and defaulting.
+"""Structural OpenAPI v3 schemas: pruning, the form of quantities, defaulting.
 
-Both give new values and leave their input alone. Checking values against a schema is `validation`.
+All give new values and leave their input alone. Checking values against a schema is `validation`.
 CEL rules (`x-kubernetes-validations`) are accepted and not evaluated.
 """
 
 from collections.abc import Mapping
 from typing import Any, Final
 
+from sandbox.apiserver import quantities
 from sandbox.apiserver.objects import Obj, clone
 from sandbox.apiserver.resources import Schema
 
 PRESERVE: Final = "x-kubernetes-preserve-unknown-fields"
 INT_OR_STRING: Final = "x-kubernetes-int-or-string"
+QUANTITY: Final = "x-sandbox-quantity"
+"""Of a field of a built-in kind whose values are quantities."""
 EMBEDDED: Final = "x-kubernetes-embedded-resource"
 ROOT_FIELDS: Final = ("apiVersion", "kind", "metadata")
 
@@ -24,7 +27,8 @@ def child_path(path: str, name: str) -> str:
 def pruned(schema: Schema, obj: Obj) -> tuple[Obj, list[str]]:
     """`obj` without the fields its schema does not know, and the paths of those dropped.
 
-    apiVersion, kind and metadata belong to Kubernetes and are left as they are.
+    Quantities are put into canonical form; ValueError for one that is none. apiVersion, kind and
+    metadata belong to Kubernetes and are left as they are.
     """
     dropped: list[str] = []
     kept = {name: value for name, value in obj.items() if name in ROOT_FIELDS}
@@ -34,6 +38,10 @@ def pruned(schema: Schema, obj: Obj) -> tuple[Obj, list[str]]:
 
 def _pruned(schema: Schema, value: Any, path: str, dropped: list[str]) -> Any:
     match value:
+        case None:
+            return None
+        case _ if QUANTITY in schema:
+            return quantities.canonical(value)
         case dict() if schema.get(EMBEDDED):
             kept = {name: value[name] for name in ROOT_FIELDS if name in value}
             rest = {name: value[name] for name in value if name not in ROOT_FIELDS}

@@ -197,12 +197,11 @@ class Writer:
         self, resource: Resource, obj: Obj, options: WriteOptions
     ) -> tuple[Obj, tuple[str, ...]]:
         preconditions.check_types(resource, obj)
-        complete, dropped = rules.completed(resource, obj, self._now())
+        try:
+            complete, dropped = rules.completed(resource, obj, self._now())
+        except ValueError as error:
+            raise resource.undecodable(str(error)) from error
         unknown = tuple(f'unknown field "{path}"' for path in dropped)
         if unknown and options.field_validation == "Strict":
-            message = (
-                f'{resource.kind} in version "{resource.version}" cannot be handled as a '
-                f"{resource.kind}: strict decoding error: {', '.join(unknown)}"
-            )
-            raise errors.bad_request(message)
+            raise resource.undecodable(f"strict decoding error: {', '.join(unknown)}")
         return complete, unknown if options.field_validation == "Warn" else ()

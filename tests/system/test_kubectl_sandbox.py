@@ -27,6 +27,9 @@ spec:
       containers:
         - {name: app, image: "podinfo:1", env: [{name: A, value: b}]}
 """
+LIMITED = f"""{DEPLOYMENT.rstrip().removesuffix("}")},
+           resources: {{limits: {{cpu: 2000m, memory: 1024Mi}}, requests: {{cpu: 0.5}}}}}}
+"""
 ROUTE = """
 apiVersion: networking.istio.io/v1beta1
 kind: VirtualService
@@ -134,6 +137,20 @@ def test_a_new_image_is_rolled_out_and_undone(kubectl: Kubectl) -> None:
     kubectl("rollout", "undo", "deploy/web")
     kubectl("rollout", "status", "deploy/web", "--timeout=20s")
     assert kubectl("get", "deploy", "web", "-o", "jsonpath={..image}") == "podinfo:1"
+
+
+def test_quantities_written_otherwise_make_no_revision(kubectl: Kubectl) -> None:
+    """The same manifest again is no change, and undone is the revision that was there."""
+    for _ in range(2):
+        kubectl("apply", "-f", "-", stdin=LIMITED)
+    kubectl("rollout", "status", "deploy/web", "--timeout=20s")
+    shown = "jsonpath={.metadata.generation} {..resources.limits}"
+    assert kubectl("get", "deploy", "web", "-o", shown) == '1 {"cpu":"2","memory":"1Gi"}'
+    kubectl("set", "image", "deploy/web", "app=podinfo:2")
+    kubectl("rollout", "undo", "deploy/web")
+    kubectl("rollout", "status", "deploy/web", "--timeout=20s")
+    assert kubectl("get", "deploy", "web", "-o", "jsonpath={..image}") == "podinfo:1"
+    assert len(kubectl("get", "replicasets", "-o", "name").split()) == 2
 
 
 def test_get_shows_columns_and_everything(kubectl: Kubectl) -> None:

@@ -1,5 +1,7 @@
 """Creating, replacing and patching mean the same on the sandbox and on kube-apiserver."""
 
+from typing import Any
+
 import pytest
 
 from tests.contract.apiserver import client
@@ -370,3 +372,65 @@ def test_a_replacement_without_metadata_keeps_the_identity(api: Api) -> None:
     stored = api.call("GET", f"{api.core}/configmaps/settings").body
     assert stored["metadata"]["uid"] == made["metadata"]["uid"]
     assert stored["metadata"]["name"] == "settings"
+
+
+QUANTITIES = {
+    "2000m": "2",
+    "0.5": "500m",
+    "1000": "1k",
+    "1024Mi": "1Gi",
+    "1.5Gi": "1536Mi",
+    ".5Ki": "512",
+    "1.1Ki": "1126400m",
+    "16Ei": "9223372036854775807",
+    "0Gi": "0",
+    "1.5e3": "1500",
+    "100e1": "1e3",
+    "1E3": "1E3",
+    "15e-1": "1500e-3",
+    "0.0000000001": "1n",
+    " 2": "2",
+    3.5: "3500m",
+    1000: "1k",
+    "129M": "129M",
+    "+5": "+5",
+}
+
+
+def with_volumes(*sizes: object) -> dict[str, Any]:
+    """A Deployment with a volume of each of these sizes, which may be any quantities."""
+    made = a_deployment()
+    made["spec"]["template"]["spec"]["volumes"] = [
+        {"name": f"v{number}", "emptyDir": {"sizeLimit": size}} for number, size in enumerate(sizes)
+    ]
+    return made
+
+
+def test_quantities_are_stored_in_canonical_form(api: Api) -> None:
+    """Whatever they are written as; zero, fractions, rounding and what is too large included."""
+    made = api.made(f"{api.apps}/deployments", with_volumes(*QUANTITIES))
+    volumes = made["spec"]["template"]["spec"]["volumes"]
+    found = [volume["emptyDir"]["sizeLimit"] for volume in volumes]
+    assert found == list(QUANTITIES.values())
+
+
+def test_a_quantity_written_otherwise_is_no_change(api: Api) -> None:
+    """The same manifest again, by PUT and by PATCH: neither a version nor a generation."""
+    written = with_volumes("2000m", "1024Mi")
+    made = api.made(f"{api.apps}/deployments", written)
+    path = f"{api.apps}/deployments/web"
+    spec = {
+        "spec": {"template": {"spec": {"volumes": made["spec"]["template"]["spec"]["volumes"]}}}
+    }
+    for body, kind in ((written, client.STRATEGIC), (written, client.MERGE), (spec, client.MERGE)):
+        assert api.call("PATCH", path, body, kind).body == made
+    again = {**written, "metadata": made["metadata"]}
+    assert api.call("PUT", path, again).body["metadata"]["generation"] == 1
+
+
+@pytest.mark.parametrize("size", ["abc", "1KB", "", True, [1], {"a": 1}, "1.5.2"])
+def test_what_is_no_quantity_is_refused(api: Api, size: object) -> None:
+    """With the form that quantities have."""
+    reply = api.call("POST", f"{api.apps}/deployments", with_volumes(size))
+    assert (reply.code, reply.body["reason"]) == (400, "BadRequest")
+    assert "quantities must match the regular expression '^([+-]?" in reply.body["message"]
