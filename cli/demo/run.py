@@ -172,6 +172,8 @@ def _keep(ready: Stage, console: Console, clock: Clock) -> None:
         f"  watch    kubectl --kubeconfig {ready.kubeconfig} get canaries -A -w",
         f"  release  kubectl --kubeconfig {ready.kubeconfig} -n shop \\",
         "             set image deployment/podinfo podinfod=ghcr.io/stefanprodan/podinfo:6.0.2",
+        "  bad ones, to see them rolled back: the same with the tag",
+        *(f"           {tag:20} {about}" for tag, about in story.BAD_TAGS.items()),
     )
     _say(console, "\n".join(lines))
     try:

@@ -56,6 +56,14 @@ class Act:
         return {"spec": {"template": {"spec": {"containers": changed}}}}
 
 
+BAD_TAGS: Final = {
+    "6.0.3": "fails under traffic",
+    "6.0.3-crash": "starts, then exits",
+    "6.0.3-no-such-image": "cannot be pulled",
+}
+"""Releases of podinfo that do not go well, and why."""
+
+
 def tag(image: str) -> str:
     """The tag of an image, for people."""
     return image.rpartition(":")[2]

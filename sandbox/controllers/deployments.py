@@ -1,14 +1,14 @@
 """The deployment controller: ReplicaSets, Pods and status for every Deployment in the store.
 
-Pods never run anything; each becomes ready some time after it was made (an annotation of its
-template, or the default). Sizes and status are decided by `rollout` and `status`, which are pure.
-No events are emitted, and paused Deployments only get their status refreshed.
+Pods never run anything; when they are ready is decided by `pods`, sizes and status by `rollout` and
+`status`, which are pure. No events are emitted, and paused Deployments only get their status
+refreshed.
 """
 
 import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final, Self
 
 from clients.clock import SystemClock
@@ -16,7 +16,7 @@ from sandbox.apiserver.errors import ApiError
 from sandbox.apiserver.objects import Key, Obj, at, replaced
 from sandbox.apiserver.storage import Change
 from sandbox.apiserver.store import Store
-from sandbox.controllers import rollout, status, workloads
+from sandbox.controllers import pods, rollout, status, workloads
 from sandbox.controllers.rollout import SetState
 
 SYSTEM_CLOCK: Final = SystemClock()
@@ -152,14 +152,14 @@ class DeploymentController:
 
     def _tend(self, replicas: Obj, digest: str) -> SetState:
         """Makes and removes Pods until there are as many as wanted, and refreshes statuses."""
-        wanted, pods = at(replicas, ("spec", "replicas"), 0), self._pods(replicas)
-        for _ in range(wanted - len(pods)):
-            new = workloads.pod(replicas, self._now(), self._ready_after)
+        wanted, items = at(replicas, ("spec", "replicas"), 0), self._pods(replicas)
+        for _ in range(wanted - len(items)):
+            new = pods.pod(replicas, self._now(), self._ready_after)
             self._store.create(PODS, new)
-        for item in _least_ready_first(pods)[: max(len(pods) - wanted, 0)]:
+        for item in _least_ready_first(items, self._now())[: max(len(items) - wanted, 0)]:
             self._store.delete(PODS, item["metadata"]["namespace"], item["metadata"]["name"])
         for item in self._pods(replicas):
-            self._refresh(PODS, item, workloads.pod_status(item, self._now()))
+            self._refresh(PODS, item, pods.status(item, self._now()))
         state = self._state(replicas, digest)
         self._refresh(REPLICA_SETS, replicas, workloads.set_status(replicas, state))
         return state
@@ -194,14 +194,14 @@ class DeploymentController:
         moments = [
             later
             for replicas in self._sets(deployment)
-            for item in self._pods(replicas)
-            if (moment := workloads.ready_moment(item)) is not None
-            for later in (moment, moment + settle)
+            for life in map(pods.life, self._pods(replicas))
+            if life.ready_at < pods.NEVER
+            for later in (life.ends_at, life.ready_at, life.ready_at + settle)
         ]
         limit = status.deadline(deployment)
         if limit is not None:
             moments.append(limit + timedelta(milliseconds=1))
-        coming = [moment for moment in moments if moment > now]
+        coming = [moment for moment in moments if now < moment < pods.NEVER]
         if coming:
             self._due[key] = min(coming)
 
@@ -214,10 +214,14 @@ def _revision(replicas: Obj) -> int:
     return int(at(replicas, ("metadata", "annotations", workloads.REVISION), "0"))
 
 
-def _least_ready_first(pods: Iterable[Obj]) -> list[Obj]:
-    """Pods in the order a ReplicaSet gives them up: not yet ready ones, then the youngest."""
-    latest = datetime.max.replace(tzinfo=UTC)
-    return sorted(pods, key=lambda item: workloads.ready_moment(item) or latest, reverse=True)
+def _least_ready_first(items: Iterable[Obj], now: datetime) -> list[Obj]:
+    """Pods in the order a ReplicaSet gives them up: those not ready, then the youngest."""
+
+    def rank(item: Obj) -> datetime:
+        life = pods.life(item)
+        return life.ready_at if life.is_ready(now) else pods.NEVER
+
+    return sorted(items, key=rank, reverse=True)
 
 
 def _deployment_of(change: Change) -> Key | None:

@@ -15,6 +15,7 @@ from config import names
 from config.api.canary import Canary
 from config.validation import manifests, support
 from sandbox.__main__ import scenario_text
+from sandbox.controllers import pods
 from sandbox.mesh import Scenario
 from tasks.registries import BUILT_IN
 
@@ -190,3 +191,12 @@ def test_the_summary_says_how_many_ended_well() -> None:
 
     assert "1 of 2 ended as they should, after 30 s" in text
     assert "weights are None" in text
+
+
+def test_every_bad_release_that_is_suggested_is_bad() -> None:
+    """The sandbox's traffic or its pods make it so, whatever else is said of it."""
+    (host,) = (each for each in Scenario.parse(scenario_text(None)).hosts if each.host == "podinfo")
+    failing = {release for release, profile in host.releases.items() if profile != "healthy"}
+    crashing = {tag for tag in story.BAD_TAGS if tag.endswith((pods.CRASH, pods.NO_SUCH_IMAGE))}
+    assert failing | crashing == set(story.BAD_TAGS)
+    assert len(crashing) == 2

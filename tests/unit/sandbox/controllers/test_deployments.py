@@ -7,7 +7,7 @@ import pytest
 
 from clients.clock import ManualClock
 from sandbox.apiserver import Store
-from sandbox.controllers import DeploymentController, workloads
+from sandbox.controllers import DeploymentController, pods
 
 DEPLOYMENTS, PODS, SETS = "deployments.apps", "pods", "replicasets.apps"
 
@@ -62,6 +62,15 @@ class Cluster:
         """The Deployment as stored."""
         return self.store.get(DEPLOYMENTS, "default", "web")
 
+    def waiting(self) -> list[str]:
+        """Why containers wait, as `kubectl get pods` shows it."""
+        states = [pod["status"]["containerStatuses"][0] for pod in self.store.list(PODS)]
+        return [
+            each["state"]["waiting"]["reason"]
+            for each in states
+            if "waiting" in each["state"] and not each["ready"]
+        ]
+
     def reason(self, kind: str = "Progressing") -> str:
         """The reason of one condition."""
         conditions = self.deployment["status"]["conditions"]
@@ -86,28 +95,50 @@ def test_pods_become_ready_after_the_default_time() -> None:
 def test_a_template_says_how_long_its_pods_take() -> None:
     """The annotation ready-after replaces the default."""
     cluster = Cluster()
-    cluster.create(annotations={workloads.READY_AFTER: "2s"})
+    cluster.create(annotations={pods.READY_AFTER: "2s"})
     cluster.wait(1.9)
     assert "readyReplicas" not in cluster.deployment["status"]
     cluster.wait(0.1)
     assert cluster.deployment["status"]["readyReplicas"] == 1
 
 
-def test_a_template_that_is_never_ready_exceeds_its_deadline() -> None:
+def test_an_image_that_cannot_be_pulled_exceeds_its_deadline() -> None:
     """The old pods stay, the new ones never become available, and a fixed template recovers."""
     cluster = Cluster()
     cluster.create(replicas=2)
     cluster.wait(1)
-    cluster.template("podinfo:2", **{workloads.NEVER_READY: "true"})
+    cluster.template("podinfo:2-no-such-image")
     cluster.wait(5)
     assert cluster.reason() != "ProgressDeadlineExceeded"
+    assert cluster.waiting() == ["ImagePullBackOff"]
     cluster.wait(7)
     assert cluster.reason() == "ProgressDeadlineExceeded"
     assert cluster.deployment["status"]["availableReplicas"] == 2
-    cluster.template("podinfo:3", **{workloads.NEVER_READY: "false"})
+    cluster.template("podinfo:3")
     cluster.wait(5)
     assert cluster.reason() == "NewReplicaSetAvailable"
     assert cluster.deployment["status"]["updatedReplicas"] == 2
+
+
+def test_an_image_that_crashes_is_ready_for_a_while_and_then_no_more() -> None:
+    """It passes for rolled out, then nothing is available and stays so; a mended one recovers."""
+    cluster = Cluster()
+    cluster.create(replicas=2)
+    cluster.wait(1)
+    cluster.template("podinfo:2-crash")
+    cluster.wait(3)
+    assert cluster.deployment["status"]["availableReplicas"] == 2
+    assert cluster.reason() == "NewReplicaSetAvailable"
+    assert cluster.waiting() == []
+    cluster.wait(pods.RUNS_FOR.total_seconds())
+    for _ in range(2):
+        assert "availableReplicas" not in cluster.deployment["status"]
+        assert cluster.reason("Available") == "MinimumReplicasUnavailable"
+        assert cluster.waiting() == ["CrashLoopBackOff"] * 2
+        cluster.wait(60)
+    cluster.template("podinfo:3")
+    cluster.wait(5)
+    assert cluster.deployment["status"]["availableReplicas"] == 2
 
 
 def test_a_new_template_replaces_the_pods() -> None:
@@ -200,4 +231,4 @@ def test_old_sets_beyond_the_history_limit_are_forgotten() -> None:
 def test_a_duration_without_a_known_unit_is_refused(text: str) -> None:
     """The error names the annotation, the value and the units."""
     with pytest.raises(ValueError, match=r"ready-after: .* needs a unit: one of ms, s, m, h"):
-        workloads.parse_duration(text)
+        pods.parse_duration(text)
