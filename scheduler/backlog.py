@@ -24,6 +24,7 @@ class Backlog:
         self._index = index
         self._unstored: dict[CanaryRef, set[str]] = {}
         self._news = threading.Condition()
+        self._awake = False
 
     # --- for those who watch
 
@@ -89,9 +90,20 @@ class Backlog:
             return self._index.unsettled()
 
     def wait(self, seconds: float) -> bool:
-        """Whether there is something to store; comes back when there is, or after the time."""
+        """Whether there is something to store; comes back when there is, or after the time.
+
+        Or at once after `wake`.
+        """
         with self._news:
-            return self._news.wait_for(lambda: bool(self._unstored), seconds)
+            self._news.wait_for(lambda: self._awake or bool(self._unstored), seconds)
+            self._awake = False
+            return bool(self._unstored)
+
+    def wake(self) -> None:
+        """Have whoever waits look around now."""
+        with self._news:
+            self._awake = True
+            self._news.notify_all()
 
     def __len__(self) -> int:
         with self._news:

@@ -6,9 +6,8 @@ from datetime import timedelta
 from typing import Final
 
 from clients.clock import Clock
+from clients.redis import keys
 from clients.redis.leases import Leases
-
-LEASE: Final = "beat"
 
 RENEWALS: Final = 3
 """Attempts to renew within one life of the lease."""
@@ -25,35 +24,35 @@ class Leadership:
         self._token: int | None = None
         self._asked_at = 0.0
 
-    @property
     def term(self) -> int | None:
-        """The fencing token of the lease last got; another one if anybody may have led between."""
-        return self._token
+        """The fencing token of the lease; None when the lease may have passed to another.
 
-    def holds(self) -> bool:
-        """Whether the lease cannot have passed to another.
-
-        By this machine's clock, from when it was asked for: a pause of this process or a silent
-        Redis ends it too.
+        Another token if anybody may have led between. By this machine's clock, from when the lease
+        was asked for: a pause of this process or a silent Redis ends it too.
         """
-        return self._token is not None and self._age() < self._ttl.total_seconds()
+        token = self._token
+        return token if self._age() < self._ttl.total_seconds() else None
 
     def keep(self) -> bool:
         """Whether this process leads; gets or renews the lease when it is time.
 
-        Raises Transient while Redis is away: then `holds` says how long to go on.
+        Raises Transient while Redis is away: then `term` says how long to go on.
         """
-        if self.holds() and self._age() < self._ttl.total_seconds() / RENEWALS:
+        if self.term() is not None and self._age() < self._ttl.total_seconds() / RENEWALS:
             return True
+        return self.renew()
+
+    def renew(self) -> bool:
+        """As `keep`, when Redis may have lost the lease before its time."""
         asked_at = self._clock.monotonic()
-        self._token = self._store.acquire(LEASE, self._holder, self._ttl)
+        self._token = self._store.acquire(keys.BEAT, self._holder, self._ttl)
         self._asked_at = asked_at
         return self._token is not None
 
     def resign(self) -> None:
         """Lets another lead at once. Raises the errors of the store."""
         self._token = None
-        self._store.release(LEASE, self._holder)
+        self._store.release(keys.BEAT, self._holder)
 
     def _age(self) -> float:
         return self._clock.monotonic() - self._asked_at

@@ -49,6 +49,11 @@ class WatchSide(Protocol):
         """End watching and storing."""
         ...
 
+    @property
+    def confirmed(self) -> bool:
+        """Whether every world was stored and confirmed since `start` and the last `refresh`."""
+        ...
+
     def refresh(self) -> None:
         """Have every world stored again, from memory."""
         ...
@@ -65,13 +70,13 @@ class Loop:
         self,
         store: Store,
         dispatcher: Dispatcher,
-        watch: Callable[[Callable[[], bool]], WatchSide],
+        watch: Callable[[Callable[[], int | None]], WatchSide],
         *,
         clock: Clock,
         holder: str,
         settings: SchedulerSettings,
     ) -> None:
-        """`watch` makes a watch side, given what tells it whether it may still write."""
+        """`watch` makes a watch side, given what tells it in whose term it may still write."""
         self._store = store
         self._dispatcher = dispatcher
         self._watch = watch
@@ -93,9 +98,6 @@ class Loop:
         if self._failures:
             log.info("beating again")
             self._failures = 0
-            if self._side is not None:
-                # What answers now may be a replica that never got the last writes.
-                self._side.refresh()
         return wait
 
     def close(self) -> None:
@@ -110,7 +112,7 @@ class Loop:
         """How this beat is doing."""
         side, claimed_at = self._side, self._claimed_at
         return Health(
-            role=Role.LEADER if side is not None and self._leadership.holds() else Role.STANDBY,
+            role=Role.LEADER if side is not None and self._leadership.term() else Role.STANDBY,
             synced=side is not None and side.synced,
             redis=not self._failures,
             claimed_seconds_ago=(
@@ -125,10 +127,13 @@ class Loop:
         side = self._watching()
         self._publish()
         retry, queued = self._settings.repair_interval, self._settings.tick_lease
-        claimed = self._store.claim(LIMIT, queued, retry)
+        stored = side.confirmed
+        claimed = self._store.claim(LIMIT if stored else 0, queued, retry)
         self._claimed_at = self._clock.monotonic()
         self._claimed.extend(claimed.refs)
-        if not claimed.epoch_alive:
+        if stored and not claimed.confirmed:
+            log.warning("redis was emptied, restarted or failed over; storing everything again")
+            self._leadership.renew()
             side.refresh()
         self._publish()
         is_more = len(claimed.refs) == LIMIT
@@ -143,18 +148,18 @@ class Loop:
         side = self._side
         if side is None:
             log.info("leading")
-            self._side = side = self._watch(self._leadership.holds)
+            self._side = side = self._watch(self._leadership.term)
             side.start()
-        elif self._term != self._leadership.term:
+        elif self._term != self._leadership.term():
             self._claimed.clear()
             side.refresh()
-        self._term = self._leadership.term
+        self._term = self._leadership.term()
         return side
 
     def _publish(self) -> None:
         """Queues a tick for each canary claimed. What is left on an error is queued next time."""
         while self._claimed:
-            if not self._leadership.holds():
+            if self._leadership.term() is None:
                 return
             self._dispatcher.tick(self._claimed[0])
             self._claimed.popleft()

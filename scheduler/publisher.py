@@ -43,12 +43,12 @@ LONGEST_SPREAD: Final = timedelta(seconds=10)
 """The shortest analysis interval: no rollout misses a check by having been spread."""
 
 
-class NotLeading(Exception):
-    """Ends a write: another process may be writing by now."""
-
-
 class Publisher:
-    """Writes worlds. `step` is for one thread, `refresh` for any."""
+    """Writes worlds. `step` is for one thread, `refresh` for any.
+
+    Every write carries the term in which its step began: the store refuses what a superseded
+    leader sends, however late it comes.
+    """
 
     def __init__(
         self,
@@ -57,16 +57,17 @@ class Publisher:
         backlog: Backlog,
         clock: Clock,
         *,
-        leads: Callable[[], bool],
+        term: Callable[[], int | None],
         resync: timedelta,
         namespace: str | None = None,
     ) -> None:
-        """`leads` tells whether this process may write; `namespace` is the only one it watches."""
+        """`term` is None when this process must not write; `namespace` is the only one watched."""
         self._store = store
         self._dispatcher = dispatcher
         self._backlog = backlog
         self._clock = clock
-        self._leads = leads
+        self._current_term = term
+        self._term = 0
         self._namespace = namespace
         self._rota = Rota(clock, resync)
         self._drifts: dict[CanaryRef, set[str]] = {}
@@ -74,21 +75,24 @@ class Publisher:
         self._nudged: dict[CanaryRef, float] = {}
         self._wanted = threading.Event()
         self._wanted.set()
+        self._confirmed = False
 
     def refresh(self) -> None:
         """Have everything stored again, by the next step: Redis may hold nothing, or other news."""
         self._wanted.set()
 
     @property
-    def refreshing(self) -> bool:
-        """Whether everything is about to be stored."""
-        return self._wanted.is_set()
+    def confirmed(self) -> bool:
+        """Whether everything was stored, and confirmed, since it was last asked for."""
+        return self._confirmed and not self._wanted.is_set()
 
     def step(self) -> None:
         """Stores all there is to store.
 
-        Raises the errors of the store, and NotLeading; what was not stored is kept for later.
+        Raises the errors of the store, Conflict when another process may be storing by now; what
+        was not stored is kept for later.
         """
+        self._term = self._check_lead()
         if self._wanted.is_set():
             self._store_everything()
         self._store_changes()
@@ -99,37 +103,34 @@ class Publisher:
 
     def _store_everything(self) -> None:
         """Brings a Redis in any condition up to date."""
-        self._check_lead()
-        # First, so that it is missed, and all this done again, if Redis is emptied meanwhile.
-        self._store.set_epoch(self._store.now().isoformat())
+        self._confirmed = False
         self._wanted.clear()
         try:
+            # Before anything is stored, so that it is noticed if Redis loses it meanwhile.
+            epoch = self._store.open_epoch(self._term)
             self._remember_good_manifests()
             listed = self._store.agenda()
             for ref in sorted(self._backlog.refs()):
-                self._store_whole(ref, is_listed=ref in listed)
+                self._write(ref, self._backlog.take_whole(ref), wakes=ref in listed)
+                # Not before the world is there: a look at nothing would take the canary for
+                # deleted. States and due times may be old ones, too, in an epoch that is new.
+                if ref not in listed or not epoch.already_confirmed:
+                    self._poke_in_turn(ref)
             self._forget_others(listed)
-        except BaseException:
-            self._wanted.set()
-            raise
+            self._confirmed = self._store.confirm_epoch(self._term, epoch)
+        finally:
+            if not self._confirmed:
+                self._wanted.set()
 
     def _remember_good_manifests(self) -> None:
         """Takes over what an earlier leader knew of canaries that have been edited badly since."""
         for ref in self._backlog.unsettled():
             self._backlog.adopt(ref, self._store.read(ref).world.canary)
 
-    def _store_whole(self, ref: CanaryRef, *, is_listed: bool) -> None:
-        if is_listed:
-            world = self._backlog.take_whole(ref)
-            self._write(ref, world)
-            return
-        self._write(ref, self._backlog.take_whole(ref), wakes=False)
-        # Not before the world is there: a look at nothing would take the canary for deleted.
-        self._poke_in_turn(ref)
-
     def _poke_in_turn(self, ref: CanaryRef) -> None:
         spread = min(LONGEST_SPREAD, PACE * len(self._backlog.refs()))
-        self._store.poke(ref, self._store.now() + cadence.offset(ref, spread))
+        at = self._store.now() + cadence.offset(ref, spread)
+        self._store.poke(ref, at, term=self._term)
 
     def _forget_others(self, listed: Collection[CanaryRef]) -> None:
         """Drops canaries that were deleted while nobody watched."""
@@ -137,7 +138,7 @@ class Publisher:
         for ref in listed:
             if ref not in known and self._namespace in {None, ref.namespace}:
                 self._check_lead()
-                self._store.forget(ref)
+                self._store.forget(ref, term=self._term)
 
     # --- what changed
 
@@ -158,14 +159,14 @@ class Publisher:
         try:
             self._check_lead()
             if world is None:
-                self._store.forget(ref)
+                self._store.forget(ref, term=self._term)
                 return
             wake = projections.WAKING if wakes else ()
-            changed = self._store.put_world(ref, world, roles, wake=wake)
+            changed = self._store.put_world(ref, world, roles, wake=wake, term=self._term)
         except ValueError as error:  # a number that JSON does not have, a text that is not Unicode
             log.warning("projection not stored", extra={"canary": str(ref), "error": str(error)})
             return
-        except (errors.ClientError, NotLeading):
+        except errors.ClientError:
             self._backlog.again(ref, roles)
             raise
         if wakes and (drifting := projections.drifting(changed)):
@@ -210,9 +211,12 @@ class Publisher:
         for ref in self._rota.due():
             self._write(ref, self._backlog.take_whole(ref))
 
-    def _check_lead(self) -> None:
-        if not self._leads():
-            raise NotLeading("the lease is not held: another process may be storing")
+    def _check_lead(self) -> int:
+        """The term. Raises Conflict, sparing the store the question, when it is over."""
+        term = self._current_term()
+        if term is None:
+            raise errors.Conflict("the lease is not held: another process may be storing")
+        return term
 
 
 class Rota:

@@ -18,7 +18,7 @@ from clients.clock import Clock
 from clients.kube import resources
 from clients.kube.protocol import Watcher, watch_timeout
 from scheduler.backlog import Backlog
-from scheduler.publisher import NotLeading, Publisher
+from scheduler.publisher import Publisher
 from scheduler.reflector import Contact, Reflector
 
 log = logging.getLogger(__name__)
@@ -89,14 +89,19 @@ class WatchSide:
             for each in self._reflectors
         )
 
+    @property
+    def confirmed(self) -> bool:
+        """Whether every world was stored and confirmed since the last `refresh`."""
+        return self._publisher.confirmed
+
     def contacts(self) -> tuple[Contact, ...]:
         """How each watch is doing."""
         return tuple(each.contact() for each in self._reflectors)
 
     def refresh(self) -> None:
         """Have every world stored again, from memory."""
-        if not self._publisher.refreshing:
-            self._publisher.refresh()
+        self._publisher.refresh()
+        self._backlog.wake()
 
     def start(self) -> None:
         """Begins to watch, in threads of its own."""
@@ -120,7 +125,7 @@ class WatchSide:
     def pump(self) -> None:
         """Takes in what has happened, and stores it, in this thread: for simulated time.
 
-        The watches' timeout should be zero. Raises the errors of the store, and NotLeading.
+        The watches' timeout should be zero. Raises the errors of the store.
         """
         for reflector in self._reflectors:
             reflector.step()
@@ -138,7 +143,7 @@ class WatchSide:
     def _try_to_store(self, stop: threading.Event) -> None:
         try:
             self._publisher.step()
-        except (errors.ClientError, NotLeading) as error:
+        except errors.ClientError as error:
             if not (self._trouble or stop.is_set()):
                 log.warning("not storing what is watched", extra={"error": str(error)})
             self._trouble = True

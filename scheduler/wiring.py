@@ -58,8 +58,8 @@ def assemble(
 ) -> Loop:
     """The beat over `doors`; `holder` names it in the lease, uniquely."""
 
-    def watch(leads: Callable[[], bool]) -> WatchSide:
-        return watch_side(settings, doors, leads, timeout, registries=registries)
+    def watch(term: Callable[[], int | None]) -> WatchSide:
+        return watch_side(settings, doors, term, timeout, registries=registries)
 
     return Loop(
         doors.store,
@@ -74,15 +74,16 @@ def assemble(
 def watch_side(
     settings: Settings,
     doors: Doors,
-    leads: Callable[[], bool],
+    term: Callable[[], int | None],
     timeout: Callable[[], timedelta] = a_while,
     kind: type[WatchSide] = WatchSide,
     *,
     registries: Registries = BUILT_IN,
 ) -> WatchSide:
-    """A watch side that writes while `leads` says so; `timeout` is how long each watch lasts.
+    """A watch side that writes in the `term` of this process, not while that is None.
 
-    `kind` is WatchSide or a subclass: simulations run theirs without threads.
+    `timeout` is how long each watch lasts; `kind` is WatchSide or a subclass: simulations run
+    theirs without threads.
     """
     namespace = settings.kubernetes.namespace
     policy = Policy.of(settings.canaries, registries)
@@ -92,7 +93,7 @@ def watch_side(
         doors.dispatcher,
         backlog,
         doors.clock,
-        leads=leads,
+        term=term,
         resync=settings.scheduler.resync_interval,
         namespace=namespace,
     )

@@ -84,6 +84,15 @@ def uid_of(snapshot: Snapshot) -> str:
     return str((snapshot.state or {}).get("uid", ""))
 
 
+def is_behind(snapshot: Snapshot) -> bool:
+    """Whether the Canary status shows a later state than the stored one: Redis has lost writes.
+
+    Nothing may be brought about then before the next tick, which rebuilds the state.
+    """
+    status = _status(snapshot.world.status)
+    return status is not None and status.version > snapshot.version
+
+
 def answered(seen: Observation, known: HookCalls) -> Findings:
     """How far the calls of the hooks are that the state of `seen` waits for; `known` of them."""
     state, canary = seen.state, seen.canary

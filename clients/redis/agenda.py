@@ -6,36 +6,44 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from clients.redis import keys, scripts
-from clients.redis.records import Claimed
+from clients.redis.records import Claimed, Epoch
 from config.refs import CanaryRef
 
 
 class Agenda(scripts.Door):
-    """The due times of all canaries, and the epoch that tells an emptied Redis from an idle one."""
+    """The due times of all canaries, and the epoch in which the leader confirmed what is stored.
 
-    def poke(self, ref: CanaryRef, at: datetime | None = None) -> None:
+    Redis may be emptied, restarted with older data, or failed over to a replica that lags. Its
+    epoch is missing then, or of another history of writes, and the scripts neither give out nor
+    begin nor commit anything until the leader has stored everything and confirmed it.
+    """
+
+    def poke(self, ref: CanaryRef, at: datetime | None = None, *, term: int | None = None) -> None:
         """Makes `ref` due at `at` (now if None) or earlier, also if a tick is running.
 
         A tick that begins between now and `at` may set another due time: it sees all there is.
+        Raises Conflict, and changes nothing, when the leader's `term` is over.
         """
-        names = [keys.TICK.of(ref), keys.AGENDA.only]
-        self._run("poke", names, [str(ref), scripts.optional_milliseconds(at)])
+        names = [keys.TICK.of(ref), keys.AGENDA.only, keys.LEADER.named(keys.BEAT)]
+        due = scripts.optional_milliseconds(at)
+        self._run_for_leader("poke", names, [str(ref), scripts.term_argument(term), due])
 
     def claim(self, limit: int, queued_ttl: timedelta, retry: timedelta) -> Claimed:
         """What is due, of at most `limit` entries; the caller enqueues a tick for each ref.
 
         A ref counts as queued until its tick begins or `queued_ttl` is over, and is due again
         after `retry`, or when the lease of a tick that is under way ends. Refs that are queued or
-        running are not given out; a running tick is asked to run again.
+        running are not given out; a running tick is asked to run again. Nothing is given out
+        while what is stored is not confirmed.
         """
         spans = [scripts.span(queued_ttl), scripts.span(retry)]
         names = [keys.AGENDA.only, keys.EPOCH.only]
         reply = self._run("claim", names, [limit, *spans, *keys.TICK.around()])
-        alive, first, *members = reply
+        confirmed, first, *members = reply
         return Claimed(
             refs=tuple(CanaryRef.parse(member) for member in members),
             next_due=scripts.at(first) if first else None,
-            epoch_alive=bool(alive),
+            confirmed=bool(confirmed),
         )
 
     def agenda(self) -> Mapping[CanaryRef, datetime]:
@@ -44,12 +52,20 @@ class Agenda(scripts.Door):
             entries = self._client.zrange(keys.AGENDA.only, 0, -1, withscores=True)
         return {CanaryRef.parse(member): scripts.at(due) for member, due in entries}
 
-    def set_epoch(self, value: str) -> None:
-        """Marks this Redis as filled; for the leader."""
-        with scripts.translated("writing the epoch"):
-            self._client.set(keys.EPOCH.only, value)
+    def open_epoch(self, term: int) -> Epoch:
+        """The epoch in which everything is to be stored now; for the leader of `term`.
 
-    def epoch(self) -> str | None:
-        """The mark of `set_epoch`; None when Redis was emptied since."""
-        with scripts.translated("reading the epoch"):
-            return self._client.get(keys.EPOCH.only)
+        Raises Conflict when the term is over.
+        """
+        names = [keys.EPOCH.only, keys.LEADER.named(keys.BEAT), keys.FENCE.only]
+        number, confirmed = self._run_for_leader("open_epoch", names, [term])
+        return Epoch(int(number), already_confirmed=bool(confirmed))
+
+    def confirm_epoch(self, term: int, epoch: Epoch) -> bool:
+        """Whether what was stored since `open_epoch` is confirmed now.
+
+        It is not when Redis has been emptied, restarted or failed over meanwhile: all has to be
+        stored again. Raises Conflict when the term is over.
+        """
+        names = [keys.EPOCH.only, keys.LEADER.named(keys.BEAT)]
+        return bool(self._run_for_leader("confirm_epoch", names, [term, epoch.number]))

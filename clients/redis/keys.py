@@ -22,6 +22,9 @@ PREFIX: Final = "coalmine:"
 _CANARY: Final = "NAMESPACE/NAME"
 _LEADER: Final = "ROLE"
 
+BEAT: Final = "beat"
+"""The role of the leader that stores the worlds and has ticks queued."""
+
 
 class KeyType(StrEnum):
     """What Redis answers to TYPE."""
@@ -134,7 +137,7 @@ NOTICES: Final = _of_canary(
     "Events and alerts not yet delivered: id to JSON.",
 )
 _LEASE = (
-    "Who has the {}: `<fencing token>-<nonce> <expiry ms> <run wanted at ms, or ->`. "
+    "Who has the {}: `<fencing token>-<epoch>-<nonce> <expiry ms> <run wanted at ms, or ->`. "
     "Saves work; correctness rests on versions."
 )
 TICK: Final = _of_canary(
@@ -170,7 +173,9 @@ EPOCH: Final = Row(
     f"{PREFIX}epoch",
     KeyType.STRING,
     Lifetime.PERMANENT,
-    "Written by the leader; its absence means that Redis was emptied.",
+    "`<pending or confirmed> <number> <replication id>`. Written by the leader, who confirms when "
+    "everything is stored; nothing is decided without, or when the server has another replication "
+    "id: it was emptied, restarted or failed over since.",
 )
 LEADER: Final = Row(
     f"{PREFIX}lease:{_LEADER}",

@@ -74,8 +74,17 @@ class Claimed:
     refs: tuple[CanaryRef, ...]
     next_due: datetime | None
     """Earliest due time left, perhaps already past; None for an empty agenda."""
-    epoch_alive: bool
-    """False when Redis has been emptied since the leader wrote the epoch."""
+    confirmed: bool
+    """Whether the leader has confirmed what is stored; see `agenda.Agenda`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """A stretch of time for which the leader answers for what is stored."""
+
+    number: int
+    already_confirmed: bool
+    """Whether nothing was lost since it was confirmed last."""
 
 
 @dataclass(frozen=True, slots=True)

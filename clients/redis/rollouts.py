@@ -45,9 +45,10 @@ class Rollouts(scripts.Door):
         None while another run has it: that one is asked to run again, and should it die, the
         canary is due when its lease ends. A run counts as dead after `ttl`; a tick that dies is
         followed by another then. With `if_due`, None also for a canary that is neither queued nor
-        due: whoever asked for this run has had one, however old the message.
+        due: whoever asked for this run has had one, however old the message. None as well while
+        what is stored is not confirmed (see `agenda.Agenda`); the canary is due as soon as it is.
         """
-        shared = [keys.AGENDA.only, keys.FENCE.only, keys.TICK.of(ref)]
+        shared = [keys.AGENDA.only, keys.FENCE.only, keys.TICK.of(ref), keys.EPOCH.only]
         nonce = secrets.token_hex(4)
         arguments: list[str | int] = [scripts.span(ttl), str(ref), work.value, nonce, _flag(if_due)]
         reply = self._run("begin", [LEASES[work].of(ref), *_stored(ref), *shared], arguments)
@@ -56,9 +57,10 @@ class Rollouts(scripts.Door):
     def commit(self, ref: CanaryRef, commit: Commit) -> int | None:
         """The version that `commit` made, or None when nothing was changed; one round trip.
 
-        None means that the state is no longer the expected version, or that a first state came
-        with a tick lease that is lost. The tick lease stays as it is then: finish it. Sending the
-        same commit with the same token again gives the same version again.
+        None means that the state is no longer the expected version, that a first state came with
+        a tick lease that is lost, or that Redis failed over or lost something since `begin`. The
+        tick lease stays as it is then: finish it. Sending the same commit with the same token
+        again gives the same version again.
 
         Where the tick lease was held, the canary is due at `commit.due`, or earlier if it was
         poked since. Without it, a due time is only brought forward, and a tick that runs
@@ -72,9 +74,10 @@ class Rollouts(scripts.Door):
 
         After a tick that run is already on the agenda; after other work the caller enqueues it.
         `due` is when to look at the canary next; given by other work than a tick it only brings
-        the due time forward. Nothing happens, and the answer is False, when the lease is lost.
+        the due time forward. It is now when Redis failed over or lost something since `begin`.
+        Nothing happens, and the answer is False, when the lease is lost.
         """
-        names = [LEASES[work].of(ref), keys.AGENDA.only, keys.TICK.of(ref)]
+        names = [LEASES[work].of(ref), keys.AGENDA.only, keys.TICK.of(ref), keys.EPOCH.only]
         given = scripts.optional_milliseconds(due)
         return bool(self._run("finish", names, [str(ref), token, given, work.value]))
 
@@ -100,13 +103,15 @@ class Rollouts(scripts.Door):
         *,
         wake: Collection[str] = (),
         over: World | None = None,
+        term: int | None = None,
     ) -> frozenset[str]:
         """Those of `roles` whose object really changed; None: the roles that `world` has.
 
         A role that `world` does not have is deleted. A change to a role in `wake` makes the canary
         due, in the same step: a watcher that dies afterwards has lost nothing. With `over`, a
         world read before, a role that holds something else by now is left alone: a watcher knows
-        better.
+        better. With `term`, that of the leader that stores, raises Conflict and changes nothing
+        when that is over.
         """
         objects = worlds.encode(world)
         before = None if over is None else worlds.encode(over)
@@ -115,15 +120,19 @@ class Rollouts(scripts.Door):
             for role in (objects if roles is None else roles)
             for part in (role, objects.get(role, ""), _flag(role in wake), _expected(role, before))
         ]
-        names = [keys.WORLD.of(ref), keys.TICK.of(ref), keys.AGENDA.only]
-        return frozenset(self._run("put_world", names, [str(ref), worlds.VERSION, *parts]))
+        leader = keys.LEADER.named(keys.BEAT)
+        names = [keys.WORLD.of(ref), keys.TICK.of(ref), keys.AGENDA.only, leader]
+        arguments = [str(ref), worlds.VERSION, scripts.term_argument(term), *parts]
+        return frozenset(self._run_for_leader("put_world", names, arguments))
 
-    def forget(self, ref: CanaryRef) -> None:
-        """Drops everything about `ref`, undelivered notices included."""
-        with scripts.translated("forget"), self._client.pipeline(transaction=True) as pipeline:
-            pipeline.delete(*(row.of(ref) for row in keys.OF_CANARY))
-            pipeline.zrem(keys.AGENDA.only, str(ref))
-            pipeline.execute()
+    def forget(self, ref: CanaryRef, *, term: int | None = None) -> None:
+        """Drops everything about `ref`, undelivered notices included.
+
+        Raises Conflict, and drops nothing, when the leader's `term` is over.
+        """
+        names = [keys.AGENDA.only, keys.LEADER.named(keys.BEAT)]
+        names += [row.of(ref) for row in keys.OF_CANARY]
+        self._run_for_leader("forget", names, [str(ref), scripts.term_argument(term)])
 
     def refs(self) -> tuple[CanaryRef, ...]:
         """All canaries that have a state, sorted. Walks the whole key space: for tools only."""
@@ -143,7 +152,7 @@ def _stored(ref: CanaryRef) -> list[str]:
 
 def _committed(ref: CanaryRef) -> list[str]:
     rows = (keys.STATE, keys.CONFIRMED, keys.TIMELINE, keys.NOTICES, keys.TICK)
-    return [*(row.of(ref) for row in rows), keys.AGENDA.only]
+    return [*(row.of(ref) for row in rows), keys.AGENDA.only, keys.EPOCH.only]
 
 
 def _arguments(ref: CanaryRef, commit: Commit) -> list[str | int]:

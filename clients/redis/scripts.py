@@ -31,8 +31,11 @@ NAMES: Final = (
     "take_call",
     "answer_call",
     "put_world",
+    "forget",
     "poke",
     "claim",
+    "open_epoch",
+    "confirm_epoch",
     "acquire",
     "release",
 )
@@ -103,6 +106,13 @@ class Door:
         with translated(name.replace("_", " ")):
             return self._scripts[name](keys, [now, *args])
 
+    def _run_for_leader(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:
+        """As `_run`; raises Conflict when the term among `args` is over."""
+        reply = self._run(name, keys, args)
+        if reply is None:
+            raise errors.Conflict(f"Redis: {name.replace('_', ' ')}: this term of the beat is over")
+        return reply
+
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
@@ -136,6 +146,11 @@ def optional_milliseconds(moment: datetime | None) -> str | int:
 def at(since_1970: str | float) -> datetime:
     """The time so many milliseconds after 1970."""
     return _EPOCH + int(since_1970) * _MILLISECOND
+
+
+def term_argument(term: int | None) -> str | int:
+    """A leader's term as scripts expect it; "" for None, who does not lead."""
+    return "" if term is None else term
 
 
 def span(ttl: timedelta) -> int:

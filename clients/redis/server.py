@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -58,11 +58,16 @@ def check_server(client: Redis[str]) -> tuple[str, ...]:
     Raises Permanent for a server that cannot hold our state: too old, a Redis Cluster, or set up
     to evict keys when memory runs out. Raises Transient when it cannot be asked now.
     """
-    information, notes = _asked("INFO", lambda: client.info("server"))
+    with scripts.translated("INFO, by which failovers are noticed (ACL: +info)"):
+        information = client.info("server")
     _check_version(information)
-    limit, limit_notes = _asked("CONFIG GET", lambda: client.config_get("maxmemory*"))
+    try:
+        with scripts.translated("CONFIG GET"):
+            limit = client.config_get("maxmemory*")
+    except errors.Permanent as error:
+        return (f"the server was not checked with CONFIG GET: {error.message}",)
     _check_eviction(limit)
-    return (*notes, *limit_notes)
+    return ()
 
 
 def _options() -> dict[str, Any]:
@@ -118,16 +123,6 @@ def _address(text: str) -> tuple[str, int]:
     if not port.isdecimal():
         raise ValueError(f"Redis Sentinel port {port!r} is not a number; allowed: {FORMS}")
     return host, int(port)
-
-
-def _asked(
-    command: str, ask: Callable[[], Mapping[str, Any]]
-) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    try:
-        with scripts.translated(command):
-            return ask(), ()
-    except errors.Permanent as error:
-        return {}, (f"the server was not checked with {command}: {error.message}",)
 
 
 def _check_version(information: Mapping[str, Any]) -> None:

@@ -48,10 +48,10 @@ def wanted(
     """The canary and the state whose `intent` is to be brought about; None when there is nothing.
 
     That is so for a canary that is unknown, not accepted, going away, or another object than the
-    state is about, and as long as nothing was intended yet.
+    state is about, as long as nothing was intended yet, and for a state older than the status.
     """
     admission, stored = snapshot.world.admission, snapshot.state
-    if admission is None or stored is None or admission.deleting:
+    if admission is None or stored is None or admission.deleting or gather.is_behind(snapshot):
         return None
     state, canary = states.from_json(stored), gather.accepted(snapshot.world)
     if canary is None or state.uid != admission.uid or intent(state).seq == 0:

@@ -42,7 +42,7 @@ class StatusReconciler:
 
     def _show(self, ref: CanaryRef, snapshot: Snapshot) -> None:
         admission = snapshot.world.admission
-        if admission is None or snapshot.state is None:
+        if admission is None or snapshot.state is None or gather.is_behind(snapshot):
             return
         uid = admission.uid
         if snapshot.state["uid"] != uid:

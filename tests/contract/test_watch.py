@@ -15,7 +15,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-import fakeredis
 import pytest
 import yaml
 
@@ -32,6 +31,7 @@ from config.settings.settings import Settings
 from sandbox.apiserver import ApiServer
 from scheduler import wiring
 from scheduler.watching import WatchSide
+from tests.fakes import memory_redis
 from tests.fakes.kube import FakeKube
 from tests.services import control_plane as control_plane_service
 from tests.unit.scheduler import worlds
@@ -104,11 +104,7 @@ class Watch:
     """What a test needs of a running watch side."""
 
     cluster: Cluster
-    store: Store = field(
-        default_factory=lambda: Store(
-            fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True)
-        )
-    )
+    store: Store = field(default_factory=lambda: Store(memory_redis.connect()))
     sent: worlds.Sent = field(default_factory=worlds.Sent)
 
     @contextlib.contextmanager
@@ -117,8 +113,9 @@ class Watch:
         settings = Settings()
         kubernetes = replace(settings.kubernetes, namespace=self.cluster.namespace)
         doors = wiring.Doors(self.store, self.sent, self.cluster.watcher, SystemClock())
+        term = memory_redis.lead(self.store)
         side = wiring.watch_side(
-            replace(settings, kubernetes=kubernetes), doors, lambda: True, lambda: SHORT
+            replace(settings, kubernetes=kubernetes), doors, lambda: term, lambda: SHORT
         )
         side.start()
         try:

@@ -1,13 +1,24 @@
-"""Redis comes back with less than it had: what was lost is stored again at once."""
+"""Redis comes back with less than it had: nothing is decided until the leader has stored it again.
+
+In simulated time, with the scheduler's own loop; a copy takes over from a Redis that knew more.
+"""
 
 from datetime import timedelta
 
-from clients import errors
+import pytest
+
 from clients.kube import resources
+from config.traffic import TrafficSplit
+from tests.fakes import memory_redis
+from tests.stage import measuring, rollouts
+from tests.stage.rollouts import LONG
+from tests.stage.stage import REF, Stage, initialized
+from tests.unit.analysis.worlds import a_manifest
 from tests.unit.scheduler import worlds
 from tests.unit.scheduler.worlds import SHOP, Setting
 
 RELEASED = {"spec": {"template": {"spec": {"containers": [{"name": "app", "image": "shop:2"}]}}}}
+GATE = {"name": "gate", "type": "pre-rollout", "url": "http://gate/"}
 
 
 def test_a_change_that_a_failover_lost_is_stored_again_when_redis_answers() -> None:
@@ -17,27 +28,96 @@ def test_a_change_that_a_failover_lost_is_stored_again_when_redis_answers() -> N
     setting.create(worlds.a_deployment())
     beat = setting.beat("first")
     beat.run(timedelta(seconds=2))
-    before = setting.redis.dump("coalmine:{prod/shop}:world")
+    copy = memory_redis.copied(setting.redis)
     setting.edit(resources.DEPLOYMENTS, "shop", RELEASED)
     beat.run(timedelta(seconds=1))
     newest = setting.world()
 
-    setting.redis.restore("coalmine:{prod/shop}:world", 0, before, replace=True)
+    memory_redis.fail_over(setting.redis, copy)
     assert setting.world() != newest
-    fail_once(setting)
-    beat.run(timedelta(seconds=3))
+    beat.run(timedelta(seconds=1))
 
     assert setting.world() == newest
-    assert setting.store.epoch() is not None
     assert SHOP in setting.store.agenda()
 
 
-def fail_once(setting: Setting) -> None:
-    """The next claim meets a server that is failing over."""
-    claim = setting.store.claim
+def deliver_everything(stage: Stage) -> None:
+    """All messages are carried out, in order."""
+    while stage.bag.messages:
+        stage.deliver(stage.bag.messages.pop(0))
 
-    def failing(*_: object) -> None:
-        setting.store.claim = claim  # type: ignore[method-assign]
-        raise errors.Transient("the connection broke")
 
-    setting.store.claim = failing  # type: ignore[method-assign,assignment]
+@pytest.mark.parametrize("restarted", [False, True], ids=["same leader", "new leader"])
+def test_no_tick_before_the_refresh_raises_the_traffic_of_a_failed_canary(restarted: bool) -> None:
+    """The lost rollback is not undone: not by what is due, nor by what was asked for before."""
+    stage = rollouts.at_weight(rollouts.released(a_manifest(threshold=1)), 20)
+    stage.run(lambda on: on.phase() == "Progressing", within=LONG)
+    copy = memory_redis.copied(stage.redis)
+    stage.meters.source = measuring.failing
+    rollouts.finish(stage)
+    rollouts.rolled_back(stage)
+    stage.meters.source = measuring.healthy
+    truth = (stage.phase(), stage.status["stateVersion"], stage.split, stage.weights)
+
+    stage.fail_over(copy)
+    if restarted:
+        stage.beat.restart()
+    for kind in ("tick", "route", "workload", "status"):
+        stage.bag.put(rollouts.a_message(kind))
+    stage.claim()
+    deliver_everything(stage)
+    assert truth == (stage.phase(), stage.status["stateVersion"], stage.split, stage.weights)
+
+    stage.wait(timedelta(minutes=10))
+    rollouts.rolled_back(stage)
+    assert stage.weights == [0, 20, 0]
+
+
+def test_a_report_of_older_data_does_not_overwrite_the_status() -> None:
+    """Else a failed revision would resume: the status is all that still knows of the failure."""
+    stage = initialized(a_manifest(threshold=1, webhooks=[GATE]))
+    stage.hooks.refusing.add("gate")
+    stage.release("cart:2")
+    stage.run(lambda on: on.phase() == "Progressing", within=LONG)
+    copy = memory_redis.copied(stage.redis)
+    stage.run(lambda on: on.phase() == "Failed", within=LONG)
+    rollouts.finish(stage)
+    version = stage.status["stateVersion"]
+    stage.hooks.refusing.clear()
+
+    stage.fail_over(copy)
+    stage.claim()
+    stage.deliver(rollouts.a_message("status"))
+    assert (stage.phase(), stage.status["stateVersion"]) == ("Failed", version)
+
+    stage.wait(timedelta(minutes=10))
+    assert stage.image("cart-app-primary") == "cart:1"
+    assert (stage.phase(), stage.split) == ("Failed", TrafficSplit(100, 0))
+
+
+@pytest.mark.parametrize("weight", [20, 40])
+def test_a_good_rollout_goes_on_after_a_failover_to_older_data(weight: int) -> None:
+    """From what the status and the route show; no weight outside the plan."""
+    stage = rollouts.released(a_manifest())
+    stage.run(lambda on: on.phase() == "Progressing", within=LONG)
+    copy = memory_redis.copied(stage.redis)
+    rollouts.at_weight(stage, weight)
+    stage.fail_over(copy)
+    rollouts.finish(stage)
+
+    rollouts.succeeded(stage)
+    assert set(stage.weights) <= {0, 20, 40, 60}
+
+
+def test_after_a_failover_every_canary_is_looked_at_within_a_second() -> None:
+    """Its state may be an older one, with a due time to match: nothing waits for a resync."""
+    stage = rollouts.finish(rollouts.released(a_manifest()))
+    copy = memory_redis.copied(stage.redis)
+    assert stage.store.agenda()[REF] > stage.clock.now() + timedelta(minutes=4)
+    sent = stage.bag.sent
+
+    stage.fail_over(copy)
+    stage.wait(timedelta(seconds=1))
+
+    assert stage.bag.sent > sent
+    rollouts.succeeded(stage)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from config.traffic import TrafficSplit
+from tests.stage.bag import Message
 from tests.stage.stage import REF, Stage, initialized
 
 LONG: Final = timedelta(minutes=30)
@@ -67,6 +68,11 @@ def finish(stage: Stage) -> Stage:
     stage.run(ended, within=LONG)
     stage.wait(timedelta(seconds=10))
     return stage
+
+
+def a_message(kind: str) -> Message:
+    """A nudge of this kind for the canary of the stage."""
+    return Message(kind, REF)
 
 
 def told(stage: Stage) -> list[str]:

@@ -1,19 +1,16 @@
 """The stage: a cluster, the whole of Coalmine, and the hand that delivers its messages."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import fakeredis
 from redis import Redis
 
 from analysis import state as states
-from analysis.effects import Lane
 from analysis.findings import HookResult
 from analysis.state import RolloutState
 from clients import errors
 from clients.clock import ManualClock
-from clients.documents.world import World
 from clients.kube import resources
 from clients.kube.protocol import Object
 from clients.kube.resources import Resource
@@ -22,23 +19,21 @@ from clients.redis.store import Store
 from config.refs import CanaryRef
 from config.settings.settings import Settings
 from config.traffic import TrafficSplit
-from scheduler import projections
-from scheduler.admission import Policy
-from scheduler.index import Index
+from scheduler import wiring as scheduling
 from tasks import gather, wiring
 from tasks.analyst import Reader
 from tasks.caller import Poster
 from tasks.dispatch import Dispatcher
 from tasks.registries import BUILT_IN, Registries
+from tests.fakes import memory_redis
 from tests.fakes.kube import Door, FakeKube
 from tests.stage.bag import Bag, Message
+from tests.stage.beat import Beat
 from tests.stage.kubelet import Kubelet
 from tests.stage.measuring import Hooks, Meters
 
 START: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 REF: Final = CanaryRef("shop", "cart")
-QUEUED: Final = timedelta(seconds=8)
-RETRY: Final = timedelta(seconds=5)
 
 Late = tuple[Call, HookResult]
 """A call that is being made, and what it will be answered."""
@@ -65,9 +60,7 @@ class Stage:
         self.registries = registries
         self.clock = ManualClock(START)
         self.kube = FakeKube(self.clock)
-        self.redis = redis or fakeredis.FakeRedis(
-            server=fakeredis.FakeServer(version=(7, 2)), decode_responses=True
-        )
+        self.redis = redis or memory_redis.connect()
         self.store = Store(self.redis, self.clock.now)
         self.meters, self.hooks, self.bag = Meters(), Hooks(), Bag()
         self.dispatcher: Dispatcher = dispatcher or self.bag
@@ -77,8 +70,8 @@ class Stage:
         self.weights: list[int] = []
         self.late: list[Late] = []
         self.losing: set[str] = set()
-        self._index = self._new_index()
-        self._observed = ""
+        watching = scheduling.Doors(self.store, self.dispatcher, lambda: self.kube, self.clock)
+        self.beat = Beat(self.settings, watching, self.kube, registries)
         poster = poster or self.hooks
         reader: Reader = self.meters
         if measuring:
@@ -112,32 +105,22 @@ class Stage:
     def forget_everything(self) -> None:
         """Empties Redis, as its loss would; the leader notices and fills it again."""
         self.redis.flushall()
-        self._index = self._new_index()
-        self._observed = ""
+
+    def fail_over(self, copy: Mapping[str, bytes]) -> None:
+        """Redis comes back as it was when `copy` was made; messages on their way are lost."""
+        self.bag.messages.clear()
+        memory_redis.fail_over(self.redis, copy)
 
     # --- time and messages
 
     def observe(self) -> None:
-        """Lets the watchers see the cluster as it is; costs nothing while nothing changed."""
-        version = self.kube.list(resources.NAMESPACES).resource_version
-        if version == self._observed:
-            return
-        self._observed = version
-        for resource in self._index.watched:
-            changes = self._index.replace(resource, self.kube.list(resource).items)
-            for ref, roles in changes.items():
-                if roles is None:
-                    self.store.forget(ref)
-                else:
-                    world = self._index.world(ref) or World()
-                    changed = self.store.put_world(ref, world, roles, wake=projections.WAKING)
-                    self._nudge_route(ref, changed)
+        """Lets the leader see the cluster as it is, and store it."""
+        self.beat.store()
         self._note_weight()
 
     def claim(self) -> None:
-        """Lets the beat enqueue what is due."""
-        for ref in self.store.claim(100, QUEUED, RETRY).refs:
-            self.dispatcher.tick(ref)
+        """Lets the leader enqueue what is due."""
+        self.beat.claim()
 
     def deliver(self, message: Message) -> None:
         """Lets a worker carry out a message; that it comes to nothing is nobody's business.
@@ -165,16 +148,16 @@ class Stage:
             self.kubelet.step()
             self.observe()
             self.claim()
-            if not self.bag.messages:
+            if self.bag.messages:
+                self.deliver(self.bag.messages.pop(0))
+            elif self.beat.is_idle:
                 return
-            self.deliver(self.bag.messages.pop(0))
         raise AssertionError(f"not settled after {most} messages: {self.bag.messages}")
 
     def advance(self, latest: datetime | None = None) -> None:
         """Moves time to when something happens next, to `latest` if that is earlier."""
         due = [at for at in self.store.agenda().values() if at > self.clock.now()]
-        ready = self.kubelet.step()
-        moments = [*due, *([ready] if ready else []), *([latest] if latest else [])]
+        moments = [*due, *(at for at in (self.kubelet.step(), latest) if at)]
         nearest = min(moments, default=self.clock.now() + timedelta(seconds=1))
         self.clock.advance(max(nearest - self.clock.now(), timedelta(milliseconds=1)))
 
@@ -263,14 +246,6 @@ class Stage:
             return self.kube.get(resource, REF.namespace, name)
         except errors.NotFound:
             return None
-
-    def _new_index(self) -> Index:
-        return Index(Policy(registries=self.registries), Settings().canaries.selector_labels)
-
-    def _nudge_route(self, ref: CanaryRef, changed: Collection[str]) -> None:
-        """Drift of traffic objects is mended without a tick, as the scheduler does it."""
-        if projections.drifting(changed):
-            self.dispatcher.reconcile(ref, Lane.ROUTE)
 
     def _note_weight(self) -> None:
         split = self.split

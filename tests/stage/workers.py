@@ -83,7 +83,7 @@ class CeleryStage(Stage):
             before = self._traffic._sent
             self.claim()
             self._traffic.await_quiet()
-            if self._traffic._sent == before:
+            if self._traffic._sent == before and self.beat.is_idle:
                 return
         raise AssertionError(f"not settled after {most} rounds")
 

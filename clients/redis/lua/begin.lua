@@ -1,15 +1,24 @@
 -- Take a work lease and read the canary; or, while another run has it, ask that one to run again.
 --
--- KEYS    1 work lease  2 state  3 confirmed  4 world  5 agenda  6 fence  7 tick lease
+-- KEYS    1 work lease  2 state  3 confirmed  4 world  5 agenda  6 fence  7 tick lease  8 epoch
 -- ARGV    1 now, or ""  2 ttl ms  3 namespace/name  4 "tick", or another kind of work
 --         5 nonce of this call, so that sending it again is no second call
 --         6 "1" to refuse a canary that is neither queued nor due, or ""
--- Return  {token, {as read.lua}}, or nil when refused
+-- Return  {token, {as read.lua}}, or nil when refused: so, or because another run has it, or because
+--         what is stored is not confirmed; a canary on the agenda is due then
 -- Atomic  the read must come after the lease is ours: whoever is refused in between relies on us
 --         seeing what they saw. The refusal must leave its mark before the holder releases.
 
 local now, ttl, member = clock(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local held = lease(KEYS[1], now)
+
+local epoch = confirmed_epoch(KEYS[8])
+if not epoch then
+  if held and held.token == 'queued' then redis.call('DEL', KEYS[1]) end
+  -- Not one that is missing there: the leader puts it back in its turn.
+  redis.call('ZADD', KEYS[5], 'XX', 'LT', digits(now), member)
+  return nil
+end
 
 local again = held and string.sub(held.token, -string.len(ARGV[5])) == ARGV[5]
 
@@ -28,7 +37,7 @@ if ARGV[6] == '1' and not held then
 end
 
 local found = snapshot(now, KEYS[2], KEYS[3], KEYS[4])
-local token = again and held.token or (next_token(KEYS[6]) .. '-' .. ARGV[5])
+local token = again and held.token or (next_token(KEYS[6]) .. '-' .. epoch .. '-' .. ARGV[5])
 take(KEYS[1], token, now, ttl, again and held.rest or '-')
 if ARGV[4] == 'tick' then
   hasten(KEYS[5], member, now + ttl) -- a tick that dies is followed up

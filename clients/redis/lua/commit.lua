@@ -1,10 +1,11 @@
 -- Make one decision true: state, timeline, notices, due time, and release of the tick lease.
 --
--- KEYS    1 state  2 confirmed  3 timeline  4 notices  5 tick lease  6 agenda
+-- KEYS    1 state  2 confirmed  3 timeline  4 notices  5 tick lease  6 agenda  7 epoch
 -- ARGV    1 now, or ""  2 namespace/name  3 expected version  4 floor  5 state JSON  6 uid, or ""
 --         7 token, or ""  8 due ms, or ""  9 timeline JSON, or ""  10 timeline length
 --         11... notices JSON
--- Return  the new version, or nil: the version is not the expected one and nothing was changed
+-- Return  the new version, or nil and nothing was changed: the version is not the expected one, or
+--         what is stored is not confirmed, or was not when the tick began
 -- Atomic  it is the one place where a rollout moves: a reader sees all of a decision or none, and
 --         of several decisions made from one version exactly one becomes true.
 
@@ -25,6 +26,8 @@ redis.call('ZSCORE', KEYS[6], member)
 
 if by ~= '' and stored[2] == by then return digits(version) end -- sent again: its answer was lost
 if version ~= expected then return nil end
+local epoch = confirmed_epoch(KEYS[7])
+if not epoch or (token ~= '' and not of_epoch(token, epoch)) then return nil end
 local ours = held and held.token == token
 -- Version 0 is also what forgetting leaves behind; a first state needs its lease, so that a tick
 -- that was under way does not bring a deleted canary back.

@@ -1,6 +1,6 @@
 -- Release a work lease without a decision.
 --
--- KEYS    1 work lease  2 agenda  3 tick lease
+-- KEYS    1 work lease  2 agenda  3 tick lease  4 epoch
 -- ARGV    1 now, or ""  2 namespace/name  3 token  4 due ms, or ""  5 "tick", or another work
 -- Return  1 when a run was asked for meanwhile (of a tick, the agenda has it already), else 0;
 --         0 and no change when the lease is no longer ours
@@ -11,6 +11,8 @@ local held = lease(KEYS[1], now)
 if not held or held.token ~= ARGV[3] then return 0 end
 
 redis.call('DEL', KEYS[1])
+-- What a tick saw before Redis failed over or lost something is no reason to rest.
+if due and not of_epoch(ARGV[3], confirmed_epoch(KEYS[4])) then due = now end
 if ARGV[5] == 'tick' then
   settle(KEYS[2], member, due, held.wanted)
 elseif due then

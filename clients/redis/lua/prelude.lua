@@ -4,9 +4,11 @@
 -- when that is empty. Expiry is written into the value of a lease, beside the PX that removes it,
 -- so that simulated time expires leases too.
 --
--- Work lease:    "<token> <expires> <wanted>"; token = fencing token and nonce, or "queued" while
---                a message waits; wanted = when another run is asked for, "-" for never.
+-- Work lease:    "<token> <expires> <wanted>"; token = "<fencing token>-<epoch>-<nonce>", or
+--                "queued" while a message waits; wanted = when another run is asked for, "-" for
+--                never.
 -- Leader lease:  "<token> <expires> <holder>".
+-- Epoch:         "<pending|confirmed> <number> <history>".
 
 local function clock(given)
   if given ~= '' then return tonumber(given) end
@@ -38,6 +40,32 @@ end
 
 local function take(key, token, now, ttl, rest)
   redis.call('SET', key, token .. ' ' .. digits(now + ttl) .. ' ' .. rest, 'PX', digits(ttl))
+end
+
+-- The server's history of writes: another one after each restart and each failover, and no matter
+-- what the server has loaded or was sent. A few microseconds.
+local function history()
+  return string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)') or 'untold'
+end
+
+-- The number of the epoch in which all that is stored was confirmed by the leader, or nil: Redis was
+-- emptied, restarted or failed over since, and may hold less than it did.
+local function confirmed_epoch(key)
+  local text = redis.call('GET', key) or ''
+  local number, past = string.match(text, '^confirmed (%d+) (%w+)$')
+  if number and past == history() then return number end
+end
+
+-- Whether a work lease's token was given out in this epoch; false without one.
+local function of_epoch(token, epoch)
+  return epoch ~= nil and string.match(token, '^%d+%-(%d+)%-') == epoch
+end
+
+-- Whether the term of a leader is over; never for the empty term of those who do not lead.
+local function superseded(leader, term, now)
+  if term == '' then return false end
+  local held = lease(leader, now)
+  return not held or held.token ~= term
 end
 
 -- Ask the holder for another run, not later than `at`. A queued run is yet to begin and will see

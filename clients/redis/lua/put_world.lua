@@ -1,20 +1,22 @@
 -- Store projections of observed objects, and wake the canary when one that matters changed.
 --
--- KEYS    1 world  2 tick lease  3 agenda
+-- KEYS    1 world  2 tick lease  3 agenda  4 leader lease
 -- ARGV    1 now, or ""  2 namespace/name  3 version of the layout
---         4... role, canonical JSON ("" deletes), "1" if its change wakes the canary (or ""),
+--         4 term of the leader that stores, or ""
+--         5... role, canonical JSON ("" deletes), "1" if its change wakes the canary (or ""),
 --              what the role must still hold: "=" and canonical JSON ("=" alone: nothing), or ""
--- Return  {role, ...} those that changed
+-- Return  {role, ...} those that changed; or nil and no change when the term is over
 -- Atomic  a watcher that dies between storing and waking would leave a change that the next
 --         watcher, comparing, takes for old news. A worker that stores what it has just written
 --         must not put it over something newer: the watch does not repeat itself.
 
 local now, member = clock(ARGV[1]), ARGV[2]
 local changed, wake = {}, false
+if superseded(KEYS[4], ARGV[4], now) then return nil end
 
 -- What another layout holds cannot be compared with, nor read beside ours.
 if redis.call('HGET', KEYS[1], 'v') ~= ARGV[3] then redis.call('DEL', KEYS[1]) end
-for index = 4, #ARGV, 4 do
+for index = 5, #ARGV, 4 do
   local role, json, over = ARGV[index], ARGV[index + 1], ARGV[index + 3]
   local held = redis.call('HGET', KEYS[1], role) or ''
   if held ~= json and (over == '' or over == '=' .. held) then

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import fakeredis
 import pytest
 from redis import Redis, exceptions
 
@@ -14,6 +13,7 @@ from clients import clock as clocks
 from clients.redis import server
 from clients.redis.embedded import EmbeddedValkey
 from clients.redis.store import Store
+from tests.fakes import memory_redis
 from tests.services import presence, processes
 
 START: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -60,9 +60,7 @@ def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
     with contextlib.ExitStack() as stack:
         if request.param == "fakeredis":
             yield lambda: stack.enter_context(
-                fakeredis.FakeRedis(
-                    server=fakeredis.FakeServer(version=(6, 2)), decode_responses=True
-                )
+                memory_redis.connect(memory_redis.MemoryServer((6, 2)))
             )
             return
         url: str = request.getfixturevalue(f"{request.param}_url")
@@ -89,11 +87,15 @@ def clock() -> clocks.ManualClock:
 
 @pytest.fixture
 def store(client: "Redis[str]", clock: clocks.ManualClock) -> Store:
-    """An empty store whose time is `clock`."""
-    return Store(client, clock.now)
+    """An empty store whose time is `clock`; a leader has confirmed that there is nothing."""
+    store = Store(client, clock.now)
+    memory_redis.confirm(store)
+    return store
 
 
 @pytest.fixture
 def live_store(client: "Redis[str]") -> Store:
-    """An empty store on the server's own time."""
-    return Store(client)
+    """An empty store on the server's own time, confirmed."""
+    store = Store(client)
+    memory_redis.confirm(store)
+    return store

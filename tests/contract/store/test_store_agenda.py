@@ -1,6 +1,6 @@
 """The agenda, leader leases and time.
 
-Aspects: who gets what is due and when again; poking; the epoch; who leads; whose time counts.
+Aspects: who gets what is due and when again; poking; who leads; whose time counts.
 """
 
 import time
@@ -63,7 +63,7 @@ def test_a_claim_takes_no_more_than_its_limit(store: Store) -> None:
 
 def test_an_empty_agenda_has_no_next_due_time(store: Store) -> None:
     """None, not a time."""
-    assert claim(store) == Claimed(refs=(), next_due=None, epoch_alive=False)
+    assert claim(store) == Claimed(refs=(), next_due=None, confirmed=True)
 
 
 def test_what_is_queued_is_not_given_out_again_until_its_message_counts_as_lost(
@@ -157,14 +157,6 @@ def test_of_many_claimers_each_ref_goes_to_one(live_store: Store) -> None:
         claims = list(pool.map(lambda _: claim(live_store, 7), range(30)))
     given = [ref for claimed in claims for ref in claimed.refs]
     assert sorted(given) == sorted(refs)
-
-
-def test_an_emptied_server_is_told_from_an_idle_one(store: Store, client: "Redis[str]") -> None:
-    """The epoch is gone with everything else."""
-    store.set_epoch("e1")
-    assert (store.epoch(), claim(store).epoch_alive) == ("e1", True)
-    client.flushall()
-    assert (store.epoch(), claim(store).epoch_alive) == (None, False)
 
 
 def test_one_holder_leads_and_keeps_its_token_while_it_renews(

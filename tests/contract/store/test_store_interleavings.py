@@ -19,6 +19,7 @@ from clients.documents.world import World
 from clients.redis.store import Commit, Store, Work
 from config.refs import CanaryRef
 from tests.contract.store.conftest import START, Connect
+from tests.fakes import memory_redis
 
 REF = CanaryRef("shop", "cart")
 NEIGHBOUR = CanaryRef("shop", "basket")
@@ -219,7 +220,9 @@ def test_no_nudge_is_lost_and_no_two_runs_meet(connect: Connect) -> None:
 
         def __init__(self) -> None:
             clock = clocks.ManualClock(START)
-            super().__init__(Store(connect(), clock.now), clock)
+            store = Store(connect(), clock.now)
+            memory_redis.confirm(store)
+            super().__init__(store, clock)
 
     settings = hypothesis.settings(max_examples=100, stateful_step_count=40)
     stateful.run_state_machine_as_test(Fresh, settings=settings)

@@ -33,9 +33,12 @@ def test_every_key_written_is_in_the_table_with_its_type_and_lifetime(
             written.add(row)
 
     store = live_store
-    store.set_epoch("e1")
+    term = store.acquire("beat", "a", TTL)
+    assert term is not None
+    client.delete(keys.EPOCH.only)
+    epoch = store.open_epoch(term)
     compare()
-    store.acquire("beat", "a", TTL)
+    assert store.confirm_epoch(term, epoch)
     compare()
     store.acquire("beat", "a", TTL)
     compare()

@@ -18,6 +18,7 @@ from clients.documents.world import UNREADABLE, World
 from clients.redis import keys
 from clients.redis.store import Begun, Commit, Store, Work
 from config.refs import CanaryRef
+from tests.fakes import memory_redis
 
 REF = CanaryRef("shop", "cart")
 OTHER = CanaryRef("shop", "basket")
@@ -363,6 +364,7 @@ def test_a_server_that_lost_scripts_or_data_is_served_again(
     held = begun(store)
     client.flushall()
     client.script_flush()
+    memory_redis.confirm(store)
     assert store.commit(REF, a_commit(1, token=held.token)) is None
     assert store.finish(REF, Work.TICK, held.token, store.now()) is False
     assert (store.read(REF).version, store.agenda()) == (0, {})

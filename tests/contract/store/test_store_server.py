@@ -18,6 +18,7 @@ from clients.redis.embedded import EmbeddedValkey
 from clients.redis.store import Commit, Store, Work, connect_store
 from config.refs import CanaryRef
 from config.settings.groups import RedisSettings
+from tests.fakes import memory_redis
 from tests.services import processes
 
 REF = CanaryRef("shop", "cart")
@@ -76,6 +77,7 @@ def test_an_acl_user_without_config_gets_a_remark_and_can_work(
         (note,) = redis_server.check_server(client)
         assert "CONFIG GET" in note
         store = Store(client)
+        memory_redis.confirm(store)
         begun = store.begin(REF, Work.TICK, TTL)
         assert begun is not None
         assert store.commit(REF, Commit(expected=0, state={}, timeline={}, notices=[{}])) == 1
@@ -90,6 +92,7 @@ def test_an_acl_user_without_config_gets_a_remark_and_can_work(
 def test_a_full_server_refuses_a_commit_whole_and_takes_it_later(own_client: "Redis[str]") -> None:
     """Out of memory is Transient, and leaves no half of a decision."""
     store = Store(own_client)
+    memory_redis.confirm(store)
     begun = store.begin(REF, Work.TICK, TTL)
     assert begun is not None
     commit = Commit(expected=0, state={}, timeline={}, notices=[{}], token=begun.token)
@@ -120,6 +123,7 @@ def test_a_server_that_restarts_is_found_again_by_the_same_store() -> None:
     port = int(server.url.rsplit(":", 1)[1].split("/")[0])
     store = connect_store(RedisSettings(url=SecretStr(server.url)))
     try:
+        memory_redis.confirm(store)
         assert store.begin(REF, Work.TICK, TTL) is not None
         server.stop()
         started = time.monotonic()
@@ -129,6 +133,7 @@ def test_a_server_that_restarts_is_found_again_by_the_same_store() -> None:
             store.ping()
         assert time.monotonic() - started < 2
         server = EmbeddedValkey(port).start()
+        memory_redis.confirm(store)
         assert store.begin(REF, Work.TICK, TTL) is not None
     finally:
         store.close()
@@ -143,6 +148,7 @@ def test_a_begin_whose_answer_was_lost_gets_the_same_lease_when_sent_again(
     Whoever was refused in between is remembered.
     """
     store = Store(own_client)
+    memory_redis.confirm(store)
     other_client = redis_server.connect(own_valkey.url)
     other = Store(other_client)
     store.read(REF)

@@ -150,7 +150,13 @@ def test_what_an_acl_forbids_to_ask_is_a_remark() -> None:
     assert [note.startswith("the server was not checked with CONFIG GET") for note in notes] == [
         True
     ]
-    assert len(redis_server.check_server(answering(denied, denied))) == 2
+
+
+def test_a_user_who_must_not_ask_for_info_is_refused() -> None:
+    """Nothing would be decided, for want of the replication id: the message names the right."""
+    denied = exceptions.NoPermissionError("this user has no permissions to run 'info'")
+    with pytest.raises(errors.Permanent, match=r"INFO, by which .*\+info"):
+        redis_server.check_server(answering(denied))
 
 
 def test_a_server_that_is_away_is_no_remark() -> None:

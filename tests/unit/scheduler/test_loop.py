@@ -4,6 +4,7 @@ Tested in simulated time over an in-memory Redis: who leads, fail-over, lost epo
 outages of Redis and of the queue, health. Left out: Celery around it (test_beat.py).
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,9 +12,11 @@ import pytest
 
 from clients import errors
 from clients.documents.world import World
+from clients.kube import resources
 from clients.redis.records import Work
 from config.refs import CanaryRef
 from scheduler.health import Role
+from tests.fakes import memory_redis
 from tests.unit.scheduler import worlds
 from tests.unit.scheduler.worlds import SHOP, Beat, Setting
 
@@ -154,6 +157,84 @@ def test_a_redis_that_lost_only_the_epoch_is_filled_again(setting: Setting) -> N
     assert str(setting.redis.get("coalmine:lease:beat")).split()[0] == str(term).split()[0]
     assert "canary" in setting.world()
     assert SHOP in setting.store.agenda()
+
+
+def a_new_process(setting: Setting, beat: Beat) -> Beat:
+    """Another one leads."""
+    beat.loop.close()
+    return setting.beat("second")
+
+
+def a_term_between(setting: Setting, beat: Beat) -> Beat:
+    """Another one may have led for a moment."""
+    setting.redis.delete("coalmine:lease:beat")
+    setting.clock.sleep(2)
+    return beat
+
+
+def a_failover(setting: Setting, beat: Beat) -> Beat:
+    """Redis comes back as it was, as far as it goes."""
+    memory_redis.fail_over(setting.redis, memory_redis.copied(setting.redis))
+    return beat
+
+
+def a_loss(setting: Setting, beat: Beat) -> Beat:
+    """Redis comes back with the agenda alone."""
+    setting.redis.flushall()
+    setting.store.poke(SHOP)
+    return beat
+
+
+@pytest.mark.parametrize("happens", [a_new_process, a_term_between, a_failover, a_loss])
+def test_nothing_is_queued_before_everything_is_stored_and_confirmed(
+    setting: Setting, happens: Callable[[Setting, Beat], Beat]
+) -> None:
+    """In no new term, and in none that has gone on over a failover or a loss of Redis."""
+    setting.create(worlds.a_canary())
+    setting.create(worlds.a_deployment())
+    beat = setting.beat("first")
+    beat.run(2 * SECOND)
+    work(setting, due=10 * SECOND)
+    setting.store.poke(SHOP)
+    setting.edit(resources.DEPLOYMENTS, "shop", {"spec": {"replicas": 0}})
+
+    beat = happens(setting, beat)
+    for _ in range(5):  # the loop is faster than its watches
+        beat.loop.step()
+    assert setting.sent.ticks == []
+
+    beat.run(SECOND)
+    assert setting.sent.ticks == [SHOP]
+    assert setting.world()["target"].replicas == 0
+
+
+def test_what_a_leader_stores_that_stalled_past_its_lease_changes_nothing(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its view is older than that of its successor, which it must not overwrite."""
+    setting.create(worlds.a_canary())
+    setting.create(worlds.a_deployment())
+    stale, successor = setting.beat("stale"), setting.beat("successor")
+    stale.run(2 * SECOND)
+    setting.edit(resources.DEPLOYMENTS, "shop", {"spec": {"replicas": 3}})
+    put_world = setting.store.put_world
+    stalled: list[World] = []
+
+    def stalls(*args: Any, **options: Any) -> frozenset[str]:
+        if not stalled:
+            stalled.append(args[1])
+            setting.clock.sleep(6)
+            setting.edit(resources.DEPLOYMENTS, "shop", {"spec": {"replicas": 4}})
+            successor.run(SECOND)
+        return put_world(*args, **options)
+
+    monkeypatch.setattr(setting.store, "put_world", stalls)
+    with pytest.raises(errors.Conflict, match="term"):
+        stale.sides[-1].pump()
+
+    seen = stalled[0].target
+    assert seen is not None
+    assert (seen.replicas, setting.world()["target"].replicas) == (3, 4)
 
 
 def test_a_leader_that_led_before_mends_what_was_stored_between(setting: Setting) -> None:

@@ -21,7 +21,7 @@ from clients.kube.resources import Resource
 from clients.redis.records import Work
 from config.refs import CanaryRef
 from scheduler import reflector
-from scheduler.publisher import DRIFT_HOLD, NotLeading
+from scheduler.publisher import DRIFT_HOLD
 from scheduler.reflector import Reflector
 from tests.fakes.faults import Fault
 from tests.fakes.kube import FakeKube
@@ -332,7 +332,7 @@ def test_a_process_that_does_not_lead_stores_nothing(setting: Setting) -> None:
     setting.create(worlds.a_canary())
     side = setting.side()
     setting.leads = False
-    with pytest.raises(NotLeading):
+    with pytest.raises(errors.Conflict):
         side.pump()
     assert setting.world() == {}
 
@@ -419,7 +419,7 @@ def test_an_emptied_redis_is_filled_from_memory(setting: Setting) -> None:
     side.pump()
 
     assert {ref: setting.world(ref) for ref in refs} == before
-    assert setting.store.epoch() is not None
+    assert setting.store.claim(0, LEASE, LEASE).confirmed
     assert calls(setting, "list", resources.CANARIES) == lists
     dues = set(setting.store.agenda().values())
     assert setting.store.agenda().keys() == set(refs)
@@ -430,7 +430,7 @@ def test_an_emptied_redis_is_filled_from_memory(setting: Setting) -> None:
 def test_a_redis_emptied_while_it_is_being_filled_is_noticed(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The epoch is written first, so losing it means starting over."""
+    """What was stored before is stored again, and only then confirmed."""
     setting.create(worlds.a_canary())
     side = setting.side()
     read_agenda = setting.store.agenda
@@ -442,9 +442,13 @@ def test_a_redis_emptied_while_it_is_being_filled_is_noticed(
 
     with monkeypatch.context() as patched:
         patched.setattr(setting.store, "agenda", emptied)
-        side.pump()
+        with pytest.raises(errors.Conflict):  # the lease is lost with the rest
+            side.pump()
+    assert [setting.store.claim(0, LEASE, LEASE).confirmed, side.confirmed] == [False, False]
+    side.pump()
 
-    assert setting.store.epoch() is None
+    assert [setting.store.claim(0, LEASE, LEASE).confirmed, side.confirmed] == [True, True]
+    assert "canary" in setting.world()
 
 
 def test_every_world_is_stored_again_within_a_resync(setting: Setting) -> None:

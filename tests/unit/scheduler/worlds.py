@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import fakeredis
-
 from analysis.effects import Lane
 from clients import errors
 from clients.clock import ManualClock
@@ -21,8 +19,8 @@ from scheduler import wiring
 from scheduler.admission import Policy
 from scheduler.index import Index
 from scheduler.loop import Loop
-from scheduler.publisher import NotLeading
 from scheduler.watching import WatchSide
+from tests.fakes import memory_redis
 from tests.fakes.kube import FakeKube
 
 START: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -176,7 +174,7 @@ class Setting:
     def __init__(self) -> None:
         self.clock = ManualClock(START)
         self.kube = FakeKube(self.clock)
-        self.redis = fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True)
+        self.redis = memory_redis.connect()
         self.store = Store(self.redis, self.clock.now)
         self.sent = Sent()
         self.settings = Settings()
@@ -184,7 +182,11 @@ class Setting:
 
     def side(self) -> WatchSide:
         """A watch side for `pump`, which writes while `leads`."""
-        return wiring.watch_side(self.settings, self.doors(), lambda: self.leads, timedelta)
+
+        def term() -> int | None:
+            return memory_redis.lead(self.store) if self.leads else None
+
+        return wiring.watch_side(self.settings, self.doors(), term, timedelta)
 
     def beat(self, holder: str) -> "Beat":
         """A beat process, one of any number."""
@@ -235,9 +237,9 @@ class Beat:
             settings=setting.settings.scheduler,
         )
 
-    def _side(self, leads: Callable[[], bool]) -> Inline:
+    def _side(self, term: Callable[[], int | None]) -> Inline:
         doors = self.setting.doors()
-        side = wiring.watch_side(self.setting.settings, doors, leads, timedelta, Inline)
+        side = wiring.watch_side(self.setting.settings, doors, term, timedelta, Inline)
         assert isinstance(side, Inline)
         self.sides.append(side)
         return side
@@ -246,7 +248,7 @@ class Beat:
         """One step of the beat, then of its watch side."""
         wait = self.loop.step()
         if self.sides and not self.sides[-1].stopped:
-            with contextlib.suppress(errors.Transient, NotLeading):
+            with contextlib.suppress(errors.Transient, errors.Conflict):
                 self.sides[-1].pump()
         return wait
 

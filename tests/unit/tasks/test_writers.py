@@ -8,7 +8,7 @@ import pytest
 
 from clients import errors
 from clients.documents.confirmed import Confirmed, Lane
-from clients.documents.world import WorkloadView
+from clients.documents.world import ShownStatus, WorkloadView
 from clients.kube import resources
 from clients.redis.records import Work
 from config.scaling import CanaryScale, WorkloadIntent
@@ -116,12 +116,12 @@ def test_a_repeated_message_writes_nothing_and_wakes_nobody(
 
 @BOTH
 @pytest.mark.parametrize(
-    "why", ["deleting", "uid", "gone", "never accepted", "no state", "no intent"]
+    "why", ["deleting", "uid", "gone", "never accepted", "no state", "no intent", "outdated"]
 )
 def test_a_canary_that_is_not_ours_to_act_on_is_left_alone(
     room: Room, run: Run, kind: str, why: str
 ) -> None:
-    """D-3: being deleted, another object by now, gone, or not yet wanting anything."""
+    """D-3: being deleted, another object by now, gone, not yet wanting anything, outdated."""
     room.kube.calls.clear()
     if why != "no state":
         room.commit(wanted(0 if why == "no intent" else 5))
@@ -134,6 +134,8 @@ def test_a_canary_that_is_not_ours_to_act_on_is_left_alone(
             room.put(admission=None)
         case "never accepted":
             room.put(canary=None)
+        case "outdated":
+            room.put(status=ShownStatus("9", {"phase": "Failed", "stateVersion": 2}))
     run(room)
     assert room.kube.calls == []
     assert room.confirmed() == Confirmed()

@@ -4,8 +4,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import fakeredis
-
 from analysis import state as states
 from analysis.state import RolloutState
 from clients.clock import ManualClock
@@ -14,6 +12,7 @@ from clients.documents.world import Admission, World
 from clients.redis.records import Commit, Work
 from clients.redis.store import Store
 from config.refs import CanaryRef
+from tests.fakes import memory_redis
 from tests.fakes.kube import FakeKube
 from tests.unit.analysis import worlds
 
@@ -33,10 +32,8 @@ class Room:
     def __post_init__(self) -> None:
         """An empty cluster and an empty Redis."""
         self.kube = FakeKube(self.clock)
-        server = fakeredis.FakeServer(version=(7, 2))
-        self.store = Store(
-            fakeredis.FakeRedis(server=server, decode_responses=True), self.clock.now
-        )
+        self.store = Store(memory_redis.connect(), self.clock.now)
+        memory_redis.confirm(self.store)
         self.put(canary=worlds.a_manifest(), admission=ADMISSION)
 
     def put(self, **roles: Any) -> None:

@@ -1,0 +1,109 @@
+"""The beat of a stage: the scheduler's own loop and watch side, without threads."""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+from analysis.effects import Lane
+from clients import errors
+from clients.kube import resources
+from config.settings.settings import Settings
+from scheduler import wiring
+from scheduler.loop import Loop
+from scheduler.publisher import PACE
+from scheduler.watching import WatchSide
+from tasks.registries import Registries
+from tests.fakes.kube import FakeKube
+
+FOR_EVER: Final = timedelta(days=999)
+"""The lease: a stage leaps over intervals, and nobody would renew it meanwhile."""
+
+
+class Inline(WatchSide):
+    """A watch side that is pumped by whoever made it."""
+
+    def start(self) -> None:
+        """Nothing: no threads."""
+
+
+class Beat:
+    """One beat process, whose loop and watch side take turns as a test wants."""
+
+    def __init__(
+        self, settings: Settings, doors: wiring.Doors, kube: FakeKube, registries: Registries
+    ) -> None:
+        self._settings = replace(
+            settings, scheduler=replace(settings.scheduler, beat_lease=FOR_EVER)
+        )
+        self._doors = doors
+        self._registries = registries
+        self._kube = kube
+        self._seen = ""
+        self._side: Inline
+        self._loop = self._begin()
+
+    def restart(self) -> None:
+        """Another process leads from now on; it knows nothing."""
+        self._loop.close()
+        self._seen = ""
+        self._loop = self._begin()
+
+    def _begin(self) -> Loop:
+        loop = Loop(
+            self._doors.store,
+            self._doors.dispatcher,
+            self._watch,
+            clock=self._doors.clock,
+            holder="stage",
+            settings=self._settings.scheduler,
+        )
+        loop.step()
+        return loop
+
+    def claim(self) -> None:
+        """One step of the loop."""
+        self._loop.step()
+
+    def store(self) -> None:
+        """What happened is seen and stored; costs little while nothing happens."""
+        version = self._kube.list(resources.NAMESPACES).resource_version
+        was_idle = self.is_idle
+        with contextlib.suppress(errors.ClientError):
+            if version != self._seen:
+                self._side.pump()
+                self._seen = version
+            else:
+                self._side._publisher.step()
+            self._nudge_what_drifted()
+            if not was_idle:
+                self._hurry()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all there is to store is stored."""
+        return self._side.confirmed
+
+    def _hurry(self) -> None:
+        """Leaves out the spread of first looks: there is one canary alone."""
+        now = self._doors.clock.now()
+        for ref, at in self._doors.store.agenda().items():
+            if now < at <= now + PACE:
+                self._doors.store.poke(ref)
+
+    def _nudge_what_drifted(self) -> None:
+        """At once: the pause after which real ones look would be a step of its own each time."""
+        publisher = self._side._publisher
+        for ref in publisher._drifts:
+            self._doors.dispatcher.reconcile(ref, Lane.ROUTE)
+        publisher._drifts.clear()
+        publisher._seen.clear()
+
+    def _watch(self, term: Callable[[], int | None]) -> Inline:
+        side = wiring.watch_side(
+            self._settings, self._doors, term, timedelta, Inline, registries=self._registries
+        )
+        assert isinstance(side, Inline)
+        self._side = side
+        return side
