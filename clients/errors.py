@@ -7,6 +7,7 @@
     │   └── AlreadyExists   the object to create is already there
     ├── NotFound            a fact for the observation
     └── Permanent           a condition the user must see; retrying cannot help
+        └── TooLarge        the answer has more bytes than are read
 
 This module holds the only translation table from library exceptions and HTTP status codes; the
 original exception is chained. Messages name what was being done and the server's own words, cut
@@ -84,6 +85,10 @@ class NotFound(ClientError):
 
 class Permanent(ClientError):
     """The same request will fail again: refused, invalid, forbidden or not understood."""
+
+
+class TooLarge(Permanent):
+    """The answer has more bytes than anybody here reads."""
 
 
 UNAUTHORIZED: Final = 401
@@ -238,7 +243,7 @@ def capped(text: str) -> str:
 def _status_object(body: str | bytes) -> Mapping[str, Any]:
     try:
         report = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return report if isinstance(report, dict) and report.get("kind") == "Status" else {}
 

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Final
 
 from clients.documents.world import Admission, Problem
+from clients.kube import decoding
 from clients.kube.protocol import Object
 from config import derived, meshes
 from config.api.canary import Canary
@@ -60,6 +61,8 @@ class Judgement:
 
 def admit(raw: Object, policy: Policy) -> Judgement:
     """The judgement on the manifest `raw`, whatever JSON it is."""
+    if isinstance(raw, decoding.Odd):
+        return Judgement(None, (_invalid(f"the object cannot be read: {raw.reason}"),))
     try:
         canary = manifests.load_canary(
             raw, block_cross_namespace_refs=policy.block_cross_namespace_refs

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from clients.documents.world import ADMISSION, CANARY, PRIMARY, STATUS, TARGET, WorkloadView
-from clients.kube import resources
+from clients.kube import decoding, resources
 from clients.kube.protocol import Object
 from clients.kube.resources import Resource
 from config import names
@@ -120,7 +120,8 @@ def ref(place: Place) -> CanaryRef:
 def bare_canary(raw: Object) -> dict[str, Any]:
     """A Canary object without its status and what every write of it changes."""
     kept = {key: value for key, value in raw.items() if key != "status"}
-    return {**kept, "metadata": _without(raw["metadata"], {"managedFields", "resourceVersion"})}
+    kept["metadata"] = _without(raw["metadata"], {"managedFields", "resourceVersion"})
+    return decoding.Odd(kept, raw.reason) if isinstance(raw, decoding.Odd) else kept
 
 
 def projector(

@@ -21,14 +21,14 @@ def whole(
     `deadline` is compared with `clock.monotonic()` after every block, so that a server that sends
     a byte now and then cannot hold the caller.
 
-    Raises Permanent when the body is larger, Transient when it takes longer.
+    Raises TooLarge when the body is larger, Transient when it takes longer.
     """
     blocks, left = [], limit
     while block := response.read1(BLOCK):
         left -= len(block)
         if left < 0:
             response.close()
-            raise errors.Permanent(
+            raise errors.TooLarge(
                 f"{doing}: the answer is larger than {limit} bytes", status=response.status
             )
         _refuse_late(response, deadline, clock, doing)

@@ -10,15 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from clients import errors
+from clients.kube import decoding
 from clients.kube.protocol import PAGE, Listing, Object, Patch, PatchKind, Propagation, WatchEvent
 from clients.kube.resources import Resource
 from clients.kube.stream import Streams, read_events
 from clients.kube.transport import Limits as Limits
 from clients.kube.transport import Transport
+
+SMALLER: Final = 8
+"""How many times smaller the pages are whose predecessors were too large: the largest objects are
+3 MiB, so a few at most are."""
 
 
 class KubeHttp:
@@ -34,8 +39,12 @@ class KubeHttp:
     # --- Kube
 
     def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
-        """The object as it is now; raises NotFound."""
-        return self._transport.read(resource.path(namespace, name))
+        """The object as it is now; raises NotFound, and Permanent when parts of it are unfit."""
+        path = resource.path(namespace, name)
+        found = self._transport.read(path)
+        if isinstance(found, decoding.Odd):  # what is written back would lack those parts
+            raise errors.Permanent(f"GET {path}: {found.reason}")
+        return found
 
     def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:
         """The object as created; raises AlreadyExists."""
@@ -76,14 +85,20 @@ class KubeHttp:
     def list(self, resource: Resource, namespace: str | None = None) -> Listing:
         """All objects of the namespace, or of all namespaces, read page by page.
 
-        When the server forgets the list's version between two pages, it is read again in one go.
+        When a page is larger than an answer may be, all is read again in smaller ones; when the
+        server forgets the list's version between two pages, it is read again in one go.
         """
-        path = resource.path(namespace)
-        try:
-            return self._pages(resource, path)
-        except errors.Expired:
-            whole = self._transport.read(path)
-            return Listing(_items(resource, whole), _version(whole, path))
+        path, size = resource.path(namespace), PAGE
+        while True:
+            try:
+                return self._pages(resource, path, size)
+            except errors.TooLarge:
+                if size == 1:
+                    raise
+                size = max(1, size // SMALLER)
+            except errors.Expired:
+                whole = self._transport.read(path, decoding.page)
+                return Listing(_items(resource, whole), _version(whole, path))
 
     def watch(
         self,
@@ -112,27 +127,31 @@ class KubeHttp:
         self._streams.close()
         self._transport.close()
 
-    def _pages(self, resource: Resource, path: str) -> Listing:
-        items: tuple[Object, ...] = ()
-        query = {"limit": str(PAGE)}
+    def _pages(self, resource: Resource, path: str, size: int) -> Listing:
+        items: list[Object] = []
+        query = {"limit": str(size)}
         while True:
-            page = self._transport.read(f"{path}?{urlencode(query)}")
-            items += _items(resource, page)
+            page = self._transport.read(f"{path}?{urlencode(query)}", decoding.page)
+            items.extend(_items(resource, page))
             version = _version(page, path)
             token = page["metadata"].get("continue")
             if not token:
-                return Listing(items, version)
-            query["continue"] = token
+                return Listing(tuple(items), version)
+            query["continue"] = str(token)
 
 
 def _items(resource: Resource, page: Mapping[str, Any]) -> tuple[Object, ...]:
     """The page's objects, each with the identity that lists of built-in kinds leave out."""
-    identity = {"apiVersion": resource.api_version, "kind": resource.kind}
-    return tuple({**identity, **item} for item in page.get("items") or ())
+    items: list[dict[str, Any]] = page.get("items") or []
+    for item in items:
+        item.setdefault("apiVersion", resource.api_version)
+        item.setdefault("kind", resource.kind)
+    return tuple(items)
 
 
 def _version(page: Mapping[str, Any], path: str) -> str:
-    try:
-        return str(page["metadata"]["resourceVersion"])
-    except (KeyError, TypeError) as error:
-        raise errors.Transient(f"GET {path}: not a list: {errors.capped(str(page))}") from error
+    metadata = page.get("metadata")
+    version = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
+    if isinstance(version, str) and isinstance(page.get("items") or [], list):
+        return version
+    raise errors.Transient(f"GET {path}: not a list: {errors.capped(str(page))}")

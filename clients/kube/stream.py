@@ -11,10 +11,13 @@ from typing import Any, Final
 import urllib3
 
 from clients import errors
+from clients.kube import decoding
 from clients.kube.protocol import WatchEvent, WatchType
 
 BLOCK: Final = 65536
 """Bytes read at once, at most: an event is delivered as soon as it is there."""
+
+END: Final = b"\n"
 
 ERROR: Final = "ERROR"
 """The type of the event by which the server says why it ends a watch."""
@@ -25,8 +28,8 @@ def read_events(
 ) -> Iterator[WatchEvent]:
     """The events of a watch in order, until the server ends it.
 
-    Raises Expired and others for the server's ERROR event, Transient for a line that is no event,
-    Permanent for one of more than `longest` bytes.
+    Raises Expired and others for the server's ERROR event, Expired for a line that is no event,
+    Transient for one that breaks off, Permanent for one of more than `longest` bytes.
     """
     for line in _lines(response, doing, longest):
         if line.strip():
@@ -72,7 +75,7 @@ def _lines(response: urllib3.BaseHTTPResponse, doing: str, longest: int) -> Iter
     while block := response.read1(BLOCK):
         *lines, last = block.split(b"\n")
         for line in lines:
-            yield bytes(rest) + line
+            yield bytes(rest) + line + END
             rest.clear()
         rest += last
         if len(rest) > longest:
@@ -83,14 +86,16 @@ def _lines(response: urllib3.BaseHTTPResponse, doing: str, longest: int) -> Iter
 
 def _event(line: bytes, doing: str) -> WatchEvent:
     try:
-        event = json.loads(line)
+        event = decoding.event(line, doing)
         kind, obj = event["type"], event["object"]
         if kind == ERROR:
             raise _error(obj, doing)
         return WatchEvent(WatchType(kind), obj)
     except (ValueError, KeyError, TypeError) as error:
         text = errors.capped(line.decode("utf-8", "replace"))
-        raise errors.Transient(f"{doing}: not a watch event: {text}") from error
+        # A whole line would be sent again, and again: only a list leads past it.
+        broken = errors.Expired if line.endswith(END) else errors.Transient
+        raise broken(f"{doing}: not a watch event: {text}") from error
 
 
 def _error(status: Any, doing: str) -> errors.ClientError:

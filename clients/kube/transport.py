@@ -21,9 +21,12 @@ from kubernetes.client import ApiClient
 from clients import errors
 from clients.clock import Clock, SystemClock
 from clients.http import bodies
-from clients.kube import limiter
+from clients.kube import decoding, limiter
 
 T = TypeVar("T")
+
+Decode = Callable[[bytes, str], Any]
+"""From an answer's body to its JSON; the text says what was asked. Raises ValueError."""
 
 FIRST_BACKOFF: Final = 0.1
 """Seconds, doubled by every attempt, spread by half to whole."""
@@ -83,9 +86,9 @@ class Transport:
             else None
         )
 
-    def read(self, path: str) -> dict[str, Any]:
+    def read(self, path: str, decode: Decode = decoding.single) -> dict[str, Any]:
         """The JSON object at `path`, with its query."""
-        return self._persist(lambda: self._call("GET", path, None, JSON_TYPE), _may_recover)
+        return self._persist(lambda: self._call("GET", path, None, JSON_TYPE, decode), _may_recover)
 
     def write(
         self, method: str, path: str, body: Any, content_type: str = JSON_TYPE
@@ -127,7 +130,12 @@ class Transport:
         return own + (error.retry_after.total_seconds() if error.retry_after else 0.0)
 
     def _call(
-        self, method: str, path: str, body: bytes | None, content_type: str
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        content_type: str,
+        decode: Decode = decoding.single,
     ) -> dict[str, Any]:
         doing = f"{method} {path.partition('?')[0]}"
         with self._doubting():
@@ -136,7 +144,7 @@ class Transport:
                 data = self._body(response, doing)
             if not 200 <= response.status < 300:
                 raise errors.of_status(response.status, data, doing, response.headers)
-        return _parsed(data, doing)
+        return _parsed(data, doing, decode)
 
     @contextmanager
     def _doubting(self) -> Iterator[None]:
@@ -207,9 +215,9 @@ def _not_executed(error: errors.Transient) -> bool:
     return error.status == 429 and error.retry_after is not None
 
 
-def _parsed(data: bytes, doing: str) -> dict[str, Any]:
+def _parsed(data: bytes, doing: str, decode: Decode) -> dict[str, Any]:
     try:
-        parsed = json.loads(data)
+        parsed = decode(data, doing)
     except ValueError as error:
         text = data.decode("utf-8", "replace")
         raise errors.Transient(f"{doing}: not JSON: {errors.capped(text)}") from error

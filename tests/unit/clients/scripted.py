@@ -56,7 +56,7 @@ def reply(status: int, body: str | bytes = b"", **headers: str) -> Answer:
     return answer
 
 
-def stream(*lines: str, cut: bool = False) -> Answer:
+def stream(*lines: str | bytes, cut: bool = False) -> Answer:
     """A chunked answer, a chunk per line; `cut` breaks the connection instead of ending it."""
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
@@ -64,7 +64,7 @@ def stream(*lines: str, cut: bool = False) -> Answer:
         handler.send_header("Transfer-Encoding", "chunked")
         handler.end_headers()
         for line in lines:
-            data = line.encode()
+            data = line.encode() if isinstance(line, str) else line
             handler.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
         if cut:
             reset(handler)

@@ -267,6 +267,41 @@ def test_an_answer_without_end_is_not_read_to_the_end(script: Script) -> None:
         get(door)
 
 
+def test_a_list_of_large_objects_is_read_in_smaller_pages(script: Script) -> None:
+    """Pages of 500 and of 62 are too large; those of 7 are not, and make up the whole."""
+    limits = replace(QUICK, max_body=1000)
+    door = connect.connect(role="test", url=script.url, limits=limits)
+    large = reply(200, json.dumps({"metadata": {"resourceVersion": "7"}, "x": "x" * 2000}))
+    names = ("first", "last")
+    first, last = ({"metadata": {"resourceVersion": "7"}, "items": [named(name)]} for name in names)
+    first["metadata"] = {"resourceVersion": "7", "continue": "more"}
+    script.then(large, large, reply(200, json.dumps(first)), reply(200, json.dumps(last)))
+
+    listing = door.list(resources.VIRTUAL_SERVICES, "prod")
+
+    assert [item["metadata"]["name"] for item in listing.items] == ["first", "last"]
+    assert [seen.path.partition("limit=")[2] for seen in script.seen] == [
+        "500",
+        "62",
+        "7",
+        "7&continue=more",
+    ]
+
+
+def named(name: str) -> dict[str, Any]:
+    """An object of that name."""
+    return {"metadata": {"name": name}}
+
+
+def test_an_odd_object_is_not_read_alone(script: Script, door: KubeHttp) -> None:
+    """What is computed from it and written back would lack the parts that were left out."""
+    odd = json.dumps(SHOP)[:-1] + ',"spec":' + "[" * 1200 + "]" * 1200 + "}"
+    script.then(reply(200, odd))
+    with pytest.raises(errors.Permanent, match=r"spec\.0\.0.*: nested deeper than 64 levels"):
+        get(door)
+    assert write(door)["metadata"] == SHOP["metadata"]  # it was carried out
+
+
 def test_a_server_that_is_silent_is_transient_after_the_timeout(
     script: Script, door: KubeHttp
 ) -> None:
