@@ -74,7 +74,7 @@ class Observed:
         except admission.UNREADABLE as error:
             extra = {"object": str(place), "error": f"{type(error).__name__}: {error}"}
             log.warning("object left out: it cannot be read", extra=extra)
-            return self._views[place.plural].get(place)  # for it is not gone
+            return self._views[place.resource].get(place)  # for it is not gone
 
 
 def discard(sets: dict[K, set[V]], key: K, member: V) -> None:
