@@ -6,7 +6,6 @@ act on effects alone. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, assert_never
@@ -80,18 +79,6 @@ _EFFECTS: Final = {
     Policy.HOLD: Effect.HOLDS,
     Policy.PASS: Effect.PASSES,
 }
-_VERDICT_RANK: Final = {verdict: rank for rank, verdict in enumerate(Verdict)}
-_EFFECT_RANK: Final = {effect: rank for rank, effect in enumerate(Effect)}
-
-
-def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The worst of `verdicts` in their declared order; PASSED when there are none."""
-    return max(verdicts, key=_VERDICT_RANK.__getitem__, default=Verdict.PASSED)
-
-
-def worst_effect(effects: Iterable[Effect]) -> Effect:
-    """The worst of `effects` in their declared order; PASSES when there are none."""
-    return max(effects, key=_EFFECT_RANK.__getitem__, default=Effect.PASSES)
 
 
 def effect(verdict: Verdict, policies: Policies = COMPATIBLE) -> Effect:

@@ -22,7 +22,3 @@ class PortTaken(Exception):
 
     def __init__(self, port: int, option: str) -> None:
         super().__init__(f"port {port} is in use by another process; choose another with {option}")
-
-
-class Ended(Exception):
-    """The process was asked to end while it was still starting."""

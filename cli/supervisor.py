@@ -84,11 +84,6 @@ class Supervisor:
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
 
-    @property
-    def asked_to_end(self) -> bool:
-        """Whether a signal has come."""
-        return self._asked > 0
-
     def run(self, environ: Mapping[str, str]) -> int:
         """The exit code, once every child has ended; `environ` is what the children get."""
         self._environ, code = environ, exits.OK

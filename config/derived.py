@@ -14,7 +14,7 @@ from typing import Final
 from config import durations, meshes
 from config.api.analysis import ThresholdMode
 from config.api.canary import Canary
-from config.api.hooks import Alert, AlertSeverity, SessionAffinity, Webhook, WebhookType
+from config.api.hooks import Webhook, WebhookType
 from config.api.metrics import MetricCheck, MissingValuePolicy
 
 DEFAULT_INTERVAL: Final = timedelta(seconds=60)
@@ -22,7 +22,6 @@ MIN_INTERVAL: Final = timedelta(seconds=10)
 DEFAULT_PROGRESS_DEADLINE: Final = timedelta(seconds=600)
 DEFAULT_METRIC_WINDOW: Final = "1m"
 DEFAULT_WEBHOOK_TIMEOUT: Final = timedelta(seconds=10)
-DEFAULT_COOKIE_MAX_AGE: Final = timedelta(days=1)
 TOTAL_WEIGHT: Final = 100
 
 
@@ -121,11 +120,6 @@ def metric_window(check: MetricCheck) -> str:
     return check.interval or DEFAULT_METRIC_WINDOW
 
 
-def metric_interval(check: MetricCheck) -> timedelta:
-    """The query window as a time span."""
-    return durations.parse(metric_window(check))
-
-
 def on_no_data(check: MetricCheck) -> MissingValuePolicy:
     """What the check means for the tick when the backend has no value."""
     return check.on_no_data or MissingValuePolicy.FAIL
@@ -150,13 +144,3 @@ def webhook_type(webhook: Webhook) -> WebhookType:
 def webhook_timeout(webhook: Webhook) -> timedelta:
     """Time limit of one attempt."""
     return durations.parse(webhook.timeout) if webhook.timeout else DEFAULT_WEBHOOK_TIMEOUT
-
-
-def alert_severity(alert: Alert) -> AlertSeverity:
-    """Least severity delivered: info when empty, as documented (Flagger delivers nothing)."""
-    return alert.severity or AlertSeverity.INFO
-
-
-def cookie_max_age(affinity: SessionAffinity) -> timedelta:
-    """Life time of the canary's cookie; a day when 0."""
-    return timedelta(seconds=affinity.max_age) if affinity.max_age else DEFAULT_COOKIE_MAX_AGE

@@ -130,8 +130,3 @@ class Canary(Model):
     def namespace(self) -> str:
         """The namespace of this canary and of everything generated for it."""
         return self.metadata.namespace
-
-    @property
-    def is_being_deleted(self) -> bool:
-        """Whether deletion was asked for."""
-        return self.metadata.deletion_timestamp is not None

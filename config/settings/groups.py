@@ -119,13 +119,6 @@ class MetricsSettings:
         "Time limit of one query. Well below the shortest analysis interval of 10s, so that a "
         "slow server costs a check, never a tick.",
     )
-    response_limit_bytes: int = setting(
-        "http-response-limit",
-        values.whole(1_024, 1_073_741_824),
-        "1048576",
-        "Bytes read of one answer of a metrics server or webhook. A check needs a few hundred; a "
-        "runaway query must not fill a worker's memory.",
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +161,7 @@ class CanarySettings:
         "shorter interval judges a revision on next to no traffic. The demo goes below it.",
     )
     cluster_name: str | None = setting(
-        "cluster-name", values.text, "", "Name of the cluster, added to alerts."
+        "cluster-name", values.text, "", "Name of the cluster, on every log line."
     )
 
 

@@ -145,7 +145,8 @@ def test_every_log_line_is_json_with_the_role(capsys: pytest.CaptureFixture[str]
     """Warnings of libraries included; one stream of many processes can be told apart."""
     logging.captureWarnings(capture=False)  # a Celery worker in this process captures them for good
     with warnings.catch_warnings():
-        startup.configure_logs(Settings(), "routing-1")
+        named = Settings.from_environ({"COALMINE_CLUSTER_NAME": "eu-1"})
+        startup.configure_logs(named, "routing-1")
         logging.getLogger("tasks.reconcile.route").warning(
             "route not applied", extra={"canary": "a.b"}
         )
@@ -153,7 +154,7 @@ def test_every_log_line_is_json_with_the_role(capsys: pytest.CaptureFixture[str]
         warnings.warn("old thing", DeprecationWarning, stacklevel=1)
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
 
-    assert [line["role"] for line in lines] == ["routing-1", "routing-1"]
+    assert [(line["role"], line["cluster"]) for line in lines] == [("routing-1", "eu-1")] * 2
     assert lines[0]["msg"] == "route not applied"
     assert "old thing" in lines[1]["msg"]
 

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from config import derived, names
+from config import derived, durations, names
 from config.api.canary import Canary
 from config.validation import manifests
 from config.validation.manifests import InvalidSpec
@@ -80,11 +80,9 @@ def _use(canary: Canary) -> None:
     derived.provider(canary, "istio")
     names.apex_name(canary)
     for check in canary.spec.analysis.metrics:
-        derived.metric_interval(check)
+        durations.parse(derived.metric_window(check))
     for hook in canary.spec.analysis.webhooks:
         derived.webhook_timeout(hook)
-    if canary.spec.analysis.session_affinity:
-        derived.cookie_max_age(canary.spec.analysis.session_affinity)
     manifests.warnings(canary)
     manifests.not_carried_out(canary, "istio", BUILT_IN.carried_out)
     canary.wire()

@@ -8,7 +8,7 @@ import pytest
 from config import derived, durations, meshes
 from config.api.analysis import ThresholdMode
 from config.api.canary import Canary
-from config.api.hooks import Alert, AlertSeverity, SessionAffinity, Webhook, WebhookType
+from config.api.hooks import Webhook, WebhookType
 from config.api.metrics import MetricCheck, MissingValuePolicy
 from tests.unit.config.manifests import a_canary, a_manifest, an_analysis
 
@@ -106,7 +106,6 @@ def test_a_metric_window_is_a_minute_for_templates_too() -> None:
     given = MetricCheck(name="x", interval="5m")
 
     assert derived.metric_window(templated) == "1m"
-    assert derived.metric_interval(templated) == timedelta(minutes=1)
     assert derived.metric_window(given) == "5m"
 
 
@@ -134,21 +133,6 @@ def test_a_webhook_is_a_rollout_hook_of_ten_seconds() -> None:
     assert derived.webhook_type(hook) is WebhookType.ROLLOUT
     assert derived.webhook_timeout(hook) == timedelta(seconds=10)
     assert derived.webhook_timeout(hook.but(timeout="2m")) == timedelta(minutes=2)
-
-
-def test_an_alert_without_severity_delivers_everything() -> None:
-    """The documented default, where Flagger delivers nothing."""
-    alert = Alert.model_validate({"name": "team", "providerRef": {"name": "chat"}, "severity": ""})
-
-    assert derived.alert_severity(alert) is AlertSeverity.INFO
-
-
-@pytest.mark.parametrize(("given", "seconds"), [(0, 86400), (86400, 86400), (7200, 7200)])
-def test_a_cookie_lives_a_day(given: int, seconds: int) -> None:
-    """0 counts as not given."""
-    affinity = SessionAffinity(cookie_name="c", max_age=given)
-
-    assert derived.cookie_max_age(affinity) == timedelta(seconds=seconds)
 
 
 def test_the_canary_chooses_before_the_controller() -> None:

@@ -131,11 +131,10 @@ def test_the_alias_is_read_as_the_analysis() -> None:
 def test_a_canary_names_itself() -> None:
     """The reference is namespace and name of the canary, not of its target."""
     raw = a_manifest()
-    raw["metadata"] |= {"name": "cart-rollout", "deletionTimestamp": "2026-01-02T03:04:05Z"}
+    raw["metadata"] |= {"name": "cart-rollout"}
     canary = Canary.model_validate(raw)
 
     assert str(canary.ref) == "shop/cart-rollout"
-    assert canary.is_being_deleted
 
 
 def _models(model: type[BaseModel] = Model) -> list[type[BaseModel]]:

@@ -1,24 +1,10 @@
-"""Verdicts, their order, and what they do to a rollout. Not here: how a value is judged."""
-
-import itertools
+"""Verdicts, and what they do to a rollout. Not here: how a value is judged."""
 
 import pytest
 
 from analysis import verdicts
 from analysis.findings import Absent, Findings
 from analysis.verdicts import Effect, Policies, Policy, Reason, Verdict
-
-
-def test_the_worst_of_no_verdicts_is_passed() -> None:
-    """Nothing to check is nothing against advancing."""
-    assert verdicts.worst(()) is Verdict.PASSED
-
-
-@pytest.mark.parametrize("pair", list(itertools.permutations(Verdict, 2)))
-def test_a_measured_failure_outranks_all_and_a_pass_nothing(pair: tuple[Verdict, Verdict]) -> None:
-    """`worst` goes by the declared order, whatever the order of its argument."""
-    order = ["passed", "inconclusive", "no-data", "error", "failed"]
-    assert verdicts.worst(pair) == max(pair, key=order.index)
 
 
 @pytest.mark.parametrize(
@@ -52,13 +38,6 @@ def test_one_policy_does_not_stand_in_for_the_other() -> None:
     """`onNoData: pass` says nothing about errors."""
     lenient = Policies(on_no_data=Policy.PASS)
     assert verdicts.effect(Verdict.ERROR, lenient) is Effect.COUNTS
-
-
-def test_the_worst_effect_decides() -> None:
-    """One counting check is enough, and none passes."""
-    assert verdicts.worst_effect(()) is Effect.PASSES
-    assert verdicts.worst_effect([Effect.PASSES, Effect.HOLDS]) is Effect.HOLDS
-    assert verdicts.worst_effect([Effect.COUNTS, Effect.HOLDS]) is Effect.COUNTS
 
 
 def test_what_is_absent_has_no_verdict_on_a_value() -> None:
