@@ -12,7 +12,7 @@ from analysis import waiting
 from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.findings import Findings
 from analysis.observation import Observation
-from analysis.rules import ADMISSION, ANNOUNCEMENTS, RULES
+from analysis.rules import ADMISSION, ANNOUNCEMENTS, RULES, failover
 
 
 def plan(observation: Observation) -> Outcome:
@@ -38,7 +38,7 @@ def decide(observation: Observation, findings: Findings) -> Outcome:
     for rule in RULES[state.phase]:
         outcome = rule(case)
         if outcome is not None:
-            return _settled(case, replace(outcome, rule=rule.__name__))
+            return _settled(case, replace(failover.guarded(case, outcome), rule=rule.__name__))
     return _settled(case, Rest(rule="nothing_to_do"))
 
 
@@ -46,6 +46,8 @@ def _settled(case: Case, outcome: Outcome) -> Outcome:
     """`outcome`, or the end of a wait where nothing is left of what was waited for."""
     state = case.state
     if not isinstance(outcome, Rest) or outcome.waits or state.waiting is None:
+        return outcome
+    if failover.is_short_of_pods(case, state.waiting.reason):
         return outcome
     unknown_yet = state.round is not None or (state.check_at or case.now) > case.now
     if unknown_yet and state.waiting.reason in waiting.KNOWN_AT_CHECKS:

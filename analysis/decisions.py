@@ -8,7 +8,7 @@ from datetime import datetime
 
 from analysis.events import Event
 from analysis.findings import Findings
-from analysis.observation import Observation
+from analysis.observation import Observation, Workload
 from analysis.state import RolloutState
 from analysis.strategies import Strategy
 from config.api.canary import Canary
@@ -62,7 +62,11 @@ Outcome = Decision | AskChecks | AskProviders | Rest
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What a rule is asked about: an accepted canary, its state, and what was found out."""
+    """What a rule is asked about: an accepted canary, its state, and what was found out.
+
+    Rules look at `target` and `primary` here, never at the views of the observation: a view that
+    is older than our own last write proves nothing, neither a revision nor that pods are there.
+    """
 
     observation: Observation
     findings: Findings
@@ -74,6 +78,31 @@ class Case:
     def now(self) -> datetime:
         """The moment of the observation."""
         return self.observation.now
+
+    @property
+    def target(self) -> Workload | None:
+        """The target as it is now; None when it is gone, and when that is not known."""
+        return _current(self.observation.target, self.observation.confirmed.target_generation)
+
+    @property
+    def primary(self) -> Workload | None:
+        """The primary as it is now; None when it is gone, and when that is not known."""
+        return _current(self.observation.primary, self.observation.confirmed.primary_generation)
+
+    @property
+    def is_target_gone(self) -> bool:
+        """Whether there is no target; an old view of one says that there is."""
+        return self.observation.target is None
+
+    @property
+    def is_primary_gone(self) -> bool:
+        """Whether there is no primary; an old view of one says that there is."""
+        return self.observation.primary is None
+
+
+def _current(view: Workload | None, written: int) -> Workload | None:
+    """`view`, unless it is older than the generation `written` by our own last write."""
+    return view if view and view.generation >= written else None
 
 
 Rule = Callable[[Case], Outcome | None]

@@ -174,3 +174,24 @@ def hooks_lost(canary: Canary, hook_type: str) -> Event:
 def route_unwritable(canary: Canary) -> Event:
     """The canary is scaled down although its traffic could not be taken away."""
     return warning(f"Scaling down {_target(canary)} although its route could not be changed")
+
+
+def primary_lost(canary: Canary, cause: str) -> Event:
+    """The primary carries traffic and has no pods for good; the canary has some."""
+    return warning(f"Routing all traffic to {_target(canary)}, {_primary(canary)} lost: {cause}")
+
+
+def primary_unmade(canary: Canary, cause: str) -> Event:
+    """The primary is gone, and the target does not hold the revision to make it anew from."""
+    way_out = f"set {_target(canary)} back to the promoted revision to have it made anew"
+    return warning(f"{_primary(canary)} not ready: {cause}, {way_out}")
+
+
+def primary_restored(canary: Canary) -> Event:
+    """The primary is gone and made anew."""
+    return warning(f"{_primary(canary)} not found, creating it anew from {_target(canary)}")
+
+
+def canary_lost(canary: Canary, cause: str) -> Event:
+    """The canary carries traffic and has no pods; the primary has some."""
+    return warning(f"Routing all traffic to primary, {_target(canary)} lost: {cause}")

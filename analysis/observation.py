@@ -22,13 +22,15 @@ from config.traffic import TrafficSplit
 class Workload:
     """A Deployment as decisions see it.
 
-    `generation` is the spec generation this view shows; `patience_ends` is when an unready
-    workload runs out of its progress deadline, None when no clock is running.
+    `generation` is the spec generation this view shows, `available` the number of available pods,
+    of whatever revision; `patience_ends` is when an unready workload runs out of its progress
+    deadline, None when no clock is running.
     """
 
     revision: str
     generation: int
     replicas: int
+    available: int
     readiness: Readiness
     patience_ends: datetime | None = None
 

@@ -31,8 +31,8 @@ class Phase(StrEnum):
     FAILED = "Failed"
     """Rolled back: the primary serves everything, the canary is or will be at zero."""
     PROMOTION_FAILED = "PromotionFailed"
-    """The analysed revision is good, but the primary did not become ready with it: the canary
-    serves everything and must keep running. Shown to clients as `Failed` with weight 100."""
+    """The canary serves everything, as long as it has pods, and must keep running: the primary did
+    not become ready with the analysed revision, or was lost. Shown as `Failed` with weight 100."""
 
 
 class IllegalTransition(Exception):
@@ -45,15 +45,15 @@ class IllegalTransition(Exception):
 TRANSITIONS: Final[Mapping[Phase, frozenset[Phase]]] = {
     Phase.NEW: frozenset({Phase.INITIALIZING}),
     Phase.INITIALIZING: frozenset({Phase.INITIALIZED}),
-    Phase.INITIALIZED: frozenset({Phase.PROGRESSING}),
-    Phase.PROGRESSING: frozenset({Phase.PROMOTING, Phase.FAILED}),
+    Phase.INITIALIZED: frozenset({Phase.PROGRESSING, Phase.PROMOTION_FAILED}),
+    Phase.PROGRESSING: frozenset({Phase.PROMOTING, Phase.FAILED, Phase.PROMOTION_FAILED}),
     Phase.PROMOTING: frozenset(
         {Phase.FINALISING, Phase.PROGRESSING, Phase.FAILED, Phase.PROMOTION_FAILED}
     ),
     Phase.FINALISING: frozenset({Phase.SUCCEEDED, Phase.PROMOTION_FAILED}),
-    Phase.SUCCEEDED: frozenset({Phase.PROGRESSING}),
-    Phase.FAILED: frozenset({Phase.PROGRESSING}),
-    Phase.PROMOTION_FAILED: frozenset({Phase.FINALISING}),
+    Phase.SUCCEEDED: frozenset({Phase.PROGRESSING, Phase.PROMOTION_FAILED}),
+    Phase.FAILED: frozenset({Phase.PROGRESSING, Phase.PROMOTION_FAILED}),
+    Phase.PROMOTION_FAILED: frozenset({Phase.FINALISING, Phase.FAILED}),
 }
 """From each phase, the phases one decision may lead to. Staying where one is is always legal."""
 

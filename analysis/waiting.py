@@ -18,6 +18,7 @@ class Reason(StrEnum):
     NOT_ACCEPTED = "NotAccepted"
     TARGET_NOT_FOUND = "TargetNotFound"
     PRIMARY_NOT_READY = "PrimaryNotReady"
+    PRIMARY_LOST = "PrimaryLost"
     CANARY_NOT_READY = "CanaryNotReady"
     HOOKS_UNANSWERED = "HooksUnanswered"
     CHECKS_UNDECIDED = "ChecksUndecided"
@@ -34,6 +35,7 @@ WAYS_OUT: Final[Mapping[Reason, str]] = {
     Reason.NOT_ACCEPTED: "correct the manifest, or apply the one before it",
     Reason.TARGET_NOT_FOUND: "create the target, or correct spec.targetRef",
     Reason.PRIMARY_NOT_READY: "see why the pods of the primary are not ready",
+    Reason.PRIMARY_LOST: "a primary is made anew from the promoted revision only",
     Reason.CANARY_NOT_READY: "see why the pods of the target are not ready",
     Reason.HOOKS_UNANSWERED: "the webhooks are called again; see whether hook workers run",
     Reason.CHECKS_UNDECIDED: "see whether the metrics server has values for the checks",

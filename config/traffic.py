@@ -125,6 +125,11 @@ class TrafficSplit:
         return frozenset(feature for feature, value in asked.items() if value)
 
     @property
+    def reaches_primary(self) -> bool:
+        """Whether some requests lead to the primary."""
+        return self.primary > 0 or bool(self.match)
+
+    @property
     def reaches_canary(self) -> bool:
         """Whether some requests, or copies of them, lead to the canary."""
         return self.canary > 0 or bool(self.pinned) or self.mirror is not None

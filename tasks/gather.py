@@ -178,7 +178,8 @@ def _workload(
     kind = kinds.of(canary)
     judged = kind.judge(view, percent, deadline, now)
     ends = None if judged.ready or not judged.retriable else kind.patience_ends(view, deadline)
-    return Workload(view.revision, view.generation, view.replicas, judged, ends)
+    available = view.status.available_replicas
+    return Workload(view.revision, view.generation, view.replicas, available, judged, ends)
 
 
 def _in_force(canary: Canary | None, world: World, defaults: Defaults) -> TrafficSplit | None:

@@ -12,7 +12,15 @@ from typing import Final
 from analysis.decisions import Outcome, Rule
 from analysis.observation import Observation
 from analysis.phases import Phase
-from analysis.rules import admission, initialization, progressing, promotion, rebuilding, resting
+from analysis.rules import (
+    admission,
+    failover,
+    initialization,
+    progressing,
+    promotion,
+    rebuilding,
+    resting,
+)
 
 ADMISSION: Final[tuple[Callable[[Observation], Outcome | None], ...]] = (
     rebuilding.rebuild,
@@ -32,6 +40,7 @@ answers are given once, and a decision that does not use them loses them."""
 RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
     Phase.NEW: (admission.hold, initialization.initialize),
     Phase.INITIALIZING: (
+        failover.primary_lost,
         resting.restore_primary,
         admission.hold_exposure,
         initialization.mend_primary,
@@ -42,17 +51,21 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
         initialization.initialized,
     ),
     Phase.INITIALIZED: (
+        failover.primary_lost,
         resting.restore_primary,
         resting.settle,
         admission.hold,
         resting.new_revision,
+        failover.primary_down,
         resting.at_rest,
     ),
     Phase.PROGRESSING: (
         resting.copied_after_all,
         progressing.target_gone,
+        failover.primary_lost,
         progressing.reverted,
         progressing.revision_changed,
+        progressing.crashed,
         progressing.primary_unready,
         progressing.scaled_to_zero,
         progressing.canary_unready,
@@ -63,13 +76,16 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
         progressing.not_due,
         progressing.halt_on_hook,
         progressing.halt_on_check,
+        progressing.hold_for_pods,
         progressing.hold_for_route,
         admission.hold_step,
         progressing.advance,
         progressing.promote,
     ),
     Phase.PROMOTING: (
+        failover.primary_lost,
         promotion.changed_before_copy,
+        failover.canary_lost,
         admission.hold_promotion,
         promotion.await_copy,
         resting.restore_primary,
@@ -78,6 +94,7 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
         promotion.shift,
     ),
     Phase.FINALISING: (
+        failover.primary_lost,
         resting.restore_primary,
         promotion.primary_unready,
         promotion.await_route,
@@ -85,30 +102,37 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
         promotion.succeeded,
     ),
     Phase.SUCCEEDED: (
-        resting.epilogue,
+        failover.primary_lost,
         resting.restore_primary,
+        resting.epilogue,
         resting.settle,
         admission.hold,
         resting.new_revision,
+        failover.primary_down,
         resting.at_rest,
     ),
     Phase.FAILED: (
         resting.copied_after_all,
+        failover.primary_lost,
         resting.park_failed_canary,
-        resting.epilogue,
         resting.restore_primary,
+        resting.epilogue,
         resting.settle,
         admission.hold,
         resting.new_revision,
+        failover.primary_down,
         resting.at_rest,
     ),
     Phase.PROMOTION_FAILED: (
-        resting.epilogue,
+        failover.follow_pods,
         resting.restore_primary,
+        resting.epilogue,
         promotion.keep_canary,
         resting.primary_recovered,
+        failover.primary_returned,
         admission.hold,
         resting.repair_primary,
+        failover.primary_down,
         resting.at_rest,
     ),
 }

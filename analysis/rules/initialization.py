@@ -7,7 +7,7 @@ from dataclasses import replace
 from analysis import effects, events
 from analysis.decisions import AskProviders, Case, Decision, Outcome
 from analysis.phases import Phase
-from analysis.rules import moves
+from analysis.rules import moves, pods
 from analysis.waiting import Reason
 from config import derived
 from config.scaling import CanaryScale, WorkloadIntent
@@ -16,7 +16,7 @@ from config.traffic import ALL_TO_PRIMARY, RouteStage
 
 def initialize(case: Case) -> Outcome | None:
     """The primary and its Services are created; users do not notice yet."""
-    if case.observation.target is None:
+    if case.target is None:
         return None
     skip = derived.skip_analysis(case.canary)
     if not skip and case.findings.providers is None:
@@ -41,15 +41,14 @@ def _probed(case: Case) -> tuple[events.Event, ...]:
 
 def await_primary(case: Case) -> Outcome | None:
     """Nothing is served from a primary that is not ready, not even with skipAnalysis."""
-    state = moves.primary_readiness(case)
+    state = pods.primary_readiness(case)
     if state.ready:
         return None
     waiting = moves.await_effects(case, effects.Lane.WORKLOAD)
-    if case.observation.primary is None and waiting:
+    if case.is_primary_gone and waiting:
         return waiting
     event = events.primary_not_ready(case.canary, state.message)
-    patience = moves.patience(case.observation.primary)
-    return moves.wait(case, Reason.PRIMARY_NOT_READY, event, patience)
+    return moves.wait(case, Reason.PRIMARY_NOT_READY, event, pods.patience(case.primary))
 
 
 def mend_primary(case: Case) -> Outcome | None:
@@ -57,12 +56,12 @@ def mend_primary(case: Case) -> Outcome | None:
 
     Only before anything is served from the primary; from then on a change is to be analysed.
     """
-    target, primary = case.observation.target, case.observation.primary
+    target, primary = case.target, case.primary
     if target is None or primary is None or case.state.route.stage is RouteStage.EXPOSED:
         return None
     if target.revision in (primary.revision, case.state.workload.promote):
         return None
-    ready = moves.primary_readiness(case)
+    ready = pods.primary_readiness(case)
     if ready.ready or ready.retriable:
         return None
     workload = case.state.worked(CanaryScale.LEAVE, promote=target.revision)
@@ -73,9 +72,10 @@ def mend_primary(case: Case) -> Outcome | None:
 
 def expose(case: Case) -> Outcome | None:
     """The apex Service selects the primary and the mesh objects are made."""
-    if case.state.route.stage is RouteStage.EXPOSED:
+    route = case.state.routed(ALL_TO_PRIMARY)
+    if route == case.state.route:
         return None
-    state = replace(case.state, route=case.state.routed(ALL_TO_PRIMARY), waiting=None)
+    state = replace(case.state, route=route, waiting=None)
     return Decision("PrimaryReady", "the primary is ready, routing to it", state)
 
 
@@ -96,7 +96,7 @@ def park_target(case: Case) -> Outcome | None:
 def initialized(case: Case) -> Outcome | None:
     """Done. What counts as promoted is what the primary runs, not what the target holds by now."""
     waiting = moves.await_effects(case, effects.Lane.WORKLOAD)
-    primary = case.observation.primary
+    primary = case.primary
     if waiting or primary is None:
         return waiting
     state = case.state.moved(

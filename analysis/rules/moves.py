@@ -5,55 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
 
 from analysis import cadence, effects, events, hooks, rounds, waiting
 from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.events import Event
 from analysis.findings import HookResult
-from analysis.observation import Workload
 from analysis.phases import Phase, shown
+from analysis.rules import pods
 from analysis.state import HookRound, RolloutState
 from config.api.hooks import WebhookType
-from config.readiness import Readiness
 from config.scaling import CanaryScale
 from config.traffic import ALL_TO_CANARY, ALL_TO_PRIMARY
-
-_STALE: Final = Readiness(
-    ready=False,
-    message="waiting for rollout to finish: "
-    "observed deployment generation less than desired generation",
-)
-_ABSENT: Final = Readiness(ready=False, message="deployment not found")
-AT_ZERO: Final = Readiness(ready=False, message="waiting for rollout to finish: scaled to zero")
-"""What `readiness` says of a workload without replicas."""
-
-
-def readiness(workload: Workload | None, written: int) -> Readiness:
-    """Whether `workload` can take traffic; `written` is the generation our own last write made.
-
-    A view older than that write proves nothing, and a workload without replicas is not ready,
-    whatever its status says.
-    """
-    if workload is None:
-        return _ABSENT
-    if workload.generation < written:
-        return _STALE
-    if workload.replicas == 0:
-        return AT_ZERO
-    return workload.readiness
-
-
-def primary_readiness(case: Case) -> Readiness:
-    """Whether the primary can serve."""
-    seen = case.observation
-    return readiness(seen.primary, seen.confirmed.primary_generation)
-
-
-def canary_readiness(case: Case) -> Readiness:
-    """Whether the canary can take traffic."""
-    seen = case.observation
-    return readiness(seen.target, seen.confirmed.target_generation)
 
 
 def wait(
@@ -101,11 +63,6 @@ def _earliest(state: RolloutState, until: datetime | None) -> datetime | None:
     """`until`, or when the wait of `state` is to be told again, if that is earlier."""
     again = state.waiting.told_again_at if state.waiting else None
     return min((at for at in (until, again) if at is not None), default=None)
-
-
-def patience(workload: Workload | None) -> datetime | None:
-    """When an unready workload runs out of its deadline; None when no clock is running."""
-    return workload.patience_ends if workload else None
 
 
 def await_effects(case: Case, *kinds: effects.Lane) -> Outcome | None:
@@ -190,13 +147,23 @@ def rollback(case: Case, reason: str, causes: tuple[Event, ...]) -> Decision:
 
 def fail_promotion(case: Case, cause: str) -> Decision:
     """All traffic to the canary, whose revision is good: the primary cannot serve it."""
+    event = events.promotion_failed(case.canary, cause)
+    return hand_over(case, "PromotionFailed", event, case.state.applied, case.state.applied)
+
+
+def hand_over(case: Case, reason: str, event: Event, revision: str, promote: str) -> Decision:
+    """The canary, with `revision`, serves everything until the primary can; it is kept running.
+
+    `promote` is the revision that the primary is to be given, empty for none. A canary that has no
+    pods gets nothing.
+    """
     state = case.state.moved(
         Phase.PROMOTION_FAILED,
         case.now,
-        route=case.state.routed(ALL_TO_CANARY),
-        workload=case.state.worked(CanaryScale.RUNNING, promote=case.state.applied),
+        applied=revision,
+        route=case.state.routed(ALL_TO_CANARY if pods.of_canary(case) else ALL_TO_PRIMARY),
+        workload=case.state.worked(CanaryScale.RUNNING, promote=promote),
         check_at=None,
         epilogue=True,
     )
-    event = events.promotion_failed(case.canary, cause)
-    return Decision("PromotionFailed", event.message, state, (event,), case.now)
+    return Decision(reason, event.message, state, (event,), case.now)

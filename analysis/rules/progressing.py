@@ -8,7 +8,7 @@ from datetime import datetime
 from analysis import cadence, effects, events, verdicts
 from analysis.decisions import AskChecks, Case, Decision, Outcome, Rest
 from analysis.phases import Phase
-from analysis.rules import moves
+from analysis.rules import moves, pods
 from analysis.strategies import Step
 from analysis.waiting import Reason
 from config import derived
@@ -20,14 +20,14 @@ from config.traffic import ALL_TO_PRIMARY
 
 def target_gone(case: Case) -> Outcome | None:
     """A deleted target takes its traffic with it, so traffic leaves at once."""
-    if case.observation.target is not None:
+    if not case.is_target_gone:
         return None
     return moves.rollback(case, "TargetNotFound", (events.target_gone(case.canary),))
 
 
 def reverted(case: Case) -> Outcome | None:
     """A target set back to the promoted revision calls the rollout off."""
-    target, primary = case.observation.target, case.observation.primary
+    target, primary = case.target, case.primary
     stable = {case.state.promoted, primary.revision if primary else case.state.promoted}
     if target is None or target.revision == case.state.applied or target.revision not in stable:
         return None
@@ -36,7 +36,7 @@ def reverted(case: Case) -> Outcome | None:
 
 def revision_changed(case: Case) -> Outcome | None:
     """A newer revision restarts the analysis from zero traffic."""
-    target = case.observation.target
+    target = case.target
     if target is None or target.revision == case.state.applied:
         return None
     state = case.state.moved(
@@ -55,29 +55,45 @@ def revision_changed(case: Case) -> Outcome | None:
     return Decision("RevisionChanged", event.message, state, (event,))
 
 
+def crashed(case: Case) -> Outcome | None:
+    """A canary without any available pod loses its traffic at once, for a failed check.
+
+    Its analysis begins anew when it has pods again. If somebody else scaled it to zero, or it is
+    past its deadline, it is rolled back.
+    """
+    if not case.state.route.split.reaches_canary or not pods.is_canary_lost(case):
+        return None
+    ready = pods.canary_readiness(case)
+    if ready == pods.AT_ZERO:
+        event = events.canary_not_ready(case.canary, ready.message)
+        return moves.rollback(case, "ScaledToZero", (event,))
+    if not ready.retriable:
+        return _overdue(case, ready.message)
+    counted = moves.failed_check(case, (events.canary_lost(case.canary, ready.message),))
+    if counted.state.phase is Phase.FAILED:
+        return counted
+    route = counted.state.routed(ALL_TO_PRIMARY)
+    state = replace(counted.state, route=route, iterations=0, check_at=None)
+    return replace(counted, reason="CanaryLost", state=state, due=None)
+
+
 def primary_unready(case: Case) -> Outcome | None:
     """No step is taken without a primary to fall back on."""
-    primary = case.observation.primary
-    ready = moves.primary_readiness(case)
+    ready = pods.primary_readiness(case)
     if ready.ready or derived.skip_analysis(case.canary):
         return None
     event = events.primary_not_ready(case.canary, ready.message)
     if not ready.retriable:
         return moves.rollback(case, "PrimaryDeadlineExceeded", (event,))
-    return moves.wait(case, Reason.PRIMARY_NOT_READY, event, moves.patience(primary))
+    patience = pods.patience(case.primary)
+    return _await_pods(case, Reason.PRIMARY_NOT_READY, event, patience)
 
 
 def scaled_to_zero(case: Case) -> Outcome | None:
-    """A canary that somebody else scaled to zero is scaled up again.
-
-    If it has traffic already, that goes nowhere: such a canary is rolled back.
-    """
-    ready = moves.canary_readiness(case)
-    if ready != moves.AT_ZERO or moves.await_effects(case, effects.Lane.WORKLOAD):
+    """A canary that somebody else scaled to zero is scaled up again, before it has traffic."""
+    ready = pods.canary_readiness(case)
+    if ready != pods.AT_ZERO or moves.await_effects(case, effects.Lane.WORKLOAD):
         return None
-    if case.state.route.split.canary > 0:
-        event = events.canary_not_ready(case.canary, ready.message)
-        return moves.rollback(case, "ScaledToZero", (event,))
     state = replace(case.state, workload=case.state.reworked())
     return Decision("ScalingUp", "the canary is at zero, scaling it up again", state)
 
@@ -85,16 +101,39 @@ def scaled_to_zero(case: Case) -> Outcome | None:
 def canary_unready(case: Case) -> Outcome | None:
     """A canary that is not ready gets no step, and is rolled back past its deadline."""
     waiting = moves.await_effects(case, effects.Lane.WORKLOAD)
-    if waiting:
+    if waiting and not _is_due(case):
         return _unscalable(case) or waiting
-    ready = moves.canary_readiness(case)
+    ready = pods.canary_readiness(case)
     if ready.ready:
         return None
+    if not ready.retriable:
+        return _overdue(case, ready.message)
     event = events.canary_not_ready(case.canary, ready.message)
-    if ready.retriable:
-        patience = moves.patience(case.observation.target)
-        return moves.wait(case, Reason.CANARY_NOT_READY, event, patience)
-    said = (event, events.deadline_exceeded(case.canary, ready.message))
+    return _await_pods(case, Reason.CANARY_NOT_READY, event, pods.patience(case.target))
+
+
+def _await_pods(
+    case: Case, reason: Reason, event: events.Event, until: datetime | None
+) -> Outcome | None:
+    """Waits for pods; a canary with traffic is judged all the same when its check is due."""
+    if _is_due(case):
+        return None
+    moments = [moment for moment in (until, case.state.check_at) if moment is not None]
+    return moves.wait(case, reason, event, min(moments, default=None))
+
+
+def _is_due(case: Case) -> bool:
+    """Whether a canary under analysis is to be judged now, whatever its next step is short of."""
+    due = case.state.check_at
+    return case.strategy.has_begun(case.state) and due is not None and case.now >= due
+
+
+def _overdue(case: Case, cause: str) -> Decision:
+    """The rollback of a canary past its progress deadline."""
+    said = (
+        events.canary_not_ready(case.canary, cause),
+        events.deadline_exceeded(case.canary, cause),
+    )
     return moves.rollback(case, "ProgressDeadlineExceeded", said)
 
 
@@ -103,16 +142,13 @@ def _unscalable(case: Case) -> Outcome | None:
     cause = case.observation.confirmed.trouble
     if not cause or case.now < case.state.since + derived.progress_deadline(case.canary):
         return None
-    said = (
-        events.canary_not_ready(case.canary, cause),
-        events.deadline_exceeded(case.canary, cause),
-    )
-    return moves.rollback(case, "ProgressDeadlineExceeded", said)
+    return _overdue(case, cause)
 
 
 def skip_analysis(case: Case) -> Outcome | None:
     """With skipAnalysis a ready canary is promoted as it is."""
-    return _promote(case, skipped=True) if derived.skip_analysis(case.canary) else None
+    is_ready = pods.canary_readiness(case).ready
+    return _promote(case, skipped=True) if is_ready and derived.skip_analysis(case.canary) else None
 
 
 def route_not_in_force(case: Case) -> Outcome | None:
@@ -122,8 +158,8 @@ def route_not_in_force(case: Case) -> Outcome | None:
     must not keep a bad canary from being found out.
     """
     waiting = moves.await_effects(case, effects.Lane.ROUTE)
-    live, due = case.observation.in_force, case.state.check_at
-    if live is not None and live.reaches_canary and due is not None and case.now >= due:
+    live = case.observation.in_force
+    if live is not None and live.reaches_canary and _is_due(case):
         return None
     return waiting
 
@@ -175,12 +211,24 @@ def halt_on_check(case: Case) -> Outcome | None:
     said = tuple(events.warning(result.message) for result in bad)
     if any(result.effect is verdicts.Effect.COUNTS for result in bad):
         return moves.failed_check(case, said)
-    return _hold(case, tuple(event.message for event in said)) if bad else None
+    return _hold(case, Reason.CHECKS_UNDECIDED, *said) if bad else None
+
+
+def hold_for_pods(case: Case) -> Outcome | None:
+    """A passed check earns nothing while pods are missing on either side."""
+    primary, canary = pods.primary_readiness(case), pods.canary_readiness(case)
+    if not primary.ready:
+        event = events.primary_not_ready(case.canary, primary.message)
+        return _hold(case, Reason.PRIMARY_NOT_READY, event)
+    if not canary.ready:
+        event = events.canary_not_ready(case.canary, canary.message)
+        return _hold(case, Reason.CANARY_NOT_READY, event)
+    return None
 
 
 def hold_for_route(case: Case) -> Outcome | None:
-    """No step follows a step that is not in force."""
-    if moves.await_effects(case, effects.Lane.ROUTE) is None:
+    """No step follows a step that is not in force, nor a scale that is not."""
+    if moves.await_effects(case, effects.Lane.ROUTE, effects.Lane.WORKLOAD) is None:
         return None
     state = replace(case.state, check_at=moves.next_check(case), round=None)
     message = f"the split {case.state.route.split} is not in force yet"
@@ -217,12 +265,12 @@ def _forgiven(case: Case) -> int:
     return 0 if consecutive else case.state.failed_checks
 
 
-def _hold(case: Case, causes: tuple[str, ...]) -> Decision:
+def _hold(case: Case, reason: Reason, *causes: events.Event) -> Decision:
     """Neither a step nor a failed check; the cause is told for as long as it lasts."""
-    told = map(events.warning, causes)
-    state, said = moves.tell(case.state, case.now, Reason.CHECKS_UNDECIDED, *told)
+    state, said = moves.tell(case.state, case.now, reason, *causes)
     due = moves.next_check(case)
-    return Decision("Held", "; ".join(causes), replace(state, check_at=due, round=None), said, due)
+    message = "; ".join(event.message for event in causes)
+    return Decision("Held", message, replace(state, check_at=due, round=None), said, due)
 
 
 def _promote(case: Case, *, skipped: bool) -> Decision:

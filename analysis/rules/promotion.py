@@ -7,7 +7,7 @@ from dataclasses import replace
 from analysis import effects, events
 from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.phases import Phase
-from analysis.rules import moves, progressing
+from analysis.rules import moves, pods, progressing
 from analysis.strategies import Step
 from analysis.waiting import Reason
 from config import derived
@@ -20,9 +20,7 @@ def changed_before_copy(case: Case) -> Outcome | None:
 
     One that is gone, or is set back, ends the rollout as it would under analysis.
     """
-    primary = case.observation.primary
-    copied = primary is not None and primary.revision == case.state.workload.promote
-    if copied or not moves.await_effects(case, effects.Lane.WORKLOAD):
+    if _is_copied(case) or not moves.await_effects(case, effects.Lane.WORKLOAD):
         return None
     return (
         progressing.target_gone(case)
@@ -35,8 +33,10 @@ def await_copy(case: Case) -> Outcome | None:
     """Nothing moves before the primary has been written.
 
     One that refuses to be written for a whole progress deadline still has its old revision, and
-    gets all traffic back with it.
+    gets all traffic back with it. A target that is gone since it was copied is not waited for.
     """
+    if case.is_target_gone and _is_copied(case):
+        return None
     waiting = moves.await_effects(case, effects.Lane.WORKLOAD)
     if waiting is None or case.now < case.state.since + derived.progress_deadline(case.canary):
         return waiting
@@ -47,7 +47,7 @@ def await_copy(case: Case) -> Outcome | None:
 def keep_canary(case: Case) -> Outcome | None:
     """A canary that still serves, and that somebody else scaled to zero, is scaled up again."""
     has_traffic = case.state.route.split.canary > 0
-    if not has_traffic or moves.canary_readiness(case) != moves.AT_ZERO:
+    if not has_traffic or pods.canary_readiness(case) != pods.AT_ZERO:
         return None
     if moves.await_effects(case, effects.Lane.WORKLOAD):
         return None
@@ -63,14 +63,13 @@ def primary_unready(case: Case) -> Outcome | None:
     """
     if case.state.workload.canary is CanaryScale.ZERO:
         return None
-    ready = moves.primary_readiness(case)
+    ready = pods.primary_readiness(case)
     if ready.ready:
         return None
     if not ready.retriable:
         return moves.fail_promotion(case, ready.message)
     event = events.primary_not_ready(case.canary, ready.message)
-    patience = moves.patience(case.observation.primary)
-    return moves.wait(case, Reason.PRIMARY_NOT_READY, event, patience)
+    return moves.wait(case, Reason.PRIMARY_NOT_READY, event, pods.patience(case.primary))
 
 
 def shift(case: Case) -> Outcome:
@@ -121,6 +120,12 @@ def succeeded(case: Case) -> Outcome:
         epilogue=True,
     )
     return Decision("Succeeded", "promotion finished", state, due=case.now)
+
+
+def _is_copied(case: Case) -> bool:
+    """Whether the primary has the revision that it is to be given."""
+    primary = case.primary
+    return primary is not None and primary.revision == case.state.workload.promote
 
 
 def _step_back(case: Case) -> Step:

@@ -67,8 +67,10 @@ def _state(seen: Observation, canary: Canary, strategy: Strategy, past: PastStat
         return _analysing(seen, canary, strategy, past, state)
     if past.phase in _PROMOTING:
         return _promoting(seen, past, state)
-    if past.phase == "Failed" and _serves_everything(seen, past):
-        return _promotion_failed(state)
+    copied = seen.primary is not None and seen.primary.revision == applied != promoted
+    if past.phase == "Failed" and (copied or _serves_everything(seen, past)):
+        split = ALL_TO_CANARY if _serves_everything(seen, past) else ALL_TO_PRIMARY
+        return _promotion_failed(state, split, promote=applied if copied else "")
     if past.phase == "Failed":
         return _failed(state)
     phase = Phase.SUCCEEDED if past.phase == "Succeeded" else Phase.INITIALIZED
@@ -136,15 +138,18 @@ def _failed(state: RolloutState) -> RolloutState:
     return replace(state, phase=Phase.FAILED, workload=workload)
 
 
-def _promotion_failed(state: RolloutState) -> RolloutState:
-    """The canary serves everything and must go on doing so."""
-    workload = replace(state.workload, canary=CanaryScale.RUNNING, promote=state.applied)
-    route = replace(state.route, split=ALL_TO_CANARY)
+def _promotion_failed(state: RolloutState, split: TrafficSplit, promote: str) -> RolloutState:
+    """The canary must go on running, and whoever served everything goes on doing so.
+
+    What the primary was not given yet, may not have been analysed.
+    """
+    workload = replace(state.workload, canary=CanaryScale.RUNNING, promote=promote)
+    route = replace(state.route, split=split)
     return replace(state, phase=Phase.PROMOTION_FAILED, route=route, workload=workload)
 
 
 def _serves_everything(seen: Observation, past: PastStatus) -> bool:
-    """Whether the promotion had failed: status and route agree that the canary has everything."""
+    """Whether status and route agree that the canary has everything."""
     live = seen.in_force
     return past.weight >= TOTAL_WEIGHT and live is not None and live.canary >= TOTAL_WEIGHT
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from analysis import effects, events
 from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.phases import Phase
-from analysis.rules import moves
+from analysis.rules import moves, pods
 from analysis.waiting import Reason
 from config import derived
 from config.api.hooks import WebhookType
@@ -49,7 +49,7 @@ def epilogue(case: Case) -> Outcome | None:
 
 def copied_after_all(case: Case) -> Outcome | None:
     """A copy that was under way when its promotion was called off is what the primary runs now."""
-    primary, copying = case.observation.primary, case.state.copying
+    primary, copying = case.primary, case.state.copying
     if not copying or primary is None or primary.revision != copying:
         return None
     state = replace(case.state, promoted=copying, copying="")
@@ -62,11 +62,10 @@ def settle(case: Case) -> Outcome | None:
     Covers a target set back after a failure (so that the failed revision, applied once more, is
     new again) and revisions noted by another controller or in an older format.
     """
-    target, primary = case.observation.target, case.observation.primary
+    target, primary = case.target, case.primary
     if target is None or primary is None or target.revision != primary.revision:
         return None
-    stale = primary.generation < case.observation.confirmed.primary_generation
-    if stale or case.state.applied == case.state.promoted == primary.revision:
+    if case.state.applied == case.state.promoted == primary.revision:
         return None
     state = replace(case.state, applied=primary.revision, promoted=primary.revision)
     return Decision("Settled", "the target equals its primary", state)
@@ -74,15 +73,15 @@ def settle(case: Case) -> Outcome | None:
 
 def new_revision(case: Case) -> Outcome | None:
     """A changed target starts a rollout, once there is a primary to fall back on."""
-    target, primary = case.observation.target, case.observation.primary
+    target, primary = case.target, case.primary
     if target is None or target.revision in (case.state.promoted, case.state.applied):
         return None
     if primary is not None and target.revision == primary.revision:
         return None
-    ready = moves.primary_readiness(case)
+    ready = pods.primary_readiness(case)
     if not ready.ready:
         event = events.primary_not_ready(case.canary, ready.message)
-        return moves.wait(case, Reason.PRIMARY_NOT_READY, event, moves.patience(primary))
+        return moves.wait(case, Reason.PRIMARY_NOT_READY, event, pods.patience(primary))
     state = case.state.moved(
         Phase.PROGRESSING,
         case.now,
@@ -104,9 +103,9 @@ def restore_primary(case: Case) -> Outcome | None:
 
     While it is being initialized it had none, and any will do.
     """
-    target, primary = case.observation.target, case.observation.primary
+    target = case.target
     known = {case.state.promoted, case.state.workload.promote}
-    if primary is not None or target is None:
+    if target is None or not case.is_primary_gone:
         return None
     if case.state.promoted and target.revision not in known:
         return None
@@ -114,7 +113,8 @@ def restore_primary(case: Case) -> Outcome | None:
     if waiting:
         return waiting
     state = replace(case.state, workload=case.state.reworked())
-    return Decision("PrimaryLost", "the primary is gone, making it anew", state)
+    event = events.primary_restored(case.canary)
+    return Decision("PrimaryLost", event.message, state, (event,))
 
 
 def at_rest(case: Case) -> Outcome:
@@ -126,8 +126,8 @@ def primary_recovered(case: Case) -> Outcome | None:
     """The primary came up after all with the good revision: the promotion is completed."""
     if moves.await_effects(case, effects.Lane.WORKLOAD):
         return None
-    primary = case.observation.primary
-    if primary is None or not moves.primary_readiness(case).ready:
+    primary = case.primary
+    if primary is None or not pods.primary_readiness(case).ready:
         return None
     if primary.revision != case.state.workload.promote:
         return None
@@ -140,10 +140,12 @@ def repair_primary(case: Case) -> Outcome | None:
     """A change while the canary serves everything goes to the dead primary, never traffic to it.
 
     The change is live already, since it was made to the workload that serves; what can be saved
-    is the way back to a primary.
+    is the way back to a primary. One that does not come up is not copied.
     """
-    target = case.observation.target
+    target = case.target
     if target is None or target.revision == case.state.applied:
+        return None
+    if not pods.canary_readiness(case).ready:
         return None
     state = replace(
         case.state,

@@ -63,16 +63,19 @@ def test_the_deadline_counts_from_the_release_and_not_from_our_last_write() -> N
     assert timedelta(seconds=60) <= stage.clock.now() - began <= timedelta(seconds=62)
 
 
-def test_pods_that_die_in_mid_analysis_hold_the_weight_until_they_are_back() -> None:
-    """No check is made of pods that are not there; no failed check is counted (lifecycle 9)."""
+def test_pods_that_die_in_mid_analysis_lose_their_traffic_until_they_are_back() -> None:
+    """At once and for one failed check; the analysis begins anew with the first step."""
     stage = rollouts.at_weight(rollouts.released(a_minute()), 20)
+    stage.wait(timedelta(seconds=10))
     stage.kubelet.dead.add("cart-app")
-    stage.wait(timedelta(seconds=45))
-    assert (stage.weights, stage.status["failedChecks"]) == ([0, 20], 0)
+    stage.settle()
+    assert (stage.weights, stage.status["failedChecks"]) == ([0, 20, 0], 1)
+    assert len(stage.meters.asked) == 0
 
+    stage.wait(timedelta(seconds=45))
     stage.kubelet.dead.clear()
     rollouts.succeeded(rollouts.finish(stage))
-    assert stage.weights == PLAN
+    assert stage.weights == [0, 20, 0, 20, 40, 60, 0]
 
 
 def test_a_primary_that_dies_in_mid_analysis_holds_the_weight() -> None:

@@ -16,7 +16,7 @@ class Kubelet:
 
     A pod template with the annotation `test/never-ready` never gets available pods. What is
     written to a Deployment named in `held` does not become ready as long as it is named; one named
-    in `dead` has no available pods whatever it had before.
+    in `dead` has no available pods whatever it had before, and one in `few` no more than that many.
     """
 
     def __init__(self, kube: FakeKube, clock: ManualClock, delay: timedelta) -> None:
@@ -25,6 +25,7 @@ class Kubelet:
         self._delay = delay
         self.held: set[str] = set()
         self.dead: set[str] = set()
+        self.few: dict[str, int] = {}
         self._ready: dict[str, int] = {}
         self._seen: dict[tuple[str, str], tuple[int, datetime]] = {}
 
@@ -54,6 +55,7 @@ class Kubelet:
     ) -> None:
         replicas = item["spec"].get("replicas", 1)
         available = replicas if ready or replicas == 0 else 0
+        available = min(self.few.get(key[1], available), replicas)
         good = available == replicas
         stamp = since.strftime("%Y-%m-%dT%H:%M:%SZ")
         status = {

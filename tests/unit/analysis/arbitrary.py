@@ -101,6 +101,7 @@ _workloads: Final = st.builds(
     revision=revisions,
     generation=st.integers(0, 2),
     replicas=st.sampled_from([0, 1, 2, 2]),
+    available=st.sampled_from([0, 1, 2]),
     readiness=_readiness,
     patience_ends=st.none() | _moments,
 )
@@ -219,7 +220,7 @@ passing: Final[SearchStrategy[Findings]] = st.just(
 
 def dying() -> SearchStrategy[Observation]:
     """A promotion whose primary has run out of its deadline."""
-    dead = Workload(NEW, 1, 2, Readiness(ready=False, retriable=False, message="dead"))
+    dead = Workload(NEW, 1, 2, 0, Readiness(ready=False, retriable=False, message="dead"))
     return accepted(Phase.PROMOTING, Phase.FINALISING).map(
         lambda seen: replace(
             seen,
@@ -244,3 +245,30 @@ def steady() -> SearchStrategy[Observation]:
         )
 
     return accepted(Phase.PROGRESSING).map(made)
+
+
+def newborn() -> SearchStrategy[Observation]:
+    """A canary that is to be initialized: whether its metric servers answer has to be found out."""
+    return accepted(Phase.NEW).map(
+        lambda seen: replace(seen, target=worlds.a_workload(OLD), problems=())
+    )
+
+
+def unfinished() -> SearchStrategy[Observation]:
+    """A canary in any phase, some of whose effects are not confirmed."""
+    return accepted().map(
+        lambda seen: replace(seen, confirmed=replace(seen.confirmed, route_seq=0, workload_seq=0))
+    )
+
+
+def moving() -> SearchStrategy[Observation]:
+    """A canary in a phase that can move traffic, with all that was asked for brought about."""
+    phases = [phase for phase in Phase if phase is not Phase.NEW]
+
+    def made(seen: Observation) -> Observation:
+        assert seen.state is not None
+        route = replace(seen.state.route, stage=RouteStage.EXPOSED)
+        confirmed = replace(seen.confirmed, route_seq=9, workload_seq=9, route_at=None)
+        return replace(seen, state=replace(seen.state, route=route), confirmed=confirmed)
+
+    return accepted(*phases).map(made)

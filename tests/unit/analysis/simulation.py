@@ -256,13 +256,13 @@ class Simulation:
     def _view(self, pods: Pods | None) -> Workload | None:
         if pods is None:
             return None
-        ready, patience = READY, None
+        ready, patience, available = READY, None, pods.replicas
         if pods.replicas and (pods.dead or self.now < pods.ready_at):
             ends = pods.ready_at - timedelta(seconds=self.readiness) + self.deadline
             retriable = self.now < ends
             ready = Readiness(ready=False, retriable=retriable, message="not yet")
-            patience = ends if retriable else None
-        return Workload(pods.revision, pods.generation, pods.replicas, ready, patience)
+            patience, available = ends if retriable else None, 0
+        return Workload(pods.revision, pods.generation, pods.replicas, available, ready, patience)
 
     def _confirm(self, **changes: Any) -> None:
         self.confirmed = replace(self.confirmed, **changes)

@@ -58,8 +58,10 @@ def a_canary(*, spec: Mapping[str, Any] | None = None, **analysis: Any) -> Canar
 
 
 def a_workload(revision: str = OLD, replicas: int = 2, **changes: Any) -> Workload:
-    """A ready workload."""
-    return replace(Workload(revision, 1, replicas, READY), **changes)
+    """A ready workload; one that is not ready has no available pods unless it is said to."""
+    ready = changes.get("readiness", READY).ready
+    workload = Workload(revision, 1, replicas, replicas if ready else 0, READY)
+    return replace(workload, **changes)
 
 
 def unready(*, retriable: bool = True) -> Readiness:

@@ -27,6 +27,7 @@ HELD = (
     "cart.shop is not accepted: nothing starts, steps up or is promoted until its manifest "
     "is corrected: spec.provider: smi"
 )
+RESTORED = "cart-app-primary.shop not found, creating it anew from cart-app.shop"
 FAILED = "Canary failed! Scaling down cart.shop"
 NOT_READY = "waiting for rollout to finish: x"
 SKIPPED = worlds.a_canary(spec={"skipAnalysis": True})
@@ -82,7 +83,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
     "a primary that serves nobody yet is made anew": (
         held(HIDDEN, primary=None),
         None,
-        Decided("restore_primary", "Initializing", "100/0"),
+        Decided("restore_primary", "Initializing", "100/0", [RESTORED]),
     ),
     "a first primary is not mended with another template": (
         held(
@@ -129,9 +130,9 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
         ),
     ),
     "a deleted primary at rest is made anew": (
-        held(worlds.a_state(Phase.SUCCEEDED), target=worlds.a_workload(OLD), primary=None),
+        held(worlds.a_state(Phase.SUCCEEDED), target=worlds.a_workload(OLD, 0), primary=None),
         None,
-        Decided("restore_primary", "Succeeded", "100/0"),
+        Decided("restore_primary", "Succeeded", "100/0", [RESTORED]),
     ),
     "a target that equals its primary is settled": (
         held(worlds.a_state(Phase.SUCCEEDED, applied=NEW), target=worlds.a_workload(OLD)),

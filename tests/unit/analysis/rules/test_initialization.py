@@ -106,7 +106,12 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
     "a primary deleted meanwhile is made anew": (
         worlds.seen(HIDDEN, primary=None),
         None,
-        Decided("restore_primary", "Initializing", "100/0"),
+        Decided(
+            "restore_primary",
+            "Initializing",
+            "100/0",
+            ["cart-app-primary.shop not found, creating it anew from cart-app.shop"],
+        ),
     ),
     "a ready primary is exposed": (
         worlds.seen(HIDDEN),

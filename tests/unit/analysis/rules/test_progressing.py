@@ -33,6 +33,10 @@ UNSAID = Confirmed(route_seq=4, workload_seq=5, status_version=10)
 FIRST = 30 + cadence.offset(REF, INTERVAL * 0.02).total_seconds()
 """Seconds from the first step to the first check."""
 
+CRASHED = worlds.a_workload(NEW, readiness=worlds.unready())
+PARTLY = replace(CRASHED, available=1)
+CANARY_LOST = f"Routing all traffic to primary, cart-app.shop lost: {NOT_READY}"
+
 at_20 = worlds.progressing(20)
 at_60 = worlds.progressing(60)
 at_0 = worlds.progressing(0)
@@ -95,16 +99,17 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
         worlds.seen(at_20, primary=worlds.a_workload(OLD, readiness=worlds.unready())),
         worlds.PASSED,
         Decided(
-            "primary_unready",
+            "hold_for_pods",
             "Progressing",
             "80/20",
             [f"cart-app-primary.shop not ready: {NOT_READY}"],
-            300,
+            30,
         ),
     ),
     "a primary past its deadline rolls back": (
         worlds.seen(
-            at_20, primary=worlds.a_workload(OLD, readiness=worlds.unready(retriable=False))
+            at_20,
+            primary=worlds.a_workload(OLD, readiness=worlds.unready(retriable=False), available=1),
         ),
         worlds.PASSED,
         Decided(
@@ -113,6 +118,207 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
             "100/0",
             [f"cart-app-primary.shop not ready: {NOT_READY}", FAILED],
             0,
+        ),
+    ),
+    **{
+        f"{cause}: the canary takes everything from a primary that is gone for good": (
+            worlds.seen(at_20, primary=primary),
+            worlds.PASSED,
+            Decided(
+                "primary_lost",
+                "PromotionFailed",
+                "0/100",
+                [f"Routing all traffic to cart-app.shop, cart-app-primary.shop lost: {cause}"],
+                0,
+            ),
+        )
+        for cause, primary in (
+            ("deployment not found", None),
+            ("waiting for rollout to finish: scaled to zero", worlds.a_workload(OLD, replicas=0)),
+            (NOT_READY, worlds.a_workload(OLD, readiness=worlds.unready(retriable=False))),
+        )
+    },
+    "a primary that is gone is waited for while the canary has no pods": (
+        worlds.seen(at_0, primary=None, target=CRASHED),
+        None,
+        Decided(
+            "primary_unready",
+            "Progressing",
+            "100/0",
+            ["cart-app-primary.shop not ready: deployment not found"],
+            300,
+        ),
+    ),
+    "a revert takes no traffic from pods that serve to a primary that is starting": (
+        worlds.seen(
+            at_20,
+            target=worlds.a_workload(OLD),
+            primary=worlds.a_workload(OLD, readiness=worlds.unready()),
+        ),
+        None,
+        Decided(
+            "reverted",
+            "Progressing",
+            "80/20",
+            [f"cart-app-primary.shop not ready: {NOT_READY}"],
+            300,
+        ),
+    ),
+    "nor does a newer revision": (
+        worlds.seen(
+            at_20,
+            target=worlds.a_workload(NEWER),
+            primary=worlds.a_workload(OLD, readiness=worlds.unready()),
+        ),
+        None,
+        Decided(
+            "revision_changed",
+            "Progressing",
+            "80/20",
+            [f"cart-app-primary.shop not ready: {NOT_READY}"],
+            300,
+        ),
+    ),
+    "nor does the last failed check": (
+        worlds.seen(
+            replace(at_20, failed_checks=2),
+            primary=worlds.a_workload(OLD, readiness=worlds.unready()),
+        ),
+        BAD,
+        Decided(
+            "halt_on_check",
+            "Progressing",
+            "80/20",
+            [f"cart-app-primary.shop not ready: {NOT_READY}"],
+            300,
+        ),
+    ),
+    "a canary that crashed loses its traffic at once, for a failed check": (
+        worlds.seen(replace(at_20, check_at=NOW + INTERVAL), target=CRASHED),
+        None,
+        Decided("crashed", "Progressing", "100/0", [CANARY_LOST]),
+    ),
+    "the last crash rolls back": (
+        worlds.seen(replace(at_20, failed_checks=2), target=CRASHED),
+        None,
+        Decided(
+            "crashed",
+            "Failed",
+            "100/0",
+            [CANARY_LOST, "Rolling back cart.shop failed checks threshold reached 3", FAILED],
+            0,
+        ),
+    ),
+    "a crashed canary keeps its traffic while the primary has no pods either": (
+        worlds.seen(
+            replace(at_20, check_at=NOW + INTERVAL),
+            target=CRASHED,
+            primary=worlds.a_workload(OLD, readiness=worlds.unready()),
+        ),
+        None,
+        Decided(
+            "primary_unready",
+            "Progressing",
+            "80/20",
+            [f"cart-app-primary.shop not ready: {NOT_READY}"],
+            30,
+        ),
+    ),
+    "a canary crashed past its deadline is rolled back": (
+        worlds.seen(
+            at_20, target=worlds.a_workload(NEW, readiness=worlds.unready(retriable=False))
+        ),
+        None,
+        Decided(
+            "crashed",
+            "Failed",
+            "100/0",
+            [
+                f"canary deployment cart-app.shop not ready: {NOT_READY}",
+                f"Rolling back cart.shop progress deadline exceeded {NOT_READY}",
+                FAILED,
+            ],
+            0,
+        ),
+    ),
+    "a partly unready canary is waited for between its checks": (
+        worlds.seen(replace(at_20, check_at=NOW + INTERVAL), target=PARTLY),
+        None,
+        Decided(
+            "canary_unready",
+            "Progressing",
+            "80/20",
+            [f"canary deployment cart-app.shop not ready: {NOT_READY}"],
+            30,
+        ),
+    ),
+    "a partly unready canary is measured when its check is due": (
+        worlds.seen(at_20, target=PARTLY),
+        None,
+        Asks("halt_on_check", "checks"),
+    ),
+    "its failing check counts": (
+        worlds.seen(at_20, target=PARTLY),
+        BAD,
+        Decided("halt_on_check", "Progressing", "80/20", ["Halt cart.shop advancement bad"], 30),
+    ),
+    "its passed check earns no step": (
+        worlds.seen(at_20, target=PARTLY),
+        worlds.PASSED,
+        Decided(
+            "hold_for_pods",
+            "Progressing",
+            "80/20",
+            [f"canary deployment cart-app.shop not ready: {NOT_READY}"],
+            30,
+        ),
+    ),
+    "nor a promotion": (
+        worlds.seen(at_60, target=PARTLY),
+        worlds.PASSED,
+        Decided(
+            "hold_for_pods",
+            "Progressing",
+            "40/60",
+            [f"canary deployment cart-app.shop not ready: {NOT_READY}"],
+            30,
+        ),
+    ),
+    "nor one by skipAnalysis switched on": (
+        worlds.seen(at_20, worlds.a_canary(spec={"skipAnalysis": True}), target=PARTLY),
+        worlds.PASSED,
+        Decided(
+            "hold_for_pods",
+            "Progressing",
+            "80/20",
+            [f"canary deployment cart-app.shop not ready: {NOT_READY}"],
+            30,
+        ),
+    ),
+    "a canary whose scale is not confirmed is measured when its check is due": (
+        worlds.seen(at_20, confirmed=Confirmed(5, NOW - INTERVAL, 4)),
+        BAD,
+        Decided("halt_on_check", "Progressing", "80/20", ["Halt cart.shop advancement bad"], 30),
+    ),
+    "its passed check earns no step before it is": (
+        worlds.seen(at_20, confirmed=Confirmed(5, NOW - INTERVAL, 4)),
+        worlds.PASSED,
+        Decided("hold_for_route", "Progressing", "80/20", due=2),
+    ),
+    "no pod is enough to be ready, however few are asked for": (
+        worlds.seen(at_0, target=worlds.a_workload(NEW, available=0)),
+        None,
+        Decided(
+            "canary_unready",
+            "Progressing",
+            "100/0",
+            [
+                (
+                    "canary deployment cart-app.shop not ready: "
+                    "waiting for rollout to finish: no pod is available"
+                ),
+            ],
+            300,
         ),
     ),
     "no step while the canary is not ready, until its patience ends": (
@@ -144,7 +350,8 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
     ),
     "a canary past its deadline rolls back and says so (D-62)": (
         worlds.seen(
-            at_20, target=worlds.a_workload(NEW, readiness=worlds.unready(retriable=False))
+            at_20,
+            target=worlds.a_workload(NEW, readiness=worlds.unready(retriable=False), available=1),
         ),
         worlds.PASSED,
         Decided(
@@ -215,7 +422,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
         worlds.seen(at_20, target=worlds.a_workload(NEW, replicas=0)),
         worlds.PASSED,
         Decided(
-            "scaled_to_zero",
+            "crashed",
             "Failed",
             "100/0",
             [
@@ -574,9 +781,9 @@ def test_a_rollout_goes_on_when_its_analysis_is_edited() -> None:
 def test_hooks_that_answer_while_the_rollout_waits_are_asked_anew() -> None:
     """Neither a verdict from before the wait, nor a wait for an answer that was given already."""
     event = f"cart-app-primary.shop not ready: {NOT_READY}"
-    waiting = replace(at_20, round=worlds.a_round("rollout"), waiting=worlds.a_wait(event))
+    waiting = replace(at_0, round=worlds.a_round("pre-rollout"), waiting=worlds.a_wait(event))
     primary = worlds.a_workload(OLD, readiness=worlds.unready())
     seen = worlds.seen(waiting, HOOKED, primary=primary)
     assert tables.answer(seen) == Rests("primary_unready", 240)
-    decision = tables.decision(seen, worlds.hooked("rollout", True))
+    decision = tables.decision(seen, worlds.hooked("pre-rollout", True, True))
     assert (decision.state.round, decision.events) == (None, ())

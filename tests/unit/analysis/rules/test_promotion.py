@@ -28,7 +28,15 @@ COMING = worlds.a_workload(
     NEW, readiness=worlds.unready(), patience_ends=NOW + timedelta(seconds=500)
 )
 DEAD = worlds.a_workload(NEW, readiness=worlds.unready(retriable=False))
+PARKED = worlds.a_workload(NEW, replicas=0)
 CAUSE = "waiting for rollout to finish: x"
+STUCK = replace(DEAD, available=1)
+"""A rolling update of the primary that came to nothing; old pods still serve."""
+CRASHED = worlds.a_workload(NEW, readiness=worlds.unready())
+CANARY_LOST = f"Routing all traffic to primary, cart-app.shop lost: {CAUSE}"
+TARGET_LOST = "Routing all traffic to primary, cart-app.shop lost: deployment not found"
+PRIMARY_LOST = "Promotion of cart-app.shop failed, primary not ready: deployment not found"
+RESTORED = "cart-app-primary.shop not found, creating it anew from cart-app.shop"
 
 
 def promoting(weight: int = 60, **changes: Any) -> RolloutState:
@@ -138,7 +146,7 @@ TABLE: dict[str, tuple[Observation, Answer]] = {
     "a primary that dies with the new revision fails the promotion": (
         worlds.seen(promoting(), primary=DEAD),
         Decided(
-            "primary_unready",
+            "primary_lost",
             "PromotionFailed",
             "0/100",
             [f"Promotion of cart-app.shop failed, primary not ready: {CAUSE}"],
@@ -149,7 +157,7 @@ TABLE: dict[str, tuple[Observation, Answer]] = {
         worlds.seen(
             promoting(),
             primary=COPIED,
-            target=worlds.a_workload(NEW, readiness=worlds.unready(retriable=False)),
+            target=worlds.a_workload(NEW, readiness=worlds.unready(retriable=False), available=1),
         ),
         Decided("shift", "Finalising", "100/0", ["Routing all traffic to primary"]),
     ),
@@ -181,9 +189,80 @@ TABLE: dict[str, tuple[Observation, Answer]] = {
         worlds.seen(promoting(60, skipped=True), BY_50, primary=COPIED),
         Decided("shift", "Finalising", "100/0", ["Routing all traffic to primary"]),
     ),
-    "a primary lost after the copy is made anew": (
+    "a primary lost after the copy leaves its traffic to the canary": (
         worlds.seen(promoting(), primary=None),
-        Decided("restore_primary", "Promoting", "40/60"),
+        Decided("primary_lost", "PromotionFailed", "0/100", [PRIMARY_LOST], 0),
+    ),
+    "a primary lost before the copy leaves its traffic to the canary": (
+        worlds.seen(promoting(), primary=None, confirmed=UNCOPIED),
+        Decided("primary_lost", "PromotionFailed", "0/100", [PRIMARY_LOST], 0),
+    ),
+    "a primary lost while the canary has no pods either is made anew": (
+        worlds.seen(promoting(), primary=None, target=CRASHED),
+        Decided("restore_primary", "Promoting", "40/60", [RESTORED]),
+    ),
+    "old pods that still serve are not left for a canary without any": (
+        worlds.seen(promoting(), primary=STUCK, target=CRASHED),
+        Decided("canary_lost", "Promoting", "100/0", [CANARY_LOST], 0),
+    ),
+    "nor when the promotion fails": (
+        worlds.seen(promoting(0), primary=STUCK, target=CRASHED),
+        Decided(
+            "primary_unready",
+            "PromotionFailed",
+            "100/0",
+            [f"Promotion of cart-app.shop failed, primary not ready: {CAUSE}"],
+            0,
+        ),
+    ),
+    "a promotion that fails between two dead sides sends nobody to the canary": (
+        worlds.seen(promoting(), primary=DEAD, target=CRASHED),
+        Decided(
+            "primary_unready",
+            "PromotionFailed",
+            "100/0",
+            [f"Promotion of cart-app.shop failed, primary not ready: {CAUSE}"],
+            0,
+        ),
+    ),
+    "a promotion that fails with pods on both sides goes to the analysed ones": (
+        worlds.seen(promoting(), primary=STUCK),
+        Decided(
+            "primary_unready",
+            "PromotionFailed",
+            "0/100",
+            [f"Promotion of cart-app.shop failed, primary not ready: {CAUSE}"],
+            0,
+        ),
+    ),
+    "a crash takes the canary's traffic away before the copy is confirmed": (
+        worlds.seen(promoting(), target=CRASHED, confirmed=UNCOPIED),
+        Decided("canary_lost", "Promoting", "100/0", [CANARY_LOST], 0),
+    ),
+    "a target deleted after the copy loses its traffic, though no pod of the primary is ready": (
+        worlds.seen(promoting(), primary=COMING, target=None),
+        Decided("canary_lost", "Promoting", "100/0", [TARGET_LOST], 0),
+    ),
+    "a target deleted between two promotion steps loses its traffic without waiting": (
+        worlds.seen(
+            promoting(50, check_at=NOW + timedelta(seconds=20)), BY_50, primary=COPIED, target=None
+        ),
+        Decided("canary_lost", "Promoting", "100/0", [TARGET_LOST], 0),
+    ),
+    "a promotion whose target is gone after the copy is not said to have failed to copy": (
+        worlds.seen(
+            promoting(0, since=NOW - timedelta(seconds=600)),
+            primary=COMING,
+            target=None,
+            confirmed=UNCOPIED,
+        ),
+        Decided(
+            "primary_unready",
+            "Promoting",
+            "100/0",
+            [f"cart-app-primary.shop not ready: {CAUSE}"],
+            300,
+        ),
     ),
     "a canary scaled to zero under traffic is scaled up again": (
         worlds.seen(promoting(), primary=COMING, target=worlds.a_workload(NEW, replicas=0)),
@@ -196,7 +275,7 @@ TABLE: dict[str, tuple[Observation, Answer]] = {
     "a primary that dies in Finalising fails the promotion": (
         worlds.seen(finalising(), primary=DEAD),
         Decided(
-            "primary_unready",
+            "primary_lost",
             "PromotionFailed",
             "0/100",
             [f"Promotion of cart-app.shop failed, primary not ready: {CAUSE}"],
@@ -212,7 +291,7 @@ TABLE: dict[str, tuple[Observation, Answer]] = {
         Rests("succeeded", 2),
     ),
     "a primary that dies after the canary is gone cannot fail the promotion any more": (
-        worlds.seen(finalising(CanaryScale.ZERO), primary=DEAD),
+        worlds.seen(finalising(CanaryScale.ZERO), primary=DEAD, target=PARKED),
         Decided("succeeded", "Succeeded", "100/0", [], 0),
     ),
     "then the rollout has succeeded": (

@@ -20,6 +20,9 @@ FOREIGN = "7d8b5c4f69"
 """A revision as Flagger writes it."""
 
 
+DEAD = worlds.a_workload(NEW, readiness=worlds.unready(retriable=False))
+
+
 def past(phase: str, weight: int = 0, **changes: Any) -> PastStatus:
     """A status of version 9: `NEW` applied, `OLD` promoted."""
     return replace(PastStatus(phase, weight, 1, 0, NEW, OLD, 9), **changes)
@@ -94,8 +97,24 @@ TABLE: dict[str, tuple[Observation, tuple[Phase, str, CanaryScale, str]]] = {
         (Phase.FAILED, "100/0", CanaryScale.RUNNING, ""),
     ),
     "a failed promotion stays one: never routed to the dead primary (D-1)": (
-        lost(past("Failed", 100), 100),
+        lost(past("Failed", 100), 100, primary=DEAD),
         (Phase.PROMOTION_FAILED, "0/100", CanaryScale.RUNNING, NEW),
+    ),
+    "so does one whose primary has old pods that serve everything": (
+        lost(past("Failed", 0), 0, primary=DEAD),
+        (Phase.PROMOTION_FAILED, "100/0", CanaryScale.RUNNING, NEW),
+    ),
+    "a primary lost to a canary that may not have been analysed is not made from that": (
+        lost(past("Failed", 100), 100, primary=None),
+        (Phase.PROMOTION_FAILED, "0/100", CanaryScale.RUNNING, ""),
+    ),
+    "nor is a primary that is down with the promoted revision given it": (
+        lost(past("Failed", 100), 100, primary=worlds.a_workload(OLD, replicas=0)),
+        (Phase.PROMOTION_FAILED, "0/100", CanaryScale.RUNNING, ""),
+    ),
+    "a rollback lost at 1 % stays one": (
+        lost(past("Progressing", 1), 0),
+        (Phase.FAILED, "100/0", CanaryScale.RUNNING, ""),
     ),
 }
 

@@ -28,6 +28,7 @@ AT_ZERO_OLD = worlds.a_workload(OLD, replicas=0)
 AT_ZERO_NEW = worlds.a_workload(NEW, replicas=0)
 UNROUTED = Confirmed(route_seq=4, workload_seq=5, status_version=10)
 UNSCALED = Confirmed(route_seq=5, workload_seq=4, status_version=10)
+RESTORED = "cart-app-primary.shop not found, creating it anew from cart-app.shop"
 DETECTED = "New revision detected! Scaling up cart-app.shop"
 
 
@@ -108,7 +109,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
     "a primary that was deleted is made anew": (
         worlds.seen(resting(Phase.SUCCEEDED), target=AT_ZERO_OLD, primary=None),
         None,
-        Decided("restore_primary", "Succeeded", "100/0"),
+        Decided("restore_primary", "Succeeded", "100/0", [RESTORED]),
     ),
     "a deleted primary is not made from another revision": (
         worlds.seen(resting(Phase.SUCCEEDED), target=AT_ZERO_NEW, primary=None),
@@ -257,7 +258,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
     "a dead primary that is deleted is made anew": (
         worlds.seen(promotion_failed(), primary=None),
         None,
-        Decided("restore_primary", "PromotionFailed", "0/100"),
+        Decided("restore_primary", "PromotionFailed", "0/100", [RESTORED]),
     ),
 }
 
