@@ -5,6 +5,7 @@ Source: the CRD reference, "Canary.status" and "Condition Promoted".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -32,6 +33,12 @@ _PROMOTED: Final[Mapping[Phase, tuple[str, str]]] = {
 """Status and message of the condition `Promoted` per phase; its reason is the phase shown."""
 
 
+RECORDED: Final = "Recorded"
+"""Type of the condition that names the version of the state."""
+
+_VERSION: Final = re.compile(r"Version(\d{1,15})")
+"""Its reason; what Lua can count exactly has fifteen digits."""
+
 _OVER: Final = ("NotWaiting", "The canary waits for nothing but its time.")
 
 
@@ -53,16 +60,24 @@ def status(
             _promoted(state, canary, present),
             _accepted(state, present),
             _waiting(state, present, now),
+            _recorded(state, version, present),
         )
         if condition is not None
     ]
     rollout = {} if state.phase is Phase.NEW else _rollout(state)
-    return {**rollout, "stateVersion": version, "conditions": conditions}
+    return {**rollout, "conditions": conditions}
 
 
 def says_more(wanted: Mapping[str, Any], present: Mapping[str, Any]) -> bool:
     """Whether `wanted` differs from `present` in anything but the version it was made from."""
-    return any(present.get(key) != value for key, value in wanted.items() if key != "stateVersion")
+    return any(_said(key, present.get(key)) != _said(key, value) for key, value in wanted.items())
+
+
+def recorded_version(status: Mapping[str, Any]) -> int:
+    """The version of the state that a status shows; 0 for one that is not ours."""
+    reason = _present(status.get("conditions") or (), RECORDED).get("reason")
+    version = _VERSION.fullmatch(str(reason or ""))
+    return int(version[1]) if version else 0
 
 
 def timestamp(moment: datetime) -> str:
@@ -116,6 +131,22 @@ def _waiting(state: RolloutState, present: Conditions, now: datetime) -> dict[st
     if not before or before.get("status") == "False":
         return dict(before) or None
     return _condition("Waiting", "False", _OVER, now, present)
+
+
+def _recorded(state: RolloutState, version: int, present: Conditions) -> dict[str, Any]:
+    """Which version of the state is shown: by it a state that Redis gave back is known to be older.
+
+    A condition, since Flagger's definitions prune every field of a status that they do not know.
+    """
+    words = (f"Version{version}", "This status shows this version of the state of the rollout.")
+    return _condition(RECORDED, "True", words, state.since, present)
+
+
+def _said(key: str, value: Any) -> Any:
+    """What a field of a status says but for the version; of that, whether it is there."""
+    if key != "conditions" or not value:
+        return value
+    return [RECORDED if item.get("type") == RECORDED else item for item in value]
 
 
 def _present(present: Conditions, kind: str) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from analysis import hooks, rounds
+from analysis import conditions, hooks, rounds
 from analysis import state as states
 from analysis.backends.backend import Endpoint
 from analysis.findings import Findings, HookCalls
@@ -203,7 +203,7 @@ def _status(shown: ShownStatus | None) -> PastStatus | None:
         iterations=int(status.get("iterations") or 0),
         applied=status.get("lastAppliedSpec") or "",
         promoted=status.get("lastPromotedSpec") or "",
-        version=int(status.get("stateVersion") or 0),
+        version=conditions.recorded_version(status),
     )
 
 

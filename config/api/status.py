@@ -76,9 +76,6 @@ class CanaryStatus(Model):
     conditions: tuple[Condition, ...] = Field(
         default=(), description="Conditions; Promoted tells how the latest rollout stands."
     )
-    state_version: Int64 | None = described(
-        "Version of the controller's state that this status shows (addition to Flagger)."
-    )
 
 
 ConditionStatus = Literal["True", "False", "Unknown"]

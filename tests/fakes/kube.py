@@ -4,7 +4,7 @@ Validation, defaults, definitions and preconditions are those of the sandbox, wh
 tests hold to a real kube-apiserver; what is added here is a log of calls and faults on demand.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import lru_cache
@@ -144,10 +144,15 @@ class FakeKube(Door):
 
     def admit_anything(self) -> None:
         """Serve Canary under a definition that checks and prunes nothing, as a foreign one may."""
+        self.redefine(lambda _: FREE_FORM)
+
+    def redefine(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Serve Canary under a schema that `change` makes of the present one."""
         name = "customresourcedefinitions.apiextensions.k8s.io"
         definition = self.store.get(name, "", "canaries.flagger.app")
         for version in definition["spec"]["versions"]:
-            version["schema"] = {"openAPIV3Schema": FREE_FORM}
+            schema = change(version["schema"]["openAPIV3Schema"])
+            version["schema"] = {"openAPIV3Schema": schema}
         self.store.storage.put(name, definition)
 
     def compact(self) -> None:

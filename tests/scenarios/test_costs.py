@@ -60,13 +60,13 @@ def test_an_idle_hour_costs_no_call_and_no_query(before: Callable[[Stage], Stage
     stage = before(initialized(a_manifest()))
     stage.wait(timedelta(minutes=1))
     calls, asked = len(stage.door.calls), len(stage.meters.asked)
-    version = stage.status["stateVersion"]
+    version = stage.shown_version()
 
     stage.wait(timedelta(hours=1))
 
     assert stage.door.calls[calls:] == []
     assert len(stage.meters.asked) == asked
-    assert stage.status["stateVersion"] == version
+    assert stage.shown_version() == version
 
 
 def test_a_step_costs_three_calls() -> None:

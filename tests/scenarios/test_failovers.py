@@ -3,10 +3,13 @@
 In simulated time, with the scheduler's own loop; a copy takes over from a Redis that knew more.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from analysis.phases import Phase
 from clients.kube import resources
 from config.traffic import TrafficSplit
 from tests.fakes import memory_redis
@@ -57,7 +60,7 @@ def test_no_tick_before_the_refresh_raises_the_traffic_of_a_failed_canary(restar
     rollouts.finish(stage)
     rollouts.rolled_back(stage)
     stage.meters.source = measuring.healthy
-    truth = (stage.phase(), stage.status["stateVersion"], stage.split, stage.weights)
+    truth = (stage.phase(), stage.shown_version(), stage.split, stage.weights)
 
     stage.fail_over(copy)
     if restarted:
@@ -66,11 +69,73 @@ def test_no_tick_before_the_refresh_raises_the_traffic_of_a_failed_canary(restar
         stage.bag.put(rollouts.a_message(kind))
     stage.claim()
     deliver_everything(stage)
-    assert truth == (stage.phase(), stage.status["stateVersion"], stage.split, stage.weights)
+    assert truth == (stage.phase(), stage.shown_version(), stage.split, stage.weights)
 
     stage.wait(timedelta(minutes=10))
     rollouts.rolled_back(stage)
     assert stage.weights == [0, 20, 0]
+
+
+COOKIES = ("sessionAffinityCookie", "previousSessionAffinityCookie", "primarySessionAffinityCookie")
+FLAGGERS_STATUS: dict[str, Any] = {
+    "phase": {"type": "string"},
+    "failedChecks": {"type": "number"},
+    "canaryWeight": {"type": "number"},
+    "iterations": {"type": "number"},
+    "trackedConfigs": {"type": "object", "additionalProperties": {"type": "string"}},
+    "lastAppliedSpec": {"type": "string"},
+    "lastPromotedSpec": {"type": "string"},
+    "lastTransitionTime": {"type": "string", "format": "date-time"},
+    **{name: {"type": "string"} for name in COOKIES},
+    "conditions": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "required": ["type", "status", "reason"],
+            "properties": {
+                "type": {"type": "string"},
+                "status": {"type": "string"},
+                "reason": {"type": "string"},
+                "message": {"type": "string"},
+                "lastUpdateTime": {"type": "string", "format": "date-time"},
+                "lastTransitionTime": {"type": "string", "format": "date-time"},
+            },
+        },
+    },
+}
+"""What Flagger's definition keeps of a status (CRD reference, 7); it prunes the rest."""
+
+
+def flaggers(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with Flagger's status in it."""
+    properties = {**schema["properties"], "status": {"type": "object"}}
+    properties["status"] = {"type": "object", "properties": FLAGGERS_STATUS}
+    return {**schema, "properties": properties}
+
+
+@pytest.mark.parametrize("definition", [None, flaggers], ids=["our definition", "Flagger's"])
+def test_a_failed_revision_does_not_resume_whoever_s_definition_of_canary_is_installed(
+    definition: Callable[[dict[str, Any]], dict[str, Any]] | None,
+) -> None:
+    """Definitions prune what they do not know of a status, but not what tells its version."""
+    stage = Stage()
+    if definition is not None:
+        stage.kube.redefine(definition)
+    initialized(a_manifest(threshold=1, webhooks=[GATE]), stage)
+    stage.hooks.refusing.add("gate")
+    stage.release("cart:2")
+    stage.run(lambda on: on.phase() == "Progressing", within=LONG)
+    copy = memory_redis.copied(stage.redis)
+    stage.run(lambda on: on.phase() == "Failed", within=LONG)
+    rollouts.finish(stage)
+    stage.hooks.refusing.clear()
+
+    stage.fail_over(copy)
+    stage.wait(timedelta(minutes=10))
+
+    rollouts.rolled_back(stage)
+    assert stage.state.phase is Phase.FAILED
+    assert stage.weights == [0]
 
 
 def test_a_report_of_older_data_does_not_overwrite_the_status() -> None:
@@ -82,13 +147,13 @@ def test_a_report_of_older_data_does_not_overwrite_the_status() -> None:
     copy = memory_redis.copied(stage.redis)
     stage.run(lambda on: on.phase() == "Failed", within=LONG)
     rollouts.finish(stage)
-    version = stage.status["stateVersion"]
+    version = stage.shown_version()
     stage.hooks.refusing.clear()
 
     stage.fail_over(copy)
     stage.claim()
     stage.deliver(rollouts.a_message("status"))
-    assert (stage.phase(), stage.status["stateVersion"]) == ("Failed", version)
+    assert (stage.phase(), stage.shown_version()) == ("Failed", version)
 
     stage.wait(timedelta(minutes=10))
     assert stage.image("cart-app-primary") == "cart:1"
@@ -121,3 +186,16 @@ def test_after_a_failover_every_canary_is_looked_at_within_a_second() -> None:
 
     assert stage.bag.sent > sent
     rollouts.succeeded(stage)
+
+
+def test_versions_grow_over_a_loss_of_redis() -> None:
+    """What is decided afterwards is newer than what the status shows, and is brought about."""
+    stage = rollouts.at_weight(rollouts.released(a_manifest()), 40)
+    stage.settle()
+    version = stage.shown_version()
+    stage.forget_everything()
+    stage.settle()
+    assert stage.store.read(REF).version > version
+
+    rollouts.succeeded(rollouts.finish(stage))
+    assert stage.shown_version() > version

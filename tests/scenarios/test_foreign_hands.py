@@ -39,13 +39,13 @@ def test_weights_edited_at_rest_are_set_back_with_one_write() -> None:
     """Users are not sent to a canary without pods; no tick and no event is needed (D-43)."""
     stage = initialized(a_manifest())
     stage.wait(timedelta(minutes=1))
-    calls, version = len(stage.door.calls), stage.status["stateVersion"]
+    calls, version = len(stage.door.calls), stage.shown_version()
     set_weights(stage, 50, 50)
     stage.settle()
 
     assert stage.split == TrafficSplit(100, 0)
     assert [call[:2] for call in stage.door.calls[calls:]] == [("patch", ROUTE.plural)]
-    assert stage.status["stateVersion"] == version
+    assert stage.shown_version() == version
 
 
 @pytest.mark.parametrize("weights", [(100, 0), (0, 100), (50, 50)])
@@ -110,12 +110,12 @@ def test_an_edited_service_is_mended_without_a_tick(name: str) -> None:
     stage = initialized(a_manifest())
     stage.wait(timedelta(minutes=1))
     before = spec(stage, resources.SERVICES, name)["selector"]
-    version = stage.status["stateVersion"]
+    version = stage.shown_version()
     stage.edit(resources.SERVICES, name, {"spec": {"selector": {"app": "nobody"}}})
     stage.settle()
 
     assert spec(stage, resources.SERVICES, name)["selector"] == before
-    assert stage.status["stateVersion"] == version
+    assert stage.shown_version() == version
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from tests.stage.stage import REF, Stage, a_deployment, initialized
 from tests.unit.analysis.worlds import a_manifest
 
 PLAN = [0, 20, 40, 60, 0]
-FOREIGN = {"lastAppliedSpec": "5978589476", "lastPromotedSpec": "5978589476", "stateVersion": None}
+FOREIGN = {"lastAppliedSpec": "5978589476", "lastPromotedSpec": "5978589476", "conditions": None}
 
 Moment = Callable[[Stage], bool]
 

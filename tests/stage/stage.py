@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from redis import Redis
 
+from analysis import conditions
 from analysis import state as states
 from analysis.findings import HookResult
 from analysis.state import RolloutState
@@ -228,6 +229,10 @@ class Stage:
     def phase(self) -> str:
         """The phase shown; empty before the first report."""
         return str(self.status.get("phase") or "")
+
+    def shown_version(self) -> int:
+        """The version of the state that the status shows."""
+        return conditions.recorded_version(self.status)
 
     def condition(self, kind: str) -> Mapping[str, Any]:
         """A condition of the Canary; empty when it has none of that type."""

@@ -49,8 +49,18 @@ PROMOTED: dict[Phase, tuple[str, str, str]] = {
 
 
 def shown(state: RolloutState, present: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-    """The status of `state` in version 12."""
-    return conditions.status(state, 12, worlds.a_canary(), present or [], NOW)
+    """The status of `state` in version 12, without the condition that says so."""
+    status = written(state, 12, present)
+    (*others, recorded) = status["conditions"]
+    assert recorded["type"] == "Recorded"
+    return {**status, "conditions": others}
+
+
+def written(
+    state: RolloutState, version: int, present: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """The status of `state` in this version."""
+    return conditions.status(state, version, worlds.a_canary(), present or [], NOW)
 
 
 @pytest.mark.parametrize(("phase", "expected"), PROMOTED.items(), ids=[*PROMOTED])
@@ -73,7 +83,7 @@ def test_a_failed_promotion_is_shown_as_failed_with_weight_100() -> None:
 
 
 def test_every_field_that_clients_read_is_there() -> None:
-    """The four that are always written, the two revisions, the time, and our version."""
+    """The four that are always written, the two revisions and the time."""
     state = worlds.progressing(40, failed_checks=2, iterations=1)
     status = shown(state)
     del status["conditions"]
@@ -85,7 +95,6 @@ def test_every_field_that_clients_read_is_there() -> None:
         "lastAppliedSpec": NEW,
         "lastPromotedSpec": OLD,
         "lastTransitionTime": SINCE,
-        "stateVersion": 12,
     }
 
 
@@ -167,17 +176,51 @@ def test_a_refused_write_is_waited_for_too() -> None:
 
 def test_a_status_that_differs_in_its_version_alone_is_not_written() -> None:
     """A commit that nobody sees must not cost a write."""
-    wanted = shown(worlds.progressing(40))
-    assert not conditions.says_more(wanted, {**wanted, "stateVersion": 3, "foreign": 1})
-    assert conditions.says_more(wanted, {**wanted, "canaryWeight": 20})
+    wanted = written(worlds.progressing(40), 12)
+    before = written(worlds.progressing(40), 3)
+    assert before != wanted
+    assert not conditions.says_more(wanted, {**before, "foreign": 1})
+    assert conditions.says_more(wanted, {**before, "canaryWeight": 20})
     assert conditions.says_more(wanted, {})
+
+
+def test_a_status_that_names_no_version_is_written_again() -> None:
+    """Or a state older than it would pass for the present one."""
+    wanted = written(worlds.progressing(40), 12)
+    assert conditions.says_more(wanted, shown(worlds.progressing(40)))
+
+
+@pytest.mark.parametrize("version", [1, 12, 999_999_999_999_999])
+def test_the_version_is_read_from_where_it_is_written(version: int) -> None:
+    """A condition is kept by every definition of a Canary, a field of ours only by our own."""
+    status = written(worlds.a_state(Phase.SUCCEEDED), version)
+    assert conditions.recorded_version(status) == version
+    (recorded,) = [item for item in status["conditions"] if item["type"] == "Recorded"]
+    assert recorded == {
+        "type": "Recorded",
+        "status": "True",
+        "reason": f"Version{version}",
+        "message": "This status shows this version of the state of the rollout.",
+        "lastUpdateTime": SINCE,
+        "lastTransitionTime": SINCE,
+    }
+
+
+@pytest.mark.parametrize("reason", ["", "Version", "Versionx", "Version-1", "Version" + 16 * "9"])
+def test_a_version_that_is_none_of_ours_counts_as_none(reason: str) -> None:
+    """Anybody may edit a status; a number that Lua cannot count must not become a version."""
+    forged = {"type": "Recorded", "status": "True", "reason": reason}
+    assert conditions.recorded_version({"conditions": [forged]}) == 0
+    assert conditions.recorded_version({"conditions": None}) == 0
+    assert conditions.recorded_version({}) == 0
 
 
 def test_a_written_status_says_the_same_the_next_time() -> None:
     """Conditions as written are conditions as wanted: no write loop."""
-    written = shown(worlds.a_state(Phase.SUCCEEDED))
-    again = shown(worlds.a_state(Phase.SUCCEEDED), written["conditions"])
-    assert not conditions.says_more(again, written)
+    first = written(worlds.a_state(Phase.SUCCEEDED), 12)
+    again = written(worlds.a_state(Phase.SUCCEEDED), 12, first["conditions"])
+    assert again == first
+    assert not conditions.says_more(again, first)
 
 
 def test_times_are_written_as_kubernetes_writes_them() -> None:
@@ -189,4 +232,4 @@ def test_times_are_written_as_kubernetes_writes_them() -> None:
 
 def test_a_canary_that_was_never_accepted_keeps_the_status_it_has() -> None:
     """What Flagger, or a state that was lost, left there is still needed."""
-    assert set(shown(worlds.a_state(Phase.NEW))) == {"conditions", "stateVersion"}
+    assert set(shown(worlds.a_state(Phase.NEW))) == {"conditions"}

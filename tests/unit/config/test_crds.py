@@ -160,7 +160,6 @@ def test_exactly_one_strategy_is_required() -> None:
         ("spec", "analysis", "stepWeights", "[]"),
         ("spec", "analysis", "webhooks", "[]", "retries"),
         ("status", "failedChecks"),
-        ("status", "stateVersion"),
     ],
 )
 def test_counts_are_integers(path: tuple[str, ...]) -> None:
@@ -245,7 +244,6 @@ def test_fields_of_ours_are_additions() -> None:
     assert _at(*metric, "onNoData")["enum"] == ["fail", "hold", "pass"]
     assert _at(*metric, "onError")["enum"] == ["fail", "hold", "pass"]
     assert _at("spec", "analysis", "a_b_test", "[]", "header", "value", "exact")["type"] == "string"
-    assert _at("status", "stateVersion")["format"] == "int64"
 
 
 def test_an_alert_provider_has_one_address() -> None:

@@ -240,7 +240,7 @@ def test_a_status_is_what_a_lost_state_is_rebuilt_from() -> None:
         "iterations": 0,
         "lastAppliedSpec": "n",
         "lastPromotedSpec": "o",
-        "stateVersion": 17,
+        "conditions": [{"type": "Recorded", "status": "True", "reason": "Version17"}],
     }
     assert observed(status=ShownStatus("1", ours)).status == PastStatus(
         "Progressing", 20, 1, 0, "n", "o", 17

@@ -91,7 +91,6 @@ def test_the_status_is_what_the_reference_says(room: Room) -> None:
         "lastAppliedSpec": "n",
         "lastPromotedSpec": "o",
         "lastTransitionTime": "2026-03-01T11:55:00Z",
-        "stateVersion": version,
         "conditions": [
             {
                 "type": "Promoted",
@@ -100,7 +99,15 @@ def test_the_status_is_what_the_reference_says(room: Room) -> None:
                 "message": "New revision detected, progressing canary analysis.",
                 "lastUpdateTime": "2026-03-01T11:55:00Z",
                 "lastTransitionTime": "2026-03-01T11:55:00Z",
-            }
+            },
+            {
+                "type": "Recorded",
+                "status": "True",
+                "reason": f"Version{version}",
+                "message": "This status shows this version of the state of the rollout.",
+                "lastUpdateTime": "2026-03-01T11:55:00Z",
+                "lastTransitionTime": "2026-03-01T11:55:00Z",
+            },
         ],
     }
     Canary.model_validate(room.kube.get(resources.CANARIES, "shop", "cart"))
@@ -113,7 +120,8 @@ def test_a_transition_time_moves_with_the_condition_s_status_only(room: Room) ->
         since = NOW + timedelta(minutes=minutes)
         room.commit(a_state(uid=uid(room), phase=phase, since=since))
         report(room)
-        (condition,) = status(room)["conditions"]
+        condition, recorded = status(room)["conditions"]
+        assert (condition["type"], recorded["type"]) == ("Promoted", "Recorded")
         seen.append(
             (condition["status"], condition["lastUpdateTime"], condition["lastTransitionTime"])
         )
@@ -130,7 +138,7 @@ def test_what_is_wrong_with_a_manifest_is_a_condition_of_its_own(room: Room) -> 
     room.commit(a_state(uid=uid(room), acceptance=verdict))
     report(room)
     kinds = {item["type"]: item["status"] for item in status(room)["conditions"]}
-    assert kinds == {"Promoted": "Unknown", "Accepted": "False"}
+    assert kinds == {"Promoted": "Unknown", "Accepted": "False", "Recorded": "True"}
 
 
 def test_no_patch_is_made_when_nothing_is_new(room: Room) -> None:

@@ -135,7 +135,8 @@ def test_a_canary_that_is_not_ours_to_act_on_is_left_alone(
         case "never accepted":
             room.put(canary=None)
         case "outdated":
-            room.put(status=ShownStatus("9", {"phase": "Failed", "stateVersion": 2}))
+            recorded = {"type": "Recorded", "status": "True", "reason": "Version2"}
+            room.put(status=ShownStatus("9", {"phase": "Failed", "conditions": [recorded]}))
     run(room)
     assert room.kube.calls == []
     assert room.confirmed() == Confirmed()
