@@ -16,13 +16,13 @@ from config.api.analysis import ThresholdMode
 from config.api.canary import Canary
 from config.api.hooks import Webhook, WebhookType
 from config.api.metrics import MetricCheck, MissingValuePolicy
+from config.traffic import TOTAL_WEIGHT
 
 DEFAULT_INTERVAL: Final = timedelta(seconds=60)
 MIN_INTERVAL: Final = timedelta(seconds=10)
 DEFAULT_PROGRESS_DEADLINE: Final = timedelta(seconds=600)
 DEFAULT_METRIC_WINDOW: Final = "1m"
 DEFAULT_WEBHOOK_TIMEOUT: Final = timedelta(seconds=10)
-TOTAL_WEIGHT: Final = 100
 
 
 class StrategyKind(StrEnum):

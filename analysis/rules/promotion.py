@@ -12,7 +12,7 @@ from analysis.strategies import Step
 from analysis.waiting import Reason
 from config import derived
 from config.scaling import CanaryScale
-from config.traffic import ALL_TO_PRIMARY, TOTAL_WEIGHT
+from config.traffic import ALL_TO_PRIMARY
 
 
 def changed_before_copy(case: Case) -> Outcome | None:
@@ -46,7 +46,7 @@ def await_copy(case: Case) -> Outcome | None:
 
 def keep_canary(case: Case) -> Outcome | None:
     """A canary that still serves, and that somebody else scaled to zero, is scaled up again."""
-    has_traffic = case.state.route.split.canary > 0
+    has_traffic = case.state.route.split.reaches_canary
     if not has_traffic or pods.canary_readiness(case) != pods.AT_ZERO:
         return None
     if moves.await_effects(case, effects.Lane.WORKLOAD):
@@ -80,7 +80,7 @@ def shift(case: Case) -> Outcome:
     if waiting:
         return waiting
     step = _step_back(case)
-    done = step.split.primary == TOTAL_WEIGHT
+    done = not step.split.reaches_canary
     due = None if done else case.now + case.observation.interval
     state = case.state.moved(
         Phase.FINALISING if done else Phase.PROMOTING,

@@ -10,6 +10,7 @@ from typing import Final
 from config import derived, durations, meshes, well_known
 from config.api.canary import Canary
 from config.api.metrics import MetricCheck
+from config.traffic import TOTAL_WEIGHT
 from config.validation.problems import Problem
 from config.validation.rules import ANALYSIS, SERVICE, Rule, problem
 
@@ -133,7 +134,7 @@ def ignored_max_weight(canary: Canary) -> Iterator[Problem]:
 def capped_step_weights(canary: Canary) -> Iterator[Problem]:
     """Entries above 100 count as 100."""
     for index, weight in enumerate(canary.spec.analysis.step_weights):
-        if weight > derived.TOTAL_WEIGHT:
+        if weight > TOTAL_WEIGHT:
             field = f"{ANALYSIS}.stepWeights[{index}]"
             yield problem(field, weight, "at most 100", "is read as 100")
 
