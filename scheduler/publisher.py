@@ -209,7 +209,23 @@ class Publisher:
             # A tick that was queued when its canary went puts it on the agenda again.
             self._forget_others(listed)
         for ref in self._rota.due():
-            self._write(ref, self._backlog.take_whole(ref))
+            world = self._backlog.take_whole(ref)
+            self._write(ref, world)
+            if world and self._is_behind(ref, world):
+                self._check_lead()
+                self._dispatcher.reconcile(ref, Lane.WORKLOAD)
+
+    def _is_behind(self, ref: CanaryRef, world: World) -> bool:
+        """Whether workloads show less than what we once wrote.
+
+        For a moment that is the watch's delay. When the API server's store was restored from older
+        data it stays, until the reconciler confirms what there is.
+        """
+        confirmed = self._store.read(ref).confirmed.seeing(world)
+        written = (confirmed.target_generation, confirmed.primary_generation)
+        views = (world.target, world.primary)
+        pairs = zip(views, written, strict=True)
+        return any(view is not None and view.generation < least for view, least in pairs)
 
     def _check_lead(self) -> int:
         """The term. Raises Conflict, sparing the store the question, when it is over."""

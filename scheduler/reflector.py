@@ -39,6 +39,11 @@ INSTALL: Final = "kubectl apply -f deploy/crds/crds.yaml"
 SHORT_WATCH: Final = 1.0
 """A watch that ends within so many seconds without a word is a failure, not an end."""
 
+LONGEST_SILENCE: Final = 75.0
+"""A watch of more seconds without a word, not even the bookmark of each minute, waits for versions
+that are still to come: the API server's store was restored from older data. It would stay silent
+about everything until then, so the objects are listed."""
+
 REST: Final = 0.2
 """Longest sleep in seconds without looking whether to stop."""
 
@@ -158,18 +163,25 @@ class Reflector:
     def _follow(self, version: str, stop: threading.Event | None) -> None:
         started, quiet = self._clock.monotonic(), True
         timeout = self._timeout()
-        for event in self._watcher.watch(self.resource, self._namespace, version, timeout):
-            if stop is not None and stop.is_set():
-                return
-            self._take(event)
-            quiet = False
-        if quiet and self._clock.monotonic() - started < SHORT_WATCH:
+        try:
+            for event in self._watcher.watch(self.resource, self._namespace, version, timeout):
+                if stop is not None and stop.is_set():
+                    return
+                self._take(event)
+                quiet = False
+        finally:
+            lasted = self._clock.monotonic() - started
+            if quiet and lasted > LONGEST_SILENCE:
+                self._version = None
+        if quiet and lasted < SHORT_WATCH:
             raise errors.Transient("the watch ended at once")
         self._failures = 0
 
     def _take(self, event: WatchEvent) -> None:
         self._heard_at = self._clock.monotonic()
         self._failures = 0
+        if _went_back(self._version, _version(event.object)):
+            raise errors.Expired("resourceVersions went back: the API server's store was restored")
         if event.type is not WatchType.BOOKMARK:
             self._sink.happened(self.resource, event.type, event.object)
         # Only now: an event that was not taken in is to be sent again.
@@ -212,3 +224,9 @@ def _version(raw: Any) -> str | None:
     metadata = raw.get("metadata") if isinstance(raw, Mapping) else None
     version = metadata.get("resourceVersion") if isinstance(metadata, Mapping) else None
     return version if isinstance(version, str) and version else None
+
+
+def _went_back(known: str | None, told: str | None) -> bool:
+    """Whether `told` is older; Kubernetes' own versions are numbers, others are not compared."""
+    both = known is not None and known.isdecimal() and told is not None and told.isdecimal()
+    return both and int(told or "") < int(known or "")

@@ -53,6 +53,21 @@ class Converger:
             return Rejected(refused.message, retriable=not is_final)
         return Converged(target=scaled, primary=written)
 
+    def reread(self, canary: Canary, views: Views) -> dict[str, WorkloadView]:
+        """The live workloads by role, of those whose views show less than we once wrote.
+
+        Either the watch is late, or the API server's store was restored from older data.
+        """
+        stale = {
+            "target": None if views.current_target else views.target,
+            "primary": None if views.current_primary else views.primary,
+        }
+        return {
+            role: self._view(canary, self._read(canary, view.name))
+            for role, view in stale.items()
+            if view is not None
+        }
+
     # --- the primary
 
     def _primary(self, canary: Canary, intent: WorkloadIntent, views: Views) -> WorkloadView | None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
 from analysis.effects import Lane
 from analysis.state import RolloutState
+from clients import errors
 from clients.documents import world as worlds
 from clients.documents.confirmed import Confirmation
 from clients.documents.world import WorkloadView, World
 from clients.redis.records import Snapshot, Work
 from clients.redis.store import Store
+from config.api.canary import Canary
 from config.refs import CanaryRef
 from tasks.reconcile import leased
 from workloads.converge import Converger
@@ -51,12 +54,22 @@ class WorkloadReconciler:
             target_generation=known.target_generation,
             primary_generation=known.primary_generation,
         )
+        self._believe_what_is(ref, canary, state, views)
         # What was promoted since the intent was made counts: a late message must not make a lost
         # primary from any other revision.
         intent = replace(state.workload, base=state.promoted)
         result = self._converger.converge(canary, intent, views)
         if leased.remembers(self._store.read(ref), state, lambda one: one.workload):
             self._confirm(ref, state, result, snapshot)
+
+    def _believe_what_is(
+        self, ref: CanaryRef, canary: Canary, state: RolloutState, views: Views
+    ) -> None:
+        """Confirms generations below those of our own writes, which a restored cluster has."""
+        with suppress(errors.ClientError):  # converging tells
+            if live := self._converger.reread(canary, views):
+                news = Confirmation(lane=Lane.WORKLOAD, views=live)
+                self._store.confirm(ref, state.uid, news, wake=True)
 
     def _confirm(
         self, ref: CanaryRef, state: RolloutState, result: Result, snapshot: Snapshot
