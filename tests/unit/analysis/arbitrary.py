@@ -96,7 +96,7 @@ def states(*phases: Phase, calm: bool = False) -> SearchStrategy[RolloutState]:
 _readiness: Final = st.just(READY) | st.builds(
     Readiness, st.just(False), st.booleans(), st.just("not yet")
 )
-_workloads: Final = st.builds(
+workloads: Final = st.builds(
     Workload,
     revision=revisions,
     generation=st.integers(0, 2),
@@ -151,8 +151,8 @@ _seen: Final[dict[str, SearchStrategy[Any]]] = {
     "interval": st.sampled_from([10, 30, 60]).map(lambda length: timedelta(seconds=length)),
     "threshold": st.integers(1, 5),
     "version": st.integers(0, 20),
-    "target": st.none() | _workloads,
-    "primary": st.none() | _workloads,
+    "target": st.none() | workloads,
+    "primary": st.none() | workloads,
     "in_force": st.none() | _splits,
 }
 observations: Final[SearchStrategy[Observation]] = st.builds(
