@@ -7,7 +7,7 @@ written.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from clients import errors
@@ -16,7 +16,7 @@ from clients.kube.protocol import Kube, Object
 from config import meshes
 from config.api.canary import Canary
 from config.traffic import RouteIntent, RouteStage
-from routing import messages, order, services
+from routing import messages, metadata, order, services
 from routing.converge import Converged, Convergence, Overtaken, WriteFailed
 from routing.outcome import Applied, Outcome, Refusal, Rejected, Superseded, Unchanged
 from routing.registry import ROUTERS, Routers
@@ -45,12 +45,14 @@ class Applier:
         live: Live,
         *,
         superseded: Callable[[], bool] = _never,
+        left_by: Collection[str] = (),
     ) -> Outcome:
         """How bringing about `intent` ended.
 
         `target` is the view of the workload; without one (it is gone) the Services are left
         alone. `live` holds the objects by role as last seen. `superseded` is asked after a
-        conflict, before writing over what someone else wrote: whether a newer intent exists.
+        conflict, before writing over what someone else wrote: whether a newer intent exists. What
+        somebody else controls is refused, save the objects of canaries whose uids are in `left_by`.
 
         Raises NoRouter.
         """
@@ -58,7 +60,7 @@ class Applier:
         progress = _Progress(dict(live))
         facts = _facts(canary, target, progress)
         door = Convergence(self._kube, canary.namespace, superseded)
-        return _carry_out(_Plan(canary, facts, intent, router), door, progress)
+        return _carry_out(_Plan(canary, facts, intent, router, left_by), door, progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,11 @@ class _Plan:
     target: TargetFacts | None
     intent: RouteIntent
     router: Router
+    left_by: Collection[str]
+
+    def owned(self, live: Object | None) -> Object | None:
+        """`live`, if it may be written; raises Foreign."""
+        return metadata.owned(live, self.canary, self.left_by)
 
     def render(self, role: str, live: Live) -> Object:
         """The object in `role` as it should be; raises UnroutableCanary."""
@@ -98,6 +105,8 @@ class _Progress:
     seen: dict[str, Object] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
     is_reachable: bool = True
+    foreign: set[str] = field(default_factory=set)
+    """Roles of objects that somebody else controls: to lead requests there would be wrong too."""
 
     def note(self, role: str, converged: Converged) -> None:
         """Keep the newest form of an object."""
@@ -119,14 +128,34 @@ def _facts(canary: Canary, target: WorkloadView | None, progress: _Progress) -> 
 
 
 def _carry_out(plan: _Plan, door: Convergence, progress: _Progress) -> Outcome:
+    _set_foreign_apart(plan, progress)
     try:
         for managed in plan.objects(progress.live):
+            if managed.role in progress.foreign:
+                continue
             # Each call to a server that does not answer costs a whole timeout.
             if progress.is_reachable or plan.is_carrier(managed):
                 _attempt(plan, door, managed, progress)
     except Overtaken:
         return Superseded(progress.written, progress.seen)
     return _outcome(plan, progress)
+
+
+def _set_foreign_apart(plan: _Plan, progress: _Progress) -> None:
+    """Refuses what somebody else controls, and takes it for absent from here on."""
+    for managed in plan.objects(progress.live):
+        try:
+            plan.owned(progress.live.get(managed.role))
+        except metadata.Foreign as foreign:
+            _refuse_foreign(plan, managed, foreign, progress)
+
+
+def _refuse_foreign(
+    plan: _Plan, managed: Managed, foreign: metadata.Foreign, progress: _Progress
+) -> None:
+    progress.refusals.append(messages.foreign(plan.canary, managed, foreign))
+    progress.foreign.add(managed.role)
+    progress.live[managed.role] = None
 
 
 def _attempt(plan: _Plan, door: Convergence, managed: Managed, progress: _Progress) -> None:
@@ -137,10 +166,12 @@ def _attempt(plan: _Plan, door: Convergence, managed: Managed, progress: _Progre
         return
 
     def desired(present: Object | None) -> Object:
-        return plan.render(managed.role, {**progress.live, managed.role: present})
+        return plan.render(managed.role, {**progress.live, managed.role: plan.owned(present)})
 
     try:
         converged = door.reach(managed, progress.live.get(managed.role), desired)
+    except metadata.Foreign as foreign:
+        _refuse_foreign(plan, managed, foreign, progress)
     except UnroutableCanary as error:
         progress.refusals.append(messages.unroutable(managed, error))
     except WriteFailed as failure:

@@ -14,11 +14,13 @@ from config import names
 from config.api.canary import Canary
 from routing import converge
 from routing.converge import WriteFailed
+from routing.metadata import Foreign
 from routing.outcome import Refusal
 from routing.router import Managed, ServiceRole, UnroutableCanary
 
 NO_DESTINATION: Final = "DestinationMissing"
 INVALID_ROUTE: Final = "InvalidRoute"
+FOREIGN: Final = "ControlledByAnother"
 NO_SELECTOR_LABEL: Final = "SelectorLabelMissing"
 
 
@@ -32,6 +34,13 @@ def write_failed(canary: Canary, managed: Managed, failure: WriteFailed) -> Refu
         retriable=isinstance(error, errors.Transient | errors.Conflict),
         retry_after=error.retry_after if isinstance(error, errors.Transient) else None,
     )
+
+
+def foreign(canary: Canary, managed: Managed, holder: Foreign) -> Refusal:
+    """The refusal for an object that somebody else controls."""
+    cause = f"it is controlled by {holder.controller}: choose another name, or remove its owner"
+    message = _text(canary, managed, converge.UPDATE, cause)
+    return Refusal(managed.role, FOREIGN, message, retriable=False)
 
 
 def unroutable(managed: Managed, error: UnroutableCanary) -> Refusal:

@@ -6,12 +6,12 @@ Services". Pure; nothing here is particular to one mesh.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from clients.kube.protocol import Object
-from config import names
+from config import names, ownership
 from config.api.canary import Canary
 from config.api.service import ServiceMetadata
 from routing.router import TargetFacts
@@ -35,16 +35,26 @@ class Marks:
     annotations: Mapping[str, str]
 
 
-def owner_reference(canary: Canary) -> dict[str, Any]:
-    """The reference that makes garbage collection remove an object with its canary."""
-    return {
-        "apiVersion": names.API_VERSION,
-        "kind": names.CANARY_KIND,
-        "name": canary.name,
-        "uid": canary.metadata.uid,
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
+class Foreign(Exception):
+    """An object that somebody else controls; `controller` is named as in "Canary cart"."""
+
+    def __init__(self, controller: str) -> None:
+        super().__init__(controller)
+        self.controller = controller
+
+
+def owned(live: Object | None, canary: Canary, left_by: Collection[str]) -> Object | None:
+    """`live` as an object that may be written for `canary`; None when there is none.
+
+    That is so for its own, for a user's that nobody controls, and for one of a canary that has
+    turned to other names since: those whose uids are in `left_by`. Raises Foreign for any other.
+    """
+    holder = ownership.controller(live["metadata"]) if live else None
+    if live is None or holder is None or is_controlled(live, canary):
+        return live
+    if holder.get("uid") not in left_by:
+        raise Foreign(f"{holder.get('kind')} {holder.get('name')}")
+    return {**live, "metadata": ownership.taken_over(live["metadata"], canary)}
 
 
 def is_controlled(live: Object, canary: Canary) -> bool:
@@ -52,13 +62,8 @@ def is_controlled(live: Object, canary: Canary) -> bool:
 
     Compared by kind and name, so that a canary that was deleted and applied again finds its own.
     """
-    references = live.get("metadata", {}).get("ownerReferences") or ()
-    return any(
-        reference.get("controller")
-        and reference.get("kind") == names.CANARY_KIND
-        and reference.get("name") == canary.name
-        for reference in references
-    )
+    holder = ownership.controller(live.get("metadata") or {}) or {}
+    return (holder.get("kind"), holder.get("name")) == (names.CANARY_KIND, canary.name)
 
 
 def new_metadata(canary: Canary, name: str, marks: Marks) -> dict[str, Any]:
@@ -68,7 +73,7 @@ def new_metadata(canary: Canary, name: str, marks: Marks) -> dict[str, Any]:
         "namespace": canary.namespace,
         **_present("labels", marks.labels),
         **_present("annotations", marks.annotations),
-        "ownerReferences": [owner_reference(canary)],
+        "ownerReferences": [ownership.reference(canary)],
     }
 
 

@@ -26,6 +26,10 @@ NOT_CARRIED_OUT: Final = "NotCarriedOut"
 DEPRECATED: Final = "Deprecated"
 SUSPICIOUS: Final = "Suspicious"
 TARGET_CONFLICT: Final = "TargetConflict"
+NAME_CONFLICT: Final = "NameConflict"
+
+TARGET_FIELD: Final = "spec.targetRef.name"
+SERVICE_FIELD: Final = "spec.service.name"
 
 UNREADABLE: Final = (AttributeError, LookupError, TypeError, ValueError, RecursionError)
 """What reading an object of an impossible shape raises."""
@@ -77,13 +81,13 @@ def admit(raw: Object, policy: Policy) -> Judgement:
     return Judgement(None if _is_blocked(found) else canary, found)
 
 
-def target_conflict(kind: str, name: str, owner: CanaryRef) -> Problem:
-    """The problem of a canary whose target `owner` has already."""
+def conflict(reason: str, field: str, name: str, taken: str, owner: CanaryRef) -> Problem:
+    """The problem of a canary whose `field` wants what `owner` has: `taken`, as in "kind name"."""
     message = (
-        f'spec.targetRef.name: Invalid value: "{name}": {kind} {name}.{owner.namespace} is already '
-        f"the target of canary {owner}; allowed is one canary per target"
+        f'{field}: Invalid value: "{name}": {taken}.{owner.namespace} is already that of canary '
+        f"{owner}; allowed is a name that no other canary uses, nor its -primary and -canary"
     )
-    return Problem(reason=TARGET_CONFLICT, message=message, blocking=True)
+    return Problem(reason=reason, message=message, blocking=True)
 
 
 def _is_blocked(found: Iterable[Problem]) -> bool:
@@ -106,7 +110,7 @@ def _hints(canary: Canary, policy: Policy) -> Iterator[Problem]:
         yield Problem(reason=reason, message=str(hint), blocking=False)
 
 
-def stored(raw: Object, problems: tuple[Problem, ...], claimed_by: CanaryRef | None) -> Admission:
+def stored(raw: Object, problems: tuple[Problem, ...], left_by: tuple[str, ...]) -> Admission:
     """Which object was judged, and what was found."""
     metadata = raw["metadata"]
     generation = metadata.get("generation")
@@ -114,6 +118,6 @@ def stored(raw: Object, problems: tuple[Problem, ...], claimed_by: CanaryRef | N
         uid=str(metadata.get("uid") or ""),
         generation=generation if isinstance(generation, int) else 0,
         deleting=bool(metadata.get("deletionTimestamp")),
-        claimed_by=claimed_by,
+        left_by=left_by,
         problems=problems,
     )

@@ -2,8 +2,8 @@
 
 Fed with lists and watch events of each resource in any order, it answers with the projections that
 changed, by canary and role. Two rules need the past: a manifest edited into something that cannot
-be carried out leaves the last good one in force, and a target belongs to the oldest canary that
-wants it.
+be carried out leaves the last good one in force, and a name (of a target, of an apex, and those
+made of them) belongs to the oldest canary that wants it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from clients.documents import world as worlds
 from clients.documents.world import Problem, ShownStatus, World
@@ -23,10 +23,20 @@ from config.refs import CanaryRef
 from scheduler import admission, observed, projections
 from scheduler.admission import Policy
 from scheduler.observed import Observed
-from scheduler.projections import Manifest, Place, Target
+from scheduler.projections import Manifest, Place
+
+_WORKLOADS: Final = (worlds.TARGET, worlds.PRIMARY)
 
 Changes = dict[CanaryRef, frozenset[str] | None]
 """Per canary the roles that changed; None: the canary is gone."""
+
+
+class Conflict(NamedTuple):
+    """An object that a canary wants in `role`, and that `owner` has."""
+
+    role: str
+    place: Place
+    owner: CanaryRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +44,7 @@ class Entry:
     """One Canary object.
 
     `current` is its manifest if that can be carried out, `good` the one in force: the last that
-    could, as long as its target is this canary's. Without one the canary stands still.
+    could, and whose names were this canary's. Without one the canary stands still.
     """
 
     bare: Object
@@ -42,8 +52,8 @@ class Entry:
     problems: tuple[Problem, ...]
     current: Manifest | None
     good: Manifest | None
-    owner: CanaryRef | None = None
-    """The canary that has the target this one wants."""
+    conflict: Conflict | None = None
+    """What keeps `current` from being in force."""
 
     @property
     def uid(self) -> str:
@@ -56,10 +66,10 @@ class Entry:
         return str(self.bare["metadata"].get("creationTimestamp") or "~")
 
     @property
-    def target(self) -> Target | None:
-        """What this canary wants: as it is written now, else as it was written well."""
-        manifest = self.current or self.good
-        return manifest.target if manifest else None
+    def claims(self) -> frozenset[Place]:
+        """What no other canary may have: as it is written now, and as it is in force."""
+        manifests = (each for each in (self.current, self.good) if each)
+        return frozenset(place for each in manifests for place in each.places.values())
 
     @property
     def is_in_force(self) -> bool:
@@ -75,7 +85,8 @@ class Index:
         self._routers = policy.registries.routers
         self._observed = Observed(selector_labels, self._routers)
         self._entries: dict[CanaryRef, Entry] = {}
-        self._wanted: defaultdict[Target, set[CanaryRef]] = defaultdict(set)
+        self._claimed: defaultdict[Place, set[CanaryRef]] = defaultdict(set)
+        self._by_uid: dict[str, CanaryRef] = {}
 
     # --- what happens
 
@@ -145,7 +156,7 @@ class Index:
         good = entry.good
         places = good.places if good else {}
         return World(
-            admission=admission.stored(entry.bare, _problems(entry), entry.owner),
+            admission=admission.stored(entry.bare, _problems(entry), self._left_by(entry)),
             canary=good.raw if good else None,
             status=entry.status,
             target=self._observed.workload(places.get(worlds.TARGET)),
@@ -158,7 +169,7 @@ class Index:
     def _meet(self, seen: Mapping[Place, Object | None]) -> Changes:
         """The changes by Canary objects as they are now, None for those that are gone.
 
-        All together: whoever is listed first must not pass for the owner of its target.
+        All together: whoever is listed first must not pass for the owner of its names.
         """
         changes: Changes = {}
         entries: dict[CanaryRef, Entry | None] = {}
@@ -190,40 +201,62 @@ class Index:
         return projections.manifest(bare, canary, self._policy.default_provider, self._routers)
 
     def _set(self, entries: Mapping[CanaryRef, Entry | None]) -> Changes:
-        """The changes, of these canaries and of those that want their targets, now or before."""
+        """The changes, of these canaries and of those that want their names, now or before."""
         both = [*map(self._entries.get, entries), *entries.values()]
-        targets = {each.target for each in both if each and each.target}
-        touched = set(entries).union(*(self._wanted.get(target, ()) for target in targets))
+        touched = set(entries) | self._rivals(
+            {place for each in both if each for place in each.claims}
+        )
         worlds = {each: self.world(each) for each in touched}
         for ref, entry in entries.items():
             self._exchange(ref, entry)
-        for target in targets:
-            self._settle(target)
+        self._settle(touched & self._entries.keys())
         return dict(self._differences(worlds))
+
+    def _rivals(self, places: set[Place]) -> set[CanaryRef]:
+        """Those who want one of `places`, and those who want what these want, and so on."""
+        found: set[CanaryRef] = set()
+        seen = set(places)
+        while places:
+            new = set().union(*(self._claimed.get(place, ()) for place in places)) - found
+            found |= new
+            places = {place for ref in new for place in self._entries[ref].claims} - seen
+            seen |= places
+        return found
 
     def _exchange(self, ref: CanaryRef, entry: Entry | None) -> None:
         """Puts `entry` in the place of what is known of `ref`, and keeps up who refers to what."""
         before = self._entries.pop(ref, None)
-        if before is not None and before.target:
-            observed.discard(self._wanted, before.target, ref)
+        if before is not None:
+            self._by_uid.pop(before.uid, None)
+        for place in before.claims if before else ():
+            observed.discard(self._claimed, place, ref)
         self._observed.refer(ref, before.good if before else None, entry.good if entry else None)
         if entry is not None:
-            self._entries[ref] = entry
-            if entry.target:
-                self._wanted[entry.target].add(ref)
+            self._entries[ref], self._by_uid[entry.uid] = entry, ref
+            for place in entry.claims:
+                self._claimed[place].add(ref)
 
-    def _settle(self, target: Target) -> None:
-        """Gives the target to the oldest of those that want it, who alone may act on it."""
-        claimants = sorted(
-            self._wanted.get(target, ()), key=lambda ref: (self._entries[ref].created, ref)
-        )
-        for ref in claimants:
+    def _settle(self, claimants: Iterable[CanaryRef]) -> None:
+        """Gives each object to the oldest of those that want it, who alone may act on it.
+
+        Who lacks one that it wants goes on by its last good manifest, if it has one.
+        """
+        taken: dict[Place, CanaryRef] = {}
+        for ref in sorted(claimants, key=lambda each: (self._entries[each].created, each)):
             entry = self._entries[ref]
-            if ref == claimants[0]:
-                settled = replace(entry, owner=None, good=entry.current or entry.good)
-            else:
-                settled = replace(entry, owner=claimants[0] if entry.current else None, good=None)
-            self._exchange(ref, settled)
+            conflict = _conflict(entry.current, taken) if entry.current else None
+            good = entry.good if conflict else entry.current or entry.good
+            self._exchange(ref, replace(entry, conflict=conflict, good=good))
+            for place in good.places.values() if good else ():
+                taken.setdefault(place, ref)
+
+    def _left_by(self, entry: Entry) -> tuple[str, ...]:
+        """The uids of other canaries that control what `entry` has, and do not want it any more."""
+        places = entry.good.places.values() if entry.good else ()
+        held = ((self._observed.controller(place), place) for place in places)
+        known = ((uid, place) for uid, place in held if uid != entry.uid and uid in self._by_uid)
+        left = {uid for uid, place in known if place not in self._entries[self._by_uid[uid]].claims}
+        return tuple(sorted(left))
 
     def _differences(
         self, before: Mapping[CanaryRef, World | None]
@@ -241,7 +274,8 @@ class Index:
         changes: Changes = {}
         if self._observed.put(place, raw):
             for ref, role in self._observed.concerned(place):
-                _merge(changes, {ref: frozenset({role})})
+                left = {worlds.ADMISSION} if self._left_by(self._entries[ref]) else set()
+                _merge(changes, {ref: frozenset({role, *left})})
         return changes
 
     def _known(self, resource: Resource) -> set[Place]:
@@ -250,11 +284,23 @@ class Index:
         return set(self._observed.places(resource))
 
 
+def _conflict(manifest: Manifest, taken: Mapping[Place, CanaryRef]) -> Conflict | None:
+    """The first object of `manifest` that somebody has already; that of the target comes first."""
+    rest = sorted(manifest.places.keys() - set(_WORKLOADS))
+    places = ((role, manifest.places[role]) for role in (*_WORKLOADS, *rest))
+    return next((Conflict(*each, taken[each[1]]) for each in places if each[1] in taken), None)
+
+
 def _problems(entry: Entry) -> tuple[Problem, ...]:
-    if entry.owner is None or entry.target is None:
+    if entry.conflict is None or entry.current is None:
         return entry.problems
-    conflict = admission.target_conflict(entry.target.kind, entry.target.name, entry.owner)
-    return (*entry.problems, conflict)
+    role, place, owner = entry.conflict
+    field, name = admission.TARGET_FIELD, entry.current.places[worlds.TARGET].name
+    if role not in _WORKLOADS and entry.current.service:
+        field, name = admission.SERVICE_FIELD, entry.current.service
+    taken = f"{place.resource.kind.lower()} {place.name}"
+    reason = admission.TARGET_CONFLICT if role == worlds.TARGET else admission.NAME_CONFLICT
+    return (*entry.problems, admission.conflict(reason, field, name, taken, owner))
 
 
 def _merge(changes: Changes, newer: Changes) -> None:

@@ -10,6 +10,7 @@ from typing import TypeVar
 from clients.documents.world import WorkloadView
 from clients.kube.protocol import Object
 from clients.kube.resources import Resource
+from config import ownership
 from config.refs import CanaryRef
 from routing.registry import Routers
 from scheduler import admission, projections
@@ -38,6 +39,14 @@ class Observed:
         """The Services and mesh objects that there are in `places`, by role."""
         views = {role: self._views[place.resource].get(place) for role, place in places.items()}
         return {role: view for role, view in views.items() if isinstance(view, Mapping)}
+
+    def controller(self, place: Place) -> str:
+        """The uid of what controls the object in a place; empty for nothing."""
+        view = self._views[place.resource].get(place)
+        if isinstance(view, WorkloadView):
+            return view.controller
+        holder = ownership.controller(view["metadata"]) if view else None
+        return str(holder.get("uid", "")) if holder else ""
 
     def places(self, resource: Resource) -> Iterable[Place]:
         """Where there are objects of a resource."""

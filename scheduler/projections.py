@@ -66,22 +66,15 @@ class Place(NamedTuple):
         return f"{self.resource.plural}/{self.namespace}/{self.name}"
 
 
-class Target(NamedTuple):
-    """What a canary is made of; two canaries must not share it. Kind counts."""
-
-    kind: str
-    namespace: str
-    name: str
-
-
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """A Canary that can be acted on, and what it refers to."""
 
     raw: Object
-    target: Target
+    service: str | None
+    """`spec.service.name`, if given."""
     places: Mapping[str, Place]
-    """Role to the object in it."""
+    """Role to the object in it. Two canaries must not share any of them."""
 
     @property
     def uid(self) -> str:
@@ -96,9 +89,7 @@ class Manifest:
 
 def manifest(bare: Object, canary: Canary, default_provider: str, routers: Routers) -> Manifest:
     """The manifest `canary`, which was read from the bare object `bare`."""
-    target = canary.spec.target_ref
-    found = Target(str(target.kind), canary.namespace, target.name)
-    return Manifest(bare, found, _places(canary, default_provider, routers))
+    return Manifest(bare, canary.spec.service.name, _places(canary, default_provider, routers))
 
 
 def place(resource: Resource, raw: Any) -> Place | None:

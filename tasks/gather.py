@@ -135,7 +135,7 @@ def _problems(canary: Canary | None, world: World, defaults: Defaults) -> Iterat
         yield _absent(canary)
         return
     yield from _unlabelled(world.target, defaults)
-    yield from _foreign(canary, world.primary, world.target)
+    yield from _foreign(canary, world)
 
 
 def _absent(canary: Canary) -> Problem:
@@ -157,11 +157,11 @@ def _unlabelled(target: WorkloadView, defaults: Defaults) -> Iterator[Problem]:
         yield Problem("NoSelectorLabel", str(error), blocking=True)
 
 
-def _foreign(
-    canary: Canary, primary: WorkloadView | None, target: WorkloadView
-) -> Iterator[Problem]:
+def _foreign(canary: Canary, world: World) -> Iterator[Problem]:
     """A Deployment that has the name of the primary and is none of ours."""
-    objection = adoption.objection(canary, primary, target) if primary else ""
+    if world.primary is None:
+        return
+    objection = adoption.objection(canary, world.primary, world.target, world.left_by)
     if objection:
         yield Problem("PrimaryConflict", objection, blocking=True)
 

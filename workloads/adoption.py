@@ -6,21 +6,29 @@ merely has its name must be neither.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from clients.documents.world import SelectorLabel, WorkloadView
 from config import well_known
 from config.api.canary import Canary
 
 
-def objection(canary: Canary, primary: WorkloadView, target: WorkloadView | None) -> str:
+def objection(
+    canary: Canary,
+    primary: WorkloadView,
+    target: WorkloadView | None,
+    left_by: Collection[str] = (),
+) -> str:
     """Why the viewed Deployment `primary` is not the primary of `canary`; empty when it is.
 
     One that nobody controls is adopted, such as one that outlived its canary, as long as it
-    selects the pods that a primary made from the viewed `target` would.
+    selects the pods that a primary made from the viewed `target` would; so is that of a canary
+    whose uid is in `left_by`.
     """
     kind = canary.spec.target_ref.kind.lower()
     name = f"{kind} {primary.name}.{primary.namespace}"
     meant = f"{name} is not the primary of canary {canary.name}.{canary.namespace}"
-    if primary.controller and primary.controller != canary.metadata.uid:
+    if primary.controller not in {"", canary.metadata.uid, *left_by}:
         return f"{meant}: it is controlled by another object (uid {primary.controller})"
     wanted, label = _primary_label(target), primary.selector_label
     if wanted is not None and label != wanted:

@@ -6,14 +6,14 @@ was not told or was told too early.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import Any, Final
 
 from clients import errors
 from clients.documents.world import SelectorLabel, WorkloadView
 from clients.kube.protocol import Kube, Object, PatchKind
-from config import names
+from config import names, ownership
 from config.api.canary import Canary
 from config.scaling import CanaryScale, WorkloadIntent
 from workloads import adoption, deployment, kinds
@@ -72,17 +72,32 @@ class Converger:
 
     def _primary(self, canary: Canary, intent: WorkloadIntent, views: Views) -> WorkloadView | None:
         if views.primary is None:
-            made = self._create(canary, intent)
+            made = self._create(canary, intent, views.left_by)
             if not intent.promote or made.revision == intent.promote:
                 return made
             return self._promote(canary, intent.promote)
-        _refuse(adoption.objection(canary, views.primary, views.target))
+        _refuse(adoption.objection(canary, views.primary, views.target, views.left_by))
+        if views.primary.controller in views.left_by:
+            return self._take_over(canary, views.primary)
         held = views.current_primary.revision if views.current_primary else None
         if not intent.promote or held == intent.promote:
             return None
         return self._promote(canary, intent.promote)
 
-    def _create(self, canary: Canary, intent: WorkloadIntent) -> WorkloadView:
+    def _take_over(self, canary: Canary, known: WorkloadView) -> WorkloadView:
+        """The primary of a canary that has turned to another target, controlled by `canary`."""
+        live = self._read(canary, known.name)
+        if self._view(canary, live).controller != known.controller:
+            return self._view(canary, live)
+        patch = {"metadata": _taken_over(live["metadata"], canary)}
+        resource = kinds.of(canary).resource
+        with _told(f"updating {_named(canary, known.name)} owner failed"):
+            written = self._kube.patch(resource, canary.namespace, known.name, patch)
+        return self._view(canary, written)
+
+    def _create(
+        self, canary: Canary, intent: WorkloadIntent, left_by: Collection[str]
+    ) -> WorkloadView:
         """The primary made from the target; one that exists already is kept.
 
         Once a revision was promoted, no other becomes a primary by way of a lost one.
@@ -100,7 +115,7 @@ class Converger:
             except errors.AlreadyExists:
                 pass  # made by a run whose answer was lost, by an earlier canary, or by a stranger
         found = self._view(canary, self._read(canary, name))
-        _refuse(adoption.objection(canary, found, self._view(canary, target)))
+        _refuse(adoption.objection(canary, found, self._view(canary, target), left_by))
         return found
 
     def _refuse_unseen(self, canary: Canary, intent: WorkloadIntent, target: WorkloadView) -> None:
@@ -203,6 +218,12 @@ class Converger:
 
 def _named(canary: Canary, name: str) -> str:
     return f"{canary.spec.target_ref.kind.lower()} {name}.{canary.namespace}"
+
+
+def _taken_over(live: Mapping[str, Any], canary: Canary) -> dict[str, Any]:
+    """What changes of the metadata of `live` when `canary` takes it over, as it was read."""
+    owners = ownership.taken_over(live, canary)["ownerReferences"]
+    return {"ownerReferences": owners, "resourceVersion": live["resourceVersion"]}
 
 
 def _refuse(objection: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from clients.documents.world import WorkloadView
@@ -11,13 +12,15 @@ from clients.documents.world import WorkloadView
 class Views:
     """The workloads as last seen, and the generations that our own last writes made.
 
-    A view that shows an older generation than ours is not to be trusted.
+    A view that shows an older generation than ours is not to be trusted. `left_by` are the uids of
+    canaries whose primary becomes this one's, since they have turned to another target.
     """
 
     target: WorkloadView | None
     primary: WorkloadView | None
     target_generation: int = 0
     primary_generation: int = 0
+    left_by: Collection[str] = ()
 
     @property
     def current_target(self) -> WorkloadView | None:

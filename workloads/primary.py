@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from config import names, well_known
+from config import names, ownership, well_known
 from config.api.canary import Canary
 from workloads import revision
 
@@ -54,7 +54,7 @@ def create(
             "annotations": {
                 name: text for name, text in annotations.items() if name not in _OF_THE_TARGET_ONLY
             },
-            "ownerReferences": [_owner(canary)],
+            "ownerReferences": [ownership.reference(canary)],
         },
         "spec": {
             **{field: spec[field] for field in _COPIED if field in spec},
@@ -76,8 +76,8 @@ def promote(
 ) -> dict[str, Any]:
     """`primary` with the revision of `target`, to be put under its own resourceVersion.
 
-    Selector, owners and whatever else the target does not determine stay as they are; replicas
-    follow the target unless an autoscaler owns them.
+    Selector and whatever else the target does not determine stay as they are; replicas follow the
+    target unless an autoscaler owns them.
     """
     spec, key = target["spec"], label[0]
     value = label[1] + well_known.PRIMARY_SUFFIX
@@ -131,15 +131,4 @@ def _prefixed(target: Object, kind: str, copying: Copying) -> dict[str, str]:
         for key, value in values.items()
         if key not in _OF_THE_TARGET_ONLY
         and any(prefix == "*" or key.startswith(prefix) for prefix in copying.prefixes)
-    }
-
-
-def _owner(canary: Canary) -> dict[str, Any]:
-    return {
-        "apiVersion": well_known.API_VERSION,
-        "kind": well_known.CANARY_KIND,
-        "name": canary.name,
-        "uid": canary.metadata.uid,
-        "controller": True,
-        "blockOwnerDeletion": True,
     }

@@ -14,7 +14,6 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from clients.kube.protocol import Object
-from config.refs import CanaryRef
 
 VERSION: Final = 1
 """Of the layout. Anything that an older reader would misread gets the next one."""
@@ -45,13 +44,14 @@ class Problem:
 class Admission:
     """Which Canary object was judged, and what was found.
 
-    `claimed_by` is the other canary that its target belongs to.
+    `left_by` are the uids of other canaries that control objects of this one's names, and have
+    turned to other names themselves.
     """
 
     uid: str
     generation: int
     deleting: bool = False
-    claimed_by: CanaryRef | None = None
+    left_by: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
 
 
@@ -149,6 +149,11 @@ class World:
     primary: WorkloadView | None = None
     routes: Mapping[str, Object] = field(default_factory=dict)
     is_readable: bool = True
+
+    @property
+    def left_by(self) -> tuple[str, ...]:
+        """See `Admission`."""
+        return self.admission.left_by if self.admission else ()
 
     def by_role(self) -> dict[str, Value]:
         """Everything there is, by role."""

@@ -52,6 +52,7 @@ class RouteReconciler:
             state.route,
             snapshot.world.routes,
             superseded=lambda: self._newer(ref, state),
+            left_by=snapshot.world.left_by,
         )
         if leased.remembers(self._store.read(ref), state, lambda one: one.route):
             self._remember(ref, result, snapshot.world)

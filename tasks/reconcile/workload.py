@@ -53,6 +53,7 @@ class WorkloadReconciler:
             primary=snapshot.world.primary,
             target_generation=known.target_generation,
             primary_generation=known.primary_generation,
+            left_by=snapshot.world.left_by,
         )
         self._believe_what_is(ref, canary, state, views)
         # What was promoted since the intent was made counts: a late message must not make a lost

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from clients import errors
+from config import ownership
 from config.traffic import ALL_TO_PRIMARY, RouteStage, TrafficSplit
 from routing import istio, registry
 from routing.outcome import Applied, Refusal, Rejected, Superseded, Unchanged
@@ -413,3 +414,64 @@ def test_an_unknown_provider_is_not_applied_as_istio(world: World) -> None:
     with pytest.raises(registry.NoRouter):
         world.apply(ALL_TO_PRIMARY, target=TARGET)
     assert world.requests() == []
+
+
+OTHERS = {"kind": "Canary", "name": "first", "uid": "u-first", "controller": True}
+
+
+def held(world: World, role: str, owner: dict[str, Any] | None = None) -> None:
+    """Lets another controller have the object in `role`, seen by the watch."""
+    references = [{"apiVersion": "flagger.app/v1beta1", **(owner or OTHERS)}]
+    world.edit(role, {"metadata": {"ownerReferences": references}})
+    world.observe()
+
+
+@pytest.mark.parametrize("role", [*ServiceRole, istio.VIRTUAL_SERVICE, istio.CANARY_RULE])
+@pytest.mark.parametrize("owner", [OTHERS, {**OTHERS, "kind": "App", "name": "shop"}])
+def test_what_another_controller_has_is_not_rewritten(
+    rolling: World, role: str, owner: dict[str, Any]
+) -> None:
+    """Not even a metadata key of it; the refusal names the controller and is not retried soon."""
+    held(rolling, role, owner)
+    rolling.edit(role, {"spec": {"foreign": "edit"}})
+    before = rolling.in_cluster(role)
+    outcome = rolling.apply(TWENTY)
+    assert isinstance(outcome, Rejected)
+    (refusal,) = [each for each in outcome.refusals if each.role == role]
+    assert f"controlled by {owner['kind']} {owner['name']}" in refusal.message
+    assert (refusal.reason, refusal.retriable) == ("ControlledByAnother", False)
+    assert rolling.in_cluster(role) == before
+
+
+def test_requests_are_not_led_to_a_service_of_another_canary(rolling: World) -> None:
+    """Its pods are another application's; leading everything to one's own primary is possible."""
+    held(rolling, ServiceRole.CANARY)
+    outcome = rolling.apply(TWENTY)
+    assert isinstance(outcome, Rejected)
+    assert not outcome.split_in_force
+    assert rolling.in_force() == TEN
+    rolling.apply(ALL_TO_PRIMARY)
+    assert rolling.in_force() == ALL_TO_PRIMARY
+
+
+def test_what_turns_out_to_be_another_canarys_is_not_rewritten(world: World) -> None:
+    """Also when the watch had not shown it yet: it is read before it is written over."""
+    world.exposed(TEN)
+    world.edit(
+        istio.VIRTUAL_SERVICE,
+        {"metadata": {"ownerReferences": [{"apiVersion": "flagger.app/v1beta1", **OTHERS}]}},
+    )
+    before = world.in_cluster(istio.VIRTUAL_SERVICE)
+    assert isinstance(world.apply(TWENTY), Rejected)
+    assert world.in_cluster(istio.VIRTUAL_SERVICE) == before
+
+
+def test_what_another_canary_has_left_behind_is_taken_over(rolling: World) -> None:
+    """It gets its new content and its new owner in one write, and stays when the old one goes."""
+    held(rolling, istio.VIRTUAL_SERVICE)
+    outcome = rolling.apply(TWENTY, left_by=("u-first",))
+    assert isinstance(outcome, Applied)
+    assert rolling.requests() == ["patch virtualservices/shop"]
+    assert rolling.in_force() == TWENTY
+    live = rolling.in_cluster(istio.VIRTUAL_SERVICE) or {}
+    assert live["metadata"]["ownerReferences"] == [ownership.reference(rolling.canary)]

@@ -42,12 +42,15 @@ class World:
         stage: RouteStage = RouteStage.EXPOSED,
         target: WorkloadView | None = TARGET,
         superseded: Callable[[], bool] = lambda: False,
+        left_by: tuple[str, ...] = (),
     ) -> Outcome:
         """How applying an intent ended, with live objects as last seen; calls are counted anew."""
         self.kube.calls.clear()
         intent = RouteIntent(1, stage, split)
         applier = apply.Applier(self.kube)
-        return applier.apply(self.canary, target, intent, self.seen, superseded=superseded)
+        return applier.apply(
+            self.canary, target, intent, self.seen, superseded=superseded, left_by=left_by
+        )
 
     def observe(self) -> None:
         """Let the watch catch up."""

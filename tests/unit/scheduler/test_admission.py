@@ -96,14 +96,21 @@ def test_an_unknown_provider_is_refused_instead_of_replaced() -> None:
     assert "istoi" in judged.problems[0].message
 
 
-def test_a_target_conflict_names_both_canaries_and_what_is_allowed() -> None:
+def test_a_conflict_names_both_canaries_and_what_is_allowed() -> None:
     """The words that the status and the event show."""
-    problem = admission.target_conflict("Deployment", "shop", CanaryRef("prod", "first"))
+    problem = admission.conflict(
+        admission.NAME_CONFLICT,
+        admission.SERVICE_FIELD,
+        "shop",
+        "service shop-primary",
+        CanaryRef("prod", "first"),
+    )
 
     assert problem == Problem(
-        "TargetConflict",
-        'spec.targetRef.name: Invalid value: "shop": Deployment shop.prod is already '
-        "the target of canary prod/first; allowed is one canary per target",
+        "NameConflict",
+        'spec.service.name: Invalid value: "shop": service shop-primary.prod is already that of '
+        "canary prod/first; allowed is a name that no other canary uses, nor its -primary and "
+        "-canary",
         blocking=True,
     )
 

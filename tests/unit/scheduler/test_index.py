@@ -5,9 +5,11 @@ out: the projections of Deployments themselves (tests/unit/workloads).
 """
 
 import copy
+import re
 from typing import Any
 
 import hypothesis
+import pytest
 from hypothesis import strategies
 
 from clients.documents.world import ShownStatus
@@ -249,6 +251,13 @@ def test_nothing_is_adopted_that_would_not_be_admitted() -> None:
 # --- who owns a target
 
 
+def owner_told(index: Index, ref: CanaryRef = SHOP) -> CanaryRef | None:
+    """The canary that a blocking problem of `ref` names as the owner of what it wants."""
+    texts = [problem.message for problem in admission_of(index, ref).problems if problem.blocking]
+    named = [found for text in texts if (found := re.search(r"that of canary (\S+);", text))]
+    return CanaryRef.parse(named[0][1]) if named else None
+
+
 def test_of_two_canaries_with_one_target_the_older_is_acted_on() -> None:
     """D-91: they never fight; the younger one is told who was first."""
     index = worlds.an_index()
@@ -259,14 +268,15 @@ def test_of_two_canaries_with_one_target_the_older_is_acted_on() -> None:
     changes = see(index, worlds.a_canary("shop", created="2026-01-01T00:00:00Z"))
 
     assert set(changes) == {SHOP, OTHER}
-    assert admission_of(index, OTHER).claimed_by == SHOP
+    assert owner_told(index, OTHER) == SHOP
     (problem,) = admission_of(index, OTHER).problems
     assert problem.message == (
-        'spec.targetRef.name: Invalid value: "shop": Deployment shop.prod is already the target '
-        "of canary prod/shop; allowed is one canary per target"
+        'spec.targetRef.name: Invalid value: "shop": deployment shop.prod is already that of '
+        "canary prod/shop; allowed is a name that no other canary uses, nor its -primary and "
+        "-canary"
     )
     assert problem.blocking
-    assert admission_of(index, SHOP).claimed_by is None
+    assert owner_told(index, SHOP) is None
 
 
 def test_of_two_canaries_of_one_age_the_first_by_name_is_acted_on() -> None:
@@ -274,7 +284,7 @@ def test_of_two_canaries_of_one_age_the_first_by_name_is_acted_on() -> None:
     index = worlds.an_index()
     see(index, worlds.a_canary("shop"), worlds.a_canary("other", target="shop"))
 
-    assert admission_of(index, SHOP).claimed_by == OTHER
+    assert owner_told(index, SHOP) == OTHER
 
 
 def test_in_a_list_the_order_does_not_decide_who_owns_a_target() -> None:
@@ -285,7 +295,7 @@ def test_in_a_list_the_order_does_not_decide_who_owns_a_target() -> None:
     index.replace(CANARIES, [young, worlds.a_canary("shop")])
 
     assert world_of(index, OTHER)["canary"] is None
-    assert admission_of(index, OTHER).claimed_by == SHOP
+    assert owner_told(index, OTHER) == SHOP
 
 
 def test_a_target_is_free_again_when_its_owner_goes() -> None:
@@ -298,7 +308,7 @@ def test_a_target_is_free_again_when_its_owner_goes() -> None:
     changes = lose(index, owner)
 
     assert {"canary", "admission"} <= (changes[SHOP] or set())
-    assert admission_of(index).claimed_by is None
+    assert owner_told(index) is None
     assert admission_of(index).problems == ()
 
 
@@ -311,7 +321,7 @@ def test_a_target_is_free_again_when_its_owner_turns_to_another() -> None:
 
     see(index, worlds.with_spec(owner, targetRef=elsewhere))
 
-    assert admission_of(index).claimed_by is None
+    assert owner_told(index) is None
 
 
 def test_an_owner_edited_badly_keeps_its_target() -> None:
@@ -322,7 +332,7 @@ def test_an_owner_edited_badly_keeps_its_target() -> None:
 
     see(index, worlds.with_spec(owner, analysis={"interval": "soon"}))
 
-    assert admission_of(index).claimed_by == OTHER
+    assert owner_told(index) == OTHER
 
 
 def test_targets_of_different_kinds_or_namespaces_are_different() -> None:
@@ -335,11 +345,11 @@ def test_targets_of_different_kinds_or_namespaces_are_different() -> None:
         worlds.a_canary("shop"),
     )
 
-    assert admission_of(index).claimed_by is None
+    assert owner_told(index) is None
 
 
-def test_a_canary_without_a_target_of_its_own_stands_still() -> None:
-    """D-91: it has no manifest in force, so nothing can be written in its name."""
+def test_a_canary_edited_to_the_target_of_another_goes_on_as_it_was() -> None:
+    """Design invariant 9: what runs goes on serving, and can be rolled back."""
     index = worlds.an_index()
     mine = worlds.a_canary("shop", created="2026-02-01T00:00:00Z")
     see(index, worlds.a_deployment(), worlds.a_canary("other"), mine)
@@ -347,14 +357,90 @@ def test_a_canary_without_a_target_of_its_own_stands_still() -> None:
 
     edited = worlds.with_spec(mine, targetRef=taken)
     see(index, edited)
-    during = world_of(index)
+    during, told = world_of(index), owner_told(index)
     see(index, worlds.with_spec(edited, targetRef=mine["spec"]["targetRef"]))
 
-    assert during["canary"] is None
-    assert during["target"] is None
-    assert during["admission"].claimed_by == OTHER
-    assert world_of(index)["canary"]["spec"]["targetRef"]["name"] == "shop"
+    assert during["canary"] == projections.bare_canary(mine)
+    assert during["target"] is not None
+    assert told == OTHER
     assert admission_of(index).problems == ()
+
+
+# --- who owns a name
+
+
+def named(name: str, target: str, service: str | None, month: int = 1) -> dict[str, Any]:
+    """A canary of a target under an apex name, made in a month of 2026."""
+    raw = worlds.a_canary(name, target=target, created=f"2026-{month:02}-01T00:00:00Z")
+    return worlds.with_spec(raw, service={"port": 80, **({"name": service} if service else {})})
+
+
+@pytest.mark.parametrize(
+    ("target", "service", "reason", "field", "taken"),
+    [
+        ("api", "shop", "NameConflict", "spec.service.name", "service shop"),
+        ("api", "shop-primary", "NameConflict", "spec.service.name", "service shop-primary"),
+        ("api", "shop-canary", "NameConflict", "spec.service.name", "service shop-canary"),
+        ("shop-primary", "api", "TargetConflict", "spec.targetRef.name", "deployment shop-primary"),
+        ("shop", "api", "TargetConflict", "spec.targetRef.name", "deployment shop"),
+        ("shop-canary", None, "NameConflict", "spec.targetRef.name", "service shop-canary"),
+    ],
+)
+def test_the_second_canary_of_a_name_is_refused_naming_the_first(
+    target: str, service: str | None, reason: str, field: str, taken: str
+) -> None:
+    """A target and an apex name, with their -primary and -canary, have one owner each."""
+    index = worlds.an_index()
+    index.replace(CANARIES, [named("other", target, service, 2), worlds.a_canary("shop")])
+
+    (problem,) = [each for each in admission_of(index, OTHER).problems if each.blocking]
+    assert problem.reason == reason
+    assert problem.message.startswith(f"{field}: ")
+    assert f": {taken}.prod is already that of canary prod/shop; " in problem.message
+    assert world_of(index, OTHER)["canary"] is None
+    assert world_of(index)["canary"] is not None
+
+
+def test_a_name_is_free_again_when_its_owner_goes_or_turns_to_another() -> None:
+    """The second goes on by itself."""
+    for loses in (True, False):
+        index = worlds.an_index()
+        first = named("shop", "web", "front")
+        see(index, first, named("other", "api", "front", 2))
+        assert owner_told(index, OTHER) == SHOP
+        if loses:
+            lose(index, first)
+        else:
+            see(index, worlds.with_spec(first, service={"port": 80, "name": "back"}))
+        assert owner_told(index, OTHER) is None
+        assert world_of(index, OTHER)["canary"] is not None
+
+
+def test_who_is_refused_keeps_nobody_else_from_a_name() -> None:
+    """Of three in a row the first and the last are acted on."""
+    index = worlds.an_index()
+    third = CanaryRef("prod", "third")
+    see(index, named("shop", "web", "front"), named("other", "api", "front", 2))
+    see(index, named("third", "api", "rear", 3))
+
+    assert owner_told(index, OTHER) == SHOP
+    assert owner_told(index, third) is None
+
+
+def test_what_another_canary_has_left_behind_may_be_taken_over() -> None:
+    """Its uid is stored with the new owner, for as long as it controls one of its objects."""
+    index = worlds.an_index()
+    first, second = named("shop", "web", "front"), named("other", "api", "front", 2)
+    held = worlds.a_virtual_service("front")
+    owner = {"kind": "Canary", "name": "shop", "uid": "uid-shop", "controller": True}
+    held["metadata"]["ownerReferences"] = [owner]
+    see(index, first, second)
+    index.apply(resources.VIRTUAL_SERVICES, WatchType.ADDED, held)
+    assert admission_of(index).left_by == ()
+
+    see(index, worlds.with_spec(first, service={"port": 80, "name": "back"}))
+    assert admission_of(index, OTHER).left_by == ("uid-shop",)
+    assert admission_of(index).left_by == ()
 
 
 # --- odd objects
@@ -497,14 +583,14 @@ def test_a_list_makes_up_for_missed_events(
 def test_exactly_one_canary_acts_on_each_target(
     events: list[tuple[bool, dict[str, Any]]],
 ) -> None:
-    """D-91: of all canaries with a manifest in force, no two have one target."""
+    """D-91: of all canaries that are accepted as they are written, no two have one target."""
     index = worlds.an_index()
     play(index, events)
 
     acting = [
         world_of(index, ref)["canary"]["spec"]["targetRef"]["name"]
         for ref in index.refs()
-        if world_of(index, ref)["canary"]
+        if not any(problem.blocking for problem in admission_of(index, ref).problems)
     ]
     assert len(acting) == len(set(acting))
 
