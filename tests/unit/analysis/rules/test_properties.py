@@ -85,7 +85,7 @@ def test_decisions_are_deterministic_and_change_nothing(seen: Observation, found
     return True
 
 
-@holds(least=LEAST, seen=arbitrary.accepted(), found=arbitrary.findings)
+@holds(least=LEAST, seen=arbitrary.accepted() | arbitrary.dying(), found=arbitrary.findings)
 def test_only_moves_of_the_table_are_made(seen: Observation, found: Findings) -> bool:
     """Phases change along the transitions, and the time of the phase with them only."""
     after = decided(decide.decide(seen, found)).state
