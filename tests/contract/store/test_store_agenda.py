@@ -8,9 +8,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import pytest
 from redis import Redis
 
 from clients import clock as clocks
+from clients.redis import keys
 from clients.redis.store import Claimed, Commit, Store, Work
 from config.refs import CanaryRef
 
@@ -59,6 +61,16 @@ def test_a_claim_takes_no_more_than_its_limit(store: Store) -> None:
     assert len(claim(store, 3).refs) == 3
     assert claim(store, 0).next_due == store.now()
     assert claim(store).refs == (REFS[3],)
+
+
+def test_a_claim_looks_at_the_earliest_alone_and_at_each_once(store: Store) -> None:
+    """A batch is as large as was asked for; who runs takes a place in it, and makes room then."""
+    now = store.now()
+    for seconds, ref in enumerate(REFS):
+        store.poke(ref, now - 10 * SECOND + seconds * SECOND)
+    store.begin(REFS[0], Work.TICK, TTL)
+    assert [claim(store, 1).refs for _ in range(5)] == [(), *((ref,) for ref in REFS[1:]), ()]
+    assert store.agenda() == dict.fromkeys(REFS, now + RETRY)
 
 
 def test_an_empty_agenda_has_no_next_due_time(store: Store) -> None:
@@ -133,6 +145,26 @@ def test_the_earliest_of_several_pokes_during_a_tick_counts(store: Store) -> Non
         store.forget(REF)
 
 
+@pytest.mark.parametrize("asked_again", [False, True])
+def test_a_tick_that_sets_no_due_time_leaves_what_was_asked_for(
+    store: Store, asked_again: bool
+) -> None:
+    """A beat that has seen the poke moves the due time back; the lease remembers it."""
+    for version, ends in enumerate(["finished", "committed"]):
+        begun = store.begin(REF, Work.TICK, TTL)
+        assert begun is not None
+        if asked_again:
+            store.poke(REF)
+        claim(store)
+        if ends == "finished":
+            store.finish(REF, Work.TICK, begun.token)
+        else:
+            commit = Commit(expected=version - 1, state={}, token=begun.token)
+            assert store.commit(REF, commit) == version
+        later = timedelta(0) if asked_again else TTL
+        assert store.agenda() == {REF: store.now() + later}, ends
+
+
 def test_a_due_time_is_never_early(store: Store) -> None:
     """Microseconds are rounded up: a tick woken before its time could only wait again."""
     at = store.now() + timedelta(microseconds=1_000_001)
@@ -188,6 +220,17 @@ def test_a_lease_is_released_by_its_holder_alone(store: Store) -> None:
     assert first is not None
     assert second is not None
     assert second > first
+
+
+def test_tokens_grow_even_when_the_clock_steps_back(store: Store, client: "Redis[str]") -> None:
+    """By one each, as long as the clock shows less than the last token; leases and work alike."""
+    ahead = 2**52  # microseconds: the year 2112
+    client.set(keys.FENCE.only, ahead)
+    assert store.acquire("beat", "a", SECOND) == ahead + 1
+    begun = store.begin(REF, Work.TICK, TTL)
+    assert begun is not None
+    assert begun.token.startswith(f"{ahead + 2}-")
+    assert store.acquire("watch", "a", SECOND) == ahead + 3
 
 
 def test_tokens_grow_even_when_the_server_is_emptied(store: Store, client: "Redis[str]") -> None:

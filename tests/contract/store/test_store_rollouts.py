@@ -243,6 +243,20 @@ def test_a_confirmation_never_goes_back(store: Store) -> None:
     assert store.agenda() == {REF: store.now()}
 
 
+@pytest.mark.parametrize("lane", Lane)
+def test_no_lane_confirms_less_than_it_has_confirmed(store: Store, lane: Lane) -> None:
+    """Each by its own number; those of the others are as they were."""
+    others = [other for other in Lane if other is not lane]
+    for other in others:
+        assert store.confirm(REF, "u1", Confirmation(lane=other, seq=3), wake=False)
+    assert store.confirm(REF, "u1", Confirmation(lane=lane, seq=100), wake=False)
+    before = store.read(REF).confirmed
+    assert not store.confirm(REF, "u1", Confirmation(lane=lane, seq=99, refused=True), wake=True)
+    assert (store.read(REF).confirmed, store.agenda()) == (before, {})
+    for other in others:
+        assert store.confirm(REF, "u1", Confirmation(lane=other, seq=4), wake=False)
+
+
 def test_a_confirmation_wakes_a_tick_that_runs(store: Store) -> None:
     """The running tick may have read before the confirmation; it must look again."""
     token = begun(store).token
