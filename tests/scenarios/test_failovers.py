@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from analysis.phases import Phase
+from clients import errors
 from clients.kube import resources
 from config.traffic import TrafficSplit
 from tests.fakes import memory_redis
+from tests.fakes.faults import Fault
 from tests.stage import measuring, rollouts
 from tests.stage.rollouts import LONG
 from tests.stage.stage import REF, Stage, initialized
@@ -199,3 +201,23 @@ def test_versions_grow_over_a_loss_of_redis() -> None:
 
     rollouts.succeeded(rollouts.finish(stage))
     assert stage.shown_version() > version
+
+
+def test_a_leader_whose_watch_lags_makes_nobody_believe_what_was_before_our_own_write() -> None:
+    """It stores the old primary again, ready and all; the copy is not taken for serving by that."""
+    stage = rollouts.at_weight(rollouts.released(a_manifest()), 60)
+    lag = Fault(errors.Transient("slow"), verb="watch", resource="deployments", times=10**6)
+    stage.kube.faults.add(lag)
+    stage.run(lambda on: on.image("cart-app-primary") == "cart:2", within=LONG)
+    written = stage.store.read(REF).world.primary
+    stage.fail_over(memory_redis.copied(stage.redis))
+    stage.wait(timedelta(seconds=20))
+    stored = stage.store.read(REF).world.primary
+    assert written is not None
+    assert stored is not None
+    assert stored.generation < written.generation
+    assert (stage.phase(), stage.split) == ("Promoting", TrafficSplit(40, 60))
+
+    stage.kube.faults.clear()
+    rollouts.succeeded(rollouts.finish(stage))
+    assert stage.weights == [0, 20, 40, 60, 0]
