@@ -1,6 +1,6 @@
 """The Canary status as a projection of the rollout state; pure.
 
-Source: the CRD reference, "Canary.status" and "Condition Promoted".
+Source: docs/compatibility/status.md, "Canary.status" and "Condition Promoted".
 """
 
 from __future__ import annotations

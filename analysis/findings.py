@@ -48,9 +48,10 @@ Measurement = Sample | Absent
 class CheckResult:
     """One judged check.
 
-    `message` is the text of the Warning event (lifecycle reference, 22.3), empty when the check
-    passed. `value`, `minimum` and `maximum` are in `unit` ("%", "ms", or "" for queries of the
-    user); a bound that does not exist is None. `took` is the time the answer took.
+    `message` is the text of the Warning event, empty when the check passed; see
+    docs/compatibility/lifecycle.md, "Event texts of metric checks". `value`, `minimum` and
+    `maximum` are in `unit` ("%", "ms", or "" for queries of the user); a bound that does not exist
+    is None. `took` is the time the answer took.
     """
 
     metric: str

@@ -2,7 +2,8 @@
 
 Pure; the hook tasks do the calling. Success is a status of 200, 201 or 202, as in Flagger, and
 nothing else: an endpoint that answers 204 today is read as failing, and users may rely on it.
-Source: the compatibility reference, webhooks, sections 1 and 2; lifecycle 22.
+Source: docs/compatibility/webhooks.md, "Types", "The HTTP call" and "Payload";
+docs/compatibility/lifecycle.md, "Event texts of webhooks".
 """
 
 from __future__ import annotations

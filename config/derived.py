@@ -1,7 +1,7 @@
 """What values mean once defaults and floors are applied; the models keep them as given.
 
 All functions are pure and total on a canary that came through `validation.load_canary`; on any
-other they may raise DurationError. Rules: the compatibility reference, "Derived values"; where
+other they may raise DurationError. Rules: docs/compatibility/values.md, "Derived values"; where
 this differs from Flagger on purpose, the docstring says so.
 """
 

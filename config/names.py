@@ -1,6 +1,6 @@
 """Names of the objects made for a canary; also the place to find the well-known keys.
 
-Source of the naming rules: the compatibility reference, "Names"; users' manifests, dashboards and
+Source of the naming rules: docs/compatibility/values.md, "Names"; users' manifests, dashboards and
 network policies rely on them.
 """
 

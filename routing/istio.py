@@ -1,6 +1,6 @@
 """Istio: the VirtualService that holds the weights, and a DestinationRule for each side.
 
-Pure. Rules: the compatibility reference, "Istio". Two deliberate differences from Flagger: a
+Pure. Rules: docs/compatibility/routing.md, "Istio". Two deliberate differences from Flagger: a
 rewrite keeps the weights that are wanted now, and fields of a live object that this code does not
 know stay.
 """

@@ -1,6 +1,6 @@
 """HTTP rules of a VirtualService: how a split of requests is written down and read back.
 
-Pure. Rules: the compatibility reference, "Istio". A strategy with rules of its own (A/B match,
+Pure. Rules: docs/compatibility/routing.md, "Istio". A strategy with rules of its own (A/B match,
 session affinity) is one more module beside this one, built on `base_rule` and `destinations`.
 """
 

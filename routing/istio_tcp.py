@@ -1,6 +1,6 @@
 """TCP rules of a VirtualService, for services whose `appProtocol` is `tcp`.
 
-Pure. Rules: the compatibility reference, "TCP services". Of `service.match` only ports apply to
+Pure. Rules: docs/compatibility/routing.md, "TCP services". Of `service.match` only ports apply to
 connections; a TCP rule cannot mirror.
 """
 

@@ -1,6 +1,6 @@
 """Refusals in the words users know: they appear as Warning events.
 
-Texts: the compatibility reference, "Error texts that appear as Warning events".
+Texts: docs/compatibility/routing.md, "Error texts that appear as Warning events".
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Owner references, labels and annotations of the objects generated for a canary.
 
-Rules: the compatibility reference, "Rules common to all routers" and "The three ClusterIP
+Rules: docs/compatibility/routing.md, "Rules common to all routers" and "The three ClusterIP
 Services". Pure; nothing here is particular to one mesh.
 """
 

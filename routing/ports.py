@@ -1,6 +1,6 @@
 """Ports of the generated Services: the main one, and those discovered in the target's containers.
 
-Rules: the compatibility reference, "Port discovery". Unlike Flagger's, the order is that of the
+Rules: docs/compatibility/routing.md, "Port discovery". Unlike Flagger's, the order is that of the
 pod template, and no two ports share a number or a name, which the API server would refuse.
 """
 

@@ -1,6 +1,6 @@
 """The three ClusterIP Services of a canary: apex, primary, canary.
 
-Pure. Rules: the compatibility reference, "The three ClusterIP Services". For targets with a pod
+Pure. Rules: docs/compatibility/routing.md, "The three ClusterIP Services". For targets with a pod
 template; a Kubernetes Service as target has rules of its own.
 """
 

@@ -21,7 +21,8 @@ from workloads.outcome import Converged, Rejected, Result, Superseded, Views
 from workloads.primary import Copying
 
 ATTEMPTS: Final = 5
-"""Times a promotion is computed anew after a conflict; the lifecycle reference's number."""
+"""Times a promotion is computed anew after a conflict; docs/compatibility/lifecycle.md,
+"Promotion"."""
 
 
 class _Superseded(Exception):

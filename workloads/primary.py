@@ -1,7 +1,7 @@
 """The primary Deployment: as created from its target, and as given a newer revision.
 
 Pure, on raw objects, so that fields no library knows travel as well.
-Source: the lifecycle reference, "Primary Deployment as created" and "Promotion".
+Source: docs/compatibility/lifecycle.md, "Primary Deployment as created" and "Promotion".
 """
 
 from __future__ import annotations

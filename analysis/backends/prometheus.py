@@ -1,7 +1,7 @@
 """Prometheus, and everything that speaks its query API, through prometheus-api-client.
 
 The library sends the query and unwraps the answer; time, size and retries are bounded by our
-session. Source: the compatibility reference, metrics, section 4.1.
+session. Source: docs/compatibility/metrics.md, "Prometheus".
 """
 
 from __future__ import annotations

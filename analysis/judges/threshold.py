@@ -1,6 +1,6 @@
 """The default judge: a value passes when it lies within inclusive bounds.
 
-Source: the compatibility reference, metrics, "Threshold semantics". Pure.
+Source: docs/compatibility/metrics.md, "Threshold semantics". Pure.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The words of a check that did not pass: Flagger's event texts, letter by letter.
 
-Users' scripts and alerts match on them. Source: the compatibility reference, lifecycle 22.3.
+Users' scripts and alerts match on them. Source:
+docs/compatibility/lifecycle.md, "Event texts of metric checks".
 Numbers are printed as Go prints them. Pure.
 """
 

@@ -2,7 +2,8 @@
 
 Pure. Whoever cannot be measured (a query that does not render, a metric without a query) is a
 check too, with the finding already in `problem`: it is never executed, and never silently left
-out. Source: the compatibility reference, metrics, sections 1 to 3.
+out. Source: docs/compatibility/metrics.md, "Which checks an entry makes" and
+"Query templates".
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A row says which series are read and how they are aggregated; `single` writes the query about one
 workload, `grouped` the same aggregation for many workloads at once, labelled by workload. Adding
-a mesh is adding an entry to OBSERVERS. Source: the compatibility reference, metrics, section 2.
+a mesh is adding an entry to OBSERVERS. Source: docs/compatibility/metrics.md, "Built-in queries".
 Pure.
 """
 
