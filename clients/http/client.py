@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -33,6 +34,9 @@ DEFAULT_TIMEOUT: Final = timedelta(seconds=10)
 KEEPS_METHOD: Final = frozenset({307, 308})
 REDIRECTS: Final = frozenset({301, 302, 303}) | KEEPS_METHOD
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+
+# At debug it writes the path and query of every request.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,19 @@
 Weights outside of the plan (0, 40, 80) are never seen, whatever dies.
 """
 
+import itertools
+
 from tests.services.processes import Process
 from tests.system import manifests, meters
-from tests.system.site import App, Site
+from tests.system.site import App, Site, canary_weight
 
 SECOND = "registry.example/app:2"
 INTERVAL_SECONDS = 2
 STARTING_SECONDS = 10
 """What a worker needs to start, on a machine that is busy with others."""
+
+SLACK_SECONDS = 2
+"""Of a machine that is busy with others; the metrics of each check take half a second of it."""
 
 
 def test_a_worker_killed_after_each_step_is_not_missed_at_the_next(site: Site) -> None:
@@ -131,6 +136,39 @@ def test_a_redis_that_comes_back_empty_is_found_again(site: Site) -> None:
     app.until("Succeeded", 45)
     assert set(app.weights()) <= {0, 40, 80}
     assert app.image(primary=True) == SECOND
+
+
+def test_a_frozen_worker_makes_no_step_late_by_more_than_an_interval(site: Site) -> None:
+    """S-4: stopped with what it holds and has reserved, while it looks at several canaries.
+
+    It comes back in the end, with all it had, and changes nothing.
+    """
+    apps = [site.app(f"beside-{number}") for number in range(3)]
+    analysis = {"interval": f"{INTERVAL_SECONDS}s", "stepWeight": 20, "maxWeight": 80}
+    for app in apps:
+        app.deploy(manifests.a_canary(app.name, analysis=analysis))
+    for app in apps:
+        app.release(SECOND)
+    for app in apps:
+        app.until_weight(20)
+        site.meters.set(app.name, meters.Health(delay_seconds=0.5))
+    with site.crew.members["analysis-1"].paused():
+        for app in apps:
+            app.until("Succeeded")
+    for app in apps:
+        assert app.weights() == [0, 20, 40, 60, 80, 0]
+        late = max(b - a for a, b in itertools.pairwise(_step_times(app))) - INTERVAL_SECONDS
+        assert late <= INTERVAL_SECONDS + SLACK_SECONDS
+    site.pause(1)
+    assert all(app.weight() == 0 for app in apps)
+
+
+def _step_times(app: App) -> list[float]:
+    """When each canary weight but the first and the last was first seen."""
+    first: dict[int, float] = {}
+    for one in app.seen("virtualservices"):
+        first.setdefault(canary_weight(one.object), one.at)
+    return [first[weight] for weight in (20, 40, 60, 80)]
 
 
 def _at_40(site: Site, name: str, *, hooks: bool = True) -> App:

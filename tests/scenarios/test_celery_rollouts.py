@@ -1,10 +1,20 @@
 """Whole rollouts through real Celery workers and a real Valkey, in simulated time."""
 
+import contextlib
+import json
+import logging
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
+import pytest
+from celery import signals
+from redis import Redis
+
+from clients.redis import keys
 from tests.services.valkey import Valkey
 from tests.stage import measuring
-from tests.stage.stage import initialized
+from tests.stage.stage import REF, initialized
 from tests.stage.workers import on_celery
 from tests.unit.analysis.worlds import a_manifest
 
@@ -72,3 +82,61 @@ def test_the_hooks_of_a_round_are_called_in_parallel(valkey: Valkey) -> None:
 
         assert stage.state.failed_checks == 0
         assert len(receiver.calls) == 3
+
+
+def stored(client: "Redis[bytes]") -> Iterator[tuple[str, str]]:
+    """Every key, and all it holds."""
+    ways: dict[bytes, Callable[[bytes], object]] = {
+        b"string": client.get,
+        b"hash": client.hgetall,
+        b"stream": client.xrange,
+        b"zset": lambda key: client.zrange(key, 0, -1),
+        b"list": lambda key: client.lrange(key, 0, -1),
+        b"set": client.smembers,
+    }
+    for key in client.scan_iter():
+        yield key.decode(), repr(ways[client.type(key)](key))  # type: ignore[no-untyped-call]
+
+
+@contextlib.contextmanager
+def published() -> Iterator[list[Any]]:
+    """The bodies of all messages sent in the block."""
+    bodies: list[Any] = []
+
+    def note(body: Any, **_: Any) -> None:
+        bodies.append(body)
+
+    signals.before_task_publish.connect(note)
+    try:
+        yield bodies
+    finally:
+        signals.before_task_publish.disconnect(note)
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_what_the_url_of_a_webhook_hides_is_in_the_manifest_alone(
+    valkey: Valkey, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    """S-3: user, password and token are in no message, answer, timeline, event, status or log."""
+    with (
+        on_celery(valkey.url) as stage,
+        measuring.receiver() as receiver,
+        caplog.at_level(logging.DEBUG),
+        contextlib.closing(valkey.client()) as client,
+        published() as messages,
+    ):
+        receiver.status = status
+        url = receiver.url.replace("//", "//me:hunter2@") + "gate?token=hunter2#hunter2"
+        webhooks = [{"name": "gate", "type": "pre-rollout", "url": url, "retries": 1}]
+        initialized(a_manifest(webhooks=webhooks, threshold=1), stage)
+        stage.release("cart:2")
+        stage.run(lambda on: on.phase() == "Failed", within=LONG)
+
+        told = [text for text in stage.texts() if "pre-rollout check gate failed" in text]
+        assert len(told) == 1
+        holding = {key for key, value in stored(client) if "hunter2" in value}
+        shown = json.dumps([stage.texts(), dict(stage.status), messages]) + caplog.text
+    assert holding == {keys.WORLD.of(REF)}
+    assert len(receiver.calls) == (1 if status == 400 else 2)
+    assert any('"key"' in json.dumps(message) for message in messages)
+    assert "hunter2" not in shown
