@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 from cli import exits, processes
 from cli.processes import Command
+from clients import backoff
 from clients.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ class Post:
 
 def pause(failures: int) -> float:
     """Seconds before a child that failed `failures` times in a row is started again."""
-    return 0.0 if failures <= 1 else min(_FIRST_PAUSE * 2 ** (failures - 2), _LONGEST_PAUSE)
+    return backoff.doubling(failures - 1, _FIRST_PAUSE, _LONGEST_PAUSE) if failures > 1 else 0.0
 
 
 class Supervisor:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final, Protocol
 
-from clients import errors
+from clients import backoff, errors
 from clients.clock import Clock
 from clients.redis.store import Store
 from config.refs import CanaryRef
@@ -184,5 +184,5 @@ class Loop:
             extra = {"kind": type(error).__name__, "error": error.message}
             log.warning("not beating", extra=extra)
         self._failures += 1
-        doubled = self._settings.agenda_poll.total_seconds() * 2.0 ** min(self._failures, 10)
-        return min(LONGEST_PAUSE, doubled)
+        poll = self._settings.agenda_poll.total_seconds()
+        return backoff.doubling(self._failures + 1, poll, LONGEST_PAUSE)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
-from clients import errors
+from clients import backoff, errors
 from clients.clock import Clock
 from clients.kube.protocol import Object, Watcher, WatchEvent, WatchType
 from clients.kube.resources import Resource
@@ -212,10 +212,10 @@ class Reflector:
         """Seconds until the next attempt; none before the first list after a lost history."""
         if isinstance(error, errors.Expired) and self._failures == 1:
             return 0.0
-        longest = FIRST_DELAY * 2.0 ** min(self._failures - 1, 10)
+        longest = backoff.doubling(self._failures, FIRST_DELAY, LONGEST_DELAY)
         if isinstance(error, errors.NotFound):
             longest = OWN_ABSENT_DELAY if self._is_own else ABSENT_DELAY
-        spread = min(longest, LONGEST_DELAY) * (0.5 + self._random() / 2)
+        spread = longest * (0.5 + self._random() / 2)
         asked = error.retry_after if isinstance(error, errors.Transient) else None
         return max(spread, min(asked.total_seconds(), LONGEST_DELAY) if asked else 0.0)
 

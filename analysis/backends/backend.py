@@ -83,11 +83,3 @@ class Access:
 
 Factory = Callable[[Endpoint, Access], MetricBackend]
 """Builds the backend of one kind; raises InvalidEndpoint."""
-
-
-def shown(address: str) -> str:
-    """`address` as it may be printed: without user, password, query and fragment."""
-    beginning = address.partition("?")[0].partition("#")[0]
-    scheme, separator, rest = beginning.partition("://")
-    authority, slash, path = rest.partition("/")
-    return scheme + separator + authority.rpartition("@")[2] + slash + path

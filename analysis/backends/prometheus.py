@@ -20,10 +20,11 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import MaxRetryError
 from urllib3.util.retry import Retry
 
-from analysis.backends.backend import Access, Credentials, Endpoint, InvalidEndpoint, shown
+from analysis.backends.backend import Access, Credentials, Endpoint, InvalidEndpoint
 from analysis.backends.bounded import BodyTooLarge, BoundedSession, ErrorStatus
 from analysis.findings import Absent, Measurement, Sample
 from analysis.verdicts import Reason, Verdict
+from clients import urls
 
 #: Connections kept open per server: as many as queries run at once.
 POOL_SIZE: Final = 16
@@ -121,7 +122,7 @@ def _checked(address: str) -> str:
     except ValueError:
         is_usable = False
     if not is_usable:
-        raise InvalidEndpoint(f"address {shown(address)!r}; allowed: an http or https URL")
+        raise InvalidEndpoint(f"address {urls.redacted(address)!r}; allowed: an http or https URL")
     return address.rstrip("/")
 
 

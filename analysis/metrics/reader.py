@@ -19,13 +19,13 @@ from analysis.backends.backend import (
     InvalidEndpoint,
     MetricBackend,
     UnknownBackend,
-    shown,
 )
 from analysis.findings import Absent, CheckResult, Measurement
 from analysis.metrics import fanout
 from analysis.metrics.breaker import Breaker
 from analysis.metrics.checks import Check
 from analysis.verdicts import Reason, Verdict
+from clients import urls
 from clients.clock import Clock
 from config import durations
 
@@ -148,7 +148,7 @@ class MetricReader:
         asked = dict.fromkeys(Query(endpoint, "") for endpoint in endpoints)
         found = self._all(asked, self._probed)
         return tuple(
-            f"{query.endpoint.kind} {shown(query.endpoint.address)} is not available: "
+            f"{query.endpoint.kind} {urls.redacted(query.endpoint.address)} is not available: "
             f"{problem.message}"
             for query, problem in found.items()
             if isinstance(problem, Absent)
@@ -181,7 +181,7 @@ class MetricReader:
                 try:
                     backend = self._connect(endpoint)
                 except (InvalidEndpoint, UnknownBackend) as error:
-                    kind, address = endpoint.kind.capitalize(), shown(endpoint.address)
+                    kind, address = endpoint.kind.capitalize(), urls.redacted(endpoint.address)
                     cause = f"Error building {kind} client for {address} {error}"
                     return Absent(Verdict.ERROR, Reason.INVALID_ADDRESS, cause)
                 self._servers[endpoint] = _Server(backend, self._clock, self._limits)

@@ -16,11 +16,11 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, Final
-from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import urllib3
 
-from clients import errors
+from clients import errors, urls
 from clients.clock import Clock, SystemClock
 from clients.http import bodies
 
@@ -62,7 +62,7 @@ class Request:
     @property
     def doing(self) -> str:
         """The request as error messages name it."""
-        return f"{self.method} {redacted(self.url)}"
+        return f"{self.method} {urls.redacted(self.url)}"
 
 
 class Http:
@@ -165,16 +165,6 @@ def post_json(
 ) -> Response:
     """The answer to a POST of `body` as JSON, over a connection of its own; see `Http.send`."""
     return Http(verify_tls=verify_tls).post_json(url, body, timeout=timeout, max_body=max_body)
-
-
-def redacted(url: str) -> str:
-    """The URL as it may be shown: without userinfo, query and fragment."""
-    try:
-        parts = urlsplit(url)
-        host = parts.netloc.rpartition("@")[2]
-        return urlunsplit((parts.scheme, host, parts.path, "", ""))
-    except ValueError:
-        return "(not a URL)"
 
 
 @contextmanager

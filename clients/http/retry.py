@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from clients import errors
+from clients import backoff, errors, urls
 from clients.clock import Clock
-from clients.http import client
 from clients.http.client import Response
 
 FIRST_DELAY: Final = timedelta(seconds=1)
@@ -41,7 +40,7 @@ class RetryPolicy:
 
     def delay(self, failures: int) -> timedelta:
         """The wait after `failures` ≥ 1 failed attempts: doubling, at most `longest`."""
-        return min(self.longest, self.first * (1 << min(failures - 1, 30)))
+        return backoff.doubling(failures, self.first, self.longest)
 
     def post(self, call: Callable[[], Response], url: str, clock: Clock) -> Response:
         """The first answer of `call` that is not worth another attempt, whatever its status.
@@ -59,7 +58,7 @@ class RetryPolicy:
                 return outcome
             failures += 1
             if failures > self.retries:
-                raise _given_up(outcome, f"POST {client.redacted(url)}", failures) from outcome
+                raise _given_up(outcome, f"POST {urls.redacted(url)}", failures) from outcome
             wait = outcome.retry_after or self.delay(failures)
             clock.sleep(min(wait, LONGEST_RETRY_AFTER).total_seconds())
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import urllib3
 from kubernetes.client import ApiClient
 
-from clients import errors
+from clients import backoff, errors
 from clients.clock import Clock, SystemClock
 from clients.http import bodies
 from clients.kube import decoding, limiter
@@ -126,7 +126,9 @@ class Transport:
         return call()
 
     def _backoff(self, attempt: int, error: errors.Transient) -> float:
-        own = FIRST_BACKOFF * (1 << attempt) * (0.5 + self._spread() / 2)
+        patience = self.limits.patience.total_seconds()
+        longest = backoff.doubling(attempt + 1, FIRST_BACKOFF, patience)
+        own = longest * (0.5 + self._spread() / 2)
         return own + (error.retry_after.total_seconds() if error.retry_after else 0.0)
 
     def _call(

@@ -38,9 +38,7 @@ def steps(stage: Stage) -> list[datetime]:
 
 
 @pytest.mark.parametrize("begun", [True, False], ids=["at work", "with a message not begun"])
-@pytest.mark.parametrize(
-    "before", [0, 6], ids=lambda seconds: f"{seconds} s before a check"
-)
+@pytest.mark.parametrize("before", [0, 6], ids=lambda seconds: f"{seconds} s before a check")
 @pytest.mark.parametrize("work", Work)
 def test_a_frozen_worker_makes_no_step_late_by_more_than_an_interval(
     work: Work, before: float, begun: bool
