@@ -32,9 +32,7 @@ def run(settings: Settings, role: str, name: str) -> int:
     startup.configure_logs(settings, name)
     clock = SystemClock()
     startup.wait_for_redis(settings, clock)
-    app = make_app(settings)
-    # Calls of webhooks last: one that waits in a busy worker could be made by an idle one.
-    app.conf.worker_disable_prefetch = role == Queue.HOOKS
+    app = make_app(settings, role)
     own = Gate(lambda: gate.probe(doors.store, needed, settings.kubernetes.namespace))
     gate.guard(app, own)
     known = registries.installed()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, Final
 
 from celery import Celery
 from celery.apps import worker
@@ -11,12 +11,21 @@ from celery.apps import worker
 from config.settings.settings import Settings
 from tasks import broker, queues
 
+REDELIVERY_SECONDS: Final = 600
+"""After which Redis gives a message back that a lost worker had reserved. Nobody waits for it: the
+agenda asks again within seconds, and a message that comes once more finds nothing to do."""
 
-def make_app(settings: Settings) -> Celery:
-    """The application for `settings`; makes no connection before the first message."""
+
+def make_app(settings: Settings, role: str = "") -> Celery:
+    """The application for `settings`; makes no connection before the first message.
+
+    `role` is the queue that its worker serves, if it has one.
+    """
     found = broker.of(settings.redis.queue_url())
     app = Celery("coalmine", broker=found.url, set_as_current=True)
     app.conf.update(configuration(settings))
+    # Calls of webhooks last: one that is reserved by a busy worker could be made by an idle one.
+    app.conf.worker_disable_prefetch = role == queues.Queue.HOOKS
     return app
 
 
@@ -37,7 +46,6 @@ def configuration(settings: Settings) -> dict[str, Any]:
     """
     found = broker.of(settings.redis.queue_url())
     server = found.configuration()
-    visibility = settings.redis.visibility_timeout.total_seconds()
     return {
         **server,
         "task_routes": queues.ROUTES,
@@ -48,7 +56,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "task_acks_late": False,
         "worker_prefetch_multiplier": 1,
         "broker_transport_options": {
-            "visibility_timeout": visibility,
+            "visibility_timeout": REDELIVERY_SECONDS,
             "global_keyprefix": "cq:",
             "health_check_interval": broker.HEALTH_SECONDS,
             **broker.SOCKET,

@@ -42,14 +42,6 @@ class RedisSettings:
         "Redis or Valkey that holds the job queue; the one of --redis-url by default, since one "
         "server carries thousands of canaries.",
     )
-    visibility_timeout: timedelta = setting(
-        "visibility-timeout",
-        values.duration,
-        "10m",
-        "Time after which a job that a lost worker held is delivered again. Longer than the "
-        "longest webhook with its retries, or that would be called twice; rollouts do not wait "
-        "for it, the agenda repairs them sooner.",
-    )
 
     def state_url(self) -> str:
         """The URL of the state's server, password included. Raises SettingsError without one."""

@@ -104,9 +104,9 @@ class Noted:
         self.note("call", ref, round_id, key)
 
 
-def connected(url: str) -> Celery:
+def connected(url: str, role: str = "") -> Celery:
     """The application over the server at `url`."""
-    return apps.make_app(replace(Settings(), redis=RedisSettings(url=SecretStr(url))))
+    return apps.make_app(replace(Settings(), redis=RedisSettings(url=SecretStr(url))), role)
 
 
 @contextlib.contextmanager
@@ -165,6 +165,22 @@ def test_the_hooks_of_a_round_are_called_at_once(app: Celery) -> None:
         for key in "abc":
             publishing.CeleryDispatcher(app).call(REF, 7, key)
         assert sorted(noted.wait(3)) == [("call", REF, 7, key) for key in "abc"]
+
+
+def test_a_busy_hook_worker_leaves_calls_to_an_idle_one(valkey: Valkey) -> None:
+    """7: it takes what it can make at once, and reserves nothing beyond it."""
+    app = connected(valkey.url, queues.Queue.HOOKS)
+    publisher, go_on = publishing.CeleryDispatcher(app), threading.Event()
+    with working(app, queues.Queue.HOOKS) as noted, contextlib.closing(valkey.client()) as client:
+        noted.hook = lambda: go_on.wait(PATIENCE_SECONDS)
+        for number in range(10):
+            publisher.call(REF, 7, str(number))
+        _until(lambda: client.llen("cq:hooks") == 6)
+        time.sleep(1)
+        assert client.llen("cq:hooks") == 6
+        go_on.set()
+        assert len(noted.wait(10)) == 10
+    app.close()
 
 
 def test_a_message_of_another_release_is_dropped_with_a_line(
