@@ -4,6 +4,7 @@ Users release, revert, edit, delete and suspend; Redis is emptied, the API serve
 messages are lost, repeated and reordered. Then all is well again. Not here: dying processes.
 """
 
+import contextlib
 import random
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -44,7 +45,7 @@ def suspend(stage: Stage, chance: random.Random) -> None:
 
 
 def edit(stage: Stage, chance: random.Random) -> None:
-    """Another manifest, perhaps one that cannot be carried out."""
+    """Another manifest, perhaps one that cannot be carried out, or that the API server refuses."""
     analysis: Mapping[str, Any] = chance.choice(
         [
             {"interval": "10s"},
@@ -57,7 +58,8 @@ def edit(stage: Stage, chance: random.Random) -> None:
             {"stepWeightPromotion": None},
         ]
     )
-    stage.edit_canary(analysis=analysis, skipAnalysis=chance.random() < 0.1)
+    with contextlib.suppress(errors.Permanent):
+        stage.edit_canary(analysis=analysis, skipAnalysis=chance.random() < 0.1)
 
 
 def reroute(stage: Stage, chance: random.Random) -> None:
