@@ -26,7 +26,7 @@ class Callers(scripts.Door):
 
     def renew_call(self, call: Call, ttl: timedelta) -> bool:
         """Whether `call` is still ours to make, for `ttl` from now."""
-        names = [keys.CALLS.of(call.ref), keys.STATE.of(call.ref)]
+        names = [keys.CALLS.of(call.ref), keys.STATE.of(call.ref), keys.EPOCH.only]
         spans = [scripts.span(ttl), scripts.span(KEPT)]
         return bool(self._run("take_call", names, [call.round, call.key, call.nonce, *spans]))
 

@@ -122,6 +122,22 @@ def test_a_tick_from_before_neither_commits_nor_rests(
     assert store.agenda() == {REF: store.now()}
 
 
+@pytest.mark.parametrize("lose", [fail_over, forge])
+def test_no_webhook_is_called_for_a_round_that_is_not_confirmed(
+    store: Store, client: "Redis[str]", lose: Callable[["Redis[str]"], None]
+) -> None:
+    """The round may be over in truth; a call that is under way already is ended."""
+    assert store.commit(REF, Commit(expected=0, state={})) == 1
+    call = store.take_call(REF, 1, "made", TTL)
+    assert call is not None
+    lose(client)
+    assert store.take_call(REF, 1, "load", TTL) is None
+    assert store.renew_call(call, TTL)
+    assert list(store.calls(REF, 1).taken) == ["made"]
+    memory_redis.confirm(store)
+    assert store.take_call(REF, 1, "load", TTL) is not None
+
+
 def test_a_commit_that_was_made_before_is_made_still(store: Store, client: "Redis[str]") -> None:
     """Sent again because its answer was lost in the failover, it gets the answer of the first."""
     begun = store.begin(REF, Work.TICK, TTL)
