@@ -1,4 +1,4 @@
-"""Names of the objects made for a canary; also the place to find the well-known keys.
+"""Names of the objects made for a canary.
 
 Source of the naming rules: docs/compatibility/values.md, "Names"; users' manifests, dashboards and
 network policies rely on them.
@@ -7,60 +7,7 @@ network policies rely on them.
 from __future__ import annotations
 
 from config.api.canary import Canary
-from config.well_known import (
-    ALERT_PROVIDER_KIND,
-    API_VERSION,
-    CANARY_KIND,
-    CANARY_SUFFIX,
-    CONFIG_TRACKING_ANNOTATION,
-    CONFIG_TRACKING_DISABLED_PREFIX,
-    FINALIZER,
-    FLUX_KEY_PART,
-    FLUX_OPT_OUT_ANNOTATIONS,
-    GROUP,
-    KEDA_PAUSED_REPLICAS_ANNOTATION,
-    LAST_APPLIED_ANNOTATION,
-    LONGEST_BASE_NAME,
-    MAX_LABEL_LENGTH,
-    METRIC_TEMPLATE_KIND,
-    ORIGINAL_CONFIGURATION_ANNOTATION,
-    POD_TEMPLATE_ID_ANNOTATION,
-    PRIMARY_REVISION_ANNOTATION,
-    PRIMARY_SUFFIX,
-    SCALE_TO_ZERO_NODE_SELECTOR,
-    VERSION,
-)
-
-__all__ = [
-    "ALERT_PROVIDER_KIND",
-    "API_VERSION",
-    "CANARY_KIND",
-    "CANARY_SUFFIX",
-    "CONFIG_TRACKING_ANNOTATION",
-    "CONFIG_TRACKING_DISABLED_PREFIX",
-    "FINALIZER",
-    "FLUX_KEY_PART",
-    "FLUX_OPT_OUT_ANNOTATIONS",
-    "GROUP",
-    "KEDA_PAUSED_REPLICAS_ANNOTATION",
-    "LAST_APPLIED_ANNOTATION",
-    "LONGEST_BASE_NAME",
-    "MAX_LABEL_LENGTH",
-    "METRIC_TEMPLATE_KIND",
-    "ORIGINAL_CONFIGURATION_ANNOTATION",
-    "POD_TEMPLATE_ID_ANNOTATION",
-    "PRIMARY_REVISION_ANNOTATION",
-    "PRIMARY_SUFFIX",
-    "SCALE_TO_ZERO_NODE_SELECTOR",
-    "VERSION",
-    "apex_name",
-    "canary_ingress",
-    "canary_service",
-    "primary_autoscaler",
-    "primary_config",
-    "primary_service",
-    "primary_workload",
-]
+from config.well_known import CANARY_SUFFIX, PRIMARY_SUFFIX
 
 
 def apex_name(canary: Canary) -> str:
@@ -89,20 +36,3 @@ def _service_base(canary: Canary) -> str:
 def primary_workload(canary: Canary) -> str:
     """Name of the generated workload that serves users between rollouts."""
     return canary.spec.target_ref.name + PRIMARY_SUFFIX
-
-
-def primary_autoscaler(canary: Canary) -> str | None:
-    """Name of the primary twin of the target's autoscaler; None without `autoscalerRef`."""
-    ref = canary.spec.autoscaler_ref
-    return ref.name + PRIMARY_SUFFIX if ref else None
-
-
-def primary_config(name: str) -> str:
-    """Name of the primary's copy of a tracked ConfigMap or Secret."""
-    return name + PRIMARY_SUFFIX
-
-
-def canary_ingress(canary: Canary) -> str | None:
-    """Name of the generated NGINX ingress; None without `ingressRef`."""
-    ref = canary.spec.ingress_ref
-    return ref.name + CANARY_SUFFIX if ref else None

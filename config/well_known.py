@@ -1,4 +1,4 @@
-"""Well-known keys and words of the API: group, kinds, finalizer, annotations, suffixes."""
+"""Well-known keys and words of the API: group, kinds, annotations, suffixes."""
 
 from __future__ import annotations
 
@@ -20,23 +20,8 @@ MAX_LABEL_LENGTH: Final = 63
 #: What a name may have so that `<name>-primary` still fits.
 LONGEST_BASE_NAME: Final = MAX_LABEL_LENGTH - len(PRIMARY_SUFFIX)
 
-FINALIZER: Final = "finalizer.flagger.app"
-
-#: Annotation on ConfigMaps and Secrets; a value starting with `disable` opts out of tracking.
-CONFIG_TRACKING_ANNOTATION: Final = "flagger.app/config-tracking"
-CONFIG_TRACKING_DISABLED_PREFIX: Final = "disable"
-
 #: Annotation on the primary's pod template: a fresh UUID at each promotion.
 POD_TEMPLATE_ID_ANNOTATION: Final = "flagger-id"
-
-#: Node selector that keeps the pods of a target DaemonSet away.
-SCALE_TO_ZERO_NODE_SELECTOR: Final = "flagger.app/scale-to-zero"
-
-#: Annotation on a Knative Service: name of its primary revision.
-PRIMARY_REVISION_ANNOTATION: Final = "flagger.app/primary-revision"
-
-#: Annotation on a target ScaledObject, `"0"` while no rollout runs.
-KEDA_PAUSED_REPLICAS_ANNOTATION: Final = "autoscaling.keda.sh/paused-replicas"
 
 #: Annotation on routing objects taken over: JSON of the spec as it was before.
 ORIGINAL_CONFIGURATION_ANNOTATION: Final = "flagger.kubernetes.io/original-configuration"

@@ -15,7 +15,7 @@ from typing import Any, Final
 from clients.kube import resources
 from clients.kube.protocol import Object
 from clients.kube.resources import Resource
-from config import meshes, names
+from config import meshes, names, well_known
 from config.api.canary import Canary
 from config.traffic import Feature, TrafficSplit
 from routing import istio_http, istio_tcp, metadata
@@ -41,8 +41,8 @@ MANAGED_SPEC: Final = frozenset({"hosts", "gateways", "http", "tcp"})
 """Top-level fields of a VirtualService's spec that are set or removed; the others are kept."""
 
 _CARRIED_ANNOTATIONS: Final = (
-    names.LAST_APPLIED_ANNOTATION,
-    names.ORIGINAL_CONFIGURATION_ANNOTATION,
+    well_known.LAST_APPLIED_ANNOTATION,
+    well_known.ORIGINAL_CONFIGURATION_ANNOTATION,
 )
 _CHANGES_WITHIN_A_ROLLOUT: Final = frozenset({"mirror", "mirrorPercentage"})
 
@@ -196,7 +196,7 @@ def _original_configuration(live: Mapping[str, Any], desired: Mapping[str, Any])
     if not live or _lasting(live) == _lasting(desired):
         return {}
     text = json.dumps(live, separators=(",", ":"), ensure_ascii=False)
-    return {names.ORIGINAL_CONFIGURATION_ANNOTATION: text}
+    return {well_known.ORIGINAL_CONFIGURATION_ANNOTATION: text}
 
 
 def _lasting(spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clients.kube.protocol import Object
-from config import names, ownership
+from config import names, ownership, well_known
 from config.api.canary import Canary
 from config.api.service import ServiceMetadata
 from routing.router import TargetFacts
@@ -63,7 +63,7 @@ def is_controlled(live: Object, canary: Canary) -> bool:
     Compared by kind and name, so that a canary that was deleted and applied again finds its own.
     """
     holder = ownership.controller(live.get("metadata") or {}) or {}
-    return (holder.get("kind"), holder.get("name")) == (names.CANARY_KIND, canary.name)
+    return (holder.get("kind"), holder.get("name")) == (well_known.CANARY_KIND, canary.name)
 
 
 def new_metadata(canary: Canary, name: str, marks: Marks) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def with_marks(metadata: Mapping[str, Any], marks: Marks) -> dict[str, Any]:
 
 def with_flux_opt_out(annotations: Mapping[str, str] | None) -> dict[str, str]:
     """`annotations` and the keys that keep Flux from setting generated objects back."""
-    return {**(annotations or {}), **dict(names.FLUX_OPT_OUT_ANNOTATIONS)}
+    return {**(annotations or {}), **dict(well_known.FLUX_OPT_OUT_ANNOTATIONS)}
 
 
 def service_marks(

@@ -11,7 +11,7 @@ from typing import Any, assert_never
 
 from clients.kube import resources
 from clients.kube.protocol import Object
-from config import names
+from config import names, well_known
 from config.api.canary import Canary
 from config.api.service import ServiceMetadata
 from config.traffic import RouteStage
@@ -101,7 +101,7 @@ def _opted_out(live: Mapping[str, Any]) -> dict[str, Any]:
 
 def _selector_value(target: TargetFacts, role: str) -> str:
     is_canary = role == ServiceRole.CANARY
-    return target.label_value if is_canary else target.label_value + names.PRIMARY_SUFFIX
+    return target.label_value if is_canary else target.label_value + well_known.PRIMARY_SUFFIX
 
 
 def _custom_metadata(canary: Canary, role: str) -> ServiceMetadata | None:

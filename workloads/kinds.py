@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from clients.documents.world import SelectorLabel, WorkloadView
+from clients.documents.world import WorkloadView
 from clients.kube import resources
 from clients.kube.protocol import Object
 from clients.kube.resources import Resource
@@ -16,30 +16,6 @@ from config.api.canary import Canary
 from config.api.references import TargetKind
 from config.readiness import Readiness
 from workloads import deployment, primary, readiness
-from workloads.primary import Copying
-
-
-class Creating(Protocol):
-    """Makes the body of a primary from its target, see `primary.create`."""
-
-    def __call__(  # noqa: D102 - the class says it
-        self, canary: Canary, target: Object, label: SelectorLabel, copying: Copying, *, pod_id: str
-    ) -> dict[str, Any]: ...
-
-
-class Promoting(Protocol):
-    """Makes a primary that has its target's revision, see `primary.promote`."""
-
-    def __call__(  # noqa: D102 - the class says it
-        self,
-        canary: Canary,
-        target: Object,
-        primary: Object,
-        label: SelectorLabel,
-        copying: Copying,
-        *,
-        pod_id: str,
-    ) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +31,10 @@ class Kind:
     project: Callable[[Object, Sequence[str]], WorkloadView]
     judge: Callable[[WorkloadView, int, timedelta, datetime], Readiness]
     patience_ends: Callable[[WorkloadView, timedelta], datetime | None]
-    create: Creating
-    promote: Promoting
+    create: Callable[..., dict[str, Any]]
+    """The primary of a target; as `primary.create`."""
+    promote: Callable[..., dict[str, Any]]
+    """The primary with its target's revision; as `primary.promote`."""
     scaled: Callable[[int], Mapping[str, Any]]
 
 

@@ -1,7 +1,7 @@
 """Names of generated objects, as users' manifests and dashboards know them."""
 
-from config import names
-from tests.unit.config.manifests import a_canary, an_analysis
+from config import names, well_known
+from tests.unit.config.manifests import a_canary
 
 HPA = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "name": "cart-hpa"}
 INGRESS = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "name": "cart-ingress"}
@@ -36,27 +36,14 @@ def test_a_service_as_target_keeps_its_own_name() -> None:
     assert names.canary_service(canary) == "legacy-canary"
 
 
-def test_twins_exist_where_there_is_an_original() -> None:
-    """Autoscaler and ingress twins are named after what is referred to, or absent."""
-    canary = a_canary(autoscalerRef=HPA, ingressRef=INGRESS, analysis=an_analysis())
-
-    assert names.primary_autoscaler(canary) == "cart-hpa-primary"
-    assert names.canary_ingress(canary) == "cart-ingress-canary"
-    assert names.primary_autoscaler(a_canary()) is None
-    assert names.canary_ingress(a_canary()) is None
-    assert names.primary_config("settings") == "settings-primary"
-
-
 def test_well_known_keys_are_those_of_the_api() -> None:
     """Scripts and other controllers look for exactly these texts."""
-    assert names.API_VERSION == "flagger.app/v1beta1"
-    assert names.FINALIZER == "finalizer.flagger.app"
-    assert names.CONFIG_TRACKING_ANNOTATION == "flagger.app/config-tracking"
-    assert names.POD_TEMPLATE_ID_ANNOTATION == "flagger-id"
-    assert names.ORIGINAL_CONFIGURATION_ANNOTATION == (
+    assert well_known.API_VERSION == "flagger.app/v1beta1"
+    assert well_known.POD_TEMPLATE_ID_ANNOTATION == "flagger-id"
+    assert well_known.ORIGINAL_CONFIGURATION_ANNOTATION == (
         "flagger.kubernetes.io/original-configuration"
     )
-    assert dict(names.FLUX_OPT_OUT_ANNOTATIONS) == {
+    assert dict(well_known.FLUX_OPT_OUT_ANNOTATIONS) == {
         "kustomize.toolkit.fluxcd.io/reconcile": "disabled",
         "helm.toolkit.fluxcd.io/driftDetection": "disabled",
     }
