@@ -155,18 +155,6 @@ class Http:
         )
 
 
-def post_json(
-    url: str,
-    body: Any,
-    *,
-    timeout: timedelta = DEFAULT_TIMEOUT,
-    verify_tls: bool = True,
-    max_body: int = MAX_BODY,
-) -> Response:
-    """The answer to a POST of `body` as JSON, over a connection of its own; see `Http.send`."""
-    return Http(verify_tls=verify_tls).post_json(url, body, timeout=timeout, max_body=max_body)
-
-
 @contextmanager
 def _translated(request: Request) -> Iterator[None]:
     try:

@@ -35,12 +35,6 @@ class RetryPolicy:
     """
 
     retries: int = 0
-    first: timedelta = FIRST_DELAY
-    longest: timedelta = LONGEST_DELAY
-
-    def delay(self, failures: int) -> timedelta:
-        """The wait after `failures` ≥ 1 failed attempts: doubling, at most `longest`."""
-        return backoff.doubling(failures, self.first, self.longest)
 
     def post(self, call: Callable[[], Response], url: str, clock: Clock) -> Response:
         """The first answer of `call` that is not worth another attempt, whatever its status.
@@ -59,7 +53,7 @@ class RetryPolicy:
             failures += 1
             if failures > self.retries:
                 raise _given_up(outcome, f"POST {urls.redacted(url)}", failures) from outcome
-            wait = outcome.retry_after or self.delay(failures)
+            wait = outcome.retry_after or backoff.doubling(failures, FIRST_DELAY, LONGEST_DELAY)
             clock.sleep(min(wait, LONGEST_RETRY_AFTER).total_seconds())
 
 

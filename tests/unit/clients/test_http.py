@@ -5,6 +5,7 @@ that no credential of a URL shows in an error, back-off and texts of Flagger's w
 """
 
 import base64
+import itertools
 import json
 import shutil
 import ssl
@@ -14,7 +15,7 @@ import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -41,13 +42,26 @@ def clock() -> ManualClock:
     return ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
 
 
+def post_json(
+    url: str,
+    body: Any,
+    *,
+    timeout: timedelta = client.DEFAULT_TIMEOUT,
+    verify_tls: bool = True,
+    max_body: int = client.MAX_BODY,
+) -> client.Response:
+    """The answer to a POST, over a connection of its own."""
+    http = client.Http(verify_tls=verify_tls)
+    return http.post_json(url, body, timeout=timeout, max_body=max_body)
+
+
 # --- one request
 
 
 def test_a_body_is_posted_as_json(script: Script) -> None:
     """Method, path with query, content type and the JSON arrive; the answer comes back."""
     script.then(reply(202, "started"))
-    answer = client.post_json(f"{script.url}/hook?a=b", {"name": "shöp"})
+    answer = post_json(f"{script.url}/hook?a=b", {"name": "shöp"})
     assert (answer.status, answer.body) == (202, "started")
     (seen,) = script.seen
     assert (seen.method, seen.path) == ("POST", "/hook?a=b")
@@ -59,19 +73,19 @@ def test_a_body_is_posted_as_json(script: Script) -> None:
 def test_any_answer_is_an_answer(script: Script, status: int) -> None:
     """What a status means is the caller's business."""
     script.then(reply(status, "" if status in {204, 304} else "words"))
-    assert client.post_json(script.url, {}).status == status
+    assert post_json(script.url, {}).status == status
 
 
 def test_the_beginning_of_a_long_answer_is_kept(script: Script) -> None:
     """`max_body` bytes are read, however much is sent."""
     script.then(reply(200, "x" * 1_000_000))
-    assert client.post_json(script.url, {}, max_body=100).body == "x" * 100
+    assert post_json(script.url, {}, max_body=100).body == "x" * 100
 
 
 def test_bytes_that_are_no_text_are_an_answer_too(script: Script) -> None:
     """What is not UTF-8 is replaced, not raised."""
     script.then(reply(200, b"ok \xff"))
-    assert client.post_json(script.url, {}).body == "ok \N{REPLACEMENT CHARACTER}"
+    assert post_json(script.url, {}).body == "ok \N{REPLACEMENT CHARACTER}"
 
 
 def test_a_receiver_that_is_late_is_transient_within_the_timeout(script: Script) -> None:
@@ -81,7 +95,7 @@ def test_a_receiver_that_is_late_is_transient_within_the_timeout(script: Script)
     for _ in range(3):
         begin = time.monotonic()
         with pytest.raises(errors.Transient, match="timed out"):
-            client.post_json(script.url, {}, timeout=SHORT)
+            post_json(script.url, {}, timeout=SHORT)
         assert time.monotonic() - begin < 2
 
 
@@ -90,7 +104,7 @@ def test_a_receiver_that_is_gone_is_transient() -> None:
     with scripted.serving() as gone:
         url = gone.url
     with pytest.raises(errors.Transient) as failure:
-        client.post_json(f"{url}/hook", {})
+        post_json(f"{url}/hook", {})
     assert failure.value.message == f"POST {url}/hook: connecting failed: Connection refused"
 
 
@@ -98,7 +112,7 @@ def test_a_connection_that_breaks_is_transient(script: Script) -> None:
     """A reset is not a verdict."""
     script.then(reset)
     with pytest.raises(errors.Transient, match="the connection broke"):
-        client.post_json(script.url, {})
+        post_json(script.url, {})
 
 
 @pytest.mark.parametrize(
@@ -108,13 +122,13 @@ def test_a_connection_that_breaks_is_transient(script: Script) -> None:
 def test_what_is_no_web_address_is_permanent(url: str) -> None:
     """A URL that cannot be asked is refused without asking."""
     with pytest.raises(errors.Permanent):
-        client.post_json(url, {})
+        post_json(url, {})
 
 
 def test_userinfo_in_a_url_is_sent_as_basic_authorization(script: Script) -> None:
     """As Go's client does; percent signs are decoded."""
     script.then(reply(200))
-    client.post_json(script.url.replace("//", "//user:p%40ss@"), {})
+    post_json(script.url.replace("//", "//user:p%40ss@"), {})
     token = base64.b64encode(b"user:p@ss").decode()
     assert script.seen[0].headers["Authorization"] == f"Basic {token}"
 
@@ -129,7 +143,7 @@ def test_userinfo_in_a_url_is_sent_as_basic_authorization(script: Script) -> Non
 def test_redirects_are_followed(script: Script, status: int, method: str, body: bytes) -> None:
     """307 repeats the request elsewhere; the others become a GET, as in Go and browsers."""
     script.then(reply(status, Location="/there"), reply(200, "ok"))
-    assert client.post_json(f"{script.url}/here", [1]).body == "ok"
+    assert post_json(f"{script.url}/here", [1]).body == "ok"
     assert [(seen.method, seen.path, seen.body) for seen in script.seen] == [
         ("POST", "/here", b"[1]"),
         (method, "/there", body),
@@ -140,7 +154,7 @@ def test_redirects_in_a_circle_end(script: Script) -> None:
     """After ten redirects it is Permanent."""
     script.then(reply(307, Location="/again"))
     with pytest.raises(errors.Permanent, match="more than 10 redirects"):
-        client.post_json(script.url, {})
+        post_json(script.url, {})
     assert len(script.seen) == 11
 
 
@@ -159,7 +173,7 @@ def test_a_redirect_to_another_scheme_is_not_followed(script: Script) -> None:
     """A receiver cannot make us read a file."""
     script.then(reply(302, Location="file:///etc/passwd"))
     with pytest.raises(errors.Permanent, match="http or https"):
-        client.post_json(script.url, {})
+        post_json(script.url, {})
 
 
 # --- secrets
@@ -172,7 +186,7 @@ def test_no_credential_of_a_url_shows_in_an_error(script: Script, answer: script
     url = script.url.replace("//", "//user:hush@") + "/hook?token=hush"
     body = {"secret": "hush"}
     with pytest.raises(errors.ClientError) as failure:
-        client.post_json(url, body)
+        post_json(url, body)
     told = "".join(traceback.format_exception(failure.value))
     assert "hush" not in told
     assert "hush" not in repr(failure.value)
@@ -182,7 +196,7 @@ def test_no_credential_of_a_url_shows_in_an_error(script: Script, answer: script
 def test_no_credential_shows_when_the_url_itself_is_wrong(url: str) -> None:
     """An address that cannot be parsed is not quoted."""
     with pytest.raises(errors.Permanent) as failure:
-        client.post_json(url, {})
+        post_json(url, {})
     assert "hush" not in "".join(traceback.format_exception(failure.value)).replace(url, "")
     assert failure.value.__cause__ is None
 
@@ -211,7 +225,7 @@ def test_an_untrusted_certificate_is_permanent(untrusted: ssl.SSLContext) -> Non
     with scripted.serving(untrusted) as receiver:
         receiver.then(reply(200))
         with pytest.raises(errors.Permanent, match=r"certificate is not trusted: self.signed"):
-            client.post_json(receiver.url, {})
+            post_json(receiver.url, {})
         assert receiver.seen == []
 
 
@@ -219,7 +233,7 @@ def test_verification_can_be_turned_off(untrusted: ssl.SSLContext) -> None:
     """With `verify_tls=False` (disableTLS) any certificate will do."""
     with scripted.serving(untrusted) as receiver:
         receiver.then(reply(200, "ok"))
-        assert client.post_json(receiver.url, {}, verify_tls=False).body == "ok"
+        assert post_json(receiver.url, {}, verify_tls=False).body == "ok"
 
 
 # --- trying again
@@ -228,7 +242,7 @@ def test_verification_can_be_turned_off(untrusted: ssl.SSLContext) -> None:
 def post(script: Script, policy: RetryPolicy, clock: ManualClock) -> client.Response:
     """A webhook's call under `policy`."""
     url = f"{script.url}/hook"
-    return policy.post(lambda: client.post_json(url, {}, timeout=SHORT), url, clock)
+    return policy.post(lambda: post_json(url, {}, timeout=SHORT), url, clock)
 
 
 def test_an_answer_that_is_a_verdict_is_not_asked_for_again(
@@ -250,11 +264,17 @@ def test_a_receiver_that_recovers_is_waited_for(script: Script, clock: ManualClo
     assert clock.monotonic() == 1 + 2 + 4
 
 
-def test_the_pauses_double_up_to_half_a_minute() -> None:
+def test_the_pauses_double_up_to_half_a_minute(script: Script, clock: ManualClock) -> None:
     """1, 2, 4, 8, 16 and then 30 seconds, for ever."""
-    policy = RetryPolicy(retries=100)
-    seconds = [policy.delay(failures).total_seconds() for failures in (1, 2, 3, 4, 5, 6, 7, 99)]
-    assert seconds == [1, 2, 4, 8, 16, 30, 30, 30]
+    script.then(reply(500, "no"))
+    waited = [0.0]
+    for retries in range(1, 9):
+        before = clock.monotonic()
+        with pytest.raises(errors.Transient):
+            post(script, RetryPolicy(retries), clock)
+        waited.append(clock.monotonic() - before)
+    pauses = [after - before for before, after in itertools.pairwise(waited)]
+    assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]
 
 
 @pytest.mark.parametrize(
@@ -310,12 +330,12 @@ def test_a_giving_up_shows_no_credential(script: Script, clock: ManualClock) -> 
     script.then(reply(500, "boom"))
     url = f"{script.url}/hook?token=hush"
     with pytest.raises(errors.Transient) as failure:
-        RetryPolicy().post(lambda: client.post_json(url, {}), url, clock)
+        RetryPolicy().post(lambda: post_json(url, {}), url, clock)
     assert failure.value.message == f"POST {script.url}/hook giving up after 1 attempt(s): boom"
 
 
 def test_what_no_attempt_can_mend_is_not_tried_again(clock: ManualClock) -> None:
     """A wrong URL is raised at once."""
     with pytest.raises(errors.Permanent):
-        RetryPolicy(retries=5).post(lambda: client.post_json("ftp://x", {}), "ftp://x", clock)
+        RetryPolicy(retries=5).post(lambda: post_json("ftp://x", {}), "ftp://x", clock)
     assert clock.monotonic() == 0
