@@ -27,11 +27,6 @@ class Counts:
             self._counts[kind] += 1
 
     def snapshot(self) -> Counter[RequestKind]:
-        """The counts since the last reset."""
+        """The counts so far."""
         with self._lock:
             return Counter(self._counts)
-
-    def reset(self) -> None:
-        """Starts counting from zero."""
-        with self._lock:
-            self._counts.clear()

@@ -65,7 +65,6 @@ class Resource:
     columns: tuple[Column, ...] = ()
     schema: Schema = field(default_factory=dict)
     verbs: tuple[str, ...] = VERBS
-    served_versions: tuple[str, ...] = ()
 
     @property
     def api_version(self) -> str:

@@ -114,10 +114,6 @@ class ApiServer:
         """Requests for resources so far, by verb, resource, subresource and user agent."""
         return self._counts.snapshot()
 
-    def reset_counts(self) -> None:
-        """Starts counting requests from zero."""
-        self._counts.reset()
-
     def compact(self) -> None:
         """Forgets all watch history, so that clients have to list again (410)."""
         self.store.compact()
