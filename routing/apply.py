@@ -11,14 +11,14 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from clients import errors
-from clients.documents.world import WorkloadView
+from clients.documents.outcome import Applied, Outcome, Refusal, Rejected, Superseded, Unchanged
+from clients.documents.world import WorkloadView, World
 from clients.kube.protocol import Kube, Object
 from config import meshes
 from config.api.canary import Canary
 from config.traffic import RouteIntent, RouteStage
 from routing import messages, metadata, order, services
 from routing.converge import Converged, Convergence, Overtaken, WriteFailed
-from routing.outcome import Applied, Outcome, Refusal, Rejected, Superseded, Unchanged
 from routing.registry import ROUTERS, Routers
 from routing.router import Live, Managed, Router, TargetFacts, UnroutableCanary
 
@@ -27,40 +27,35 @@ def _never() -> bool:
     return False
 
 
-class Applier:
-    """Applies intents through one API server; `default_provider` is the controller's."""
+class RouteWriter:
+    """Brings route intents about; `default_provider` is the controller's."""
 
-    def __init__(
-        self, kube: Kube, default_provider: str = meshes.ISTIO, routers: Routers = ROUTERS
-    ) -> None:
-        self._kube = kube
+    def __init__(self, default_provider: str = meshes.ISTIO, routers: Routers = ROUTERS) -> None:
         self._routers = routers
         self._default_provider = default_provider
 
-    def apply(
+    def write(
         self,
+        kube: Kube,
         canary: Canary,
-        target: WorkloadView | None,
         intent: RouteIntent,
-        live: Live,
-        *,
+        world: World,
         superseded: Callable[[], bool] = _never,
-        left_by: Collection[str] = (),
     ) -> Outcome:
-        """How bringing about `intent` ended.
+        """How bringing about `intent` through `kube` ended.
 
-        `target` is the view of the workload; without one (it is gone) the Services are left
-        alone. `live` holds the objects by role as last seen. `superseded` is asked after a
-        conflict, before writing over what someone else wrote: whether a newer intent exists. What
-        somebody else controls is refused, save the objects of canaries whose uids are in `left_by`.
+        `world` is what was last seen; without a target (it is gone) the Services are left alone.
+        `superseded` is asked after a conflict, before writing over what someone else wrote:
+        whether the intent is not the newest any more. What somebody else controls is refused, save
+        the objects that other canaries have left.
 
         Raises NoRouter.
         """
         router = self._routers.chosen(canary, self._default_provider)
-        progress = _Progress(dict(live))
-        facts = _facts(canary, target, progress)
-        door = Convergence(self._kube, canary.namespace, superseded)
-        return _carry_out(_Plan(canary, facts, intent, router, left_by), door, progress)
+        progress = _Progress(dict(world.routes))
+        facts = _facts(canary, world.target, progress)
+        door = Convergence(kube, canary.namespace, superseded)
+        return _carry_out(_Plan(canary, facts, intent, router, world.left_by), door, progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +97,7 @@ class _Progress:
 
     live: dict[str, Object | None]
     written: dict[str, Object] = field(default_factory=dict)
-    seen: dict[str, Object] = field(default_factory=dict)
+    observed: dict[str, Object] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
     is_reachable: bool = True
     foreign: set[str] = field(default_factory=set)
@@ -110,11 +105,11 @@ class _Progress:
 
     def note(self, role: str, converged: Converged) -> None:
         """Keep the newest form of an object."""
-        self.live[role] = converged.object
+        kept = self.live[role] = metadata.bare(converged.object)
         if converged.wrote:
-            self.written[role] = converged.object
+            self.written[role] = kept
         elif converged.reread:
-            self.seen[role] = converged.object
+            self.observed[role] = kept
 
 
 def _facts(canary: Canary, target: WorkloadView | None, progress: _Progress) -> TargetFacts | None:
@@ -137,7 +132,7 @@ def _carry_out(plan: _Plan, door: Convergence, progress: _Progress) -> Outcome:
             if progress.is_reachable or plan.is_carrier(managed):
                 _attempt(plan, door, managed, progress)
     except Overtaken:
-        return Superseded(progress.written, progress.seen)
+        return Superseded("a newer intent exists", progress.written, progress.observed)
     return _outcome(plan, progress)
 
 
@@ -185,8 +180,8 @@ def _outcome(plan: _Plan, progress: _Progress) -> Outcome:
     if progress.refusals:
         gravest_first = sorted(progress.refusals, key=lambda one: one.role != plan.router.carrier)
         is_exposed = plan.intent.stage is RouteStage.EXPOSED
-        carried = is_exposed and gravest_first[0].role != plan.router.carrier
-        return Rejected(tuple(gravest_first), progress.written, progress.seen, carried)
+        in_force = is_exposed and gravest_first[0].role != plan.router.carrier
+        return Rejected(tuple(gravest_first), progress.written, progress.observed, in_force)
     if progress.written:
-        return Applied(progress.written, progress.seen)
-    return Unchanged(progress.seen)
+        return Applied(progress.written, progress.observed)
+    return Unchanged(progress.observed)

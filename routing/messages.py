@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from typing import Final
 
 from clients import errors
+from clients.documents.outcome import Refusal
 from clients.kube import resources
 from config import names
 from config.api.canary import Canary
 from routing import converge
 from routing.converge import WriteFailed
 from routing.metadata import Foreign
-from routing.outcome import Refusal
 from routing.router import Managed, ServiceRole, UnroutableCanary
 
 NO_DESTINATION: Final = "DestinationMissing"
@@ -32,7 +32,6 @@ def write_failed(canary: Canary, managed: Managed, failure: WriteFailed) -> Refu
         reason=error.reason or type(error).__name__,
         message=_text(canary, managed, failure.doing, error.message),
         retriable=isinstance(error, errors.Transient | errors.Conflict),
-        retry_after=error.retry_after if isinstance(error, errors.Transient) else None,
     )
 
 
@@ -57,7 +56,7 @@ def no_destination(canary: Canary, managed: Managed, missing: Iterable[str]) -> 
     }
     absent = " and ".join(f"service {by_role[ServiceRole(role)]}" for role in missing)
     message = _text(canary, managed, converge.UPDATE, f"{absent} does not exist")
-    return Refusal(managed.role, NO_DESTINATION, message, retriable=True)
+    return Refusal(managed.role, NO_DESTINATION, message, retriable=False)
 
 
 def no_selector_label(canary: Canary) -> Refusal:

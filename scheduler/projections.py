@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from clients.documents.confirmed import Lane
 from clients.documents.world import ADMISSION, CANARY, PRIMARY, STATUS, TARGET, WorkloadView
 from clients.kube import decoding, resources
 from clients.kube.protocol import Object
@@ -28,16 +29,17 @@ OWN_ROLES: Final = frozenset({CANARY, STATUS, ADMISSION, TARGET, PRIMARY})
 """Roles of every canary, whatever its mesh; all others are of objects that hold traffic."""
 
 WAKING: Final = frozenset({CANARY, ADMISSION, TARGET, PRIMARY})
-"""Roles whose change may call for a decision. Routes are mended without one, and the status is our
-own word."""
+"""Roles whose change may call for a decision. Routes and the status are mended without one."""
 
 Projection = WorkloadView | Object
 """What is kept of an object other than a Canary."""
 
 
-def drifting(changed: Collection[str]) -> frozenset[str]:
-    """The roles whose change may have taken the route away from what is wanted."""
-    return frozenset(changed) - (OWN_ROLES - {CANARY})
+def drifting(changed: Collection[str]) -> dict[Lane, frozenset[str]]:
+    """Per lane the roles whose change may have taken it away from what is wanted."""
+    routed, shown = frozenset(changed) - (OWN_ROLES - {CANARY}), frozenset(changed) & {STATUS}
+    lanes = {Lane.ROUTE: routed, Lane.STATUS: shown}
+    return {lane: roles for lane, roles in lanes.items() if roles}
 
 
 def roles(routers: Routers) -> frozenset[str]:

@@ -31,12 +31,15 @@ log = logging.getLogger(__name__)
 PACE: Final = timedelta(milliseconds=5)
 """Spread per canary of first looks: 200 a second, which a single analysis worker keeps up with."""
 
+Drift = tuple[CanaryRef, Lane]
+"""A lane of a canary whose objects are perhaps not as wanted any more."""
+
 DRIFT_HOLD: Final = timedelta(seconds=0.5)
-"""How long a changed route is left alone: our own writes are seen before their writers have said
+"""How long a changed object is left alone: our own writes are seen before their writers have said
 so, and most changes are our own."""
 
 DRIFT_PAUSE: Final = timedelta(seconds=2)
-"""Between two looks at the route of one canary for drift. Somebody who writes back whatever we
+"""Between two looks at one lane of a canary for drift. Somebody who writes back whatever we
 mend is answered at this pace, not at that of his writes."""
 
 LONGEST_SPREAD: Final = timedelta(seconds=10)
@@ -70,9 +73,9 @@ class Publisher:
         self._term = 0
         self._namespace = namespace
         self._rota = Rota(clock, resync)
-        self._drifts: dict[CanaryRef, set[str]] = {}
-        self._seen: dict[CanaryRef, float] = {}
-        self._nudged: dict[CanaryRef, float] = {}
+        self._drifts: dict[Drift, set[str]] = {}
+        self._seen: dict[Drift, float] = {}
+        self._nudged: dict[Drift, float] = {}
         self._wanted = threading.Event()
         self._wanted.set()
         self._confirmed = False
@@ -169,35 +172,31 @@ class Publisher:
         except errors.ClientError:
             self._backlog.again(ref, roles)
             raise
-        if wakes and (drifting := projections.drifting(changed)):
-            self._drifts.setdefault(ref, set()).update(drifting)
-            self._seen.setdefault(ref, self._clock.monotonic())
+        for lane, drifting in projections.drifting(changed).items() if wakes else ():
+            self._drifts.setdefault((ref, lane), set()).update(drifting)
+            self._seen.setdefault((ref, lane), self._clock.monotonic())
 
     def _send_nudges(self) -> None:
-        """Has routes looked at that may have drifted, once their time has come.
+        """Has lanes looked at that may have drifted, once their time has come.
 
         Those that were looked at just now are kept for later.
         """
         now = self._clock.monotonic()
         since = now - DRIFT_PAUSE.total_seconds()
-        self._nudged = {ref: at for ref, at in self._nudged.items() if at > since}
+        self._nudged = {drift: at for drift, at in self._nudged.items() if at > since}
         held = now - DRIFT_HOLD.total_seconds()
         ripe = {
-            ref
-            for ref, roles in self._drifts.items()
-            if self._seen[ref] <= held or worlds.CANARY in roles
+            drift
+            for drift, roles in self._drifts.items()
+            if self._seen[drift] <= held or worlds.CANARY in roles
         }
-        for ref in sorted(ripe - self._nudged.keys()):
+        for drift in sorted(ripe - self._nudged.keys()):
             self._check_lead()
-            if not self._is_ours(ref):
-                self._dispatcher.reconcile(ref, Lane.ROUTE)
-                self._nudged[ref] = now
-            del self._drifts[ref], self._seen[ref]
-
-    def _is_ours(self, ref: CanaryRef) -> bool:
-        """Whether all that changed of the route was written by our own workers."""
-        roles = self._drifts[ref]
-        return worlds.CANARY not in roles and is_our_write(self._store.read(ref), roles)
+            ref, lane = drift
+            if not is_our_write(self._store.read(ref), self._drifts[drift]):
+                self._dispatcher.reconcile(ref, lane)
+                self._nudged[drift] = now
+            del self._drifts[drift], self._seen[drift]
 
     def _go_round(self) -> None:
         """Stores again the worlds whose turn it is."""

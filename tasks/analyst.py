@@ -16,6 +16,7 @@ from analysis import cadence, decide, effects, hooks, rounds
 from analysis import state as states
 from analysis.backends.backend import Endpoint
 from analysis.decisions import AskChecks, AskProviders, Decision, Outcome, Rest
+from analysis.effects import Lane
 from analysis.findings import CheckResult, Findings, HookCalls
 from analysis.metrics import checks
 from analysis.observation import Observation
@@ -116,7 +117,7 @@ class Analyst:
                 self._store.finish(seen.ref, Work.TICK, begun.token, self._due(seen, until))
                 # At rest nothing else would notice that a nudge to mend drift was lost. It costs no
                 # call where nothing has drifted.
-                drifted = {effects.Lane.ROUTE} if until is None else set()
+                drifted = {Lane.ROUTE, Lane.STATUS} if until is None else set()
                 self._ask_for_effects(seen, seen.version, drifted)
             case AskChecks() | AskProviders():
                 raise AssertionError(f"rule {outcome.rule} asks what it was told")

@@ -14,9 +14,9 @@ from analysis.observation import Observation, PastStatus, Workload
 from analysis.phases import Phase, shown
 from analysis.state import RolloutState
 from analysis.strategies import STRATEGIES, Strategies
+from clients.documents import world as worlds
 from clients.documents.confirmed import Confirmed
 from clients.documents.world import Problem, ShownStatus, WorkloadView, World
-from clients.kube.protocol import Object
 from clients.redis.records import Snapshot
 from config import derived
 from config.api.canary import Canary
@@ -108,8 +108,10 @@ def answered(seen: Observation, known: HookCalls) -> Findings:
 
 def is_our_write(snapshot: Snapshot, roles: Collection[str]) -> bool:
     """Whether the objects in `roles`, as they are known now, are all as we last wrote them."""
-    live, ours = snapshot.world.routes, snapshot.confirmed.versions
-    return all(role in live and _version(live[role]) == ours.get(role) for role in roles)
+    live, ours = snapshot.world.by_role(), snapshot.confirmed.versions
+    return all(
+        role in live and worlds.resource_version(live[role]) == ours.get(role) for role in roles
+    )
 
 
 def _still_shown(
@@ -205,9 +207,3 @@ def _status(shown: ShownStatus | None) -> PastStatus | None:
         promoted=status.get("lastPromotedSpec") or "",
         version=conditions.recorded_version(status),
     )
-
-
-def _version(live: Object) -> str | None:
-    """The resourceVersion of a live object."""
-    version: str | None = live.get("metadata", {}).get("resourceVersion")
-    return version

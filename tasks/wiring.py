@@ -23,7 +23,7 @@ from clients.kube.rest import Limits as KubeLimits
 from clients.redis.store import Store, connect_store
 from config.settings.groups import KubernetesSettings
 from config.settings.settings import Settings
-from routing.apply import Applier
+from routing.apply import RouteWriter
 from tasks.analyst import Analyst, Reader
 from tasks.caller import Caller, HttpPoster, Poster
 from tasks.dispatch import Dispatcher
@@ -33,7 +33,7 @@ from tasks.reconcile.route import RouteReconciler
 from tasks.reconcile.status import StatusReconciler
 from tasks.reconcile.workload import WorkloadReconciler
 from tasks.registries import BUILT_IN, Registries
-from workloads.converge import Converger
+from workloads.converge import WorkloadWriter
 from workloads.primary import Copying
 
 
@@ -64,6 +64,7 @@ def wire(settings: Settings, doors: Doors, registries: Registries = BUILT_IN) ->
     """The services over `doors`; makes no connection."""
     canaries, schedule = settings.canaries, settings.scheduler
     copying = Copying(canaries.selector_labels, canaries.include_label_prefixes)
+    writing = doors.store, doors.kube, doors.clock
     return Services(
         analyst=Analyst(
             doors.store,
@@ -74,13 +75,9 @@ def wire(settings: Settings, doors: Doors, registries: Registries = BUILT_IN) ->
             resync=schedule.resync_interval,
         ),
         caller=Caller(doors.store, doors.poster),
-        status=StatusReconciler(doors.store, doors.kube),
-        route=RouteReconciler(
-            doors.store, Applier(doors.kube, canaries.mesh_provider, registries.routers)
-        ),
-        workload=WorkloadReconciler(
-            doors.store, Converger(doors.kube, copying, lambda: str(uuid.uuid4()))
-        ),
+        status=StatusReconciler(*writing),
+        route=RouteReconciler(*writing, RouteWriter(canaries.mesh_provider, registries.routers)),
+        workload=WorkloadReconciler(*writing, WorkloadWriter(copying, lambda: str(uuid.uuid4()))),
     )
 
 

@@ -8,223 +8,291 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from clients import errors
-from clients.documents.world import SelectorLabel, WorkloadView
+from clients.documents import world as worlds
+from clients.documents.outcome import Applied, Outcome, Refusal, Rejected, Superseded, Unchanged
+from clients.documents.world import SelectorLabel, WorkloadView, World
 from clients.kube.protocol import Kube, Object, PatchKind
 from config import names, ownership
 from config.api.canary import Canary
 from config.scaling import CanaryScale, WorkloadIntent
 from workloads import adoption, deployment, kinds
-from workloads.outcome import Converged, Rejected, Result, Superseded, Views
+from workloads.kinds import Kind
 from workloads.primary import Copying
 
 ATTEMPTS: Final = 5
-"""Times a promotion is computed anew after a conflict; docs/compatibility/lifecycle.md,
-"Promotion"."""
+"""Times a write is computed anew after a conflict; docs/compatibility/lifecycle.md, "Promotion"."""
+
+UNFIT: Final = 422
+"""What an API server answers to a JSON patch whose tests do not hold."""
 
 
 class _Superseded(Exception):
-    """Ends a promotion whose revision is gone; carries the target as it is now."""
+    """Ends what is not wanted any more; carries the target as it is now, if that is why."""
 
-    def __init__(self, message: str, target: WorkloadView) -> None:
+    def __init__(self, message: str, target: WorkloadView | None = None) -> None:
         super().__init__(message)
         self.target = target
 
 
-class Converger:
-    """Writes workloads through `kube`; `new_id` gives the fresh UUID of each pod template."""
+def _never() -> bool:
+    return False
 
-    def __init__(self, kube: Kube, copying: Copying, new_id: Callable[[], str]) -> None:
-        self._kube = kube
+
+class WorkloadWriter:
+    """Brings workload intents about; `new_id` gives the fresh UUID of each pod template."""
+
+    def __init__(self, copying: Copying, new_id: Callable[[], str]) -> None:
         self._copying = copying
         self._new_id = new_id
 
-    def converge(self, canary: Canary, intent: WorkloadIntent, views: Views) -> Result:
-        """What came of bringing about `intent`; the primary first, then the scale."""
+    def write(
+        self,
+        kube: Kube,
+        canary: Canary,
+        intent: WorkloadIntent,
+        world: World,
+        superseded: Callable[[], bool] = _never,
+        *,
+        stale: Collection[str] = (),
+    ) -> Outcome:
+        """How bringing about `intent` through `kube` ended; the primary first, then the scale.
+
+        `world` is what was last seen; views of the roles in `stale` are older than our own last
+        write, and tell no more than that there is one. `superseded` is asked after a conflict,
+        before trying again: whether the intent is not the newest any more.
+        """
+        run = _Run(kube, canary, intent, world, stale, superseded, self._copying, self._new_id)
         try:
-            written = self._primary(canary, intent, views)
-            scaled = self._scale(canary, intent, views, written or views.primary)
+            run.reread()
+            run.primary()
+            run.scale()
         except _Superseded as gone:
-            return Superseded(str(gone), gone.target)
+            observed = {} if gone.target is None else {worlds.TARGET: gone.target}
+            return Superseded(str(gone), run.written, observed)
         except errors.ClientError as refused:
             # What is gone is told by the watch when it is back.
             is_final = isinstance(refused, errors.Permanent | errors.NotFound)
-            return Rejected(refused.message, retriable=not is_final)
-        return Converged(target=scaled, primary=written)
+            reason = refused.reason or type(refused).__name__
+            refusal = Refusal(run.role, reason, refused.message, retriable=not is_final)
+            return Rejected((refusal,), run.written)
+        return Applied(run.written, run.observed) if run.written else Unchanged(run.observed)
 
-    def reread(self, canary: Canary, views: Views) -> dict[str, WorkloadView]:
-        """The live workloads by role, of those whose views show less than we once wrote.
+
+@dataclass(slots=True)
+class _Run:
+    """One try to bring about one intent, and what it has learned and done so far."""
+
+    kube: Kube
+    canary: Canary
+    intent: WorkloadIntent
+    world: World
+    stale: Collection[str]
+    superseded: Callable[[], bool]
+    copying: Copying
+    new_id: Callable[[], str]
+    written: dict[str, WorkloadView] = field(default_factory=dict)
+    observed: dict[str, WorkloadView] = field(default_factory=dict)
+    role: str = worlds.PRIMARY
+    """What is being seen to at the moment."""
+
+    @property
+    def kind(self) -> Kind:
+        """What depends on the kind of the target."""
+        return kinds.of(self.canary)
+
+    def reread(self) -> None:
+        """Looks at the live workloads whose views show less than we once wrote.
 
         Either the watch is late, or the API server's store was restored from older data.
         """
-        stale = {
-            "target": None if views.current_target else views.target,
-            "primary": None if views.current_primary else views.primary,
-        }
-        return {
-            role: self._view(canary, self._read(canary, view.name))
-            for role, view in stale.items()
-            if view is not None
-        }
+        views = {worlds.TARGET: self.world.target, worlds.PRIMARY: self.world.primary}
+        for role, view in views.items():
+            if view is not None and role in self.stale:
+                self.role = role
+                with suppress(errors.NotFound):
+                    self.observed[role] = self._view(self._read(view.name))
+        self.role = worlds.PRIMARY
 
     # --- the primary
 
-    def _primary(self, canary: Canary, intent: WorkloadIntent, views: Views) -> WorkloadView | None:
-        if views.primary is None:
-            made = self._create(canary, intent, views.left_by)
-            if not intent.promote or made.revision == intent.promote:
-                return made
-            return self._promote(canary, intent.promote)
-        _refuse(adoption.objection(canary, views.primary, views.target, views.left_by))
-        if views.primary.controller in views.left_by:
-            return self._take_over(canary, views.primary)
-        held = views.current_primary.revision if views.current_primary else None
-        if not intent.promote or held == intent.promote:
-            return None
-        return self._promote(canary, intent.promote)
+    def primary(self) -> None:
+        """Makes the primary, or gives it what is to be promoted."""
+        seen = self.observed.get(worlds.PRIMARY, self.world.primary)
+        if seen is None:
+            seen = self._create()
+        else:
+            self._refuse_stranger(seen, self.world.target)
+            if seen.controller in self.world.left_by:
+                seen = self._take_over(seen)
+        if self.intent.promote and seen.revision != self.intent.promote:
+            self._again_after_conflicts(self._promote)
 
-    def _take_over(self, canary: Canary, known: WorkloadView) -> WorkloadView:
-        """The primary of a canary that has turned to another target, controlled by `canary`."""
-        live = self._read(canary, known.name)
-        if self._view(canary, live).controller != known.controller:
-            return self._view(canary, live)
-        patch = {"metadata": _taken_over(live["metadata"], canary)}
-        resource = kinds.of(canary).resource
-        with _told(f"updating {_named(canary, known.name)} owner failed"):
-            written = self._kube.patch(resource, canary.namespace, known.name, patch)
-        return self._view(canary, written)
+    def _take_over(self, seen: WorkloadView) -> WorkloadView:
+        """The primary of a canary that has turned to another target, controlled by this one."""
+        live = self._read(seen.name)
+        if self._view(live).controller != seen.controller:
+            return self._view(live)
+        owners = ownership.taken_over(live["metadata"], self.canary)["ownerReferences"]
+        version = live["metadata"]["resourceVersion"]
+        patch = {"metadata": {"ownerReferences": owners, "resourceVersion": version}}
+        with _told(f"updating {self._named(seen.name)} owner failed"):
+            made = self.kube.patch(self.kind.resource, self.canary.namespace, seen.name, patch)
+        return self._wrote(worlds.PRIMARY, made)
 
-    def _create(
-        self, canary: Canary, intent: WorkloadIntent, left_by: Collection[str]
-    ) -> WorkloadView:
+    def _refuse_stranger(self, found: WorkloadView, target: WorkloadView | None) -> None:
+        _refuse(adoption.objection(self.canary, found, target, self.world.left_by))
+
+    def _create(self) -> WorkloadView:
         """The primary made from the target; one that exists already is kept.
 
         Once a revision was promoted, no other becomes a primary by way of a lost one.
         """
-        target = self._read(canary, canary.spec.target_ref.name)
-        self._refuse_unseen(canary, intent, self._view(canary, target))
-        label = self._label(canary, target)
-        kind = kinds.of(canary)
-        body = kind.create(canary, target, label, self._copying, pod_id=self._new_id())
-        name = names.primary_workload(canary)
-        with _told(f"createPrimary{kind.name} failed: creating {_named(canary, name)} failed"):
+        target = self._read(self.canary.spec.target_ref.name)
+        self._refuse_unseen(self._view(target))
+        label, pod_id = self._label(target), self.new_id()
+        body = self.kind.create(self.canary, target, label, self.copying, pod_id=pod_id)
+        name = names.primary_workload(self.canary)
+        with _told(f"createPrimary{self.kind.name} failed: creating {self._named(name)} failed"):
             try:
-                made = self._kube.create(kind.resource, canary.namespace, body)
-                return self._view(canary, made)
+                made = self.kube.create(self.kind.resource, self.canary.namespace, body)
             except errors.AlreadyExists:
                 pass  # made by a run whose answer was lost, by an earlier canary, or by a stranger
-        found = self._view(canary, self._read(canary, name))
-        _refuse(adoption.objection(canary, found, self._view(canary, target), left_by))
+            else:
+                return self._wrote(worlds.PRIMARY, made)
+        found = self.observed[worlds.PRIMARY] = self._view(self._read(name))
+        self._refuse_stranger(found, self._view(target))
         return found
 
-    def _refuse_unseen(self, canary: Canary, intent: WorkloadIntent, target: WorkloadView) -> None:
-        held = target.revision
+    def _refuse_unseen(self, target: WorkloadView) -> None:
+        held, intent = target.revision, self.intent
         if not intent.base or held in {intent.base, intent.promote}:
             return
         if intent.promote:
             raise _Superseded(f"the target holds {held}, analysed was {intent.promote}", target)
-        lost = _named(canary, names.primary_workload(canary))
+        lost = self._named(names.primary_workload(self.canary))
         raise errors.Permanent(
-            f"{lost} is gone and cannot be made anew: {_named(canary, target.name)} holds "
+            f"{lost} is gone and cannot be made anew: {self._named(target.name)} holds "
             f"revision {held}, allowed is {intent.base}"
         )
 
-    def _promote(self, canary: Canary, wanted: str) -> WorkloadView:
-        """The primary given the revision `wanted`, anew after each conflict but the last."""
-        for _ in range(ATTEMPTS - 1):
-            with suppress(errors.Conflict):
-                return self._copy(canary, wanted)
-        return self._copy(canary, wanted)
-
-    def _copy(self, canary: Canary, wanted: str) -> WorkloadView:
-        """The primary with the revision `wanted`, which the target must still hold.
+    def _promote(self) -> None:
+        """Gives the primary the revision to be promoted, which the target must still hold.
 
         Target and primary are read together and written under the primary's resourceVersion, so
         what is copied is what was checked.
         """
-        name = names.primary_workload(canary)
-        live = self._read(canary, name)
-        if self._view(canary, live).revision == wanted:
-            return self._view(canary, live)
-        target = self._read(canary, canary.spec.target_ref.name)
-        held = self._view(canary, target).revision
-        if held != wanted:
-            raise _Superseded(
-                f"the target holds {held}, analysed was {wanted}", self._view(canary, target)
-            )
-        _refuse(adoption.objection(canary, self._view(canary, live), self._view(canary, target)))
-        label = self._label(canary, target)
-        pod_id = self._new_id()
-        kind = kinds.of(canary)
-        body = kind.promote(canary, target, live, label, self._copying, pod_id=pod_id)
-        with _told(f"updating {_named(canary, name)} template spec failed"):
-            written = self._kube.replace(kind.resource, canary.namespace, name, body)
-        return self._view(canary, written)
+        name, wanted = names.primary_workload(self.canary), self.intent.promote
+        live = self._read(name)
+        found = self._view(live)
+        if found.revision == wanted:
+            self.observed[worlds.PRIMARY] = found
+            return
+        target = self._read(self.canary.spec.target_ref.name)
+        held = self._view(target)
+        if held.revision != wanted:
+            raise _Superseded(f"the target holds {held.revision}, analysed was {wanted}", held)
+        self._refuse_stranger(found, held)
+        label, pod_id = self._label(target), self.new_id()
+        body = self.kind.promote(self.canary, target, live, label, self.copying, pod_id=pod_id)
+        with _told(f"updating {self._named(name)} template spec failed"):
+            made = self.kube.replace(self.kind.resource, self.canary.namespace, name, body)
+        self._wrote(worlds.PRIMARY, made)
 
     # --- the scale of the target
 
-    def _scale(
-        self, canary: Canary, intent: WorkloadIntent, views: Views, made: WorkloadView | None
-    ) -> WorkloadView | None:
-        """The target scaled as intended; a running one keeps its number of replicas."""
-        if intent.canary is CanaryScale.LEAVE:
-            return None
-        name = canary.spec.target_ref.name
-        if intent.canary is CanaryScale.ZERO:
-            with suppress(errors.NotFound):  # what is gone has no pods
-                if self._replicas(canary, views):
-                    told = f"{_named(canary, name)} patch query error"
-                    return self._set_replicas(canary, 0, told)
-            return None
-        if self._replicas(canary, views):
-            return None
-        wanted = (made.replicas if made else 0) or 1
-        told = f"scaling up {name}.{canary.namespace} to {wanted} failed"
-        return self._set_replicas(canary, wanted, told)
+    def scale(self) -> None:
+        """Scales the target as intended; a running one keeps its number of replicas."""
+        self.role = worlds.TARGET
+        if self.intent.canary is not CanaryScale.LEAVE:
+            with self._gone_is_at_zero():
+                self._again_after_conflicts(self._scale)
 
-    def _replicas(self, canary: Canary, views: Views) -> int:
-        """The target's replicas; read live without a view as new as our own last write."""
-        view = views.current_target
-        if view is None:
-            view = self._view(canary, self._read(canary, canary.spec.target_ref.name))
-        return view.replicas
+    def _scale(self) -> None:
+        name = self.canary.spec.target_ref.name
+        target = self.observed.get(worlds.TARGET, self.world.target)
+        if target is None:
+            target = self._look_at_target()
+        match self.intent.canary, target.replicas:
+            case CanaryScale.ZERO, replicas if replicas:
+                self._set_replicas(target, 0, f"{self._named(name)} patch query error")
+            case CanaryScale.RUNNING, 0:
+                seen = self.written.get(worlds.PRIMARY, self.world.primary)
+                wanted = (seen.replicas if seen else 0) or 1
+                told = f"scaling up {name}.{self.canary.namespace} to {wanted} failed"
+                self._set_replicas(target, wanted, told)
 
-    def _set_replicas(self, canary: Canary, replicas: int, told: str) -> WorkloadView:
-        kind, name = kinds.of(canary), canary.spec.target_ref.name
-        patch = kind.scaled(replicas)
-        with _told(told):
-            written = self._kube.patch(
-                kind.resource, canary.namespace, name, patch, kind=PatchKind.MERGE
-            )
-        return self._view(canary, written)
-
-    # --- reading
-
-    def _read(self, canary: Canary, name: str) -> Object:
-        with _told(f"{_named(canary, name)} get query error"):
-            return self._kube.get(kinds.of(canary).resource, canary.namespace, name)
-
-    def _view(self, canary: Canary, raw: Object) -> WorkloadView:
-        return kinds.of(canary).project(raw, self._copying.selector_labels)
-
-    def _label(self, canary: Canary, raw: Object) -> SelectorLabel:
-        keys = self._copying.selector_labels
+    @contextmanager
+    def _gone_is_at_zero(self) -> Iterator[None]:
+        """A block in which a target that is gone has no pods, which is what was wanted, or not."""
         try:
-            return deployment.selector_label(self._view(canary, raw), keys)
+            yield
+        except errors.NotFound:
+            if self.intent.canary is not CanaryScale.ZERO:
+                raise
+
+    def _set_replicas(self, target: WorkloadView, replicas: int, told: str) -> None:
+        """Scales the target as it was seen: one that was edited since is not touched.
+
+        A late write of an earlier rollout would else end the next one.
+        """
+        patch: list[Mapping[str, Any]] = [
+            {"op": "test", "path": "/metadata/uid", "value": target.uid},
+            {"op": "test", "path": "/metadata/generation", "value": target.generation},
+            *self.kind.scaled(replicas),
+        ]
+        place = (self.kind.resource, self.canary.namespace, target.name)
+        with _told(told):
+            try:
+                made = self.kube.patch(*place, patch, kind=PatchKind.JSON)
+            except errors.Permanent as refused:
+                found = self._look_at_target() if refused.status == UNFIT else target
+                if (found.uid, found.generation) == (target.uid, target.generation):
+                    raise
+                raise errors.Conflict(refused.message) from refused
+        self._wrote(worlds.TARGET, made)
+
+    # --- reading and trying again
+
+    def _again_after_conflicts(self, attempt: Callable[[], None]) -> None:
+        """Tries `attempt`, anew after each conflict but the last, as long as it is wanted."""
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return attempt()
+            except errors.Conflict:
+                if self.superseded():
+                    raise _Superseded("a newer intent exists") from None
+        return attempt()
+
+    def _look_at_target(self) -> WorkloadView:
+        found = self._view(self._read(self.canary.spec.target_ref.name))
+        self.observed[worlds.TARGET] = found
+        return found
+
+    def _read(self, name: str) -> Object:
+        with _told(f"{self._named(name)} get query error"):
+            return self.kube.get(self.kind.resource, self.canary.namespace, name)
+
+    def _wrote(self, role: str, raw: Object) -> WorkloadView:
+        view = self.written[role] = self._view(raw)
+        self.observed.pop(role, None)
+        return view
+
+    def _view(self, raw: Object) -> WorkloadView:
+        return self.kind.project(raw, self.copying.selector_labels)
+
+    def _label(self, raw: Object) -> SelectorLabel:
+        keys = self.copying.selector_labels
+        try:
+            return deployment.selector_label(self._view(raw), keys)
         except deployment.NoSelectorLabel as unlabelled:
             raise errors.Permanent(str(unlabelled)) from unlabelled
 
-
-def _named(canary: Canary, name: str) -> str:
-    return f"{canary.spec.target_ref.kind.lower()} {name}.{canary.namespace}"
-
-
-def _taken_over(live: Mapping[str, Any], canary: Canary) -> dict[str, Any]:
-    """What changes of the metadata of `live` when `canary` takes it over, as it was read."""
-    owners = ownership.taken_over(live, canary)["ownerReferences"]
-    return {"ownerReferences": owners, "resourceVersion": live["resourceVersion"]}
+    def _named(self, name: str) -> str:
+        return f"{self.canary.spec.target_ref.kind.lower()} {name}.{self.canary.namespace}"
 
 
 def _refuse(objection: str) -> None:

@@ -53,9 +53,9 @@ def project(raw: Object, keys: Sequence[str]) -> WorkloadView:
     )
 
 
-def scaled(replicas: int) -> Mapping[str, Any]:
-    """The merge patch that asks for `replicas`."""
-    return {"spec": {"replicas": replicas}}
+def scaled(replicas: int) -> Sequence[Mapping[str, Any]]:
+    """The JSON patch that asks for `replicas`."""
+    return [{"op": "add", "path": "/spec/replicas", "value": replicas}]
 
 
 def selector_label(view: WorkloadView, keys: Sequence[str]) -> SelectorLabel:

@@ -23,7 +23,7 @@ class Kind:
     """Pure functions over raw objects and views of one kind of workload.
 
     A view says 0 `replicas` for one that is scaled to zero, whatever form that has; `scaled` is
-    the merge patch that brings it to a number of them.
+    the JSON patch that brings it to a number of them.
     """
 
     name: TargetKind
@@ -35,7 +35,7 @@ class Kind:
     """The primary of a target; as `primary.create`."""
     promote: Callable[..., dict[str, Any]]
     """The primary with its target's revision; as `primary.promote`."""
-    scaled: Callable[[int], Mapping[str, Any]]
+    scaled: Callable[[int], Sequence[Mapping[str, Any]]]
 
 
 DEPLOYMENT: Final = Kind(

@@ -1,7 +1,7 @@
 """What has been brought about for one canary: the document `confirmed`.
 
-Written by reconcilers, one `Confirmation` at a time, through `confirm.lua`, which compares the
-sequence numbers; read by decisions. Nothing in it goes back.
+Written by reconcilers, one `Confirmation` at a time, through `confirm.lua`, which believes only
+what was brought about for the newest intent; read by decisions.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from clients.documents.world import WorkloadView, World
+from clients.documents.world import PRIMARY, TARGET, Value, WorkloadView, World, resource_version
 
 VERSION: Final = 1
 """Of the layout. Anything that an older reader would misread gets the next one."""
@@ -31,7 +31,7 @@ SEQUENCES: Final[Mapping[Lane, str]] = {
     Lane.WORKLOAD: "workload_seq",
     Lane.STATUS: "status_version",
 }
-"""Fields that only grow: the intent of a lane that is in force."""
+"""The fields with the intent of each lane that is in force."""
 
 _TROUBLE: Final = "trouble:"
 _REFUSED: Final = "refused:"
@@ -66,13 +66,22 @@ class Confirmed:
 
     @property
     def trouble(self) -> str:
-        """All troubles, in words for an event; empty when there is none."""
-        return "\n".join(self.troubles[lane] for lane in Lane if lane in self.troubles)
+        """What is to be told of the troubles, in words for an event; empty when there is nothing.
+
+        That of the status lane is none of the rollout's: it is logged.
+        """
+        told = (Lane.ROUTE, Lane.WORKLOAD)
+        return "\n".join(self.troubles[lane] for lane in told if lane in self.troubles)
 
     @property
     def mending(self) -> frozenset[Lane]:
         """The lanes in trouble: they are tried again, also where their intent was in force once."""
         return frozenset(self.troubles)
+
+    def sequence(self, lane: Lane) -> int:
+        """The intent of `lane` that is in force."""
+        numbers = (self.route_seq, self.workload_seq, self.status_version)
+        return dict(zip(Lane, numbers, strict=True))[lane]
 
     def about(self, uid: str) -> Confirmed:
         """This, if it is about the Canary object `uid`; else nothing was confirmed."""
@@ -87,41 +96,61 @@ class Confirmed:
             kept = replace(kept, primary_generation=0)
         return kept
 
+    def stale(self, world: World) -> frozenset[str]:
+        """The roles of the workloads in `world` whose view is older than our own last write."""
+        known = self.seeing(world)
+        views = (
+            (TARGET, world.target, known.target_generation),
+            (PRIMARY, world.primary, known.primary_generation),
+        )
+        return frozenset(role for role, view, ours in views if view and view.generation < ours)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmation:
     """What one run of a lane adds: how far it has come, and what still keeps it.
 
-    `seq` is the intent that is in force by now, and `at` since when; None leaves what is known.
-    `versions` are resourceVersions of our own writes by role, `views` workloads as we wrote them.
+    `seq` is the intent that is in force by now, and `at` since when; None leaves what is known, as
+    does None for `trouble`. `written` and `observed` are objects as in an outcome.
     """
 
     lane: Lane
     seq: int | None = None
     at: datetime | None = None
-    trouble: str = ""
+    trouble: str | None = ""
     refused: bool = False
-    versions: Mapping[str, str] = field(default_factory=dict)
-    views: Mapping[str, WorkloadView] = field(default_factory=dict)
+    written: Mapping[str, Value] = field(default_factory=dict)
+    observed: Mapping[str, Value] = field(default_factory=dict)
+
+    @property
+    def world(self) -> World:
+        """The objects as a part of the world."""
+        return World.of({**self.observed, **self.written})
 
 
 def encode(confirmation: Confirmation) -> dict[str, str]:
-    """The fields to set."""
-    lane, at = confirmation.lane, confirmation.at
-    seq = {} if confirmation.seq is None else {SEQUENCES[lane]: str(confirmation.seq)}
-    made = {
+    """The fields of the hash to set."""
+    lane, at, trouble = confirmation.lane, confirmation.at, confirmation.trouble
+    known = confirmation.world
+    generations = {
         f"{role}_{name}": str(getattr(view, name))
-        for role, view in confirmation.views.items()
+        for role, view in ((TARGET, known.target), (PRIMARY, known.primary))
+        if view is not None
         for name in ("generation", "uid")
     }
-    return {
-        **seq,
-        **({f"{lane}_at": at.isoformat()} if at else {}),
-        f"{_TROUBLE}{lane}": confirmation.trouble,
-        f"{_REFUSED}{lane}": "1" if confirmation.refused else "",
-        **{f"{_VERSION}{role}": version for role, version in confirmation.versions.items()},
-        **made,
+    versions = {
+        f"{_VERSION}{role}": version
+        for role, value in confirmation.written.items()
+        if (version := resource_version(value))
     }
+    progress = {
+        SEQUENCES[lane]: None if confirmation.seq is None else str(confirmation.seq),
+        f"{lane}_at": at.isoformat() if at else None,
+        f"{_TROUBLE}{lane}": trouble,
+        f"{_REFUSED}{lane}": None if trouble is None else "1" if confirmation.refused else "",
+    }
+    told = {name: value for name, value in progress.items() if value is not None}
+    return {**told, **versions, **generations}
 
 
 def decode(stored: Mapping[str, str], version: str | None) -> Confirmed:

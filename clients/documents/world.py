@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from pydantic import TypeAdapter
 
@@ -155,6 +155,16 @@ class World:
         """See `Admission`."""
         return self.admission.left_by if self.admission else ()
 
+    @classmethod
+    def of(cls, objects: Mapping[str, Any]) -> Self:
+        """The world of nothing but these objects by role; inverse of `by_role`."""
+        own = {role: objects[role] for role in _OWN if role in objects}
+        return cls(**own, routes={role: objects[role] for role in objects if role not in _OWN})
+
+    def with_objects(self, objects: Mapping[str, Value]) -> Self:
+        """This world with these objects by role in the place of what is known of them."""
+        return self.of({**self.by_role(), **objects}) if objects else self
+
     def by_role(self) -> dict[str, Value]:
         """Everything there is, by role."""
         own = {role: getattr(self, role) for role in _OWN}
@@ -163,6 +173,19 @@ class World:
 
 
 Value = Admission | ShownStatus | WorkloadView | Object
+"""What a role holds."""
+
+
+def resource_version(value: Value) -> str:
+    """The version of a raw object or a status; empty where none is kept."""
+    match value:
+        case ShownStatus():
+            return value.resource_version
+        case Mapping():
+            return str(value.get("metadata", {}).get("resourceVersion") or "")
+        case _:
+            return ""
+
 
 _ADAPTERS: Final[Mapping[str, TypeAdapter[Any]]] = {
     ADMISSION: TypeAdapter(Admission),
@@ -191,9 +214,7 @@ def decode(stored: Mapping[str, str], version: str | None) -> World:
     """The world that `encode` wrote under a layout `version`; UNREADABLE under another one."""
     if stored and version != str(VERSION):
         return UNREADABLE
-    own = {role: _loaded(role, stored[role]) for role in _OWN if role in stored}
-    routes = {role: json.loads(text) for role, text in stored.items() if role not in _OWN}
-    return World(**own, routes=routes)
+    return World.of({role: _loaded(role, text) for role, text in stored.items()})
 
 
 def canonical(value: Any) -> str:

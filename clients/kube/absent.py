@@ -10,6 +10,10 @@ from clients import errors
 class NoKube:
     """Refuses every call with Permanent; stands where a `Kube` is asked for and not used."""
 
+    def until(self, deadline: float) -> NoKube:  # noqa: ARG002
+        """This: there are no calls to end."""
+        return self
+
     def get(self, *_: Any) -> NoReturn:
         """Raises Permanent."""
         _refuse()

@@ -1,10 +1,23 @@
-"""A token bucket: how many requests a client sends per second, and how many at once."""
+"""When a request may be sent: a token bucket per client, and the deadline of whoever asks."""
 
 from __future__ import annotations
 
 import threading
+from typing import Final
 
+from clients import errors
 from clients.clock import Clock
+
+LEAST: Final = 0.1
+"""Seconds that must be left for a call to be worth sending."""
+
+
+def time_left(deadline: float, clock: Clock, doing: str) -> float:
+    """Seconds until `deadline`, infinite for none. Raises Transient when it is too late to send."""
+    left = deadline - clock.monotonic()
+    if left < LEAST:
+        raise errors.Transient(f"{doing}: not sent: the calls before took too long")
+    return left
 
 
 class TokenBucket:

@@ -81,6 +81,13 @@ class Listing:
 class Kube(Protocol):
     """Reading and writing single objects."""
 
+    def until(self, deadline: float) -> Kube:
+        """This door, through which no call outlives `deadline`, in seconds of its clock.
+
+        Calls end by then, or are refused as Transient when too little time is left.
+        """
+        ...
+
     def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
         """The object as it is now; raises NotFound."""
         ...

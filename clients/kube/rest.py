@@ -38,6 +38,10 @@ class KubeHttp:
 
     # --- Kube
 
+    def until(self, deadline: float) -> KubeHttp:
+        """This door with an end to all its calls; see `clients.kube.protocol`."""
+        return KubeHttp(self._transport.until(deadline))
+
     def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
         """The object as it is now; raises NotFound, and Permanent when parts of it are unfit."""
         path = resource.path(namespace, name)

@@ -6,7 +6,9 @@ business, which is the only user.
 
 from __future__ import annotations
 
+import copy
 import json
+import math
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ from urllib.parse import urlsplit
 
 import urllib3
 from kubernetes.client import ApiClient
+from urllib3.util import Timeout
 
 from clients import backoff, errors
 from clients.clock import Clock, SystemClock
@@ -85,6 +88,13 @@ class Transport:
             if self.limits.qps
             else None
         )
+        self.deadline = math.inf
+
+    def until(self, deadline: float) -> Transport:
+        """The same connections, for calls that end by `deadline`, in seconds of the clock."""
+        bounded = copy.copy(self)
+        bounded.deadline = deadline
+        return bounded
 
     def read(self, path: str, decode: Decode = decoding.single) -> dict[str, Any]:
         """The JSON object at `path`, with its query."""
@@ -101,7 +111,8 @@ class Transport:
     def stream(self, path: str, doing: str) -> Iterator[urllib3.BaseHTTPResponse]:
         """An answer to be read as it comes; errors of the block are translated as well."""
         with errors.translated(doing):
-            response = self._send("GET", path, None, JSON_TYPE, self.limits.silence)
+            timeout = self._timeout(self.limits.silence, doing)
+            response = self._send("GET", path, None, JSON_TYPE, timeout)
             if response.status != 200:
                 data = self._body(response, doing)
                 raise errors.of_status(response.status, data, doing, response.headers)
@@ -120,7 +131,8 @@ class Transport:
             except errors.Transient as error:
                 wait = self._backoff(attempt, error)
                 waited += wait
-                if not again(error) or waited > self.limits.patience.total_seconds():
+                is_late = self._clock.monotonic() + wait > self.deadline
+                if is_late or not again(error) or waited > self.limits.patience.total_seconds():
                     raise
                 self._clock.sleep(wait)
         return call()
@@ -142,7 +154,8 @@ class Transport:
         doing = f"{method} {path.partition('?')[0]}"
         with self._doubting():
             with errors.translated(doing):
-                response = self._send(method, path, body, content_type, self.limits.read)
+                timeout = self._timeout(self.limits.read, doing)
+                response = self._send(method, path, body, content_type, timeout)
                 data = self._body(response, doing)
             if not 200 <= response.status < 300:
                 raise errors.of_status(response.status, data, doing, response.headers)
@@ -158,21 +171,26 @@ class Transport:
             raise
 
     def _send(
-        self, method: str, path: str, body: bytes | None, content_type: str, silence: timedelta
+        self, method: str, path: str, body: bytes | None, content_type: str, timeout: Timeout
     ) -> urllib3.BaseHTTPResponse:
-        if self._bucket:
-            self._bucket.acquire()
-        connect = self.limits.connect.total_seconds()
         return self._pool.urlopen(
             method,
             self._prefix + path,
             body=body,
             headers=self._headers(content_type),
-            timeout=urllib3.Timeout(connect=connect, read=silence.total_seconds()),
+            timeout=timeout,
             retries=False,
             redirect=False,  # an API server does not redirect; a token must not follow one
             preload_content=False,
         )
+
+    def _timeout(self, silence: timedelta, doing: str) -> Timeout:
+        """How long a call may take, once it is its turn. Raises Transient when it is too late."""
+        if self._bucket:
+            self._bucket.acquire()
+        left = limiter.time_left(self.deadline, self._clock, doing)
+        connect = self.limits.connect.total_seconds()
+        return Timeout(left, connect=connect, read=silence.total_seconds())
 
     def _headers(self, content_type: str) -> dict[str, str]:
         headers = {
@@ -187,7 +205,8 @@ class Transport:
         return headers
 
     def _body(self, response: urllib3.BaseHTTPResponse, doing: str) -> bytes:
-        deadline = self._clock.monotonic() + self.limits.read.total_seconds()
+        own = self._clock.monotonic() + self.limits.read.total_seconds()
+        deadline = min(own, self.deadline)
         limit = self.limits.max_body
         return bodies.whole(
             response, limit=limit, deadline=deadline, clock=self._clock, doing=doing

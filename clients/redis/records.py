@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from clients.documents.confirmed import Confirmed
-from clients.documents.world import World
+from clients.documents.world import World, canonical
 from config.refs import CanaryRef
 
 
@@ -39,6 +39,25 @@ class Snapshot:
     def is_readable(self) -> bool:
         """Whether both documents are of the layout known here; else they look empty."""
         return self.confirmed.is_readable and self.world.is_readable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """What a confirmation rests on: it is void when any of this has changed.
+
+    `uid` is of the Canary object, `part` a part of the state's JSON, such as an intent, as
+    `part_of` gives it. `work` is done under the lease `token`; an answer of hooks has none.
+    """
+
+    uid: str
+    part: str = ""
+    work: Work = Work.TICK
+    token: str = ""
+
+
+def part_of(state: Mapping[str, Any], field: str) -> str:
+    """`field` of a state with its value, as it stands in the state's canonical JSON."""
+    return f'"{field}":{canonical(state[field])}'
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from clients.documents import world as worlds
 from clients.documents.confirmed import Confirmation
 from clients.documents.world import World, canonical
 from clients.redis import keys, scripts
-from clients.redis.records import Begun, Commit, Snapshot, Work
+from clients.redis.records import Basis, Begun, Commit, Snapshot, Work
 from config.refs import CanaryRef
 
 #: About so many entries are kept of a timeline; Redis cuts whole blocks of about a hundred.
@@ -81,19 +81,33 @@ class Rollouts(scripts.Door):
         given = scripts.optional_milliseconds(due)
         return bool(self._run("finish", names, [str(ref), token, given, work.value]))
 
-    def confirm(self, ref: CanaryRef, uid: str, news: Confirmation, *, wake: bool) -> bool:
-        """Whether `news` were recorded for the Canary object `uid`.
+    def confirm(
+        self,
+        ref: CanaryRef,
+        news: Confirmation,
+        basis: Basis,
+        *,
+        over: World | None = None,
+        wake: bool,
+    ) -> bool:
+        """Whether `news` were recorded, and the objects in them kept as a part of the world.
 
-        They are not when their sequence is older than what is recorded, or when the state is
-        about another object. What was about an earlier object is dropped. `wake` makes the canary
-        due.
+        Nothing is unless the state is about the same Canary object and says the same, and the
+        lease is held still: what was done for another intent is not believed. What was recorded
+        about an earlier object is dropped. Of the objects, one is not kept where something else is
+        known by now than in `over`, the world they were computed from: a watcher knows better.
+        `wake` makes the canary due.
         """
         added = confirmed.encode(news)
-        pairs = [part for pair in added.items() for part in pair]
-        names = [row.of(ref) for row in (keys.CONFIRMED, keys.STATE, keys.TICK)]
-        sequence = next((name for name in confirmed.SEQUENCES.values() if name in added), "")
-        head = [str(ref), uid, _flag(wake), str(confirmed.VERSION), sequence]
-        return bool(self._run("confirm", [*names, keys.AGENDA.only], [*head, *pairs]))
+        objects = worlds.encode(news.world)
+        before = worlds.encode(over or World())
+        kept = ((role, text, before.get(role, "")) for role, text in objects.items())
+        rows = (keys.CONFIRMED, keys.STATE, keys.WORLD, LEASES[basis.work], keys.TICK)
+        head = [str(ref), basis.uid, basis.part, basis.token, _flag(wake)]
+        layouts = [str(confirmed.VERSION), str(worlds.VERSION), str(len(added))]
+        pairs = [part for row in (*added.items(), *kept) for part in row]
+        names = [*(row.of(ref) for row in rows), keys.AGENDA.only]
+        return bool(self._run("confirm", names, [*head, *layouts, *pairs]))
 
     def put_world(
         self,
@@ -102,23 +116,19 @@ class Rollouts(scripts.Door):
         roles: Collection[str] | None = None,
         *,
         wake: Collection[str] = (),
-        over: World | None = None,
         term: int | None = None,
     ) -> frozenset[str]:
         """Those of `roles` whose object really changed; None: the roles that `world` has.
 
         A role that `world` does not have is deleted. A change to a role in `wake` makes the canary
-        due, in the same step: a watcher that dies afterwards has lost nothing. With `over`, a
-        world read before, a role that holds something else by now is left alone: a watcher knows
-        better. With `term`, that of the leader that stores, raises Conflict and changes nothing
-        when that is over.
+        due, in the same step: a watcher that dies afterwards has lost nothing. With `term`, that of
+        the leader that stores, raises Conflict and changes nothing when that is over.
         """
         objects = worlds.encode(world)
-        before = None if over is None else worlds.encode(over)
         parts = [
             part
             for role in (objects if roles is None else roles)
-            for part in (role, objects.get(role, ""), _flag(role in wake), _expected(role, before))
+            for part in (role, objects.get(role, ""), _flag(role in wake))
         ]
         leader = keys.LEADER.named(keys.BEAT)
         names = [keys.WORLD.of(ref), keys.TICK.of(ref), keys.AGENDA.only, leader]
@@ -140,10 +150,6 @@ class Rollouts(scripts.Door):
         with scripts.translated("listing canaries"):
             found = [keys.STATE.canary(key) for key in self._client.scan_iter(pattern, count=1000)]
         return tuple(sorted({ref for ref in found if ref is not None}))
-
-
-def _expected(role: str, over: Mapping[str, str] | None) -> str:
-    return "" if over is None else "=" + over.get(role, "")
 
 
 def _stored(ref: CanaryRef) -> list[str]:

@@ -5,6 +5,8 @@ that simulations and tests meet the same server as `kubectl` does.
 """
 
 import contextlib
+import copy
+import math
 import queue
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
@@ -12,6 +14,7 @@ from typing import Any, Final
 
 from clients import errors
 from clients.clock import Clock
+from clients.kube import limiter
 from clients.kube.protocol import (
     Listing,
     Object,
@@ -43,10 +46,17 @@ class InProcessKube:
     """`Kube` and `Watcher` over a store; safe to share by threads. `clock` times its watches."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
+        self.deadline = math.inf
         self._store = store
         self._clock = clock
 
     # --- Kube
+
+    def until(self, deadline: float) -> "InProcessKube":
+        """The same server, of which nothing can be asked after `deadline`."""
+        bounded = copy.copy(self)
+        bounded.deadline = deadline
+        return bounded
 
     def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
         """The object as it is now; raises NotFound."""
@@ -130,6 +140,7 @@ class InProcessKube:
         content_type: str = JSON,
         query: Query | None = None,
     ) -> Object:
+        limiter.time_left(self.deadline, self._clock, f"{method} {path}")
         sent = Body() if body is None else Body(content_type, encode(body))
         with _translated(f"{method} {path}"):
             target = self._target(method, path, query)

@@ -1,74 +1,232 @@
-"""The loop of all writers: one at a time per canary, and once more for whoever came meanwhile."""
+"""What the reconcilers of all lanes have in common: one run at a time per canary and lane.
+
+A run reads what is wanted, writes, and says what it has brought about; once more for whoever came
+meanwhile. What it did is believed only while its lease is held and its intent is the newest: a run
+that stalled finds that it is not, and at once brings about what is wanted by then.
+"""
 
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from datetime import timedelta
-from typing import Final
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar, Final, assert_never
 
 from analysis import state as states
+from analysis.effects import Lane
 from analysis.state import RolloutState
-from clients.redis.records import Snapshot, Work
+from clients.clock import Clock
+from clients.documents.confirmed import Confirmation, Confirmed
+from clients.documents.outcome import Applied, Objects, Outcome, Rejected, Superseded, Unchanged
+from clients.documents.world import World, canonical
+from clients.kube.protocol import Kube
+from clients.redis.records import Basis, Begun, Snapshot, Work, part_of
 from clients.redis.store import Store
 from config.api.canary import Canary
 from config.refs import CanaryRef
-from config.scaling import WorkloadIntent
-from config.traffic import RouteIntent
 from tasks import gather
 
-Intent = RouteIntent | WorkloadIntent
+log = logging.getLogger(__name__)
+
+LEASE: Final = timedelta(seconds=8)
+"""How long one run may take: six objects, each with a few tries of at most some seconds. Shorter
+than the shortest interval, because the lane of a killed worker waits as long."""
+
+RESERVE: Final = timedelta(seconds=1)
+"""The end of a lease, in which nothing is asked of the API server any more: time to say what came
+of it, and for clocks that do not run alike."""
+
+STRAYS: Final = 3
+"""Runs in a row whose work may turn out not to be wanted; then it is the agenda's turn to ask."""
 
 LEVELS: Final = {True: logging.WARNING, False: logging.DEBUG}
 """How loud a refusal is logged, by whether it is news; an old one comes back every few seconds."""
 
 
-def under_lease(
-    store: Store, ref: CanaryRef, work: Work, ttl: timedelta, job: Callable[[Snapshot], None]
-) -> None:
-    """Runs `job` on what is stored about `ref`, again while it is asked for meanwhile.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run under a lease: what is wanted, and what was known when it began.
 
-    Does nothing while another process has the lease: that one will run again. What a failing job
-    was asked for meanwhile is left to the agenda, which asks until it is confirmed.
+    `world` is what was last seen, by the watches or by ourselves; `canary` the last good manifest.
+    `kube` refuses calls that would outlive the lease. `superseded` asks whether the intent is not
+    the newest any more.
     """
-    again = True
-    while again:
-        begun = store.begin(ref, work, ttl)
-        if begun is None:
-            return
-        try:
-            job(begun.snapshot)
-        finally:
-            again = store.finish(ref, work, begun.token)
+
+    ref: CanaryRef
+    lane: Lane
+    token: str
+    snapshot: Snapshot
+    state: RolloutState
+    canary: Canary | None
+    world: World
+    kube: Kube
+    superseded: Callable[[], bool]
+    now: Callable[[], datetime]
+
+    @property
+    def wanted(self) -> Canary | None:
+        """The manifest to act on; None when there is nothing to be brought about.
+
+        That is so for a canary that was never accepted or is going away, and as long as nothing
+        was intended yet.
+        """
+        admission = self.snapshot.world.admission
+        leaves = admission is None or admission.deleting
+        return None if leaves or self.seq == 0 else self.canary
+
+    @property
+    def seq(self) -> int:
+        """The number of the intent."""
+        numbers = {Lane.ROUTE: self.state.route.seq, Lane.WORKLOAD: self.state.workload.seq}
+        return numbers.get(self.lane, self.snapshot.version)
+
+    @property
+    def confirmed(self) -> Confirmed:
+        """What had been brought about before."""
+        return self.snapshot.confirmed.about(self.state.uid)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether the intent was not in force before; later runs only mend drift."""
+        return self.confirmed.sequence(self.lane) < self.seq
+
+    @property
+    def basis(self) -> Basis:
+        """What has to hold still for the run to be believed."""
+        part = _part(self.lane, self.snapshot)
+        work = Work(self.lane.value)
+        return Basis(uid=self.state.uid, part=part, work=work, token=self.token)
 
 
-def wanted(
-    snapshot: Snapshot, intent: Callable[[RolloutState], Intent]
-) -> tuple[Canary, RolloutState] | None:
-    """The canary and the state whose `intent` is to be brought about; None when there is nothing.
+class Reconciler(ABC):
+    """Brings about what one lane of a canary wants."""
 
-    That is so for a canary that is unknown, not accepted, going away, or another object than the
-    state is about, as long as nothing was intended yet, and for a state older than the status.
-    """
-    admission, stored = snapshot.world.admission, snapshot.state
-    if admission is None or stored is None or admission.deleting or gather.is_behind(snapshot):
-        return None
-    state, canary = states.from_json(stored), gather.accepted(snapshot.world)
-    if canary is None or state.uid != admission.uid or intent(state).seq == 0:
-        return None
-    return canary, state
+    lane: ClassVar[Lane]
+
+    def __init__(self, store: Store, kube: Kube, clock: Clock) -> None:
+        self._store = store
+        self._kube = kube
+        self._clock = clock
+
+    def reconcile(self, ref: CanaryRef) -> None:
+        """Brings about what the state of `ref` wants by now, and again while it changes.
+
+        Does nothing while another process has the lease: that one will run again. What a failing
+        run was asked for meanwhile is left to the agenda, which asks until it is confirmed.
+        """
+        work, left = Work(self.lane.value), STRAYS
+        strays: Objects = {}
+        again = True
+        while again:
+            asked = self._clock.monotonic()
+            begun = self._store.begin(ref, work, LEASE)
+            if begun is None:
+                return
+            try:
+                run = self._run(ref, begun, asked, strays)
+                strays = {} if run is None else self._carry_out(run)
+            finally:
+                again = self._store.finish(ref, work, begun.token)
+            left -= bool(strays)
+            again |= bool(strays) and left > 0
+
+    @abstractmethod
+    def _write(self, run: Run) -> Outcome | None:
+        """How bringing about the intent of `run` ended; None when there is nothing to do."""
+
+    @abstractmethod
+    def _calls_for_a_look(self, run: Run, outcome: Applied | Unchanged) -> bool:
+        """Whether the rollout goes on now that its intent is in force."""
+
+    def _run(self, ref: CanaryRef, begun: Begun, asked: float, strays: Objects) -> Run | None:
+        """The run to be made; None without a state of this very object as new as its status."""
+        snapshot = begun.snapshot
+        admission, stored = snapshot.world.admission, snapshot.state
+        if admission is None or stored is None or stored["uid"] != admission.uid:
+            return None
+        if gather.is_behind(snapshot):
+            return None
+        return Run(
+            ref=ref,
+            lane=self.lane,
+            token=begun.token,
+            snapshot=snapshot,
+            state=states.from_json(stored),
+            canary=gather.accepted(snapshot.world),
+            world=snapshot.world.with_objects(strays),
+            kube=self._kube.until(asked + (LEASE - RESERVE).total_seconds()),
+            superseded=lambda: self._is_superseded(ref, snapshot),
+            now=lambda: snapshot.now + timedelta(seconds=self._clock.monotonic() - asked),
+        )
+
+    def _is_superseded(self, ref: CanaryRef, before: Snapshot) -> bool:
+        now = self._store.read(ref).state
+        return now is None or _part(self.lane, before) not in canonical(now)
+
+    def _carry_out(self, run: Run) -> Objects:
+        """The objects that were written or read, if the run is not believed; else none.
+
+        They are then in the way of what is wanted, and newer than what anybody else knows.
+        """
+        outcome = self._write(run)
+        if outcome is None:
+            return {}
+        wake = self._is_news(run, outcome)
+        news = self._confirmation(run, outcome, wake=wake)
+        over = run.snapshot.world
+        if self._store.confirm(run.ref, news, run.basis, over=over, wake=wake):
+            return {}
+        log.info("not wanted any more", extra={"canary": run.ref.dotted, "lane": self.lane.value})
+        return {**outcome.observed, **outcome.written}
+
+    def _is_news(self, run: Run, outcome: Outcome) -> bool:
+        """Whether the rollout is to look; it asks again by itself for what it knows already."""
+        match outcome:
+            case Applied() | Unchanged():
+                return self._calls_for_a_look(run, outcome)
+            case Superseded(observed=observed):
+                return run.world.with_objects(observed) != run.world
+            case Rejected(message=message, in_force=in_force):
+                told = run.confirmed.troubles.get(self.lane)
+                return (in_force and run.is_first) or message != told
+            case _:
+                assert_never(outcome)
+
+    def _confirmation(self, run: Run, outcome: Outcome, *, wake: bool) -> Confirmation:
+        """What is to be said of the run."""
+        extra = {"canary": run.ref.dotted, "lane": self.lane.value}
+        at = run.now() if run.is_first else None
+        seq: int | None = run.seq
+        trouble: str | None = ""
+        refused = False
+        match outcome:
+            case Applied() | Unchanged():
+                pass
+            case Superseded(message=message):
+                log.info("superseded", extra={**extra, "error": message})
+                seq = at = trouble = None
+            case Rejected(message=message, retriable=retriable, in_force=in_force):
+                told = {**extra, "error": message, "retriable": retriable}
+                log.log(LEVELS[wake], "not as intended", extra=told)
+                trouble, refused = message, not retriable
+                if not (in_force and run.is_first):
+                    seq = at = None
+            case _:
+                assert_never(outcome)
+        return Confirmation(
+            lane=self.lane,
+            seq=seq,
+            at=at,
+            trouble=trouble,
+            refused=refused,
+            written=outcome.written,
+            observed=outcome.observed,
+        )
 
 
-def remembers(
-    snapshot: Snapshot, state: RolloutState, intent: Callable[[RolloutState], Intent]
-) -> bool:
-    """Whether `snapshot` still knows the `intent` of `state`, or has gone on from it.
-
-    To be asked after a write. It does not when the canary was forgotten meanwhile, or Redis lost
-    what it held: numbers begin anew then, and what is confirmed would pass for a newer intent.
-    """
-    stored = snapshot.state
-    if stored is None or stored["uid"] != state.uid:
-        return False
-    mine, current = intent(state), intent(states.from_json(stored))
-    return current.seq > mine.seq or current == mine
+def _part(lane: Lane, snapshot: Snapshot) -> str:
+    """The part of the state that is the intent of `lane`: for the status, all of it."""
+    state = snapshot.state or {}
+    return canonical(state) if lane is Lane.STATUS else part_of(state, lane.value)

@@ -5,7 +5,7 @@ from its target, that real validation accepts our objects, and that precondition
 """
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,18 +14,18 @@ import yaml
 
 from clients import errors
 from clients.clock import SystemClock
+from clients.documents.outcome import Applied, Outcome, Rejected, Superseded, Unchanged
+from clients.documents.world import World
 from clients.kube import connect, resources
-from clients.kube.protocol import Kube, PatchKind
+from clients.kube.protocol import Kube
 from config.api.canary import Canary
 from config.scaling import CanaryScale, WorkloadIntent
 from notify import kubernetes_events
 from sandbox.apiserver import ApiServer
-from tasks.reconcile import status
 from tests.fakes.kube import FakeKube
 from tests.services.control_plane import COALMINE_CRDS, ControlPlane
 from workloads import deployment
-from workloads.converge import Converger
-from workloads.outcome import Converged, Rejected, Result, Superseded, Views
+from workloads.converge import WorkloadWriter
 from workloads.primary import Copying
 
 KEYS: Final = ("app", "name", "app.kubernetes.io/name")
@@ -101,11 +101,18 @@ class Cluster:
         self.edit(TARGET, {"template": {"spec": {"containers": containers}}})
         return str(self.view(TARGET).revision)
 
-    def converge(self, canary: CanaryScale, **intent: str) -> Result:
+    def converge(
+        self,
+        canary: CanaryScale,
+        world: World | None = None,
+        superseded: Callable[[], bool] = lambda: False,
+        **intent: str,
+    ) -> Outcome:
         """What came of an intent, with an up-to-date watch."""
-        converger = Converger(self.door, Copying(KEYS), lambda: secrets.token_hex(16))
-        views = Views(self.view(TARGET), self.view(PRIMARY))
-        return converger.converge(self.canary, WorkloadIntent(1, canary, **intent), views)
+        writer = WorkloadWriter(Copying(KEYS), lambda: secrets.token_hex(16))
+        seen = world or World(target=self.view(TARGET), primary=self.view(PRIMARY))
+        wanted = WorkloadIntent(1, canary, **intent)
+        return writer.write(self.door, self.canary, wanted, seen, superseded)
 
 
 @pytest.fixture
@@ -155,30 +162,30 @@ def cluster(request: pytest.FixtureRequest) -> Cluster:
 
 def test_a_primary_is_accepted_and_has_its_target_s_revision(cluster: Cluster) -> None:
     """Whatever defaults the server fills in; and everything is as intended from then on."""
-    assert isinstance(cluster.converge(CanaryScale.LEAVE), Converged)
+    assert isinstance(cluster.converge(CanaryScale.LEAVE), Applied)
     assert cluster.view(PRIMARY).revision == cluster.view(TARGET).revision
     assert cluster.raw(PRIMARY)["spec"]["selector"]["matchLabels"] == {"app": PRIMARY}
-    assert cluster.converge(CanaryScale.LEAVE) == Converged()
+    assert cluster.converge(CanaryScale.LEAVE) == Unchanged()
 
 
 def test_a_rollout_s_writes_are_accepted(cluster: Cluster) -> None:
     """Parked, scaled up, promoted under an unseen write, scaled down."""
     cluster.converge(CanaryScale.LEAVE)
     old = cluster.view(PRIMARY).revision
-    assert isinstance(cluster.converge(CanaryScale.ZERO, base=old), Converged)
+    assert isinstance(cluster.converge(CanaryScale.ZERO, base=old), Applied)
     assert cluster.raw(TARGET)["spec"]["replicas"] == 0
     new = cluster.release("shop:2")
     assert new != old
-    assert isinstance(cluster.converge(CanaryScale.RUNNING, base=old), Converged)
+    assert isinstance(cluster.converge(CanaryScale.RUNNING, base=old), Applied)
     assert cluster.raw(TARGET)["spec"]["replicas"] == 2
     before = cluster.raw(PRIMARY)
-    assert isinstance(cluster.converge(CanaryScale.RUNNING, promote=new, base=old), Converged)
+    assert isinstance(cluster.converge(CanaryScale.RUNNING, promote=new, base=old), Applied)
     after = cluster.raw(PRIMARY)
     assert cluster.view(PRIMARY).revision == new
     assert after["metadata"]["ownerReferences"] == before["metadata"]["ownerReferences"]
     assert {**after["spec"], "template": None} == {**before["spec"], "template": None}
-    assert isinstance(cluster.converge(CanaryScale.ZERO, base=new), Converged)
-    assert cluster.converge(CanaryScale.ZERO, base=new) == Converged()
+    assert isinstance(cluster.converge(CanaryScale.ZERO, base=new), Applied)
+    assert cluster.converge(CanaryScale.ZERO, base=new) == Unchanged()
 
 
 def test_a_stale_primary_is_not_overwritten(cluster: Cluster) -> None:
@@ -197,7 +204,7 @@ def test_a_changed_target_is_not_promoted(cluster: Cluster) -> None:
     cluster.release("shop:3")
     result = cluster.converge(CanaryScale.RUNNING, promote=analysed, base=old)
     assert isinstance(result, Superseded)
-    assert result.target == cluster.view(TARGET)
+    assert result.observed == {"target": cluster.view(TARGET)}
     assert cluster.view(PRIMARY).revision == old
 
 
@@ -221,24 +228,38 @@ def test_events_are_accepted_once(cluster: Cluster) -> None:
         cluster.door.create(resources.EVENTS, cluster.namespace, body)
 
 
-def test_a_status_is_written_to_the_object_it_is_about_only(cluster: Cluster) -> None:
-    """A canary deleted and made anew under its name starts without a status."""
+def test_a_late_scaling_does_not_touch_a_target_that_was_edited_since(cluster: Cluster) -> None:
+    """The patch holds for the generation that it was decided from; a status is no edit."""
+    cluster.converge(CanaryScale.LEAVE)
+    before = World(target=cluster.view(TARGET), primary=cluster.view(PRIMARY))
+    told = {"status": {"observedGeneration": 1}}
+    cluster.door.patch(resources.DEPLOYMENTS, cluster.namespace, TARGET, told, subresource="status")
+    assert isinstance(cluster.converge(CanaryScale.ZERO, world=before), Applied)
+    assert cluster.raw(TARGET)["spec"]["replicas"] == 0
 
-    def write(uid: str) -> Any:
-        patch = status.status_patch(uid, {"phase": "Failed", "failedChecks": 1})
-        return cluster.door.patch(
-            resources.CANARIES,
-            cluster.namespace,
-            "shop",
-            patch,
-            subresource="status",
-            kind=PatchKind.JSON,
-        )
+    cluster.edit(TARGET, {"replicas": 2})
+    late = cluster.converge(CanaryScale.ZERO, world=before, superseded=lambda: True)
+    assert isinstance(late, Superseded)
+    assert cluster.raw(TARGET)["spec"]["replicas"] == 2
+    assert isinstance(cluster.converge(CanaryScale.ZERO, world=before), Applied)
+    assert cluster.raw(TARGET)["spec"]["replicas"] == 0
 
-    with pytest.raises(errors.Permanent):
-        write("another")
-    canary = cluster.door.get(resources.CANARIES, cluster.namespace, "shop")
-    assert not (canary.get("status") or {}).get("phase")
-    written = write(canary["metadata"]["uid"])
+
+def test_a_status_is_written_under_the_version_it_was_computed_from_only(cluster: Cluster) -> None:
+    """Late, or about an object that was deleted and made anew: a conflict, and no change."""
+
+    def write(version: str) -> Any:
+        patch = {"metadata": {"resourceVersion": version}, "status": {"phase": "Failed"}}
+        place = (resources.CANARIES, cluster.namespace, "shop")
+        return cluster.door.patch(*place, patch, subresource="status")
+
+    place = (resources.CANARIES, cluster.namespace, "shop")
+    first = cluster.door.get(*place)
+    cluster.door.patch(*place, {"status": {"phase": "Progressing"}}, subresource="status")
+    with pytest.raises(errors.Conflict):
+        write(first["metadata"]["resourceVersion"])
+    canary = cluster.door.get(*place)
+    assert canary["status"]["phase"] == "Progressing"
+    written = write(canary["metadata"]["resourceVersion"])
     assert written["status"]["phase"] == "Failed"
     assert written["metadata"]["generation"] == canary["metadata"]["generation"]

@@ -13,14 +13,14 @@ import pytest
 import yaml
 
 from clients.clock import SystemClock
-from clients.documents.world import ContainerPort, WorkloadView
+from clients.documents.outcome import Applied, Outcome, Rejected, Unchanged
+from clients.documents.world import ContainerPort, WorkloadView, World
 from clients.errors import NotFound
 from clients.kube import connect, resources
 from clients.kube.protocol import Object
 from config.api.canary import Canary
 from config.traffic import ALL_TO_PRIMARY, RouteIntent, RouteStage, TrafficSplit
 from routing import apply, istio, registry, services
-from routing.outcome import Applied, Outcome, Rejected, Unchanged
 from routing.router import Managed, ServiceRole
 from sandbox.apiserver.server import ApiServer
 from tests.fakes.kube import Door, FakeKube, KubeWatcher
@@ -77,9 +77,11 @@ class Cluster:
 
     def apply(self, split: TrafficSplit) -> Outcome:
         """How applying `split` ended; its requests are in `requests`."""
-        door = Door(self.door)
+        door = Door(self.door, SystemClock())
         intent = RouteIntent(1, RouteStage.EXPOSED, split)
-        outcome = apply.Applier(door).apply(self.canary, TARGET, intent, self.live)
+        live = {role: found for role, found in self.live.items() if found is not None}
+        world = World(target=TARGET, routes=live)
+        outcome = apply.RouteWriter().write(door, self.canary, intent, world)
         self.requests = [f"{call.verb} {call.name}" for call in door.calls]
         return outcome
 

@@ -4,6 +4,8 @@ Validation, defaults, definitions and preconditions are those of the sandbox, wh
 tests hold to a real kube-apiserver; what is added here is a log of calls and faults on demand.
 """
 
+import copy
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -12,7 +14,7 @@ from random import Random
 from typing import Any, Final, Protocol
 
 from clients.clock import Clock
-from clients.kube import resources
+from clients.kube import limiter, resources
 from clients.kube.protocol import (
     Kube,
     Listing,
@@ -43,10 +45,18 @@ class Door:
     `calls` has every request in order, failed ones included.
     """
 
-    def __init__(self, kube: KubeWatcher) -> None:
+    def __init__(self, kube: KubeWatcher, clock: Clock) -> None:
         self.calls: list[Call] = []
         self.faults = Faults()
+        self.deadline = math.inf
         self._kube = kube
+        self._clock = clock
+
+    def until(self, deadline: float) -> "Door":
+        """As `clients.kube.protocol.Kube.until`; what was sent in time may land at any time."""
+        bounded = copy.copy(self)
+        bounded.deadline = deadline
+        return bounded
 
     @property
     def writes(self) -> list[Call]:
@@ -122,6 +132,7 @@ class Door:
         self, verb: str, resource: Resource, name: str | None, subresource: str | None = None
     ) -> Iterator[None]:
         call = Call(verb, resource.plural, subresource, name)
+        limiter.time_left(self.deadline, self._clock, f"{verb} {resource.plural} {name}")
         self.calls.append(call)
         self.faults.strike(call, after=False)
         yield
@@ -135,7 +146,7 @@ class FakeKube(Door):
         self.store: Final = Store(clock.now, randomness=Random(0))
         for resource, obj in _beginning():
             self.store.storage.put(resource, obj)
-        super().__init__(InProcessKube(self.store, clock))
+        super().__init__(InProcessKube(self.store, clock), clock)
 
     def restore(self, resource: Resource, obj: Object) -> None:
         """Put an object there as it is, its uid included, as a restored backup would."""

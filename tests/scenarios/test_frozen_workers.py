@@ -12,7 +12,7 @@ import pytest
 
 from clients.redis.records import Work
 from config.settings.settings import Settings
-from tasks.reconcile import route, status, workload
+from tasks.reconcile.leased import LEASE
 from tests.stage import rollouts
 from tests.stage.rollouts import LONG
 from tests.stage.stage import REF, Stage
@@ -22,9 +22,9 @@ INTERVAL = timedelta(seconds=10)
 HANDED_OUT = timedelta(seconds=1)
 LEASES = {
     Work.TICK: Settings().scheduler.tick_lease,
-    Work.ROUTE: route.LEASE,
-    Work.WORKLOAD: workload.LEASE,
-    Work.STATUS: status.LEASE,
+    Work.ROUTE: LEASE,
+    Work.WORKLOAD: LEASE,
+    Work.STATUS: LEASE,
 }
 
 

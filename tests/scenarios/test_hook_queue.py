@@ -21,7 +21,7 @@ from analysis.hooks import HookCall
 from clients.clock import ManualClock
 from clients.documents.confirmed import Confirmation, Lane
 from clients.documents.world import World
-from clients.redis.records import Call, Commit
+from clients.redis.records import Basis, Call, Commit
 from clients.redis.store import Store
 from config.refs import CanaryRef
 from config.settings.settings import Settings
@@ -102,7 +102,8 @@ class Site:
             Lane.STATUS: snapshot.version,
         }
         at = snapshot.now if lane is Lane.ROUTE else None
-        self.store.confirm(ref, "u1", Confirmation(lane=lane, seq=seq[lane], at=at), wake=False)
+        news = Confirmation(lane=lane, seq=seq[lane], at=at)
+        assert self.store.confirm(ref, news, Basis(uid="u1"), wake=False)
         self.steps[ref] = state.route.split.canary - 1
 
     def call(self, ref: CanaryRef, round_id: int, key: str) -> None:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from analysis.effects import Lane
 from clients import errors
 from clients.kube import resources
 from config.settings.settings import Settings
@@ -95,8 +94,8 @@ class Beat:
     def _nudge_what_drifted(self) -> None:
         """At once: the pause after which real ones look would be a step of its own each time."""
         publisher = self._side._publisher
-        for ref in publisher._drifts:
-            self._doors.dispatcher.reconcile(ref, Lane.ROUTE)
+        for ref, lane in publisher._drifts:
+            self._doors.dispatcher.reconcile(ref, lane)
         publisher._drifts.clear()
         publisher._seen.clear()
 

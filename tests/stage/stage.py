@@ -67,7 +67,7 @@ class Stage:
         self.dispatcher: Dispatcher = dispatcher or self.bag
         self.settings = settings or Settings()
         self.kubelet = Kubelet(self.kube, self.clock, ready_after)
-        self.door = Door(self.kube)
+        self.door = Door(self.kube, self.clock)
         self.weights: list[int] = []
         self.late: list[Late] = []
         self.losing: set[str] = set()

@@ -1,31 +1,44 @@
--- Record what an effect has brought about.
+-- Record what a run has brought about, and keep the objects that it wrote or read.
 --
--- KEYS    1 confirmed  2 state  3 tick lease  4 agenda
--- ARGV    1 now, or ""  2 namespace/name  3 uid  4 "1" to wake the canary, or ""
---         5 version of the layout  6 the field that only grows, or ""  7... field, value
--- Return  1; or 0 and no change for an older sequence number, another Canary object than the
---         state is about, or a stored document of a newer layout
--- Atomic  two confirmations compare with what is stored and write: the older must not win by
---         writing last. The wake belongs to it, or a crash between them leaves a rollout waiting.
+-- KEYS    1 confirmed  2 state  3 world  4 the run's lease  5 tick lease  6 agenda
+-- ARGV    1 now, or ""  2 namespace/name  3 uid  4 what the state's JSON must say still, or ""
+--         5 token of the run's lease, or "" for no lease  6 "1" to wake the canary, or ""
+--         7, 8 layouts of confirmed and world  9 number of fields
+--         10... that many field, value; then role, canonical JSON, JSON it was computed from
+-- Return  1; or 0 and no change when what was done is not wanted any more: the state is about
+--         another Canary object or says something else, the lease was lost, or a newer layout is
+--         stored
+-- Atomic  a run that stalled must not be believed by coming last: a newer intent may rest on what
+--         was there before. The wake belongs to it, or a crash between them leaves a rollout
+--         waiting.
 
 local now, member, uid = clock(ARGV[1]), ARGV[2], ARGV[3]
-local subject = redis.call('HGET', KEYS[2], 'uid')
-if subject and subject ~= '' and subject ~= uid then return 0 end
-
-local stored = redis.call('HMGET', KEYS[1], 'uid', 'v', ARGV[6])
-local layout, sequence = tonumber(stored[2] or '0'), tonumber(stored[3] or '')
-if layout > tonumber(ARGV[5]) then return 0 end
-
-local afresh = stored[1] ~= uid or layout < tonumber(ARGV[5])
-for index = 7, #ARGV, 2 do
-  local older = ARGV[index] == ARGV[6] and sequence and sequence > tonumber(ARGV[index + 1])
-  if older and not afresh then return 0 end
+local state = redis.call('HMGET', KEYS[2], 'uid', 'json')
+if not state[1] or state[1] ~= uid then return 0 end
+if not string.find(state[2], ARGV[4], 1, true) then return 0 end
+if ARGV[5] ~= '' then
+  local held = lease(KEYS[4], now)
+  if not held or held.token ~= ARGV[5] then return 0 end
 end
 
-if afresh then redis.call('DEL', KEYS[1]) end
-redis.call('HSET', KEYS[1], 'uid', uid, 'v', ARGV[5])
-for index = 7, #ARGV, 2 do
+local stored = redis.call('HMGET', KEYS[1], 'uid', 'v')
+local layout = tonumber(stored[2] or '0')
+if layout > tonumber(ARGV[7]) then return 0 end
+if stored[1] ~= uid or layout < tonumber(ARGV[7]) then redis.call('DEL', KEYS[1]) end
+
+redis.call('HSET', KEYS[1], 'uid', uid, 'v', ARGV[7])
+local objects = 10 + 2 * tonumber(ARGV[9])
+for index = 10, objects - 1, 2 do
   redis.call('HSET', KEYS[1], ARGV[index], ARGV[index + 1])
 end
-if ARGV[4] == '1' then nudge(KEYS[4], member, KEYS[3], now, now) end
+
+-- A watcher that has said something else meanwhile may know better, and does not repeat itself.
+if redis.call('HGET', KEYS[3], 'v') == ARGV[8] then
+  for index = objects, #ARGV, 3 do
+    if (redis.call('HGET', KEYS[3], ARGV[index]) or '') == ARGV[index + 2] then
+      redis.call('HSET', KEYS[3], ARGV[index], ARGV[index + 1])
+    end
+  end
+end
+if ARGV[6] == '1' then nudge(KEYS[6], member, KEYS[5], now, now) end
 return 1

@@ -3,12 +3,10 @@
 -- KEYS    1 world  2 tick lease  3 agenda  4 leader lease
 -- ARGV    1 now, or ""  2 namespace/name  3 version of the layout
 --         4 term of the leader that stores, or ""
---         5... role, canonical JSON ("" deletes), "1" if its change wakes the canary (or ""),
---              what the role must still hold: "=" and canonical JSON ("=" alone: nothing), or ""
+--         5... role, canonical JSON ("" deletes), "1" if its change wakes the canary (or "")
 -- Return  {role, ...} those that changed; or nil and no change when the term is over
 -- Atomic  a watcher that dies between storing and waking would leave a change that the next
---         watcher, comparing, takes for old news. A worker that stores what it has just written
---         must not put it over something newer: the watch does not repeat itself.
+--         watcher, comparing, takes for old news.
 
 local now, member = clock(ARGV[1]), ARGV[2]
 local changed, wake = {}, false
@@ -16,10 +14,9 @@ if superseded(KEYS[4], ARGV[4], now) then return nil end
 
 -- What another layout holds cannot be compared with, nor read beside ours.
 if redis.call('HGET', KEYS[1], 'v') ~= ARGV[3] then redis.call('DEL', KEYS[1]) end
-for index = 5, #ARGV, 4 do
-  local role, json, over = ARGV[index], ARGV[index + 1], ARGV[index + 3]
-  local held = redis.call('HGET', KEYS[1], role) or ''
-  if held ~= json and (over == '' or over == '=' .. held) then
+for index = 5, #ARGV, 3 do
+  local role, json = ARGV[index], ARGV[index + 1]
+  if (redis.call('HGET', KEYS[1], role) or '') ~= json then
     if json == '' then
       redis.call('HDEL', KEYS[1], role)
     else

@@ -11,6 +11,7 @@ from clients.documents.calls import HookResult
 from clients.documents.confirmed import Confirmation, Lane
 from clients.documents.world import World
 from clients.redis import keys
+from clients.redis.records import Basis
 from clients.redis.store import Commit, Store, Work
 from config.refs import CanaryRef
 
@@ -56,12 +57,13 @@ def test_every_key_written_is_in_the_table_with_its_type_and_lifetime(
         assert begun is not None
         if work is not Work.TICK:
             store.finish(REF, work, begun.token, store.now())
-    store.confirm(REF, "u1", Confirmation(lane=Lane.ROUTE, seq=1), wake=True)
-    compare()
     commit = Commit(
         expected=0, state={"uid": "u1"}, timeline={"n": 1}, notices=[{"n": 1}], due=store.now()
     )
     assert store.commit(REF, commit) == 1
+    compare()
+    news = Confirmation(lane=Lane.ROUTE, seq=1)
+    assert store.confirm(REF, news, Basis(uid="u1"), wake=True)
     compare()
     for work in Work:
         store.begin(REF, work, TTL)

@@ -5,6 +5,7 @@ confirmations never go back; which projections changed; forgetting; losing scrip
 Left out: interleavings (test_store_interleavings), keys and their lifetimes (test_store_keys).
 """
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -16,6 +17,7 @@ from clients.documents import confirmed
 from clients.documents.confirmed import Confirmation, Confirmed, Lane
 from clients.documents.world import UNREADABLE, World
 from clients.redis import keys
+from clients.redis.records import Basis, part_of
 from clients.redis.store import Begun, Commit, Store, Work
 from config.refs import CanaryRef
 from tests.fakes import memory_redis
@@ -23,6 +25,7 @@ from tests.fakes import memory_redis
 REF = CanaryRef("shop", "cart")
 OTHER = CanaryRef("shop", "basket")
 TTL = timedelta(seconds=30)
+BASIS = Basis(uid="u1")
 SECOND = timedelta(seconds=1)
 
 
@@ -41,8 +44,13 @@ def a_commit(expected: int = 0, *, token: str | None = None, **changes: object) 
 
 def routed(seq: int, version: str = "") -> Confirmation:
     """A route in force, after a write that made `version`."""
-    versions = {"virtual-service": version} if version else {}
-    return Confirmation(lane=Lane.ROUTE, seq=seq, versions=versions)
+    written = {"virtual-service": {"metadata": {"resourceVersion": version}}} if version else {}
+    return Confirmation(lane=Lane.ROUTE, seq=seq, written=written)
+
+
+def wanting(seq: int, expected: int = 0, weight: int = 20) -> Commit:
+    """A commit of an intent."""
+    return a_commit(expected, state={"uid": "u1", "route": {"seq": seq, "weight": weight}})
 
 
 def test_an_unknown_canary_reads_as_version_zero_without_a_state(store: Store) -> None:
@@ -231,51 +239,69 @@ def test_a_commit_beside_a_running_tick_makes_that_tick_run_again(store: Store) 
     assert store.agenda() == {REF: store.now()}
 
 
-def test_a_confirmation_never_goes_back(store: Store) -> None:
-    """An older number is ignored with all that came with it; an equal one may be repeated."""
-    assert store.confirm(REF, "u1", routed(10, version="b"), wake=False)
-    assert not store.confirm(REF, "u1", routed(9, version="a"), wake=True)
-    assert store.agenda() == {}
-    assert store.confirm(REF, "u1", routed(10, version="c"), wake=False)
-    assert store.confirm(REF, "u1", Confirmation(lane=Lane.WORKLOAD, seq=1), wake=True)
-    known = Confirmed(uid="u1", route_seq=10, versions={"virtual-service": "c"}, workload_seq=1)
+def test_only_what_was_done_for_the_newest_intent_is_believed(store: Store) -> None:
+    """Not a word, nor an object, of a run whose intent was replaced or whose state is gone."""
+    assert not store.confirm(REF, routed(1), BASIS, wake=True)
+    store.commit(REF, wanting(1))
+    first = part_of(wanting(1).state, "route")
+    assert store.confirm(REF, routed(1, version="a"), replace(BASIS, part=first), wake=False)
+    store.commit(REF, wanting(2, expected=1))
+    second = part_of(wanting(2).state, "route")
+
+    late = replace(BASIS, part=first)
+    assert not store.confirm(REF, routed(1, version="b"), late, over=World(), wake=True)
+    known = Confirmed(uid="u1", route_seq=1, versions={"virtual-service": "a"})
     assert store.read(REF).confirmed == known
+    assert store.agenda() == {}
+    assert store.confirm(REF, routed(2), replace(BASIS, part=second), wake=True)
+    assert store.read(REF).confirmed == replace(known, route_seq=2)
     assert store.agenda() == {REF: store.now()}
 
 
-@pytest.mark.parametrize("lane", Lane)
-def test_no_lane_confirms_less_than_it_has_confirmed(store: Store, lane: Lane) -> None:
-    """Each by its own number; those of the others are as they were."""
-    others = [other for other in Lane if other is not lane]
-    for other in others:
-        assert store.confirm(REF, "u1", Confirmation(lane=other, seq=3), wake=False)
-    assert store.confirm(REF, "u1", Confirmation(lane=lane, seq=100), wake=False)
-    before = store.read(REF).confirmed
-    assert not store.confirm(REF, "u1", Confirmation(lane=lane, seq=99, refused=True), wake=True)
-    assert (store.read(REF).confirmed, store.agenda()) == (before, {})
-    for other in others:
-        assert store.confirm(REF, "u1", Confirmation(lane=other, seq=4), wake=False)
+def test_an_intent_of_the_same_number_and_another_content_is_another_one(store: Store) -> None:
+    """Numbers begin anew when Redis was lost; what they stand for then is something else."""
+    store.commit(REF, wanting(1, weight=20))
+    lost = part_of(wanting(1, weight=50).state, "route")
+    assert not store.confirm(REF, routed(1), replace(BASIS, part=lost), wake=False)
+    assert store.read(REF).confirmed == Confirmed()
+
+
+def test_what_a_run_did_is_believed_under_its_own_lease_only(store: Store) -> None:
+    """A run that stalled past its lease may have been overtaken without a trace in the state."""
+    store.commit(REF, a_commit())
+    first = store.begin(REF, Work.ROUTE, timedelta(milliseconds=1))
+    assert first is not None
+    basis = replace(BASIS, work=Work.ROUTE)
+    while (second := store.begin(REF, Work.ROUTE, TTL)) is None:
+        pass
+    assert not store.confirm(REF, routed(1), replace(basis, token=first.token), wake=True)
+    assert store.confirm(REF, routed(1), replace(basis, token=second.token), wake=False)
+    store.finish(REF, Work.ROUTE, second.token)
+    assert not store.confirm(REF, routed(2), replace(basis, token=second.token), wake=True)
+    assert store.read(REF).confirmed == Confirmed(uid="u1", route_seq=1)
 
 
 def test_a_confirmation_wakes_a_tick_that_runs(store: Store) -> None:
     """The running tick may have read before the confirmation; it must look again."""
     token = begun(store).token
-    store.confirm(REF, "u1", routed(1), wake=True)
-    store.commit(REF, a_commit(token=token, due=store.now() + timedelta(hours=1)))
+    store.commit(REF, a_commit())
+    assert store.confirm(REF, routed(1), BASIS, wake=True)
+    store.commit(REF, a_commit(1, token=token, due=store.now() + timedelta(hours=1)))
     assert store.agenda() == {REF: store.now()}
 
 
 def test_confirmations_of_an_earlier_object_do_not_count(store: Store) -> None:
     """A re-created canary starts afresh, also while effects of the old one are under way."""
-    store.confirm(REF, "old", Confirmation(lane=Lane.WORKLOAD, seq=3), wake=False)
-    store.confirm(REF, "old", routed(57), wake=False)
-    assert store.confirm(REF, "new", routed(1), wake=False)
-    assert store.read(REF).confirmed == Confirmed(uid="new", route_seq=1)
-    store.commit(REF, a_commit(state={"uid": "new"}))
-    assert not store.confirm(REF, "old", routed(58), wake=True)
-    assert store.read(REF).confirmed == Confirmed(uid="new", route_seq=1)
-    store.commit(REF, a_commit(1, state={"uid": "newest"}))
+    old, new = replace(BASIS, uid="old"), replace(BASIS, uid="new")
+    store.commit(REF, a_commit(state={"uid": "old"}))
+    store.confirm(REF, Confirmation(lane=Lane.WORKLOAD, seq=3), old, wake=False)
+    store.confirm(REF, routed(57), old, wake=False)
+    assert not store.confirm(REF, routed(1), new, wake=False)
+    store.commit(REF, a_commit(1, state={"uid": "new"}))
     assert store.read(REF).confirmed == Confirmed()
+    assert store.confirm(REF, routed(1), new, wake=False)
+    assert not store.confirm(REF, routed(58), old, wake=True)
+    assert store.read(REF).confirmed == Confirmed(uid="new", route_seq=1)
 
 
 def test_a_document_of_another_layout_is_unreadable_and_never_written_into(
@@ -283,7 +309,8 @@ def test_a_document_of_another_layout_is_unreadable_and_never_written_into(
 ) -> None:
     """Of a newer release nothing is misread or mixed; an older one's is begun anew."""
     store.put_world(REF, World(canary={"a": 1}))
-    store.confirm(REF, "u1", routed(5), wake=False)
+    store.commit(REF, a_commit())
+    store.confirm(REF, routed(5), BASIS, wake=False)
     assert store.read(REF).is_readable
     for row in (keys.WORLD, keys.CONFIRMED):
         client.hset(row.of(REF), "v", "99")
@@ -291,13 +318,15 @@ def test_a_document_of_another_layout_is_unreadable_and_never_written_into(
 
     assert (store.read(REF).world, store.read(REF).confirmed) == (UNREADABLE, confirmed.UNREADABLE)
     assert not store.read(REF).is_readable
-    assert not store.confirm(REF, "u1", routed(6), wake=True)
+    assert not store.confirm(REF, routed(6), BASIS, wake=True)
     assert client.hgetall(keys.CONFIRMED.of(REF)) == newer
 
     client.hset(keys.CONFIRMED.of(REF), "v", "0")
-    store.put_world(REF, World(target=None, routes={"x": {}}))
-    assert store.confirm(REF, "u1", Confirmation(lane=Lane.WORKLOAD, seq=1), wake=False)
-    assert store.read(REF).confirmed == Confirmed(uid="u1", workload_seq=1)
+    written = {"y": {"metadata": {"resourceVersion": "3"}}}
+    first = Confirmation(lane=Lane.WORKLOAD, seq=1, written=written)
+    assert store.confirm(REF, first, BASIS, over=World(), wake=False)
+    store.put_world(REF, World(routes={"x": {}}))
+    assert store.read(REF).confirmed == Confirmed(uid="u1", workload_seq=1, versions={"y": "3"})
     assert store.read(REF).world == World(routes={"x": {}})
 
 
@@ -322,15 +351,16 @@ def test_a_change_that_matters_wakes_the_canary_in_the_same_step(store: Store) -
 
 def test_what_was_stored_since_a_world_was_read_is_not_overwritten(store: Store) -> None:
     """A worker's view of its own write must not hide what the watch has told about it since."""
-    store.put_world(REF, World(routes={"x": {"at": 0}}))
+    store.commit(REF, a_commit())
+    store.put_world(REF, World(routes={"x": {"at": 0}, "z": {"at": 0}}))
     read = store.read(REF).world
     store.put_world(REF, World(routes={"x": {"at": 2}, "y": {"at": 1}}))
-    late = World(canary={"a": 1}, routes={"x": {"at": 1}, "y": {"at": 0}})
-    assert store.put_world(REF, late, wake={"x"}, over=read) == {"canary"}
-    known = World(canary={"a": 1}, routes={"x": {"at": 2}, "y": {"at": 1}})
+    late = {"x": {"at": 1}, "y": {"at": 0}, "z": {"at": 1}, "canary": {"a": 1}}
+    news = Confirmation(lane=Lane.ROUTE, written=late)
+    assert store.confirm(REF, news, BASIS, over=read, wake=False)
+    known = World(canary={"a": 1}, routes={"x": {"at": 2}, "y": {"at": 1}, "z": {"at": 1}})
     assert store.read(REF).world == known
     assert store.agenda() == {}
-    assert store.put_world(REF, World(), ["x"], over=known) == {"x"}
 
 
 def test_forgetting_leaves_nothing_of_one_canary_and_all_of_the_others(
@@ -340,8 +370,8 @@ def test_forgetting_leaves_nothing_of_one_canary_and_all_of_the_others(
     for ref in (REF, OTHER):
         store.put_world(ref, World(canary={}), wake={"canary"})
         store.begin(ref, Work.TICK, TTL)
-        store.confirm(ref, "u1", routed(1), wake=True)
         store.commit(ref, a_commit(timeline={}, notices=[{}]))
+        assert store.confirm(ref, routed(1), BASIS, wake=True)
     store.forget(REF)
     assert not [key for key in client.scan_iter() if str(REF) in key]
     assert (store.refs(), set(store.agenda())) == ((OTHER,), {OTHER})

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from clients import errors
+from clients.documents.outcome import Applied, Refusal, Rejected, Superseded, Unchanged
 from config import ownership
 from config.traffic import ALL_TO_PRIMARY, RouteStage, TrafficSplit
 from routing import istio, registry
-from routing.outcome import Applied, Refusal, Rejected, Superseded, Unchanged
 from routing.router import ServiceRole
 from tests.unit.routing.canaries import TARGET, a_canary, virtual_service
 from tests.unit.routing.worlds import ROUTES, RULES, World
@@ -119,7 +119,8 @@ def test_a_conflict_is_resolved_at_once_and_loses_nobodys_fields(rolling: World)
         "patch virtualservices/shop",
     ]
     assert rolling.in_force() == TWENTY
-    assert outcome.written[istio.VIRTUAL_SERVICE]["spec"]["exportTo"] == ["."]
+    assert outcome.written == {istio.VIRTUAL_SERVICE: rolling.in_cluster(istio.VIRTUAL_SERVICE)}
+    assert (rolling.in_cluster(istio.VIRTUAL_SERVICE) or {})["spec"]["exportTo"] == ["."]
 
 
 def test_a_conflict_that_leaves_nothing_to_do_is_reported_as_seen(rolling: World) -> None:
@@ -129,7 +130,7 @@ def test_a_conflict_that_leaves_nothing_to_do_is_reported_as_seen(rolling: World
     rolling.seen = stale
     outcome = rolling.apply(TWENTY)
     assert isinstance(outcome, Unchanged)
-    assert set(outcome.seen) == {istio.VIRTUAL_SERVICE}
+    assert set(outcome.observed) == {istio.VIRTUAL_SERVICE}
     assert rolling.requests() == ["patch virtualservices/shop", "get virtualservices/shop"]
 
 
@@ -138,7 +139,11 @@ def test_conflicts_without_end_are_given_up_after_three_writes(rolling: World) -
     rolling.fail(CONFLICT, verb="patch", times=9)
     outcome = rolling.apply(TWENTY)
     assert isinstance(outcome, Rejected)
-    assert (outcome.reason, outcome.retriable, outcome.split_in_force) == ("Conflict", True, False)
+    assert (outcome.refusals[0].reason, outcome.retriable, outcome.in_force) == (
+        "Conflict",
+        True,
+        False,
+    )
     assert outcome.message == "VirtualService shop.prod update failed: PATCH /x: 409 changed"
     assert [request.split()[0] for request in rolling.requests()] == [
         "patch", "get", "patch", "get", "patch",
@@ -262,8 +267,8 @@ def test_no_other_objects_failure_keeps_the_weights_from_being_written(
         world.fail(error, verb=verb, resource=RULES, times=9)
     outcome = world.apply(TWENTY)
     assert isinstance(outcome, Rejected)
-    assert outcome.split_in_force
-    assert outcome.role == istio.CANARY_RULE
+    assert outcome.in_force
+    assert outcome.refusals[0].role == istio.CANARY_RULE
     assert world.in_force() == TWENTY
 
 
@@ -273,7 +278,7 @@ def test_while_the_server_does_not_answer_only_the_weights_are_tried(world: Worl
     world.seen = {ServiceRole.PRIMARY: {"metadata": {}, "spec": {}}}
     outcome = world.apply(ALL_TO_PRIMARY)
     assert isinstance(outcome, Rejected)
-    assert outcome.role == istio.VIRTUAL_SERVICE
+    assert outcome.refusals[0].role == istio.VIRTUAL_SERVICE
     assert world.requests() == ["create services/shop-canary", "create virtualservices/shop"]
 
 
@@ -288,7 +293,7 @@ def test_weights_are_not_moved_to_a_service_that_could_not_be_made(world: World)
         istio.VIRTUAL_SERVICE,
         "DestinationMissing",
         "VirtualService shop.prod update failed: service shop-primary does not exist",
-        retriable=True,
+        retriable=False,
     )
     assert refused.message == (
         "reconcileService failed: service shop-primary create error: PATCH /x: 403 no"
@@ -297,18 +302,18 @@ def test_weights_are_not_moved_to_a_service_that_could_not_be_made(world: World)
 
 
 @pytest.mark.parametrize(
-    ("error", "reason", "retriable", "retry_after"),
+    ("error", "reason", "retriable"),
     [
-        (FORBIDDEN, "Forbidden", False, None),
-        (BUSY, "TooManyRequests", True, timedelta(seconds=3)),
-        (errors.Transient("PATCH /x: timed out"), "Transient", True, None),
-        (errors.Permanent("PATCH /x: 422", status=422, reason="Invalid"), "Invalid", False, None),
+        (FORBIDDEN, "Forbidden", False),
+        (BUSY, "TooManyRequests", True),
+        (errors.Transient("PATCH /x: timed out"), "Transient", True),
+        (errors.Permanent("PATCH /x: 422", status=422, reason="Invalid"), "Invalid", False),
     ],
 )
 def test_a_refused_weight_step_says_what_why_and_whether_to_retry(
-    rolling: World, error: Any, reason: str, retriable: bool, retry_after: timedelta | None
+    rolling: World, error: Any, reason: str, retriable: bool
 ) -> None:
-    """Flagger's text, a reason from the API server, and when to try again."""
+    """Flagger's text, and a reason from the API server."""
     rolling.fail(error, verb="patch")
     assert rolling.apply(TWENTY) == Rejected(
         (
@@ -317,12 +322,8 @@ def test_a_refused_weight_step_says_what_why_and_whether_to_retry(
                 reason,
                 f"VirtualService shop.prod update failed: {error.message}",
                 retriable,
-                retry_after,
             ),
-        ),
-        written={},
-        seen={},
-        split_in_force=False,
+        )
     )
 
 
@@ -364,7 +365,7 @@ def test_a_namespace_or_kind_that_is_missing_is_not_retried(world: World) -> Non
     world.fail(errors.NotFound("POST /x: 404", status=404, reason="NotFound"), resource=ROUTES)
     outcome = world.apply(ALL_TO_PRIMARY)
     assert isinstance(outcome, Rejected)
-    assert (outcome.reason, outcome.retriable) == ("NotFound", False)
+    assert (outcome.refusals[0].reason, outcome.retriable) == ("NotFound", False)
 
 
 def test_an_invalid_delegate_is_refused_in_flaggers_words(world: World) -> None:
@@ -373,7 +374,7 @@ def test_an_invalid_delegate_is_refused_in_flaggers_words(world: World) -> None:
     outcome = world.apply(ALL_TO_PRIMARY)
     assert isinstance(outcome, Rejected)
     assert not outcome.retriable
-    assert outcome.message == (
+    assert outcome.refusals[0].message == (
         "reconcileVirtualService failed: VirtualService shop.prod cannot have hosts and gateways "
         "when delegation enabled"
     )
@@ -392,7 +393,7 @@ def test_a_target_without_selector_label_does_not_stop_a_rollback(rolling: World
     """The Services cannot be made, which is said; the weights move."""
     outcome = rolling.apply(ALL_TO_PRIMARY, target=replace(TARGET, selector_label=None))
     assert isinstance(outcome, Rejected)
-    assert outcome.split_in_force
+    assert outcome.in_force
     assert not outcome.retriable
     assert outcome.message == (
         "getSelectorLabel failed: deployment shop.prod spec.selector.matchLabels has none of the "
@@ -448,7 +449,7 @@ def test_requests_are_not_led_to_a_service_of_another_canary(rolling: World) -> 
     held(rolling, ServiceRole.CANARY)
     outcome = rolling.apply(TWENTY)
     assert isinstance(outcome, Rejected)
-    assert not outcome.split_in_force
+    assert not outcome.in_force
     assert rolling.in_force() == TEN
     rolling.apply(ALL_TO_PRIMARY)
     assert rolling.in_force() == ALL_TO_PRIMARY

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from clients.clock import ManualClock
+from clients.documents import world as worlds
+from clients.documents.outcome import Outcome
 from clients.documents.world import WorkloadView
 from clients.errors import NotFound
 from clients.kube import resources
@@ -13,7 +15,6 @@ from clients.kube.protocol import Object
 from config.api.canary import Canary
 from config.traffic import RouteIntent, RouteStage, TrafficSplit
 from routing import apply, istio, registry, services
-from routing.outcome import Outcome
 from routing.router import Managed
 from tests.fakes.faults import Fault
 from tests.fakes.kube import FakeKube
@@ -47,10 +48,10 @@ class World:
         """How applying an intent ended, with live objects as last seen; calls are counted anew."""
         self.kube.calls.clear()
         intent = RouteIntent(1, stage, split)
-        applier = apply.Applier(self.kube)
-        return applier.apply(
-            self.canary, target, intent, self.seen, superseded=superseded, left_by=left_by
-        )
+        live = {role: found for role, found in self.seen.items() if found is not None}
+        admission = worlds.Admission(uid=self.canary.metadata.uid, generation=1, left_by=left_by)
+        world = worlds.World(admission=admission, target=target, routes=live)
+        return apply.RouteWriter().write(self.kube, self.canary, intent, world, superseded)
 
     def observe(self) -> None:
         """Let the watch catch up."""

@@ -8,7 +8,7 @@ import pytest
 from analysis.phases import Phase
 from analysis.state import Acceptance
 from clients import errors
-from clients.documents.world import ShownStatus
+from clients.documents.world import ShownStatus, shown_status
 from clients.kube import resources
 from config.api.canary import Canary
 from tasks.reconcile.status import StatusReconciler
@@ -25,7 +25,7 @@ def room() -> Room:
     room = Room()
     created = room.kube.create(resources.CANARIES, "shop", rollouts.a_manifest())
     room.reviewed(uid=created["metadata"]["uid"])
-    room.put(canary=created)
+    room.put(canary=created, status=shown_status(created))
     room.kube.calls.clear()
     return room
 
@@ -45,7 +45,7 @@ def a_notice(room: Room, text: str, kind: str = "Normal") -> dict[str, Any]:
 def report(room: Room) -> list[tuple[str | None, ...]]:
     """The calls that a report takes."""
     room.kube.calls.clear()
-    StatusReconciler(room.store, room.kube).reconcile(REF)
+    StatusReconciler(room.store, room.kube, room.clock).reconcile(REF)
     return [tuple(call) for call in room.kube.calls]
 
 
@@ -243,7 +243,7 @@ def test_a_state_about_an_earlier_object_is_not_shown(room: Room) -> None:
 def test_a_report_asked_for_meanwhile_is_made(room: Room) -> None:
     """A commit that comes while a report is running is shown by the same run."""
     room.commit(a_state(uid=uid(room)))
-    reconciler = StatusReconciler(room.store, room.kube)
+    reconciler = StatusReconciler(room.store, room.kube, room.clock)
 
     def meanwhile() -> None:
         room.commit(a_state(uid=uid(room), failed_checks=1))

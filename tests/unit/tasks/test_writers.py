@@ -13,15 +13,15 @@ from clients.kube import resources
 from clients.redis.records import Work
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import RouteIntent, RouteStage, TrafficSplit
-from routing.apply import Applier
-from tasks.reconcile import route, workload
+from routing.apply import RouteWriter
+from tasks.reconcile.leased import LEASE
 from tasks.reconcile.route import RouteReconciler
 from tasks.reconcile.workload import WorkloadReconciler
 from tests.fakes.faults import Fault
 from tests.unit.analysis import worlds
 from tests.unit.tasks.worlds import NOW, REF, Room, a_state
 from workloads import deployment
-from workloads.converge import Converger
+from workloads.converge import WorkloadWriter
 from workloads.primary import Copying
 
 KEYS: Final = ("app",)
@@ -62,12 +62,13 @@ def wanted(seq: int = 5, weight: int = 20, scale: CanaryScale = CanaryScale.RUNN
 
 def apply(room: Room) -> None:
     """The traffic writer's run."""
-    RouteReconciler(room.store, Applier(room.kube)).reconcile(REF)
+    RouteReconciler(room.store, room.kube, room.clock, RouteWriter()).reconcile(REF)
 
 
 def converge(room: Room) -> None:
     """The workload writer's run."""
-    WorkloadReconciler(room.store, Converger(room.kube, Copying(KEYS), lambda: "id")).reconcile(REF)
+    writer = WorkloadWriter(Copying(KEYS), lambda: "id")
+    WorkloadReconciler(room.store, room.kube, room.clock, writer).reconcile(REF)
 
 
 BOTH: Final = pytest.mark.parametrize(
@@ -146,7 +147,7 @@ def test_a_canary_that_is_not_ours_to_act_on_is_left_alone(
 def test_another_run_is_asked_to_run_again_instead(room: Room, run: Run, kind: str) -> None:
     """One writer at a time per canary."""
     room.commit(wanted())
-    begun = room.store.begin(REF, Work(kind), route.LEASE)
+    begun = room.store.begin(REF, Work(kind), LEASE)
     assert begun is not None
     run(room)
     assert writes(room) == ["create cart-app"]  # the target, by the fixture
@@ -295,7 +296,7 @@ def test_a_superseded_promotion_shows_what_the_target_holds(room: Room) -> None:
 
 def test_a_killed_writer_holds_its_canary_up_for_less_than_the_shortest_interval() -> None:
     """Design target 4 bounds the lease; one that is lost to a slow call repeats work only."""
-    assert max(route.LEASE, workload.LEASE).total_seconds() < 10
+    assert LEASE.total_seconds() < 10
 
 
 def test_a_late_message_makes_no_primary_from_a_revision_nobody_promoted(room: Room) -> None:

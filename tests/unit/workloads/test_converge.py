@@ -1,6 +1,6 @@
 """Converging: what it writes, how often, and what it says when it is refused."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -9,6 +9,8 @@ import pytest
 
 from clients import errors
 from clients.clock import ManualClock
+from clients.documents.outcome import Applied, Outcome, Rejected, Superseded, Unchanged
+from clients.documents.world import World
 from clients.kube import resources
 from config.api.canary import Canary
 from config.scaling import CanaryScale, WorkloadIntent
@@ -16,8 +18,7 @@ from tests.fakes.faults import Fault
 from tests.fakes.kube import FakeKube
 from tests.unit.workloads.deployments import COPYING, KEYS, UID, a_canary, a_target, a_template
 from workloads import deployment
-from workloads.converge import ATTEMPTS, Converger
-from workloads.outcome import Converged, Rejected, Result, Superseded, Views
+from workloads.converge import ATTEMPTS, WorkloadWriter
 
 LEAVE, RUNNING, ZERO = CanaryScale.LEAVE, CanaryScale.RUNNING, CanaryScale.ZERO
 TARGET, PRIMARY = "podinfo", "podinfo-primary"
@@ -58,20 +59,26 @@ class Cluster:
             self.kube.calls.pop()
             return None
 
-    def views(self, **changes: Any) -> Views:
+    def views(self, **changes: Any) -> World:
         """What an up-to-date watch shows."""
         seen = {"target": self.view(TARGET), "primary": self.view(PRIMARY)}
-        return Views(**{**seen, **changes})
+        return World(**{**seen, **changes})
 
     def converge(
-        self, canary: CanaryScale, views: Views | None = None, **intent: str
-    ) -> tuple[Result, list[str]]:
-        """The result, and the calls it took."""
-        views = views or self.views()
+        self,
+        canary: CanaryScale,
+        world: World | None = None,
+        stale: Collection[str] = (),
+        superseded: Callable[[], bool] = lambda: False,
+        **intent: str,
+    ) -> tuple[Outcome, list[str]]:
+        """The outcome, and the calls it took."""
+        world = world or self.views()
         self.kube.calls.clear()
-        converger = Converger(self.kube, COPYING, self._new_id)
-        result = converger.converge(self.canary, WorkloadIntent(1, canary, **intent), views)
-        return result, [f"{call.verb} {call.name}" for call in self.kube.calls]
+        wanted = WorkloadIntent(1, canary, **intent)
+        writer = WorkloadWriter(COPYING, self._new_id)
+        outcome = writer.write(self.kube, self.canary, wanted, world, superseded, stale=stale)
+        return outcome, [f"{call.verb} {call.name}" for call in self.kube.calls]
 
     def edit(self, name: str, spec: dict[str, Any], **metadata: Any) -> Callable[[], None]:
         """Somebody's change, to be made at a moment of the test's choosing."""
@@ -112,6 +119,12 @@ def parked() -> Cluster:
     return cluster
 
 
+def said(outcome: Outcome) -> tuple[str, bool]:
+    """The words of a refusal, and whether trying again may help."""
+    assert isinstance(outcome, Rejected)
+    return outcome.message, outcome.retriable
+
+
 def image(raw: Any) -> str:
     """The image of a Deployment's only container."""
     return str(raw["spec"]["template"]["spec"]["containers"][0]["image"])
@@ -123,7 +136,7 @@ def image(raw: Any) -> str:
 def test_a_primary_is_made_with_two_calls(fresh: Cluster) -> None:
     """One to read what is copied, one to write."""
     result, calls = fresh.converge(LEAVE)
-    assert result == Converged(primary=fresh.view(PRIMARY))
+    assert result == Applied({"primary": fresh.view(PRIMARY)})
     assert calls == [f"get {TARGET}", f"create {PRIMARY}"]
     assert fresh.view(PRIMARY).revision == fresh.view(TARGET).revision
     assert fresh.raw(TARGET)["spec"]["replicas"] == 3
@@ -133,8 +146,8 @@ def test_what_is_as_intended_takes_no_call(parked: Cluster) -> None:
     """D-51: neither for the primary nor for the scale."""
     revision = parked.view(PRIMARY).revision
     for intent in ({}, {"promote": revision, "base": revision}):
-        assert parked.converge(ZERO, **intent) == (Converged(), [])
-    assert parked.converge(LEAVE) == (Converged(), [])
+        assert parked.converge(ZERO, **intent) == (Unchanged(), [])
+    assert parked.converge(LEAVE) == (Unchanged(), [])
 
 
 def test_a_primary_the_watch_has_not_shown_yet_is_kept(fresh: Cluster) -> None:
@@ -142,7 +155,7 @@ def test_a_primary_the_watch_has_not_shown_yet_is_kept(fresh: Cluster) -> None:
     fresh.converge(LEAVE)
     before = fresh.raw(PRIMARY)
     result, calls = fresh.converge(LEAVE, fresh.views(primary=None))
-    assert result == Converged(primary=fresh.view(PRIMARY))
+    assert result == Unchanged({"primary": fresh.view(PRIMARY)})
     assert calls == [f"get {TARGET}", f"create {PRIMARY}", f"get {PRIMARY}"]
     assert fresh.raw(PRIMARY) == before
 
@@ -151,7 +164,7 @@ def test_a_primary_found_when_creating_is_promoted_all_the_same(parked: Cluster)
     """An unseen primary with an older revision is not the one that was asked for."""
     old, new = parked.view(PRIMARY).revision, parked.release("podinfo:2")
     result, _ = parked.converge(RUNNING, parked.views(primary=None), promote=new, base=old)
-    assert isinstance(result, Converged)
+    assert isinstance(result, Applied)
     assert parked.view(PRIMARY).revision == new
 
 
@@ -162,13 +175,15 @@ def test_a_lost_primary_is_made_anew_from_its_own_revision_only(parked: Cluster)
     parked.kube.delete(resources.DEPLOYMENTS, "test", PRIMARY)
     result, calls = parked.converge(RUNNING, base=old)
     assert calls == [f"get {TARGET}"]
-    assert result == Rejected(
-        f"deployment {PRIMARY}.test is gone and cannot be made anew: deployment {TARGET}.test "
-        f"holds revision {new}, allowed is {old}",
-        retriable=False,
+    assert said(result) == (
+        (
+            f"deployment {PRIMARY}.test is gone and cannot be made anew: deployment {TARGET}.test "
+            f"holds revision {new}, allowed is {old}"
+        ),
+        False,
     )
     assert parked.release("podinfo:1") == old
-    assert isinstance(parked.converge(ZERO, base=old)[0], Converged)
+    assert not isinstance(parked.converge(ZERO, base=old)[0], Rejected | Superseded)
     assert parked.view(PRIMARY).revision == old
 
 
@@ -181,7 +196,7 @@ def test_a_primary_lost_during_promotion_may_have_the_promoted_revision(parked: 
     assert isinstance(result, Superseded)
     assert parked.view(PRIMARY) is None
     parked.release("podinfo:2")
-    assert isinstance(parked.converge(RUNNING, promote=new, base=old)[0], Converged)
+    assert not isinstance(parked.converge(RUNNING, promote=new, base=old)[0], Rejected | Superseded)
     assert parked.view(PRIMARY).revision == new
 
 
@@ -209,7 +224,7 @@ def test_a_promotion_is_two_reads_and_one_write(parked: Cluster) -> None:
     new = parked.release("podinfo:2")
     parked.edit(TARGET, {"replicas": 2})()
     result, calls = parked.converge(RUNNING, promote=new)
-    assert result == Converged(primary=parked.view(PRIMARY))
+    assert result == Applied({"primary": parked.view(PRIMARY)})
     assert calls == [f"get {PRIMARY}", f"get {TARGET}", f"replace {PRIMARY}"]
     assert parked.view(PRIMARY).revision == new
     assert parked.raw(PRIMARY)["spec"]["replicas"] == 2
@@ -222,7 +237,7 @@ def test_a_repeated_promotion_changes_nothing(parked: Cluster) -> None:
     before = parked.raw(PRIMARY)
     late = parked.views(primary=stale.primary)
     result, calls = parked.converge(RUNNING, late, promote=new)
-    assert result == Converged(primary=parked.view(PRIMARY))
+    assert result == Unchanged({"primary": parked.view(PRIMARY)})
     assert calls == [f"get {PRIMARY}"]
     assert parked.raw(PRIMARY) == before
 
@@ -235,8 +250,10 @@ def test_a_view_older_than_our_last_write_is_not_believed(parked: Cluster) -> No
     parked.converge(RUNNING, promote=new)
     parked.release("podinfo:1")
     written = parked.view(PRIMARY).generation
-    late = parked.views(primary=first.primary, primary_generation=written)
-    parked.converge(RUNNING, late, promote=old)
+    assert first.primary is not None
+    assert first.primary.generation < written
+    late = parked.views(primary=first.primary)
+    parked.converge(RUNNING, late, {"primary"}, promote=old)
     assert parked.view(PRIMARY).revision == old
 
 
@@ -244,8 +261,8 @@ def test_an_unseen_write_to_the_primary_is_neither_lost_nor_an_obstacle(parked: 
     """D-53: the conflict is answered by reading again; fields that we do not write survive."""
     new = parked.release("podinfo:2")
     parked.fail(parked.edit(PRIMARY, {"paused": True}, finalizers=["a.b/hold"]), "replace")
-    result, calls = parked.converge(RUNNING, promote=new, views=parked.views())
-    assert isinstance(result, Converged)
+    result, calls = parked.converge(RUNNING, parked.views(), promote=new)
+    assert isinstance(result, Applied)
     copying = [f"get {PRIMARY}", f"get {TARGET}", f"replace {PRIMARY}"]
     assert calls == [*copying, *copying, f"patch {TARGET}"]
     raw = parked.raw(PRIMARY)
@@ -260,7 +277,9 @@ def test_a_target_that_changes_under_a_promotion_is_not_copied(parked: Cluster) 
     parked.fail(parked.edit(TARGET, {"template": a_template("podinfo:3")}), "get", name=PRIMARY)
     result, calls = parked.converge(RUNNING, views, promote=new)
     held = parked.view(TARGET).revision
-    assert result == Superseded(f"the target holds {held}, analysed was {new}", parked.view(TARGET))
+    assert result == Superseded(
+        f"the target holds {held}, analysed was {new}", {}, {"target": parked.view(TARGET)}
+    )
     assert calls == [f"get {PRIMARY}", f"get {TARGET}"]
     assert parked.view(PRIMARY).revision == old
 
@@ -284,8 +303,9 @@ def test_endless_conflicts_are_given_up_for_now(parked: Cluster) -> None:
     new = parked.release("podinfo:2")
     parked.fail(errors.Conflict("changed since"), "replace", times=99)
     result, calls = parked.converge(RUNNING, promote=new)
-    assert result == Rejected(
-        f"updating deployment {PRIMARY}.test template spec failed: changed since", retriable=True
+    assert said(result) == (
+        f"updating deployment {PRIMARY}.test template spec failed: changed since",
+        True,
     )
     assert calls.count(f"replace {PRIMARY}") == ATTEMPTS == 5
 
@@ -298,7 +318,7 @@ def test_a_target_at_zero_gets_the_primary_s_replicas_in_one_call(parked: Cluste
     result, calls = parked.converge(RUNNING)
     assert calls == [f"patch {TARGET}"]
     assert parked.raw(TARGET)["spec"]["replicas"] == 3
-    assert result == Converged(target=parked.view(TARGET))
+    assert result == Applied({"target": parked.view(TARGET)})
 
 
 def test_a_target_at_zero_gets_one_pod_where_the_primary_has_none(parked: Cluster) -> None:
@@ -311,7 +331,7 @@ def test_a_target_at_zero_gets_one_pod_where_the_primary_has_none(parked: Cluste
 def test_a_target_that_runs_keeps_its_replicas(parked: Cluster) -> None:
     """7: > 0 is unchanged."""
     parked.edit(TARGET, {"replicas": 7})()
-    assert parked.converge(RUNNING) == (Converged(), [])
+    assert parked.converge(RUNNING) == (Unchanged(), [])
 
 
 def test_a_target_is_scaled_to_zero_in_one_call(fresh: Cluster) -> None:
@@ -319,7 +339,7 @@ def test_a_target_is_scaled_to_zero_in_one_call(fresh: Cluster) -> None:
     fresh.converge(LEAVE)
     assert fresh.converge(ZERO)[1] == [f"patch {TARGET}"]
     assert fresh.raw(TARGET)["spec"]["replicas"] == 0
-    assert fresh.converge(ZERO) == (Converged(), [])
+    assert fresh.converge(ZERO) == (Unchanged(), [])
 
 
 def test_a_stale_view_of_the_target_is_replaced_by_a_look(parked: Cluster) -> None:
@@ -327,15 +347,20 @@ def test_a_stale_view_of_the_target_is_replaced_by_a_look(parked: Cluster) -> No
     before = parked.views()
     parked.converge(RUNNING)
     written = parked.view(TARGET).generation
-    stale = parked.views(target=before.target, target_generation=written)
-    assert parked.converge(RUNNING, stale) == (Converged(), [f"get {TARGET}"])
-    assert parked.converge(ZERO, stale)[1] == [f"get {TARGET}", f"patch {TARGET}"]
+    assert before.target is not None
+    assert before.target.generation < written
+    stale = parked.views(target=before.target)
+    assert parked.converge(RUNNING, stale, {"target"}) == (
+        Unchanged({"target": parked.view(TARGET)}),
+        [f"get {TARGET}"],
+    )
+    assert parked.converge(ZERO, stale, {"target"})[1] == [f"get {TARGET}", f"patch {TARGET}"]
 
 
 def test_a_target_that_is_gone_is_at_zero_but_not_running(parked: Cluster) -> None:
     """What was not brought about is not confirmed."""
     parked.kube.delete(resources.DEPLOYMENTS, "test", TARGET)
-    assert isinstance(parked.converge(ZERO)[0], Converged)
+    assert not isinstance(parked.converge(ZERO)[0], Rejected | Superseded)
     result, _ = parked.converge(RUNNING)
     assert isinstance(result, Rejected)
     assert result.message.startswith(f"deployment {TARGET}.test get query error: ")
@@ -375,7 +400,7 @@ def test_a_refused_creation_is_told(
     """D-16: no error but "not found" and "exists" means anything else than itself."""
     views = fresh.views()
     fresh.fail(error, verb, name=name)
-    assert fresh.converge(LEAVE, views)[0] == Rejected(message + str(error), error is AWAY)
+    assert said(fresh.converge(LEAVE, views)[0]) == (message + str(error), error is AWAY)
 
 
 @pytest.mark.parametrize("error", [REFUSAL, AWAY])
@@ -402,19 +427,21 @@ def test_a_refused_promotion_is_told(
     new, views = parked.release("podinfo:2"), parked.views()
     parked.fail(error, verb, name=name)
     result, _ = parked.converge(RUNNING, views, promote=new)
-    assert result == Rejected(message + str(error), error is AWAY)
+    assert said(result) == (message + str(error), error is AWAY)
 
 
 def test_a_refused_scaling_is_told(parked: Cluster) -> None:
     """23: up names the number; down is a patch query error."""
     parked.fail(REFUSAL, "patch")
-    assert parked.converge(RUNNING)[0] == Rejected(
-        "scaling up podinfo.test to 3 failed: forbidden", retriable=False
+    assert said(parked.converge(RUNNING)[0]) == (
+        "scaling up podinfo.test to 3 failed: forbidden",
+        False,
     )
     parked.converge(RUNNING)
     parked.fail(AWAY, "patch")
-    assert parked.converge(ZERO)[0] == Rejected(
-        "deployment podinfo.test patch query error: timed out", retriable=True
+    assert said(parked.converge(ZERO)[0]) == (
+        "deployment podinfo.test patch query error: timed out",
+        True,
     )
 
 
@@ -425,10 +452,12 @@ def test_a_target_without_a_candidate_label_gets_no_primary(fresh: Cluster) -> N
     fresh.kube.create(resources.DEPLOYMENTS, "test", unlabelled)
     result, calls = fresh.converge(LEAVE)
     assert calls == [f"get {TARGET}"]
-    assert result == Rejected(
-        "getSelectorLabel failed: deployment podinfo.test spec.selector.matchLabels must contain "
-        "one of [app name app.kubernetes.io/name]",
-        retriable=False,
+    assert said(result) == (
+        (
+            "getSelectorLabel failed: deployment podinfo.test spec.selector.matchLabels must "
+            "contain one of [app name app.kubernetes.io/name]"
+        ),
+        False,
     )
 
 
@@ -436,5 +465,5 @@ def test_a_lost_answer_is_made_up_for(fresh: Cluster) -> None:
     """The request was carried out, its answer got lost: the next run finds it done."""
     fresh.fail(AWAY, "create", after=True)
     assert isinstance(fresh.converge(LEAVE)[0], Rejected)
-    assert fresh.converge(LEAVE) == (Converged(), [])
+    assert fresh.converge(LEAVE) == (Unchanged(), [])
     assert fresh.raw(PRIMARY)["metadata"]["ownerReferences"][0]["uid"] == UID

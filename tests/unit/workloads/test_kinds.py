@@ -19,7 +19,7 @@ def test_a_canary_s_target_says_of_which_kind_its_workloads_are() -> None:
     """Target and primary are of one kind; 2 replicas are asked for in the words of that kind."""
     kind = kinds.of(a_canary())
     assert (kind.name, kind.resource) == (TargetKind.DEPLOYMENT, resources.DEPLOYMENTS)
-    assert kind.scaled(2) == {"spec": {"replicas": 2}}
+    assert kind.scaled(2) == [{"op": "add", "path": "/spec/replicas", "value": 2}]
 
 
 def test_a_kind_that_is_not_carried_out_is_never_taken_for_another() -> None:
