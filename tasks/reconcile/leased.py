@@ -49,8 +49,8 @@ LEVELS: Final = {True: logging.WARNING, False: logging.DEBUG}
 class Run:
     """One run under a lease: what is wanted, and what was known when it began.
 
-    `world` is what was last seen, by the watches or by ourselves; `canary` the last good manifest.
-    `kube` refuses calls that would outlive the lease. `superseded` asks whether the intent is not
+    `canary` is the last good manifest; `strays` are what a run before has written and was not
+    believed, newer than what anybody else knows. `kube` refuses calls that would outlive the lease. `superseded` asks whether the intent is not
     the newest any more.
     """
 
@@ -60,7 +60,7 @@ class Run:
     snapshot: Snapshot
     state: RolloutState
     canary: Canary | None
-    world: World
+    strays: Objects
     kube: Kube
     superseded: Callable[[], bool]
     now: Callable[[], datetime]
@@ -75,6 +75,11 @@ class Run:
         admission = self.snapshot.world.admission
         leaves = admission is None or admission.deleting
         return None if leaves or self.seq == 0 else self.canary
+
+    @property
+    def world(self) -> World:
+        """What was last seen of the cluster, by the watches or by ourselves."""
+        return self.snapshot.world.with_objects(self.strays)
 
     @property
     def seq(self) -> int:
@@ -155,7 +160,7 @@ class Reconciler(ABC):
             snapshot=snapshot,
             state=states.from_json(stored),
             canary=gather.accepted(snapshot.world),
-            world=snapshot.world.with_objects(strays),
+            strays=strays,
             kube=self._kube.until(asked + (LEASE - RESERVE).total_seconds()),
             superseded=lambda: self._is_superseded(ref, snapshot),
             now=lambda: snapshot.now + timedelta(seconds=self._clock.monotonic() - asked),
@@ -222,7 +227,7 @@ class Reconciler(ABC):
             trouble=trouble,
             refused=refused,
             written=outcome.written,
-            observed=outcome.observed,
+            observed={**run.strays, **outcome.observed},
         )
 
 

@@ -8,13 +8,14 @@ import pytest
 
 from clients import errors
 from clients.documents.confirmed import Confirmed, Lane
-from clients.documents.world import ShownStatus, WorkloadView
+from clients.documents.world import ShownStatus, WorkloadView, World
 from clients.kube import resources
 from clients.redis.records import Work
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import RouteIntent, RouteStage, TrafficSplit
+from routing import metadata
 from routing.apply import RouteWriter
-from tasks.reconcile.leased import LEASE
+from tasks.reconcile.leased import LEASE, RESERVE
 from tasks.reconcile.route import RouteReconciler
 from tasks.reconcile.workload import WorkloadReconciler
 from tests.fakes.faults import Fault
@@ -297,6 +298,57 @@ def test_a_superseded_promotion_shows_what_the_target_holds(room: Room) -> None:
 def test_a_killed_writer_holds_its_canary_up_for_less_than_the_shortest_interval() -> None:
     """Design target 4 bounds the lease; one that is lost to a slow call repeats work only."""
     assert LEASE.total_seconds() < 10
+
+
+def test_no_call_is_made_that_would_outlive_the_lease(room: Room) -> None:
+    """A worker that froze, or waited long for an answer, leaves the rest to the next run."""
+    room.commit(wanted())
+
+    def freeze() -> None:
+        room.clock.sleep((LEASE - RESERVE).total_seconds())
+
+    room.kube.faults.add(Fault(freeze, verb="create"))
+    room.kube.calls.clear()
+    apply(room)
+    assert writes(room) == ["create cart-app-canary"]
+    assert "not sent" in room.confirmed().troubles[Lane.ROUTE]
+
+    apply(room)
+    assert (in_force(room, "route"), room.confirmed().troubles) == (5, {})
+
+
+@pytest.mark.parametrize("late", ["lease lost", "newer intent", "forgotten"])
+def test_what_was_written_too_late_is_neither_remembered_nor_confirmed(
+    room: Room, late: str
+) -> None:
+    """Nor does it stay: the same process brings about at once what is wanted by then."""
+    room.commit(wanted())
+    apply(room)
+    before = room.confirmed()
+    room.commit(wanted(seq=6, weight=50))
+
+    def meanwhile() -> None:
+        match late:
+            case "lease lost":
+                room.clock.sleep(2 * LEASE.total_seconds())
+            case "newer intent":
+                room.commit(wanted(seq=7, weight=0))
+            case "forgotten":
+                room.store.forget(REF)
+
+    room.kube.faults.add(Fault(meanwhile, verb="patch", resource="virtualservices", after=True))
+    apply(room)
+    live = room.kube.get(resources.VIRTUAL_SERVICES, "shop", "cart-app")
+    weights = [each["weight"] for each in live["spec"]["http"][0]["route"]]
+    if late == "forgotten":
+        assert room.confirmed() == Confirmed()
+        assert room.store.read(REF).world == World()
+        return
+    assert weights == ([100, 0] if late == "newer intent" else [50, 50])
+    seq = 7 if late == "newer intent" else 6
+    assert room.confirmed().route_seq == seq
+    assert room.store.read(REF).world.routes["virtual-service"] == metadata.bare(live)
+    assert before.route_seq == 5
 
 
 def test_a_late_message_makes_no_primary_from_a_revision_nobody_promoted(room: Room) -> None:
