@@ -50,8 +50,8 @@ class Run:
     """One run under a lease: what is wanted, and what was known when it began.
 
     `canary` is the last good manifest; `strays` are what a run before has written and was not
-    believed, newer than what anybody else knows. `kube` refuses calls that would outlive the lease. `superseded` asks whether the intent is not
-    the newest any more.
+    believed, newer than what anybody else knows. `kube` refuses calls that would outlive the
+    lease. `superseded` asks whether the intent is not the newest any more.
     """
 
     ref: CanaryRef
