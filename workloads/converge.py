@@ -71,14 +71,15 @@ class WorkloadWriter:
             run.primary()
             run.scale()
         except _Superseded as gone:
-            observed = {} if gone.target is None else {worlds.TARGET: gone.target}
-            return Superseded(str(gone), run.written, observed)
+            if gone.target is not None:
+                run.observed[worlds.TARGET] = gone.target
+            return Superseded(str(gone), run.written, run.observed)
         except errors.ClientError as refused:
             # What is gone is told by the watch when it is back.
             is_final = isinstance(refused, errors.Permanent | errors.NotFound)
             reason = refused.reason or type(refused).__name__
             refusal = Refusal(run.role, reason, refused.message, retriable=not is_final)
-            return Rejected((refusal,), run.written)
+            return Rejected((refusal,), run.written, run.observed)
         return Applied(run.written, run.observed) if run.written else Unchanged(run.observed)
 
 

@@ -32,5 +32,9 @@ class WorkloadReconciler(Reconciler):
         stale = run.confirmed.stale(run.world)
         return self._writer.write(run.kube, canary, intent, run.world, run.superseded, stale=stale)
 
+    def _is_news(self, run: Run, outcome: Outcome) -> bool:
+        """Also that a restored cluster has generations below those of our own writes."""
+        return bool(run.confirmed.stale(run.world)) or super()._is_news(run, outcome)
+
     def _calls_for_a_look(self, run: Run, outcome: Applied | Unchanged) -> bool:
         return run.is_first or bool(outcome.written or outcome.observed)
