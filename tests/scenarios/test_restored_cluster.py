@@ -39,7 +39,7 @@ def test_a_rollout_that_the_backup_does_not_know_is_called_off() -> None:
     rollouts.at_weight(stage, 40)
 
     backup.restore(stage)
-    stage.wait(timedelta(minutes=6))
+    stage.wait(2 * stage.settings.scheduler.resync_interval)
 
     assert stage.image("cart-app-primary") == "cart:1"
     assert stage.split == TrafficSplit(100, 0)
@@ -55,7 +55,7 @@ def test_after_a_restore_a_release_is_rolled_out_as_ever() -> None:
     assert stage.image("cart-app-primary") == "cart:2"
 
     backup.restore(stage)
-    stage.wait(timedelta(minutes=6))
+    stage.wait(2 * stage.settings.scheduler.resync_interval)
     assert stage.image("cart-app-primary") == "cart:1"
     assert stage.split == TrafficSplit(100, 0)
 
