@@ -106,8 +106,17 @@ def _promoted(
         return None
     value, message = _PROMOTED[state.phase]
     kind = canary.spec.target_ref.kind if canary else "Deployment"
-    text = message.format(kind=kind)
-    return _condition("Promoted", value, (shown(state.phase), text), state.since, present)
+    words = (shown(state.phase), _with_failure(message.format(kind=kind), state, present))
+    return _condition("Promoted", value, words, state.since, present)
+
+
+def _with_failure(text: str, state: RolloutState, present: Conditions) -> str:
+    """Flagger's text, and what decided that the rollout failed; a lost state keeps what it said."""
+    if state.failure:
+        return f"{text} {state.failure}"
+    before = str(_present(present, "Promoted").get("message") or "")
+    has_failed = state.phase in (Phase.FAILED, Phase.PROMOTION_FAILED)
+    return before if has_failed and before.startswith(text) else text
 
 
 def _accepted(state: RolloutState, present: Conditions) -> dict[str, Any] | None:

@@ -38,8 +38,19 @@ def decide(observation: Observation, findings: Findings) -> Outcome:
     for rule in RULES[state.phase]:
         outcome = rule(case)
         if outcome is not None:
-            return _settled(case, replace(failover.guarded(case, outcome), rule=rule.__name__))
+            named = replace(failover.guarded(case, outcome), rule=rule.__name__)
+            return _timed(case, _settled(case, named))
     return _settled(case, Rest(rule="nothing_to_do"))
+
+
+def _timed(case: Case, outcome: Outcome) -> Outcome:
+    """`outcome`, with the time of what it decides of traffic and workloads."""
+    if not isinstance(outcome, Decision):
+        return outcome
+    before, after = case.state, outcome.state
+    if (before.route, before.workload) == (after.route, after.workload):
+        return outcome
+    return replace(outcome, state=replace(after, intended_at=case.now))
 
 
 def _settled(case: Case, outcome: Outcome) -> Outcome:

@@ -18,6 +18,10 @@ REPAIR: Final = timedelta(seconds=2)
 message. Long against a write (some ms), short against the shortest interval (10 s)."""
 
 
+LATE: Final = timedelta(seconds=30)
+"""After how long an effect that nobody refuses is told to be waited for: many repairs."""
+
+
 def outstanding(state: RolloutState, version: int, confirmed: Confirmed) -> frozenset[Lane]:
     """The effects that `state`, committed as `version`, still wants."""
     wanted = {

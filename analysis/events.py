@@ -79,6 +79,12 @@ def not_applied(canary: Canary, lanes: Iterable[str]) -> Event:
     return warning(f"{_canary(canary)} waits for its {' and '.join(sorted(lanes))} to be applied")
 
 
+def awaiting_target(canary: Canary) -> Event:
+    """A canary whose target does not exist, or not yet."""
+    kind = canary.spec.target_ref.kind.lower()
+    return warning(f"{_canary(canary)} waits for its target: {kind} {_target(canary)} not found")
+
+
 def initialized(canary: Canary) -> Event:
     """The primary serves."""
     return normal(f"Initialization done! {_canary(canary)}")

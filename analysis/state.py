@@ -79,15 +79,19 @@ class RolloutState:
     trouble: Waiting | None = None
     """What keeps the writers from finishing, as it was told."""
     acceptance: Acceptance | None = None
+    failure: str = ""
+    """What decided that this rollout failed: check, value and limit, and how often."""
+    intended_at: datetime | None = None
+    """When `route` or `workload` was decided last."""
 
     def moved(self, phase: Phase, now: datetime, **changes: Any) -> RolloutState:
-        """This state in `phase`, with `changes`; waits and an unanswered hook round are dropped.
+        """This state in `phase`, with `changes`; waits, unanswered hooks and an old failure go.
 
         Raises IllegalTransition when the table of `phases` has no such move.
         """
         check_transition(self.phase, phase)
         since = self.since if phase is self.phase else now
-        fresh = {"phase": phase, "since": since, "round": None, "waiting": None}
+        fresh = {"phase": phase, "since": since, "round": None, "waiting": None, "failure": ""}
         return replace(self, **{**fresh, **changes})
 
     def routed(self, split: TrafficSplit, stage: RouteStage = RouteStage.EXPOSED) -> RouteIntent:

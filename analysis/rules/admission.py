@@ -100,7 +100,9 @@ def hold(case: Case) -> Outcome | None:
     """Nothing starts under a manifest that is not accepted as it stands."""
     if not case.observation.refusals:
         return None
-    return moves.wait(case, Reason.NOT_ACCEPTED, _not_accepted(case.observation))
+    unconfirmed = moves.await_effects(case, *effects.Lane)
+    until = unconfirmed.until if isinstance(unconfirmed, Rest) else None
+    return moves.wait(case, Reason.NOT_ACCEPTED, _not_accepted(case.observation), until)
 
 
 def hold_exposure(case: Case) -> Outcome | None:
@@ -131,6 +133,8 @@ def hold_step(case: Case) -> Outcome | None:
 def hold_promotion(case: Case) -> Outcome | None:
     """A copy to the primary that was not made yet is called off; the canary is measured again."""
     if not case.observation.refusals or not moves.await_effects(case, effects.Lane.WORKLOAD):
+        return None
+    if case.primary is not None and case.primary.revision == case.state.workload.promote:
         return None
     event, has_begun = _not_accepted(case.observation), case.strategy.has_begun(case.state)
     back = case.state.moved(

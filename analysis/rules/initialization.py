@@ -17,7 +17,7 @@ from config.traffic import ALL_TO_PRIMARY, RouteStage
 def initialize(case: Case) -> Outcome | None:
     """The primary and its Services are created; users do not notice yet."""
     if case.target is None:
-        return None
+        return moves.wait(case, Reason.TARGET_NOT_FOUND, events.awaiting_target(case.canary))
     skip = derived.skip_analysis(case.canary)
     if not skip and case.findings.providers is None:
         return AskProviders()

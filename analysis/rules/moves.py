@@ -65,13 +65,26 @@ def _earliest(state: RolloutState, until: datetime | None) -> datetime | None:
     return min((at for at in (until, again) if at is not None), default=None)
 
 
-def await_effects(case: Case, *kinds: effects.Lane) -> Outcome | None:
+def await_effects(case: Case, *kinds: effects.Lane) -> Decision | Rest | None:
     """Rest, and ask again soon, while effects of these `kinds` are not confirmed."""
     seen = case.observation
-    missing = effects.outstanding(case.state, seen.version, seen.confirmed)
-    waiting = missing & set(kinds)
-    pause = effects.RETRY if waiting <= seen.confirmed.refused else effects.REPAIR
-    return Rest(case.now + pause) if waiting else None
+    missing = effects.outstanding(case.state, seen.version, seen.confirmed) & set(kinds)
+    if not missing:
+        return None
+    pause = effects.RETRY if missing <= seen.confirmed.refused else effects.REPAIR
+    late = overdue(case, *missing)
+    until = case.now + pause
+    return wait(case, waiting.Reason.NOT_APPLIED, late, until) if late else Rest(until)
+
+
+def overdue(case: Case, *lanes: effects.Lane) -> Event | None:
+    """What to tell of effects that nobody has brought about in time, and nobody has refused."""
+    seen, since = case.observation, case.state.intended_at
+    late = effects.outstanding(case.state, seen.version, seen.confirmed) & set(lanes)
+    late -= {effects.Lane.STATUS}
+    if not late or seen.confirmed.trouble or since is None or case.now < since + effects.LATE:
+        return None
+    return events.not_applied(case.canary, late)
 
 
 def ask_hooks(case: Case, kind: WebhookType, phase: Phase) -> Outcome | None:
@@ -140,6 +153,7 @@ def rollback(case: Case, reason: str, causes: tuple[Event, ...]) -> Decision:
         iterations=0,
         check_at=None,
         epilogue=True,
+        failure="; ".join(cause.message for cause in causes),
     )
     said = (*causes, events.failed(case.canary))
     return Decision(reason, causes[-1].message, state, said, case.now)
@@ -165,5 +179,6 @@ def hand_over(case: Case, reason: str, event: Event, revision: str, promote: str
         workload=case.state.worked(CanaryScale.RUNNING, promote=promote),
         check_at=None,
         epilogue=True,
+        failure=event.message,
     )
     return Decision(reason, event.message, state, (event,), case.now)

@@ -232,7 +232,9 @@ def hold_for_route(case: Case) -> Outcome | None:
         return None
     state = replace(case.state, check_at=moves.next_check(case), round=None)
     message = f"the split {case.state.route.split} is not in force yet"
-    return Decision("RouteNotInForce", message, state, due=case.now + effects.REPAIR)
+    late = moves.overdue(case, effects.Lane.ROUTE, effects.Lane.WORKLOAD)
+    state, said = moves.tell(state, case.now, Reason.NOT_APPLIED, late) if late else (state, ())
+    return Decision("RouteNotInForce", message, state, said, case.now + effects.REPAIR)
 
 
 def advance(case: Case) -> Outcome | None:

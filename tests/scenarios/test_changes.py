@@ -328,7 +328,10 @@ def test_without_its_target_a_canary_says_so_and_starts_when_it_appears() -> Non
     metadata = {"name": REF.name, "namespace": REF.namespace}
     stage.create(resources.CANARIES, {**a_manifest(), "metadata": metadata})
     stage.wait(timedelta(minutes=10))
-    assert len(stage.texts()) == 1
+    problem, waits = stage.texts()
+    assert "spec.targetRef.name" in problem
+    assert waits == "cart.shop waits for its target: deployment cart-app.shop not found"
+    assert stage.condition("Waiting")["reason"] == "TargetNotFound"
     assert "cart-app" in stage.condition("Accepted")["message"]
 
     stage.create(resources.DEPLOYMENTS, a_deployment())

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from analysis import conditions
+from analysis import conditions, decide
+from analysis.decisions import Decision
 from analysis.phases import Phase
 from analysis.state import Acceptance, RolloutState
 from analysis.waiting import Reason
@@ -233,3 +234,20 @@ def test_times_are_written_as_kubernetes_writes_them() -> None:
 def test_a_canary_that_was_never_accepted_keeps_the_status_it_has() -> None:
     """What Flagger, or a state that was lost, left there is still needed."""
     assert set(shown(worlds.a_state(Phase.NEW))) == {"conditions"}
+
+
+def test_a_failed_rollout_keeps_what_decided_it() -> None:
+    """Check, value and limit, and how often, after Flagger's words; a lost state keeps them."""
+    flagger = "Canary analysis failed, Deployment scaled to zero."
+    seen = worlds.seen(worlds.progressing(20, failed_checks=2))
+    failed = decide.decide(seen, worlds.FAILED)
+    assert isinstance(failed, Decision)
+    (condition, *_) = shown(failed.state)["conditions"]
+    assert condition["message"] == (
+        f"{flagger} Halt cart.shop advancement bad; "
+        "Rolling back cart.shop failed checks threshold reached 3"
+    )
+    rebuilt = worlds.a_state(Phase.FAILED)
+    assert shown(rebuilt, [condition])["conditions"][0]["message"] == condition["message"]
+    again = replace(failed.state, epilogue=False).moved(Phase.PROGRESSING, NOW)
+    assert again.failure == ""

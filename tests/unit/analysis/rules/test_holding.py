@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 
+from analysis.effects import Lane
 from analysis.findings import Findings
 from analysis.observation import Observation, Problem
 from analysis.phases import Phase
@@ -303,6 +304,32 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
         told("hold", "PromotionFailed", "0/100"),
     ),
 }
+
+
+def test_an_effect_that_nobody_brings_about_is_told_once_it_is_late() -> None:
+    """Also when no writer says what is wrong, as when none runs; not while it is merely on its way.
+
+    Where a writer has said it, its words are told instead.
+    """
+    state = worlds.a_state(Phase.FINALISING, canary=CanaryScale.RUNNING, applied=NEW)
+    told = Decided(
+        "await_route", "Finalising", "100/0", ["cart.shop waits for its route to be applied"], 2
+    )
+    for seconds, answer in ((29, Rests("await_route", 2)), (30, told)):
+        since = replace(state, intended_at=NOW - timedelta(seconds=seconds))
+        seen = worlds.seen(since, confirmed=UNROUTED, primary=worlds.a_workload(NEW))
+        assert tables.answer(seen) == answer
+        refused = replace(UNROUTED, troubles={Lane.ROUTE: "forbidden"})
+        trouble = replace(since, trouble=worlds.a_wait("forbidden", Reason.WRITE_REFUSED))
+        known = replace(seen, state=trouble, confirmed=refused)
+        assert tables.answer(known) == Rests("await_route", 2)
+
+
+def test_each_new_intent_is_given_its_own_time() -> None:
+    """The state knows when traffic or workloads were decided last."""
+    step = tables.decision(worlds.seen(at_20), worlds.PASSED).state
+    check = tables.decision(worlds.seen(at_20), worlds.FAILED).state
+    assert (step.intended_at, check.intended_at) == (NOW, None)
 
 
 @pytest.mark.parametrize(("seen", "found", "expected"), TABLE.values(), ids=TABLE)

@@ -73,10 +73,16 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
         None,
         Decided("initialize", "Initializing", "100/0"),
     ),
-    "without a target there is nothing to initialize": (
+    "without a target there is nothing to initialize, and that is told": (
         worlds.seen(NEWBORN, target=None, primary=None),
         None,
-        Rests("nothing_to_do"),
+        Decided(
+            "initialize",
+            "",
+            "100/0",
+            ["cart.shop waits for its target: deployment cart-app.shop not found"],
+            300,
+        ),
     ),
     "a primary that is being created is waited for": (
         worlds.seen(HIDDEN, primary=None, confirmed=UNDONE),
