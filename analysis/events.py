@@ -8,22 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
 
 from analysis.waiting import Waiting
 from config import names
 from config.api.canary import Canary
+from config.api.hooks import AlertSeverity
 from config.refs import CanaryRef
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing worth telling: `type` is Kubernetes' word, `message` a sentence.
+    """One thing worth telling; `message` is a sentence.
 
     What is told again and again has `first`, when it was told first, and `times`, how often.
     """
 
-    type: Literal["Normal", "Warning"]
+    severity: AlertSeverity
     message: str
     first: datetime | None = None
     times: int = 1
@@ -31,12 +31,17 @@ class Event:
 
 def normal(message: str) -> Event:
     """An event that reports progress."""
-    return Event("Normal", message)
+    return Event(AlertSeverity.INFO, message)
 
 
 def warning(message: str) -> Event:
     """An event that somebody should read."""
-    return Event("Warning", message)
+    return Event(AlertSeverity.WARN, message)
+
+
+def failure(message: str) -> Event:
+    """An event that somebody should act on: a release did not make it."""
+    return Event(AlertSeverity.ERROR, message)
 
 
 def repeated(event: Event, waiting: Waiting) -> Event:
@@ -159,17 +164,17 @@ def target_gone(canary: Canary) -> Event:
 
 def failed(canary: Canary) -> Event:
     """The rollout ended badly; traffic is on its way back to the primary."""
-    return warning(f"Canary failed! Scaling down {_canary(canary)}")
+    return failure(f"Canary failed! Scaling down {_canary(canary)}")
 
 
 def promotion_failed(canary: Canary, cause: str) -> Event:
     """The primary did not become ready with the analysed revision; the canary serves."""
-    return warning(f"Promotion of {_target(canary)} failed, primary not ready: {cause}")
+    return failure(f"Promotion of {_target(canary)} failed, primary not ready: {cause}")
 
 
 def copy_failed(canary: Canary, cause: str) -> Event:
     """The primary could not be given the analysed revision; it still has the one before."""
-    return warning(f"Promotion of {_target(canary)} failed, primary not updated: {cause}")
+    return failure(f"Promotion of {_target(canary)} failed, primary not updated: {cause}")
 
 
 def hooks_lost(canary: Canary, hook_type: str) -> Event:

@@ -1,4 +1,13 @@
-"""Telling people and machines what was decided: one payload builder per channel.
+"""Telling people and machines what was decided: one module and one registry line per channel.
 
-Pure; delivery is the report workers' business. Kubernetes events are the only channel so far.
+Delivery, in order and at least once, is `tasks.reconcile.delivery`'s business.
 """
+
+from __future__ import annotations
+
+from typing import Final
+
+from notify.channel import Channel
+from notify.kubernetes_events import KubernetesEvents
+
+CHANNELS: Final[tuple[Channel, ...]] = (KubernetesEvents(),)

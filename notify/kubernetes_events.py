@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from clients import errors
+from clients.documents.notice import Notice
+from clients.kube import resources
+from clients.kube.protocol import Kube
 from config import well_known
+from config.api.hooks import AlertSeverity
 from config.refs import CanaryRef
 
 COMPONENT: Final = "flagger"
@@ -23,67 +27,67 @@ LONGEST_NAME: Final = 253
 MARK_LENGTH: Final = 24
 """Hex digits that end the name: sixteen that sort by time, eight that keep names apart."""
 
-_REPEATED: Final = "0-0"
-"""Stands for the notice in the name of an event that many notices tell."""
-
 _CUT: Final = "…"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def event(ref: CanaryRef, uid: str, notice_id: str, notice: Mapping[str, Any]) -> dict[str, Any]:
-    """The Event object for `notice` about the canary `uid`.
+class KubernetesEvents:
+    """The channel that `kubectl describe` and Flagger's users read."""
 
-    A notice has `type`, `message`, `at`, and `uid` when it is about an earlier object of that
-    name. The event's name follows from all of it, so that delivering it twice makes one event. What
-    is told again and again has `first` and `count`, and one name, so that it is one event too.
+    name = "events"
+
+    def deliver(self, ref: CanaryRef, notice: Notice, kube: Kube) -> None:
+        """Creates the event of `notice`, or counts it up where it was told before."""
+        body = event(ref, notice)
+        try:
+            kube.create(resources.EVENTS, ref.namespace, body)
+        except errors.AlreadyExists:
+            if notice.count > 1:
+                again = {key: body[key] for key in ("lastTimestamp", "count")}
+                kube.patch(resources.EVENTS, ref.namespace, body["metadata"]["name"], again)
+
+
+def event(ref: CanaryRef, notice: Notice) -> dict[str, Any]:
+    """The Event object for `notice` about the canary `ref`.
+
+    Its name follows from the notice's key, so that delivering it twice makes one event.
     """
-    uid = notice.get("uid") or uid
-    first = notice.get("first")
-    name = _name(ref, uid, notice_id, notice)
-    if first:
-        name = _name(ref, uid, _REPEATED, {**notice, "at": first})
+    is_progress = notice.severity is AlertSeverity.INFO
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": name, "namespace": ref.namespace},
+        "metadata": {"name": _name(ref, notice), "namespace": ref.namespace},
         "involvedObject": {
             "apiVersion": well_known.API_VERSION,
             "kind": well_known.CANARY_KIND,
             "namespace": ref.namespace,
             "name": ref.name,
-            "uid": uid,
+            "uid": notice.uid,
         },
-        "type": notice["type"],
+        "type": "Normal" if is_progress else "Warning",
         "reason": REASON,
-        "message": _shortened(notice["message"]),
+        "message": _shortened(notice.message),
         "source": {"component": COMPONENT},
         "reportingComponent": COMPONENT,
-        "firstTimestamp": _timestamp(first or notice["at"]),
-        "lastTimestamp": _timestamp(notice["at"]),
-        "count": notice.get("count", 1),
+        "firstTimestamp": _timestamp(notice.first or notice.at),
+        "lastTimestamp": _timestamp(notice.at),
+        "count": notice.count,
     }
 
 
-def repetition(event: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The merge patch that makes the event told before `event`; None when there was none."""
-    told_again = {key: event[key] for key in ("lastTimestamp", "count")}
-    return told_again if event["count"] > 1 else None
+def _timestamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _timestamp(moment: str) -> str:
-    return datetime.fromisoformat(moment).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _name(ref: CanaryRef, uid: str, notice_id: str, notice: Mapping[str, Any]) -> str:
-    """A name that belongs to one notice of one object, beginning with that of the canary.
+def _name(ref: CanaryRef, notice: Notice) -> str:
+    """A name that belongs to one key, beginning with that of the canary.
 
     Names sort by time and then by notice: kubectl, which knows whole seconds, keeps that order.
-    Ids are made anew after Redis lost its data; with time and text in the name too, an old event
-    does not stand in the way of a new one.
     """
-    identity = "\0".join((uid, notice_id, notice["at"], notice["message"]))
+    uid, notice_id, at, message = notice.key
+    identity = f"{uid}\0{notice_id}\0{at.isoformat()}\0{message}"
     digest = hashlib.sha256(identity.encode()).hexdigest()
-    mark = f"{_order(notice_id, datetime.fromisoformat(notice['at'])):016x}{digest}"[:MARK_LENGTH]
+    mark = f"{_order(notice_id, at):016x}{digest}"[:MARK_LENGTH]
     room = LONGEST_NAME - MARK_LENGTH - 1
     return f"{ref.name[:room].rstrip('-.')}.{mark}"
 

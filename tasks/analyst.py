@@ -128,7 +128,7 @@ class Analyst:
             expected=seen.version,
             state=states.to_json(decision.state),
             timeline=_entry(seen, decision, found),
-            notices=tuple(telling.notice(seen, event) for event in decision.events),
+            notices=tuple(telling.notice(seen, decision, event) for event in decision.events),
             due=self._due(seen, due),
             token=begun.token,
             floor=seen.status.version if seen.status else 0,

@@ -2,8 +2,9 @@
 
 Built in are those of the packages. A distribution that is installed beside them adds its own by
 entry points: `coalmine.routers` and `coalmine.strategies` name objects of the protocols
-`routing.router.Router` and `analysis.strategies.Strategy`, `coalmine.backends` an
-`analysis.backends.Factory` under the name of its kind.
+`routing.router.Router` and `analysis.strategies.Strategy`, `coalmine.channels` of
+`notify.channel.Channel`, and `coalmine.backends` an `analysis.backends.Factory` under the name of
+its kind.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from analysis import hooks
 from analysis.backends import BACKENDS, Factory
 from analysis.strategies import STRATEGIES, Strategies
 from config.validation.support import CarriedOut
+from notify import CHANNELS
+from notify.channel import Channel
 from routing.registry import ROUTERS, Routers
 from workloads import kinds
 
@@ -28,6 +31,7 @@ class Registries:
     routers: Routers = ROUTERS
     strategies: Strategies = STRATEGIES
     backends: Mapping[str, Factory] = field(default_factory=lambda: BACKENDS)
+    channels: tuple[Channel, ...] = CHANNELS
 
     @property
     def carried_out(self) -> CarriedOut:
@@ -53,6 +57,7 @@ def installed() -> Registries:
         Routers.of(*ROUTERS.by_name.values(), *_added("coalmine.routers")),
         Strategies.of(*STRATEGIES.by_kind.values(), *_added("coalmine.strategies")),
         _with_added_backends(),
+        (*CHANNELS, *_added("coalmine.channels")),
     )
 
 

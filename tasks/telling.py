@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Final
+from typing import Final
 
 from analysis.decisions import Decision
 from analysis.events import Event
 from analysis.observation import Observation
+from analysis.phases import shown
+from clients.documents.notice import Notice
+from config.api.hooks import AlertSeverity
 
-_LEVELS: Final = {"Normal": logging.INFO, "Warning": logging.WARNING}
+_LEVELS: Final = {
+    AlertSeverity.INFO: logging.INFO,
+    AlertSeverity.WARN: logging.WARNING,
+    AlertSeverity.ERROR: logging.WARNING,
+}
 
 
-def notice(seen: Observation, event: Event) -> dict[str, Any]:
-    """`event` as it waits for delivery, decided `at` that moment about the object `uid`.
-
-    One of those that are told again says when it was told `first`, and its `count` by now.
-    """
-    again = {"first": event.first.isoformat(), "count": event.times} if event.first else {}
-    return {
-        "type": event.type,
-        "message": event.message,
-        "at": seen.now.isoformat(),
-        "uid": seen.uid,
-        **again,
-    }
+def notice(seen: Observation, decision: Decision, event: Event) -> Notice:
+    """`event` as it waits for delivery, with what was known of the rollout when it was decided."""
+    state = decision.state
+    return Notice(
+        uid=seen.uid,
+        at=seen.now,
+        severity=event.severity,
+        message=event.message,
+        fields={
+            "phase": shown(state.phase),
+            "split": str(state.route.split),
+            "revision": state.applied,
+            "failedChecks": str(state.failed_checks),
+        },
+        first=event.first,
+        count=event.times,
+    )
 
 
 def log_decision(log: logging.Logger, seen: Observation, decision: Decision, version: int) -> None:
@@ -36,6 +47,6 @@ def log_decision(log: logging.Logger, seen: Observation, decision: Decision, ver
         "version": version,
     }
     for event in decision.events:
-        log.log(_LEVELS[event.type], event.message, extra=extra)
+        log.log(_LEVELS[event.severity], event.message, extra=extra)
     if not decision.events:
         log.debug("decided", extra={**extra, "reason": decision.reason})

@@ -75,7 +75,7 @@ def wire(settings: Settings, doors: Doors, registries: Registries = BUILT_IN) ->
             resync=schedule.resync_interval,
         ),
         caller=Caller(doors.store, doors.poster),
-        status=StatusReconciler(*writing),
+        status=StatusReconciler(*writing, registries.channels),
         route=RouteReconciler(*writing, RouteWriter(canaries.mesh_provider, registries.routers)),
         workload=WorkloadReconciler(*writing, WorkloadWriter(copying, lambda: str(uuid.uuid4()))),
     )

@@ -134,7 +134,7 @@ NOTICES: Final = _of_canary(
     "notices",
     KeyType.HASH,
     Lifetime.FORGOTTEN,
-    "Events and alerts not yet delivered: id to JSON.",
+    "What is yet to be told: id to JSON, and `delivered:<channel>` to the last id it has told.",
 )
 _LEASE = (
     "Who has the {}: `<fencing token>-<epoch>-<nonce> <expiry ms> <run wanted at ms, or ->`. "

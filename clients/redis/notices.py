@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
+from clients.documents.notice import Notice, decode
 from clients.redis import keys, scripts
-from clients.redis.records import Notice
 from config.refs import CanaryRef
+
+log = logging.getLogger(__name__)
+
+_ACCOUNT: Final = "delivered:"
+"""Begins the fields that say how far a channel has come."""
 
 
 class Notices(scripts.Door):
@@ -16,10 +22,37 @@ class Notices(scripts.Door):
 
     def notices(self, ref: CanaryRef) -> tuple[Notice, ...]:
         """Those not yet dropped, oldest first."""
+        return self.undelivered(ref)[0]
+
+    def undelivered(self, ref: CanaryRef) -> tuple[tuple[Notice, ...], Mapping[str, str]]:
+        """Those not yet dropped, oldest first, and by channel the last one it has delivered."""
         with scripts.translated("reading notices"):
             stored = self._client.hgetall(keys.NOTICES.of(ref))
-        notices = (Notice(identity, json.loads(body)) for identity, body in stored.items())
-        return tuple(sorted(notices, key=lambda notice: notice.order))
+        accounts = {
+            field.removeprefix(_ACCOUNT): last
+            for field, last in stored.items()
+            if field.startswith(_ACCOUNT)
+        }
+        waiting = [
+            notice
+            for identity, body in stored.items()
+            if not identity.startswith(_ACCOUNT) and (notice := self._decoded(ref, identity, body))
+        ]
+        return tuple(sorted(waiting, key=lambda notice: notice.order)), accounts
+
+    def _decoded(self, ref: CanaryRef, identity: str, body: str) -> Notice | None:
+        """The notice, or None for one of another release: it is dropped, its text was logged."""
+        try:
+            return decode(identity, json.loads(body))
+        except ValueError:
+            log.warning("notice unreadable", extra={"canary": ref.dotted, "notice": identity})
+            self.drop_notices(ref, [identity])
+            return None
+
+    def note_delivered(self, ref: CanaryRef, channel: str, notice_id: str) -> None:
+        """Records that `channel` has delivered all notices up to this one."""
+        with scripts.translated("recording a delivery"):
+            self._client.hset(keys.NOTICES.of(ref), _ACCOUNT + channel, notice_id)
 
     def drop_notices(self, ref: CanaryRef, ids: Collection[str]) -> None:
         """Forgets those delivered; unknown ids are fine."""

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from clients.documents.confirmed import Confirmed
+from clients.documents.notice import Notice
 from clients.documents.world import World, canonical
 from config.refs import CanaryRef
 
@@ -77,7 +78,7 @@ class Commit:
     state: Mapping[str, Any]
     """JSON-ready; its text `uid`, if any, says which Canary object it is about."""
     timeline: Mapping[str, Any] | None = None
-    notices: Sequence[Mapping[str, Any]] = ()
+    notices: Sequence[Notice] = ()
     due: datetime | None = None
     """When to look again; None leaves the agenda as it is: due when the tick lease would end."""
     token: str | None = None
@@ -114,17 +115,3 @@ class Call:
     round: int
     key: str
     nonce: str
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """An event or alert not yet delivered; `id` is `<version, 12 digits>-<index>`, and unique."""
-
-    id: str
-    body: Mapping[str, Any]
-
-    @property
-    def order(self) -> tuple[int, int]:
-        """Sorts notices as they were made."""
-        version, _, index = self.id.partition("-")
-        return int(version), int(index)

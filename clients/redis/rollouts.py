@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from clients.documents import confirmed
+from clients.documents import notice as notices
 from clients.documents import world as worlds
 from clients.documents.confirmed import Confirmation
 from clients.documents.world import World, canonical
@@ -172,7 +173,7 @@ def _arguments(ref: CanaryRef, commit: Commit) -> list[str | int]:
         scripts.optional_milliseconds(commit.due),
         "" if commit.timeline is None else canonical(commit.timeline),
         TIMELINE_LENGTH,
-        *(canonical(notice) for notice in commit.notices),
+        *(canonical(notices.encode(notice)) for notice in commit.notices),
     ]
 
 

@@ -17,7 +17,6 @@ from clients.redis.notices import Notices
 from clients.redis.records import Begun as Begun
 from clients.redis.records import Claimed as Claimed
 from clients.redis.records import Commit as Commit
-from clients.redis.records import Notice as Notice
 from clients.redis.records import Snapshot as Snapshot
 from clients.redis.records import Work as Work
 from clients.redis.rollouts import Rollouts

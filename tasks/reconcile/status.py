@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from analysis import conditions
 from analysis.effects import Lane
 from clients import errors
+from clients.clock import Clock
 from clients.documents import world as worlds
 from clients.documents.outcome import (
     Applied,
@@ -20,10 +20,12 @@ from clients.documents.outcome import (
 )
 from clients.documents.world import ShownStatus
 from clients.kube import resources
-from notify import kubernetes_events
+from clients.kube.protocol import Kube
+from clients.redis.store import Store
+from notify import CHANNELS
+from notify.channel import Channel
+from tasks.reconcile.delivery import Delivery
 from tasks.reconcile.leased import Reconciler, Run
-
-log = logging.getLogger(__name__)
 
 TRIES: Final = 3
 """Writes of one status in one run: each further one follows a read after a conflict."""
@@ -34,12 +36,20 @@ class StatusReconciler(Reconciler):
 
     lane = Lane.STATUS
 
+    def __init__(
+        self, store: Store, kube: Kube, clock: Clock, channels: Sequence[Channel] = CHANNELS
+    ) -> None:
+        super().__init__(store, kube, clock)
+        self._delivery = Delivery(store, channels)
+
     def _write(self, run: Run) -> Outcome | None:
         """The status, then the events: a refusal of the one keeps none of the others untold."""
         outcome = self._show(run)
-        if self._tell(run):
-            return outcome
-        return Superseded("there is no namespace to put events in", outcome.written)
+        try:
+            self._delivery.deliver(run.ref, run.kube)
+        except errors.NotFound:
+            return Superseded("there is no namespace to put events in", outcome.written)
+        return outcome
 
     def _calls_for_a_look(self, run: Run, outcome: Applied | Unchanged) -> bool:  # noqa: ARG002
         return False
@@ -71,34 +81,6 @@ class StatusReconciler(Reconciler):
             reason = refused.reason or type(refused).__name__
             return Rejected((Refusal(worlds.STATUS, reason, refused.message, retriable=False),))
         raise AssertionError("the last try either returns or raises")
-
-    def _tell(self, run: Run) -> bool:
-        """Whether all waiting notices are delivered, in order; each is dropped once it is.
-
-        One that is refused is dropped as well, or it would hold up all that follow for ever; its
-        text was logged when it was decided. Not so where there is no namespace to put events in.
-        """
-        ref = run.ref
-        for notice in self._store.notices(ref):
-            body = kubernetes_events.event(ref, run.state.uid, notice.id, notice.body)
-            try:
-                run.kube.create(resources.EVENTS, ref.namespace, body)
-            except errors.AlreadyExists:
-                _tell_again(run, body)
-            except errors.NotFound:
-                return False
-            except errors.Permanent as refused:
-                extra = {"canary": ref.dotted, "error": refused.message, "notice": notice.id}
-                log.warning("event refused", extra=extra)
-            self._store.drop_notices(ref, [notice.id])
-        return True
-
-
-def _tell_again(run: Run, body: Mapping[str, Any]) -> None:
-    """Counts an event up that was told before; one delivered twice says what it said."""
-    patch, name = kubernetes_events.repetition(body), body["metadata"]["name"]
-    if patch is not None:
-        run.kube.patch(resources.EVENTS, run.ref.namespace, name, patch)
 
 
 def _wanted(run: Run, present: ShownStatus) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from its target, that real validation accepts our objects, and that precondition
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 import pytest
@@ -14,11 +15,13 @@ import yaml
 
 from clients import errors
 from clients.clock import SystemClock
+from clients.documents.notice import Notice
 from clients.documents.outcome import Applied, Outcome, Rejected, Superseded, Unchanged
 from clients.documents.world import World
 from clients.kube import connect, resources
 from clients.kube.protocol import Kube
 from config.api.canary import Canary
+from config.api.hooks import AlertSeverity
 from config.scaling import CanaryScale, WorkloadIntent
 from notify import kubernetes_events
 from sandbox.apiserver import ApiServer
@@ -218,9 +221,14 @@ def test_a_missing_target_is_told(cluster: Cluster) -> None:
 
 def test_events_are_accepted_once(cluster: Cluster) -> None:
     """However long the text; a second delivery finds the first."""
-    notice = {"type": "Warning", "message": "ü" * 5000, "at": "2026-03-01T12:00:00.123456+00:00"}
-    uid = cluster.canary.metadata.uid
-    body = kubernetes_events.event(cluster.canary.ref, uid, "000000000001-0", notice)
+    notice = Notice(
+        id="000000000001-0",
+        uid=cluster.canary.metadata.uid or "",
+        at=datetime.fromisoformat("2026-03-01T12:00:00.123456+00:00"),
+        severity=AlertSeverity.WARN,
+        message="ü" * 5000,
+    )
+    body = kubernetes_events.event(cluster.canary.ref, notice)
     created = cluster.door.create(resources.EVENTS, cluster.namespace, body)
     assert created["source"]["component"] == "flagger"
     assert created["firstTimestamp"] == "2026-03-01T12:00:00Z"

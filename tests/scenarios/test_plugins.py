@@ -201,6 +201,21 @@ def a_ledger(endpoint: Endpoint, access: Access) -> Ledger:
 
 FOR_INSIDERS: Final = TrafficSplit(0, 100, match=(a_header("x-user=insider"),))
 COPIES: Final = TrafficSplit(100, 0, mirror=Mirror(50))
+
+
+@dataclass
+class Pager:
+    """A channel that keeps what it is told."""
+
+    name: ClassVar[str] = "pager"
+    told: list[Notice] = field(default_factory=list)
+
+    def deliver(self, ref: CanaryRef, notice: Notice, kube: Kube) -> None:
+        """Keeps it."""
+        assert (ref, kube is not None) == (REF, True)
+        self.told.append(notice)
+
+
 PLUGINS: Final = Registries(
     routers=Routers({**ROUTERS.by_name, "osm": Edge()}),
     strategies=Strategies(

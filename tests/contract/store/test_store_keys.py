@@ -14,6 +14,7 @@ from clients.redis import keys
 from clients.redis.records import Basis
 from clients.redis.store import Commit, Store, Work
 from config.refs import CanaryRef
+from tests.unit.notify.notices import a_notice
 
 REF = CanaryRef("shop", "cart")
 TTL = timedelta(seconds=30)
@@ -58,7 +59,7 @@ def test_every_key_written_is_in_the_table_with_its_type_and_lifetime(
         if work is not Work.TICK:
             store.finish(REF, work, begun.token, store.now())
     commit = Commit(
-        expected=0, state={"uid": "u1"}, timeline={"n": 1}, notices=[{"n": 1}], due=store.now()
+        expected=0, state={"uid": "u1"}, timeline={"n": 1}, notices=[a_notice()], due=store.now()
     )
     assert store.commit(REF, commit) == 1
     compare()
@@ -115,7 +116,7 @@ def test_begin_and_commit_are_one_round_trip_each(live_store: Store, client: "Re
                 expected=0,
                 state={"uid": "u1"},
                 timeline={"n": 1},
-                notices=[{"n": 1}, {"n": 2}],
+                notices=[a_notice("1"), a_notice("2")],
                 due=begun.snapshot.now,
                 token=begun.token,
             ),

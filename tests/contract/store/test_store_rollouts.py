@@ -21,6 +21,7 @@ from clients.redis.records import Basis, part_of
 from clients.redis.store import Begun, Commit, Store, Work
 from config.refs import CanaryRef
 from tests.fakes import memory_redis
+from tests.unit.notify.notices import a_notice
 
 REF = CanaryRef("shop", "cart")
 OTHER = CanaryRef("shop", "basket")
@@ -65,16 +66,16 @@ def test_a_commit_shows_in_state_timeline_notices_and_agenda_at_once(store: Stor
     token = begun(store).token
     due = store.now() + 60 * SECOND
     commit = a_commit(
-        token=token, timeline={"rule": "advance"}, notices=[{"a": 1}, {"b": "ü"}], due=due
+        token=token, timeline={"rule": "advance"}, notices=[a_notice("a"), a_notice("ü")], due=due
     )
     assert store.commit(REF, commit) == 1
     snapshot = store.read(REF)
     assert (snapshot.version, snapshot.state) == (1, {"uid": "u1", "phase": "Initialized"})
     assert store.timeline(REF) == ({"rule": "advance"},)
-    assert [(n.id, n.body) for n in store.notices(REF)] == [
-        ("000000000001-0", {"a": 1}),
-        ("000000000001-1", {"b": "ü"}),
-    ]
+    assert store.notices(REF) == (
+        a_notice("a", id="000000000001-0"),
+        a_notice("ü", id="000000000001-1"),
+    )
     assert store.agenda() == {REF: due}
     begun(store)
 
@@ -84,7 +85,7 @@ def test_a_commit_of_another_version_changes_nothing(store: Store, client: "Redi
     store.commit(REF, a_commit())
     token = begun(store).token
     before = _everything(client)
-    stale = a_commit(0, token=token, timeline={}, notices=[{}], due=store.now())
+    stale = a_commit(0, token=token, timeline={}, notices=[a_notice()], due=store.now())
     assert store.commit(REF, stale) is None
     assert store.commit(REF, a_commit(2, token=token)) is None
     assert _everything(client) == before
@@ -99,7 +100,7 @@ def test_the_version_exceeds_what_the_status_already_shows(store: Store) -> None
 
 def test_a_commit_sent_twice_happens_once_and_answers_the_same(store: Store) -> None:
     """A commit whose answer was lost may be sent again: it is not taken for a lost race."""
-    commit = a_commit(token=begun(store).token, timeline={"n": 1}, notices=[{"n": 1}])
+    commit = a_commit(token=begun(store).token, timeline={"n": 1}, notices=[a_notice()])
     assert [store.commit(REF, commit), store.commit(REF, commit)] == [1, 1]
     assert (len(store.timeline(REF)), len(store.notices(REF))) == (1, 1)
 
@@ -113,7 +114,7 @@ def test_a_key_of_the_wrong_type_fails_a_commit_before_its_first_write(
         client.flushall()
         client.set(name, "not ours")
         with pytest.raises(errors.Permanent):
-            store.commit(REF, a_commit(timeline={}, notices=[{}], due=store.now()))
+            store.commit(REF, a_commit(timeline={}, notices=[a_notice()], due=store.now()))
         assert store.read(REF).version == 0 if row is not keys.CONFIRMED else True
         assert client.exists(keys.STATE.of(REF)) == 0
 
@@ -370,7 +371,7 @@ def test_forgetting_leaves_nothing_of_one_canary_and_all_of_the_others(
     for ref in (REF, OTHER):
         store.put_world(ref, World(canary={}), wake={"canary"})
         store.begin(ref, Work.TICK, TTL)
-        store.commit(ref, a_commit(timeline={}, notices=[{}]))
+        store.commit(ref, a_commit(timeline={}, notices=[a_notice()]))
         assert store.confirm(ref, routed(1), BASIS, wake=True)
     store.forget(REF)
     assert not [key for key in client.scan_iter() if str(REF) in key]
@@ -380,9 +381,9 @@ def test_forgetting_leaves_nothing_of_one_canary_and_all_of_the_others(
 
 def test_notices_are_dropped_one_by_one_and_sorted_as_made(store: Store) -> None:
     """The eleventh notice of a commit comes after the second; dropping twice is harmless."""
-    store.commit(REF, a_commit(notices=[{"n": n} for n in range(11)]))
-    store.commit(REF, a_commit(1, notices=[{"n": 11}]))
-    assert [notice.body["n"] for notice in store.notices(REF)] == list(range(12))
+    store.commit(REF, a_commit(notices=[a_notice(str(n)) for n in range(11)]))
+    store.commit(REF, a_commit(1, notices=[a_notice("11")]))
+    assert [notice.message for notice in store.notices(REF)] == list(map(str, range(12)))
     done = [notice.id for notice in store.notices(REF)][:11]
     store.drop_notices(REF, done)
     store.drop_notices(REF, done)

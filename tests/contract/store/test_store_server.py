@@ -20,6 +20,7 @@ from config.refs import CanaryRef
 from config.settings.groups import RedisSettings
 from tests.fakes import memory_redis
 from tests.services import processes
+from tests.unit.notify.notices import a_notice
 
 REF = CanaryRef("shop", "cart")
 TTL = timedelta(seconds=30)
@@ -80,7 +81,9 @@ def test_an_acl_user_without_config_gets_a_remark_and_can_work(
         memory_redis.confirm(store)
         begun = store.begin(REF, Work.TICK, TTL)
         assert begun is not None
-        assert store.commit(REF, Commit(expected=0, state={}, timeline={}, notices=[{}])) == 1
+        assert (
+            store.commit(REF, Commit(expected=0, state={}, timeline={}, notices=[a_notice()])) == 1
+        )
         store.poke(REF)
         assert store.claim(1, TTL, TTL).refs == ()
         assert store.refs() == (REF,)
@@ -95,7 +98,7 @@ def test_a_full_server_refuses_a_commit_whole_and_takes_it_later(own_client: "Re
     memory_redis.confirm(store)
     begun = store.begin(REF, Work.TICK, TTL)
     assert begun is not None
-    commit = Commit(expected=0, state={}, timeline={}, notices=[{}], token=begun.token)
+    commit = Commit(expected=0, state={}, timeline={}, notices=[a_notice()], token=begun.token)
     own_client.config_set("maxmemory", "1")
     with pytest.raises(errors.Transient, match=r"memory|OOM"):
         store.commit(REF, commit)

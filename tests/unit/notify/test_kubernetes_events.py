@@ -1,27 +1,48 @@
 """Events as kubectl and scripts expect them, each delivered under one name."""
 
 import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
 
+from clients.clock import ManualClock
+from clients.documents.notice import Notice
+from clients.kube import resources
+from config.api.hooks import AlertSeverity
 from config.refs import CanaryRef
 from notify import kubernetes_events
+from tests.fakes.kube import FakeKube
 
 REF: Final = CanaryRef("test", "podinfo")
-NOTICE: Final = {
-    "type": "Warning",
-    "message": "Canary failed! Scaling down podinfo.test",
-    "at": "2026-03-01T14:30:05.999999+02:30",
-}
+NOTICE: Final = Notice(
+    id="000000000007-0",
+    uid="u1",
+    at=datetime.fromisoformat("2026-03-01T14:30:05.999999+02:30"),
+    severity=AlertSeverity.ERROR,
+    message="Canary failed! Scaling down podinfo.test",
+)
+LATER: Final = datetime(2026, 3, 1, 12, 5, 5, tzinfo=UTC)
 SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
 
-def event(
-    ref: CanaryRef = REF, uid: str = "u1", notice_id: str = "000000000007-0", **notice: Any
-) -> Any:
+def event(ref: CanaryRef = REF, **changes: Any) -> Any:
     """The event of `NOTICE` with changes."""
-    return kubernetes_events.event(ref, uid, notice_id, {**NOTICE, **notice})
+    return kubernetes_events.event(ref, replace(NOTICE, **changes))
+
+
+@pytest.mark.parametrize(
+    ("severity", "kind"),
+    [
+        (AlertSeverity.INFO, "Normal"),
+        (AlertSeverity.WARN, "Warning"),
+        (AlertSeverity.ERROR, "Warning"),
+    ],
+)
+def test_kubernetes_knows_two_types_of_events(severity: AlertSeverity, kind: str) -> None:
+    """Whatever is not progress is a warning."""
+    assert event(severity=severity)["type"] == kind
 
 
 def test_an_event_has_the_fields_that_kubectl_describe_shows() -> None:
@@ -60,18 +81,12 @@ def test_different_notices_have_different_names() -> None:
     """Also when Redis lost its data and ids are given anew."""
     others = (
         event(uid="u2"),
-        event(notice_id="000000000007-1"),
+        event(id="000000000007-1"),
         event(message="another"),
-        event(at="2026-03-01T12:00:06+00:00"),
+        event(at=NOTICE.at + timedelta(seconds=1)),
     )
     names = {made["metadata"]["name"] for made in (event(), *others)}
     assert len(names) == 5
-
-
-def test_a_notice_may_be_about_an_earlier_object() -> None:
-    """What was decided about a deleted canary is not told about its successor."""
-    late = kubernetes_events.event(REF, "new", "000000000007-0", {**NOTICE, "uid": "old"})
-    assert late["involvedObject"]["uid"] == "old"
 
 
 @pytest.mark.parametrize(
@@ -103,37 +118,32 @@ def test_messages_are_cut_at_1024_bytes(message: str, expected: str) -> None:
 def test_names_sort_as_things_happened() -> None:
     """Order by name, as in kubectl within a second: time, then decision, then its events."""
     moments = [
-        ("2026-03-01T12:00:00.001+00:00", "000000000009-1"),
-        ("2026-03-01T12:00:00.002+00:00", "000000000010-0"),
-        ("2026-03-01T12:00:00.002+00:00", "000000000010-1"),
-        ("2026-03-01T12:00:00.002+00:00", "000000000011-0"),
+        (datetime.fromisoformat("2026-03-01T12:00:00.001+00:00"), "000000000009-1"),
+        (datetime.fromisoformat("2026-03-01T12:00:00.002+00:00"), "000000000010-0"),
+        (datetime.fromisoformat("2026-03-01T12:00:00.002+00:00"), "000000000010-1"),
+        (datetime.fromisoformat("2026-03-01T12:00:00.002+00:00"), "000000000011-0"),
     ]
-    names = [
-        kubernetes_events.event(REF, "u1", identity, {"type": "Normal", "message": "x", "at": at})[
-            "metadata"
-        ]["name"]
-        for at, identity in moments
-    ]
+    names = [event(id=identity, at=at)["metadata"]["name"] for at, identity in moments]
     assert names == sorted(names)
 
 
 def test_what_is_told_again_is_the_same_event_counted_up() -> None:
     """`kubectl describe` shows it once, as told so many times over so long."""
-    first = event(first=NOTICE["at"], count=1)
-    again = event(
-        notice_id="000000000031-0",
-        first=NOTICE["at"],
-        at="2026-03-01T12:05:05+00:00",
-        count=2,
+    kube = FakeKube(ManualClock(LATER))
+    channel = kubernetes_events.KubernetesEvents()
+    first = replace(NOTICE, first=NOTICE.at)
+    again = replace(NOTICE, id="000000000031-0", first=NOTICE.at, at=LATER, count=2)
+    for notice in (first, first, again, again):
+        channel.deliver(REF, notice, kube)
+
+    (told,) = kube.list(resources.EVENTS, "test").items
+    assert (told["firstTimestamp"], told["lastTimestamp"], told["count"]) == (
+        "2026-03-01T12:00:05Z",
+        "2026-03-01T12:05:05Z",
+        2,
     )
-    assert again == {**first, "lastTimestamp": "2026-03-01T12:05:05Z", "count": 2}
-    assert kubernetes_events.repetition(first) is None
-    assert kubernetes_events.repetition(again) == {
-        "lastTimestamp": "2026-03-01T12:05:05Z",
-        "count": 2,
-    }
 
 
 def test_another_wait_is_another_event() -> None:
     """The same words told for the first time at another moment."""
-    assert event(first=NOTICE["at"]) != event(first="2026-03-01T13:00:00+00:00")
+    assert event(first=NOTICE.at) != event(first=LATER)

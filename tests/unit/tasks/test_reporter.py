@@ -8,9 +8,11 @@ import pytest
 from analysis.phases import Phase
 from analysis.state import Acceptance
 from clients import errors
+from clients.documents.notice import Notice
 from clients.documents.world import ShownStatus, shown_status
 from clients.kube import resources
 from config.api.canary import Canary
+from config.api.hooks import AlertSeverity
 from tasks.reconcile.status import StatusReconciler
 from tests.fakes.faults import Fault
 from tests.unit.analysis import worlds as rollouts
@@ -37,9 +39,9 @@ def uid(room: Room) -> str:
     return admission.uid
 
 
-def a_notice(room: Room, text: str, kind: str = "Normal") -> dict[str, Any]:
+def a_notice(room: Room, text: str) -> Notice:
     """A notice as decisions leave it."""
-    return {"type": kind, "message": text, "at": NOW.isoformat(), "uid": uid(room)}
+    return Notice(uid=uid(room), at=NOW, severity=AlertSeverity.INFO, message=text)
 
 
 def report(room: Room) -> list[tuple[str | None, ...]]:
@@ -183,7 +185,7 @@ def test_what_cannot_be_told_now_is_told_later(room: Room, resource: str) -> Non
     room.kube.faults.add(Fault(errors.Transient("away"), resource=resource))
     with pytest.raises(errors.Transient):
         report(room)
-    assert [notice.body["message"] for notice in room.store.notices(REF)] == ["one"]
+    assert [notice.message for notice in room.store.notices(REF)] == ["one"]
     assert room.confirmed().status_version == 0
     report(room)
     assert messages(room) == ["one"]

@@ -8,6 +8,7 @@ from analysis import state as states
 from analysis.state import RolloutState
 from clients.clock import ManualClock
 from clients.documents.confirmed import Confirmed
+from clients.documents.notice import Notice
 from clients.documents.world import Admission, World
 from clients.redis.records import Commit, Work
 from clients.redis.store import Store
@@ -40,7 +41,7 @@ class Room:
         """What the watches have shown; None: it is gone."""
         self.store.put_world(REF, World(**roles), roles)
 
-    def commit(self, state: RolloutState, *notices: dict[str, Any]) -> int:
+    def commit(self, state: RolloutState, *notices: Notice) -> int:
         """A decision."""
         version = self.store.read(REF).version
         commit = Commit(expected=version, state=states.to_json(state), notices=notices)

@@ -1,0 +1,89 @@
+"""Brings notices to the channels: in order, at least once, each channel at its own pace.
+
+Every channel has its account in Redis: the last notice it has delivered. A notice is forgotten
+when all channels have it, so one that is down keeps none of the others waiting.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from clients import errors
+from clients.documents.notice import Notice
+from clients.kube.protocol import Kube
+from clients.redis.store import Store
+from config.refs import CanaryRef
+from notify.channel import Channel
+
+log = logging.getLogger(__name__)
+
+MOST_WAITING: Final = 500
+"""Notices of one canary that wait for a channel which is down; the oldest are given up first."""
+
+
+class Delivery:
+    """Delivers to `channels`."""
+
+    def __init__(self, store: Store, channels: Sequence[Channel]) -> None:
+        self._store = store
+        self._channels = channels
+
+    def deliver(self, ref: CanaryRef, kube: Kube) -> None:
+        """Tells every channel what it does not know yet about `ref`.
+
+        Raises the failure of a channel that could not be told everything, once all had their turn.
+        """
+        waiting, accounts = self._store.undelivered(ref)
+        waiting = self._bounded(ref, waiting)
+        needed, failures = set[str](), list[errors.ClientError]()
+        for channel in self._channels:
+            account = accounts.get(channel.name, "")
+            untold = [notice for notice in waiting if notice.id > account]  # ids sort as texts
+            for index, notice in enumerate(untold):
+                failure = _tried(channel, ref, notice, kube)
+                if failure is not None:
+                    failures.append(failure)
+                    needed.update(each.id for each in untold[index:])
+                    break
+                self._note(ref, channel, notice)
+        if len(self._channels) > 1:
+            self._store.drop_notices(ref, [each.id for each in waiting if each.id not in needed])
+        if failures:
+            raise failures[0]
+
+    def _note(self, ref: CanaryRef, channel: Channel, notice: Notice) -> None:
+        """Keeps account of a delivery; a single channel needs none, its notices are dropped."""
+        if len(self._channels) > 1:
+            self._store.note_delivered(ref, channel.name, notice.id)
+        else:
+            self._store.drop_notices(ref, [notice.id])
+
+    def _bounded(self, ref: CanaryRef, waiting: tuple[Notice, ...]) -> tuple[Notice, ...]:
+        given_up, kept = waiting[:-MOST_WAITING], waiting[-MOST_WAITING:]
+        if given_up:
+            self._store.drop_notices(ref, [notice.id for notice in given_up])
+            log.error("notices given up", extra={"canary": ref.dotted, "count": len(given_up)})
+        return kept
+
+
+def _tried(
+    channel: Channel, ref: CanaryRef, notice: Notice, kube: Kube
+) -> errors.ClientError | None:
+    """Why the notice needs another try; None when it does not.
+
+    One that is refused needs none, or it would hold up all that follow for ever; its text was
+    logged when it was decided.
+    """
+    extra = {"canary": ref.dotted, "channel": channel.name, "notice": notice.id}
+    try:
+        channel.deliver(ref, notice, kube)
+    except errors.Permanent as refused:
+        log.warning("notice refused", extra={**extra, "error": refused.message})
+    except errors.ClientError as failure:
+        return failure
+    except Exception:  # a defect of one channel is no reason to keep the others waiting
+        log.exception("defect of a channel", extra=extra)
+        return errors.Transient(f"channel {channel.name}: a defect, see the log")
+    return None

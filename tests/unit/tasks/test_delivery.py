@@ -1,0 +1,139 @@
+"""Notices to channels: in order, at least once, each channel at its own pace.
+
+Left out: what the channels make of a notice (tests/unit/notify), when delivery is tried again
+(tests/unit/tasks/test_reporter.py).
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import fakeredis
+import pytest
+
+from clients import errors
+from clients.clock import ManualClock
+from clients.documents.notice import Notice
+from clients.kube.protocol import Kube
+from clients.redis.records import Commit
+from clients.redis.store import Store
+from config.refs import CanaryRef
+from tasks.reconcile import delivery
+from tasks.reconcile.delivery import Delivery
+from tests.fakes.kube import FakeKube
+from tests.unit.notify.notices import NOW, a_notice
+
+REF: Final = CanaryRef("shop", "cart")
+KUBE: Final = FakeKube(ManualClock(NOW))
+
+
+@dataclass
+class Recorder:
+    """A channel that remembers; `failing` are the texts it does not take, and how."""
+
+    name: str
+    failing: dict[str, Exception] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
+
+    def deliver(self, ref: CanaryRef, notice: Notice, kube: Kube) -> None:
+        """Remembers the text."""
+        assert (ref, kube) == (REF, KUBE)
+        if notice.message in self.failing:
+            raise self.failing[notice.message]
+        self.told.append(notice.message)
+
+
+@pytest.fixture
+def store() -> Store:
+    """An empty store."""
+    server = fakeredis.FakeServer(version=(7, 2))
+    return Store(fakeredis.FakeRedis(server=server, decode_responses=True))
+
+
+def commit(store: Store, *texts: str) -> None:
+    """One more decision, with these notices."""
+    expected = store.read(REF).version
+    notices = tuple(map(a_notice, texts))
+    assert store.commit(REF, Commit(expected=expected, state={"uid": "u1"}, notices=notices))
+
+
+def deliver(store: Store, *channels: Recorder) -> bool:
+    """Whether all is told, after one try."""
+    try:
+        Delivery(store, channels).deliver(REF, KUBE)
+    except errors.ClientError:
+        return False
+    return True
+
+
+def test_every_channel_gets_every_notice_once_and_in_order(store: Store) -> None:
+    """And nothing of it is left in Redis that could be told again."""
+    events, chat = Recorder("events"), Recorder("chat")
+    commit(store, "a", "b")
+    assert deliver(store, events, chat)
+    commit(store, "c")
+    assert deliver(store, events, chat)
+    assert deliver(store, events, chat)
+    assert events.told == chat.told == ["a", "b", "c"]
+    assert store.notices(REF) == ()
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [errors.Transient("away"), errors.NotFound("no namespace"), ValueError("defect")],
+    ids=lambda failure: type(failure).__name__,
+)
+def test_a_channel_that_is_down_keeps_only_its_own_notices_waiting(
+    store: Store, failure: Exception
+) -> None:
+    """It goes on where it stopped; the others are told nothing twice."""
+    events, chat = Recorder("events"), Recorder("chat", {"b": failure})
+    commit(store, "a", "b", "c")
+    assert not deliver(store, events, chat)
+    commit(store, "d")
+    assert not deliver(store, events, chat)
+    assert (events.told, chat.told) == (["a", "b", "c", "d"], ["a"])
+    chat.failing.clear()
+    assert deliver(store, events, chat)
+    assert (events.told, chat.told) == (["a", "b", "c", "d"], ["a", "b", "c", "d"])
+    assert store.notices(REF) == ()
+
+
+def test_a_refused_notice_holds_up_no_other(store: Store) -> None:
+    """It would be refused for ever."""
+    events = Recorder("events", {"b": errors.Permanent("too long")})
+    commit(store, "a", "b", "c")
+    assert deliver(store, events)
+    assert events.told == ["a", "c"]
+    assert store.notices(REF) == ()
+
+
+def test_a_channel_that_is_added_gets_what_is_still_waiting(store: Store) -> None:
+    """Not what was told before it was there."""
+    events, chat = Recorder("events"), Recorder("chat")
+    commit(store, "a")
+    assert deliver(store, events)
+    commit(store, "b")
+    assert deliver(store, events, chat)
+    assert (events.told, chat.told) == (["a", "b"], ["b"])
+
+
+def test_what_waits_for_a_dead_channel_is_bounded(store: Store) -> None:
+    """The oldest are given up; the other channel has had them all."""
+    events = Recorder("events")
+    dead = Recorder("chat", {str(number): errors.Transient("away") for number in range(600)})
+    for start in range(0, 600, 100):
+        commit(store, *map(str, range(start, start + 100)))
+        assert not deliver(store, events, dead)
+    assert events.told == list(map(str, range(600)))
+    assert len(store.notices(REF)) == delivery.MOST_WAITING
+    assert store.notices(REF)[-1].message == "599"
+
+
+def test_a_notice_of_another_release_is_dropped_not_stumbled_over(store: Store) -> None:
+    """Its text was logged when it was decided; those after it are told."""
+    events = Recorder("events")
+    store.client.hset("coalmine:{shop/cart}:notices", "000000000001-0", '{"type":"Normal"}')
+    commit(store, "a")
+    assert deliver(store, events)
+    assert events.told == ["a"]
+    assert store.notices(REF) == ()
