@@ -1,12 +1,12 @@
 """What a distribution beside the packages would add, and rollouts that run through it.
 
-A router, a metric backend, and two strategies that the packages do not have, are defined here and
-nowhere else: no file of the packages knows of them. They are handed to the composition root as
-registries.
+A router, a metric backend, a channel, and two strategies that the packages do not have, are defined
+here and nowhere else: no file of the packages knows of them. They are handed to the composition
+root as registries.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Final
 
 import pytest
@@ -19,12 +19,15 @@ from analysis.state import RolloutState
 from analysis.strategies import STRATEGIES, Step, Strategies
 from analysis.verdicts import Reason, Verdict
 from clients import errors
+from clients.documents.notice import Notice
 from clients.kube import resources
-from clients.kube.protocol import Object
+from clients.kube.protocol import Kube, Object
 from clients.kube.resources import Resource
 from config import names
 from config.api.canary import Canary
+from config.api.hooks import AlertSeverity
 from config.derived import StrategyKind
+from config.refs import CanaryRef
 from config.settings.settings import Settings
 from config.traffic import (
     ALL_TO_CANARY,
@@ -36,6 +39,7 @@ from config.traffic import (
     Mirror,
     TrafficSplit,
 )
+from notify import CHANNELS
 from routing import metadata
 from routing.registry import ROUTERS, Routers
 from routing.router import Live, Managed, TargetFacts, UnreadableRoute, refuse_beyond
@@ -216,6 +220,7 @@ class Pager:
         self.told.append(notice)
 
 
+PAGER: Final = Pager()
 PLUGINS: Final = Registries(
     routers=Routers({**ROUTERS.by_name, "osm": Edge()}),
     strategies=Strategies(
@@ -226,6 +231,7 @@ PLUGINS: Final = Registries(
         }
     ),
     backends={**BACKENDS, "ledger": a_ledger},
+    channels=(*CHANNELS, PAGER),
 )
 OPERATORS: Final = {
     "COALMINE_METRICS_BACKEND": "ledger",
@@ -376,12 +382,17 @@ def measured_by_the_ledger(manifest: Mapping[str, Any]) -> Stage:
 
 
 def test_a_rollout_runs_through_the_plugins_of_all_seams() -> None:
-    """Router, strategy and metric backend of other distributions, in one rollout."""
+    """Router, strategy, metric backend and channel of other distributions, in one rollout."""
+    PAGER.told.clear()
     stage = measured_by_the_ledger(mirrored())
     splits = followed(stage)
+    rollouts.finish(stage)
 
     rollouts.succeeded(stage)
     assert splits == [ALL_TO_PRIMARY, COPIES, ALL_TO_CANARY, ALL_TO_PRIMARY]
+    assert [notice.message for notice in PAGER.told] == stage.texts()
+    assert {notice.severity for notice in PAGER.told} == {AlertSeverity.INFO, AlertSeverity.WARN}
+    assert PAGER.told[-1].fields["phase"] == "Succeeded"
 
 
 def test_what_the_backend_does_not_know_fails_the_release() -> None:

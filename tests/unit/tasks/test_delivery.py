@@ -7,7 +7,6 @@ Left out: what the channels make of a notice (tests/unit/notify), when delivery 
 from dataclasses import dataclass, field
 from typing import Final
 
-import fakeredis
 import pytest
 
 from clients import errors
@@ -19,6 +18,7 @@ from clients.redis.store import Store
 from config.refs import CanaryRef
 from tasks.reconcile import delivery
 from tasks.reconcile.delivery import Delivery
+from tests.fakes import memory_redis
 from tests.fakes.kube import FakeKube
 from tests.unit.notify.notices import NOW, a_notice
 
@@ -45,8 +45,9 @@ class Recorder:
 @pytest.fixture
 def store() -> Store:
     """An empty store."""
-    server = fakeredis.FakeServer(version=(7, 2))
-    return Store(fakeredis.FakeRedis(server=server, decode_responses=True))
+    store = Store(memory_redis.connect())
+    memory_redis.confirm(store)
+    return store
 
 
 def commit(store: Store, *texts: str) -> None:
