@@ -21,10 +21,12 @@ NUMBERS: Final = (
     *(f"D-{number}" for number in range(48, 55)),
     *("D-60", "D-62", "D-90", "D-91", "D-93", "D-94", "D-95", "D-100"),
     *(f"T-{number}" for number in range(1, 9)),
+    *(f"R-{number}" for number in range(1, 22)),
+    *(f"S-{number}" for number in range(1, 6)),
 )
-"""Defects of what is built so far, and the targets (T) drawn from the whole list."""
+"""Defects of what is built so far, the targets (T) drawn from the whole list, and our own (R, S)."""
 
-ROW: Final = re.compile(r"^\| ([DT]-\d+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
+ROW: Final = re.compile(r"^\| ([DTRS]-\d+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 TEST: Final = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 
 
