@@ -24,7 +24,7 @@ NUMBERS: Final = (
     *(f"R-{number}" for number in range(1, 22)),
     *(f"S-{number}" for number in range(1, 6)),
 )
-"""Defects of what is built so far, the targets (T) drawn from the whole list, and our own (R, S)."""
+"""Flagger's as far as built (D), targets drawn from its whole list (T), and our own (R, S)."""
 
 ROW: Final = re.compile(r"^\| ([DTRS]-\d+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 TEST: Final = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
