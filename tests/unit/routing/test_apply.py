@@ -476,3 +476,34 @@ def test_what_another_canary_has_left_behind_is_taken_over(rolling: World) -> No
     assert rolling.in_force() == TWENTY
     live = rolling.in_cluster(istio.VIRTUAL_SERVICE) or {}
     assert live["metadata"]["ownerReferences"] == [ownership.reference(rolling.canary)]
+
+
+def test_a_failed_look_after_a_conflict_does_not_take_the_object_for_gone(rolling: World) -> None:
+    """What cannot be read is refused as such; nothing is created in its place."""
+    rolling.edit(istio.VIRTUAL_SERVICE, {"spec": {"exportTo": ["."]}})
+    before = rolling.in_cluster(istio.VIRTUAL_SERVICE)
+    rolling.fail(errors.Transient("GET /x: away"), verb="get")
+    assert rolling.apply(TWENTY) == Rejected(
+        (
+            Refusal(
+                istio.VIRTUAL_SERVICE,
+                "Transient",
+                "reconcileVirtualService failed: VirtualService shop.prod get query error: "
+                "GET /x: away",
+                retriable=True,
+            ),
+        )
+    )
+    assert rolling.requests() == ["patch virtualservices/shop", "get virtualservices/shop"]
+    assert rolling.in_cluster(istio.VIRTUAL_SERVICE) == before
+
+
+def test_without_a_target_a_route_keeps_its_marks(rolling: World) -> None:
+    """A rollback of a canary whose workload is gone changes the weights alone."""
+    rolling.canary = a_canary(apex={"labels": {"team": "a"}, "annotations": {"x": "y"}})
+    rolling.exposed(TEN)
+    marks = (rolling.in_cluster(istio.VIRTUAL_SERVICE) or {})["metadata"]
+    rolling.apply(ALL_TO_PRIMARY, target=None)
+    kept = (rolling.in_cluster(istio.VIRTUAL_SERVICE) or {})["metadata"]
+    assert marks["labels"]["team"] == "a"
+    assert (kept["labels"], kept["annotations"]) == (marks["labels"], marks["annotations"])
