@@ -27,7 +27,8 @@ _PROMOTED: Final[Mapping[Phase, tuple[str, str]]] = {
     Phase.FAILED: ("False", "Canary analysis failed, {kind} scaled to zero."),
     Phase.PROMOTION_FAILED: (
         "False",
-        "Promotion failed, primary not ready: all traffic stays on {kind}, which keeps running.",
+        "Promotion failed, primary not ready: {canary}% of the traffic goes to {kind}, which keeps "
+        "running.",
     ),
 }
 """Status and message of the condition `Promoted` per phase; its reason is the phase shown."""
@@ -105,8 +106,11 @@ def _promoted(
     if state.phase is Phase.NEW:
         return None
     value, message = _PROMOTED[state.phase]
-    kind = canary.spec.target_ref.kind if canary else "Deployment"
-    words = (shown(state.phase), _with_failure(message.format(kind=kind), state, present))
+    kind, split = canary.spec.target_ref.kind if canary else "Deployment", state.route.split
+    words = (
+        shown(state.phase),
+        _with_failure(message.format(kind=kind, canary=split.canary), state, present),
+    )
     return _condition("Promoted", value, words, state.since, present)
 
 

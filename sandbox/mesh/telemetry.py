@@ -26,7 +26,7 @@ NO_ROUTE: Final = "NR"
 _BOUNDS: Final = scenario.BUCKET_BOUNDS_MS
 _BOUND_TEXTS: Final = (*(f"{bound:g}" if bound < 1e6 else str(bound) for bound in _BOUNDS), "+Inf")
 
-StatusReconciler = Literal["source", "destination"]
+Reporter = Literal["source", "destination"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Flow:
     `workload` is None when no pod answered; then only the source reports.
     """
 
-    reporter: StatusReconciler
+    reporter: Reporter
     source: scenario.Source
     service: Address
     workload: tuple[str, str, str, str] | None

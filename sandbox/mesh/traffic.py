@@ -131,7 +131,7 @@ class _HostTraffic:
 
     def _record(
         self,
-        reporter: telemetry.StatusReconciler,
+        reporter: telemetry.Reporter,
         service: Address,
         workload: Workload | None,
         *,

@@ -74,13 +74,17 @@ def test_the_condition_promoted_has_these_words(
     assert (condition["reason"], condition["status"], condition["message"]) == expected
 
 
-def test_a_failed_promotion_is_shown_as_failed_with_weight_100() -> None:
+@pytest.mark.parametrize("weight", [100, 40, 0])
+def test_a_failed_promotion_is_shown_as_failed_with_the_traffic_as_it_is(weight: int) -> None:
     """Lifecycle 13; the message does not claim that the canary was scaled to zero (D-97)."""
-    status = shown(worlds.a_state(Phase.PROMOTION_FAILED, 100, CanaryScale.RUNNING))
+    status = shown(worlds.a_state(Phase.PROMOTION_FAILED, weight, CanaryScale.RUNNING))
     (condition,) = status["conditions"]
-    assert (status["phase"], status["canaryWeight"]) == ("Failed", 100)
+    assert (status["phase"], status["canaryWeight"]) == ("Failed", weight)
     assert (condition["reason"], condition["status"]) == ("Failed", "False")
-    assert "scaled to zero" not in condition["message"]
+    assert condition["message"] == (
+        f"Promotion failed, primary not ready: {weight}% of the traffic goes to Deployment, which "
+        "keeps running."
+    )
 
 
 def test_every_field_that_clients_read_is_there() -> None:
