@@ -27,8 +27,7 @@ _PROMOTED: Final[Mapping[Phase, tuple[str, str]]] = {
     Phase.FAILED: ("False", "Canary analysis failed, {kind} scaled to zero."),
     Phase.PROMOTION_FAILED: (
         "False",
-        "Promotion failed, primary not ready: {canary}% of the traffic goes to {kind}, which keeps "
-        "running.",
+        "Promotion failed, primary not ready: {canary}% of traffic is on {kind}, still running.",
     ),
 }
 """Status and message of the condition `Promoted` per phase; its reason is the phase shown."""

@@ -82,8 +82,8 @@ def test_a_failed_promotion_is_shown_as_failed_with_the_traffic_as_it_is(weight:
     assert (status["phase"], status["canaryWeight"]) == ("Failed", weight)
     assert (condition["reason"], condition["status"]) == ("Failed", "False")
     assert condition["message"] == (
-        f"Promotion failed, primary not ready: {weight}% of the traffic goes to Deployment, which "
-        "keeps running."
+        f"Promotion failed, primary not ready: {weight}% of traffic is on Deployment, still "
+        "running."
     )
 
 
