@@ -25,6 +25,7 @@ from clients.redis.store import Store
 from config.api.hooks import WebhookType
 from config.refs import CanaryRef
 from tasks import gather
+from tasks.dispatch import Dispatcher
 
 RENEWAL_SECONDS: Final = rounds.LEASE.total_seconds() / 4
 """Between two signs of life: three of them may fail."""
@@ -64,9 +65,16 @@ class HttpPoster:
 class Caller:
     """Calls hooks as the canary's manifest says at the moment of the call."""
 
-    def __init__(self, store: Store, poster: Poster, renewal: float = RENEWAL_SECONDS) -> None:
+    def __init__(
+        self,
+        store: Store,
+        poster: Poster,
+        dispatcher: Dispatcher,
+        renewal: float = RENEWAL_SECONDS,
+    ) -> None:
         self._store = store
         self._poster = poster
+        self._dispatcher = dispatcher
         self._renewal = renewal
 
     def call(self, ref: CanaryRef, round_id: int, key: str) -> None:
@@ -80,7 +88,9 @@ class Caller:
         call, taken = found
         with self._renewing(taken):
             answer = self._poster.post(call, lambda: self._is_wanted(taken))
-        self._store.answer_call(taken, answer)
+        if self._store.answer_call(taken, answer):
+            with suppress(errors.ClientError):  # then the agenda asks, where the answer left word
+                self._dispatcher.tick(ref)
 
     def take(self, ref: CanaryRef, round_id: int, key: str) -> tuple[hooks.HookCall, Call] | None:
         """The call to make, and the right to make it; None when it is not to be made."""

@@ -74,7 +74,7 @@ def wire(settings: Settings, doors: Doors, registries: Registries = BUILT_IN) ->
             lease=schedule.tick_lease,
             resync=schedule.resync_interval,
         ),
-        caller=Caller(doors.store, doors.poster),
+        caller=Caller(doors.store, doors.poster, doors.dispatcher),
         status=StatusReconciler(*writing, registries.channels),
         route=RouteReconciler(*writing, RouteWriter(canaries.mesh_provider, registries.routers)),
         workload=WorkloadReconciler(*writing, WorkloadWriter(copying, lambda: str(uuid.uuid4()))),

@@ -12,7 +12,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
-import fakeredis
 import pytest
 
 from analysis import rounds
@@ -28,6 +27,7 @@ from config.settings.settings import Settings
 from tasks import wiring
 from tasks.analyst import Analyst
 from tasks.caller import RENEWAL_SECONDS, Caller
+from tests.fakes import memory_redis
 from tests.stage.measuring import Hooks, Meters
 from tests.unit.analysis import worlds
 from tests.unit.tasks.test_gather import a_view
@@ -42,10 +42,8 @@ class Site:
 
     def __init__(self, canaries: int, slots: int, takes: timedelta, **hook: Any) -> None:
         self.clock = ManualClock(NOW)
-        server = fakeredis.FakeServer(version=(7, 2))
-        self.store = Store(
-            fakeredis.FakeRedis(server=server, decode_responses=True), self.clock.now
-        )
+        self.store = Store(memory_redis.connect(), self.clock.now)
+        memory_redis.confirm(self.store)
         self.refs = [CanaryRef("shop", f"c{number}") for number in range(canaries)]
         self.free, self.takes = slots, takes
         self.made: Counter[CanaryRef] = Counter()
@@ -62,7 +60,7 @@ class Site:
             lease=SETTINGS.scheduler.tick_lease,
             resync=SETTINGS.scheduler.resync_interval,
         )
-        self._caller = Caller(self.store, Hooks())
+        self._caller = Caller(self.store, Hooks(), self)
         for number, ref in enumerate(self.refs):
             self._begin(ref, timedelta(seconds=number / 10), hook)
 

@@ -18,10 +18,13 @@ from analysis.findings import HookResult
 from analysis.hooks import HookCall, checksum
 from analysis.phases import Phase
 from analysis.state import HookRound
+from clients import errors
 from clients.documents.calls import HookCalls
 from config.api.hooks import WebhookType
+from config.refs import CanaryRef
 from tasks import gather
 from tasks.caller import Caller, HttpPoster
+from tests.stage.bag import Bag
 from tests.unit.analysis import worlds
 from tests.unit.clients.scripted import Script, hang, reply, reset, serving
 from tests.unit.tasks.worlds import NOW, REF, Room, a_state
@@ -55,7 +58,7 @@ def calls(room: Room) -> tuple[HookCall, ...]:
 
 def call(room: Room, key: str, round_id: int = ASKED.id) -> None:
     """A message about a call is taken by a worker."""
-    Caller(room.store, HttpPoster(room.clock)).call(REF, round_id, key)
+    Caller(room.store, HttpPoster(room.clock), Bag()).call(REF, round_id, key)
 
 
 def answer(room: Room, index: int = 0) -> HookResult | None:
@@ -251,7 +254,7 @@ class Slow:
 def slowly(room: Room, meanwhile: Callable[[], object]) -> Slow:
     """A call during which `meanwhile` happens."""
     slow = Slow(meanwhile)
-    Caller(room.store, slow, renewal=0.001).call(REF, ASKED.id, calls(room)[0].key)
+    Caller(room.store, slow, Bag(), renewal=0.001).call(REF, ASKED.id, calls(room)[0].key)
     return slow
 
 
@@ -283,7 +286,7 @@ def test_a_call_that_takes_long_is_not_made_by_another() -> None:
 def test_a_silent_worker_loses_its_call_and_its_late_answer_is_dropped() -> None:
     """7: as if frozen for longer than its lease; the other's answer stands."""
     room = a_room({"url": "http://slow/"})
-    taken = Caller(room.store, Slow(bool)).take(REF, ASKED.id, calls(room)[0].key)
+    taken = Caller(room.store, Slow(bool), Bag()).take(REF, ASKED.id, calls(room)[0].key)
     assert taken is not None
     room.clock.advance(rounds.LEASE)
     assert slowly(room, bool).calls == 1
@@ -310,3 +313,29 @@ def _until(reached: Callable[[], bool]) -> None:
     while not reached():
         assert time.monotonic() < deadline
         time.sleep(0.001)
+
+
+def test_an_answer_is_concluded_from_at_once() -> None:
+    """Not when the beat comes by next: it may be away. An answer nobody waits for asks nothing."""
+    room, bag = a_room({"url": "http://slow/"}), Bag()
+    key = calls(room)[0].key
+    for _ in range(2):
+        Caller(room.store, Slow(bool), bag).call(REF, ASKED.id, key)
+    assert [(message.kind, message.ref) for message in bag.messages] == [("tick", REF)]
+
+
+def test_an_answer_is_kept_when_the_queue_is_away() -> None:
+    """The agenda asks for the tick then."""
+
+    class Away(Bag):
+        """A queue that cannot be reached."""
+
+        def tick(self, ref: CanaryRef) -> None:
+            """Fails."""
+            raise errors.Transient(f"no broker for {ref}")
+
+    room = a_room({"url": "http://slow/"})
+    key = calls(room)[0].key
+    Caller(room.store, Slow(bool), Away()).call(REF, ASKED.id, key)
+    assert room.store.calls(REF, ASKED.id).answers[key].ok
+    assert room.store.agenda()[REF] <= room.clock.now()
