@@ -153,7 +153,7 @@ def _virtual_service_spec(
     is_tcp = istio_tcp.is_tcp(canary)
     refuse_beyond(frozenset() if is_tcp else Istio.features, split, _label(canary))
     if is_tcp:
-        return {**kept, **bound, "tcp": istio_tcp.rules(canary, split)}
+        return {**kept, **bound, "tcp": istio_tcp.rules(canary, split, live.get("tcp") or ())}
     return {**kept, **bound, "http": istio_http.rules(canary, split, live.get("http") or ())}
 
 

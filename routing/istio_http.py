@@ -39,7 +39,8 @@ EXCLUDED_BY_ROUTE: Final = frozenset({"delegate", "directResponse"})
 
 def rules(canary: Canary, split: TrafficSplit, live: Sequence[Rule]) -> list[Rule]:
     """The rules that divide requests by weight; fields unknown to us are kept from `live`."""
-    rule = {**_foreign_fields(canary, live), **base_rule(canary), **_mirror(canary, split)}
+    kept = foreign_fields(canary, live, MANAGED | EXCLUDED_BY_ROUTE)
+    rule = {**kept, **base_rule(canary), **_mirror(canary, split)}
     return [{**rule, "route": destinations(canary, split)}]
 
 
@@ -117,8 +118,10 @@ def _mirror(canary: Canary, split: TrafficSplit) -> dict[str, Any]:
     return {**mirror, "mirrorPercentage": {"value": percent}} if percent else mirror
 
 
-def _foreign_fields(canary: Canary, live: Sequence[Rule]) -> dict[str, Any]:
-    """Fields that a newer Istio, or a user, put on the rule that ours takes the place of."""
+def foreign_fields(canary: Canary, live: Sequence[Rule], ours: frozenset[str]) -> dict[str, Any]:
+    """Fields that a newer Istio, or a user, put on the rule that ours takes the place of.
+
+    That is the rule that leads to the canary, or else the only one. Serves HTTP and TCP.
+    """
     rule = rule_in_force(canary, live) or (live[0] if len(live) == 1 else {})
-    ours = MANAGED | EXCLUDED_BY_ROUTE
     return {field: value for field, value in rule.items() if field not in ours}

@@ -6,11 +6,16 @@ connections; a TCP rule cannot mirror.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 from config.api.canary import Canary
 from config.traffic import TrafficSplit
 from routing import istio_http
+from routing.istio_http import Rule
+
+MANAGED: Final = frozenset({"match", "route"})
+"""Fields of a TCP rule that are set, or removed when the canary does not ask for them."""
 
 
 def is_tcp(canary: Canary) -> bool:
@@ -18,10 +23,12 @@ def is_tcp(canary: Canary) -> bool:
     return (canary.spec.service.app_protocol or "").lower() == "tcp"
 
 
-def rules(canary: Canary, split: TrafficSplit) -> list[dict[str, Any]]:
-    """The rule that divides connections by weight."""
+def rules(canary: Canary, split: TrafficSplit, live: Sequence[Rule]) -> list[Rule]:
+    """The rule that divides connections by weight; fields unknown to us are kept from `live`."""
     conditions = [
         {} if match.port is None else {"port": match.port} for match in canary.spec.service.match
     ]
-    rule: dict[str, Any] = {"match": conditions} if conditions else {}
+    rule: dict[str, Any] = istio_http.foreign_fields(canary, live, MANAGED)
+    if conditions:
+        rule["match"] = conditions
     return [{**rule, "route": istio_http.destinations(canary, split)}]

@@ -123,6 +123,33 @@ def test_fields_unknown_to_us_survive_in_the_route() -> None:
     assert set(patch_of(canary, TWENTY, live)["spec"]) == {"http"}
 
 
+def test_fields_unknown_to_us_survive_in_a_tcp_route() -> None:
+    """D-53: the same for connections; match and route are ours."""
+    canary = a_canary(appProtocol="tcp")
+    live = own_route(canary, ALL_TO_PRIMARY)
+    live["spec"]["tcp"][0] |= {"someday": 1, "match": [{"port": 99}]}
+    (rule,) = rendered_route(canary, TWENTY, live)["spec"]["tcp"]
+    (bare,) = own_route(canary, TWENTY)["spec"]["tcp"]
+    assert rule == {**bare, "someday": 1}
+
+
+def test_of_several_rules_the_one_that_leads_to_the_canary_gives_its_fields() -> None:
+    """D-53: those of a user's other rules are not taken for ours; without one of ours, of none."""
+    canary = a_canary()
+    live = own_route(canary, ALL_TO_PRIMARY)
+    (ours,) = live["spec"]["http"]
+    other = {"route": [{"destination": {"host": "audit"}}], "someday": "theirs"}
+    for rules, kept in (
+        ([other, {**ours, "someday": "ours"}], "ours"),
+        ([{**ours, "someday": "ours"}, other], "ours"),
+        ([other, other], None),
+        ([other], "theirs"),
+    ):
+        live["spec"]["http"] = rules
+        (rule,) = rendered_route(canary, TWENTY, live)["spec"]["http"]
+        assert rule.get("someday") == kept
+
+
 def test_fields_unknown_to_us_survive_in_destination_rules() -> None:
     """D-53: subsets, exportTo and a workload selector added by hand stay; the policy is ours."""
     canary = a_canary(trafficPolicy={"loadBalancer": {"simple": "RANDOM"}})
