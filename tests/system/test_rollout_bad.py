@@ -37,7 +37,9 @@ def test_the_check_that_spends_the_last_unit_takes_the_traffic_back(site: Site) 
     assert app.image(primary=True) == "registry.example/app:1"
     condition = app.condition("Promoted")
     assert (condition["status"], condition["reason"]) == ("False", "Failed")
-    assert condition["message"] == "Canary analysis failed, Deployment scaled to zero."
+    spent = f"Rolling back spike.{site.namespace} failed checks threshold reached 2"
+    failed = "Canary analysis failed, Deployment scaled to zero."
+    assert condition["message"] == f"{failed} {failure}; {spent}"
     assert (app.status()["canaryWeight"], app.status()["failedChecks"]) == (0, 0)
 
 
