@@ -79,11 +79,6 @@ def accepted(world: World) -> Canary | None:
     return None if world.canary is None else manifests.load_canary(world.canary)
 
 
-def uid_of(snapshot: Snapshot) -> str:
-    """Which Canary object the state is about; empty without one."""
-    return str((snapshot.state or {}).get("uid", ""))
-
-
 def is_behind(snapshot: Snapshot) -> bool:
     """Whether the Canary status shows a later state than the stored one: Redis has lost writes.
 
