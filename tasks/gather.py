@@ -67,8 +67,8 @@ def observe(ref: CanaryRef, snapshot: Snapshot, defaults: Defaults) -> Observati
         version=snapshot.version,
         state=state,
         confirmed=_still_shown(confirmed, state, status),
-        target=_workload(canary, world.target, snapshot.now, primary=False),
-        primary=_workload(canary, world.primary, snapshot.now, primary=True),
+        target=_workload(canary, world.target, state, snapshot.now, primary=False),
+        primary=_workload(canary, world.primary, state, snapshot.now, primary=True),
         in_force=_in_force(canary, world, defaults),
         status=status,
     )
@@ -164,7 +164,12 @@ def _foreign(canary: Canary, world: World) -> Iterator[Problem]:
 
 
 def _workload(
-    canary: Canary | None, view: WorkloadView | None, now: datetime, *, primary: bool
+    canary: Canary | None,
+    view: WorkloadView | None,
+    state: RolloutState | None,
+    now: datetime,
+    *,
+    primary: bool,
 ) -> Workload | None:
     if canary is None or view is None:
         return None
@@ -173,10 +178,22 @@ def _workload(
     )
     deadline = derived.progress_deadline(canary)
     kind = kinds.of(canary)
-    judged = kind.judge(view, percent, deadline, now)
-    ends = None if judged.ready or not judged.retriable else kind.patience_ends(view, deadline)
+    began = _began(state, primary=primary)
+    judged = kind.judge(view, percent, deadline, began, now)
+    is_awaited = not judged.ready and judged.retriable
+    ends = kind.patience_ends(view, deadline, began) if is_awaited else None
     available = view.status.available_replicas
     return Workload(view.revision, view.generation, view.replicas, available, judged, ends)
+
+
+def _began(state: RolloutState | None, *, primary: bool) -> datetime:
+    """When a workload was given its present revision, as far as that matters to its deadline.
+
+    A primary gets one by a promotion only: no rollout gives a primary that is down more time.
+    """
+    if state is None or (primary and state.phase is not Phase.PROMOTING):
+        return states.LONG_AGO
+    return state.since
 
 
 def _in_force(canary: Canary | None, world: World, defaults: Defaults) -> TrafficSplit | None:

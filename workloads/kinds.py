@@ -29,8 +29,8 @@ class Kind:
     name: TargetKind
     resource: Resource
     project: Callable[[Object, Sequence[str]], WorkloadView]
-    judge: Callable[[WorkloadView, int, timedelta, datetime], Readiness]
-    patience_ends: Callable[[WorkloadView, timedelta], datetime | None]
+    judge: Callable[[WorkloadView, int, timedelta, datetime, datetime], Readiness]
+    patience_ends: Callable[[WorkloadView, timedelta, datetime], datetime | None]
     create: Callable[..., dict[str, Any]]
     """The primary of a target; as `primary.create`."""
     promote: Callable[..., dict[str, Any]]

@@ -14,10 +14,12 @@ from config.readiness import READY, Readiness
 _WAITING: Final = "waiting for rollout to finish: "
 
 
-def judge(view: WorkloadView, percent: int, deadline: timedelta, now: datetime) -> Readiness:
+def judge(
+    view: WorkloadView, percent: int, deadline: timedelta, began: datetime, now: datetime
+) -> Readiness:
     """Whether the viewed Deployment is ready, with `percent` of its updated pods available.
 
-    Not retriable once the Deployment gave up by itself, or has been unavailable for `deadline`.
+    Not retriable once the Deployment gave up by itself, or its patience ends.
     """
     status = view.status
     if view.generation > status.observed_generation:
@@ -31,18 +33,22 @@ def judge(view: WorkloadView, percent: int, deadline: timedelta, now: datetime) 
     missing = _missing(view.replicas, status, percent)
     if not missing:
         return READY
-    ends = patience_ends(view, deadline)
+    ends = patience_ends(view, deadline, began)
     retriable = ends is None or now < ends
     return Readiness(ready=False, retriable=retriable, message=_WAITING + missing)
 
 
-def patience_ends(view: WorkloadView, deadline: timedelta) -> datetime | None:
-    """When an unavailable Deployment has been so for `deadline`; None while it is available."""
+def patience_ends(view: WorkloadView, deadline: timedelta, began: datetime) -> datetime | None:
+    """When an unavailable Deployment has been so for `deadline`; None while it is available.
+
+    Counted from `began`, when it was given its present revision, if it has been unavailable since
+    before: its condition keeps the time of whichever revision was the first in trouble.
+    """
     available = view.status.condition("Available")
     unavailable = (available.status, available.reason) == ("False", "MinimumReplicasUnavailable")
     if not (unavailable and view.status.has("Progressing") and available.updated):
         return None
-    return datetime.fromisoformat(available.updated) + deadline
+    return max(datetime.fromisoformat(available.updated), began) + deadline
 
 
 def _missing(desired: int, status: WorkloadStatus, percent: int) -> str:

@@ -63,6 +63,28 @@ def test_the_deadline_counts_from_the_release_and_not_from_our_last_write() -> N
     assert timedelta(seconds=60) <= stage.clock.now() - began <= timedelta(seconds=62)
 
 
+def test_a_fix_of_a_release_that_does_not_start_has_its_whole_deadline() -> None:
+    """A target that never became available still shows since when: that of the release before."""
+    stage = initialized(a_minute())
+    stage.release("cart:2", broken=True)
+    stage.wait(timedelta(seconds=58))
+    stage.release("cart:3")
+    rollouts.succeeded(rollouts.finish(stage), "cart:3")
+    assert stage.weights == PLAN
+
+
+def test_a_fix_that_does_not_start_either_is_rolled_back_at_a_deadline_of_its_own() -> None:
+    """Neither with the release before it, nor later than the manifest says."""
+    stage = initialized(a_minute())
+    stage.release("cart:2", broken=True)
+    stage.wait(timedelta(seconds=58))
+    began = stage.clock.now()
+    stage.release("cart:3", broken=True)
+    stage.run(rollouts.ended, within=LONG)
+    assert timedelta(seconds=60) <= stage.clock.now() - began <= timedelta(seconds=62)
+    rollouts.rolled_back(rollouts.finish(stage))
+
+
 def test_pods_that_die_in_mid_analysis_lose_their_traffic_until_they_are_back() -> None:
     """At once and for one failed check; the analysis begins anew with the first step."""
     stage = rollouts.at_weight(rollouts.released(a_minute()), 20)

@@ -58,6 +58,7 @@ class Kubelet:
         available = min(self.few.get(key[1], available), replicas)
         good = available == replicas
         stamp = since.strftime("%Y-%m-%dT%H:%M:%SZ")
+        available_since = self._available_since(item, good=good)
         status = {
             "observedGeneration": item["metadata"]["generation"],
             "replicas": replicas,
@@ -69,7 +70,7 @@ class Kubelet:
                     "type": "Available",
                     "status": "True" if good else "False",
                     "reason": "MinimumReplicasAvailable" if good else "MinimumReplicasUnavailable",
-                    "lastUpdateTime": stamp,
+                    "lastUpdateTime": available_since,
                 },
                 {
                     "type": "Progressing",
@@ -81,3 +82,10 @@ class Kubelet:
         }
         if item.get("status") != status:
             self._kube.patch(resources.DEPLOYMENTS, *key, {"status": status}, subresource="status")
+
+    def _available_since(self, item: Mapping[str, Any], *, good: bool) -> str:
+        """When the condition `Available` became what it is; the real controller keeps that too."""
+        told = (item.get("status") or {}).get("conditions") or [{}]
+        if told[0].get("status") == ("True" if good else "False"):
+            return str(told[0]["lastUpdateTime"])
+        return self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -166,10 +166,9 @@ def test_what_keeps_writers_from_finishing_is_put_together() -> None:
     assert observed(Confirmed(uid="u1")).confirmed.trouble == ""
 
 
-def test_patience_is_counted_for_those_who_wait_only() -> None:
-    """A ready workload has no deadline; an unready one that of the canary."""
-    stamp = "2026-03-01T11:59:00Z"
-    status = WorkloadStatus(
+def unavailable(stamp: str) -> WorkloadStatus:
+    """The status of a Deployment without available pods since `stamp`."""
+    return WorkloadStatus(
         observed_generation=3,
         replicas=2,
         updated_replicas=2,
@@ -178,7 +177,33 @@ def test_patience_is_counted_for_those_who_wait_only() -> None:
             Condition("Progressing", "True", "x", stamp),
         ),
     )
-    seen = observed(target=a_view(status=status))
+
+
+@pytest.mark.parametrize(
+    ("phase", "primary_since_before"), [(Phase.PROGRESSING, True), (Phase.PROMOTING, False)]
+)
+def test_the_deadline_counts_from_the_present_revision_of_each_workload(
+    phase: Phase, *, primary_since_before: bool
+) -> None:
+    """A rollout gives its target a new revision, and the primary one when it is promoted."""
+    began = NOW - timedelta(seconds=6)
+    status = unavailable("2026-03-01T11:51:00Z")
+    state = states.to_json(worlds.a_state(phase=phase, since=began))
+    seen = observed(
+        state=state,
+        target=a_view(status=status),
+        primary=a_view("cart-app-primary", status=status),
+    )
+    assert seen.target is not None
+    assert seen.primary is not None
+    deadline, before = timedelta(seconds=600), NOW - timedelta(minutes=9)
+    assert seen.target.patience_ends == began + deadline
+    assert seen.primary.patience_ends == (before if primary_since_before else began) + deadline
+
+
+def test_patience_is_counted_for_those_who_wait_only() -> None:
+    """A ready workload has no deadline; an unready one that of the canary."""
+    seen = observed(target=a_view(status=unavailable("2026-03-01T11:59:00Z")))
     assert seen.target is not None
     assert seen.primary is not None
     assert not seen.target.readiness.ready
