@@ -79,6 +79,11 @@ def not_accepted(ref: CanaryRef, causes: Iterable[str]) -> Event:
     )
 
 
+def not_watched(ref: CanaryRef, causes: Iterable[str]) -> Event:
+    """Why a canary stands still: nobody sees its objects."""
+    return warning(f"{ref.dotted} stands still as it is: {'; '.join(causes)}")
+
+
 def not_applied(canary: Canary, lanes: Iterable[str]) -> Event:
     """Why a step waits although nobody refuses it: no worker has brought it about."""
     return warning(f"{_canary(canary)} waits for its {' and '.join(sorted(lanes))} to be applied")

@@ -16,6 +16,7 @@ class Reason(StrEnum):
     """What is waited for; CamelCase, as conditions have it."""
 
     NOT_ACCEPTED = "NotAccepted"
+    NOT_WATCHED = "NotWatched"
     TARGET_NOT_FOUND = "TargetNotFound"
     PRIMARY_NOT_READY = "PrimaryNotReady"
     PRIMARY_LOST = "PrimaryLost"
@@ -33,6 +34,7 @@ KNOWN_AT_CHECKS: Final = frozenset(
 
 WAYS_OUT: Final[Mapping[Reason, str]] = {
     Reason.NOT_ACCEPTED: "correct the manifest, or apply the one before it",
+    Reason.NOT_WATCHED: "let the beat's ServiceAccount list and watch that kind (deploy/rbac)",
     Reason.TARGET_NOT_FOUND: "create the target, or correct spec.targetRef",
     Reason.PRIMARY_NOT_READY: "see why the pods of the primary are not ready",
     Reason.PRIMARY_LOST: "a primary is made anew from the promoted revision only",

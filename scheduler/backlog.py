@@ -38,6 +38,11 @@ class Backlog:
         with self._news:
             self._note(self._index.apply(resource, kind, raw))
 
+    def set_aside(self, resource: Resource, why: str) -> None:
+        """Take in that a resource cannot be listed."""
+        with self._news:
+            self._note(self._index.set_aside(resource, why))
+
     # --- for the one who stores
 
     def take(self) -> tuple[CanaryRef, World | None, Collection[str]] | None:

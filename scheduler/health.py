@@ -22,7 +22,7 @@ class Health:
 
     role: Role
     synced: bool
-    """Whether the leader has listed everything once; a standby has nothing to list."""
+    """Whether the leader has listed all it can; a standby has nothing to list."""
     redis: bool
     """Whether the last command to Redis or the queue went well."""
     claimed_seconds_ago: float | None
@@ -41,4 +41,5 @@ class Health:
 
     def is_ready(self) -> bool:
         """Whether a leader leads with a full picture, or a standby could take over."""
-        return self.redis and (self.role is Role.STANDBY or self.synced)
+        has_all = self.synced and all(each.synced or each.absent for each in self.watches)
+        return self.redis and (self.role is Role.STANDBY or has_all)

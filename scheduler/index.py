@@ -1,9 +1,10 @@
 """What is known of the cluster, and which canary it concerns. In memory and pure: no I/O, no time.
 
 Fed with lists and watch events of each resource in any order, it answers with the projections that
-changed, by canary and role. Two rules need the past: a manifest edited into something that cannot
-be carried out leaves the last good one in force, and a name (of a target, of an apex, and those
-made of them) belongs to the oldest canary that wants it.
+changed, by canary and role. Of a canary that needs a kind which cannot be listed it tells nothing
+but that: the canary stands still. Two rules need the past: a manifest edited into something that
+cannot be carried out leaves the last good one in force, and a name (of a target, of an apex, and
+those made of them) belongs to the oldest canary that wants it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
+from analysis.waiting import Reason
 from clients.documents import world as worlds
 from clients.documents.world import Problem, ShownStatus, World
 from clients.kube import resources
@@ -87,6 +89,7 @@ class Index:
         self._entries: dict[CanaryRef, Entry] = {}
         self._claimed: defaultdict[Place, set[CanaryRef]] = defaultdict(set)
         self._by_uid: dict[str, CanaryRef] = {}
+        self._unlisted: dict[Resource, str] = {}
 
     # --- what happens
 
@@ -105,10 +108,18 @@ class Index:
         present = {**dict.fromkeys(self._known(resource)), **listed}
         if resource == resources.CANARIES:
             return self._meet(present)
-        changes: Changes = {}
+        changes = self._relying_on(resource) if self._unlisted.pop(resource, None) else {}
         for place, raw in present.items():
             _merge(changes, self._keep(place, raw))
         return changes
+
+    def set_aside(self, resource: Resource, why: str) -> Changes:
+        """The changes made by a resource that cannot be listed: canaries that need it stand still.
+
+        That holds until it is listed.
+        """
+        self._unlisted[resource] = why
+        return self._relying_on(resource)
 
     def adopt(self, ref: CanaryRef, raw: Any) -> Changes:
         """The changes made by taking `raw` for the last good manifest of `ref`.
@@ -153,10 +164,12 @@ class Index:
         entry = self._entries.get(ref)
         if entry is None:
             return None
-        good = entry.good
+        unwatched = tuple(self._unwatched(entry))
+        good = None if unwatched else entry.good
         places = good.places if good else {}
+        problems = (*_problems(entry), *unwatched)
         return World(
-            admission=admission.stored(entry.bare, _problems(entry), self._left_by(entry)),
+            admission=admission.stored(entry.bare, problems, self._left_by(entry)),
             canary=good.raw if good else None,
             status=entry.status,
             target=self._observed.workload(places.get(worlds.TARGET)),
@@ -277,6 +290,23 @@ class Index:
                 left = {worlds.ADMISSION} if self._left_by(self._entries[ref]) else set()
                 _merge(changes, {ref: frozenset({role, *left})})
         return changes
+
+    def _relying_on(self, resource: Resource) -> Changes:
+        """The canaries that have objects of a resource; all of their roles."""
+        manifests = ((ref, entry.good) for ref, entry in self._entries.items() if entry.good)
+        return {
+            ref: self.roles
+            for ref, good in manifests
+            if any(place.resource == resource for place in good.places.values())
+        }
+
+    def _unwatched(self, entry: Entry) -> Iterator[Problem]:
+        """What keeps the objects of `entry` from being known."""
+        needed = {place.resource for place in entry.good.places.values()} if entry.good else set()
+        for resource, why in self._unlisted.items():
+            if resource in needed:
+                message = f"the leader cannot watch {resource.plural}: {why}"
+                yield Problem(Reason.NOT_WATCHED, message, blocking=True)
 
     def _known(self, resource: Resource) -> set[Place]:
         if resource == resources.CANARIES:

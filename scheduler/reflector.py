@@ -44,6 +44,12 @@ LONGEST_SILENCE: Final = 75.0
 that are still to come: the API server's store was restored from older data. It would stay silent
 about everything until then, so the objects are listed."""
 
+PATIENCE: Final = 10.0
+"""Seconds of failures before a kind that was never listed is set aside. A refusal is final."""
+
+REPEAT: Final = 300.0
+"""Seconds after which a failure that lasts is logged again."""
+
 REST: Final = 0.2
 """Longest sleep in seconds without looking whether to stop."""
 
@@ -59,15 +65,23 @@ class Sink(Protocol):
         """This happened to one object."""
         ...
 
+    def set_aside(self, resource: Resource, why: str) -> None:
+        """Nothing is known of the resource until it is listed."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """How a watch is doing; `silent_seconds` since the server last said anything, None: never."""
+    """How a watch is doing; `silent_seconds` since the server last said anything, None: never.
+
+    `trouble` is why it has failed to list or watch, as long as it does.
+    """
 
     resource: str
     synced: bool
     absent: bool
     silent_seconds: float | None
+    trouble: str
 
 
 class Reflector:
@@ -94,11 +108,15 @@ class Reflector:
         self._timeout = timeout
         self._version: str | None = None
         self._failures = 0
-        self._trouble: str | None = None
+        self._trouble = ""
+        self._kind = ""
+        self._failing_since: float | None = None
+        self._told_at = 0.0
         self._retry_at = clock.monotonic()
         self._heard_at: float | None = None
         self._listed = threading.Event()
         self._absent = threading.Event()
+        self._set_aside = threading.Event()
 
     @property
     def synced(self) -> bool:
@@ -106,9 +124,9 @@ class Reflector:
         return self._listed.is_set()
 
     @property
-    def absent(self) -> bool:
-        """Whether the API server does not know the resource."""
-        return self._absent.is_set()
+    def waited_for(self) -> bool:
+        """Whether it is to be listed soon: neither was it, nor is it known that it cannot be."""
+        return not (self.synced or self._absent.is_set() or self._set_aside.is_set())
 
     @property
     def _is_own(self) -> bool:
@@ -118,7 +136,9 @@ class Reflector:
         """How it is doing."""
         heard = self._heard_at
         silent = None if heard is None else self._clock.monotonic() - heard
-        return Contact(self.resource.plural, self.synced, self.absent, silent)
+        return Contact(
+            self.resource.plural, self.synced, self._absent.is_set(), silent, self._trouble
+        )
 
     def run(self, stop: threading.Event) -> None:
         """Follows the resource until `stop`."""
@@ -147,16 +167,19 @@ class Reflector:
     def _survive(self, stop: threading.Event) -> None:
         try:
             self.step(stop)
-        except Exception:  # a watch that ends leaves a whole installation blind
+        except Exception as defect:  # a watch that ends leaves a whole installation blind
             log.exception("defect while watching", extra={"resource": self.resource.plural})
             self._version = None
             self._retry_at = self._clock.monotonic() + LONGEST_DELAY
+            self._trouble = f"defect: {type(defect).__name__}"
+            self._give_up()
 
     def _list(self) -> None:
         listing = self._watcher.list(self.resource, self._namespace)
         self._sink.listed(self.resource, listing.items)
         self._version = listing.resource_version
         self._absent.clear()
+        self._set_aside.clear()
         self._listed.set()
         self._heard_at = self._clock.monotonic()
 
@@ -188,25 +211,42 @@ class Reflector:
         self._version = _version(event.object) or self._version
 
     def _recover(self) -> None:
-        if self._trouble is not None:
+        if self._kind:
             log.info("watching again", extra={"resource": self.resource.plural})
-            self._trouble = None
+        self._trouble = self._kind = ""
+        self._failing_since = None
 
     def _fail(self, error: errors.ClientError) -> None:
         self._failures += 1
         if isinstance(error, errors.Expired):
             self._version = None
-        self._retry_at = self._clock.monotonic() + self._delay(error)
-        kind = type(error).__name__
+        now = self._clock.monotonic()
+        self._retry_at = now + self._delay(error)
+        self._failing_since = self._failing_since or now
         if isinstance(error, errors.NotFound):
             self._absent.set()
             self._version = None
-        if self._trouble != kind and not isinstance(error, errors.Expired):
-            extra = {"resource": self.resource.plural, "kind": kind, "error": error.message}
-            if self._absent.is_set() and self._is_own:
-                extra["remedy"] = INSTALL
-            log.warning("not watching", extra=extra)
-            self._trouble = kind
+        if not isinstance(error, errors.Expired):
+            self._tell(error, now)
+        if isinstance(error, errors.Permanent) or now - self._failing_since >= PATIENCE:
+            self._give_up()
+
+    def _tell(self, error: errors.ClientError, now: float) -> None:
+        self._trouble, kind = error.message, type(error).__name__
+        lasts = (self._is_own or not self._absent.is_set()) and now - self._told_at >= REPEAT
+        if kind == self._kind and not lasts:
+            return
+        extra = {"resource": self.resource.plural, "kind": kind, "error": error.message}
+        if self._absent.is_set() and self._is_own:
+            extra["remedy"] = INSTALL
+        log.warning("not watching", extra=extra)
+        self._kind, self._told_at = kind, now
+
+    def _give_up(self) -> None:
+        """Has the others go on without this kind, if they wait for it."""
+        if self.waited_for:
+            self._sink.set_aside(self.resource, self._trouble)
+            self._set_aside.set()
 
     def _delay(self, error: errors.ClientError) -> float:
         """Seconds until the next attempt; none before the first list after a lost history."""

@@ -1,7 +1,8 @@
 """The watch side: one thread per resource that sees, and one that stores what was seen.
 
 Lives as long as this process leads. Nothing is stored before everything has been listed once: half
-a world would look like a deleted Deployment.
+a world would look like a deleted Deployment. A kind that cannot be listed is set aside, and with it
+the canaries that need it.
 """
 
 from __future__ import annotations
@@ -80,12 +81,12 @@ class WatchSide:
 
     @property
     def synced(self) -> bool:
-        """Whether everything has been listed once, save kinds that are not installed.
+        """Whether everything has been listed once, save kinds that cannot be listed.
 
         Canaries must be: without them there is nothing to do, and nothing may be forgotten.
         """
-        return all(
-            each.synced or (each.absent and each.resource != resources.CANARIES)
+        return not any(
+            each.waited_for or (each.resource == resources.CANARIES and not each.synced)
             for each in self._reflectors
         )
 

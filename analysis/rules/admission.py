@@ -93,6 +93,10 @@ def refused(seen: Observation) -> Outcome | None:
     """A canary without any manifest that could be carried out does nothing."""
     if seen.canary is not None or seen.state is None:
         return None
+    unseen = [each.message for each in seen.problems if each.reason == Reason.NOT_WATCHED]
+    if unseen:
+        told = events.not_watched(seen.ref, unseen)
+        return moves.stand_still(seen.state, seen.now, Reason.NOT_WATCHED, told)
     return moves.stand_still(seen.state, seen.now, Reason.NOT_ACCEPTED, _not_accepted(seen))
 
 

@@ -1,13 +1,15 @@
 """The beat of a stage: the scheduler's own loop and watch side, without threads."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
 from clients import errors
 from clients.kube import resources
+from clients.kube.protocol import Listing, Watcher, WatchEvent
+from clients.kube.resources import Resource
 from config.settings.settings import Settings
 from scheduler import wiring
 from scheduler.loop import Loop
@@ -27,6 +29,26 @@ class Inline(WatchSide):
         """Nothing: no threads."""
 
 
+class Refusing:
+    """The leader's door to the cluster, which does not list the kinds in `refusals`."""
+
+    def __init__(self, kube: FakeKube, refusals: Mapping[Resource, errors.ClientError]) -> None:
+        self._kube = kube
+        self._refusals = refusals
+
+    def list(self, resource: Resource, namespace: str | None = None) -> Listing:
+        """All objects of a kind."""
+        if resource in self._refusals:
+            raise self._refusals[resource]
+        return self._kube.list(resource, namespace)
+
+    def watch(
+        self, resource: Resource, namespace: str | None, version: str, timeout: timedelta
+    ) -> Iterator[WatchEvent]:
+        """What happens to objects of a kind."""
+        return self._kube.watch(resource, namespace, version, timeout)
+
+
 class Beat:
     """One beat process, whose loop and watch side take turns as a test wants."""
 
@@ -36,7 +58,9 @@ class Beat:
         self._settings = replace(
             settings, scheduler=replace(settings.scheduler, beat_lease=FOR_EVER)
         )
-        self._doors = doors
+        self.refusals: dict[Resource, errors.ClientError] = {}
+        """Kinds that the leader may not list, and what it is told instead."""
+        self._doors = replace(doors, watcher=self._watcher)
         self._registries = registries
         self._kube = kube
         self._seen = ""
@@ -70,7 +94,7 @@ class Beat:
         version = self._kube.list(resources.NAMESPACES).resource_version
         was_idle = self.is_idle
         with contextlib.suppress(errors.ClientError):
-            if version != self._seen:
+            if version != self._seen or not all(each.synced for each in self._side.contacts()):
                 self._side.pump()
                 self._seen = version
             else:
@@ -98,6 +122,9 @@ class Beat:
             self._doors.dispatcher.reconcile(ref, lane)
         publisher._drifts.clear()
         publisher._seen.clear()
+
+    def _watcher(self) -> Watcher:
+        return Refusing(self._kube, self.refusals)
 
     def _watch(self, term: Callable[[], int | None]) -> Inline:
         side = wiring.watch_side(

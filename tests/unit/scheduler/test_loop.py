@@ -17,6 +17,7 @@ from clients.redis.records import Work
 from config.refs import CanaryRef
 from scheduler.health import Role
 from tests.fakes import memory_redis
+from tests.fakes.faults import Fault
 from tests.unit.scheduler import worlds
 from tests.unit.scheduler.worlds import SHOP, Beat, Setting
 
@@ -314,6 +315,22 @@ def test_health_tells_an_unsynced_leader_from_a_synced_one(setting: Setting) -> 
     }
     assert {each.silent_seconds for each in synced.watches} == {3.0}
     assert synced.claimed_seconds_ago == 3.0
+
+
+def test_a_leader_that_cannot_list_a_kind_leads_but_is_not_ready(setting: Setting) -> None:
+    """Ready means a full picture; what is missing of it, and why, is in the answer."""
+    forbidden = errors.Permanent("list: forbidden", status=403)
+    setting.kube.faults.add(Fault(forbidden, verb="list", resource="services", times=10**6))
+    setting.create(worlds.a_canary())
+    beat = Beat(setting, "first")
+    beat.run(2 * SECOND)
+    health = beat.loop.health()
+
+    assert setting.sent.ticks == [SHOP]
+    assert (health.is_live(30 * SECOND), health.is_ready()) == (True, False)
+    assert {each.resource: each.trouble for each in health.watches if each.trouble} == {
+        "services": "list: forbidden"
+    }
 
 
 def test_health_tells_a_beat_that_hangs(setting: Setting) -> None:

@@ -53,6 +53,9 @@ class Nobody:
     def happened(self, resource: Resource, kind: WatchType, raw: Object) -> None:
         """Nothing is kept."""
 
+    def set_aside(self, resource: Resource, why: str) -> None:
+        """Nothing is kept."""
+
 
 @pytest.mark.parametrize(
     ("seconds", "told", "lists"),

@@ -15,16 +15,19 @@ from analysis.effects import Lane
 from clients import errors
 from clients.clock import ManualClock
 from clients.documents.confirmed import Confirmation
-from clients.documents.world import World
+from clients.documents.world import Problem, World
 from clients.kube import resources
 from clients.kube.resources import Resource
 from clients.redis.records import Basis, Commit, Work
 from config.refs import CanaryRef
+from routing.registry import ROUTERS, Routers
 from scheduler import reflector
 from scheduler.publisher import DRIFT_HOLD
 from scheduler.reflector import Reflector
+from tasks.registries import Registries
 from tests.fakes.faults import Fault
 from tests.fakes.kube import FakeKube
+from tests.scenarios.test_plugins import Edge
 from tests.unit.scheduler import worlds
 from tests.unit.scheduler.worlds import SHOP, Setting
 
@@ -300,6 +303,87 @@ def test_a_refusal_is_no_end(setting: Setting) -> None:
         setting.clock.sleep(1)
 
     assert side.synced
+
+
+def test_canaries_that_need_no_refused_kind_go_on(setting: Setting) -> None:
+    """A mesh whose routes the leader may not list holds up its own canaries, which are told so."""
+    setting.registries = Registries(routers=Routers.of(*ROUTERS.by_name.values(), Edge()))
+    forbidden = errors.Permanent("list: forbidden", status=403)
+    setting.kube.faults.add(Fault(forbidden, verb="list", resource="virtualservices", times=10**6))
+    setting.create(worlds.a_canary("shop"))
+    setting.create(worlds.with_spec(worlds.a_canary("other"), provider="osm"))
+    for name in ("shop", "other"):
+        setting.create(worlds.a_deployment(name))
+    side = setting.side()
+    side.pump()
+
+    assert side.confirmed
+    assert set(setting.world()) == {"status", "admission"}
+    problem = Problem(
+        "NotWatched", "the leader cannot watch virtualservices: list: forbidden", blocking=True
+    )
+    assert setting.world()["admission"].problems == (problem,)
+    assert set(setting.world(OTHER)) == {"canary", "status", "admission", "target"}
+    assert setting.world(OTHER)["admission"].problems == ()
+
+    settle(setting)
+    setting.kube.faults.clear()
+    setting.clock.sleep(reflector.LONGEST_DELAY)
+    side.pump()
+    assert set(setting.world()) == {"canary", "status", "admission", "target"}
+    assert setting.world()["admission"].problems == ()
+    assert setting.due() == timedelta(0)
+
+
+def test_a_kind_whose_lists_fail_is_waited_for_a_while(setting: Setting) -> None:
+    """A server that is busy at the start of a term stops nobody; one that stays so holds up few."""
+    setting.create(worlds.a_canary())
+    busy = Fault(errors.Transient("busy"), verb="list", resource="services", times=10**6)
+    setting.kube.faults.add(busy)
+    side = setting.side()
+    synced = []
+    for _ in range(40):
+        side.pump()
+        synced.append(side.synced)
+        setting.clock.sleep(1)
+
+    assert not any(synced[: int(reflector.PATIENCE)])
+    assert synced[-1]
+    assert [each.reason for each in setting.world()["admission"].problems] == ["NotWatched"]
+
+
+def test_a_kind_that_was_listed_once_is_not_set_aside(setting: Setting) -> None:
+    """What was seen of it stays true enough: rollouts go on while the API server is away."""
+    setting.create(worlds.a_canary())
+    setting.create(worlds.a_deployment())
+    side = setting.side()
+    side.pump()
+    before = setting.world()
+    forbidden = errors.Permanent("forbidden", status=403)
+    for verb in ("list", "watch"):
+        setting.kube.faults.add(Fault(forbidden, verb=verb, resource="deployments", times=10**6))
+    for _ in range(60):
+        setting.clock.sleep(1)
+        side.pump()
+
+    assert setting.world() == before
+    assert side.contacts()[1].trouble == "forbidden"
+
+
+def test_a_failure_that_lasts_is_logged_again(
+    setting: Setting, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever looks at the log of the last minutes sees what is missing."""
+    forbidden = errors.Permanent("forbidden", status=403)
+    setting.kube.faults.add(Fault(forbidden, verb="list", resource="services", times=10**6))
+    side = setting.side()
+    with caplog.at_level(logging.WARNING):
+        for _ in range(1800):
+            side.pump()
+            setting.clock.sleep(1)
+
+    told = [record for record in caplog.records if record.message == "not watching"]
+    assert 5 <= len(told) <= 6
 
 
 def test_what_could_not_be_stored_is_stored_later(
@@ -582,6 +666,9 @@ def test_a_nudge_that_could_not_be_sent_is_sent_later(setting: Setting) -> None:
 
 class Ignore:
     """A sink."""
+
+    def set_aside(self, *_: Any) -> None:
+        """Take nothing in."""
 
     def listed(self, *_: Any) -> None:
         """Take nothing in."""

@@ -20,6 +20,7 @@ from scheduler.admission import Policy
 from scheduler.index import Index
 from scheduler.loop import Loop
 from scheduler.watching import WatchSide
+from tasks.registries import BUILT_IN
 from tests.fakes import memory_redis
 from tests.fakes.kube import FakeKube
 
@@ -178,6 +179,7 @@ class Setting:
         self.store = Store(self.redis, self.clock.now)
         self.sent = Sent()
         self.settings = Settings()
+        self.registries = BUILT_IN
         self.leads = True
 
     def side(self) -> WatchSide:
@@ -186,7 +188,9 @@ class Setting:
         def term() -> int | None:
             return memory_redis.lead(self.store) if self.leads else None
 
-        return wiring.watch_side(self.settings, self.doors(), term, timedelta)
+        return wiring.watch_side(
+            self.settings, self.doors(), term, timedelta, registries=self.registries
+        )
 
     def beat(self, holder: str) -> "Beat":
         """A beat process, one of any number."""
