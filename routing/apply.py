@@ -20,7 +20,7 @@ from config.traffic import RouteIntent, RouteStage
 from routing import messages, metadata, order, services
 from routing.converge import Converged, Convergence, Overtaken, WriteFailed
 from routing.registry import ROUTERS, Routers
-from routing.router import Live, Managed, Router, TargetFacts, UnroutableCanary
+from routing.router import ODD_SHAPE, Live, Managed, Router, TargetFacts, UnroutableCanary
 
 
 def _never() -> bool:
@@ -167,6 +167,8 @@ def _attempt(plan: _Plan, door: Convergence, managed: Managed, progress: _Progre
         converged = door.reach(managed, progress.live.get(managed.role), desired)
     except metadata.Foreign as foreign:
         _refuse_foreign(plan, managed, foreign, progress)
+    except ODD_SHAPE as odd:
+        progress.refusals.append(messages.unreadable(plan.canary, managed, odd))
     except UnroutableCanary as error:
         progress.refusals.append(messages.unroutable(managed, error))
     except WriteFailed as failure:

@@ -21,6 +21,7 @@ from routing.router import Managed, ServiceRole, UnroutableCanary
 NO_DESTINATION: Final = "DestinationMissing"
 INVALID_ROUTE: Final = "InvalidRoute"
 FOREIGN: Final = "ControlledByAnother"
+ODD_OBJECT: Final = "OddObject"
 NO_SELECTOR_LABEL: Final = "SelectorLabelMissing"
 
 
@@ -40,6 +41,12 @@ def foreign(canary: Canary, managed: Managed, holder: Foreign) -> Refusal:
     cause = f"it is controlled by {holder.controller}: choose another name, or remove its owner"
     message = _text(canary, managed, converge.UPDATE, cause)
     return Refusal(managed.role, FOREIGN, message, retriable=False)
+
+
+def unreadable(canary: Canary, managed: Managed, odd: Exception) -> Refusal:
+    """The refusal to write over an object whose shape nobody expects."""
+    message = _text(canary, managed, converge.UPDATE, f"it cannot be read: {odd!r:.200}")
+    return Refusal(managed.role, ODD_OBJECT, message, retriable=False)
 
 
 def unroutable(managed: Managed, error: UnroutableCanary) -> Refusal:

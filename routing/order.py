@@ -9,7 +9,14 @@ from __future__ import annotations
 from config.api.canary import Canary
 from config.traffic import RouteIntent, RouteStage, TrafficSplit
 from routing import services
-from routing.router import Live, Managed, Router, ServiceRole, UnreadableRoute
+from routing.router import (
+    Live,
+    Managed,
+    Router,
+    ServiceRole,
+    UnreadableRoute,
+    split_in_force,
+)
 
 
 def of_writing(
@@ -38,6 +45,6 @@ def missing_destinations(split: TrafficSplit, live: Live) -> tuple[str, ...]:
 def _is_ours(canary: Canary, router: Router, live: Live) -> bool:
     """Whether the live route leads to our Services already."""
     try:
-        return router.parse(canary, live) is not None
+        return split_in_force(router, canary, live) is not None
     except UnreadableRoute:
         return False

@@ -14,7 +14,7 @@ from config import meshes
 from config.api.canary import Canary
 from config.traffic import TrafficSplit
 from routing.istio import Istio
-from routing.router import Live, Router, ServiceRole
+from routing.router import Live, Router, ServiceRole, split_in_force
 
 
 class NoRouter(ValueError):
@@ -75,7 +75,7 @@ class Routers:
 
         Raises UnreadableRoute, NoRouter.
         """
-        return self.chosen(canary, default_provider).parse(canary, live)
+        return split_in_force(self.chosen(canary, default_provider), canary, live)
 
 
 ROUTERS: Final = Routers.of(Istio())

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple, Protocol, Self
+from typing import Final, NamedTuple, Protocol, Self
 
 from clients.documents.world import ContainerPort, WorkloadView
 from clients.kube.protocol import Object
@@ -39,6 +39,10 @@ class Managed(NamedTuple):
     name: str
 
 
+ODD_SHAPE: Final = (AttributeError, LookupError, TypeError, ValueError)
+"""What reading an object of an impossible shape raises, which a lax CRD may let through."""
+
+
 class UnreadableRoute(Exception):
     """A live route that shows no split; `reason` says why, in words for an event."""
 
@@ -53,6 +57,17 @@ class UnroutableCanary(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+def split_in_force(router: Router, canary: Canary, live: Live) -> TrafficSplit | None:
+    """The split that the live objects have in force; None without a route.
+
+    Raises UnreadableRoute, also for a route of an impossible shape.
+    """
+    try:
+        return router.parse(canary, live)
+    except ODD_SHAPE as error:
+        raise UnreadableRoute(repr(error)) from error
 
 
 def refuse_beyond(features: frozenset[Feature], split: TrafficSplit, label: str) -> None:

@@ -27,6 +27,7 @@ DEPRECATED: Final = "Deprecated"
 SUSPICIOUS: Final = "Suspicious"
 TARGET_CONFLICT: Final = "TargetConflict"
 NAME_CONFLICT: Final = "NameConflict"
+ODD_OBJECT: Final = "OddObject"
 
 TARGET_FIELD: Final = "spec.targetRef.name"
 SERVICE_FIELD: Final = "spec.service.name"

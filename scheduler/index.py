@@ -167,7 +167,8 @@ class Index:
         unwatched = tuple(self._unwatched(entry))
         good = None if unwatched else entry.good
         places = good.places if good else {}
-        problems = (*_problems(entry), *unwatched)
+        odd = (problem for place in places.values() for problem in self._observed.oddity(place))
+        problems = (*_problems(entry), *unwatched, *odd)
         return World(
             admission=admission.stored(entry.bare, problems, self._left_by(entry)),
             canary=good.raw if good else None,
@@ -284,11 +285,14 @@ class Index:
     # --- everything else
 
     def _keep(self, place: Place, raw: Object | None) -> Changes:
+        before = self._observed.oddity(place)
+        changed = self._observed.put(place, raw)
+        told = self._observed.oddity(place) != before
         changes: Changes = {}
-        if self._observed.put(place, raw):
-            for ref, role in self._observed.concerned(place):
-                left = {worlds.ADMISSION} if self._left_by(self._entries[ref]) else set()
-                _merge(changes, {ref: frozenset({role, *left})})
+        for ref, role in self._observed.concerned(place) if changed or told else ():
+            left = told or self._left_by(self._entries[ref])
+            roles = {role: changed, worlds.ADMISSION: left}
+            _merge(changes, {ref: frozenset(each for each in roles if roles[each])})
         return changes
 
     def _relying_on(self, resource: Resource) -> Changes:

@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from clients.documents.world import WorkloadView
+from clients.documents.world import Problem, WorkloadView
+from clients.kube import decoding
 from clients.kube.protocol import Object
 from clients.kube.resources import Resource
 from config import ownership
@@ -28,6 +29,7 @@ class Observed:
     def __init__(self, selector_labels: Sequence[str], routers: Routers) -> None:
         self._project = projections.projector(selector_labels, routers)
         self._views: dict[Resource, dict[Place, Projection]] = {each: {} for each in self._project}
+        self._odd: dict[Place, str] = {}
         self._roles: defaultdict[Place, set[tuple[CanaryRef, str]]] = defaultdict(set)
 
     def workload(self, place: Place | None) -> WorkloadView | None:
@@ -52,9 +54,18 @@ class Observed:
         """Where there are objects of a resource."""
         return tuple(self._views[resource])
 
+    def oddity(self, place: Place) -> tuple[Problem, ...]:
+        """What its canary should know of the object in a place: that not all of it can be read."""
+        if place not in self._odd:
+            return ()
+        where = f"{place.resource.kind} {place.name}.{place.namespace}"
+        message = f"{where} cannot be read: {self._odd[place]}"
+        return (Problem(admission.ODD_OBJECT, message, blocking=False),)
+
     def put(self, place: Place, raw: Object | None) -> bool:
         """Whether this changes the view of the object in a place; None: it is gone."""
         views = self._views[place.resource]
+        self._odd.pop(place, None)
         view = None if raw is None else self._read(place, raw)
         if views.get(place) == view:
             return False
@@ -78,9 +89,12 @@ class Observed:
             self._roles[place].add((ref, role))
 
     def _read(self, place: Place, raw: Object) -> Projection | None:
+        if isinstance(raw, decoding.Odd):
+            self._odd[place] = raw.reason
         try:
             return self._project[place.resource](raw)
         except admission.UNREADABLE as error:
+            self._odd[place] = f"{error!r:.200}"
             extra = {"object": str(place), "error": f"{type(error).__name__}: {error}"}
             log.warning("object left out: it cannot be read", extra=extra)
             return self._views[place.resource].get(place)  # for it is not gone

@@ -74,6 +74,24 @@ def test_a_label_of_another_tool_does_not_touch_the_weights() -> None:
     assert "team" not in stage.kube.get(ROUTE, "shop", "cart-app")["metadata"]["annotations"]
 
 
+@pytest.mark.parametrize("rules", ["all", [5], [{"route": [5]}], [{"route": [{"destination": 5}]}]])
+def test_a_route_of_an_impossible_shape_is_told_to_its_canary_until_it_is_mended(
+    rules: Any,
+) -> None:
+    """A lax CRD lets it through; nobody's tick breaks on it, and it is not written over."""
+    stage = rollouts.at_weight(rollouts.released(a_manifest()), 20)
+    good = stage.kube.get(ROUTE, "shop", "cart-app")["spec"]["http"]
+    stage.edit(ROUTE, "cart-app", {"spec": {"http": rules}})
+    stage.wait(timedelta(minutes=1))
+    told = "VirtualService cart-app.shop update failed: it cannot be read: "
+    assert any(text.startswith(told) for text in rollouts.told(stage))
+    assert stage.condition("Waiting")["message"].startswith(told)
+    assert stage.kube.get(ROUTE, "shop", "cart-app")["spec"]["http"] == rules
+
+    stage.edit(ROUTE, "cart-app", {"spec": {"http": good}})
+    rollouts.succeeded(rollouts.finish(stage))
+
+
 def test_unknown_fields_of_the_route_survive_a_rollout() -> None:
     """What newer Istio versions know and we do not is not lost by a step (D-53)."""
     stage = initialized(a_manifest())

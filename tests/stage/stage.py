@@ -20,6 +20,7 @@ from clients.redis.store import Store
 from config.refs import CanaryRef
 from config.settings.settings import Settings
 from config.traffic import TrafficSplit
+from routing.router import UnreadableRoute, split_in_force
 from scheduler import wiring as scheduling
 from tasks import gather, wiring
 from tasks.analyst import Reader
@@ -198,7 +199,7 @@ class Stage:
 
     @property
     def split(self) -> TrafficSplit | None:
-        """The split in the live route; None without one."""
+        """The split in the live route; None without one that can be read."""
         canary = gather.accepted(self.store.read(REF).world)
         if canary is None:
             return None
@@ -207,7 +208,10 @@ class Stage:
             managed.role: self._live(managed.resource, managed.name)
             for managed in router.resources(canary)
         }
-        return router.parse(canary, live)
+        try:
+            return split_in_force(router, canary, live)
+        except UnreadableRoute:
+            return None
 
     def deployment(self, name: str) -> Mapping[str, Any]:
         """A Deployment as it is."""

@@ -12,8 +12,8 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
-from clients.documents.world import ShownStatus
-from clients.kube import resources
+from clients.documents.world import Problem, ShownStatus
+from clients.kube import decoding, resources
 from clients.kube.protocol import WatchType
 from clients.kube.resources import Resource
 from config.refs import CanaryRef
@@ -468,6 +468,34 @@ def test_one_undecodable_object_does_not_break_the_list() -> None:
 
     assert world_of(index)["target"] is not None
     assert reasons(index, CanaryRef("prod", "odd")) == ["InvalidSpec"]
+
+
+def test_the_canary_of_an_odd_object_is_told_of_it_until_it_is_mended() -> None:
+    """Of a VirtualService that lost a part, of a Deployment nobody can read; nobody else is."""
+    index = worlds.an_index()
+    see(index, worlds.a_canary(), worlds.a_canary("other"))
+    route = worlds.a_virtual_service()
+    see(index, route, worlds.a_deployment())
+
+    changes = see(index, decoding.Odd(route, "spec.http.0: nested deeper than 64 levels"))
+    assert changes == {SHOP: frozenset({"admission"})}
+    assert admission_of(index).problems == (
+        Problem(
+            "OddObject",
+            "VirtualService shop.prod cannot be read: spec.http.0: nested deeper than 64 levels",
+            blocking=False,
+        ),
+    )
+    assert admission_of(index, OTHER).problems == ()
+    assert see(index, route) == {SHOP: frozenset({"admission"})}
+    assert admission_of(index).problems == ()
+
+    misshapen = {**worlds.a_deployment(), "spec": {"selector": "all"}}
+    assert see(index, misshapen) == {SHOP: frozenset({"admission"})}
+    assert reasons(index) == ["OddObject"]
+    assert world_of(index)["target"] is not None
+    assert lose(index, misshapen) == {SHOP: frozenset({"admission", "target"})}
+    assert reasons(index) == []
 
 
 # --- any history
