@@ -5,8 +5,8 @@
     {{- trim markers -}}  {{/* comments */}}  "strings"  `raw strings`  42  true  (parentheses)
 
 Anything else of Go's language is refused with its position; nothing is rendered differently in
-silence. `lexer` makes tokens, `parser` a tree, `evaluation` the text. Pure.
+silence. `lexer` makes tokens, `parser` the text. Pure.
 """
 
-from analysis.templates.errors import TemplateError as TemplateError
-from analysis.templates.evaluation import render as render
+from analysis.templates.lexer import TemplateError as TemplateError
+from analysis.templates.parser import render as render

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType
 from typing import Final
 
 Map = Mapping[str, str]
 Value = str | int | bool | Map
+Function = Callable[..., Value]
+
+LONGEST: Final = 262_144
+"""Characters of a rendered text, and of what one function is given. A short template may name a
+long variable thousands of times."""
 
 
 class Misuse(Exception):
@@ -31,11 +35,30 @@ def printed(value: Value) -> str:
             return f"map[{entries}]"
 
 
-def length(value: Value) -> int:
+def bounded(values: Iterable[Value]) -> tuple[Value, ...]:
+    """`values`, as what one function is given. Raises Misuse when they are too long."""
+    known = tuple(values)
+    if sum(map(_length, known)) > LONGEST:
+        raise Misuse(f"given more than {LONGEST} characters")
+    return known
+
+
+def _length(value: Value) -> int:
     """How many characters `value` has when printed, about."""
     if isinstance(value, Mapping):
         return sum(len(key) + len(text) + 2 for key, text in value.items())
     return len(str(value))
+
+
+def constant(value: Value) -> Function:
+    """A function without arguments that gives `value`."""
+
+    def given(*arguments: Value) -> Value:
+        if arguments:
+            raise Misuse(f"{len(arguments)} arguments given; allowed: none")
+        return value
+
+    return given
 
 
 def _and(values: Iterable[Value]) -> Value:
@@ -149,30 +172,22 @@ def _exactly(count: int, values: tuple[Value, ...]) -> tuple[Value, ...]:
 
 
 _ESCAPES: Final = {
-    "\a": "\\a",
-    "\b": "\\b",
-    "\f": "\\f",
-    "\n": "\\n",
-    "\r": "\\r",
-    "\t": "\\t",
-    "\v": "\\v",
-    "\\": "\\\\",
-    '"': '\\"',
+    character: f"\\{letter}"
+    for character, letter in zip('\a\b\f\n\r\t\v\\"', 'abfnrtv\\"', strict=True)
 }
 _VERB: Final = re.compile(r"%(?:[-+# 0-9.*\[\]]*[A-Za-z%]|$)|%.", re.DOTALL)
-_VERBS: Final[Mapping[str, Callable[[Value], str]]] = MappingProxyType(
-    {"%s": _as_text, "%d": _as_number, "%q": _quoted, "%v": printed}
-)
-LAZY: Final[Mapping[str, Callable[[Iterable[Value]], Value]]] = MappingProxyType(
-    {"and": _and, "or": _or}
-)
-BUILTINS: Final[Mapping[str, Callable[..., Value]]] = MappingProxyType(
-    {
-        "not": _not,
-        "eq": _eq,
-        "ne": _ne,
-        "index": _index,
-        "print": _print,
-        "printf": _printf,
-    }
-)
+_VERBS: Final[Mapping[str, Callable[[Value], str]]] = {
+    "%s": _as_text,
+    "%d": _as_number,
+    "%q": _quoted,
+    "%v": printed,
+}
+LAZY: Final[Mapping[str, Callable[[Iterable[Value]], Value]]] = {"and": _and, "or": _or}
+BUILTINS: Final[Mapping[str, Function]] = {
+    "not": _not,
+    "eq": _eq,
+    "ne": _ne,
+    "index": _index,
+    "print": _print,
+    "printf": _printf,
+}

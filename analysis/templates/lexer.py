@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from analysis.templates.errors import TemplateError
+
+class TemplateError(ValueError):
+    """A template that cannot be rendered; `line` and `column` count from 1."""
+
+    def __init__(self, problem: str, text: str, offset: int) -> None:
+        self.line = text.count("\n", 0, offset) + 1
+        self.column = offset - (text.rfind("\n", 0, offset) + 1) + 1
+        super().__init__(f"line {self.line}, column {self.column}: {problem}")
 
 
 class Kind(Enum):
@@ -54,13 +61,11 @@ _ACTION: Final = (
     (Kind.RIGHT, re.compile(r"\)")),
 )
 _ESCAPE: Final = re.compile(
-    r'\\(?:(?P<simple>[abfnrtv\\"])|x(?P<x>[0-9a-fA-F]{2})|u(?P<u>[0-9a-fA-F]{4})'
-    r"|U(?P<U>[0-9a-fA-F]{8})|(?P<octal>[0-7]{3})|(?P<bad>.))",
+    r'\\(?:[abfnrtv\\"]|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|(?P<octal>[0-7]{3})'
+    r"|(?P<bad>.))",
     re.DOTALL,
 )
-_BEFORE_SURROGATES: Final = range(0xD800)  # surrogates are halves, which no text may hold
-_AFTER_SURROGATES: Final = range(0xE000, 0x110000)
-_SIMPLE: Final = dict(zip('abfnrtv\\"', '\a\b\f\n\r\t\v\\"', strict=True))
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")  # a half of a character, which no text may hold
 
 
 def tokens(template: str) -> Iterator[Token]:
@@ -126,13 +131,15 @@ def unquoted(token: Token, template: str) -> str:
         return token.text[1:-1]
 
     def character(escape: re.Match[str]) -> str:
-        if escape["simple"]:
-            return _SIMPLE[escape["simple"]]
-        hexadecimal = escape["x"] or escape["u"] or escape["U"]
-        code = int(hexadecimal, 16) if hexadecimal else int(escape["octal"] or "-1", 8)
-        if code not in _BEFORE_SURROGATES and code not in _AFTER_SURROGATES:
+        if escape["octal"]:
+            return chr(int(escape["octal"], 8))
+        try:
+            text = "" if escape["bad"] else escape[0].encode().decode("unicode_escape")
+        except UnicodeDecodeError:  # beyond the last code point
+            text = ""
+        if not text or _SURROGATE.match(text):
             offset = token.offset + 1 + escape.start()
             raise TemplateError(f"unknown escape {escape[0]} in a string", template, offset)
-        return chr(code)
+        return text
 
     return _ESCAPE.sub(character, token.text[1:-1])

@@ -1,14 +1,23 @@
-"""From tokens to a tree; everything that can be refused without values is refused here."""
+"""From tokens to text; everything that can be refused without values is refused by parsing.
+
+An expression is parsed to a function that gives its value, a node to one that gives its text: what
+is not rendered is parsed all the same, but never evaluated.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
-from analysis.templates import lexer
-from analysis.templates.errors import TemplateError
-from analysis.templates.lexer import Kind, Token
-from analysis.templates.nodes import Block, Call, Expression, Field, If, Literal, Output, Text
+from analysis.templates import functions, lexer
+from analysis.templates.functions import Function, Map, Misuse, Value
+from analysis.templates.lexer import Kind, TemplateError, Token
+
+Expression = Callable[[], Value]
+Node = Callable[[], str]
+
+VARIABLES: Final = "variables"
 
 _CONSTANTS: Final = {"true": True, "false": False}
 _UNSUPPORTED: Final = frozenset(
@@ -17,23 +26,47 @@ _UNSUPPORTED: Final = frozenset(
 _DEEPEST: Final = 50
 
 
-def parse(template: str, functions: Collection[str]) -> Block:
-    """The tree of `template`, which may call `functions`.
+def render(template: str, names: Map, variables: Map) -> str:
+    """The text of `template`.
 
-    Raises TemplateError naming the first thing that is wrong and its position.
+    Each of `names` is a function that gives back its text; `variables` is the map behind
+    `variables.key`. As in Go, a missing key is an error there, while `index variables "key"`
+    gives back the empty text.
+
+    Raises TemplateError naming the problem and its position.
     """
-    parser = _Parser(template, functions)
-    block = parser.block(depth=0)
+    given: Mapping[str, Value] = {**names, VARIABLES: variables}
+    constants = {name: functions.constant(value) for name, value in given.items()}
+    parser = _Parser(template, {**constants, **functions.BUILTINS})
+    text = parser.block(depth=0)
     leftover = parser.keyword()
     if leftover is not None:
         raise parser.error(f"unexpected {{{{{leftover.text}}}}}", leftover)
-    return block
+    return text()
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A function with its arguments; gives its value when called."""
+
+    parser: _Parser
+    token: Token
+    arguments: tuple[Expression, ...] = ()
+
+    def __call__(self) -> Value:
+        name, values = self.token.text, (argument() for argument in self.arguments)
+        try:
+            if name in functions.LAZY:
+                return functions.LAZY[name](values)
+            return self.parser.functions[name](*functions.bounded(values))
+        except Misuse as error:
+            raise self.parser.error(f"{name}: {error}", self.token) from None
 
 
 class _Parser:
-    def __init__(self, template: str, functions: Collection[str]) -> None:
+    def __init__(self, template: str, known: Mapping[str, Function]) -> None:
         self._template = template
-        self._functions = functions
+        self.functions = known
         self._tokens = tuple(lexer.tokens(template))
         self._position = 0
 
@@ -42,12 +75,22 @@ class _Parser:
 
     # -- blocks ---------------------------------------------------------------------------------
 
-    def block(self, depth: int) -> Block:
+    def block(self, depth: int) -> Node:
         """Nodes up to the end of the template or an `else` or `end`, which is left unread."""
-        nodes: list[Text | Output | If] = []
+        nodes: list[Node] = []
         while (token := self._peek()) and not self.keyword():
             nodes.append(self._node(token, depth))
-        return tuple(nodes)
+        return lambda: self._joined(nodes)
+
+    def _joined(self, nodes: list[Node]) -> str:
+        texts, length = [], 0
+        for node in nodes:
+            texts.append(node())
+            length += len(texts[-1])
+            if length > functions.LONGEST:
+                problem = f"longer than {functions.LONGEST} characters"
+                raise TemplateError(problem, self._template, 0)
+        return "".join(texts)
 
     def keyword(self) -> Token | None:
         """The word of an `else` or `end` action that comes next, if one does."""
@@ -57,19 +100,19 @@ class _Parser:
         is_keyword = word.kind is Kind.WORD and word.text in {"else", "end"}
         return word if opening.kind is Kind.OPEN and is_keyword else None
 
-    def _node(self, token: Token, depth: int) -> Text | Output | If:
+    def _node(self, token: Token, depth: int) -> Node:
         self._position += 1
         if token.kind is Kind.TEXT:
-            return Text(token.text)
+            return lambda: token.text
         first = self._peek()
         if first and first.kind is Kind.WORD and first.text == "if":
             self._position += 1
             return self._if(first, depth + 1)
         expression = self._pipeline(depth)
         self._expect(Kind.CLOSE)
-        return Output(expression)
+        return lambda: functions.printed(expression())
 
-    def _if(self, opening: Token, depth: int) -> If:
+    def _if(self, opening: Token, depth: int) -> Node:
         self._check_depth(opening, depth)
         condition = self._pipeline(depth)
         self._expect(Kind.CLOSE)
@@ -78,17 +121,18 @@ class _Parser:
         if word is None:
             raise self.error("{{if}} without {{end}}", opening)
         self._position += 2
-        return If(condition, then, self._otherwise(word, opening, depth))
+        otherwise = self._otherwise(word, opening, depth)
+        return lambda: then() if condition() else otherwise()
 
-    def _otherwise(self, word: Token, opening: Token, depth: int) -> Block:
+    def _otherwise(self, word: Token, opening: Token, depth: int) -> Node:
         """What comes after the branch that `word` ended, up to and with the `end`."""
         following = self._peek()
         if word.text == "else" and following and following.text == "if":
             self._position += 1
-            return (self._if(following, depth + 1),)
+            return self._if(following, depth + 1)
         self._expect(Kind.CLOSE)
         if word.text == "end":
-            return ()
+            return str
         otherwise = self.block(depth)
         end = self.keyword()
         if end is None or end.text != "end":
@@ -101,23 +145,23 @@ class _Parser:
 
     def _pipeline(self, depth: int) -> Expression:
         """`a | f x | g`: each value becomes the last argument of the next function."""
-        value = self._command(depth, piped=None)
+        value = self._command(depth)
         while (token := self._peek()) and token.kind is Kind.PIPE:
             self._position += 1
-            value = self._command(depth, piped=value)
+            value = self._command(depth, value)
         return value
 
-    def _command(self, depth: int, piped: Expression | None) -> Expression:
+    def _command(self, depth: int, *piped: Expression) -> Expression:
         first = self._peek()
         operands = tuple(self._operands(depth))
         if first is None or not operands:
             raise self._missing("a value")
-        head, arguments = operands[0], operands[1:] + ((piped,) if piped is not None else ())
+        head, arguments = operands[0], (*operands[1:], *piped)
         if not arguments:
             return head
-        if not isinstance(head, Call) or first.kind is not Kind.WORD:
+        if not isinstance(head, _Call) or first.kind is not Kind.WORD:
             raise self.error(f"{first.text} is not a function and takes no arguments", first)
-        return Call(head.name, arguments, head.offset)
+        return replace(head, arguments=arguments)
 
     def _operands(self, depth: int) -> Iterator[Expression]:
         while (token := self._peek()) and token.kind not in {Kind.CLOSE, Kind.PIPE, Kind.RIGHT}:
@@ -125,15 +169,15 @@ class _Parser:
             operand = self._operand(token, depth)
             while (field := self._peek()) and field.kind is Kind.FIELD and field.glued:
                 self._position += 1
-                operand = Field(operand, field.text[1:], field.offset)
+                operand = self._field(operand, field)
             yield operand
 
     def _operand(self, token: Token, depth: int) -> Expression:
         match token.kind:
             case Kind.STRING:
-                return Literal(lexer.unquoted(token, self._template))
+                return functions.constant(lexer.unquoted(token, self._template))
             case Kind.NUMBER:
-                return Literal(int(token.text))
+                return functions.constant(int(token.text))
             case Kind.WORD:
                 return self._word(token)
             case Kind.LEFT:
@@ -146,15 +190,30 @@ class _Parser:
             case _:
                 raise self.error(f"unexpected {token.text!r}", token)
 
+    def _field(self, base: Expression, field: Token) -> Expression:
+        """An entry of the map that `base` gives; a missing entry is an error."""
+        name = field.text[1:]
+
+        def entry() -> Value:
+            entries = base()
+            if not isinstance(entries, Mapping):
+                raise self.error(f"no field {name} in a value that is no map", field)
+            if name not in entries:
+                raise self.error(f'map has no entry for key "{name}"', field)
+            return entries[name]
+
+        return entry
+
     def _word(self, token: Token) -> Expression:
         if token.text in _CONSTANTS:
-            return Literal(_CONSTANTS[token.text])
+            return functions.constant(_CONSTANTS[token.text])
         if token.text in _UNSUPPORTED:
             raise self.error(f"{token.text} is not supported", token)
-        if token.text not in self._functions:
-            allowed = ", ".join(sorted(self._functions))
+        known = {*self.functions, *functions.LAZY}
+        if token.text not in known:
+            allowed = ", ".join(sorted(known))
             raise self.error(f'function "{token.text}" not defined; allowed: {allowed}', token)
-        return Call(token.text, (), token.offset)
+        return _Call(self, token)
 
     # -- tokens ---------------------------------------------------------------------------------
 
