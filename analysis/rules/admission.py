@@ -34,13 +34,13 @@ def acceptance(seen: Observation) -> Outcome | None:
     if seen.state is None:
         return None
     before, after = seen.state.acceptance, _acceptance(seen)
-    if _same(before, after):
+    if (before and replace(before, since=seen.now)) == after:
         return None
-    known = _messages(before)
+    known = before.message.split("\n") if before else ()
     said = tuple(
         events.warning(problem.message) for problem in seen.problems if problem.message not in known
     )
-    lasts = seen.refusals or not is_held(seen.state)
+    lasts = seen.refusals or not _is_held(seen.state)
     state = replace(
         seen.state,
         acceptance=after,
@@ -51,7 +51,7 @@ def acceptance(seen: Observation) -> Outcome | None:
     return Decision(after.reason if after else "Accepted", message, state, said, seen.now)
 
 
-def is_held(state: RolloutState) -> bool:
+def _is_held(state: RolloutState) -> bool:
     """Whether the rollout stands still because its manifest was not accepted."""
     return state.waiting is not None and state.waiting.reason is Reason.NOT_ACCEPTED
 
@@ -128,10 +128,7 @@ def hold_step(case: Case) -> Outcome | None:
     """A passed check earns nothing, neither a step nor the promotion; the next is made in time."""
     if not case.observation.refusals:
         return None
-    event = _not_accepted(case.observation)
-    state, said = moves.tell(case.state, case.now, Reason.NOT_ACCEPTED, event)
-    due = moves.next_check(case)
-    return Decision("Held", event.message, replace(state, check_at=due, round=None), said, due)
+    return moves.hold(case, Reason.NOT_ACCEPTED, _not_accepted(case.observation))
 
 
 def hold_promotion(case: Case) -> Outcome | None:
@@ -158,26 +155,15 @@ def _not_accepted(seen: Observation) -> events.Event:
 
 def _acceptance(seen: Observation) -> Acceptance | None:
     """The condition to show: absent as long as there was never anything wrong."""
-    state = seen.state
     if not seen.problems:
-        if state is None or state.acceptance is None:
-            return None
-        return Acceptance(
+        was_shown = seen.state is not None and seen.state.acceptance is not None
+        known = Acceptance(
             accepted=True, reason="Accepted", message="The manifest is accepted.", since=seen.now
         )
+        return known if was_shown else None
     return Acceptance(
         accepted=not seen.refusals,
         reason=(seen.refusals or seen.problems)[0].reason,
         message="\n".join(problem.message for problem in seen.problems),
         since=seen.now,
     )
-
-
-def _same(before: Acceptance | None, after: Acceptance | None) -> bool:
-    if before is None or after is None:
-        return before is after
-    return replace(before, since=after.since) == after
-
-
-def _messages(before: Acceptance | None) -> frozenset[str]:
-    return frozenset(before.message.split("\n")) if before else frozenset()

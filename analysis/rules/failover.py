@@ -7,11 +7,9 @@ decision, the rules move what a lost side leaves behind.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 
 from analysis import events
 from analysis.decisions import Case, Decision, Outcome
-from analysis.events import Event
 from analysis.phases import Phase
 from analysis.rules import moves, pods
 from analysis.waiting import Reason
@@ -21,33 +19,21 @@ from config.traffic import ALL_TO_CANARY, ALL_TO_PRIMARY, RouteStage
 
 def guarded(case: Case, outcome: Outcome) -> Outcome:
     """`outcome`; a wait if it would move traffic from a side with pods to one without."""
-    blocked = isinstance(outcome, Decision) and _blocked(case, outcome)
-    return moves.wait(case, *blocked) if blocked else outcome
+    if not isinstance(outcome, Decision):
+        return outcome
+    before, after = case.state.route.split.canary, outcome.state.route.split.canary
+    primary, canary = pods.primary(case), pods.canary(case)
+    if after < before and canary.available and primary.available == 0:
+        return moves.await_pods(case, primary)
+    if after > before and primary.available and canary.available == 0:
+        return moves.await_pods(case, canary)
+    return outcome
 
 
 def is_short_of_pods(case: Case, reason: Reason) -> bool:
     """Whether a rollout that waits for pods still does, though it is being judged meanwhile."""
-    sides = {
-        Reason.PRIMARY_NOT_READY: pods.primary_readiness,
-        Reason.CANARY_NOT_READY: pods.canary_readiness,
-    }
-    is_judged = case.state.phase is Phase.PROGRESSING and reason in sides
-    return is_judged and not sides[reason](case).ready
-
-
-def _blocked(case: Case, decision: Decision) -> tuple[Reason, Event, datetime | None] | None:
-    """Which side has no pods to take what `decision` gives it, and until when to wait for them."""
-    before, after = case.state.route.split.canary, decision.state.route.split.canary
-    of_canary, of_primary = pods.of_canary(case), pods.of_primary(case)
-    if after < before and of_canary and of_primary == 0:
-        cause = pods.primary_readiness(case).message
-        event = events.primary_not_ready(case.canary, cause)
-        return Reason.PRIMARY_NOT_READY, event, pods.patience(case.primary)
-    if after > before and of_primary and of_canary == 0:
-        cause = pods.canary_readiness(case).message
-        event = events.canary_not_ready(case.canary, cause)
-        return Reason.CANARY_NOT_READY, event, pods.patience(case.target)
-    return None
+    is_judged = case.state.phase is Phase.PROGRESSING
+    return is_judged and any(side.reason is reason for side in pods.unready(case))
 
 
 def primary_lost(case: Case) -> Outcome | None:
@@ -58,15 +44,14 @@ def primary_lost(case: Case) -> Outcome | None:
     """
     target, state = case.target, case.state
     has_traffic = state.route.stage is RouteStage.EXPOSED and state.route.split.reaches_primary
-    if not (has_traffic and target and pods.of_canary(case) and pods.is_primary_lost(case)):
+    if not (has_traffic and target and pods.canary(case).available and pods.is_primary_lost(case)):
         return None
-    cause = pods.primary_readiness(case).message
+    cause = pods.primary(case).readiness.message
     if state.phase in (Phase.PROMOTING, Phase.FINALISING):
         return moves.fail_promotion(case, cause)
-    event = events.primary_lost(case.canary, cause)
     if state.phase is Phase.INITIALIZING:
-        state = replace(state, route=state.routed(ALL_TO_CANARY))
-        return Decision("PrimaryLost", event.message, state, (event,), case.now)
+        return _all_to_canary(case)
+    event = events.primary_lost(case.canary, cause)
     trusted = {state.promoted, state.workload.promote}
     is_skipped = derived.skip_analysis(case.canary) and not case.observation.refusals
     is_good = target.revision in trusted or is_skipped
@@ -79,7 +64,7 @@ def canary_lost(case: Case) -> Outcome | None:
     if not case.state.route.split.reaches_canary or not pods.is_canary_lost(case):
         return None
     state = replace(case.state, route=case.state.routed(ALL_TO_PRIMARY), check_at=None)
-    event = events.canary_lost(case.canary, pods.canary_readiness(case).message)
+    event = events.canary_lost(case.canary, pods.canary(case).readiness.message)
     return Decision("CanaryLost", event.message, state, (event,), case.now)
 
 
@@ -87,10 +72,13 @@ def follow_pods(case: Case) -> Outcome | None:
     """After a failed promotion whichever side has pods serves, the one that has served if both."""
     if case.state.route.split.reaches_canary:
         return canary_lost(case)
-    if pods.of_primary(case) != 0 or not pods.of_canary(case):
-        return None
+    is_served = pods.primary(case).available != 0 or not pods.canary(case).available
+    return None if is_served else _all_to_canary(case)
+
+
+def _all_to_canary(case: Case) -> Decision:
     state = replace(case.state, route=case.state.routed(ALL_TO_CANARY))
-    event = events.primary_lost(case.canary, pods.primary_readiness(case).message)
+    event = events.primary_lost(case.canary, pods.primary(case).readiness.message)
     return Decision("PrimaryLost", event.message, state, (event,), case.now)
 
 
@@ -102,13 +90,9 @@ def primary_returned(case: Case) -> Outcome | None:
     primary = case.primary
     if case.state.workload.promote or primary is None or primary.revision != case.state.promoted:
         return None
-    if not pods.primary_readiness(case).ready:
+    if not pods.primary(case).readiness.ready:
         return None
-    state = case.state.moved(
-        Phase.FAILED,
-        case.now,
-        route=case.state.routed(ALL_TO_PRIMARY),
-    )
+    state = case.state.moved(Phase.FAILED, case.now, route=case.state.routed(ALL_TO_PRIMARY))
     said = (events.TO_PRIMARY, events.failed(case.canary))
     return Decision("PrimaryReturned", events.TO_PRIMARY.message, state, said, case.now)
 
@@ -116,14 +100,12 @@ def primary_returned(case: Case) -> Outcome | None:
 def primary_down(case: Case) -> Outcome | None:
     """A primary that cannot serve what it has, or had, is spoken of for as long as that lasts."""
     is_awaited = case.state.phase is Phase.PROMOTION_FAILED and not case.state.workload.promote
-    is_down = case.state.route.split.reaches_primary and pods.of_primary(case) == 0
-    ready = pods.primary_readiness(case)
-    if ready.ready or not (is_awaited or is_down):
+    primary = pods.primary(case)
+    is_down = case.state.route.split.reaches_primary and primary.available == 0
+    if primary.readiness.ready or not (is_awaited or is_down):
         return None
     known = {case.state.promoted, case.state.workload.promote}
     if case.is_primary_gone and case.target and case.target.revision not in known:
-        return moves.wait(
-            case, Reason.PRIMARY_LOST, events.primary_unmade(case.canary, ready.message)
-        )
-    event = events.primary_not_ready(case.canary, ready.message)
-    return moves.wait(case, Reason.PRIMARY_NOT_READY, event, pods.patience(case.primary))
+        event = events.primary_unmade(case.canary, primary.readiness.message)
+        return moves.wait(case, Reason.PRIMARY_LOST, event)
+    return moves.await_pods(case, primary)

@@ -17,7 +17,8 @@ from config.traffic import ALL_TO_PRIMARY, RouteStage
 def initialize(case: Case) -> Outcome | None:
     """The primary and its Services are created; users do not notice yet."""
     if case.target is None:
-        return moves.wait(case, Reason.TARGET_NOT_FOUND, events.awaiting_target(case.canary))
+        event = events.awaiting_target(case.canary, case.canary.spec.target_ref.kind.lower())
+        return moves.wait(case, Reason.TARGET_NOT_FOUND, event)
     skip = derived.skip_analysis(case.canary)
     if not skip and case.findings.providers is None:
         return AskProviders()
@@ -28,27 +29,18 @@ def initialize(case: Case) -> Outcome | None:
         workload=WorkloadIntent(case.state.workload.seq + 1, CanaryScale.LEAVE),
     )
     message = f"New {case.canary.spec.target_ref.kind} detected, starting initialization."
-    return Decision("Initializing", message, state, () if skip else _probed(case))
-
-
-def _probed(case: Case) -> tuple[events.Event, ...]:
-    """What is said of the metric servers; the first that does not answer, if any."""
-    errors = case.findings.providers or ()
-    if not errors:
-        return (events.PROVIDERS_AVAILABLE,)
-    return (events.providers_unavailable(errors[0]),)
+    unavailable = tuple(map(events.providers_unavailable, case.findings.providers or ()))
+    probed = unavailable[:1] or (events.PROVIDERS_AVAILABLE,)
+    return Decision("Initializing", message, state, () if skip else probed)
 
 
 def await_primary(case: Case) -> Outcome | None:
     """Nothing is served from a primary that is not ready, not even with skipAnalysis."""
-    state = pods.primary_readiness(case)
-    if state.ready:
+    primary = pods.primary(case)
+    if primary.readiness.ready:
         return None
     waiting = moves.await_effects(case, effects.Lane.WORKLOAD)
-    if case.is_primary_gone and waiting:
-        return waiting
-    event = events.primary_not_ready(case.canary, state.message)
-    return moves.wait(case, Reason.PRIMARY_NOT_READY, event, pods.patience(case.primary))
+    return waiting if primary.is_gone and waiting else moves.await_pods(case, primary)
 
 
 def mend_primary(case: Case) -> Outcome | None:
@@ -61,7 +53,7 @@ def mend_primary(case: Case) -> Outcome | None:
         return None
     if target.revision in (primary.revision, case.state.workload.promote):
         return None
-    ready = pods.primary_readiness(case)
+    ready = pods.primary(case).readiness
     if ready.ready or ready.retriable:
         return None
     workload = case.state.worked(CanaryScale.LEAVE, promote=target.revision)
@@ -99,11 +91,7 @@ def initialized(case: Case) -> Outcome | None:
     primary = case.primary
     if waiting or primary is None:
         return waiting
-    state = case.state.moved(
-        Phase.INITIALIZED,
-        case.now,
-        applied=primary.revision,
-        promoted=primary.revision,
-    )
+    revision = primary.revision
+    state = case.state.moved(Phase.INITIALIZED, case.now, applied=revision, promoted=revision)
     event = events.initialized(case.canary)
     return Decision("Initialized", event.message, state, (event,), case.now)

@@ -13,6 +13,7 @@ from analysis.findings import HookResult
 from analysis.phases import Phase, shown
 from analysis.rules import pods
 from analysis.state import HookRound, RolloutState
+from config import derived
 from config.api.hooks import WebhookType
 from config.scaling import CanaryScale
 from config.traffic import ALL_TO_CANARY, ALL_TO_PRIMARY
@@ -52,7 +53,7 @@ def tell(
     state: RolloutState, now: datetime, reason: waiting.Reason, *causes: Event
 ) -> tuple[RolloutState, tuple[Event, ...]]:
     """`state` as one that waits for `reason`, and what is to be told of it now, if anything."""
-    message = "; ".join(event.message for event in causes)
+    message = events.summary(causes)
     if not waiting.is_due(state.waiting, message, now):
         return state, ()
     wait = waiting.told(state.waiting, reason, message, now)
@@ -61,8 +62,16 @@ def tell(
 
 def _earliest(state: RolloutState, until: datetime | None) -> datetime | None:
     """`until`, or when the wait of `state` is to be told again, if that is earlier."""
-    again = state.waiting.told_again_at if state.waiting else None
-    return min((at for at in (until, again) if at is not None), default=None)
+    return _first(until, state.waiting.told_again_at if state.waiting else None)
+
+
+def _first(*moments: datetime | None) -> datetime | None:
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+def await_pods(case: Case, side: pods.Side, until: datetime | None = None) -> Decision | Rest:
+    """Rest, saying why, until `side` runs out of its deadline, and not beyond `until`."""
+    return wait(case, side.reason, side.event, _first(side.patience, until))
 
 
 def await_effects(case: Case, *kinds: effects.Lane) -> Decision | Rest | None:
@@ -84,7 +93,7 @@ def overdue(case: Case, *lanes: effects.Lane) -> Event | None:
     late -= {effects.Lane.STATUS}
     if not late or seen.confirmed.trouble or since is None or case.now < since + effects.LATE:
         return None
-    return events.not_applied(case.canary, late)
+    return events.not_applied(case.canary, " and ".join(sorted(late)))
 
 
 def ask_hooks(case: Case, kind: WebhookType, phase: Phase) -> Outcome | None:
@@ -128,15 +137,45 @@ def failed_check(case: Case, causes: tuple[Event, ...]) -> Decision:
         spent = events.threshold_reached(case.canary, failed)
         return rollback(case, "FailedChecksThresholdReached", (*causes, spent))
     due = next_check(case)
-    message = "; ".join(event.message for event in causes)
     state = replace(case.state, failed_checks=failed, check_at=due, round=None, waiting=None)
-    return Decision("CheckFailed", message, state, causes, due)
+    return Decision("CheckFailed", events.summary(causes), state, causes, due)
+
+
+def hold(case: Case, reason: waiting.Reason, *causes: Event) -> Decision:
+    """Neither a step nor a failed check; the cause is told for as long as it lasts."""
+    state, said = tell(case.state, case.now, reason, *causes)
+    due = next_check(case)
+    state = replace(state, check_at=due, round=None)
+    return Decision("Held", events.summary(causes), state, said, due)
 
 
 def next_check(case: Case) -> datetime:
     """When the check after the present one is due."""
     interval = case.observation.interval
     return cadence.next_check(case.state.check_at or case.now, case.now, interval)
+
+
+def is_past_deadline(case: Case) -> bool:
+    """Whether the phase has lasted for a whole progress deadline."""
+    return case.now >= case.state.since + derived.progress_deadline(case.canary)
+
+
+def start(case: Case, reason: str, event: Event, revision: str, *, skipped: bool) -> Decision:
+    """The analysis of `revision` begins, from zero traffic."""
+    state = case.state.moved(
+        Phase.PROGRESSING,
+        case.now,
+        since=case.now,
+        generation=case.observation.generation,
+        applied=revision,
+        route=case.state.routed(ALL_TO_PRIMARY),
+        workload=case.state.worked(CanaryScale.RUNNING),
+        failed_checks=0,
+        iterations=0,
+        check_at=None,
+        skipped=skipped,
+    )
+    return Decision(reason, event.message, state, (event,))
 
 
 def rollback(case: Case, reason: str, causes: tuple[Event, ...]) -> Decision:
@@ -153,7 +192,7 @@ def rollback(case: Case, reason: str, causes: tuple[Event, ...]) -> Decision:
         iterations=0,
         check_at=None,
         epilogue=True,
-        failure="; ".join(cause.message for cause in causes),
+        failure=events.summary(causes),
     )
     said = (*causes, events.failed(case.canary))
     return Decision(reason, causes[-1].message, state, said, case.now)
@@ -175,7 +214,7 @@ def hand_over(case: Case, reason: str, event: Event, revision: str, promote: str
         Phase.PROMOTION_FAILED,
         case.now,
         applied=revision,
-        route=case.state.routed(ALL_TO_CANARY if pods.of_canary(case) else ALL_TO_PRIMARY),
+        route=case.state.routed(ALL_TO_CANARY if pods.canary(case).available else ALL_TO_PRIMARY),
         workload=case.state.worked(CanaryScale.RUNNING, promote=promote),
         check_at=None,
         epilogue=True,

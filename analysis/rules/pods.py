@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from analysis import events
 from analysis.decisions import Case
+from analysis.events import Event
 from analysis.observation import Workload
+from analysis.waiting import Reason
+from config.api.canary import Canary
 from config.readiness import Readiness
 
 _WAITING: Final = "waiting for rollout to finish: "
@@ -20,61 +25,85 @@ AT_ZERO: Final = Readiness(ready=False, message=f"{_WAITING}scaled to zero")
 """What is said of a workload without replicas."""
 
 
-def primary_readiness(case: Case) -> Readiness:
-    """Whether the primary can take traffic."""
-    return _readiness(case.primary, is_gone=case.is_primary_gone)
+@dataclass(frozen=True, slots=True)
+class Side:
+    """The primary or the canary, as far as it can take traffic.
+
+    `reason` and `not_ready` say that it cannot.
+    """
+
+    canary: Canary
+    workload: Workload | None
+    is_gone: bool
+    reason: Reason
+    not_ready: Callable[[Canary, str], Event]
+
+    @property
+    def readiness(self) -> Readiness:
+        """Whether it can take traffic.
+
+        A workload without replicas, or without any available pod, is not ready, whatever its
+        status says and however few pods the manifest asks for.
+        """
+        workload = self.workload
+        if workload is None:
+            return _ABSENT if self.is_gone else _STALE
+        if workload.replicas == 0:
+            return AT_ZERO
+        if workload.readiness.ready and workload.available == 0:
+            return replace(
+                workload.readiness, ready=False, message=f"{_WAITING}no pod is available"
+            )
+        return workload.readiness
+
+    @property
+    def available(self) -> int | None:
+        """The available pods; None while they are not known.
+
+        Those of a workload that is scaled to zero are on their way out.
+        """
+        if self.workload is None:
+            return 0 if self.is_gone else None
+        return self.workload.available if self.workload.replicas else 0
+
+    @property
+    def patience(self) -> datetime | None:
+        """When an unready workload runs out of its deadline; None when no clock is running."""
+        return self.workload.patience_ends if self.workload else None
+
+    @property
+    def event(self) -> Event:
+        """What is told while it is not ready."""
+        return self.not_ready(self.canary, self.readiness.message)
 
 
-def canary_readiness(case: Case) -> Readiness:
-    """Whether the canary can take traffic."""
-    return _readiness(case.target, is_gone=case.is_target_gone)
+def primary(case: Case) -> Side:
+    """The primary of `case`."""
+    gone, told = case.is_primary_gone, events.primary_not_ready
+    return Side(case.canary, case.primary, gone, Reason.PRIMARY_NOT_READY, told)
 
 
-def patience(workload: Workload | None) -> datetime | None:
-    """When an unready workload runs out of its deadline; None when no clock is running."""
-    return workload.patience_ends if workload else None
+def canary(case: Case) -> Side:
+    """The canary of `case`: the pods of the target."""
+    gone, told = case.is_target_gone, events.canary_not_ready
+    return Side(case.canary, case.target, gone, Reason.CANARY_NOT_READY, told)
 
 
-def of_primary(case: Case) -> int | None:
-    """The available pods of the primary; None while they are not known."""
-    return _available(case.primary, is_gone=case.is_primary_gone)
-
-
-def of_canary(case: Case) -> int | None:
-    """The available pods of the canary; None while they are not known."""
-    return _available(case.target, is_gone=case.is_target_gone)
+def unready(case: Case) -> tuple[Side, ...]:
+    """The sides that cannot take traffic, the primary first."""
+    return tuple(side for side in (primary(case), canary(case)) if not side.readiness.ready)
 
 
 def is_primary_lost(case: Case) -> bool:
     """Whether the primary has no available pod, and will not have one by itself."""
-    if of_primary(case) != 0:
+    side = primary(case)
+    if side.available != 0:
         return False
-    ready = primary_readiness(case)
-    return case.is_primary_gone or ready == AT_ZERO or not ready.retriable
+    ready = side.readiness
+    return side.is_gone or ready == AT_ZERO or not ready.retriable
 
 
 def is_canary_lost(case: Case) -> bool:
     """Whether the canary has nothing to serve with, and the primary has, or ends with it."""
-    return case.is_target_gone or (of_canary(case) == 0 and bool(of_primary(case)))
-
-
-def _readiness(workload: Workload | None, *, is_gone: bool) -> Readiness:
-    """Whether `workload` can take traffic.
-
-    One without replicas, or without any available pod, is not ready, whatever its status says and
-    however few pods the manifest asks for.
-    """
-    if workload is None:
-        return _ABSENT if is_gone else _STALE
-    if workload.replicas == 0:
-        return AT_ZERO
-    if workload.readiness.ready and workload.available == 0:
-        return replace(workload.readiness, ready=False, message=f"{_WAITING}no pod is available")
-    return workload.readiness
-
-
-def _available(workload: Workload | None, *, is_gone: bool) -> int | None:
-    """Pods that stay: those of a workload that is scaled to zero are on their way out."""
-    if workload is None:
-        return 0 if is_gone else None
-    return workload.available if workload.replicas else 0
+    side = canary(case)
+    return side.is_gone or (side.available == 0 and bool(primary(case).available))

@@ -39,20 +39,8 @@ def revision_changed(case: Case) -> Outcome | None:
     target = case.target
     if target is None or target.revision == case.state.applied:
         return None
-    state = case.state.moved(
-        Phase.PROGRESSING,
-        case.now,
-        since=case.now,
-        generation=case.observation.generation,
-        applied=target.revision,
-        route=case.state.routed(ALL_TO_PRIMARY),
-        workload=case.state.worked(CanaryScale.RUNNING),
-        failed_checks=0,
-        iterations=0,
-        check_at=None,
-    )
-    event = events.restarting(case.canary)
-    return Decision("RevisionChanged", event.message, state, (event,))
+    event, skipped = events.restarting(case.canary), case.state.skipped
+    return moves.start(case, "RevisionChanged", event, target.revision, skipped=skipped)
 
 
 def crashed(case: Case) -> Outcome | None:
@@ -63,10 +51,10 @@ def crashed(case: Case) -> Outcome | None:
     """
     if not case.state.route.split.reaches_canary or not pods.is_canary_lost(case):
         return None
-    ready = pods.canary_readiness(case)
+    canary = pods.canary(case)
+    ready = canary.readiness
     if ready == pods.AT_ZERO:
-        event = events.canary_not_ready(case.canary, ready.message)
-        return moves.rollback(case, "ScaledToZero", (event,))
+        return moves.rollback(case, "ScaledToZero", (canary.event,))
     if not ready.retriable:
         return _overdue(case, ready.message)
     counted = moves.failed_check(case, (events.canary_lost(case.canary, ready.message),))
@@ -79,20 +67,18 @@ def crashed(case: Case) -> Outcome | None:
 
 def primary_unready(case: Case) -> Outcome | None:
     """No step is taken without a primary to fall back on."""
-    ready = pods.primary_readiness(case)
-    if ready.ready or derived.skip_analysis(case.canary):
+    primary = pods.primary(case)
+    if primary.readiness.ready or derived.skip_analysis(case.canary):
         return None
-    event = events.primary_not_ready(case.canary, ready.message)
-    if not ready.retriable:
-        return moves.rollback(case, "PrimaryDeadlineExceeded", (event,))
-    patience = pods.patience(case.primary)
-    return _await_pods(case, Reason.PRIMARY_NOT_READY, event, patience)
+    if not primary.readiness.retriable:
+        return moves.rollback(case, "PrimaryDeadlineExceeded", (primary.event,))
+    return _await_pods(case, primary)
 
 
 def scaled_to_zero(case: Case) -> Outcome | None:
     """A canary that somebody else scaled to zero is scaled up again, before it has traffic."""
-    ready = pods.canary_readiness(case)
-    if ready != pods.AT_ZERO or moves.await_effects(case, effects.Lane.WORKLOAD):
+    is_at_zero = pods.canary(case).readiness == pods.AT_ZERO
+    if not is_at_zero or moves.await_effects(case, effects.Lane.WORKLOAD):
         return None
     state = replace(case.state, workload=case.state.reworked())
     return Decision("ScalingUp", "the canary is at zero, scaling it up again", state)
@@ -103,23 +89,16 @@ def canary_unready(case: Case) -> Outcome | None:
     waiting = moves.await_effects(case, effects.Lane.WORKLOAD)
     if waiting and not _is_due(case):
         return _unscalable(case) or waiting
-    ready = pods.canary_readiness(case)
+    canary = pods.canary(case)
+    ready = canary.readiness
     if ready.ready:
         return None
-    if not ready.retriable:
-        return _overdue(case, ready.message)
-    event = events.canary_not_ready(case.canary, ready.message)
-    return _await_pods(case, Reason.CANARY_NOT_READY, event, pods.patience(case.target))
+    return _await_pods(case, canary) if ready.retriable else _overdue(case, ready.message)
 
 
-def _await_pods(
-    case: Case, reason: Reason, event: events.Event, until: datetime | None
-) -> Outcome | None:
+def _await_pods(case: Case, side: pods.Side) -> Outcome | None:
     """Waits for pods; a canary with traffic is judged all the same when its check is due."""
-    if _is_due(case):
-        return None
-    moments = [moment for moment in (until, case.state.check_at) if moment is not None]
-    return moves.wait(case, reason, event, min(moments, default=None))
+    return None if _is_due(case) else moves.await_pods(case, side, case.state.check_at)
 
 
 def _is_due(case: Case) -> bool:
@@ -140,14 +119,12 @@ def _overdue(case: Case, cause: str) -> Decision:
 def _unscalable(case: Case) -> Outcome | None:
     """A canary whose scaling is refused for a whole progress deadline is given up."""
     cause = case.observation.confirmed.trouble
-    if not cause or case.now < case.state.since + derived.progress_deadline(case.canary):
-        return None
-    return _overdue(case, cause)
+    return _overdue(case, cause) if cause and moves.is_past_deadline(case) else None
 
 
 def skip_analysis(case: Case) -> Outcome | None:
     """With skipAnalysis a ready canary is promoted as it is."""
-    is_ready = pods.canary_readiness(case).ready
+    is_ready = pods.canary(case).readiness.ready
     return _promote(case, skipped=True) if is_ready and derived.skip_analysis(case.canary) else None
 
 
@@ -211,19 +188,13 @@ def halt_on_check(case: Case) -> Outcome | None:
     said = tuple(events.warning(result.message) for result in bad)
     if any(result.effect is verdicts.Effect.COUNTS for result in bad):
         return moves.failed_check(case, said)
-    return _hold(case, Reason.CHECKS_UNDECIDED, *said) if bad else None
+    return moves.hold(case, Reason.CHECKS_UNDECIDED, *said) if bad else None
 
 
 def hold_for_pods(case: Case) -> Outcome | None:
     """A passed check earns nothing while pods are missing on either side."""
-    primary, canary = pods.primary_readiness(case), pods.canary_readiness(case)
-    if not primary.ready:
-        event = events.primary_not_ready(case.canary, primary.message)
-        return _hold(case, Reason.PRIMARY_NOT_READY, event)
-    if not canary.ready:
-        event = events.canary_not_ready(case.canary, canary.message)
-        return _hold(case, Reason.CANARY_NOT_READY, event)
-    return None
+    unready = pods.unready(case)
+    return moves.hold(case, unready[0].reason, unready[0].event) if unready else None
 
 
 def hold_for_route(case: Case) -> Outcome | None:
@@ -258,21 +229,13 @@ def _step(case: Case, step: Step, due: datetime, said: tuple[events.Event, ...])
         round=None,
         waiting=None,
     )
-    return Decision("Advanced", step.message, state, (*said, *step.events), due)
+    return Decision("Advanced", events.summary(step.events), state, (*said, *step.events), due)
 
 
 def _forgiven(case: Case) -> int:
     """The failed checks that still count after a passed one."""
     consecutive = derived.threshold_mode(case.canary) is ThresholdMode.CONSECUTIVE
     return 0 if consecutive else case.state.failed_checks
-
-
-def _hold(case: Case, reason: Reason, *causes: events.Event) -> Decision:
-    """Neither a step nor a failed check; the cause is told for as long as it lasts."""
-    state, said = moves.tell(case.state, case.now, reason, *causes)
-    due = moves.next_check(case)
-    message = "; ".join(event.message for event in causes)
-    return Decision("Held", message, replace(state, check_at=due, round=None), said, due)
 
 
 def _promote(case: Case, *, skipped: bool) -> Decision:

@@ -9,8 +9,6 @@ from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.phases import Phase
 from analysis.rules import moves, pods, progressing
 from analysis.strategies import Step
-from analysis.waiting import Reason
-from config import derived
 from config.scaling import CanaryScale
 from config.traffic import ALL_TO_PRIMARY
 
@@ -38,7 +36,7 @@ def await_copy(case: Case) -> Outcome | None:
     if case.is_target_gone and _is_copied(case):
         return None
     waiting = moves.await_effects(case, effects.Lane.WORKLOAD)
-    if waiting is None or case.now < case.state.since + derived.progress_deadline(case.canary):
+    if waiting is None or not moves.is_past_deadline(case):
         return waiting
     cause = case.observation.confirmed.trouble or "progress deadline exceeded"
     return moves.rollback(case, "CopyFailed", (events.copy_failed(case.canary, cause),))
@@ -46,13 +44,7 @@ def await_copy(case: Case) -> Outcome | None:
 
 def keep_canary(case: Case) -> Outcome | None:
     """A canary that still serves, and that somebody else scaled to zero, is scaled up again."""
-    has_traffic = case.state.route.split.reaches_canary
-    if not has_traffic or pods.canary_readiness(case) != pods.AT_ZERO:
-        return None
-    if moves.await_effects(case, effects.Lane.WORKLOAD):
-        return None
-    state = replace(case.state, workload=case.state.reworked())
-    return Decision("ScalingUp", "the canary is at zero, scaling it up again", state)
+    return progressing.scaled_to_zero(case) if case.state.route.split.reaches_canary else None
 
 
 def primary_unready(case: Case) -> Outcome | None:
@@ -63,13 +55,13 @@ def primary_unready(case: Case) -> Outcome | None:
     """
     if case.state.workload.canary is CanaryScale.ZERO:
         return None
-    ready = pods.primary_readiness(case)
+    primary = pods.primary(case)
+    ready = primary.readiness
     if ready.ready:
         return None
     if not ready.retriable:
         return moves.fail_promotion(case, ready.message)
-    event = events.primary_not_ready(case.canary, ready.message)
-    return moves.wait(case, Reason.PRIMARY_NOT_READY, event, pods.patience(case.primary))
+    return moves.await_pods(case, primary)
 
 
 def shift(case: Case) -> Outcome:
@@ -88,7 +80,7 @@ def shift(case: Case) -> Outcome:
         route=case.state.routed(step.split),
         check_at=due,
     )
-    return Decision("TrafficReturned", step.message, state, step.events, due)
+    return Decision("TrafficReturned", events.summary(step.events), state, step.events, due)
 
 
 def await_route(case: Case) -> Outcome | None:

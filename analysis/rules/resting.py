@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 
 from analysis import effects, events
 from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.phases import Phase
 from analysis.rules import moves, pods
-from analysis.waiting import Reason
-from config import derived
 from config.api.hooks import WebhookType
 from config.scaling import CanaryScale
 from config.traffic import ALL_TO_PRIMARY
@@ -24,8 +21,7 @@ def park_failed_canary(case: Case) -> Outcome | None:
     if case.state.workload.canary is not CanaryScale.RUNNING:
         return None
     waiting = moves.await_effects(case, effects.Lane.ROUTE)
-    given_up = case.now >= case.state.since + _deadline(case)
-    if waiting and not given_up:
+    if waiting and not moves.is_past_deadline(case):
         return waiting
     said = (events.route_unwritable(case.canary),) if waiting else ()
     state = replace(case.state, workload=case.state.worked(CanaryScale.ZERO))
@@ -43,7 +39,8 @@ def epilogue(case: Case) -> Outcome | None:
     said = moves.told(case, moves.answers(case, kind))
     state = replace(case.state, epilogue=False, round=None)
     if case.state.phase is Phase.SUCCEEDED:
-        said = (*said, events.promoted(case.canary, skipped=case.state.skipped))
+        promoted = events.promoted_unanalysed if case.state.skipped else events.promoted
+        said = (*said, promoted(case.canary))
     return Decision("RolloutEnded", "the rollout has ended", state, said, case.now)
 
 
@@ -78,24 +75,11 @@ def new_revision(case: Case) -> Outcome | None:
         return None
     if primary is not None and target.revision == primary.revision:
         return None
-    ready = pods.primary_readiness(case)
-    if not ready.ready:
-        event = events.primary_not_ready(case.canary, ready.message)
-        return moves.wait(case, Reason.PRIMARY_NOT_READY, event, pods.patience(primary))
-    state = case.state.moved(
-        Phase.PROGRESSING,
-        case.now,
-        generation=case.observation.generation,
-        applied=target.revision,
-        route=case.state.routed(ALL_TO_PRIMARY),
-        workload=case.state.worked(CanaryScale.RUNNING),
-        failed_checks=0,
-        iterations=0,
-        check_at=None,
-        skipped=False,
-    )
+    side = pods.primary(case)
+    if not side.readiness.ready:
+        return moves.await_pods(case, side)
     event = events.new_revision(case.canary)
-    return Decision("NewRevision", event.message, state, (event,))
+    return moves.start(case, "NewRevision", event, target.revision, skipped=False)
 
 
 def restore_primary(case: Case) -> Outcome | None:
@@ -127,7 +111,7 @@ def primary_recovered(case: Case) -> Outcome | None:
     if moves.await_effects(case, effects.Lane.WORKLOAD):
         return None
     primary = case.primary
-    if primary is None or not pods.primary_readiness(case).ready:
+    if primary is None or not pods.primary(case).readiness.ready:
         return None
     if primary.revision != case.state.workload.promote:
         return None
@@ -145,7 +129,7 @@ def repair_primary(case: Case) -> Outcome | None:
     target = case.target
     if target is None or target.revision == case.state.applied:
         return None
-    if not pods.canary_readiness(case).ready:
+    if not pods.canary(case).readiness.ready:
         return None
     state = replace(
         case.state,
@@ -154,7 +138,3 @@ def repair_primary(case: Case) -> Outcome | None:
     )
     event = events.copying(case.canary)
     return Decision("RepairingPrimary", event.message, state, (event,))
-
-
-def _deadline(case: Case) -> timedelta:
-    return derived.progress_deadline(case.canary)

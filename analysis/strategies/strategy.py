@@ -27,11 +27,6 @@ class Step:
     iterations: int
     events: tuple[Event, ...] = ()
 
-    @property
-    def message(self) -> str:
-        """The story in one line."""
-        return "; ".join(event.message for event in self.events)
-
 
 class Strategy(Protocol):
     """Pure functions of a canary and the state of its rollout."""
