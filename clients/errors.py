@@ -28,7 +28,6 @@ from typing import Any, Final
 import kubernetes.client.exceptions as kubernetes_errors
 import kubernetes.config.config_exception as kubeconfig_errors
 import redis.exceptions as redis_errors
-import requests.exceptions as requests_errors
 import urllib3.exceptions as urllib3_errors
 
 MAX_MESSAGE: Final = 256
@@ -45,16 +44,6 @@ class ClientError(Exception):
     empty where there is none.
     """
 
-    def __init__(self, message: str, *, status: int | None = None, reason: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.status = status
-        self.reason = reason
-
-
-class Transient(ClientError):
-    """Worth trying again; not before `retry_after` has passed, where the server named a time."""
-
     def __init__(
         self,
         message: str,
@@ -63,8 +52,15 @@ class Transient(ClientError):
         reason: str = "",
         retry_after: timedelta | None = None,
     ) -> None:
-        super().__init__(message, status=status, reason=reason)
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.reason = reason
         self.retry_after = retry_after
+
+
+class Transient(ClientError):
+    """Worth trying again; not before `retry_after` has passed, where the server named a time."""
 
 
 class Expired(Transient):
@@ -117,12 +113,6 @@ BY_EXCEPTION: Final[tuple[tuple[type[BaseException], type[ClientError], str], ..
     (urllib3_errors.ProtocolError, Transient, "the connection broke"),
     (urllib3_errors.URLSchemeUnknown, Permanent, "the URL's scheme is not supported"),
     (urllib3_errors.LocationValueError, Permanent, "the URL is not valid"),
-    (requests_errors.InvalidURL, Permanent, "the URL is not valid"),
-    (requests_errors.InvalidSchema, Permanent, "the URL's scheme is not supported"),
-    (requests_errors.MissingSchema, Permanent, "the URL has no scheme"),
-    (requests_errors.TooManyRedirects, Permanent, "too many redirects"),
-    (requests_errors.ConnectTimeout, Transient, "connecting timed out"),
-    (requests_errors.Timeout, Transient, "timed out"),
     (redis_errors.AuthenticationError, Permanent, "the server refused the credentials"),
     (redis_errors.AuthorizationError, Permanent, "the server refused the credentials"),
     (redis_errors.ConnectionError, Transient, "the connection broke"),
@@ -142,9 +132,7 @@ BY_EXCEPTION: Final[tuple[tuple[type[BaseException], type[ClientError], str], ..
     (ssl.SSLZeroReturnError, Transient, "the connection broke"),
     (ssl.SSLError, Permanent, "TLS failed"),
     (urllib3_errors.SSLError, Permanent, "TLS failed"),
-    (requests_errors.SSLError, Permanent, "TLS failed"),
     (urllib3_errors.HTTPError, Transient, "the answer broke off"),
-    (requests_errors.RequestException, Transient, "the connection broke"),
     (socket.gaierror, Transient, "the name does not resolve"),
     (FileNotFoundError, Permanent, "there is no such file"),
     (PermissionError, Permanent, "the file may not be read"),
@@ -152,11 +140,7 @@ BY_EXCEPTION: Final[tuple[tuple[type[BaseException], type[ClientError], str], ..
     (OSError, Transient, "the connection broke"),
 )
 
-WRAPPERS: Final = (
-    urllib3_errors.MaxRetryError,
-    urllib3_errors.SSLError,
-    requests_errors.SSLError,
-)
+WRAPPERS: Final = (urllib3_errors.MaxRetryError, urllib3_errors.SSLError)
 """Exceptions that only carry the one that decides."""
 
 _REDIS_ADDRESS: Final = re.compile(r"connecting to (\S+?)\.?(?:\s|$)")
@@ -164,7 +148,6 @@ _REDIS_ADDRESS: Final = re.compile(r"connecting to (\S+?)\.?(?:\s|$)")
 
 LIBRARY_ERRORS: Final = (
     urllib3_errors.HTTPError,
-    requests_errors.RequestException,
     kubernetes_errors.OpenApiException,
     kubeconfig_errors.ConfigException,
     redis_errors.RedisError,
@@ -212,10 +195,8 @@ def of_status(
     kind = BY_STATUS.get(status, Permanent)
     if kind is Conflict and reason == "AlreadyExists":
         kind = AlreadyExists
-    if issubclass(kind, Transient):
-        delay = retry_after(headers or {}) or _delay_of(report)
-        return kind(message, status=status, reason=reason, retry_after=delay)
-    return kind(message, status=status, reason=reason)
+    delay = retry_after(headers or {}) or _delay_of(report)
+    return kind(message, status=status, reason=reason, retry_after=delay)
 
 
 def retry_after(headers: Mapping[str, str]) -> timedelta | None:
@@ -262,15 +243,11 @@ def _text(body: str | bytes) -> str:
 
 def _cause(error: BaseException) -> str:
     """The operating system's or OpenSSL's own words, which name no address and no credential."""
-    seen: BaseException | None = error
-    for _ in range(8):  # a bound, should a library ever chain an exception to itself
-        if isinstance(seen, ssl.SSLCertVerificationError):
-            return f": {seen.verify_message}"
-        if isinstance(seen, OSError) and seen.strerror:
-            return f": {capped(seen.strerror)}"
-        if seen is None:
-            break
-        seen = _inner(seen)
+    for each in _chain(error):
+        if isinstance(each, ssl.SSLCertVerificationError):
+            return f": {each.verify_message}"
+        if isinstance(each, OSError) and each.strerror:
+            return f": {capped(each.strerror)}"
     return ""
 
 
@@ -282,23 +259,27 @@ def _where(error: BaseException, doing: str) -> str:
 
 def _address(error: BaseException) -> str:
     """Host and port that a connection was tried to; empty for other failures."""
-    inner: BaseException | None = error
-    for _ in range(8):
-        if isinstance(inner, urllib3_errors.NewConnectionError):
-            connection: Any = inner.conn
+    for each in _chain(error):
+        if isinstance(each, urllib3_errors.NewConnectionError):
+            connection: Any = each.conn
             return f"{connection.host}:{connection.port}"
-        if isinstance(inner, redis_errors.ConnectionError | redis_errors.TimeoutError):
-            address = _REDIS_ADDRESS.search(str(inner))
+        if isinstance(each, redis_errors.ConnectionError | redis_errors.TimeoutError):
+            address = _REDIS_ADDRESS.search(str(each))
             return address[1] if address else ""
-        if inner is None:
-            break
-        inner = _inner(inner)
     return ""
 
 
 def _unwrapped(error: BaseException) -> BaseException:
     inner = _inner(error) if isinstance(error, WRAPPERS) else None
     return error if inner is None else _unwrapped(inner)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    for _ in range(8):  # a bound, should a library ever chain an exception to itself
+        if error is None:
+            return
+        yield error
+        error = _inner(error)
 
 
 def _inner(error: BaseException) -> BaseException | None:

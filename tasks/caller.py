@@ -18,8 +18,8 @@ from analysis.findings import HookResult
 from analysis.phases import shown
 from clients import errors
 from clients.clock import Clock
+from clients.http import retry
 from clients.http.client import Http, Response
-from clients.http.retry import RetryPolicy
 from clients.redis.records import Call
 from clients.redis.store import Store
 from config.api.hooks import WebhookType
@@ -56,7 +56,7 @@ class HttpPoster:
             return http.post_json(call.url, dict(call.body), timeout=call.timeout)
 
         try:
-            response = RetryPolicy(call.retries).post(attempt, call.url, self._clock)
+            response = retry.post(attempt, call.url, self._clock, call.retries)
         except errors.ClientError as failure:
             return HookResult(call.name, call.type, ok=False, message=failure.message)
         return hooks.answered(call, response.status, response.body)

@@ -13,7 +13,9 @@ from typing import Any, Final
 import requests
 import urllib3.exceptions
 
+from clients import errors
 from clients.clock import Clock
+from clients.http import bodies
 
 #: Bytes of an answer that are read: a thousand workloads of a grouped query take a fifth of it.
 LARGEST_BODY: Final = 8 * 2**20
@@ -21,7 +23,6 @@ LARGEST_BODY: Final = 8 * 2**20
 LONGEST_URL_QUERY: Final = 3000
 #: Characters of a server's complaint that are kept.
 LONGEST_COMPLAINT: Final = 500
-_CHUNK: Final = 65536
 _REDIRECTS: Final = 3
 
 
@@ -78,24 +79,17 @@ class BoundedSession(requests.Session):
         return response
 
     def _body(self, response: requests.Response, deadline: float) -> bytes:
-        body = bytearray()
-        while chunk := _next_chunk(response):
-            body += chunk
-            if len(body) > LARGEST_BODY:
-                raise BodyTooLarge(f"the answer is larger than {LARGEST_BODY} bytes")
-            if self._clock.monotonic() > deadline:
-                raise requests.Timeout("the answer did not end in time")
-        return bytes(body)
-
-
-def _next_chunk(response: requests.Response) -> bytes:
-    try:
-        chunk: bytes = response.raw.read1(_CHUNK, decode_content=True)
-    except urllib3.exceptions.ReadTimeoutError as error:
-        raise requests.ReadTimeout(str(error)) from error
-    except urllib3.exceptions.HTTPError as error:
-        raise requests.ConnectionError(error) from error
-    return chunk
+        clock, limit = self._clock, LARGEST_BODY
+        try:
+            return bodies.whole(
+                response.raw, limit=limit, deadline=deadline, clock=clock, doing="query"
+            )
+        except errors.TooLarge as error:
+            raise BodyTooLarge(f"the answer is larger than {LARGEST_BODY} bytes") from error
+        except (errors.Transient, urllib3.exceptions.ReadTimeoutError) as error:
+            raise requests.Timeout("the answer did not end in time") from error
+        except urllib3.exceptions.HTTPError as error:
+            raise requests.ConnectionError(error) from error
 
 
 def _complaint(response: requests.Response) -> str:

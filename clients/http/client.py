@@ -10,11 +10,10 @@ from __future__ import annotations
 import base64
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -33,7 +32,6 @@ MAX_REDIRECTS: Final = 10
 DEFAULT_TIMEOUT: Final = timedelta(seconds=10)
 KEEPS_METHOD: Final = frozenset({307, 308})
 REDIRECTS: Final = frozenset({301, 302, 303}) | KEEPS_METHOD
-NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 # At debug it writes the path and query of every request.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
@@ -50,14 +48,11 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is sent; `timeout` bounds connecting, sending and reading the answer together."""
+    """What is sent."""
 
     method: str
     url: str
-    body: bytes | None = field(default=None, repr=False)
-    headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS, repr=False)
-    timeout: timedelta = DEFAULT_TIMEOUT
-    max_body: int = MAX_BODY
+    body: bytes | None = field(repr=False)
 
     @property
     def doing(self) -> str:
@@ -66,56 +61,27 @@ class Request:
 
 
 class Http:
-    """Connections to any server; safe to share by threads. `proxy` is an HTTP proxy's URL."""
+    """Connections to any server; safe to share by threads."""
 
-    def __init__(
-        self, clock: Clock | None = None, *, verify_tls: bool = True, proxy: str | None = None
-    ) -> None:
+    def __init__(self, clock: Clock | None = None, *, verify_tls: bool = True) -> None:
         self._clock = clock or SystemClock()
-        options: dict[str, Any] = {
-            # With no bundle of our own, urllib3 trusts what the system trusts.
-            "cert_reqs": "CERT_REQUIRED" if verify_tls else "CERT_NONE",
-            "retries": False,
-        }
         if not verify_tls:
             # Asked for in the manifest: a warning per call would only bury the log.
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        self._pool: urllib3.PoolManager = (
-            urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
-        )
+        # With no bundle of our own, urllib3 trusts what the system trusts.
+        certificates = "CERT_REQUIRED" if verify_tls else "CERT_NONE"
+        self._pool = urllib3.PoolManager(cert_reqs=certificates, retries=False)
 
-    def get(
-        self,
-        url: str,
-        *,
-        headers: Mapping[str, str] = NO_HEADERS,
-        timeout: timedelta = DEFAULT_TIMEOUT,
-        max_body: int = MAX_BODY,
-    ) -> Response:
-        """The answer to a GET; see `Request` for the arguments, `send` for what it raises."""
-        return self.send(Request("GET", url, None, headers, timeout, max_body))
+    def post_json(self, url: str, body: Any, timeout: timedelta = DEFAULT_TIMEOUT) -> Response:
+        """The answer to a POST of `body` as JSON, at most `MAX_REDIRECTS` redirects further.
 
-    def post_json(
-        self,
-        url: str,
-        body: Any,
-        *,
-        headers: Mapping[str, str] = NO_HEADERS,
-        timeout: timedelta = DEFAULT_TIMEOUT,
-        max_body: int = MAX_BODY,
-    ) -> Response:
-        """The answer to a POST of `body` as JSON; raises as `send`."""
-        typed = {**headers, "Content-Type": "application/json"}
-        data = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
-        return self.send(Request("POST", url, data, typed, timeout, max_body))
-
-    def send(self, request: Request) -> Response:
-        """The answer to `request`, at most `MAX_REDIRECTS` redirects further.
-
-        Raises Transient when the connection fails, breaks or is late; Permanent for a URL that
-        cannot be asked, a certificate that is not trusted, and too many redirects.
+        `timeout` bounds connecting, sending and reading all answers together. Raises Transient
+        when the connection fails, breaks or is late; Permanent for a URL that cannot be asked, a
+        certificate that is not trusted, and too many redirects.
         """
-        deadline = self._clock.monotonic() + request.timeout.total_seconds()
+        data = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+        request = Request("POST", url, data)
+        deadline = self._clock.monotonic() + timeout.total_seconds()
         for _ in range(MAX_REDIRECTS + 1):
             answer = self._ask(request, deadline)
             if isinstance(answer, Response):
@@ -143,16 +109,12 @@ class Http:
             if response.status in REDIRECTS and location:
                 response.close()
                 return _redirected(request, response.status, location)
-            text = bodies.beginning(
-                response,
-                limit=request.max_body,
-                deadline=deadline,
-                clock=self._clock,
-                doing=request.doing,
+            doing, clock = request.doing, self._clock
+            body = bodies.beginning(
+                response, limit=MAX_BODY, deadline=deadline, clock=clock, doing=doing
             )
-        return Response(
-            response.status, text.decode("utf-8", "replace"), errors.retry_after(response.headers)
-        )
+        text = body.decode("utf-8", "replace")
+        return Response(response.status, text, errors.retry_after(response.headers))
 
 
 @contextmanager
@@ -176,26 +138,21 @@ def _refuse_scheme(request: Request) -> None:
 
 
 def _headers(request: Request) -> dict[str, str]:
-    """The request's headers, with the userinfo of its URL as basic authorization (as Go does)."""
+    """The body's type, and the userinfo of the URL as basic authorization (as Go does)."""
+    headers = {"Content-Type": "application/json"}
     parts = urlsplit(request.url)
-    if parts.username is None or "Authorization" in request.headers:
-        return dict(request.headers)
-    user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    token = base64.b64encode(user.encode()).decode()
-    return {**request.headers, "Authorization": f"Basic {token}"}
+    if parts.username is not None:
+        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers["Authorization"] = f"Basic {base64.b64encode(user.encode()).decode()}"
+    return headers
 
 
 def _redirected(request: Request, status: int, location: str) -> Request:
     """The request a redirect asks for: as browsers and Go, all but 307 and 308 become a GET.
 
-    Another host does not get the headers, which may hold a token.
+    Another host does not get the userinfo, which is a part of the URL it was written in.
     """
     target = urljoin(request.url, location)
-    same_host = urlsplit(target).netloc == urlsplit(request.url).netloc
-    body_type = {
-        name: value for name, value in request.headers.items() if name.lower() == "content-type"
-    }
-    headers = request.headers if same_host else body_type
     if status in KEEPS_METHOD:
-        return replace(request, url=target, headers=headers)
-    return replace(request, url=target, headers=headers, method="GET", body=None)
+        return replace(request, url=target)
+    return replace(request, url=target, method="GET", body=None)

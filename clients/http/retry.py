@@ -1,13 +1,8 @@
-"""Trying again: how long to wait between attempts, and the loop that does it for webhooks.
-
-Waiting is done by the given clock. What may be tried again is the caller's knowledge; the
-policies here only bound how often and for how long.
-"""
+"""Trying a webhook again: what is worth another attempt, and how long to wait before it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -26,35 +21,27 @@ NOT_IMPLEMENTED: Final = 501
 """The one 5xx that no second attempt can change."""
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """`retries` additional attempts after a failed one, as a webhook's `retries` asks for.
+def post(call: Callable[[], Response], url: str, clock: Clock, retries: int = 0) -> Response:
+    """The first answer of `call` that is not worth another attempt, whatever its status.
 
-    Tried again are broken or late connections, 429 and 5xx except 501; a Retry-After of a 429 or
-    503 takes the place of the back-off. Everything else ends it at once.
+    Up to `retries` more attempts follow after broken or late connections, 429 and 5xx except 501;
+    a Retry-After of a 429 or 503 takes the place of the back-off. `url` is for the message, which
+    shows it redacted. Raises Permanent at once where no attempt can succeed, and Transient `POST
+    <url> giving up after <n> attempt(s)`, followed by a colon and the last error or body, when
+    every attempt failed.
+
+    Source: Flagger's webhook client, which drops the body of the last answer.
     """
-
-    retries: int = 0
-
-    def post(self, call: Callable[[], Response], url: str, clock: Clock) -> Response:
-        """The first answer of `call` that is not worth another attempt, whatever its status.
-
-        `url` is for the message, which shows it redacted. Raises Permanent at once where no
-        attempt can succeed, and Transient `POST <url> giving up after <n> attempt(s)`, followed by
-        a colon and the last error or body, when every attempt failed.
-
-        Source: Flagger's webhook client, which drops the body of the last answer.
-        """
-        failures = 0
-        while True:
-            outcome = _attempt(call)
-            if isinstance(outcome, Response):
-                return outcome
-            failures += 1
-            if failures > self.retries:
-                raise _given_up(outcome, f"POST {urls.redacted(url)}", failures) from outcome
-            wait = outcome.retry_after or backoff.doubling(failures, FIRST_DELAY, LONGEST_DELAY)
-            clock.sleep(min(wait, LONGEST_RETRY_AFTER).total_seconds())
+    failures = 0
+    while True:
+        outcome = _attempt(call)
+        if isinstance(outcome, Response):
+            return outcome
+        failures += 1
+        if failures > retries:
+            raise _given_up(outcome, f"POST {urls.redacted(url)}", failures) from outcome
+        wait = outcome.retry_after or backoff.doubling(failures, FIRST_DELAY, LONGEST_DELAY)
+        clock.sleep(min(wait, LONGEST_RETRY_AFTER).total_seconds())
 
 
 def _attempt(call: Callable[[], Response]) -> Response | errors.Transient:
@@ -63,7 +50,7 @@ def _attempt(call: Callable[[], Response]) -> Response | errors.Transient:
         response = call()
     except errors.Transient as error:
         return error
-    if not retryable(response.status):
+    if response.status != 429 and (response.status < 500 or response.status == NOT_IMPLEMENTED):
         return response
     delay = response.retry_after if response.status in {429, 503} else None
     return errors.Transient(errors.capped(response.body), status=response.status, retry_after=delay)
@@ -73,8 +60,3 @@ def _given_up(last: errors.Transient, doing: str, attempts: int) -> errors.Trans
     detail = last.message.removeprefix(f"{doing}: ")
     told = f"{doing} giving up after {attempts} attempt(s)" + (f": {detail}" if detail else "")
     return errors.Transient(told, status=last.status, retry_after=last.retry_after)
-
-
-def retryable(status: int) -> bool:
-    """Whether another attempt may turn this answer into a better one."""
-    return status == 429 or (status >= 500 and status != NOT_IMPLEMENTED)

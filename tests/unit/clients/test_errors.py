@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import redis
-import requests
 import urllib3
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,14 +60,6 @@ REFUSED = ConnectionRefusedError(111, "Connection refused")
         ),
         (urllib3.exceptions.SSLError("hush"), errors.Permanent, "TLS failed"),
         (urllib3.exceptions.LocationParseError("hush"), errors.Permanent, "the URL is not valid"),
-        (requests.exceptions.ReadTimeout("hush"), errors.Transient, "timed out"),
-        (requests.exceptions.ConnectTimeout("hush"), errors.Transient, "connecting timed out"),
-        (requests.exceptions.ConnectionError("hush"), errors.Transient, "the connection broke"),
-        (requests.exceptions.ChunkedEncodingError(), errors.Transient, "the connection broke"),
-        (requests.exceptions.InvalidURL("hush"), errors.Permanent, "the URL is not valid"),
-        (requests.exceptions.MissingSchema("hush"), errors.Permanent, "the URL has no scheme"),
-        (requests.exceptions.SSLError("hush"), errors.Permanent, "TLS failed"),
-        (requests.exceptions.TooManyRedirects("hush"), errors.Permanent, "too many redirects"),
         (redis.exceptions.ConnectionError("hush"), errors.Transient, "the connection broke"),
         (redis.exceptions.TimeoutError("hush"), errors.Transient, "timed out"),
         (redis.exceptions.BusyLoadingError("hush"), errors.Transient, "the connection broke"),

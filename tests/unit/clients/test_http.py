@@ -21,8 +21,7 @@ import pytest
 
 from clients import errors
 from clients.clock import ManualClock
-from clients.http import client
-from clients.http.retry import RetryPolicy
+from clients.http import client, retry
 from tests.unit.clients import scripted
 from tests.unit.clients.scripted import Script, drip, hang, reply, reset
 
@@ -48,11 +47,9 @@ def post_json(
     *,
     timeout: timedelta = client.DEFAULT_TIMEOUT,
     verify_tls: bool = True,
-    max_body: int = client.MAX_BODY,
 ) -> client.Response:
     """The answer to a POST, over a connection of its own."""
-    http = client.Http(verify_tls=verify_tls)
-    return http.post_json(url, body, timeout=timeout, max_body=max_body)
+    return client.Http(verify_tls=verify_tls).post_json(url, body, timeout)
 
 
 # --- one request
@@ -77,9 +74,9 @@ def test_any_answer_is_an_answer(script: Script, status: int) -> None:
 
 
 def test_the_beginning_of_a_long_answer_is_kept(script: Script) -> None:
-    """`max_body` bytes are read, however much is sent."""
+    """`MAX_BODY` bytes are read, however much is sent."""
     script.then(reply(200, "x" * 1_000_000))
-    assert post_json(script.url, {}, max_body=100).body == "x" * 100
+    assert post_json(script.url, {}).body == "x" * client.MAX_BODY
 
 
 def test_bytes_that_are_no_text_are_an_answer_too(script: Script) -> None:
@@ -159,11 +156,11 @@ def test_redirects_in_a_circle_end(script: Script) -> None:
 
 
 def test_a_token_does_not_follow_a_redirect_to_another_host(script: Script) -> None:
-    """Headers go to the host they were meant for."""
+    """The userinfo of a URL goes to the host it was meant for."""
     with scripted.serving() as other:
         other.then(reply(200))
         script.then(reply(307, Location=f"{other.url}/there"))
-        client.Http().post_json(script.url, {}, headers={"Authorization": "Bearer hush"})
+        post_json(script.url.replace("//", "//user:hush@"), {})
         assert "Authorization" in script.seen[0].headers
         assert "Authorization" not in other.seen[0].headers
         assert other.seen[0].headers["Content-Type"] == "application/json"
@@ -239,10 +236,10 @@ def test_verification_can_be_turned_off(untrusted: ssl.SSLContext) -> None:
 # --- trying again
 
 
-def post(script: Script, policy: RetryPolicy, clock: ManualClock) -> client.Response:
-    """A webhook's call under `policy`."""
+def post(script: Script, clock: ManualClock, retries: int = 0) -> client.Response:
+    """A webhook's call, tried again so many times."""
     url = f"{script.url}/hook"
-    return policy.post(lambda: post_json(url, {}, timeout=SHORT), url, clock)
+    return retry.post(lambda: post_json(url, {}, timeout=SHORT), url, clock, retries)
 
 
 def test_an_answer_that_is_a_verdict_is_not_asked_for_again(
@@ -252,7 +249,7 @@ def test_an_answer_that_is_a_verdict_is_not_asked_for_again(
     for status in (200, 202, 204, 400, 403, 404, 501):
         script.answers.clear()
         script.then(reply(status, "" if status == 204 else "words"))
-        assert post(script, RetryPolicy(retries=3), clock).status == status
+        assert post(script, clock, 3).status == status
     assert len(script.seen) == 7
     assert clock.monotonic() == 0
 
@@ -260,7 +257,7 @@ def test_an_answer_that_is_a_verdict_is_not_asked_for_again(
 def test_a_receiver_that_recovers_is_waited_for(script: Script, clock: ManualClock) -> None:
     """Errors, broken connections and 429 are followed by 1 s, 2 s, 4 s and another attempt."""
     script.then(reply(500, "no"), reset, reply(429, "slow"), reply(200, "ok"))
-    assert post(script, RetryPolicy(retries=3), clock).body == "ok"
+    assert post(script, clock, 3).body == "ok"
     assert clock.monotonic() == 1 + 2 + 4
 
 
@@ -271,7 +268,7 @@ def test_the_pauses_double_up_to_half_a_minute(script: Script, clock: ManualCloc
     for retries in range(1, 9):
         before = clock.monotonic()
         with pytest.raises(errors.Transient):
-            post(script, RetryPolicy(retries), clock)
+            post(script, clock, retries)
         waited.append(clock.monotonic() - before)
     pauses = [after - before for before, after in itertools.pairwise(waited)]
     assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]
@@ -286,14 +283,14 @@ def test_retry_after_counts_for_429_and_503(
 ) -> None:
     """The receiver's delay takes the place of the back-off, for these two only."""
     script.then(reply(status, "", Retry_After="7"), reply(200))
-    post(script, RetryPolicy(retries=1), clock)
+    post(script, clock, 1)
     assert clock.monotonic() == waited
 
 
 def test_no_receiver_holds_a_worker_for_ever(script: Script, clock: ManualClock) -> None:
     """A Retry-After of a day is waited for five minutes."""
     script.then(reply(429, "", Retry_After="86400"), reply(200))
-    post(script, RetryPolicy(retries=1), clock)
+    post(script, clock, 1)
     assert clock.monotonic() == 300
 
 
@@ -312,7 +309,7 @@ def test_giving_up_says_how_often_and_why(
     """Flagger's text, and after a colon what the last attempt met: a body is not lost."""
     script.then(answer)
     with pytest.raises(errors.Transient) as failure:
-        post(script, RetryPolicy(retries=retries), clock)
+        post(script, clock, retries)
     assert failure.value.message == f"POST {script.url}/hook {text}"
     assert len(script.seen) == retries + 1
 
@@ -321,7 +318,7 @@ def test_the_body_in_a_giving_up_is_cut(script: Script, clock: ManualClock) -> N
     """At most 256 characters of the receiver's words."""
     script.then(reply(500, "x" * 5000))
     with pytest.raises(errors.Transient) as failure:
-        post(script, RetryPolicy(), clock)
+        post(script, clock)
     assert len(failure.value.message.rpartition(": ")[2]) == 256
 
 
@@ -330,12 +327,12 @@ def test_a_giving_up_shows_no_credential(script: Script, clock: ManualClock) -> 
     script.then(reply(500, "boom"))
     url = f"{script.url}/hook?token=hush"
     with pytest.raises(errors.Transient) as failure:
-        RetryPolicy().post(lambda: post_json(url, {}), url, clock)
+        retry.post(lambda: post_json(url, {}), url, clock)
     assert failure.value.message == f"POST {script.url}/hook giving up after 1 attempt(s): boom"
 
 
 def test_what_no_attempt_can_mend_is_not_tried_again(clock: ManualClock) -> None:
     """A wrong URL is raised at once."""
     with pytest.raises(errors.Permanent):
-        RetryPolicy(retries=5).post(lambda: post_json("ftp://x", {}), "ftp://x", clock)
+        retry.post(lambda: post_json("ftp://x", {}), "ftp://x", clock, retries=5)
     assert clock.monotonic() == 0
