@@ -6,8 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from clients.clock import Clock
-from clients.redis import keys
-from clients.redis.leases import Leases
+from clients.redis.agenda import Agenda
 
 RENEWALS: Final = 3
 """Attempts to renew within one life of the lease."""
@@ -16,7 +15,7 @@ RENEWALS: Final = 3
 class Leadership:
     """One candidate, `holder`, for the lease."""
 
-    def __init__(self, store: Leases, holder: str, ttl: timedelta, clock: Clock) -> None:
+    def __init__(self, store: Agenda, holder: str, ttl: timedelta, clock: Clock) -> None:
         self._store = store
         self._holder = holder
         self._ttl = ttl
@@ -45,14 +44,14 @@ class Leadership:
     def renew(self) -> bool:
         """As `keep`, when Redis may have lost the lease before its time."""
         asked_at = self._clock.monotonic()
-        self._token = self._store.acquire(keys.BEAT, self._holder, self._ttl)
+        self._token = self._store.acquire(self._holder, self._ttl)
         self._asked_at = asked_at
         return self._token is not None
 
     def resign(self) -> None:
         """Lets another lead at once. Raises the errors of the store."""
         self._token = None
-        self._store.release(keys.BEAT, self._holder)
+        self._store.release(self._holder)
 
     def _age(self) -> float:
         return self._clock.monotonic() - self._asked_at

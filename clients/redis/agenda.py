@@ -1,4 +1,4 @@
-"""When each canary is looked at next."""
+"""When each canary is looked at next, and which process sees to it."""
 
 from __future__ import annotations
 
@@ -24,9 +24,7 @@ class Agenda(scripts.Door):
         A tick that begins between now and `at` may set another due time: it sees all there is.
         Raises Conflict, and changes nothing, when the leader's `term` is over.
         """
-        names = [keys.TICK.of(ref), keys.AGENDA.only, keys.LEADER.named(keys.BEAT)]
-        due = scripts.optional_milliseconds(at)
-        self._run_for_leader("poke", names, [str(ref), scripts.term_argument(term), due])
+        self._run_for_leader("poke", ref, (keys.TICK, keys.AGENDA, keys.LEADER), ref, term, at)
 
     def claim(self, limit: int, queued_ttl: timedelta, retry: timedelta) -> Claimed:
         """What is due, of at most `limit` entries; the caller enqueues a tick for each ref.
@@ -36,9 +34,8 @@ class Agenda(scripts.Door):
         running are not given out; a running tick is asked to run again. Nothing is given out
         while what is stored is not confirmed.
         """
-        spans = [scripts.span(queued_ttl), scripts.span(retry)]
-        names = [keys.AGENDA.only, keys.EPOCH.only]
-        reply = self._run("claim", names, [limit, *spans, *keys.TICK.around()])
+        rows, around = (keys.AGENDA, keys.EPOCH), keys.TICK.around()
+        reply = self._run("claim", None, rows, limit, queued_ttl, retry, *around)
         confirmed, first, *members = reply
         return Claimed(
             refs=tuple(CanaryRef.parse(member) for member in members),
@@ -49,7 +46,7 @@ class Agenda(scripts.Door):
     def agenda(self) -> Mapping[CanaryRef, datetime]:
         """All due times, earliest first."""
         with scripts.translated("reading the agenda"):
-            entries = self._client.zrange(keys.AGENDA.only, 0, -1, withscores=True)
+            entries = self._client.zrange(keys.AGENDA.pattern, 0, -1, withscores=True)
         return {CanaryRef.parse(member): scripts.at(due) for member, due in entries}
 
     def open_epoch(self, term: int) -> Epoch:
@@ -57,8 +54,8 @@ class Agenda(scripts.Door):
 
         Raises Conflict when the term is over.
         """
-        names = [keys.EPOCH.only, keys.LEADER.named(keys.BEAT), keys.FENCE.only]
-        number, confirmed = self._run_for_leader("open_epoch", names, [term])
+        rows = (keys.EPOCH, keys.LEADER, keys.FENCE)
+        number, confirmed = self._run_for_leader("open_epoch", None, rows, term)
         return Epoch(int(number), already_confirmed=bool(confirmed))
 
     def confirm_epoch(self, term: int, epoch: Epoch) -> bool:
@@ -67,5 +64,18 @@ class Agenda(scripts.Door):
         It is not when Redis has been emptied, restarted or failed over meanwhile: all has to be
         stored again. Raises Conflict when the term is over.
         """
-        names = [keys.EPOCH.only, keys.LEADER.named(keys.BEAT)]
-        return bool(self._run_for_leader("confirm_epoch", names, [term, epoch.number]))
+        rows = (keys.EPOCH, keys.LEADER)
+        return bool(self._run_for_leader("confirm_epoch", None, rows, term, epoch.number))
+
+    def acquire(self, holder: str, ttl: timedelta) -> int | None:
+        """The leader's term, a fencing token, for `ttl` from now; None while another leads.
+
+        The same holder renews it and keeps its token. Tokens of later holders are greater, also
+        after Redis was emptied.
+        """
+        reply = self._run("acquire", None, (keys.LEADER, keys.FENCE), holder, ttl)
+        return int(reply) if reply else None
+
+    def release(self, holder: str) -> bool:
+        """Whether `holder` led, and nobody does now."""
+        return bool(self._run("release", None, (keys.LEADER,), holder))

@@ -26,24 +26,17 @@ class Callers(scripts.Door):
 
     def renew_call(self, call: Call, ttl: timedelta) -> bool:
         """Whether `call` is still ours to make, for `ttl` from now."""
-        names = [keys.CALLS.of(call.ref), keys.STATE.of(call.ref), keys.EPOCH.only]
-        spans = [scripts.span(ttl), scripts.span(KEPT)]
-        return bool(self._run("take_call", names, [call.round, call.key, call.nonce, *spans]))
+        rows, given = (keys.CALLS, keys.STATE, keys.EPOCH), (call.round, call.key, call.nonce)
+        return bool(self._run("take_call", call.ref, rows, *given, ttl, KEPT))
 
     def answer_call(self, call: Call, answer: HookResult) -> bool:
         """Whether the answer to `call` was kept; the canary is due then.
 
         It is not when another has taken the call since, or its round is over.
         """
-        rows = (keys.CALLS.of(call.ref), keys.TICK.of(call.ref), keys.AGENDA.only)
-        given: list[str | int] = [
-            str(call.ref),
-            call.round,
-            call.key,
-            call.nonce,
-            calls.encode(answer),
-        ]
-        return bool(self._run("answer_call", rows, given))
+        rows, given = (keys.CALLS, keys.TICK, keys.AGENDA), (call.round, call.key, call.nonce)
+        encoded = calls.encode(answer)
+        return bool(self._run("answer_call", call.ref, rows, call.ref, *given, encoded))
 
     def calls(self, ref: CanaryRef, round_id: int) -> HookCalls:
         """How far the calls of a round are."""

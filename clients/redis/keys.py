@@ -7,12 +7,10 @@ to docs/redis-keys.md by `python -m clients.redis.keys`.
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
 from typing import Final
 
 from config.refs import CanaryRef
@@ -20,10 +18,6 @@ from config.refs import CanaryRef
 PREFIX: Final = "coalmine:"
 
 _CANARY: Final = "NAMESPACE/NAME"
-_LEADER: Final = "ROLE"
-
-BEAT: Final = "beat"
-"""The role of the leader that stores the worlds and has ticks queued."""
 
 
 class KeyType(StrEnum):
@@ -46,49 +40,21 @@ class Lifetime(StrEnum):
 
 @dataclass(frozen=True)
 class Row:
-    """One kind of key; `pattern` is the key with its variable part in capitals."""
+    """One kind of key; `pattern` is the key with its variable part, if any, in capitals."""
 
     pattern: str
     type: KeyType
     lifetime: Lifetime
     meaning: str
 
-    def of(self, ref: CanaryRef) -> str:
-        """The key of one canary."""
+    def of(self, ref: CanaryRef | None) -> str:
+        """The key of one canary; the same for all of them where there is only one."""
         return self.pattern.replace(_CANARY, str(ref))
-
-    def named(self, role: str) -> str:
-        """The key of one leader role."""
-        return self.pattern.replace(_LEADER, role)
-
-    @property
-    def only(self) -> str:
-        """The key of a row that has just one."""
-        return self.pattern
 
     def around(self) -> tuple[str, str]:
         """What stands before and after `namespace/name`, for scripts that meet canaries by name."""
         before, after = self.pattern.split(_CANARY)
         return before, after
-
-    def canary(self, key: str) -> CanaryRef | None:
-        """The canary whose key this is; None for a key of another row."""
-        found = self._form.fullmatch(key)
-        return CanaryRef.parse(found["canary"]) if found and self._is_of_canary else None
-
-    def matches(self, key: str) -> bool:
-        """Whether `key` is of this row."""
-        return self._form.fullmatch(key) is not None
-
-    @property
-    def _is_of_canary(self) -> bool:
-        return _CANARY in self.pattern
-
-    @cached_property
-    def _form(self) -> re.Pattern[str]:
-        form = re.escape(self.pattern)
-        form = form.replace(re.escape(_CANARY), "(?P<canary>[^/{}]+/[^/{}]+)")
-        return re.compile(form.replace(_LEADER, ".+"))
 
 
 def _of_canary(part: str, kind: KeyType, lifetime: Lifetime, meaning: str) -> Row:
@@ -136,25 +102,23 @@ NOTICES: Final = _of_canary(
     Lifetime.FORGOTTEN,
     "What is yet to be told: id to JSON, and `delivered:<channel>` to the last id it has told.",
 )
-_LEASE = (
-    "Who has the {}: `<fencing token>-<epoch>-<nonce> <expiry ms> <run wanted at ms, or ->`. "
-    "Saves work; correctness rests on versions."
-)
-TICK: Final = _of_canary(
-    "tick",
-    KeyType.STRING,
-    Lifetime.EXPIRES,
-    _LEASE.format("analysis tick") + " Begins with `queued` while its message waits.",
-)
-ROUTE: Final = _of_canary(
-    "route", KeyType.STRING, Lifetime.EXPIRES, _LEASE.format("routing effect")
-)
-WORKLOAD: Final = _of_canary(
-    "workload", KeyType.STRING, Lifetime.EXPIRES, _LEASE.format("workload effect")
-)
-STATUS: Final = _of_canary(
-    "status", KeyType.STRING, Lifetime.EXPIRES, _LEASE.format("status effect")
-)
+LEASES: Final = {
+    work: _of_canary(
+        work,
+        KeyType.STRING,
+        Lifetime.EXPIRES,
+        f"Who has the {job}: `<fencing token>-<epoch>-<nonce> <expiry ms> <run wanted at ms, or "
+        "->`. Saves work; correctness rests on versions.",
+    )
+    for work, job in (
+        ("tick", "analysis tick, beginning with `queued` while its message waits"),
+        ("route", "routing effect"),
+        ("workload", "workload effect"),
+        ("status", "status effect"),
+    )
+}
+"""The work leases by `records.Work`."""
+TICK: Final = LEASES["tick"]
 
 AGENDA: Final = Row(
     f"{PREFIX}agenda",
@@ -178,10 +142,10 @@ EPOCH: Final = Row(
     "id: it was emptied, restarted or failed over since.",
 )
 LEADER: Final = Row(
-    f"{PREFIX}lease:{_LEADER}",
+    f"{PREFIX}lease:beat",
     KeyType.STRING,
     Lifetime.EXPIRES,
-    "Which process leads: `<fencing token> <expiry ms> <holder>`.",
+    "Which process stores the worlds and has ticks queued: `<fencing token> <expiry ms> <holder>`.",
 )
 
 TABLE: Final = (
@@ -191,10 +155,7 @@ TABLE: Final = (
     CALLS,
     TIMELINE,
     NOTICES,
-    TICK,
-    ROUTE,
-    WORKLOAD,
-    STATUS,
+    *LEASES.values(),
     AGENDA,
     FENCE,
     EPOCH,
@@ -202,17 +163,6 @@ TABLE: Final = (
 )
 
 OF_CANARY: Final = tuple(row for row in TABLE if _CANARY in row.pattern)
-
-
-def row_of(key: str) -> Row:
-    """The row `key` belongs to.
-
-    Raises LookupError naming a key that no row describes.
-    """
-    for row in TABLE:
-        if row.matches(key):
-            return row
-    raise LookupError(f"no row of clients/redis/keys.py describes the key {key!r}")
 
 
 def markdown() -> str:

@@ -20,10 +20,6 @@ _ACCOUNT: Final = "delivered:"
 class Notices(scripts.Door):
     """Reading side of what commits record."""
 
-    def notices(self, ref: CanaryRef) -> tuple[Notice, ...]:
-        """Those not yet dropped, oldest first."""
-        return self.undelivered(ref)[0]
-
     def undelivered(self, ref: CanaryRef) -> tuple[tuple[Notice, ...], Mapping[str, str]]:
         """Those not yet dropped, oldest first, and by channel the last one it has delivered."""
         with scripts.translated("reading notices"):

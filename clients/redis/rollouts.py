@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -23,12 +23,11 @@ TIMELINE_LENGTH: Final = 200
 #: Field of a document's hash with the version of its layout.
 VERSION: Final = "v"
 
-LEASES: Final[Mapping[Work, keys.Row]] = {
-    Work.TICK: keys.TICK,
-    Work.ROUTE: keys.ROUTE,
-    Work.WORKLOAD: keys.WORKLOAD,
-    Work.STATUS: keys.STATUS,
-}
+_STORED: Final = (keys.STATE, keys.CONFIRMED, keys.WORLD)
+_COMMITTED: Final = (
+    *(keys.STATE, keys.CONFIRMED, keys.TIMELINE, keys.NOTICES),
+    *(keys.TICK, keys.AGENDA, keys.EPOCH),
+)
 
 
 class Rollouts(scripts.Door):
@@ -36,7 +35,7 @@ class Rollouts(scripts.Door):
 
     def read(self, ref: CanaryRef) -> Snapshot:
         """All that is stored about `ref`, without taking anything."""
-        return _snapshot(self._run("read", _stored(ref), []))
+        return _snapshot(self._run("read", ref, _STORED))
 
     def begin(
         self, ref: CanaryRef, work: Work, ttl: timedelta, *, if_due: bool = False
@@ -49,10 +48,9 @@ class Rollouts(scripts.Door):
         due: whoever asked for this run has had one, however old the message. None as well while
         what is stored is not confirmed (see `agenda.Agenda`); the canary is due as soon as it is.
         """
-        shared = [keys.AGENDA.only, keys.FENCE.only, keys.TICK.of(ref), keys.EPOCH.only]
-        nonce = secrets.token_hex(4)
-        arguments: list[str | int] = [scripts.span(ttl), str(ref), work.value, nonce, _flag(if_due)]
-        reply = self._run("begin", [LEASES[work].of(ref), *_stored(ref), *shared], arguments)
+        shared = (keys.AGENDA, keys.FENCE, keys.TICK, keys.EPOCH)
+        rows, nonce = (keys.LEASES[work], *_STORED, *shared), secrets.token_hex(4)
+        reply = self._run("begin", ref, rows, ttl, ref, work.value, nonce, if_due)
         return Begun(str(reply[0]), _snapshot(reply[1])) if reply else None
 
     def commit(self, ref: CanaryRef, commit: Commit) -> int | None:
@@ -67,7 +65,7 @@ class Rollouts(scripts.Door):
         poked since. Without it, a due time is only brought forward, and a tick that runs
         meanwhile is asked to run again.
         """
-        reply = self._run("commit", _committed(ref), _arguments(ref, commit))
+        reply = self._run("commit", ref, _COMMITTED, *_arguments(ref, commit))
         return int(reply) if reply else None
 
     def finish(self, ref: CanaryRef, work: Work, token: str, due: datetime | None = None) -> bool:
@@ -78,9 +76,8 @@ class Rollouts(scripts.Door):
         the due time forward. It is now when Redis failed over or lost something since `begin`.
         Nothing happens, and the answer is False, when the lease is lost.
         """
-        names = [LEASES[work].of(ref), keys.AGENDA.only, keys.TICK.of(ref), keys.EPOCH.only]
-        given = scripts.optional_milliseconds(due)
-        return bool(self._run("finish", names, [str(ref), token, given, work.value]))
+        rows = (keys.LEASES[work], keys.AGENDA, keys.TICK, keys.EPOCH)
+        return bool(self._run("finish", ref, rows, ref, token, due, work.value))
 
     def confirm(
         self,
@@ -103,12 +100,12 @@ class Rollouts(scripts.Door):
         objects = worlds.encode(news.world)
         before = worlds.encode(over or World())
         kept = ((role, text, before.get(role, "")) for role, text in objects.items())
-        rows = (keys.CONFIRMED, keys.STATE, keys.WORLD, LEASES[basis.work], keys.TICK)
-        head = [str(ref), basis.uid, basis.part, basis.token, _flag(wake)]
-        layouts = [str(confirmed.VERSION), str(worlds.VERSION), str(len(added))]
+        lease = keys.LEASES[basis.work]
+        rows = (keys.CONFIRMED, keys.STATE, keys.WORLD, lease, keys.TICK, keys.AGENDA)
+        head = (ref, basis.uid, basis.part, basis.token, wake)
+        layouts = (confirmed.VERSION, worlds.VERSION, len(added))
         pairs = [part for row in (*added.items(), *kept) for part in row]
-        names = [*(row.of(ref) for row in rows), keys.AGENDA.only]
-        return bool(self._run("confirm", names, [*head, *layouts, *pairs]))
+        return bool(self._run("confirm", ref, rows, *head, *layouts, *pairs))
 
     def put_world(
         self,
@@ -129,49 +126,31 @@ class Rollouts(scripts.Door):
         parts = [
             part
             for role in (objects if roles is None else roles)
-            for part in (role, objects.get(role, ""), _flag(role in wake))
+            for part in (role, objects.get(role, ""), role in wake)
         ]
-        leader = keys.LEADER.named(keys.BEAT)
-        names = [keys.WORLD.of(ref), keys.TICK.of(ref), keys.AGENDA.only, leader]
-        arguments = [str(ref), worlds.VERSION, scripts.term_argument(term), *parts]
-        return frozenset(self._run_for_leader("put_world", names, arguments))
+        rows = (keys.WORLD, keys.TICK, keys.AGENDA, keys.LEADER)
+        head = (ref, worlds.VERSION, term)
+        return frozenset(self._run_for_leader("put_world", ref, rows, *head, *parts))
 
     def forget(self, ref: CanaryRef, *, term: int | None = None) -> None:
         """Drops everything about `ref`, undelivered notices included.
 
         Raises Conflict, and drops nothing, when the leader's `term` is over.
         """
-        names = [keys.AGENDA.only, keys.LEADER.named(keys.BEAT)]
-        names += [row.of(ref) for row in keys.OF_CANARY]
-        self._run_for_leader("forget", names, [str(ref), scripts.term_argument(term)])
-
-    def refs(self) -> tuple[CanaryRef, ...]:
-        """All canaries that have a state, sorted. Walks the whole key space: for tools only."""
-        pattern = keys.STATE.of(CanaryRef("*", "*"))
-        with scripts.translated("listing canaries"):
-            found = [keys.STATE.canary(key) for key in self._client.scan_iter(pattern, count=1000)]
-        return tuple(sorted({ref for ref in found if ref is not None}))
+        rows = (keys.AGENDA, keys.LEADER, *keys.OF_CANARY)
+        self._run_for_leader("forget", ref, rows, ref, term)
 
 
-def _stored(ref: CanaryRef) -> list[str]:
-    return [row.of(ref) for row in (keys.STATE, keys.CONFIRMED, keys.WORLD)]
-
-
-def _committed(ref: CanaryRef) -> list[str]:
-    rows = (keys.STATE, keys.CONFIRMED, keys.TIMELINE, keys.NOTICES, keys.TICK)
-    return [*(row.of(ref) for row in rows), keys.AGENDA.only, keys.EPOCH.only]
-
-
-def _arguments(ref: CanaryRef, commit: Commit) -> list[str | int]:
+def _arguments(ref: CanaryRef, commit: Commit) -> list[scripts.Argument]:
     return [
-        str(ref),
+        ref,
         commit.expected,
         commit.floor,
         canonical(commit.state),
         str(commit.state.get("uid") or ""),
-        commit.token or "",
-        scripts.optional_milliseconds(commit.due),
-        "" if commit.timeline is None else canonical(commit.timeline),
+        commit.token,
+        commit.due,
+        None if commit.timeline is None else canonical(commit.timeline),
         TIMELINE_LENGTH,
         *(canonical(notices.encode(notice)) for notice in commit.notices),
     ]
@@ -191,7 +170,3 @@ def _snapshot(reply: Sequence[Any]) -> Snapshot:
 
 def _pairs(flat: Sequence[str]) -> dict[str, str]:
     return dict(zip(flat[::2], flat[1::2], strict=True))
-
-
-def _flag(value: bool) -> str:  # noqa: FBT001 - its only meaning
-    return "1" if value else ""

@@ -18,26 +18,19 @@ import redis.exceptions
 
 from clients import clock as clocks
 from clients import errors
+from clients.redis.keys import Row
+from config.refs import CanaryRef
 
 if TYPE_CHECKING:
     from redis import Redis
 
-NAMES: Final = (
-    "read",
-    "begin",
-    "commit",
-    "finish",
-    "confirm",
-    "take_call",
-    "answer_call",
-    "put_world",
-    "forget",
-    "poke",
-    "claim",
-    "open_epoch",
-    "confirm_epoch",
-    "acquire",
-    "release",
+Argument = str | int | datetime | timedelta | CanaryRef | None
+"""What a script takes. Times and spans arrive as milliseconds; None and False as "", True as 1."""
+
+_FOLDER: Final = resources.files("clients.redis") / "lua"
+_PRELUDE: Final = "prelude.lua"
+NAMES: Final = tuple(
+    sorted(file.name.removesuffix(".lua") for file in _FOLDER.iterdir() if file.name != _PRELUDE)
 )
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -54,8 +47,7 @@ _PASSING: Final = re.compile(
 @cache
 def source(name: str) -> str:
     """The text of one script as sent to the server: the prelude, then the file."""
-    folder = resources.files("clients.redis") / "lua"
-    return "\n".join((folder / f"{part}.lua").read_text("utf-8") for part in ("prelude", name))
+    return "\n".join((_FOLDER / file).read_text("utf-8") for file in (_PRELUDE, f"{name}.lua"))
 
 
 class Door:
@@ -100,15 +92,21 @@ class Door:
         """Ends the connections; the next call opens new ones."""
         self._client.close()
 
-    def _run(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:
-        """The reply of script `name`; its first argument, the time, is added here."""
-        now = "" if self._now is None else milliseconds(self._now())
+    def _run(
+        self, name: str, ref: CanaryRef | None, rows: Sequence[Row], *arguments: Argument
+    ) -> Any:
+        """The reply of script `name` to keys of `rows`; its first argument, the time, is added."""
+        now = None if self._now is None else milliseconds(self._now())
+        names = [row.of(ref) for row in rows]
+        values = [_argument(each) for each in (now, *arguments)]
         with translated(name.replace("_", " ")):
-            return self._scripts[name](keys, [now, *args])
+            return self._scripts[name](names, values)
 
-    def _run_for_leader(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:
-        """As `_run`; raises Conflict when the term among `args` is over."""
-        reply = self._run(name, keys, args)
+    def _run_for_leader(
+        self, name: str, ref: CanaryRef | None, rows: Sequence[Row], *arguments: Argument
+    ) -> Any:
+        """As `_run`; raises Conflict when the term among `arguments` is over."""
+        reply = self._run(name, ref, rows, *arguments)
         if reply is None:
             raise errors.Conflict(f"Redis: {name.replace('_', ' ')}: this term of the beat is over")
         return reply
@@ -134,27 +132,30 @@ def milliseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // _MILLISECOND
 
 
-def optional_milliseconds(moment: datetime | None) -> str | int:
-    """As `milliseconds`, rounded up; "" for None, as scripts expect it.
-
-    A due time may come late by less than a millisecond but never early: whoever is woken before
-    its time can only ask for the same time again.
-    """
-    return "" if moment is None else milliseconds(moment + _NEARLY_A_MILLISECOND)
-
-
 def at(since_1970: str | float) -> datetime:
     """The time so many milliseconds after 1970."""
     return _EPOCH + int(since_1970) * _MILLISECOND
 
 
-def term_argument(term: int | None) -> str | int:
-    """A leader's term as scripts expect it; "" for None, who does not lead."""
-    return "" if term is None else term
+def _argument(value: Argument) -> str | int:
+    match value:
+        case None | False:
+            return ""
+        case datetime():
+            # A due time may come late by less than a millisecond but never early: whoever is woken
+            # before its time can only ask for the same time again.
+            return milliseconds(value + _NEARLY_A_MILLISECOND)
+        case timedelta():
+            return _span(value)
+        case True:
+            return "1"
+        case CanaryRef():
+            return str(value)
+        case _:
+            return value
 
 
-def span(ttl: timedelta) -> int:
-    """Whole milliseconds of a time to live. Raises ValueError unless at least one."""
+def _span(ttl: timedelta) -> int:
     whole = ttl // _MILLISECOND
     if whole < 1:
         raise ValueError(f"time to live {ttl} is not at least a millisecond")

@@ -1,7 +1,6 @@
 """Everything Coalmine keeps in Redis, behind one door.
 
-`Store` is put together from parts by whom they serve; code that needs one part only should ask
-for that (`agenda.Agenda`, `leases.Leases`, ...). The keys are in `keys`, the scripts in `lua/`.
+`Store` is put together from parts by whom they serve; keys are in `keys`, scripts in `lua/`.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from datetime import datetime
 from clients.redis import server
 from clients.redis.agenda import Agenda
 from clients.redis.calls import Callers
-from clients.redis.leases import Leases
 from clients.redis.notices import Notices
 from clients.redis.records import Begun as Begun
 from clients.redis.records import Claimed as Claimed
@@ -23,8 +21,8 @@ from clients.redis.rollouts import Rollouts
 from config.settings.groups import RedisSettings
 
 
-class Store(Rollouts, Callers, Agenda, Leases, Notices):
-    """Rollouts, calls of webhooks, agenda, leases and notices of one installation.
+class Store(Rollouts, Callers, Agenda, Notices):
+    """Rollouts, calls of webhooks, agenda and notices of one installation.
 
     Safe to share by threads. Raises the kinds of `clients.errors` alone: Transient while the
     server is away or unwell, Permanent when it refuses us.

@@ -13,7 +13,6 @@ from fakeredis._commands import command
 from fakeredis._socket import FakeSocket
 from redis import Redis
 
-from clients.redis import keys
 from clients.redis.store import Store
 
 _IDS: Final = itertools.count(1)
@@ -63,7 +62,7 @@ def fail_over(redis: "Redis[str]", copy: Mapping[str, bytes]) -> None:
 
 def lead(store: Store, holder: str = "test") -> int:
     """The term of a leader that does not lose its lease."""
-    term = store.acquire(keys.BEAT, holder, timedelta(days=999))
+    term = store.acquire(holder, timedelta(days=999))
     assert term is not None, "another one leads"
     return term
 
@@ -72,4 +71,4 @@ def confirm(store: Store) -> None:
     """Has whatever is stored confirmed, by a leader that is gone afterwards."""
     term = lead(store)
     assert store.confirm_epoch(term, store.open_epoch(term))
-    store.release(keys.BEAT, "test")
+    store.release("test")

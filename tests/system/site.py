@@ -60,9 +60,8 @@ class Site:
     def _stored(self) -> str:
         """All that is in Redis about rollouts, for a failure's message."""
         store = self.crew.store
-        due = store.agenda()
         return "\n".join(
-            f"--- {ref}, due {due.get(ref)}: {store.read(ref)}" for ref in store.refs()
+            f"--- {ref}, due {due}: {store.read(ref)}" for ref, due in store.agenda().items()
         )
 
 
@@ -186,7 +185,7 @@ class App:
     def _told_all(self) -> bool:
         ref = CanaryRef(self.site.namespace, self.name)
         state = self.site.crew.store.read(ref).state or {}
-        return not state.get("epilogue") and not self.site.crew.store.notices(ref)
+        return not state.get("epilogue") and not self.site.crew.store.undelivered(ref)[0]
 
 
 def canary_weight(virtual_service: Mapping[str, Any]) -> int:

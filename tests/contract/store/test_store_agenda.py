@@ -195,28 +195,27 @@ def test_one_holder_leads_and_keeps_its_token_while_it_renews(
     store: Store, clock: clocks.ManualClock
 ) -> None:
     """Another gets nothing until the lease has run out since its last renewal."""
-    token = store.acquire("beat", "pod-a/1", 10 * SECOND)
+    token = store.acquire("pod-a/1", 10 * SECOND)
     assert token is not None
     clock.advance(9 * SECOND)
-    assert store.acquire("beat", "pod-a/1", 10 * SECOND) == token
+    assert store.acquire("pod-a/1", 10 * SECOND) == token
     clock.advance(9 * SECOND)
-    assert store.acquire("beat", "pod-b/1", 10 * SECOND) is None
-    assert store.acquire("watch", "pod-b/1", 10 * SECOND) is not None
+    assert store.acquire("pod-b/1", 10 * SECOND) is None
     clock.advance(SECOND)
-    successor = store.acquire("beat", "pod-b/1", 10 * SECOND)
+    successor = store.acquire("pod-b/1", 10 * SECOND)
     assert successor is not None
     assert successor > token
-    assert store.acquire("beat", "pod-a/1", 10 * SECOND) is None
+    assert store.acquire("pod-a/1", 10 * SECOND) is None
 
 
 def test_a_lease_is_released_by_its_holder_alone(store: Store) -> None:
     """Then the next one leads at once, with a greater token."""
-    first = store.acquire("beat", "a", 10 * SECOND)
-    assert store.release("beat", "b") is False
-    assert store.acquire("beat", "b", 10 * SECOND) is None
-    assert store.release("beat", "a") is True
-    assert store.release("beat", "a") is False
-    second = store.acquire("beat", "b", 10 * SECOND)
+    first = store.acquire("a", 10 * SECOND)
+    assert store.release("b") is False
+    assert store.acquire("b", 10 * SECOND) is None
+    assert store.release("a") is True
+    assert store.release("a") is False
+    second = store.acquire("b", 10 * SECOND)
     assert first is not None
     assert second is not None
     assert second > first
@@ -225,19 +224,20 @@ def test_a_lease_is_released_by_its_holder_alone(store: Store) -> None:
 def test_tokens_grow_even_when_the_clock_steps_back(store: Store, client: "Redis[str]") -> None:
     """By one each, as long as the clock shows less than the last token; leases and work alike."""
     ahead = 2**52  # microseconds: the year 2112
-    client.set(keys.FENCE.only, ahead)
-    assert store.acquire("beat", "a", SECOND) == ahead + 1
+    client.set(keys.FENCE.pattern, ahead)
+    assert store.acquire("a", SECOND) == ahead + 1
     begun = store.begin(REF, Work.TICK, TTL)
     assert begun is not None
     assert begun.token.startswith(f"{ahead + 2}-")
-    assert store.acquire("watch", "a", SECOND) == ahead + 3
+    store.release("a")
+    assert store.acquire("b", SECOND) == ahead + 3
 
 
 def test_tokens_grow_even_when_the_server_is_emptied(store: Store, client: "Redis[str]") -> None:
     """A holder from before cannot be mistaken for one from after."""
-    before = store.acquire("beat", "a", 10 * SECOND)
+    before = store.acquire("a", 10 * SECOND)
     client.flushall()
-    after = store.acquire("beat", "b", 10 * SECOND)
+    after = store.acquire("b", 10 * SECOND)
     assert before is not None
     assert after is not None
     assert after > before
@@ -246,9 +246,9 @@ def test_tokens_grow_even_when_the_server_is_emptied(store: Store, client: "Redi
 def test_the_servers_time_counts_unless_simulated(live_store: Store) -> None:
     """Times that processes compare come from one clock; leases run out by it."""
     first = live_store.now()
-    assert live_store.acquire("beat", "a", timedelta(milliseconds=80)) is not None
-    assert live_store.acquire("beat", "b", SECOND) is None
-    _eventually(lambda: live_store.acquire("beat", "b", SECOND) is not None)
+    assert live_store.acquire("a", timedelta(milliseconds=80)) is not None
+    assert live_store.acquire("b", SECOND) is None
+    _eventually(lambda: live_store.acquire("b", SECOND) is not None)
     snapshot = live_store.read(REF)
     assert first < snapshot.now <= live_store.now()
     assert abs(live_store.now().timestamp() - time.time()) < 5

@@ -49,7 +49,7 @@ def empty(client: "Redis[str]") -> None:
 
 def forge(client: "Redis[str]") -> None:
     """The epoch is of another server."""
-    client.set(keys.EPOCH.only, "confirmed 1 " + "0" * 40)
+    client.set(keys.EPOCH.pattern, "confirmed 1 " + "0" * 40)
 
 
 LOSSES = pytest.mark.parametrize("lose", [fail_over, empty, forge])
@@ -153,7 +153,7 @@ def test_only_what_was_opened_in_this_history_is_confirmed(
 ) -> None:
     """What Redis lost while the leader stored has to be stored again."""
     term = memory_redis.lead(store)
-    for lose in (fail_over, forge, lambda redis: redis.delete(keys.EPOCH.only)):
+    for lose in (fail_over, forge, lambda redis: redis.delete(keys.EPOCH.pattern)):
         fail_over(client)
         epoch = store.open_epoch(term)
         lose(client)
@@ -180,7 +180,7 @@ def test_a_superseded_leader_changes_nothing(
 ) -> None:
     """However late its commands arrive: after its lease has run out, and after another leads."""
     store.put_world(REF, World(canary={"v": 2}), wake={"canary"})
-    old = store.acquire(keys.BEAT, "old", SECOND)
+    old = store.acquire("old", SECOND)
     assert old is not None
     epoch = store.open_epoch(old)
     clock.advance(SECOND)
@@ -245,7 +245,7 @@ def test_a_restart_with_its_data_is_noticed_although_the_client_mends_the_connec
         second = EmbeddedValkey(port, tmp_path).start()
         stack.callback(second.stop)
 
-        assert str(client.get(keys.EPOCH.only)).startswith("confirmed ")
+        assert str(client.get(keys.EPOCH.pattern)).startswith("confirmed ")
         claimed = store.claim(10, TTL, TTL)
         assert (claimed.refs, claimed.confirmed) == ((), False)
         assert store.begin(OTHER, Work.TICK, TTL) is None
@@ -265,14 +265,14 @@ def test_a_replica_that_takes_over_confirms_nothing_of_what_it_copied(tmp_path: 
         primary, replica = (stack.enter_context(connected(each)) for each in (first, second))
         follow(replica, primary, first.url)
         memory_redis.confirm(Store(primary))
-        _eventually(lambda: str(replica.get(keys.EPOCH.only)).startswith("confirmed "))
+        _eventually(lambda: str(replica.get(keys.EPOCH.pattern)).startswith("confirmed "))
         replica.replicaof("NO", "ONE")
         assert not Store(replica).claim(0, TTL, TTL).confirmed
         assert Store(primary).claim(0, TTL, TTL).confirmed
 
         follow(primary, replica, second.url)
         primary.replicaof("NO", "ONE")
-        assert str(primary.get(keys.EPOCH.only)).startswith("confirmed ")
+        assert str(primary.get(keys.EPOCH.pattern)).startswith("confirmed ")
         assert not Store(primary).claim(0, TTL, TTL).confirmed
 
 

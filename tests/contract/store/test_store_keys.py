@@ -17,6 +17,7 @@ from config.refs import CanaryRef
 from tests.unit.notify.notices import a_notice
 
 REF = CanaryRef("shop", "cart")
+ROWS = {row.of(REF): row for row in keys.TABLE}
 TTL = timedelta(seconds=30)
 
 
@@ -28,21 +29,21 @@ def test_every_key_written_is_in_the_table_with_its_type_and_lifetime(
 
     def compare() -> None:
         for key in client.scan_iter():
-            row = keys.row_of(key)
+            row = ROWS[key]
             assert client.execute_command("TYPE", key) == row.type.value, key
             expires = client.pttl(key) > 0
             assert expires == (row.lifetime is keys.Lifetime.EXPIRES), key
             written.add(row)
 
     store = live_store
-    term = store.acquire("beat", "a", TTL)
+    term = store.acquire("a", TTL)
     assert term is not None
-    client.delete(keys.EPOCH.only)
+    client.delete(keys.EPOCH.pattern)
     epoch = store.open_epoch(term)
     compare()
     assert store.confirm_epoch(term, epoch)
     compare()
-    store.acquire("beat", "a", TTL)
+    store.acquire("a", TTL)
     compare()
     store.put_world(REF, World(canary={"spec": {}}), wake={"canary"})
     compare()
@@ -75,10 +76,10 @@ def test_every_key_written_is_in_the_table_with_its_type_and_lifetime(
     compare()
     assert written == set(keys.TABLE)
 
-    store.release("beat", "a")
+    store.release("a")
     store.forget(REF)
     compare()
-    assert {keys.row_of(key) for key in client.scan_iter()} == {keys.FENCE, keys.EPOCH}
+    assert {ROWS[key] for key in client.scan_iter()} == {keys.FENCE, keys.EPOCH}
 
 
 def test_asking_for_another_run_does_not_prolong_a_lease(

@@ -52,7 +52,7 @@ def test_celery_runs_the_beat_by_name_until_it_is_stopped(
     assert not thread.is_alive()
     assert setting.sent.ticks == [SHOP]
     assert beat.sides[-1].stopped
-    assert setting.store.acquire("beat", "second", timedelta(seconds=5)) is not None
+    assert setting.store.acquire("second", timedelta(seconds=5)) is not None
 
 
 def test_a_scheduler_that_is_only_shown_needs_no_beat(

@@ -75,7 +75,7 @@ def test_every_channel_gets_every_notice_once_and_in_order(store: Store) -> None
     assert deliver(store, events, chat)
     assert deliver(store, events, chat)
     assert events.told == chat.told == ["a", "b", "c"]
-    assert store.notices(REF) == ()
+    assert store.undelivered(REF)[0] == ()
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_channel_that_is_down_keeps_only_its_own_notices_waiting(
     chat.failing.clear()
     assert deliver(store, events, chat)
     assert (events.told, chat.told) == (["a", "b", "c", "d"], ["a", "b", "c", "d"])
-    assert store.notices(REF) == ()
+    assert store.undelivered(REF)[0] == ()
 
 
 def test_a_refused_notice_holds_up_no_other(store: Store) -> None:
@@ -105,7 +105,7 @@ def test_a_refused_notice_holds_up_no_other(store: Store) -> None:
     commit(store, "a", "b", "c")
     assert deliver(store, events)
     assert events.told == ["a", "c"]
-    assert store.notices(REF) == ()
+    assert store.undelivered(REF)[0] == ()
 
 
 def test_a_channel_that_is_added_gets_what_is_still_waiting(store: Store) -> None:
@@ -126,8 +126,8 @@ def test_what_waits_for_a_dead_channel_is_bounded(store: Store) -> None:
         commit(store, *map(str, range(start, start + 100)))
         assert not deliver(store, events, dead)
     assert events.told == list(map(str, range(600)))
-    assert len(store.notices(REF)) == delivery.MOST_WAITING
-    assert store.notices(REF)[-1].message == "599"
+    assert len(store.undelivered(REF)[0]) == delivery.MOST_WAITING
+    assert store.undelivered(REF)[0][-1].message == "599"
 
 
 def test_a_notice_of_another_release_is_dropped_not_stumbled_over(store: Store) -> None:
@@ -137,4 +137,4 @@ def test_a_notice_of_another_release_is_dropped_not_stumbled_over(store: Store) 
     commit(store, "a")
     assert deliver(store, events)
     assert events.told == ["a"]
-    assert store.notices(REF) == ()
+    assert store.undelivered(REF)[0] == ()

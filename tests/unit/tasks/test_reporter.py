@@ -72,7 +72,7 @@ def test_a_report_is_one_patch_and_an_event_per_notice(room: Room) -> None:
     assert calls[0] == PATCH
     assert [call[:2] for call in calls[1:]] == [("create", "events")] * 12
     assert messages(room) == texts
-    assert room.store.notices(REF) == ()
+    assert room.store.undelivered(REF)[0] == ()
     assert room.confirmed().status_version == version
 
 
@@ -172,10 +172,10 @@ def test_an_event_that_was_delivered_is_not_delivered_again(room: Room) -> None:
     room.kube.faults.add(fault)
     with pytest.raises(errors.Transient):
         report(room)
-    assert len(room.store.notices(REF)) == 2
+    assert len(room.store.undelivered(REF)[0]) == 2
     report(room)
     assert messages(room) == ["one", "two"]
-    assert room.store.notices(REF) == ()
+    assert room.store.undelivered(REF)[0] == ()
 
 
 @pytest.mark.parametrize("resource", ["canaries", "events"])
@@ -185,7 +185,7 @@ def test_what_cannot_be_told_now_is_told_later(room: Room, resource: str) -> Non
     room.kube.faults.add(Fault(errors.Transient("away"), resource=resource))
     with pytest.raises(errors.Transient):
         report(room)
-    assert [notice.message for notice in room.store.notices(REF)] == ["one"]
+    assert [notice.message for notice in room.store.undelivered(REF)[0]] == ["one"]
     assert room.confirmed().status_version == 0
     report(room)
     assert messages(room) == ["one"]
@@ -220,7 +220,7 @@ def test_a_refused_event_does_not_hold_up_the_others(room: Room) -> None:
     room.kube.faults.add(Fault(errors.Permanent("invalid", status=422), resource="events"))
     report(room)
     assert messages(room) == ["good"]
-    assert room.store.notices(REF) == ()
+    assert room.store.undelivered(REF)[0] == ()
 
 
 def test_another_object_of_that_name_gets_neither_status_nor_confirmation(room: Room) -> None:
