@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from cli import exits, health, startup
 from clients.clock import SystemClock
 from config.settings.settings import Settings
-from scheduler import wiring
+from scheduler import beat, wiring
 from tasks import registries
 from tasks.app import make_app
 from tasks.publishing import CeleryDispatcher
-
-SCHEDULER: Final = "scheduler.beat:AgendaScheduler"
 
 
 def run(settings: Settings, name: str) -> int:
@@ -24,7 +20,6 @@ def run(settings: Settings, name: str) -> int:
     startup.wait_for_kubernetes(kube, settings, clock)
     app = make_app(settings)
     loop = wiring.build(settings, CeleryDispatcher(app), registries.installed())
-    wiring.install(loop)
     with health.served(settings.server.port, health.of_beat(loop)):
-        app.Beat(scheduler=SCHEDULER, loglevel=settings.server.python_log_level, quiet=True).run()
+        beat.run(app, loop, settings.server.python_log_level)
     return exits.OK

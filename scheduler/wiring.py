@@ -45,28 +45,12 @@ def build(settings: Settings, dispatcher: Dispatcher, registries: Registries = B
     Raises SettingsError without a Redis URL.
     """
     doors = open_doors(settings, dispatcher, registries)
-    return assemble(settings, doors, registries=registries)
-
-
-def assemble(
-    settings: Settings,
-    doors: Doors,
-    *,
-    holder: str | None = None,
-    timeout: Callable[[], timedelta] = a_while,
-    registries: Registries = BUILT_IN,
-) -> Loop:
-    """The beat over `doors`; `holder` names it in the lease, uniquely."""
-
-    def watch(term: Callable[[], int | None]) -> WatchSide:
-        return watch_side(settings, doors, term, timeout, registries=registries)
-
     return Loop(
         doors.store,
-        doors.dispatcher,
-        watch,
+        dispatcher,
+        lambda term: watch_side(settings, doors, term, registries=registries),
         clock=doors.clock,
-        holder=holder or f"{socket.gethostname()}-{secrets.token_hex(4)}",
+        holder=f"{socket.gethostname()}-{secrets.token_hex(4)}",
         settings=settings.scheduler,
     )
 
@@ -120,19 +104,3 @@ def open_doors(
         )
 
     return Doors(connect_store(settings.redis), dispatcher, watcher, clock)
-
-
-_installed: Loop | None = None
-
-
-def install(loop: Loop) -> None:
-    """Makes `loop` the beat of this process."""
-    global _installed  # noqa: PLW0603 - Celery makes the scheduler from its name alone
-    _installed = loop
-
-
-def current() -> Loop:
-    """The beat of this process. Raises RuntimeError before `install`."""
-    if _installed is None:
-        raise RuntimeError("no beat is installed: `celery beat` runs in a process that wires one")
-    return _installed

@@ -1,22 +1,28 @@
 """Celery drives the beat: names, life cycle and nothing in between.
 
-Tested with Celery's own Service, in this thread. Left out: what a step does (test_loop.py).
+Tested with Celery's own program, in this thread. Left out: what a step does (test_loop.py).
 """
 
-import threading
+import signal
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import celery
 import pytest
-from celery import beat as celery_beat
 
-from scheduler import wiring
-from scheduler.beat import AgendaScheduler
+from scheduler import beat
 from tests.unit.scheduler import worlds
 from tests.unit.scheduler.worlds import SHOP, Beat, Setting
 
-NAME = "scheduler.beat:AgendaScheduler"
+
+@pytest.fixture(autouse=True)
+def _handlers() -> Iterator[None]:
+    """What signals did before is what they do afterwards."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -25,52 +31,52 @@ def app() -> celery.Celery:
     return celery.Celery("test", broker="memory://", set_as_current=False)
 
 
-def test_celery_runs_the_beat_by_name_until_it_is_stopped(
+def test_celery_runs_the_beat_until_it_is_stopped(
     app: celery.Celery, setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`celery beat -S scheduler.beat:AgendaScheduler` ticks, sleeps, and closes in the end."""
+    """It ticks, sleeps, and closes in the end."""
     setting.create(worlds.a_canary())
-    beat = Beat(setting, "first")
-    monkeypatch.setattr(wiring, "_installed", beat.loop)
-    named: Any = NAME
-    service = celery_beat.Service(app, scheduler_cls=named)
-    step, steps = beat.loop.step, iter(range(4))
+    ours = Beat(setting, "first")
+    step, steps = ours.loop.step, iter(range(4))
 
     def stepping() -> float:
         if next(steps) == 3:
-            service.stop()
+            signal.raise_signal(signal.SIGTERM)
         wait = step()
-        beat.sides[-1].pump()
+        ours.sides[-1].pump()
         setting.clock.sleep(wait)
         return 0.001
 
-    monkeypatch.setattr(beat.loop, "step", stepping)
-    thread = threading.Thread(target=service.start)
-    thread.start()
-    thread.join(20)
+    monkeypatch.setattr(ours.loop, "step", stepping)
+    beat.run(app, ours.loop, "WARNING")
 
-    assert not thread.is_alive()
     assert setting.sent.ticks == [SHOP]
-    assert beat.sides[-1].stopped
+    assert ours.sides[-1].stopped
     assert setting.store.acquire("second", timedelta(seconds=5)) is not None
 
 
-def test_a_scheduler_that_is_only_shown_needs_no_beat(
-    app: celery.Celery, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_beat_between_two_steps(
+    number: signal.Signals, app: celery.Celery, setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Celery makes one more for its banner."""
-    monkeypatch.setattr(wiring, "_installed", None)
-    scheduler = AgendaScheduler(app, lazy=True)
+    """Wherever it comes: not in the middle of a step, and not lost where exceptions are."""
+    happened: list[str] = []
 
-    assert "agenda" in scheduler.info
-    scheduler.close()
+    class Swallowing:
+        def __del__(self) -> None:
+            signal.raise_signal(number)  # what this raises is lost
 
+    def stepping() -> float:
+        happened.append("begun")
+        assert len(happened) < 3, happened
+        found = Swallowing()
+        del found
+        happened.append("ended")
+        return 0.001
 
-def test_a_process_without_a_beat_says_so(
-    app: celery.Celery, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A plain `celery beat` would do nothing for ever otherwise."""
-    monkeypatch.setattr(wiring, "_installed", None)
+    ours = Beat(setting, "first")
+    monkeypatch.setattr(ours.loop, "step", stepping)
+    monkeypatch.setattr(ours.loop, "close", lambda: happened.append("closed"))
+    beat.run(app, ours.loop, "WARNING")
 
-    with pytest.raises(RuntimeError, match="no beat is installed"):
-        AgendaScheduler(app).tick()
+    assert happened == ["begun", "ended", "closed"]
