@@ -18,10 +18,11 @@ from scheduler.index import Changes, Index
 
 
 class Backlog:
-    """An index with a note of what changed in it since it was stored."""
+    """An index with a note of what changed in it since it was stored; `roles`, `watched`: its."""
 
     def __init__(self, index: Index) -> None:
         self._index = index
+        self.roles, self.watched = index.roles, index.watched
         self._unstored: dict[CanaryRef, set[str]] = {}
         self._news = threading.Condition()
         self._awake = False
@@ -73,16 +74,6 @@ class Backlog:
         """Take `raw` for the last good manifest, if it is; see `Index.adopt`."""
         with self._news:
             self._note(self._index.adopt(ref, raw))
-
-    @property
-    def roles(self) -> frozenset[str]:
-        """All roles of a world, whether or not there is an object."""
-        return self._index.roles
-
-    @property
-    def watched(self) -> tuple[Resource, ...]:
-        """The resources whose objects are to be taken in."""
-        return self._index.watched
 
     def refs(self) -> frozenset[CanaryRef]:
         """All canaries."""

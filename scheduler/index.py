@@ -10,11 +10,10 @@ those made of them) belongs to the oldest canary that wants it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, NamedTuple
+from typing import Any
 
-from analysis.waiting import Reason
 from clients.documents import world as worlds
 from clients.documents.world import Problem, ShownStatus, World
 from clients.kube import resources
@@ -27,18 +26,8 @@ from scheduler.admission import Policy
 from scheduler.observed import Observed
 from scheduler.projections import Manifest, Place
 
-_WORKLOADS: Final = (worlds.TARGET, worlds.PRIMARY)
-
 Changes = dict[CanaryRef, frozenset[str] | None]
 """Per canary the roles that changed; None: the canary is gone."""
-
-
-class Conflict(NamedTuple):
-    """An object that a canary wants in `role`, and that `owner` has."""
-
-    role: str
-    place: Place
-    owner: CanaryRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +42,8 @@ class Entry:
     status: ShownStatus
     problems: tuple[Problem, ...]
     current: Manifest | None
-    good: Manifest | None
-    conflict: Conflict | None = None
+    good: Manifest | None = None
+    conflicts: tuple[Problem, ...] = ()
     """What keeps `current` from being in force."""
 
     @property
@@ -80,18 +69,20 @@ class Entry:
 
 
 class Index:
-    """All watched objects. For one thread at a time."""
+    """All watched objects, for one thread at a time.
+
+    `watched` are the resources that it is to be fed with, `roles` all those in a world.
+    """
 
     def __init__(self, policy: Policy, selector_labels: Sequence[str]) -> None:
         self._policy = policy
         self._routers = policy.registries.routers
+        self.watched = projections.watched(self._routers)
+        self.roles = projections.roles(self._routers)
         self._observed = Observed(selector_labels, self._routers)
         self._entries: dict[CanaryRef, Entry] = {}
         self._claimed: defaultdict[Place, set[CanaryRef]] = defaultdict(set)
         self._by_uid: dict[str, CanaryRef] = {}
-        self._unlisted: dict[Resource, str] = {}
-
-    # --- what happens
 
     def apply(self, resource: Resource, kind: WatchType, raw: Any) -> Changes:
         """The changes that one watch event makes; bookmarks and unreadable objects make none."""
@@ -105,28 +96,24 @@ class Index:
     def replace(self, resource: Resource, items: Iterable[Any]) -> Changes:
         """The changes that a complete list makes: what is not in it is gone, told or not."""
         listed = {place: raw for raw in items if (place := projections.place(resource, raw))}
-        present = {**dict.fromkeys(self._known(resource)), **listed}
         if resource == resources.CANARIES:
-            return self._meet(present)
-        changes = self._relying_on(resource) if self._unlisted.pop(resource, None) else {}
-        for place, raw in present.items():
+            known = [Place(resource, ref.namespace, ref.name) for ref in self._entries]
+            return self._meet({**dict.fromkeys(known), **listed})
+        changes = self._relying_on(resource) if self._observed.is_now_listed(resource) else {}
+        for place, raw in {**dict.fromkeys(self._observed.places(resource)), **listed}.items():
             _merge(changes, self._keep(place, raw))
         return changes
 
     def set_aside(self, resource: Resource, why: str) -> Changes:
-        """The changes made by a resource that cannot be listed: canaries that need it stand still.
-
-        That holds until it is listed.
-        """
-        self._unlisted[resource] = why
+        """The changes made by a resource that cannot be listed, and why, until it is."""
+        self._observed.set_aside(resource, why)
         return self._relying_on(resource)
 
     def adopt(self, ref: CanaryRef, raw: Any) -> Changes:
-        """The changes made by taking `raw` for the last good manifest of `ref`.
+        """The changes made by taking `raw` for the last good manifest of `ref`, as others know it.
 
-        For a canary that cannot be acted on as it is written, when another process knows better
-        what it was before. Nothing happens for another object's manifest, for one that is older
-        than what is known, or that this version would not carry out either.
+        None by the manifest of another object, by an older one than what is known, by one that
+        would not be carried out either, and while the canary is acted on as it is written.
         """
         entry = self._entries.get(ref)
         if entry is None or entry.is_in_force or projections.place(resources.CANARIES, raw) is None:
@@ -138,18 +125,6 @@ class Index:
         if entry.good is not None and entry.good.generation >= good.generation:
             return {}
         return self._set({ref: replace(entry, good=good)})
-
-    # --- what is known
-
-    @property
-    def watched(self) -> tuple[Resource, ...]:
-        """The resources that it is to be fed with."""
-        return projections.watched(self._routers)
-
-    @property
-    def roles(self) -> frozenset[str]:
-        """The roles in a world."""
-        return projections.roles(self._routers)
 
     def refs(self) -> frozenset[CanaryRef]:
         """All canaries."""
@@ -164,11 +139,11 @@ class Index:
         entry = self._entries.get(ref)
         if entry is None:
             return None
-        unwatched = tuple(self._unwatched(entry))
+        unwatched = self._observed.unwatched(entry.good)
         good = None if unwatched else entry.good
         places = good.places if good else {}
         odd = (problem for place in places.values() for problem in self._observed.oddity(place))
-        problems = (*_problems(entry), *unwatched, *odd)
+        problems = (*entry.problems, *entry.conflicts, *unwatched, *odd)
         return World(
             admission=admission.stored(entry.bare, problems, self._left_by(entry)),
             canary=good.raw if good else None,
@@ -178,8 +153,6 @@ class Index:
             routes=self._observed.routes(places),
         )
 
-    # --- canaries
-
     def _meet(self, seen: Mapping[Place, Object | None]) -> Changes:
         """The changes by Canary objects as they are now, None for those that are gone.
 
@@ -188,7 +161,7 @@ class Index:
         changes: Changes = {}
         entries: dict[CanaryRef, Entry | None] = {}
         for place, raw in seen.items():
-            ref = projections.ref(place)
+            ref = CanaryRef(place.namespace, place.name)
             before = self._entries.get(ref)
             if raw is None:
                 entries.update({ref: None} if before else {})
@@ -205,11 +178,9 @@ class Index:
     def _entry(self, before: Entry | None, bare: Object, status: ShownStatus) -> Entry:
         judged = admission.admit(bare, self._policy)
         current = self._manifest(bare, judged.canary) if judged.canary else None
-        entry = Entry(
-            bare=bare, status=status, problems=judged.problems, current=current, good=None
-        )
-        same = before is not None and before.uid == entry.uid
-        return replace(entry, good=before.good) if before and same else entry
+        entry = Entry(bare=bare, status=status, problems=judged.problems, current=current)
+        is_same = before and before.uid == entry.uid
+        return replace(entry, good=before.good) if before and is_same else entry
 
     def _manifest(self, bare: Object, canary: Canary) -> Manifest:
         return projections.manifest(bare, canary, self._policy.default_provider, self._routers)
@@ -220,11 +191,16 @@ class Index:
         touched = set(entries) | self._rivals(
             {place for each in both if each for place in each.claims}
         )
-        worlds = {each: self.world(each) for each in touched}
+        before = {each: self.world(each) for each in touched}
         for ref, entry in entries.items():
             self._exchange(ref, entry)
         self._settle(touched & self._entries.keys())
-        return dict(self._differences(worlds))
+        changes: Changes = {}
+        for ref, old in before.items():
+            new = self.world(ref)
+            if new is None or new != old:
+                changes[ref] = worlds.changed(old or World(), new) if new else None
+        return changes
 
     def _rivals(self, places: set[Place]) -> set[CanaryRef]:
         """Those who want one of `places`, and those who want what these want, and so on."""
@@ -258,9 +234,9 @@ class Index:
         taken: dict[Place, CanaryRef] = {}
         for ref in sorted(claimants, key=lambda each: (self._entries[each].created, each)):
             entry = self._entries[ref]
-            conflict = _conflict(entry.current, taken) if entry.current else None
-            good = entry.good if conflict else entry.current or entry.good
-            self._exchange(ref, replace(entry, conflict=conflict, good=good))
+            conflicts = projections.conflicts(entry.current, taken) if entry.current else ()
+            good = entry.good if conflicts else entry.current or entry.good
+            self._exchange(ref, replace(entry, conflicts=conflicts, good=good))
             for place in good.places.values() if good else ():
                 taken.setdefault(place, ref)
 
@@ -271,18 +247,6 @@ class Index:
         known = ((uid, place) for uid, place in held if uid != entry.uid and uid in self._by_uid)
         left = {uid for uid, place in known if place not in self._entries[self._by_uid[uid]].claims}
         return tuple(sorted(left))
-
-    def _differences(
-        self, before: Mapping[CanaryRef, World | None]
-    ) -> Iterator[tuple[CanaryRef, frozenset[str] | None]]:
-        for ref, old in before.items():
-            new = self.world(ref)
-            if new is None:
-                yield ref, None
-            elif changed := worlds.changed(old or World(), new):
-                yield ref, changed
-
-    # --- everything else
 
     def _keep(self, place: Place, raw: Object | None) -> Changes:
         before = self._observed.oddity(place)
@@ -296,45 +260,9 @@ class Index:
         return changes
 
     def _relying_on(self, resource: Resource) -> Changes:
-        """The canaries that have objects of a resource; all of their roles."""
-        manifests = ((ref, entry.good) for ref, entry in self._entries.items() if entry.good)
-        return {
-            ref: self.roles
-            for ref, good in manifests
-            if any(place.resource == resource for place in good.places.values())
-        }
-
-    def _unwatched(self, entry: Entry) -> Iterator[Problem]:
-        """What keeps the objects of `entry` from being known."""
-        needed = {place.resource for place in entry.good.places.values()} if entry.good else set()
-        for resource, why in self._unlisted.items():
-            if resource in needed:
-                message = f"the leader cannot watch {resource.plural}: {why}"
-                yield Problem(Reason.NOT_WATCHED, message, blocking=True)
-
-    def _known(self, resource: Resource) -> set[Place]:
-        if resource == resources.CANARIES:
-            return {Place(resource, ref.namespace, ref.name) for ref in self._entries}
-        return set(self._observed.places(resource))
-
-
-def _conflict(manifest: Manifest, taken: Mapping[Place, CanaryRef]) -> Conflict | None:
-    """The first object of `manifest` that somebody has already; that of the target comes first."""
-    rest = sorted(manifest.places.keys() - set(_WORKLOADS))
-    places = ((role, manifest.places[role]) for role in (*_WORKLOADS, *rest))
-    return next((Conflict(*each, taken[each[1]]) for each in places if each[1] in taken), None)
-
-
-def _problems(entry: Entry) -> tuple[Problem, ...]:
-    if entry.conflict is None or entry.current is None:
-        return entry.problems
-    role, place, owner = entry.conflict
-    field, name = admission.TARGET_FIELD, entry.current.places[worlds.TARGET].name
-    if role not in _WORKLOADS and entry.current.service:
-        field, name = admission.SERVICE_FIELD, entry.current.service
-    taken = f"{place.resource.kind.lower()} {place.name}"
-    reason = admission.TARGET_CONFLICT if role == worlds.TARGET else admission.NAME_CONFLICT
-    return (*entry.problems, admission.conflict(reason, field, name, taken, owner))
+        """The canaries that need objects of a resource; all of their roles."""
+        entries = self._entries.items()
+        return {ref: self.roles for ref, each in entries if each.good and each.good.needs(resource)}
 
 
 def _merge(changes: Changes, newer: Changes) -> None:

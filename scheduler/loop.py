@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Protocol
+from enum import StrEnum
+from typing import Final
 
 from clients import backoff, errors
 from clients.clock import Clock
 from clients.redis.store import Store
 from config.refs import CanaryRef
 from config.settings.groups import SchedulerSettings
-from scheduler.health import Health, Role
 from scheduler.leadership import Leadership
 from scheduler.reflector import Contact
+from scheduler.watching import WatchSide
 from tasks.dispatch import Dispatcher
 
 log = logging.getLogger(__name__)
@@ -33,34 +35,40 @@ FAREWELL: Final = timedelta(seconds=1)
 """How long a beat that ends waits for its watches to notice."""
 
 
-class WatchSide(Protocol):
-    """What the beat needs of `watching.WatchSide`."""
+class Role(StrEnum):
+    """What this process does."""
 
-    @property
-    def synced(self) -> bool:
-        """Whether everything has been listed once."""
-        ...
+    LEADER = "leader"
+    STANDBY = "standby"
 
-    def start(self) -> None:
-        """Begin to watch."""
-        ...
 
-    def stop(self, wait: timedelta = ...) -> None:
-        """End watching and storing."""
-        ...
+@dataclass(frozen=True, slots=True)
+class Health:
+    """One look at a beat."""
 
-    @property
-    def confirmed(self) -> bool:
-        """Whether every world was stored and confirmed since `start` and the last `refresh`."""
-        ...
+    role: Role
+    synced: bool
+    """Whether the leader has listed all it can; a standby has nothing to list."""
+    redis: bool
+    """Whether the last command to Redis or the queue went well."""
+    claimed_seconds_ago: float | None
+    """Since the agenda was last read; None: never, by this process."""
+    watches: tuple[Contact, ...]
 
-    def refresh(self) -> None:
-        """Have every world stored again, from memory."""
-        ...
+    def is_live(self, longest: timedelta) -> bool:
+        """Whether the process does its work; `longest` is how long the agenda may go unread.
 
-    def contacts(self) -> tuple[Contact, ...]:
-        """How each watch is doing."""
-        ...
+        A standby does by being there. Redis being away is not mended by a restart.
+        """
+        if self.role is Role.STANDBY or not self.redis:
+            return True
+        claimed = self.claimed_seconds_ago
+        return claimed is not None and claimed < longest.total_seconds()
+
+    def is_ready(self) -> bool:
+        """Whether a leader leads with a full picture, or a standby could take over."""
+        has_all = self.synced and all(each.synced or each.absent for each in self.watches)
+        return self.redis and (self.role is Role.STANDBY or has_all)
 
 
 class Loop:

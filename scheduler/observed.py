@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from analysis.waiting import Reason
 from clients.documents.world import Problem, WorkloadView
 from clients.kube import decoding
 from clients.kube.protocol import Object
@@ -31,6 +32,21 @@ class Observed:
         self._views: dict[Resource, dict[Place, Projection]] = {each: {} for each in self._project}
         self._odd: dict[Place, str] = {}
         self._roles: defaultdict[Place, set[tuple[CanaryRef, str]]] = defaultdict(set)
+        self._unlisted: dict[Resource, str] = {}
+
+    def set_aside(self, resource: Resource, why: str) -> None:
+        """Note that a resource cannot be listed."""
+        self._unlisted[resource] = why
+
+    def is_now_listed(self, resource: Resource) -> bool:
+        """Whether this ends that the resource could not be listed."""
+        return self._unlisted.pop(resource, None) is not None
+
+    def unwatched(self, manifest: Manifest | None) -> tuple[Problem, ...]:
+        """What keeps objects of `manifest` from being known."""
+        missing = (each for each in self._unlisted.items() if manifest and manifest.needs(each[0]))
+        texts = (f"the leader cannot watch {kind.plural}: {why}" for kind, why in missing)
+        return tuple(Problem(Reason.NOT_WATCHED, text, blocking=True) for text in texts)
 
     def workload(self, place: Place | None) -> WorkloadView | None:
         """The view of the workload in a place; None when there is none."""

@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from clients.documents.confirmed import Lane
-from clients.documents.world import ADMISSION, CANARY, PRIMARY, STATUS, TARGET, WorkloadView
+from clients.documents.world import (
+    ADMISSION,
+    CANARY,
+    PRIMARY,
+    STATUS,
+    TARGET,
+    Problem,
+    WorkloadView,
+)
 from clients.kube import decoding, resources
 from clients.kube.protocol import Object
 from clients.kube.resources import Resource
@@ -22,6 +30,7 @@ from config.refs import CanaryRef
 from config.traffic import RouteStage
 from routing import metadata, services
 from routing.registry import Routers
+from scheduler import admission
 from workloads import kinds
 from workloads.kinds import Kind
 
@@ -30,6 +39,8 @@ OWN_ROLES: Final = frozenset({CANARY, STATUS, ADMISSION, TARGET, PRIMARY})
 
 WAKING: Final = frozenset({CANARY, ADMISSION, TARGET, PRIMARY})
 """Roles whose change may call for a decision. Routes and the status are mended without one."""
+
+WORKLOADS: Final = (TARGET, PRIMARY)
 
 Projection = WorkloadView | Object
 """What is kept of an object other than a Canary."""
@@ -79,19 +90,33 @@ class Manifest:
     """Role to the object in it. Two canaries must not share any of them."""
 
     @property
-    def uid(self) -> str:
-        """Identity of the Canary object this was written in."""
-        return str(self.raw["metadata"].get("uid") or "")
-
-    @property
     def generation(self) -> int:
         """Which edit of the Canary object this is."""
         return int(self.raw["metadata"].get("generation") or 0)
+
+    def needs(self, resource: Resource) -> bool:
+        """Whether it refers to objects of a resource."""
+        return any(place.resource == resource for place in self.places.values())
 
 
 def manifest(bare: Object, canary: Canary, default_provider: str, routers: Routers) -> Manifest:
     """The manifest `canary`, which was read from the bare object `bare`."""
     return Manifest(bare, canary.spec.service.name, _places(canary, default_provider, routers))
+
+
+def conflicts(manifest: Manifest, taken: Mapping[Place, CanaryRef]) -> tuple[Problem, ...]:
+    """The first object of `manifest` that somebody has already; that of the target comes first."""
+    for role in (*WORKLOADS, *sorted(manifest.places.keys() - set(WORKLOADS))):
+        place = manifest.places[role]
+        if place in taken:
+            field, name = admission.TARGET_FIELD, manifest.places[TARGET].name
+            if role not in WORKLOADS and manifest.service:
+                field, name = admission.SERVICE_FIELD, manifest.service
+            what = f"{place.resource.kind.lower()} {place.name}"
+            is_target = role == TARGET
+            reason = admission.TARGET_CONFLICT if is_target else admission.NAME_CONFLICT
+            return (admission.conflict(reason, field, name, what, taken[place]),)
+    return ()
 
 
 def place(resource: Resource, raw: Any) -> Place | None:
@@ -105,15 +130,11 @@ def place(resource: Resource, raw: Any) -> Place | None:
     return Place(resource, namespace, name)
 
 
-def ref(place: Place) -> CanaryRef:
-    """The Canary that is in a place."""
-    return CanaryRef(place.namespace, place.name)
-
-
 def bare_canary(raw: Object) -> dict[str, Any]:
     """A Canary object without its status and what every write of it changes."""
     kept = {key: value for key, value in raw.items() if key != "status"}
-    kept["metadata"] = _without(raw["metadata"], {"managedFields", "resourceVersion"})
+    unsaid = {"managedFields", "resourceVersion"}
+    kept["metadata"] = {k: value for k, value in raw["metadata"].items() if k not in unsaid}
     return decoding.Odd(kept, raw.reason) if isinstance(raw, decoding.Odd) else kept
 
 
@@ -127,10 +148,6 @@ def projector(
 
     routes = dict.fromkeys(routers.writes.values(), metadata.bare)
     return {**{kind.resource: viewed(kind) for kind in kinds.KINDS.values()}, **routes}
-
-
-def _without(whole: Mapping[str, Any], left_out: set[str]) -> dict[str, Any]:
-    return {key: value for key, value in whole.items() if key not in left_out}
 
 
 def _places(canary: Canary, default_provider: str, routers: Routers) -> dict[str, Place]:

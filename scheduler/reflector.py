@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from clients import backoff, errors
 from clients.clock import Clock
-from clients.kube.protocol import Object, Watcher, WatchEvent, WatchType
+from clients.kube.protocol import Watcher, WatchEvent, WatchType
 from clients.kube.resources import Resource
 from config import well_known
+from scheduler.backlog import Backlog
 
 log = logging.getLogger(__name__)
 
@@ -54,22 +55,6 @@ REST: Final = 0.2
 """Longest sleep in seconds without looking whether to stop."""
 
 
-class Sink(Protocol):
-    """Who is told what was seen."""
-
-    def listed(self, resource: Resource, items: Iterable[Any]) -> None:
-        """These are all objects of the resource."""
-        ...
-
-    def happened(self, resource: Resource, kind: WatchType, raw: Object) -> None:
-        """This happened to one object."""
-        ...
-
-    def set_aside(self, resource: Resource, why: str) -> None:
-        """Nothing is known of the resource until it is listed."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Contact:
     """How a watch is doing; `silent_seconds` since the server last said anything, None: never.
@@ -91,7 +76,7 @@ class Reflector:
         self,
         resource: Resource,
         watcher: Watcher,
-        sink: Sink,
+        backlog: Backlog,
         *,
         namespace: str | None,
         clock: Clock,
@@ -102,7 +87,7 @@ class Reflector:
         self.resource = resource
         self._namespace = namespace
         self._watcher = watcher
-        self._sink = sink
+        self._backlog = backlog
         self._clock = clock
         self._random = random
         self._timeout = timeout
@@ -176,7 +161,7 @@ class Reflector:
 
     def _list(self) -> None:
         listing = self._watcher.list(self.resource, self._namespace)
-        self._sink.listed(self.resource, listing.items)
+        self._backlog.listed(self.resource, listing.items)
         self._version = listing.resource_version
         self._absent.clear()
         self._set_aside.clear()
@@ -206,7 +191,7 @@ class Reflector:
         if _went_back(self._version, _version(event.object)):
             raise errors.Expired("resourceVersions went back: the API server's store was restored")
         if event.type is not WatchType.BOOKMARK:
-            self._sink.happened(self.resource, event.type, event.object)
+            self._backlog.happened(self.resource, event.type, event.object)
         # Only now: an event that was not taken in is to be sent again.
         self._version = _version(event.object) or self._version
 
@@ -245,7 +230,7 @@ class Reflector:
     def _give_up(self) -> None:
         """Has the others go on without this kind, if they wait for it."""
         if self.waited_for:
-            self._sink.set_aside(self.resource, self._trouble)
+            self._backlog.set_aside(self.resource, self._trouble)
             self._set_aside.set()
 
     def _delay(self, error: errors.ClientError) -> float:

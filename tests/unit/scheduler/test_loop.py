@@ -15,7 +15,7 @@ from clients.documents.world import World
 from clients.kube import resources
 from clients.redis.records import Work
 from config.refs import CanaryRef
-from scheduler.health import Role
+from scheduler.loop import Role
 from tests.fakes import memory_redis
 from tests.fakes.faults import Fault
 from tests.unit.scheduler import worlds

@@ -4,17 +4,17 @@ Such a watch is silent, at a real server, or tells older versions, at others. Wh
 rollouts is in tests/scenarios/test_restored_cluster.py.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from clients import errors
 from clients.clock import ManualClock
 from clients.kube import resources
-from clients.kube.protocol import Listing, Object, WatchEvent, WatchType
+from clients.kube.protocol import Listing, WatchEvent, WatchType
 from clients.kube.resources import Resource
+from scheduler.backlog import Backlog
 from scheduler.reflector import Reflector
 from tests.unit.scheduler import worlds
 
@@ -44,19 +44,6 @@ class Restored:
         raise errors.Transient("timed out")
 
 
-class Nobody:
-    """A sink that takes everything."""
-
-    def listed(self, resource: Resource, items: Iterable[Any]) -> None:
-        """Nothing is kept."""
-
-    def happened(self, resource: Resource, kind: WatchType, raw: Object) -> None:
-        """Nothing is kept."""
-
-    def set_aside(self, resource: Resource, why: str) -> None:
-        """Nothing is kept."""
-
-
 @pytest.mark.parametrize(
     ("seconds", "told", "lists"),
     [
@@ -76,7 +63,7 @@ def test_when_versions_went_back_everything_is_listed(
     reflector = Reflector(
         resources.CANARIES,
         server,
-        Nobody(),
+        Backlog(worlds.an_index()),
         namespace=None,
         clock=clock,
         random=lambda: 0.0,

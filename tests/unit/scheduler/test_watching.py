@@ -22,6 +22,7 @@ from clients.redis.records import Basis, Commit, Work
 from config.refs import CanaryRef
 from routing.registry import ROUTERS, Routers
 from scheduler import reflector
+from scheduler.backlog import Backlog
 from scheduler.publisher import DRIFT_HOLD
 from scheduler.reflector import Reflector
 from tasks.registries import Registries
@@ -664,25 +665,12 @@ def test_a_nudge_that_could_not_be_sent_is_sent_later(setting: Setting) -> None:
 # --- builders
 
 
-class Ignore:
-    """A sink."""
-
-    def set_aside(self, *_: Any) -> None:
-        """Take nothing in."""
-
-    def listed(self, *_: Any) -> None:
-        """Take nothing in."""
-
-    def happened(self, *_: Any) -> None:
-        """Take nothing in."""
-
-
 def a_reflector(kube: FakeKube, clock: ManualClock) -> Reflector:
     """A reflector of Deployments whose watches end at once."""
     return Reflector(
         resources.DEPLOYMENTS,
         kube,
-        Ignore(),
+        Backlog(worlds.an_index()),
         namespace=None,
         clock=clock,
         random=lambda: 0.5,
