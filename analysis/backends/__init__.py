@@ -9,27 +9,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from analysis.backends.backend import (
-    PROMETHEUS,
-    Access,
-    Endpoint,
-    Factory,
-    InvalidEndpoint,
-    MetricBackend,
-    UnknownBackend,
-)
+from analysis.backends.backend import PROMETHEUS
+from analysis.backends.backend import Access as Access
+from analysis.backends.backend import Endpoint as Endpoint
+from analysis.backends.backend import Factory as Factory
+from analysis.backends.backend import InvalidEndpoint as InvalidEndpoint
+from analysis.backends.backend import MetricBackend as MetricBackend
+from analysis.backends.backend import UnknownBackend as UnknownBackend
 from analysis.backends.prometheus import Prometheus
-
-__all__ = [
-    "BACKENDS",
-    "Access",
-    "Endpoint",
-    "Factory",
-    "InvalidEndpoint",
-    "MetricBackend",
-    "UnknownBackend",
-    "connect",
-]
 
 BACKENDS: Final[Mapping[str, Factory]] = MappingProxyType({PROMETHEUS: Prometheus})
 

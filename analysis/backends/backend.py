@@ -19,7 +19,6 @@ class UnknownBackend(ValueError):
 
     def __init__(self, kind: str, known: Iterable[str]) -> None:
         super().__init__(f"provider type {kind!r}; allowed: {', '.join(sorted(known))}")
-        self.kind = kind
 
 
 class InvalidEndpoint(ValueError):

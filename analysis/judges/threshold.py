@@ -23,31 +23,26 @@ def judge(check: Check, measurement: Measurement) -> CheckResult:
     Values are compared as measured, never rounded. Infinities are numbers; NaN (a division by no
     traffic) is no data.
     """
+    if isinstance(measurement, Sample) and math.isnan(measurement.value):
+        measurement = _NOT_A_NUMBER
     match measurement:
-        case Absent():
-            return _without_value(check, measurement)
-        case Sample():
-            return _with_value(check, measurement)
+        case Absent(verdict, reason):
+            text = wording.absent(check, measurement)
+            return _result(check, measurement, verdict, reason, text)
+        case Sample(value):
+            return _compared(check, measurement, value)
         case _:
             assert_never(measurement)
 
 
-def _with_value(check: Check, sample: Sample) -> CheckResult:
-    value = sample.value
-    if math.isnan(value):
-        return _without_value(check, _NOT_A_NUMBER)
+def _compared(check: Check, sample: Sample, value: float) -> CheckResult:
     if check.minimum is not None and value < check.minimum:
-        text = wording.below(check, value, check.minimum)
+        text = wording.beyond(check, value, "<", check.minimum)
         return _result(check, sample, Verdict.FAILED, Reason.BELOW_MINIMUM, text)
     if check.maximum is not None and value > check.maximum:
-        text = wording.above(check, value, check.maximum)
+        text = wording.beyond(check, value, ">", check.maximum)
         return _result(check, sample, Verdict.FAILED, Reason.ABOVE_MAXIMUM, text)
     return _result(check, sample, Verdict.PASSED, Reason.WITHIN_BOUNDS, "")
-
-
-def _without_value(check: Check, absence: Absent) -> CheckResult:
-    text = wording.absent(check, absence)
-    return _result(check, absence, absence.verdict, absence.reason, text)
 
 
 def _result(

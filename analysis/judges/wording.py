@@ -8,11 +8,10 @@ Numbers are printed as Go prints them. Pure.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from types import MappingProxyType
-from typing import Final
+from typing import Final, assert_never
 
 from analysis.findings import Absent
 from analysis.metrics.checks import Check, CheckKind
@@ -23,26 +22,20 @@ _NO_TRAFFIC: Final = (
     "Halt advancement no values found for {provider} metric {metric} "
     "probably {target}.{namespace} is not receiving traffic"
 )
-_NO_DATA: Final[Mapping[CheckKind, str]] = MappingProxyType(
-    {
-        CheckKind.SUCCESS_RATE: _NO_TRAFFIC + ": running query failed: {cause}",
-        CheckKind.DURATION: _NO_TRAFFIC,
-        CheckKind.QUERY: "Halt advancement no values found for metric: {metric}",
-        CheckKind.TEMPLATE: (
-            "Halt advancement no values found for custom metric: {metric}: {cause}"
-        ),
-        CheckKind.UNUSABLE: "{cause}",
-    }
-)
-_ERROR: Final[Mapping[CheckKind, str]] = MappingProxyType(
-    {
-        CheckKind.SUCCESS_RATE: "Prometheus query failed: running query failed: {cause}",
-        CheckKind.DURATION: "Prometheus query failed: running query failed: {cause}",
-        CheckKind.QUERY: "Prometheus query failed for {metric}: {cause}",
-        CheckKind.TEMPLATE: "Metric query failed for {metric}: {cause}",
-        CheckKind.UNUSABLE: "{cause}",
-    }
-)
+_NO_DATA: Final[Mapping[CheckKind, str]] = {
+    CheckKind.SUCCESS_RATE: _NO_TRAFFIC + ": running query failed: {cause}",
+    CheckKind.DURATION: _NO_TRAFFIC,
+    CheckKind.QUERY: "Halt advancement no values found for metric: {metric}",
+    CheckKind.TEMPLATE: "Halt advancement no values found for custom metric: {metric}: {cause}",
+    CheckKind.UNUSABLE: "{cause}",
+}
+_ERROR: Final[Mapping[CheckKind, str]] = {
+    CheckKind.SUCCESS_RATE: "Prometheus query failed: running query failed: {cause}",
+    CheckKind.DURATION: "Prometheus query failed: running query failed: {cause}",
+    CheckKind.QUERY: "Prometheus query failed for {metric}: {cause}",
+    CheckKind.TEMPLATE: "Metric query failed for {metric}: {cause}",
+    CheckKind.UNUSABLE: "{cause}",
+}
 
 #: Powers of ten between which Go's `%v` prints no exponent.
 _PLAIN_FROM: Final = -4
@@ -66,47 +59,22 @@ def absent(check: Check, absence: Absent) -> str:
     )
 
 
-def below(check: Check, value: float, minimum: float) -> str:
-    """The text for a value under its minimum."""
-    return _halt(check, value, "<", minimum)
+def beyond(check: Check, value: float, sign: str, bound: float) -> str:
+    """The text for a value below (`sign` is "<") or above (">") its bound."""
+    match check.kind:
+        case CheckKind.SUCCESS_RATE:
+            compared = f"success rate {_fixed(value)}% {sign} {shortest(bound)}%"
+        case CheckKind.DURATION:
+            compared = f"request duration {_duration(value, sign, bound)} {sign} {_exact(bound)}"
+        case CheckKind.QUERY | CheckKind.TEMPLATE | CheckKind.UNUSABLE:
+            compared = f"{check.metric} {_fixed(value)} {sign} {shortest(bound)}"
+        case _:
+            assert_never(check.kind)
+    return f"Halt {check.subject.canary}.{check.subject.namespace} advancement {compared}"
 
 
-def above(check: Check, value: float, maximum: float) -> str:
-    """The text for a value over its maximum."""
-    return _halt(check, value, ">", maximum)
-
-
-def _halt(check: Check, value: float, sign: str, bound: float) -> str:
-    subject = check.subject
-    compared = _COMPARED[check.kind](check.metric, value, sign, bound)
-    return f"Halt {subject.canary}.{subject.namespace} advancement {compared}"
-
-
-def _success_rate(_: str, value: float, sign: str, bound: float) -> str:
-    return f"success rate {fixed(value)}% {sign} {shortest(bound)}%"
-
-
-def _request_duration(_: str, value: float, sign: str, bound: float) -> str:
-    return f"request duration {_duration(value, sign, bound)} {sign} {_exact(bound)}"
-
-
-def _custom(metric: str, value: float, sign: str, bound: float) -> str:
-    return f"{metric} {fixed(value)} {sign} {shortest(bound)}"
-
-
-_COMPARED: Final[Mapping[CheckKind, Callable[[str, float, str, float], str]]] = MappingProxyType(
-    {
-        CheckKind.SUCCESS_RATE: _success_rate,
-        CheckKind.DURATION: _request_duration,
-        CheckKind.QUERY: _custom,
-        CheckKind.TEMPLATE: _custom,
-        CheckKind.UNUSABLE: _custom,
-    }
-)
-
-
-def fixed(value: float) -> str:
-    """`value` with two decimals, as Go's `%.2f`; infinities are `+Inf` and `-Inf`."""
+def _fixed(value: float) -> str:
+    """`value` with two decimals, as Go's `%.2f`."""
     return f"{value:.2f}" if math.isfinite(value) else _special(value)
 
 
@@ -125,9 +93,8 @@ def shortest(value: float) -> str:
 
 
 def _special(value: float) -> str:
-    if math.isnan(value):
-        return "NaN"
-    return "+Inf" if value > 0 else "-Inf"
+    """Infinities and NaN in the words of Go."""
+    return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
 
 
 def _duration(milliseconds: float, sign: str, bound: float) -> str:

@@ -47,15 +47,7 @@ def _work_off(call: Callable[[_Argument], _Result], work: _Work[_Argument, _Resu
         except Empty:
             return
         if future.set_running_or_notify_cancel():
-            _settle(future, call, argument)
-
-
-def _settle(
-    future: Future[_Result], call: Callable[[_Argument], _Result], argument: _Argument
-) -> None:
-    try:
-        result = call(argument)
-    except Exception as error:  # noqa: BLE001 (handed to the caller, who raises it)
-        future.set_exception(error)
-    else:
-        future.set_result(result)
+            try:
+                future.set_result(call(argument))
+            except Exception as error:  # noqa: BLE001 (handed to the caller, who raises it)
+                future.set_exception(error)

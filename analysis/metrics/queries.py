@@ -40,14 +40,12 @@ class Shape(Enum):
 class Row:
     """One built-in query: `metric` is the series read, `good` the matcher of RATIO's numerator.
 
-    The number is in the unit that checks compare in (percent, milliseconds) after multiplication
-    with `scale`, which the query does itself.
+    The number is in the unit that checks compare in: percent, milliseconds.
     """
 
     shape: Shape
     metric: str
     good: str = ""
-    scale: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ ISTIO: Final = Observer(
     rows=MappingProxyType(
         {
             metrics.REQUEST_SUCCESS_RATE: Row(
-                Shape.RATIO, "istio_requests_total", good='response_code!~"5.*"', scale=100
+                Shape.RATIO, "istio_requests_total", good='response_code!~"5.*"'
             ),
             metrics.REQUEST_DURATION: Row(Shape.P99, "istio_request_duration_milliseconds_bucket"),
         }
@@ -96,7 +94,11 @@ def single(provider: str, metric: str, workload: Subject, window: str) -> str:
     stands in for another.
     """
     observer, row = _row(provider, metric)
-    return _text(row, _matchers_of_one(observer, workload), window, by=())
+    of_workload = (
+        f"{observer.namespace}={_quoted(workload.namespace)}",
+        f"{observer.workload}=~{_quoted(_literally(workload.name))}",
+    )
+    return _text(row, (*observer.fixed, *of_workload), window, by=())
 
 
 def grouped(provider: str, metric: str, workloads: Iterable[Subject], window: str) -> str:
@@ -106,8 +108,17 @@ def grouped(provider: str, metric: str, workloads: Iterable[Subject], window: st
     namespace); readers pick by label. Raises as `single`, and ValueError for no workloads.
     """
     observer, row = _row(provider, metric)
+    known = sorted(workloads)
+    if not known:
+        raise ValueError("workloads is empty; allowed: at least one")
+    namespaces = dict.fromkeys(_literally(workload.namespace) for workload in known)
+    names = dict.fromkeys(_literally(workload.name) for workload in known)
+    of_workloads = (
+        f"{observer.namespace}=~{_quoted('|'.join(namespaces))}",
+        f"{observer.workload}=~{_quoted('|'.join(names))}",
+    )
     by = (observer.namespace, observer.workload)
-    return _text(row, _matchers_of_many(observer, sorted(workloads)), window, by)
+    return _text(row, (*observer.fixed, *of_workloads), window, by)
 
 
 def labels(provider: str) -> tuple[str, str]:
@@ -129,35 +140,14 @@ def _row(provider: str, metric: str) -> tuple[Observer, Row]:
     return observer, observer.rows[metric]
 
 
-def _matchers_of_one(observer: Observer, workload: Subject) -> tuple[str, ...]:
-    return (
-        *observer.fixed,
-        f"{observer.namespace}={_quoted(workload.namespace)}",
-        f"{observer.workload}=~{_quoted(_literally(workload.name))}",
-    )
-
-
-def _matchers_of_many(observer: Observer, workloads: list[Subject]) -> tuple[str, ...]:
-    if not workloads:
-        raise ValueError("workloads is empty; allowed: at least one")
-    namespaces = dict.fromkeys(_literally(workload.namespace) for workload in workloads)
-    names = dict.fromkeys(_literally(workload.name) for workload in workloads)
-    return (
-        *observer.fixed,
-        f"{observer.namespace}=~{_quoted('|'.join(namespaces))}",
-        f"{observer.workload}=~{_quoted('|'.join(names))}",
-    )
-
-
 def _text(row: Row, matchers: tuple[str, ...], window: str, by: tuple[str, ...]) -> str:
     match row.shape:
         case Shape.RATIO:
             good = _sum_of_rates(row.metric, (*matchers, row.good), window, by)
-            return f"{good} / {_sum_of_rates(row.metric, matchers, window, by)} * {row.scale}"
+            return f"{good} / {_sum_of_rates(row.metric, matchers, window, by)} * 100"
         case Shape.P99:
             rates = _sum_of_rates(row.metric, matchers, window, ("le", *by))
-            quantile = f"histogram_quantile(0.99, {rates})"
-            return quantile if row.scale == 1 else f"{quantile} * {row.scale}"
+            return f"histogram_quantile(0.99, {rates})"
         case _:
             assert_never(row.shape)
 

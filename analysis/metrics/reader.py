@@ -12,14 +12,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Final, Protocol, TypeVar
 
-from analysis.backends.backend import (
-    Endpoint,
-    InvalidEndpoint,
-    MetricBackend,
-    UnknownBackend,
-)
+from analysis.backends.backend import Endpoint, InvalidEndpoint, MetricBackend, UnknownBackend
 from analysis.findings import Absent, CheckResult, Measurement
 from analysis.metrics import fanout
 from analysis.metrics.breaker import Breaker
@@ -57,14 +53,6 @@ class SampleCache(Protocol):
         ...
 
 
-class NoCache:
-    """Every call asks the server."""
-
-    def sample(self, query: Query, fetch: Callable[[], Measurement]) -> Measurement:  # noqa: ARG002
-        """What `fetch` gives."""
-        return fetch()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """`per_server` queries under way at once; `budget` bounds one call of the reader as a whole.
@@ -96,14 +84,11 @@ class _Server:
             measurement = self.backend.query(text)
         finally:
             self._slots.release()
-        self._note(measurement)
-        return measurement
-
-    def _note(self, measurement: Measurement) -> None:
         if isinstance(measurement, Absent) and measurement.reason in OUTAGES:
             self._breaker.failed(measurement.message)
         else:
             self._breaker.succeeded()
+        return measurement
 
 
 class MetricReader:
@@ -126,7 +111,7 @@ class MetricReader:
         self._clock = clock
         self._judge = judge
         self._limits = limits
-        self._cache = cache or NoCache()
+        self._cache = cache
         self._servers: OrderedDict[Endpoint, _Server] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -169,7 +154,8 @@ class MetricReader:
         server = self._server(query.endpoint)
         if isinstance(server, Absent):
             return server
-        return self._cache.sample(query, lambda: server.query(query.text))
+        fetch = partial(server.query, query.text)
+        return self._cache.sample(query, fetch) if self._cache else fetch()
 
     def _probed(self, query: Query) -> Absent | None:
         server = self._server(query.endpoint)
