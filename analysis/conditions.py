@@ -43,29 +43,21 @@ _OVER: Final = ("NotWaiting", "The canary waits for nothing but its time.")
 
 
 def status(
-    state: RolloutState,
-    version: int,
-    canary: Canary | None,
-    present: Conditions,
-    now: datetime,
+    state: RolloutState, version: int, canary: Canary | None, present: Conditions, now: datetime
 ) -> dict[str, Any]:
     """The `.status` to write `now` for `state`; `present` are the conditions on the object.
 
     `canary` is None when no manifest of it was ever accepted. A state without a phase has nothing
     to say about a rollout, so that what an earlier controller, or a lost state, left is kept.
     """
-    conditions = [
-        condition
-        for condition in (
-            _promoted(state, canary, present),
-            _accepted(state, present),
-            _waiting(state, present, now),
-            _recorded(state, version, present),
-        )
-        if condition is not None
-    ]
+    conditions = (
+        _promoted(state, canary, present),
+        _accepted(state, present),
+        _waiting(state, present, now),
+        _recorded(state, version, present),
+    )
     rollout = {} if state.phase is Phase.NEW else _rollout(state)
-    return {**rollout, "conditions": conditions}
+    return {**rollout, "conditions": [known for known in conditions if known is not None]}
 
 
 def says_more(wanted: Mapping[str, Any], present: Mapping[str, Any]) -> bool:
@@ -105,11 +97,9 @@ def _promoted(
     if state.phase is Phase.NEW:
         return None
     value, message = _PROMOTED[state.phase]
-    kind, split = canary.spec.target_ref.kind if canary else "Deployment", state.route.split
-    words = (
-        shown(state.phase),
-        _with_failure(message.format(kind=kind, canary=split.canary), state, present),
-    )
+    kind = canary.spec.target_ref.kind if canary else "Deployment"
+    text = message.format(kind=kind, canary=state.route.split.canary)
+    words = (shown(state.phase), _with_failure(text, state, present))
     return _condition("Promoted", value, words, state.since, present)
 
 

@@ -6,15 +6,12 @@ Generated from `phases.TRANSITIONS` and `rules`, so it cannot say anything else 
 
 from __future__ import annotations
 
-import ast
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from analysis import phases
-from analysis.phases import RESTING, TRANSITIONS, Phase
+from analysis.phases import MEANINGS, RESTING, TRANSITIONS, Phase
 from analysis.rules import ADMISSION, RULES
 
 DOCUMENT: Final = Path(__file__).parent.parent / "docs" / "phases.md"
@@ -33,8 +30,7 @@ decision, in the timeline and in the logs. A phase with a way out of the diagram
 def page() -> str:
     """The whole page, as Markdown."""
     sections = [_HEAD, _diagram(), _chain("In every phase, first", "", ADMISSION)]
-    meanings = _meanings()
-    sections += [_chain(_word(phase), meanings[phase.name], RULES[phase]) for phase in Phase]
+    sections += [_chain(_word(phase), MEANINGS[phase], RULES[phase]) for phase in Phase]
     return "\n".join(sections)
 
 
@@ -55,13 +51,10 @@ def _arrows() -> Iterator[tuple[str, str]]:
 
 
 def _chain(title: str, meaning: str, rules: Iterable[Callable[..., Any]]) -> str:
-    rows = [f"| {number} | `{rule.__name__}` | {_says(rule)} |" for number, rule in _count(rules)]
+    numbered = enumerate(rules, start=1)
+    rows = [f"| {number} | `{rule.__name__}` | {_says(rule)} |" for number, rule in numbered]
     head = [f"## {title}\n", *([f"{meaning}\n"] if meaning else [])]
     return "\n".join([*head, "| # | Rule | What it says |", "|---|---|---|", *rows, ""])
-
-
-def _count(rules: Iterable[Callable[..., Any]]) -> Iterator[tuple[int, Callable[..., Any]]]:
-    return enumerate(rules, start=1)
 
 
 def _says(rule: Callable[..., Any]) -> str:
@@ -72,17 +65,6 @@ def _says(rule: Callable[..., Any]) -> str:
 
 def _word(phase: Phase) -> str:
     return phase.value or "New"
-
-
-def _meanings() -> Mapping[str, str]:
-    """What is written below each member of `Phase`, which Python does not keep at run time."""
-    (definition,) = ast.parse(inspect.getsource(phases.Phase)).body
-    found: dict[str, str] = {}
-    for member, text in pairwise(ast.iter_child_nodes(definition)):
-        match member, text:
-            case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(value=ast.Constant(value=str())):
-                found[name] = " ".join(str(ast.literal_eval(text.value)).split())
-    return found
 
 
 if __name__ == "__main__":

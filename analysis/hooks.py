@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from types import MappingProxyType
 from typing import Any, Final
 
 from analysis.findings import HookResult
@@ -47,19 +46,14 @@ class HookCall:
 
 
 def hook_calls(
-    canary: Canary,
-    hook_type: WebhookType,
-    phase: str,
-    applied: str,
-    tracked_configs: Mapping[str, str] | None = None,
+    canary: Canary, hook_type: WebhookType, phase: str, applied: str
 ) -> tuple[HookCall, ...]:
     """The webhooks of `hook_type` in list order; one without a type is a `rollout` hook.
 
-    `phase` is sent as it is. `applied` is the revision under analysis and `tracked_configs` the
-    checksums of its ConfigMaps and Secrets (None where they are not tracked); the payload carries
-    a checksum of both.
+    `phase` is sent as it is. `applied` is the revision under analysis, of which the payload
+    carries a checksum.
     """
-    mark, seen = checksum(applied, tracked_configs), Counter[str]()
+    mark, seen = checksum(applied), Counter[str]()
     calls = []
     for webhook in canary.spec.analysis.webhooks:
         if derived.webhook_type(webhook) is hook_type:
@@ -69,40 +63,30 @@ def hook_calls(
     return tuple(calls)
 
 
-def checksum(applied: str, tracked_configs: Mapping[str, str] | None) -> str:
+def checksum(applied: str, tracked_configs: Mapping[str, str] | None = None) -> str:
     """An opaque mark of the tested configuration: equal input gives an equal text.
 
-    It has Flagger's form, one to ten of `456789bcdf`, not its values. No configs at all and an
-    empty map of configs differ.
+    `tracked_configs` are the checksums of its ConfigMaps and Secrets: none at all and an empty map
+    differ. The mark has Flagger's form, one to ten of `456789bcdf`, not its values.
     """
     dump = json.dumps([applied, tracked_configs], sort_keys=True, separators=(",", ":"))
     return str(_fnv1a(dump.encode())).translate(_DIGITS)
 
 
 def _call(canary: Canary, webhook: Webhook, phase: str, mark: str) -> HookCall:
-    body: dict[str, Any] = {
-        "name": canary.name,
-        "namespace": canary.namespace,
-        "phase": phase,
-        "checksum": mark,
-    }
-    if webhook.metadata:
-        body["metadata"] = dict(webhook.metadata)
+    metadata = {"metadata": dict(webhook.metadata)} if webhook.metadata else {}
+    who = {"name": canary.name, "namespace": canary.namespace}
     return HookCall(
-        key=_digest(webhook),
+        # a digest of all that is written of it; nobody reads a secret out of it
+        key=hashlib.sha256(webhook.model_dump_json().encode()).hexdigest()[:16],
         name=webhook.name,
         type=derived.webhook_type(webhook),
         url=webhook.url,
         timeout=_timeout(webhook),
         retries=max(webhook.retries, 0),
         verify_tls=not webhook.disable_tls,
-        body=MappingProxyType(body),
+        body={**who, "phase": phase, "checksum": mark, **metadata},
     )
-
-
-def _digest(webhook: Webhook) -> str:
-    """A digest of all that is written of `webhook`; nobody reads a secret out of it."""
-    return hashlib.sha256(webhook.model_dump_json().encode()).hexdigest()[:16]
 
 
 def _timeout(webhook: Webhook) -> timedelta:
@@ -130,31 +114,24 @@ def answered(call: HookCall, status: int, body: str) -> HookResult:
     """The result of an answer: ok for 200 to 202, else failed with the body as message."""
     if status in _ACCEPTED:
         return HookResult(call.name, call.type, ok=True)
-    text = _shortened(body) or f"status {status}"
+    text = body.strip() or f"status {status}"
+    if len(text) > LONGEST_ANSWER:
+        text = text[:LONGEST_ANSWER] + "…"
     return HookResult(call.name, call.type, ok=False, message=text)
-
-
-def _shortened(text: str) -> str:
-    text = text.strip()
-    return text if len(text) <= LONGEST_ANSWER else text[:LONGEST_ANSWER] + "…"
 
 
 # -- events -------------------------------------------------------------------------------------
 
 _HALT: Final = "Halt {canary} advancement "
-_PASSED: Final[Mapping[WebhookType, str]] = MappingProxyType(
-    {
-        WebhookType.PRE_ROLLOUT: "Pre-rollout check {hook} passed",
-        WebhookType.POST_ROLLOUT: "Post-rollout check {hook} passed",
-    }
-)
-_FAILED: Final[Mapping[WebhookType, str]] = MappingProxyType(
-    {
-        WebhookType.PRE_ROLLOUT: _HALT + "pre-rollout check {hook} failed {cause}",
-        WebhookType.ROLLOUT: _HALT + "external check {hook} failed {cause}",
-        WebhookType.POST_ROLLOUT: "Post-rollout hook {hook} failed {cause}",
-    }
-)
+_PASSED: Final[Mapping[WebhookType, str]] = {
+    WebhookType.PRE_ROLLOUT: "Pre-rollout check {hook} passed",
+    WebhookType.POST_ROLLOUT: "Post-rollout check {hook} passed",
+}
+_FAILED: Final[Mapping[WebhookType, str]] = {
+    WebhookType.PRE_ROLLOUT: _HALT + "pre-rollout check {hook} failed {cause}",
+    WebhookType.ROLLOUT: _HALT + "external check {hook} failed {cause}",
+    WebhookType.POST_ROLLOUT: "Post-rollout hook {hook} failed {cause}",
+}
 
 CARRIED_OUT: Final = frozenset(_FAILED)
 """The types that rules ask; a canary with a hook of another type that decides is refused."""

@@ -15,24 +15,33 @@ class Phase(StrEnum):
     """Where a rollout stands; the words are Flagger's, except `PROMOTION_FAILED`."""
 
     NEW = ""
-    """Known, but never accepted: nothing of it exists yet."""
     INITIALIZING = "Initializing"
-    """The primary is being created; traffic still goes where the user sent it."""
     INITIALIZED = "Initialized"
-    """The primary serves everything; waiting for a first change."""
     PROGRESSING = "Progressing"
-    """A new revision is scaled up, measured and given traffic step by step."""
     PROMOTING = "Promoting"
-    """The primary gets the analysed revision; traffic moves back once it is ready."""
     FINALISING = "Finalising"
-    """All traffic is on the primary; the canary is to be scaled down."""
     SUCCEEDED = "Succeeded"
-    """The analysed revision is the primary."""
     FAILED = "Failed"
-    """Rolled back: the primary serves everything, the canary is or will be at zero."""
     PROMOTION_FAILED = "PromotionFailed"
-    """The canary serves everything, as long as it has pods, and must keep running: the primary did
-    not become ready with the analysed revision, or was lost. Shown as `Failed` with weight 100."""
+
+
+MEANINGS: Final[Mapping[Phase, str]] = {
+    Phase.NEW: "Known, but never accepted: nothing of it exists yet.",
+    Phase.INITIALIZING: "The primary is being created; traffic still goes where the user sent it.",
+    Phase.INITIALIZED: "The primary serves everything; waiting for a first change.",
+    Phase.PROGRESSING: "A new revision is scaled up, measured and given traffic step by step.",
+    Phase.PROMOTING: (
+        "The primary gets the analysed revision; traffic moves back once it is ready."
+    ),
+    Phase.FINALISING: "All traffic is on the primary; the canary is to be scaled down.",
+    Phase.SUCCEEDED: "The analysed revision is the primary.",
+    Phase.FAILED: "Rolled back: the primary serves everything, the canary is or will be at zero.",
+    Phase.PROMOTION_FAILED: (
+        "The canary serves everything, as long as it has pods, and must keep running: the primary "
+        "did not become ready with the analysed revision, or was lost. Shown as `Failed` with "
+        "weight 100."
+    ),
+}
 
 
 class IllegalTransition(Exception):

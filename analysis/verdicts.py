@@ -72,8 +72,6 @@ class Policies:
     on_error: Policy = Policy.FAIL
 
 
-COMPATIBLE: Final = Policies()
-
 _EFFECTS: Final = {
     Policy.FAIL: Effect.COUNTS,
     Policy.HOLD: Effect.HOLDS,
@@ -81,7 +79,7 @@ _EFFECTS: Final = {
 }
 
 
-def effect(verdict: Verdict, policies: Policies = COMPATIBLE) -> Effect:
+def effect(verdict: Verdict, policies: Policies = Policies()) -> Effect:
     """What `verdict` does to the rollout under `policies`; an inconclusive check always holds."""
     match verdict:
         case Verdict.PASSED:

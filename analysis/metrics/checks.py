@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from types import MappingProxyType
 from typing import Final
 
 from analysis import templates
@@ -35,9 +34,7 @@ class CheckKind(Enum):
     UNUSABLE = "entry that names nothing to measure"
 
 
-_UNITS: Final[Mapping[CheckKind, str]] = MappingProxyType(
-    {CheckKind.SUCCESS_RATE: "%", CheckKind.DURATION: "ms"}
-)
+_UNITS: Final[Mapping[CheckKind, str]] = {CheckKind.SUCCESS_RATE: "%", CheckKind.DURATION: "ms"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,19 +147,16 @@ class _Planner:
         return self._rendered(
             entry,
             CheckKind.SUCCESS_RATE if is_rate else CheckKind.DURATION,
-            lambda: queries.single(self._provider(), entry.name, workload, window),
+            lambda: queries.single(
+                derived.provider(self.canary, self.default_provider), entry.name, workload, window
+            ),
         )
-
-    def _provider(self) -> str:
-        return derived.provider(self.canary, self.default_provider)
 
     def _inline(self, entry: MetricCheck) -> Check:
         names = query_names(self.canary, derived.metric_window(entry))
-        text = entry.query or ""
+        text, variables = entry.query or "", entry.template_variables
         return self._rendered(
-            entry,
-            CheckKind.QUERY,
-            lambda: templates.render(text, names, entry.template_variables),
+            entry, CheckKind.QUERY, lambda: templates.render(text, names, variables)
         )
 
     def _rendered(self, entry: MetricCheck, kind: CheckKind, render: Callable[[], str]) -> Check:

@@ -36,13 +36,10 @@ _AT_REST: Final = frozenset({"Initialized", "Succeeded", "Waiting", "Failed"})
 
 def rebuild(seen: Observation) -> Outcome | None:
     """A state made from what can be seen, when the status knows more than the state."""
-    past = seen.status
-    canary, strategy = seen.canary, seen.strategy
+    past, canary, strategy = seen.status, seen.canary, seen.strategy
     if past is None or canary is None or strategy is None or seen.deleting:
         return None
-    if past.phase not in _ANALYSING | _PROMOTING | _AT_REST:
-        return None
-    if _is_known(seen, past):
+    if past.phase not in _ANALYSING | _PROMOTING | _AT_REST or _is_known(seen, past):
         return None
     state = _state(seen, canary, strategy, past)
     message = f"state rebuilt from status {past.phase}, route and workloads as {state.phase}"
@@ -65,16 +62,13 @@ def _state(seen: Observation, canary: Canary, strategy: Strategy, past: PastStat
     state = replace(_blank(seen), applied=applied, promoted=promoted)
     if past.phase in _ANALYSING:
         return _analysing(seen, canary, strategy, past, state)
-    if past.phase in _PROMOTING:
-        return _promoting(seen, past, state)
-    copied = seen.primary is not None and seen.primary.revision == applied != promoted
-    if past.phase == "Failed" and (copied or _serves_everything(seen, past)):
-        split = ALL_TO_CANARY if _serves_everything(seen, past) else ALL_TO_PRIMARY
-        return _promotion_failed(state, split, promote=applied if copied else "")
+    if past.phase in _PROMOTING:  # copying what was copied changes nothing
+        live = seen.in_force or ALL_TO_PRIMARY
+        split = live.weighing(min(_weight(past), live.canary))
+        return _running(state, Phase.PROMOTING, split, applied)
     if past.phase == "Failed":
-        return _failed(state)
-    phase = Phase.SUCCEEDED if past.phase == "Succeeded" else Phase.INITIALIZED
-    return replace(state, phase=phase)
+        return _failed(seen, past, state)
+    return replace(state, phase=Phase.SUCCEEDED if past.phase == "Succeeded" else Phase.INITIALIZED)
 
 
 def _blank(seen: Observation) -> RolloutState:
@@ -106,13 +100,11 @@ def _analysing(
     a rollback was under way when the state was lost.
     """
     live = seen.in_force or ALL_TO_PRIMARY
-    if past.weight > 0 and live.canary == 0 and _same_target(seen, state):
-        return _failed(state)
+    same_target = seen.target is not None and seen.target.revision == state.applied
+    if past.weight > 0 and live.canary == 0 and same_target:
+        return _running(state, Phase.FAILED)
     reported = replace(
-        state,
-        phase=Phase.PROGRESSING,
-        route=replace(state.route, split=TrafficSplit.of(_weight(past))),
-        workload=replace(state.workload, canary=CanaryScale.RUNNING),
+        _running(state, Phase.PROGRESSING, TrafficSplit.of(_weight(past))),
         failed_checks=past.failed_checks,
         iterations=past.iterations,
     )
@@ -123,41 +115,28 @@ def _analysing(
     return replace(resumed, check_at=seen.now + seen.interval if begun else None)
 
 
-def _promoting(seen: Observation, past: PastStatus, state: RolloutState) -> RolloutState:
-    """Promotes again what was being promoted; copying what was copied changes nothing."""
-    live = seen.in_force or ALL_TO_PRIMARY
-    split = live.weighing(min(_weight(past), live.canary))
-    workload = replace(state.workload, canary=CanaryScale.RUNNING, promote=state.applied)
-    route = replace(state.route, split=split)
-    return replace(state, phase=Phase.PROMOTING, route=route, workload=workload)
+def _failed(seen: Observation, past: PastStatus, state: RolloutState) -> RolloutState:
+    """Rolled back, or a promotion that failed.
 
-
-def _failed(state: RolloutState) -> RolloutState:
-    """Rolled back; the canary is scaled down once the route is confirmed."""
-    workload = replace(state.workload, canary=CanaryScale.RUNNING)
-    return replace(state, phase=Phase.FAILED, workload=workload)
-
-
-def _promotion_failed(state: RolloutState, split: TrafficSplit, promote: str) -> RolloutState:
-    """The canary must go on running, and whoever served everything goes on doing so.
-
-    What the primary was not given yet, may not have been analysed.
+    It was the latter if the primary has the revision already, or status and route agree that the
+    canary has everything: whoever served everything goes on doing so. What the primary was not
+    given yet, may not have been analysed.
     """
+    copied = seen.primary is not None and seen.primary.revision == state.applied != state.promoted
+    promote, live = state.applied if copied else "", seen.in_force or ALL_TO_PRIMARY
+    if past.weight >= TOTAL_WEIGHT and live.canary >= TOTAL_WEIGHT:
+        return _running(state, Phase.PROMOTION_FAILED, ALL_TO_CANARY, promote)
+    return _running(state, Phase.PROMOTION_FAILED if copied else Phase.FAILED, promote=promote)
+
+
+def _running(
+    state: RolloutState, phase: Phase, split: TrafficSplit = ALL_TO_PRIMARY, promote: str = ""
+) -> RolloutState:
+    """`state` in `phase`, with a canary that is not scaled down before its route is confirmed."""
     workload = replace(state.workload, canary=CanaryScale.RUNNING, promote=promote)
-    route = replace(state.route, split=split)
-    return replace(state, phase=Phase.PROMOTION_FAILED, route=route, workload=workload)
-
-
-def _serves_everything(seen: Observation, past: PastStatus) -> bool:
-    """Whether status and route agree that the canary has everything."""
-    live = seen.in_force
-    return past.weight >= TOTAL_WEIGHT and live is not None and live.canary >= TOTAL_WEIGHT
+    return replace(state, phase=phase, route=replace(state.route, split=split), workload=workload)
 
 
 def _weight(past: PastStatus) -> int:
     """The canary's weight as reported, whatever somebody wrote there."""
     return max(0, min(past.weight, TOTAL_WEIGHT))
-
-
-def _same_target(seen: Observation, state: RolloutState) -> bool:
-    return seen.target is not None and seen.target.revision == state.applied
