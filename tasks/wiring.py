@@ -17,8 +17,7 @@ from analysis.metrics.reader import MetricReader
 from clients import errors
 from clients.clock import Clock, SystemClock
 from clients.kube import connect
-from clients.kube.absent import NoKube
-from clients.kube.protocol import Kube
+from clients.kube.protocol import Kube, NoKube
 from clients.kube.rest import Limits as KubeLimits
 from clients.redis.store import Store, connect_store
 from config.settings.groups import KubernetesSettings

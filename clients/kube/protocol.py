@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Final, Protocol
+from typing import Any, Final, NoReturn, Protocol
 
+from clients import errors
 from clients.kube.resources import Resource
 
 Object = Mapping[str, Any]
@@ -21,6 +22,8 @@ Object = Mapping[str, Any]
 
 Patch = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 """The changes of a merge patch, or the list of operations of a JSON patch."""
+
+JSON_TYPE: Final = "application/json"
 
 PAGE: Final = 500
 """Objects per page of a list; the API server's clients all use this number."""
@@ -39,14 +42,6 @@ class PatchKind(StrEnum):
     """RFC 7386: maps are merged, null deletes, lists are replaced whole."""
     JSON = "application/json-patch+json"
     """RFC 6902: a list of operations; none is carried out unless all can be."""
-
-
-class Propagation(StrEnum):
-    """What a deletion does to the objects whose `ownerReferences` name the deleted one."""
-
-    BACKGROUND = "Background"
-    FOREGROUND = "Foreground"
-    ORPHAN = "Orphan"
 
 
 class WatchType(StrEnum):
@@ -79,7 +74,7 @@ class Listing:
 
 
 class Kube(Protocol):
-    """Reading and writing single objects."""
+    """Reading and writing single objects; doors differ in how they make a request."""
 
     def until(self, deadline: float) -> Kube:
         """This door, through which no call outlives `deadline`, in seconds of its clock.
@@ -88,20 +83,26 @@ class Kube(Protocol):
         """
         ...
 
-    def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
-        """The object as it is now; raises NotFound."""
+    def request(
+        self, method: str, path: str, body: Any = None, content_type: str = JSON_TYPE
+    ) -> Object:
+        """The object that the server answers with; `path` may have a query, `body` goes as JSON."""
         ...
+
+    def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
+        """The object as it is now; raises NotFound, and Permanent when parts of it are unfit."""
+        return self.request("GET", resource.path(namespace, name))
 
     def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:
         """The object as created; raises AlreadyExists."""
-        ...
+        return self.request("POST", resource.path(namespace), body)
 
     def replace(self, resource: Resource, namespace: str | None, name: str, body: Object) -> Object:
         """The object as written whole; `body.metadata.resourceVersion` must still be current.
 
         Raises Conflict when the object changed since, NotFound when it is gone.
         """
-        ...
+        return self.request("PUT", resource.path(namespace, name), body)
 
     def patch(
         self,
@@ -118,21 +119,26 @@ class Kube(Protocol):
         A `metadata.resourceVersion` in the patch is a precondition: raises Conflict when the
         object has moved on. Raises NotFound when it is gone, Permanent when the patch does not fit.
         """
-        ...
+        return self.request("PATCH", resource.path(namespace, name, subresource), patch, kind)
 
-    def delete(
-        self,
-        resource: Resource,
-        namespace: str | None,
-        name: str,
-        *,
-        propagation: Propagation | None = None,
-    ) -> None:
+    def delete(self, resource: Resource, namespace: str | None, name: str) -> None:
         """Ask for the object to go; with finalizers it stays, marked, until they are removed.
 
-        Raises NotFound. None as propagation leaves the choice to the server.
+        Raises NotFound.
         """
-        ...
+        self.request("DELETE", resource.path(namespace, name))
+
+
+class NoKube(Kube):
+    """Refuses every call: for processes that have no business with Kubernetes, nor credentials."""
+
+    def until(self, deadline: float) -> NoKube:  # noqa: ARG002
+        """This: there are no calls to end."""
+        return self
+
+    def request(self, *_: Any) -> NoReturn:
+        """Raises Permanent."""
+        raise errors.Permanent("this process does not talk to Kubernetes", reason="NoKubernetes")
 
 
 class Watcher(Protocol):

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 from clients import errors
 from clients.kube import decoding
-from clients.kube.protocol import PAGE, Listing, Object, Patch, PatchKind, Propagation, WatchEvent
+from clients.kube.protocol import JSON_TYPE, PAGE, Kube, Listing, Object, Watcher, WatchEvent
 from clients.kube.resources import Resource
 from clients.kube.stream import Streams, read_events
 from clients.kube.transport import Limits as Limits
@@ -26,65 +26,30 @@ SMALLER: Final = 8
 3 MiB, so a few at most are."""
 
 
-class KubeHttp:
-    """`Kube` and `Watcher` against one API server; safe to share by threads.
+class KubeHttp(Kube, Watcher):
+    """Both against one API server; safe to share by threads.
 
-    What is tried again, and how long a call may take: see `clients.kube.protocol.transport`.
+    What is tried again, and how long a call may take: see `clients.kube.transport`.
     """
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._streams = Streams()
 
-    # --- Kube
-
     def until(self, deadline: float) -> KubeHttp:
-        """This door with an end to all its calls; see `clients.kube.protocol`."""
+        """This door with an end to all its calls."""
         return KubeHttp(self._transport.until(deadline))
 
-    def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
-        """The object as it is now; raises NotFound, and Permanent when parts of it are unfit."""
-        path = resource.path(namespace, name)
+    def request(
+        self, method: str, path: str, body: Any = None, content_type: str = JSON_TYPE
+    ) -> Object:
+        """The object that the server answers with."""
+        if method != "GET":
+            return self._transport.write(method, path, body, content_type)
         found = self._transport.read(path)
         if isinstance(found, decoding.Odd):  # what is written back would lack those parts
             raise errors.Permanent(f"GET {path}: {found.reason}")
         return found
-
-    def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:
-        """The object as created; raises AlreadyExists."""
-        return self._transport.write("POST", resource.path(namespace), body)
-
-    def replace(self, resource: Resource, namespace: str | None, name: str, body: Object) -> Object:
-        """The object as written whole; raises Conflict when `body` is not of the last version."""
-        return self._transport.write("PUT", resource.path(namespace, name), body)
-
-    def patch(
-        self,
-        resource: Resource,
-        namespace: str | None,
-        name: str,
-        patch: Patch,
-        *,
-        subresource: str | None = None,
-        kind: PatchKind = PatchKind.MERGE,
-    ) -> Object:
-        """The object after `patch`; see `clients.kube.protocol`."""
-        path = resource.path(namespace, name, subresource)
-        return self._transport.write("PATCH", path, patch, kind)
-
-    def delete(
-        self,
-        resource: Resource,
-        namespace: str | None,
-        name: str,
-        *,
-        propagation: Propagation | None = None,
-    ) -> None:
-        """Ask for the object to go; raises NotFound."""
-        query = f"?propagationPolicy={propagation}" if propagation else ""
-        self._transport.write("DELETE", resource.path(namespace, name) + query, None)
-
-    # --- Watcher
 
     def list(self, resource: Resource, namespace: str | None = None) -> Listing:
         """All objects of the namespace, or of all namespaces, read page by page.

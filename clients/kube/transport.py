@@ -25,6 +25,7 @@ from clients import backoff, errors
 from clients.clock import Clock, SystemClock
 from clients.http import bodies
 from clients.kube import decoding, limiter
+from clients.kube.protocol import JSON_TYPE
 
 T = TypeVar("T")
 
@@ -33,8 +34,6 @@ Decode = Callable[[bytes, str], Any]
 
 FIRST_BACKOFF: Final = 0.1
 """Seconds, doubled by every attempt, spread by half to whole."""
-
-JSON_TYPE: Final = "application/json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,16 +11,17 @@ import queue
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from clients import errors
 from clients.clock import Clock
 from clients.kube import limiter
 from clients.kube.protocol import (
+    JSON_TYPE,
+    Kube,
     Listing,
     Object,
-    Patch,
-    PatchKind,
-    Propagation,
+    Watcher,
     WatchEvent,
     WatchType,
 )
@@ -31,26 +32,23 @@ from sandbox.apiserver.errors import ApiError
 from sandbox.apiserver.listing import ListQuery
 from sandbox.apiserver.negotiation import Form, Renderer
 from sandbox.apiserver.objects import decode_object, encode
-from sandbox.apiserver.requests import Query, Target
+from sandbox.apiserver.requests import Target
 from sandbox.apiserver.storage import Change
 from sandbox.apiserver.store import Store
 
-JSON: Final = "application/json"
 GLANCE_SECONDS: Final = 0.02
 """Real seconds between two looks at the clock of a waiting watch, which a test may move."""
 
 Changes = queue.SimpleQueue[Change]
 
 
-class InProcessKube:
-    """`Kube` and `Watcher` over a store; safe to share by threads. `clock` times its watches."""
+class InProcessKube(Kube, Watcher):
+    """Both over a store; safe to share by threads. `clock` times its watches."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self.deadline = math.inf
         self._store = store
         self._clock = clock
-
-    # --- Kube
 
     def until(self, deadline: float) -> "InProcessKube":
         """The same server, of which nothing can be asked after `deadline`."""
@@ -58,48 +56,21 @@ class InProcessKube:
         bounded.deadline = deadline
         return bounded
 
-    def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
-        """The object as it is now; raises NotFound."""
-        return self._ask("GET", resource.path(namespace, name))
-
-    def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:
-        """The object as created; raises AlreadyExists."""
-        return self._ask("POST", resource.path(namespace), body)
-
-    def replace(self, resource: Resource, namespace: str | None, name: str, body: Object) -> Object:
-        """The object as written whole; raises Conflict when `body` is not of the last version."""
-        return self._ask("PUT", resource.path(namespace, name), body)
-
-    def patch(
-        self,
-        resource: Resource,
-        namespace: str | None,
-        name: str,
-        patch: Patch,
-        *,
-        subresource: str | None = None,
-        kind: PatchKind = PatchKind.MERGE,
+    def request(
+        self, method: str, path: str, body: Any = None, content_type: str = JSON_TYPE
     ) -> Object:
-        """The object after `patch`; see `clients.kube.protocol`."""
-        return self._ask("PATCH", resource.path(namespace, name, subresource), patch, kind)
-
-    def delete(
-        self,
-        resource: Resource,
-        namespace: str | None,
-        name: str,
-        *,
-        propagation: Propagation | None = None,
-    ) -> None:
-        """Ask for the object to go; raises NotFound."""
-        query = {"propagationPolicy": propagation} if propagation else {}
-        self._ask("DELETE", resource.path(namespace, name), query=query)
-
-    # --- Watcher
+        """The object that the server answers with."""
+        limiter.time_left(self.deadline, self._clock, f"{method} {path}")
+        sent = Body() if body is None else Body(content_type, encode(body))
+        with _translated(f"{method} {path}"):
+            target = self._target(method, path)
+            return decode_object(
+                actions.carry_out(self._store, target, sent, self._renderer(target)).text
+            )
 
     def list(self, resource: Resource, namespace: str | None = None) -> Listing:
         """All objects of the namespace, or of all namespaces, ordered by namespace and name."""
-        page = self._ask("GET", resource.path(namespace))
+        page = self.request("GET", resource.path(namespace))
         return Listing(tuple(page["items"]), page["metadata"]["resourceVersion"])
 
     def watch(
@@ -132,24 +103,9 @@ class InProcessKube:
 
     # --- inside
 
-    def _ask(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        content_type: str = JSON,
-        query: Query | None = None,
-    ) -> Object:
-        limiter.time_left(self.deadline, self._clock, f"{method} {path}")
-        sent = Body() if body is None else Body(content_type, encode(body))
-        with _translated(f"{method} {path}"):
-            target = self._target(method, path, query)
-            return decode_object(
-                actions.carry_out(self._store, target, sent, self._renderer(target)).text
-            )
-
-    def _target(self, method: str, path: str, query: Query | None = None) -> Target:
-        return requests.parse(self._store.registry, method, path, query or {})
+    def _target(self, method: str, url: str) -> Target:
+        path, _, query = url.partition("?")
+        return requests.parse(self._store.registry, method, path, dict(parse_qsl(query)))
 
     def _renderer(self, target: Target) -> Renderer:
         return Renderer(target.resource, Form.JSON, self._clock.now)

@@ -18,7 +18,7 @@ from celery.contrib.testing.worker import start_worker
 from analysis.effects import Lane
 from clients import errors
 from clients.clock import ManualClock
-from clients.kube.absent import NoKube
+from clients.kube.protocol import NoKube
 from clients.redis.store import Store
 from config.refs import CanaryRef
 from tasks import gate, publishing, wiring

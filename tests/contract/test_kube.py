@@ -22,7 +22,6 @@ from clients.kube import resources, rest
 from clients.kube.protocol import (
     Object,
     PatchKind,
-    Propagation,
     WatchEvent,
     WatchType,
 )
@@ -530,7 +529,7 @@ def test_clients_do_not_set_what_the_server_keeps(server: Server) -> None:
 def test_a_deleted_object_is_gone(server: Server, resource: Resource) -> None:
     """After a deletion the name is free, and the next object of that name is another one."""
     first = created(server, resource)
-    server.door.delete(resource, server.namespace, "shop", propagation=Propagation.BACKGROUND)
+    server.door.delete(resource, server.namespace, "shop")
     with pytest.raises(errors.NotFound):
         server.door.get(resource, server.namespace, "shop")
     second = created(server, resource)
@@ -591,9 +590,8 @@ def test_an_orphaning_deletion_leaves_the_dependents(server: Server) -> None:
         "uid": owner["metadata"]["uid"],
     }
     created(server, resources.VIRTUAL_SERVICES, ownerReferences=[reference])
-    server.door.delete(
-        resources.CONFIG_MAPS, server.namespace, "shop", propagation=Propagation.ORPHAN
-    )
+    path = resources.CONFIG_MAPS.path(server.namespace, "shop")
+    server.door.request("DELETE", f"{path}?propagationPolicy=Orphan")
     kept = server.door.get(resources.VIRTUAL_SERVICES, server.namespace, "shop")
     assert not kept["metadata"].get("ownerReferences")
 

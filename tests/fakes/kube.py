@@ -16,12 +16,12 @@ from typing import Any, Final, Protocol
 from clients.clock import Clock
 from clients.kube import limiter, resources
 from clients.kube.protocol import (
+    JSON_TYPE,
     Kube,
     Listing,
     Object,
     Patch,
     PatchKind,
-    Propagation,
     Watcher,
     WatchEvent,
 )
@@ -39,7 +39,7 @@ class KubeWatcher(Kube, Watcher, Protocol):
     """Both protocols at once, as every door has them."""
 
 
-class Door:
+class Door(Kube, Watcher):
     """A door that logs what is asked through it, and fails as a test wants.
 
     `calls` has every request in order, failed ones included.
@@ -66,6 +66,12 @@ class Door:
             for call in self.calls
             if call.verb not in READS and call.resource != resources.EVENTS.plural
         ]
+
+    def request(
+        self, method: str, path: str, body: Any = None, content_type: str = JSON_TYPE
+    ) -> Object:
+        """As `clients.kube.protocol.Kube.request`: for what no other method asks."""
+        return self._kube.request(method, path, body, content_type)
 
     def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
         """As `clients.kube.protocol.Kube.get`."""
@@ -98,17 +104,10 @@ class Door:
                 resource, namespace, name, patch, subresource=subresource, kind=kind
             )
 
-    def delete(
-        self,
-        resource: Resource,
-        namespace: str | None,
-        name: str,
-        *,
-        propagation: Propagation | None = None,
-    ) -> None:
+    def delete(self, resource: Resource, namespace: str | None, name: str) -> None:
         """As `clients.kube.protocol.Kube.delete`."""
         with self._asked("delete", resource, name):
-            self._kube.delete(resource, namespace, name, propagation=propagation)
+            self._kube.delete(resource, namespace, name)
 
     def list(self, resource: Resource, namespace: str | None = None) -> Listing:
         """As `clients.kube.protocol.Watcher.list`."""

@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 
 from clients.kube import resources
-from clients.kube.protocol import Propagation
 from config.traffic import TrafficSplit
 from tests.stage import measuring, rollouts
 from tests.stage.rollouts import BEGINNING, LONG, NEW
@@ -122,7 +121,8 @@ def test_a_suspended_rollout_stays_where_it_is_although_redis_is_emptied() -> No
 
 def recreated(stage: Stage) -> None:
     """The canary deleted without its dependents, and made anew without a status."""
-    stage.kube.delete(resources.CANARIES, "shop", "cart", propagation=Propagation.ORPHAN)
+    path = resources.CANARIES.path("shop", "cart")
+    stage.kube.request("DELETE", f"{path}?propagationPolicy=Orphan")
     stage.settle()
     metadata = {"name": REF.name, "namespace": REF.namespace}
     stage.create(resources.CANARIES, {**a_manifest(), "metadata": metadata})

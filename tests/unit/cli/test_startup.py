@@ -13,7 +13,7 @@ import pytest
 from cli import exits, startup
 from clients import errors
 from clients.clock import ManualClock
-from clients.kube.absent import NoKube
+from clients.kube.protocol import NoKube
 from clients.kube.resources import CANARIES
 from config.settings.settings import Settings
 from tests.fakes.faults import Fault
@@ -173,6 +173,12 @@ def test_the_queues_own_lines_per_message_are_for_debugging() -> None:
 def test_no_door_to_kubernetes_refuses_everything() -> None:
     """A hook worker that asks for something by mistake learns it at once."""
     kube = NoKube()
-    for call in (kube.get, kube.create, kube.replace, kube.patch, kube.delete):
+    for call in (
+        lambda: kube.get(CANARIES, "shop", "podinfo"),
+        lambda: kube.create(CANARIES, "shop", {}),
+        lambda: kube.replace(CANARIES, "shop", "podinfo", {}),
+        lambda: kube.patch(CANARIES, "shop", "podinfo", {}),
+        lambda: kube.delete(CANARIES, "shop", "podinfo"),
+    ):
         with pytest.raises(errors.Permanent, match="does not talk to Kubernetes"):
-            call(CANARIES, "shop", "podinfo")
+            call()

@@ -21,7 +21,7 @@ from kubernetes.config import incluster_config
 from clients import errors
 from clients.clock import ManualClock, SystemClock
 from clients.kube import connect, resources
-from clients.kube.protocol import PatchKind, Propagation, WatchType
+from clients.kube.protocol import PatchKind, WatchType
 from clients.kube.rest import KubeHttp, Limits
 from tests.unit.clients import scripted
 from tests.unit.clients.scripted import Script, hang, reply, reset, stream
@@ -97,7 +97,7 @@ def test_every_verb_is_one_request_to_the_right_address(script: Script, door: Ku
     door.replace(kind, namespace, "shop", SHOP)
     door.patch(kind, namespace, "shop", {"a": 1}, subresource="status")
     door.patch(kind, namespace, "shop", [{"op": "remove", "path": "/a"}], kind=PatchKind.JSON)
-    door.delete(kind, namespace, "shop", propagation=Propagation.FOREGROUND)
+    door.delete(kind, namespace, "shop")
     sent = [
         (seen.method, seen.path.removeprefix(VIRTUAL_SERVICES_PATH), json.loads(seen.body or "0"))
         for seen in script.seen
@@ -108,7 +108,7 @@ def test_every_verb_is_one_request_to_the_right_address(script: Script, door: Ku
         ("PUT", "/shop", SHOP),
         ("PATCH", "/shop/status", {"a": 1}),
         ("PATCH", "/shop", [{"op": "remove", "path": "/a"}]),
-        ("DELETE", "/shop?propagationPolicy=Foreground", 0),
+        ("DELETE", "/shop", 0),
     ]
     assert [seen.headers["Content-Type"] for seen in script.seen[3:5]] == [
         "application/merge-patch+json",
