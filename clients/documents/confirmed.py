@@ -12,6 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from pydantic import TypeAdapter
+
 from clients.documents.world import PRIMARY, TARGET, Value, WorkloadView, World, resource_version
 
 VERSION: Final = 1
@@ -80,8 +82,8 @@ class Confirmed:
 
     def sequence(self, lane: Lane) -> int:
         """The intent of `lane` that is in force."""
-        numbers = (self.route_seq, self.workload_seq, self.status_version)
-        return dict(zip(Lane, numbers, strict=True))[lane]
+        number: int = getattr(self, SEQUENCES[lane])
+        return number
 
     def about(self, uid: str) -> Confirmed:
         """This, if it is about the Canary object `uid`; else nothing was confirmed."""
@@ -157,29 +159,14 @@ def decode(stored: Mapping[str, str], version: str | None) -> Confirmed:
     """What was confirmed under a layout `version`; UNREADABLE under another one."""
     if stored and version != str(VERSION):
         return UNREADABLE
-    at = stored.get("route_at")
-
-    def number(name: str) -> int:
-        return int(stored.get(name, 0))
-
-    return Confirmed(
-        route_seq=number("route_seq"),
-        workload_seq=number("workload_seq"),
-        target_generation=number("target_generation"),
-        primary_generation=number("primary_generation"),
-        status_version=number("status_version"),
-        uid=stored.get("uid", ""),
-        route_at=datetime.fromisoformat(at) if at else None,
-        target_uid=stored.get("target_uid", ""),
-        primary_uid=stored.get("primary_uid", ""),
-        troubles=_of_lanes(stored, _TROUBLE),
-        refused=frozenset(_of_lanes(stored, _REFUSED)),
-        versions={
-            field.removeprefix(_VERSION): value
-            for field, value in stored.items()
-            if field.startswith(_VERSION)
-        },
-    )
+    versions = {
+        name.removeprefix(_VERSION): value
+        for name, value in stored.items()
+        if name.startswith(_VERSION)
+    }
+    troubles, refused = (_of_lanes(stored, prefix) for prefix in (_TROUBLE, _REFUSED))
+    nested = {"troubles": troubles, "refused": frozenset(refused), "versions": versions}
+    return _CONFIRMED.validate_python({**stored, **nested})
 
 
 def _of_lanes(stored: Mapping[str, str], prefix: str) -> dict[Lane, str]:
@@ -191,3 +178,4 @@ def _is_another(view: WorkloadView | None, uid: str) -> bool:
 
 
 UNREADABLE: Final = Confirmed(is_readable=False)
+_CONFIRMED: Final = TypeAdapter(Confirmed)

@@ -24,7 +24,6 @@ def connect(
     role: str,
     url: str | None = None,
     kubeconfig: Path | None = None,
-    context: str | None = None,
     pool_size: int = POOL_SIZE,
     limits: Limits | None = None,
     clock: Clock | None = None,
@@ -32,8 +31,8 @@ def connect(
 ) -> KubeHttp:
     """The API server at `url` without credentials, else of `kubeconfig`, else the one around us.
 
-    `role` names the process to the server: User-Agent `coalmine/<role>`. `context` None is the
-    kubeconfig's current one; for `doubt` see `Transport`. No request is made.
+    `role` names the process to the server: User-Agent `coalmine/<role>`. For `doubt` see
+    `Transport`. No request is made.
 
     Raises Permanent when there is no such file or context, or we run in no cluster.
     """
@@ -41,7 +40,7 @@ def connect(
     configuration.connection_pool_maxsize = pool_size
     if not url and kubeconfig is not None:
         with errors.translated(f"kubeconfig {kubeconfig}"):
-            _load(kubeconfig, context, configuration)
+            _load(kubeconfig, configuration)
     elif not url:
         with errors.translated("no API server URL, no kubeconfig and not in a cluster"):
             config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
@@ -50,10 +49,10 @@ def connect(
     return KubeHttp(Transport(api, limits=limits, clock=clock, doubt=doubt))
 
 
-def _load(kubeconfig: Path, context: str | None, configuration: Configuration) -> None:
+def _load(kubeconfig: Path, configuration: Configuration) -> None:
     try:
         config.load_kube_config(  # type: ignore[no-untyped-call]
-            str(kubeconfig), context, configuration, persist_config=False
+            str(kubeconfig), client_configuration=configuration, persist_config=False
         )
     except (yaml.YAMLError, ValueError, TypeError, AttributeError, KeyError):
         # Not chained: a parser quotes the line it stumbles over, which may hold a credential.

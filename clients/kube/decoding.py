@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from clients import errors
@@ -113,38 +114,27 @@ def _pruned(text: str) -> str:
     return "".join(kept) + (text[position:] if depth < _PRUNED_AT else "")
 
 
-def _whole(text: str) -> int:
-    if len(text) > LONGEST_WHOLE:
-        raise ValueError("a number beyond 64 bits")
-    return int(text)
+def _decoder(unfit: Callable[[str], Any], *, strict: bool) -> json.JSONDecoder:
+    """A decoder that has `unfit` say what stands for numbers beyond 64 bits, NaN and infinity."""
 
+    def whole(text: str) -> Any:
+        return int(text) if len(text) <= LONGEST_WHOLE else unfit(text)
 
-def _fraction(text: str) -> float:
-    number = float(text)
-    if number in {float("inf"), -float("inf")}:
-        raise ValueError("a number beyond 64 bits")
-    return number
+    def fraction(text: str) -> Any:
+        number = float(text)
+        return unfit(text) if math.isinf(number) else number
+
+    return json.JSONDecoder(
+        parse_int=whole, parse_float=fraction, parse_constant=unfit, strict=strict
+    )
 
 
 def _refused(text: str) -> Any:
-    raise ValueError(f"{text} is not JSON")
+    raise ValueError(f"{text} is not JSON, or beyond 64 bits")
 
 
-def _whole_or_unfit(text: str) -> Any:
-    return int(text) if len(text) <= LONGEST_WHOLE else _UNFIT
-
-
-def _fraction_or_unfit(text: str) -> Any:
-    return _UNFIT if float(text) in {float("inf"), -float("inf")} else float(text)
-
-
-_STRICT: Final = json.JSONDecoder(parse_int=_whole, parse_float=_fraction, parse_constant=_refused)
-_LENIENT: Final = json.JSONDecoder(
-    parse_int=_whole_or_unfit,
-    parse_float=_fraction_or_unfit,
-    parse_constant=lambda _: _UNFIT,
-    strict=False,
-)
+_STRICT: Final = _decoder(_refused, strict=True)
+_LENIENT: Final = _decoder(lambda _: _UNFIT, strict=False)
 
 
 # -- cleaning -----------------------------------------------------------------------------------
@@ -168,18 +158,18 @@ def _is_shallow(value: Any) -> bool:
     """Whether nothing in the whole page, event or object is nested too deep."""
     layer: list[Any] = [value] if type(value) in _HOLDERS else []
     for _ in range(LEVELS):
-        layer = [child for each in layer for child in _values(each) if type(child) in _HOLDERS]
+        layer = [
+            child
+            for each in layer
+            for child in (each.values() if type(each) is dict else each)
+            if type(child) in _HOLDERS
+        ]
         if not layer:
             return True
     return False
 
 
 _HOLDERS: Final = frozenset({dict, list})
-
-
-def _values(holder: Any) -> Iterable[Any]:
-    values: Iterable[Any] = holder.values() if type(holder) is dict else holder
-    return values
 
 
 def _left_out(raw: dict[str, Any]) -> Iterator[str]:

@@ -14,15 +14,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Final, Self
 
 from redis import Redis
@@ -95,12 +94,7 @@ class EmbeddedValkey:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property
@@ -125,8 +119,9 @@ def _started(wanted_port: int, folder: Path | None) -> _Server:
     """A server that answers. A free port may be taken before the server binds it: try again."""
     for attempts_left in reversed(range(1 if wanted_port else _ATTEMPTS)):
         port = wanted_port or _free_port()
-        with _working_directory(folder) as directory:
-            server = _Server(port, directory)
+        # It writes no file, so it can do without its folder once it runs.
+        with tempfile.TemporaryDirectory(prefix="coalmine-valkey-") as temporary:
+            server = _Server(port, folder or Path(temporary))
             if server.ready():
                 return server
         log = server.log_tail()
@@ -142,7 +137,11 @@ class _Server:
     def __init__(self, port: int, directory: Path) -> None:
         self.port = port
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the server runs
-        command = [str(binary()), *_options(port, directory)]
+        command = [
+            *(str(binary()), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(directory)),
+            *("--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"),
+            *("--daemonize", "no", "--logfile", ""),
+        ]
         linux = sys.platform == "linux"
         if linux:
             launcher = [sys.executable, "-I", "-S", "-c", _DIES_WITH_US, str(os.getpid())]
@@ -185,7 +184,7 @@ class _Server:
 
 def _forked_by_a_staying_thread(command: Sequence[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
     """The child, forked by a thread that stays until the child has ended."""
-    outcome: queue.SimpleQueue[subprocess.Popen[bytes] | OSError] = queue.SimpleQueue()
+    forked: Future[subprocess.Popen[bytes]] = Future()
 
     def fork_and_stay() -> None:
         try:
@@ -197,16 +196,14 @@ def _forked_by_a_staying_thread(command: Sequence[str], log: IO[bytes]) -> subpr
                 start_new_session=True,  # Ctrl-C reaches us alone; we stop the server last
             )
         except OSError as error:
-            outcome.put(error)
+            forked.set_exception(error)
             return
-        outcome.put(process)
+        forked.set_result(process)
         process.wait()
 
     threading.Thread(target=fork_and_stay, name="embedded-valkey", daemon=True).start()
-    forked = outcome.get()
-    if isinstance(forked, OSError):
-        raise errors.of_exception(forked, "starting the embedded Valkey") from forked
-    return forked
+    with errors.translated("starting the embedded Valkey"):
+        return forked.result()
 
 
 def watchdog(parent: int, server: int) -> subprocess.Popen[bytes]:
@@ -218,26 +215,8 @@ def watchdog(parent: int, server: int) -> subprocess.Popen[bytes]:
     )
 
 
-def _options(port: int, directory: Path) -> tuple[str, ...]:
-    return (
-        *("--bind", "127.0.0.1", "--port", str(port), "--dir", str(directory)),
-        *("--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"),
-        *("--daemonize", "no", "--logfile", ""),
-    )
-
-
 def _free_port() -> int:
     with contextlib.closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-@contextlib.contextmanager
-def _working_directory(given: Path | None) -> Iterator[Path]:
-    """Where the server starts; it writes no file, so it can do without afterwards."""
-    if given is not None:
-        yield given
-        return
-    with tempfile.TemporaryDirectory(prefix="coalmine-valkey-") as temporary:
-        yield Path(temporary)

@@ -8,7 +8,6 @@ to docs/redis-keys.md by `python -m clients.redis.keys`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -182,10 +181,5 @@ def markdown() -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(write: Callable[[str], object] = sys.stdout.write) -> None:
-    """Prints the table."""
-    write(markdown())
-
-
 if __name__ == "__main__":
-    main()
+    sys.stdout.write(markdown())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
 from clients.documents import confirmed
@@ -16,6 +18,8 @@ from clients.documents.world import World, canonical
 from clients.redis import keys, scripts
 from clients.redis.records import Basis, Begun, Commit, Snapshot, Work
 from config.refs import CanaryRef
+
+log = logging.getLogger(__name__)
 
 #: About so many entries are kept of a timeline; Redis cuts whole blocks of about a hundred.
 TIMELINE_LENGTH: Final = 200
@@ -35,7 +39,7 @@ class Rollouts(scripts.Door):
 
     def read(self, ref: CanaryRef) -> Snapshot:
         """All that is stored about `ref`, without taking anything."""
-        return _snapshot(self._run("read", ref, _STORED))
+        return _snapshot(ref, self._run("read", ref, _STORED))
 
     def begin(
         self, ref: CanaryRef, work: Work, ttl: timedelta, *, if_due: bool = False
@@ -51,7 +55,7 @@ class Rollouts(scripts.Door):
         shared = (keys.AGENDA, keys.FENCE, keys.TICK, keys.EPOCH)
         rows, nonce = (keys.LEASES[work], *_STORED, *shared), secrets.token_hex(4)
         reply = self._run("begin", ref, rows, ttl, ref, work.value, nonce, if_due)
-        return Begun(str(reply[0]), _snapshot(reply[1])) if reply else None
+        return Begun(str(reply[0]), _snapshot(ref, reply[1])) if reply else None
 
     def commit(self, ref: CanaryRef, commit: Commit) -> int | None:
         """The version that `commit` made, or None when nothing was changed; one round trip.
@@ -156,17 +160,25 @@ def _arguments(ref: CanaryRef, commit: Commit) -> list[scripts.Argument]:
     ]
 
 
-def _snapshot(reply: Sequence[Any]) -> Snapshot:
+def _snapshot(ref: CanaryRef, reply: Sequence[Any]) -> Snapshot:
     now, version, state, *stored = reply
-    brought_about, world = map(_pairs, stored)
-    return Snapshot(
+    brought_about, world = (dict(zip(flat[::2], flat[1::2], strict=True)) for flat in stored)
+    layouts = brought_about.pop(VERSION, None), world.pop(VERSION, None)
+    snapshot = Snapshot(
         now=scripts.at(now),
         version=int(version),
         state=json.loads(state) if state else None,
-        confirmed=confirmed.decode(brought_about, brought_about.pop(VERSION, None)),
-        world=worlds.decode(world, world.pop(VERSION, None)),
+        confirmed=confirmed.decode(brought_about, layouts[0]),
+        world=worlds.decode(world, layouts[1]),
     )
+    if not snapshot.confirmed.is_readable:
+        _say_unreadable(ref, keys.CONFIRMED, layouts[0])
+    if not snapshot.world.is_readable:
+        _say_unreadable(ref, keys.WORLD, layouts[1])
+    return snapshot
 
 
-def _pairs(flat: Sequence[str]) -> dict[str, str]:
-    return dict(zip(flat[::2], flat[1::2], strict=True))
+@cache  # once per document and process
+def _say_unreadable(ref: CanaryRef, row: keys.Row, layout: str | None) -> None:
+    extra = {"canary": ref.dotted, "key": row.of(ref), "layout": layout}
+    log.warning("document of another layout: not read", extra=extra)

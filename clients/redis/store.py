@@ -5,9 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
-
 from clients.redis import server
 from clients.redis.agenda import Agenda
 from clients.redis.calls import Callers
@@ -29,11 +26,10 @@ class Store(Rollouts, Callers, Agenda, Notices):
     """
 
 
-def connect_store(settings: RedisSettings, now: Callable[[], datetime] | None = None) -> Store:
+def connect_store(settings: RedisSettings) -> Store:
     """The store that `settings` name; it connects at its first use.
 
-    Whether the server suits is asked separately (`server.check_server`), so that a process
-    can start before its Redis does. Raises ValueError for a URL that `server.connect` does
-    not know, SettingsError for none.
+    Whether the server suits is asked separately (`server.check_server`), so that a process can
+    start before its Redis does. Raises as `server.connect`, and SettingsError without a URL.
     """
-    return Store(server.connect(settings.state_url()), now)
+    return Store(server.connect(settings.state_url()))

@@ -5,6 +5,7 @@ confirmations never go back; which projections changed; forgetting; losing scrip
 Left out: interleavings (test_store_interleavings), keys and their lifetimes (test_store_keys).
 """
 
+import secrets
 from dataclasses import replace
 from datetime import timedelta
 
@@ -329,6 +330,27 @@ def test_a_document_of_another_layout_is_unreadable_and_never_written_into(
     store.put_world(REF, World(routes={"x": {}}))
     assert store.read(REF).confirmed == Confirmed(uid="u1", workload_seq=1, versions={"y": "3"})
     assert store.read(REF).world == World(routes={"x": {}})
+
+
+def test_a_document_of_another_layout_is_said_once_by_each_process(
+    store: Store, client: "Redis[str]", caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once for each document, with its key and layout, however often it is read or begun."""
+    ref = CanaryRef("shop", f"moved-{secrets.token_hex(4)}")
+    memory_redis.confirm(store)
+    store.put_world(ref, World(canary={"a": 1}), wake={"canary"})
+    store.read(ref)
+    assert caplog.records == []
+    for row, work in ((keys.CONFIRMED, Work.TICK), (keys.WORLD, Work.ROUTE)):
+        client.hset(row.of(ref), mapping={"v": "99", "new": "1"})
+        for _ in range(3):
+            assert not store.read(ref).is_readable
+        assert store.begin(ref, work, TTL)
+    records = [(each.levelname, vars(each)) for each in caplog.records]
+    assert [(level, given["key"], given["layout"]) for level, given in records] == [
+        ("WARNING", keys.CONFIRMED.of(ref), "99"),
+        ("WARNING", keys.WORLD.of(ref), "99"),
+    ]
 
 
 def test_only_projections_that_differ_count_as_changed(store: Store) -> None:

@@ -574,11 +574,11 @@ def test_a_kubeconfig_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 def test_a_context_that_is_not_there_is_told(tmp_path: Path) -> None:
-    """A kubeconfig without the context asked for is Permanent; the message names the context."""
+    """A kubeconfig without its current context is Permanent; the message names the context."""
     kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text("{current-context: c, clusters: [], users: [], contexts: []}")
+    kubeconfig.write_text("{current-context: other, clusters: [], users: [], contexts: []}")
     with pytest.raises(errors.Permanent, match="name other in"):
-        connect.connect(role="test", kubeconfig=kubeconfig, context="other")
+        connect.connect(role="test", kubeconfig=kubeconfig)
 
 
 @pytest.mark.parametrize("text", ["{token: hush-hush", "", "[hush-hush]", "contexts: hush-hush"])
