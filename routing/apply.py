@@ -2,29 +2,29 @@
 
 With live objects as fresh as a watch's, a weight step costs one PATCH and an intent in force costs
 nothing. The failure of one object never keeps the others, least of all the weights, from being
-written.
+written. Every write carries the `resourceVersion` it was computed from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Final
 
 from clients import errors
 from clients.documents.outcome import Applied, Outcome, Refusal, Rejected, Superseded, Unchanged
-from clients.documents.world import WorkloadView, World
+from clients.documents.world import World
 from clients.kube.protocol import Kube, Object
 from config import meshes
 from config.api.canary import Canary
 from config.traffic import RouteIntent, RouteStage
-from routing import messages, metadata, order, services
-from routing.converge import Converged, Convergence, Overtaken, WriteFailed
+from routing import diff, messages, metadata, order, services
+from routing.messages import Doing
 from routing.registry import ROUTERS, Routers
-from routing.router import ODD_SHAPE, Live, Managed, Router, TargetFacts, UnroutableCanary
+from routing.router import ODD_SHAPE, Managed, Router, TargetFacts, UnroutableCanary
 
-
-def _never() -> bool:
-    return False
+TRIES: Final = 3
+"""Writes of one object in one call: each further one follows a read after a conflict."""
 
 
 class RouteWriter:
@@ -40,7 +40,7 @@ class RouteWriter:
         canary: Canary,
         intent: RouteIntent,
         world: World,
-        superseded: Callable[[], bool] = _never,
+        superseded: Callable[[], bool],
     ) -> Outcome:
         """How bringing about `intent` through `kube` ended.
 
@@ -52,49 +52,38 @@ class RouteWriter:
         Raises NoRouter.
         """
         router = self._routers.chosen(canary, self._default_provider)
-        progress = _Progress(dict(world.routes))
-        facts = _facts(canary, world.target, progress)
-        door = Convergence(kube, canary.namespace, superseded)
-        return _carry_out(_Plan(canary, facts, intent, router, world.left_by), door, progress)
+        target = TargetFacts.of(world.target) if world.target else None
+        live: dict[str, Object | None] = dict(world.routes)
+        run = _Run(kube, canary, intent, router, target, world.left_by, superseded, live)
+        if world.target and target is None:
+            run.refusals.append(messages.no_selector_label(canary))
+        return run.carry_out()
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What should be, without what is."""
+class _Overtaken(Exception):
+    """Someone else changed the object, and what is wanted has changed as well."""
 
-    canary: Canary
-    target: TargetFacts | None
-    intent: RouteIntent
-    router: Router
-    left_by: Collection[str]
 
-    def owned(self, live: Object | None) -> Object | None:
-        """`live`, if it may be written; raises Foreign."""
-        return metadata.owned(live, self.canary, self.left_by)
+class _WriteFailed(Exception):
+    """What was refused, and how."""
 
-    def render(self, role: str, live: Live) -> Object:
-        """The object in `role` as it should be; raises UnroutableCanary."""
-        if self.target is not None:
-            rendered = services.render(self.canary, self.target, self.intent.stage, live)
-            if role in rendered:
-                return rendered[role]
-        return self.router.render(self.canary, self.target, self.intent.split, live)[role]
-
-    def is_carrier(self, managed: Managed) -> bool:
-        """Whether the weights are in this object."""
-        return managed.role == self.router.carrier
-
-    def objects(self, live: Live) -> tuple[Managed, ...]:
-        """The objects to write, in order; Services cannot be rendered without the target."""
-        ordered = order.of_writing(self.canary, self.router, self.intent, live)
-        mesh = self.router.resources(self.canary)
-        return ordered if self.target else tuple(one for one in ordered if one in mesh)
+    def __init__(self, doing: Doing, error: errors.ClientError) -> None:
+        super().__init__(doing)
+        self.doing = doing
+        self.error = error
 
 
 @dataclass(slots=True)
-class _Progress:
-    """What has been learned and done so far."""
+class _Run:
+    """One try to bring about one intent, and what it has learned and done so far."""
 
+    kube: Kube
+    canary: Canary
+    intent: RouteIntent
+    router: Router
+    target: TargetFacts | None
+    left_by: Collection[str]
+    superseded: Callable[[], bool]
     live: dict[str, Object | None]
     written: dict[str, Object] = field(default_factory=dict)
     observed: dict[str, Object] = field(default_factory=dict)
@@ -103,87 +92,125 @@ class _Progress:
     foreign: set[str] = field(default_factory=set)
     """Roles of objects that somebody else controls: to lead requests there would be wrong too."""
 
-    def note(self, role: str, converged: Converged) -> None:
-        """Keep the newest form of an object."""
-        kept = self.live[role] = metadata.bare(converged.object)
-        if converged.wrote:
-            self.written[role] = kept
-        elif converged.reread:
-            self.observed[role] = kept
-
-
-def _facts(canary: Canary, target: WorkloadView | None, progress: _Progress) -> TargetFacts | None:
-    """What Services need to know; a target that does not tell is a refusal like any other."""
-    if target is None:
-        return None
-    facts = TargetFacts.of(target)
-    if facts is None:
-        progress.refusals.append(messages.no_selector_label(canary))
-    return facts
-
-
-def _carry_out(plan: _Plan, door: Convergence, progress: _Progress) -> Outcome:
-    _set_foreign_apart(plan, progress)
-    try:
-        for managed in plan.objects(progress.live):
-            if managed.role in progress.foreign:
-                continue
-            # Each call to a server that does not answer costs a whole timeout.
-            if progress.is_reachable or plan.is_carrier(managed):
-                _attempt(plan, door, managed, progress)
-    except Overtaken:
-        return Superseded("a newer intent exists", progress.written, progress.observed)
-    return _outcome(plan, progress)
-
-
-def _set_foreign_apart(plan: _Plan, progress: _Progress) -> None:
-    """Refuses what somebody else controls, and takes it for absent from here on."""
-    for managed in plan.objects(progress.live):
+    def carry_out(self) -> Outcome:
+        """Writes whatever differs, and says how it ended."""
+        for managed in self._objects():
+            try:
+                self._owned(self.live.get(managed.role))
+            except metadata.Foreign as foreign:
+                self._refuse_foreign(managed, foreign)
         try:
-            plan.owned(progress.live.get(managed.role))
+            for managed in self._objects():
+                # Each call to a server that does not answer costs a whole timeout.
+                if self.is_reachable or self._is_carrier(managed.role):
+                    self._attempt(managed)
+        except _Overtaken:
+            return Superseded("a newer intent exists", self.written, self.observed)
+        return self._outcome()
+
+    def _objects(self) -> tuple[Managed, ...]:
+        """The objects to write, in order; Services cannot be rendered without the target."""
+        ordered = order.of_writing(self.canary, self.router, self.intent, self.live)
+        mesh = self.router.resources(self.canary)
+        return ordered if self.target else tuple(each for each in ordered if each in mesh)
+
+    def _is_carrier(self, role: str) -> bool:
+        """Whether the weights are in this object."""
+        return role == self.router.carrier
+
+    def _attempt(self, managed: Managed) -> None:
+        """Writes one object where it differs; a failure becomes a refusal."""
+        if managed.role in self.foreign:
+            return
+        missing = order.missing_destinations(self.intent.split, self.live)
+        if self._is_carrier(managed.role) and missing:
+            self.refusals.append(messages.no_destination(self.canary, managed, missing))
+            return
+        try:
+            self._reach(managed)
         except metadata.Foreign as foreign:
-            _refuse_foreign(plan, managed, foreign, progress)
+            self._refuse_foreign(managed, foreign)
+        except ODD_SHAPE as odd:
+            self.refusals.append(messages.unreadable(self.canary, managed, odd))
+        except UnroutableCanary as error:
+            self.refusals.append(messages.unroutable(managed, error))
+        except _WriteFailed as failed:
+            refusal = messages.write_failed(self.canary, managed, failed.doing, failed.error)
+            self.refusals.append(refusal)
+            self.is_reachable &= not isinstance(failed.error, errors.Transient)
+
+    def _refuse_foreign(self, managed: Managed, foreign: metadata.Foreign) -> None:
+        """Refuses what somebody else controls, and takes it for absent from here on."""
+        self.refusals.append(messages.foreign(self.canary, managed, foreign))
+        self.foreign.add(managed.role)
+        self.live[managed.role] = None
+
+    def _reach(self, managed: Managed) -> None:
+        """Writes one object until it is as desired, with as few calls as that takes."""
+        role, reread = managed.role, False
+        present = self.live.get(role)
+        for tries_left in reversed(range(TRIES)):
+            desired = self._render(role, self._owned(present))
+            change = None if present is None else diff.patch(present, desired)
+            if present is not None and not change:
+                if reread:
+                    self.live[role] = self.observed[role] = metadata.bare(present)
+                return
+            try:
+                made = self._write(managed, desired, change)
+            except errors.ClientError as error:
+                if not (tries_left and _is_out_of_date(present, error)):
+                    raise _WriteFailed(_doing(present), error) from error
+                present, reread = self._look_again(managed), True
+            else:
+                self.live[role] = self.written[role] = metadata.bare(made)
+                return
+
+    def _owned(self, live: Object | None) -> Object | None:
+        return metadata.owned(live, self.canary, self.left_by)
+
+    def _render(self, role: str, present: Object | None) -> Object:
+        """The object in `role` as it should be, where it is as `present` now."""
+        live = {**self.live, role: present}
+        if self.target is not None:
+            rendered = services.render(self.canary, self.target, self.intent.stage, live)
+            if role in rendered:
+                return rendered[role]
+        return self.router.render(self.canary, self.target, self.intent.split, live)[role]
+
+    def _write(self, managed: Managed, whole: Object, change: Mapping[str, Any] | None) -> Object:
+        place = managed.resource, self.canary.namespace
+        if change is None:
+            return self.kube.create(*place, whole)
+        return self.kube.patch(*place, managed.name, change)
+
+    def _look_again(self, managed: Managed) -> Object | None:
+        """The object as it is now, for another try; None when it is gone."""
+        if self.superseded():
+            raise _Overtaken
+        try:
+            return self.kube.get(managed.resource, self.canary.namespace, managed.name)
+        except errors.NotFound:
+            return None
+        except errors.ClientError as error:
+            raise _WriteFailed(Doing.READ, error) from error
+
+    def _outcome(self) -> Outcome:
+        if self.refusals:
+            gravest_first = sorted(self.refusals, key=lambda each: not self._is_carrier(each.role))
+            is_exposed = self.intent.stage is RouteStage.EXPOSED
+            in_force = is_exposed and not self._is_carrier(gravest_first[0].role)
+            return Rejected(tuple(gravest_first), self.written, self.observed, in_force)
+        if self.written:
+            return Applied(self.written, self.observed)
+        return Unchanged(self.observed)
 
 
-def _refuse_foreign(
-    plan: _Plan, managed: Managed, foreign: metadata.Foreign, progress: _Progress
-) -> None:
-    progress.refusals.append(messages.foreign(plan.canary, managed, foreign))
-    progress.foreign.add(managed.role)
-    progress.live[managed.role] = None
+def _doing(present: Object | None) -> Doing:
+    return Doing.CREATE if present is None else Doing.UPDATE
 
 
-def _attempt(plan: _Plan, door: Convergence, managed: Managed, progress: _Progress) -> None:
-    """Writes one object where it differs; a failure becomes a refusal."""
-    missing = order.missing_destinations(plan.intent.split, progress.live)
-    if plan.is_carrier(managed) and missing:
-        progress.refusals.append(messages.no_destination(plan.canary, managed, missing))
-        return
-
-    def desired(present: Object | None) -> Object:
-        return plan.render(managed.role, {**progress.live, managed.role: plan.owned(present)})
-
-    try:
-        converged = door.reach(managed, progress.live.get(managed.role), desired)
-    except metadata.Foreign as foreign:
-        _refuse_foreign(plan, managed, foreign, progress)
-    except ODD_SHAPE as odd:
-        progress.refusals.append(messages.unreadable(plan.canary, managed, odd))
-    except UnroutableCanary as error:
-        progress.refusals.append(messages.unroutable(managed, error))
-    except WriteFailed as failure:
-        progress.refusals.append(messages.write_failed(plan.canary, managed, failure))
-        progress.is_reachable &= not isinstance(failure.error, errors.Transient)
-    else:
-        progress.note(managed.role, converged)
-
-
-def _outcome(plan: _Plan, progress: _Progress) -> Outcome:
-    if progress.refusals:
-        gravest_first = sorted(progress.refusals, key=lambda one: one.role != plan.router.carrier)
-        is_exposed = plan.intent.stage is RouteStage.EXPOSED
-        in_force = is_exposed and gravest_first[0].role != plan.router.carrier
-        return Rejected(tuple(gravest_first), progress.written, progress.observed, in_force)
-    if progress.written:
-        return Applied(progress.written, progress.observed)
-    return Unchanged(progress.observed)
+def _is_out_of_date(present: Object | None, error: errors.ClientError) -> bool:
+    """Whether the object is not what it was thought to be; a missing namespace stays missing."""
+    is_gone = present is not None and isinstance(error, errors.NotFound)
+    return is_gone or isinstance(error, errors.Conflict)

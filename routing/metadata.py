@@ -7,8 +7,7 @@ Services". Pure; nothing here is particular to one mesh.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from clients.kube.protocol import Object
 from config import names, ownership, well_known
@@ -27,8 +26,7 @@ def bare(raw: Object) -> dict[str, Any]:
     return {**raw, "metadata": metadata}
 
 
-@dataclass(frozen=True, slots=True)
-class Marks:
+class Marks(NamedTuple):
     """The labels and annotations an object should carry."""
 
     labels: Mapping[str, str]
@@ -36,11 +34,7 @@ class Marks:
 
 
 class Foreign(Exception):
-    """An object that somebody else controls; `controller` is named as in "Canary cart"."""
-
-    def __init__(self, controller: str) -> None:
-        super().__init__(controller)
-        self.controller = controller
+    """An object that somebody else controls; its text names who, as in "Canary cart"."""
 
 
 def owned(live: Object | None, canary: Canary, left_by: Collection[str]) -> Object | None:
@@ -68,23 +62,15 @@ def is_controlled(live: Object, canary: Canary) -> bool:
 
 def new_metadata(canary: Canary, name: str, marks: Marks) -> dict[str, Any]:
     """The metadata of an object to create: owned by the canary, in its namespace."""
-    return {
-        "name": name,
-        "namespace": canary.namespace,
-        **_present("labels", marks.labels),
-        **_present("annotations", marks.annotations),
-        "ownerReferences": [ownership.reference(canary)],
-    }
+    place = {"name": name, "namespace": canary.namespace}
+    return with_marks({**place, "ownerReferences": [ownership.reference(canary)]}, marks)
 
 
 def with_marks(metadata: Mapping[str, Any], marks: Marks) -> dict[str, Any]:
     """`metadata` with labels and annotations set exactly to `marks`; everything else kept."""
-    kept = {key: value for key, value in metadata.items() if key not in {"labels", "annotations"}}
-    return {
-        **kept,
-        **_present("labels", marks.labels),
-        **_present("annotations", marks.annotations),
-    }
+    wanted = {"labels": dict(marks.labels), "annotations": dict(marks.annotations)}
+    kept = {key: value for key, value in metadata.items() if key not in wanted}
+    return {**kept, **{field: values for field, values in wanted.items() if values}}
 
 
 def with_flux_opt_out(annotations: Mapping[str, str] | None) -> dict[str, str]:
@@ -105,12 +91,9 @@ def service_marks(
     present values of the keys the user told us not to manage.
     """
     given = custom or ServiceMetadata()
+    own = {**given.labels, target.label_key: name}
     return Marks(
-        labels={
-            **given.labels,
-            target.label_key: name,
-            **_unmanaged(canary, live, "labels"),
-        },
+        labels={**own, **_unmanaged(canary, live, "labels")},
         annotations={
             **with_flux_opt_out(given.annotations),
             **_unmanaged(canary, live, "annotations"),
@@ -137,7 +120,3 @@ def _unmanaged(canary: Canary, live: Object | None, field: str) -> dict[str, str
     listed: Iterable[str] = getattr(unmanaged, field)
     present = live.get("metadata", {}).get(field) or {}
     return {key: present[key] for key in listed if key in present}
-
-
-def _present(field: str, value: Mapping[str, str]) -> dict[str, Any]:
-    return {field: dict(value)} if value else {}

@@ -44,19 +44,11 @@ ODD_SHAPE: Final = (AttributeError, LookupError, TypeError, ValueError)
 
 
 class UnreadableRoute(Exception):
-    """A live route that shows no split; `reason` says why, in words for an event."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    """A live route that shows no split; its text says why, in words for an event."""
 
 
 class UnroutableCanary(Exception):
-    """A canary whose routing objects cannot be made; `reason` is in words for an event."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    """A canary whose routing objects cannot be made; its text is in words for an event."""
 
 
 def split_in_force(router: Router, canary: Canary, live: Live) -> TrafficSplit | None:

@@ -81,7 +81,7 @@ class Cluster:
         intent = RouteIntent(1, RouteStage.EXPOSED, split)
         live = {role: found for role, found in self.live.items() if found is not None}
         world = World(target=TARGET, routes=live)
-        outcome = apply.RouteWriter().write(door, self.canary, intent, world)
+        outcome = apply.RouteWriter().write(door, self.canary, intent, world, lambda: False)
         self.requests = [f"{call.verb} {call.name}" for call in door.calls]
         return outcome
 

@@ -31,9 +31,7 @@ def own_route(canary: Any, split: TrafficSplit) -> dict[str, Any]:
 
 def patch_of(canary: Any, split: TrafficSplit, live: Mapping[str, Any]) -> Any:
     """The patch that brings `live` to `split`; None when none is needed."""
-    change = diff.change(live, rendered_route(canary, split, live))
-    assert not isinstance(change, diff.Create)
-    return change and change.body
+    return diff.patch(live, rendered_route(canary, split, live)) or None
 
 
 def weights(route: Mapping[str, Any]) -> list[int]:
