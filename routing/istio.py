@@ -18,7 +18,7 @@ from clients.kube.resources import Resource
 from config import meshes, names, well_known
 from config.api.canary import Canary
 from config.traffic import Feature, TrafficSplit
-from routing import istio_http, istio_tcp, metadata
+from routing import istio_rules, metadata
 from routing.metadata import Marks
 from routing.router import (
     Live,
@@ -44,7 +44,6 @@ _CARRIED_ANNOTATIONS: Final = (
     well_known.LAST_APPLIED_ANNOTATION,
     well_known.ORIGINAL_CONFIGURATION_ANNOTATION,
 )
-_CHANGES_WITHIN_A_ROLLOUT: Final = frozenset({"mirror", "mirrorPercentage"})
 
 
 class Istio:
@@ -77,7 +76,7 @@ class Istio:
         """Role to the object as it should be; see `Router.render`."""
         *rules, route = self.resources(canary)
         rendered = {rule.role: _destination_rule(canary, rule, live) for rule in rules}
-        return {**rendered, route.role: _virtual_service(canary, target, split, live)}
+        return {**rendered, route.role: _virtual_service(canary, route, target, split, live)}
 
     def parse(self, canary: Canary, live: Live) -> TrafficSplit | None:
         """The weights of the last rule that leads to the canary; see `Router.parse`."""
@@ -85,13 +84,13 @@ class Istio:
         if route is None:
             return None
         spec = route.get("spec") or {}
-        is_tcp = istio_tcp.is_tcp(canary)
-        rule = istio_http.rule_in_force(canary, spec.get("tcp" if is_tcp else "http") or ())
+        is_tcp = istio_rules.is_tcp(canary)
+        rule = istio_rules.rule_in_force(canary, spec.get("tcp" if is_tcp else "http") or ())
         return _split_of(canary, rule or {}, can_mirror=not is_tcp)
 
 
 def _split_of(canary: Canary, rule: Mapping[str, Any], *, can_mirror: bool) -> TrafficSplit:
-    weights = istio_http.weights_by_host(rule)
+    weights = istio_rules.weights_by_host(rule)
     primary = weights.get(names.primary_service(canary), 0)
     share = weights.get(names.canary_service(canary), 0)
     label = _label(canary)
@@ -101,7 +100,7 @@ def _split_of(canary: Canary, rule: Mapping[str, Any], *, can_mirror: bool) -> T
             f"{label} does not contain routes for {apex}-primary and {apex}-canary"
         )
     try:
-        mirror = istio_http.mirror_of(rule) if can_mirror else None
+        mirror = istio_rules.mirror_of(rule) if can_mirror else None
         return TrafficSplit(primary, share, mirror=mirror)
     except (TypeError, ValueError) as error:
         raise UnreadableRoute(f"{label} cannot be read: {error}") from error
@@ -109,52 +108,36 @@ def _split_of(canary: Canary, rule: Mapping[str, Any], *, can_mirror: bool) -> T
 
 def _destination_rule(canary: Canary, rule: Managed, live: Live) -> Object:
     present = live.get(rule.role)
-    spec = _destination_rule_spec(canary, rule.name, (present or {}).get("spec") or {})
+    policy = canary.spec.service.traffic_policy
+    kept = _without((present or {}).get("spec") or {}, "host", "trafficPolicy")
+    wanted = {"trafficPolicy": policy.wire()} if policy is not None else {}
+    spec = {**kept, "host": rule.name, **wanted}
     if present is not None:
         return {**present, "spec": spec}
-    return {
-        "apiVersion": rule.resource.api_version,
-        "kind": rule.resource.kind,
-        "metadata": metadata.new_metadata(canary, rule.name, Marks({}, {})),
-        "spec": spec,
-    }
-
-
-def _destination_rule_spec(canary: Canary, host: str, live: Mapping[str, Any]) -> dict[str, Any]:
-    policy = canary.spec.service.traffic_policy
-    kept = {key: value for key, value in live.items() if key not in {"host", "trafficPolicy"}}
-    given = {"trafficPolicy": policy.wire()} if policy is not None else {}
-    return {**kept, "host": host, **given}
+    return metadata.new_object(canary, rule, Marks({}, {}), spec)
 
 
 def _virtual_service(
-    canary: Canary, target: TargetFacts | None, split: TrafficSplit, live: Live
+    canary: Canary, managed: Managed, target: TargetFacts | None, split: TrafficSplit, live: Live
 ) -> Object:
     present = live.get(VIRTUAL_SERVICE)
     spec = _virtual_service_spec(canary, split, (present or {}).get("spec") or {})
     marks = metadata.route_marks(canary, target, live.get(ServiceRole.APEX)) if target else None
     if present is not None:
         return {**present, "metadata": _kept_metadata(canary, present, marks, spec), "spec": spec}
-    name = names.apex_name(canary)
     unmarked = Marks({}, metadata.with_flux_opt_out(None))
-    return {
-        "apiVersion": resources.VIRTUAL_SERVICES.api_version,
-        "kind": resources.VIRTUAL_SERVICES.kind,
-        "metadata": metadata.new_metadata(canary, name, marks or unmarked),
-        "spec": spec,
-    }
+    return metadata.new_object(canary, managed, marks or unmarked, spec)
 
 
 def _virtual_service_spec(
     canary: Canary, split: TrafficSplit, live: Mapping[str, Any]
 ) -> dict[str, Any]:
-    kept = {key: value for key, value in live.items() if key not in MANAGED_SPEC}
-    bound = _hosts_and_gateways(canary)
-    is_tcp = istio_tcp.is_tcp(canary)
+    kept = {**_without(live, *MANAGED_SPEC), **_hosts_and_gateways(canary)}
+    is_tcp = istio_rules.is_tcp(canary)
     refuse_beyond(frozenset() if is_tcp else Istio.features, split, _label(canary))
     if is_tcp:
-        return {**kept, **bound, "tcp": istio_tcp.rules(canary, split, live.get("tcp") or ())}
-    return {**kept, **bound, "http": istio_http.rules(canary, split, live.get("http") or ())}
+        return {**kept, "tcp": istio_rules.tcp_rules(canary, split, live.get("tcp") or ())}
+    return {**kept, "http": istio_rules.http_rules(canary, split, live.get("http") or ())}
 
 
 def _hosts_and_gateways(canary: Canary) -> dict[str, Any]:
@@ -210,12 +193,12 @@ def _lasting(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _lasting_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in rule.items() if key not in _CHANGES_WITHIN_A_ROLLOUT}
-    route = [
-        {key: value for key, value in entry.items() if key != "weight"}
-        for entry in rule.get("route") or ()
-    ]
-    return {**kept, "route": route}
+    route = [_without(entry, "weight") for entry in rule.get("route") or ()]
+    return {**_without(rule, "mirror", "mirrorPercentage"), "route": route}
+
+
+def _without(whole: Mapping[str, Any], *left_out: str) -> dict[str, Any]:
+    return {key: value for key, value in whole.items() if key not in left_out}
 
 
 def _label(canary: Canary) -> str:

@@ -13,7 +13,7 @@ from clients.kube.protocol import Object
 from config import names, ownership, well_known
 from config.api.canary import Canary
 from config.api.service import ServiceMetadata
-from routing.router import TargetFacts
+from routing.router import Managed, TargetFacts
 
 
 def bare(raw: Object) -> dict[str, Any]:
@@ -60,10 +60,18 @@ def is_controlled(live: Object, canary: Canary) -> bool:
     return (holder.get("kind"), holder.get("name")) == (well_known.CANARY_KIND, canary.name)
 
 
-def new_metadata(canary: Canary, name: str, marks: Marks) -> dict[str, Any]:
-    """The metadata of an object to create: owned by the canary, in its namespace."""
-    place = {"name": name, "namespace": canary.namespace}
-    return with_marks({**place, "ownerReferences": [ownership.reference(canary)]}, marks)
+def new_object(
+    canary: Canary, managed: Managed, marks: Marks, spec: Mapping[str, Any]
+) -> dict[str, Any]:
+    """An object to create: owned by the canary, in its namespace."""
+    place = {"name": managed.name, "namespace": canary.namespace}
+    owned = {**place, "ownerReferences": [ownership.reference(canary)]}
+    return {
+        "apiVersion": managed.resource.api_version,
+        "kind": managed.resource.kind,
+        "metadata": with_marks(owned, marks),
+        "spec": spec,
+    }
 
 
 def with_marks(metadata: Mapping[str, Any], marks: Marks) -> dict[str, Any]:

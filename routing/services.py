@@ -13,7 +13,6 @@ from clients.kube import resources
 from clients.kube.protocol import Object
 from config import names, well_known
 from config.api.canary import Canary
-from config.api.service import ServiceMetadata
 from config.traffic import RouteStage
 from routing import metadata, ports
 from routing.router import Live, Managed, ServiceRole, TargetFacts
@@ -51,23 +50,25 @@ def render(
 def _render_one(
     canary: Canary, target: TargetFacts, service: Managed, live: Object | None
 ) -> Object:
-    marks = metadata.service_marks(
-        canary, target, service.name, _custom_metadata(canary, service.role), live
-    )
-    selector = {target.label_key: _selector_value(target, service.role)}
+    given = canary.spec.service
+    custom = {
+        ServiceRole.APEX: given.apex,
+        ServiceRole.PRIMARY: given.primary,
+        ServiceRole.CANARY: given.canary,
+    }[ServiceRole(service.role)]
+    marks = metadata.service_marks(canary, target, service.name, custom, live)
+    suffix = "" if service.role == ServiceRole.CANARY else well_known.PRIMARY_SUFFIX
+    selector = {target.label_key: target.label_value + suffix}
     if live is None:
-        return {
-            "apiVersion": resources.SERVICES.api_version,
-            "kind": resources.SERVICES.kind,
-            "metadata": metadata.new_metadata(canary, service.name, marks),
-            "spec": _new_spec(canary, target, selector),
-        }
+        return metadata.new_object(canary, service, marks, _new_spec(canary, target, selector))
     spec = _reconciled_spec(canary, target, selector, live.get("spec") or {})
     if metadata.is_controlled(live, canary):
         return {**live, "metadata": metadata.with_marks(live["metadata"], marks), "spec": spec}
     if spec == live.get("spec"):
         return live
-    return {**live, "metadata": _opted_out(live["metadata"]), "spec": spec}
+    # Somebody else's: only Flux is told to leave it alone.
+    opted_out = metadata.with_flux_opt_out(live["metadata"].get("annotations"))
+    return {**live, "metadata": {**live["metadata"], "annotations": opted_out}, "spec": spec}
 
 
 def _new_spec(canary: Canary, target: TargetFacts, selector: Mapping[str, str]) -> dict[str, Any]:
@@ -92,22 +93,3 @@ def _reconciled_spec(
     desired = ports.with_node_ports(ports.service_ports(canary.spec.service, target), present)
     same = ports.same_ports(desired, present)
     return {**live, "selector": dict(selector), "ports": present if same else desired}
-
-
-def _opted_out(live: Mapping[str, Any]) -> dict[str, Any]:
-    """Metadata of a Service that is someone else's: only Flux is told to leave it alone."""
-    return {**live, "annotations": metadata.with_flux_opt_out(live.get("annotations"))}
-
-
-def _selector_value(target: TargetFacts, role: str) -> str:
-    is_canary = role == ServiceRole.CANARY
-    return target.label_value if is_canary else target.label_value + well_known.PRIMARY_SUFFIX
-
-
-def _custom_metadata(canary: Canary, role: str) -> ServiceMetadata | None:
-    service = canary.spec.service
-    return {
-        ServiceRole.APEX: service.apex,
-        ServiceRole.PRIMARY: service.primary,
-        ServiceRole.CANARY: service.canary,
-    }[ServiceRole(role)]

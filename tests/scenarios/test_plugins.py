@@ -92,14 +92,9 @@ class Edge:
         if present is not None:
             kept = metadata.with_marks(present["metadata"], marks)
             return {INGRESS: {**present, "metadata": kept}}
-        return {
-            INGRESS: {
-                "apiVersion": INGRESSES.api_version,
-                "kind": INGRESSES.kind,
-                "metadata": metadata.new_metadata(canary, name, marks),
-                "spec": {"defaultBackend": backend},
-            }
-        }
+        (managed,) = self.resources(canary)
+        spec = {"defaultBackend": backend}
+        return {INGRESS: metadata.new_object(canary, managed, marks, spec)}
 
     def parse(self, canary: Canary, live: Live) -> TrafficSplit | None:
         """What the annotations say; see `Router.parse`."""

@@ -1,7 +1,8 @@
-"""HTTP rules of a VirtualService: how a split of requests is written down and read back.
+"""Rules of a VirtualService: how a split is written down and read back.
 
-Pure. Rules: docs/compatibility/routing.md, "Istio". A strategy with rules of its own (A/B match,
-session affinity) is one more module beside this one, built on `base_rule` and `destinations`.
+HTTP rules divide requests; TCP rules, of services whose `appProtocol` is `tcp`, divide connections:
+of `service.match` only ports apply to those, and they cannot mirror.
+Pure. Rules: docs/compatibility/routing.md, "Istio" and "TCP services".
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from config.traffic import Mirror, TrafficSplit
 
 Rule = Mapping[str, Any]
 
-MANAGED: Final = frozenset(
+MANAGED_HTTP: Final = frozenset(
     {
         "name",
         "match",
@@ -31,20 +32,36 @@ MANAGED: Final = frozenset(
         "headers",
     }
 )
-"""Fields of a rule that are set, or removed when the canary does not ask for them."""
+"""Fields of an HTTP rule that are set, or removed when the canary does not ask for them."""
+
+MANAGED_TCP: Final = frozenset({"match", "route"})
 
 EXCLUDED_BY_ROUTE: Final = frozenset({"delegate", "directResponse"})
 """Fields of Istio's that a rule with a route must not have."""
 
 
-def rules(canary: Canary, split: TrafficSplit, live: Sequence[Rule]) -> list[Rule]:
-    """The rules that divide requests by weight; fields unknown to us are kept from `live`."""
-    kept = foreign_fields(canary, live, MANAGED | EXCLUDED_BY_ROUTE)
-    rule = {**kept, **base_rule(canary), **_mirror(canary, split)}
-    return [{**rule, "route": destinations(canary, split)}]
+def is_tcp(canary: Canary) -> bool:
+    """Whether this canary divides connections instead of requests."""
+    return (canary.spec.service.app_protocol or "").lower() == "tcp"
 
 
-def base_rule(canary: Canary) -> dict[str, Any]:
+def http_rules(canary: Canary, split: TrafficSplit, live: Sequence[Rule]) -> list[Rule]:
+    """The rule that divides requests by weight; fields unknown to us are kept from `live`."""
+    kept = _foreign_fields(canary, live, MANAGED_HTTP | EXCLUDED_BY_ROUTE)
+    rule = {**kept, **_base_rule(canary), **_mirror(canary, split)}
+    return [{**rule, "route": _destinations(canary, split)}]
+
+
+def tcp_rules(canary: Canary, split: TrafficSplit, live: Sequence[Rule]) -> list[Rule]:
+    """The rule that divides connections by weight; fields unknown to us are kept from `live`."""
+    rule = _foreign_fields(canary, live, MANAGED_TCP)
+    matches = canary.spec.service.match
+    if matches:
+        rule["match"] = [{} if each.port is None else {"port": each.port} for each in matches]
+    return [{**rule, "route": _destinations(canary, split)}]
+
+
+def _base_rule(canary: Canary) -> dict[str, Any]:
     """What every rule of this canary says about its requests, without where they go."""
     service = canary.spec.service
     rewrite = service.rewrite
@@ -63,19 +80,25 @@ def base_rule(canary: Canary) -> dict[str, Any]:
     return {field: value for field, value in fields.items() if value}
 
 
-def destinations(canary: Canary, split: TrafficSplit) -> list[dict[str, Any]]:
-    """Primary then canary with their weights; also written when 0. Serves HTTP and TCP."""
-    weights = (
-        (names.primary_service(canary), split.primary),
-        (names.canary_service(canary), split.canary),
-    )
+def _destinations(canary: Canary, split: TrafficSplit) -> list[dict[str, Any]]:
+    """Primary then canary with their weights; also written when 0."""
+    service = canary.spec.service
+    from_outside = bool(service.gateways) and service.gateways[0] != "mesh"
+    # The Services may have several ports, while requests come from outside the mesh.
+    needs_port = service.port_discovery and (from_outside or service.delegation)
+    port = {"port": {"number": service.port}} if needs_port else {}
+    weights = {
+        names.primary_service(canary): split.primary,
+        names.canary_service(canary): split.canary,
+    }
     return [
-        {"destination": _destination(canary, host), "weight": weight} for host, weight in weights
+        {"destination": {"host": host, **port}, "weight": weight}
+        for host, weight in weights.items()
     ]
 
 
 def rule_in_force(canary: Canary, live: Sequence[Rule]) -> Rule | None:
-    """The last rule that leads to the canary; None when none does. Serves HTTP and TCP."""
+    """The last rule that leads to the canary; None when none does."""
     host = names.canary_service(canary)
     ours = [rule for rule in live if host in weights_by_host(rule)]
     return ours[-1] if ours else None
@@ -97,19 +120,6 @@ def mirror_of(rule: Rule) -> Mirror | None:
     return Mirror(percentage.get("value") if isinstance(percentage, Mapping) else None)
 
 
-def _destination(canary: Canary, host: str) -> dict[str, Any]:
-    if not _needs_port(canary):
-        return {"host": host}
-    return {"host": host, "port": {"number": canary.spec.service.port}}
-
-
-def _needs_port(canary: Canary) -> bool:
-    """Whether the Services may have several ports while requests come from outside the mesh."""
-    service = canary.spec.service
-    from_outside = bool(service.gateways) and service.gateways[0] != "mesh"
-    return service.port_discovery and (from_outside or service.delegation)
-
-
 def _mirror(canary: Canary, split: TrafficSplit) -> dict[str, Any]:
     if split.mirror is None:
         return {}
@@ -118,10 +128,10 @@ def _mirror(canary: Canary, split: TrafficSplit) -> dict[str, Any]:
     return {**mirror, "mirrorPercentage": {"value": percent}} if percent else mirror
 
 
-def foreign_fields(canary: Canary, live: Sequence[Rule], ours: frozenset[str]) -> dict[str, Any]:
+def _foreign_fields(canary: Canary, live: Sequence[Rule], ours: frozenset[str]) -> dict[str, Any]:
     """Fields that a newer Istio, or a user, put on the rule that ours takes the place of.
 
-    That is the rule that leads to the canary, or else the only one. Serves HTTP and TCP.
+    That is the rule that leads to the canary, or else the only one.
     """
     rule = rule_in_force(canary, live) or (live[0] if len(live) == 1 else {})
     return {field: value for field, value in rule.items() if field not in ours}
