@@ -18,7 +18,7 @@ from config.settings.groups import SchedulerSettings
 from scheduler.leadership import Leadership
 from scheduler.reflector import Contact
 from scheduler.watching import WatchSide
-from tasks.dispatch import Dispatcher
+from tasks.queues import Dispatcher
 
 log = logging.getLogger(__name__)
 

@@ -23,8 +23,8 @@ from clients.redis.store import Store
 from config.refs import CanaryRef
 from scheduler import projections
 from scheduler.backlog import Backlog
-from tasks.dispatch import Dispatcher
 from tasks.gather import is_our_write
+from tasks.queues import Dispatcher
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from scheduler.index import Index
 from scheduler.loop import Loop
 from scheduler.publisher import Publisher
 from scheduler.watching import WatchSide, a_while
-from tasks.dispatch import Dispatcher
+from tasks.queues import Dispatcher
 from tasks.registries import BUILT_IN, Registries
 
 

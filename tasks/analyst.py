@@ -27,8 +27,8 @@ from clients.redis.store import Store
 from config.api.hooks import WebhookType
 from config.refs import CanaryRef
 from tasks import gather, telling
-from tasks.dispatch import Dispatcher
 from tasks.gather import Defaults
+from tasks.queues import Dispatcher
 
 log = logging.getLogger(__name__)
 

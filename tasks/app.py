@@ -21,8 +21,7 @@ def make_app(settings: Settings, role: str = "") -> Celery:
 
     `role` is the queue that its worker serves, if it has one.
     """
-    found = broker.of(settings.redis.queue_url())
-    app = Celery("coalmine", broker=found.url, set_as_current=True)
+    app = Celery("coalmine", set_as_current=True)
     app.conf.update(configuration(settings))
     # Calls of webhooks last: one that is reserved by a busy worker could be made by an idle one.
     app.conf.worker_disable_prefetch = role == queues.Queue.HOOKS
@@ -44,11 +43,11 @@ def configuration(settings: Settings) -> dict[str, Any]:
     Messages are acknowledged when they are taken: one that is lost with its worker is asked for
     again by the agenda, within seconds, while Redis would give it back after minutes only.
     """
-    found = broker.of(settings.redis.queue_url())
-    server = found.configuration()
+    server = broker.of(settings.redis.queue_url())
     return {
-        **server,
-        "task_routes": queues.ROUTES,
+        "broker_url": server.url,
+        "broker_use_ssl": dict(server.tls) or False,
+        "task_routes": {name: {"queue": str(each)} for name, each in queues.QUEUES.items()},
         "task_default_queue": queues.Queue.ANALYSIS.value,
         "task_serializer": "json",
         "accept_content": ["json"],
@@ -60,7 +59,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
             "global_keyprefix": "cq:",
             "health_check_interval": broker.HEALTH_SECONDS,
             **broker.SOCKET,
-            **server["broker_transport_options"],
+            **server.options,
         },
         # Once more and at once, for connections closed while idle; then it is the caller's turn.
         "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0},
@@ -70,5 +69,5 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "worker_send_task_events": False,
         "task_send_sent_event": False,
         "enable_utc": True,
-        "imports": ["tasks.analysis", "tasks.hooks", "tasks.lanes"],
+        "imports": ["tasks.jobs"],
     }

@@ -32,11 +32,6 @@ class Broker:
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     tls: Mapping[str, Any] = field(default_factory=dict)
 
-    def configuration(self) -> dict[str, Any]:
-        """Celery's settings that depend on the server; other transport options are added."""
-        found: dict[str, Any] = {"broker_transport_options": dict(self.options)}
-        return {**found, "broker_use_ssl": dict(self.tls)} if self.tls else found
-
 
 def of(url: str) -> Broker:
     """The broker at `url`, one of `clients.redis.server.FORMS`.

@@ -25,7 +25,7 @@ from clients.redis.store import Store
 from config.api.hooks import WebhookType
 from config.refs import CanaryRef
 from tasks import gather
-from tasks.dispatch import Dispatcher
+from tasks.queues import Dispatcher
 
 RENEWAL_SECONDS: Final = rounds.LEASE.total_seconds() / 4
 """Between two signs of life: three of them may fail."""

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from config.refs import CanaryRef
 
 VERSION: Final = 1
+
+T = TypeVar("T")
 
 
 class UnreadableMessage(ValueError):
@@ -49,7 +51,8 @@ class HookMessage:
     @classmethod
     def parse(cls, message: Mapping[str, Any]) -> HookMessage:
         """The call in `message`. Raises UnreadableMessage."""
-        return cls(_ref(message), _whole(message, "round"), _text(message, "key"))
+        round_id = _typed(message, "round", int, "a whole number")
+        return cls(_ref(message), round_id, _typed(message, "key", str, "a text"))
 
 
 def _ref(message: Mapping[str, Any]) -> CanaryRef:
@@ -63,15 +66,8 @@ def _ref(message: Mapping[str, Any]) -> CanaryRef:
         raise UnreadableMessage(f"message without a canary: {message!r:.200}") from error
 
 
-def _whole(message: Mapping[str, Any], key: str) -> int:
+def _typed(message: Mapping[str, Any], key: str, kind: type[T], allowed: str) -> T:
     value = message.get(key)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise UnreadableMessage(f"message with {key}={value!r}; allowed: a whole number")
-    return value
-
-
-def _text(message: Mapping[str, Any], key: str) -> str:
-    value = message.get(key)
-    if not isinstance(value, str):
-        raise UnreadableMessage(f"message with {key}={value!r}; allowed: a text")
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise UnreadableMessage(f"message with {key}={value!r}; allowed: {allowed}")
     return value

@@ -17,12 +17,6 @@ from config.refs import CanaryRef
 from tasks import queues
 from tasks.messages import HookMessage, Nudge
 
-_TASKS: Final = {
-    Lane.ROUTE: queues.ROUTE,
-    Lane.WORKLOAD: queues.WORKLOAD,
-    Lane.STATUS: queues.STATUS,
-}
-
 LONGEST_QUEUE: Final = 50_000
 """Messages, some 50 MB. Nobody serves a queue that long; what is wanted is asked for again."""
 
@@ -47,12 +41,12 @@ class CeleryDispatcher:
         self._gauged: dict[str, tuple[float, bool]] = {}
 
     def tick(self, ref: CanaryRef) -> None:
-        """Have the canary looked at."""
+        """See `queues.Dispatcher`, as for the others."""
         self._send(queues.TICK, Nudge(ref).dump())
 
     def reconcile(self, ref: CanaryRef, lane: Lane) -> None:
-        """Have the reconciler of a lane look at the canary."""
-        self._send(_TASKS[lane], Nudge(ref).dump())
+        """Puts a nudge into the queue of `lane`."""
+        self._send(queues.LANES[lane], Nudge(ref).dump())
 
     def call(self, ref: CanaryRef, round_id: int, key: str) -> None:
         """Have one hook of a round called."""
@@ -65,7 +59,7 @@ class CeleryDispatcher:
 
     def _is_full(self, name: str) -> bool:
         """Whether the queue of the task `name` was too long a moment ago."""
-        queue, now = queues.ROUTES[name]["queue"], self._clock.monotonic()
+        queue, now = queues.QUEUES[name], self._clock.monotonic()
         at, full = self._gauged.get(queue, (now - GAUGE_SECONDS, False))
         if now - at >= GAUGE_SECONDS:
             waiting = self._length(queue)

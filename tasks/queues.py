@@ -1,9 +1,12 @@
-"""The queues, one per kind of worker, and which task goes where."""
+"""The queues, one per kind of worker, which task goes where, and how services ask for work."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
+
+from analysis.effects import Lane
+from config.refs import CanaryRef
 
 
 class Queue(StrEnum):
@@ -26,13 +29,32 @@ WORKLOAD: Final = "workload.reconcile"
 STATUS: Final = "status.reconcile"
 """Names of tasks are part of the protocol between releases: moving a module renames nothing."""
 
-ROUTES: Final = {
-    name: {"queue": queue.value}
-    for name, queue in {
-        TICK: Queue.ANALYSIS,
-        WORKLOAD: Queue.ANALYSIS,
-        CALL: Queue.HOOKS,
-        ROUTE: Queue.ROUTING,
-        STATUS: Queue.REPORT,
-    }.items()
+LANES: Final = {Lane.ROUTE: ROUTE, Lane.WORKLOAD: WORKLOAD, Lane.STATUS: STATUS}
+
+QUEUES: Final = {
+    TICK: Queue.ANALYSIS,
+    WORKLOAD: Queue.ANALYSIS,
+    CALL: Queue.HOOKS,
+    ROUTE: Queue.ROUTING,
+    STATUS: Queue.REPORT,
 }
+
+
+class Dispatcher(Protocol):
+    """Puts messages into queues; returns before anything has happened.
+
+    Raises clients.errors.Transient when the broker is away. Delivery is not promised: whoever
+    needs an effect asks for it again until it is confirmed.
+    """
+
+    def tick(self, ref: CanaryRef) -> None:
+        """Have the canary looked at."""
+        ...
+
+    def reconcile(self, ref: CanaryRef, lane: Lane) -> None:
+        """Have the reconciler of a lane look at the canary."""
+        ...
+
+    def call(self, ref: CanaryRef, round_id: int, key: str) -> None:
+        """Have one hook of a round called."""
+        ...

@@ -25,9 +25,8 @@ from config.settings.settings import Settings
 from routing.apply import RouteWriter
 from tasks.analyst import Analyst, Reader
 from tasks.caller import Caller, HttpPoster, Poster
-from tasks.dispatch import Dispatcher
 from tasks.gather import Defaults
-from tasks.queues import Queue
+from tasks.queues import Dispatcher, Queue
 from tasks.reconcile.route import RouteReconciler
 from tasks.reconcile.status import StatusReconciler
 from tasks.reconcile.workload import WorkloadReconciler

@@ -25,7 +25,7 @@ from scheduler import wiring as scheduling
 from tasks import gather, wiring
 from tasks.analyst import Reader
 from tasks.caller import Poster
-from tasks.dispatch import Dispatcher
+from tasks.queues import Dispatcher
 from tasks.registries import BUILT_IN, Registries
 from tests.fakes import memory_redis
 from tests.fakes.kube import Door, FakeKube

@@ -7,7 +7,7 @@ import pytest
 from celery import Celery
 
 from clients import errors
-from tasks.base import NudgeTask
+from tasks.jobs import NudgeTask
 from tasks.messages import Nudge, UnreadableMessage
 
 MESSAGE = {"v": 1, "canary": "shop/cart"}

@@ -1,0 +1,69 @@
+"""The Celery tasks: thin entry points of the services, and what a failure means, said once.
+
+A nudge is never retried by the queue. What it was for is still wanted by the state, and asked for
+again by the agenda; retrying here as well would only multiply the load on whatever is unwell.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery import Task, shared_task
+
+from clients import errors
+from tasks import queues, wiring
+from tasks.messages import HookMessage, Nudge, UnreadableMessage
+
+log = logging.getLogger(__name__)
+
+
+class NudgeTask(Task):  # type: ignore[type-arg] # Task is generic for type checkers only
+    """Turns the failures that a nudge may have into one log line each."""
+
+    abstract = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs the task; what the next nudge will mend is not an error of the task."""
+        try:
+            return super().__call__(*args, **kwargs)
+        except errors.ClientError as failure:
+            extra = {"task": self.name, "kind": type(failure).__name__, "error": failure.message}
+            log.warning("nudge came to nothing", extra={**extra, "message_body": args})
+            if errors.concerns_all(failure):
+                wiring.doubt()
+        except UnreadableMessage as unreadable:
+            extra = {"task": self.name, "error": str(unreadable)}
+            log.error("message dropped", extra=extra)  # noqa: TRY400 - a traceback says no more
+        return None
+
+
+@shared_task(name=queues.TICK, base=NudgeTask)
+def tick(message: dict[str, Any]) -> None:
+    """Look at a canary."""
+    wiring.current().analyst.tick(Nudge.parse(message).ref)
+
+
+@shared_task(name=queues.CALL, base=NudgeTask)
+def call(message: dict[str, Any]) -> None:
+    """Call one webhook, if it is still to be called, and keep its answer."""
+    parsed = HookMessage.parse(message)
+    wiring.current().caller.call(parsed.ref, parsed.round, parsed.key)
+
+
+@shared_task(name=queues.ROUTE, base=NudgeTask)
+def route(message: dict[str, Any]) -> None:
+    """Bring a canary's traffic to what was decided; for routing workers, who alone may write it."""
+    wiring.current().route.reconcile(Nudge.parse(message).ref)
+
+
+@shared_task(name=queues.WORKLOAD, base=NudgeTask)
+def workload(message: dict[str, Any]) -> None:
+    """Bring a canary's workloads to what was decided."""
+    wiring.current().workload.reconcile(Nudge.parse(message).ref)
+
+
+@shared_task(name=queues.STATUS, base=NudgeTask)
+def status(message: dict[str, Any]) -> None:
+    """Show a canary's state in its status and events."""
+    wiring.current().status.reconcile(Nudge.parse(message).ref)
