@@ -150,8 +150,8 @@ def _unlabelled(target: WorkloadView, defaults: Defaults) -> Iterator[Problem]:
     """A target whose pods cannot be told from the primary's."""
     if target.selector_label is None:
         keys = defaults.selector_labels or ("the configured --selector-labels",)
-        error = deployment.NoSelectorLabel(target.name, target.namespace, keys)
-        yield Problem("NoSelectorLabel", str(error), blocking=True)
+        message = deployment.no_selector_label(target, keys)
+        yield Problem("NoSelectorLabel", message, blocking=True)
 
 
 def _foreign(canary: Canary, world: World) -> Iterator[Problem]:

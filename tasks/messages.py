@@ -51,8 +51,8 @@ class HookMessage:
     @classmethod
     def parse(cls, message: Mapping[str, Any]) -> HookMessage:
         """The call in `message`. Raises UnreadableMessage."""
-        round_id = _typed(message, "round", int, "a whole number")
-        return cls(_ref(message), round_id, _typed(message, "key", str, "a text"))
+        ref, round_id = _ref(message), _typed(message, "round", int, "a whole number")
+        return cls(ref, round_id, _typed(message, "key", str, "a text"))
 
 
 def _ref(message: Mapping[str, Any]) -> CanaryRef:

@@ -3,7 +3,7 @@
 Built in are those of the packages. A distribution that is installed beside them adds its own by
 entry points: `coalmine.routers` and `coalmine.strategies` name objects of the protocols
 `routing.router.Router` and `analysis.strategies.Strategy`, `coalmine.channels` of
-`notify.channel.Channel`, and `coalmine.backends` an `analysis.backends.Factory` under the name of
+`notify.Channel`, and `coalmine.backends` an `analysis.backends.Factory` under the name of
 its kind.
 """
 
@@ -18,8 +18,7 @@ from analysis import hooks
 from analysis.backends import BACKENDS, Factory
 from analysis.strategies import STRATEGIES, Strategies
 from config.validation.support import CarriedOut
-from notify import CHANNELS
-from notify.channel import Channel
+from notify import CHANNELS, Channel
 from routing.registry import ROUTERS, Routers
 from workloads import kinds
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from clients import errors
 from clients.documents import world as worlds
 from clients.documents.outcome import Applied, Outcome, Refusal, Rejected, Superseded, Unchanged
-from clients.documents.world import SelectorLabel, WorkloadView, World
+from clients.documents.world import WorkloadView, World
 from clients.kube.protocol import Kube, Object, PatchKind
 from config import names, ownership
 from config.api.canary import Canary
@@ -38,16 +38,12 @@ class _Superseded(Exception):
         self.target = target
 
 
-def _never() -> bool:
-    return False
-
-
+@dataclass(frozen=True, slots=True)
 class WorkloadWriter:
     """Brings workload intents about; `new_id` gives the fresh UUID of each pod template."""
 
-    def __init__(self, copying: Copying, new_id: Callable[[], str]) -> None:
-        self._copying = copying
-        self._new_id = new_id
+    copying: Copying
+    new_id: Callable[[], str]
 
     def write(
         self,
@@ -55,7 +51,7 @@ class WorkloadWriter:
         canary: Canary,
         intent: WorkloadIntent,
         world: World,
-        superseded: Callable[[], bool] = _never,
+        superseded: Callable[[], bool],
         *,
         stale: Collection[str] = (),
     ) -> Outcome:
@@ -65,9 +61,9 @@ class WorkloadWriter:
         write, and tell no more than that there is one. `superseded` is asked after a conflict,
         before trying again: whether the intent is not the newest any more.
         """
-        run = _Run(kube, canary, intent, world, stale, superseded, self._copying, self._new_id)
+        run = _Run(kube, canary, intent, world, superseded, self)
         try:
-            run.reread()
+            run.reread(stale)
             run.primary()
             run.scale()
         except _Superseded as gone:
@@ -91,10 +87,8 @@ class _Run:
     canary: Canary
     intent: WorkloadIntent
     world: World
-    stale: Collection[str]
     superseded: Callable[[], bool]
-    copying: Copying
-    new_id: Callable[[], str]
+    writer: WorkloadWriter
     written: dict[str, WorkloadView] = field(default_factory=dict)
     observed: dict[str, WorkloadView] = field(default_factory=dict)
     role: str = worlds.PRIMARY
@@ -105,17 +99,22 @@ class _Run:
         """What depends on the kind of the target."""
         return kinds.of(self.canary)
 
-    def reread(self) -> None:
+    @property
+    def target_name(self) -> str:
+        """What the target is called."""
+        return self.canary.spec.target_ref.name
+
+    def reread(self, stale: Collection[str]) -> None:
         """Looks at the live workloads whose views show less than we once wrote.
 
         Either the watch is late, or the API server's store was restored from older data.
         """
         views = {worlds.TARGET: self.world.target, worlds.PRIMARY: self.world.primary}
         for role, view in views.items():
-            if view is not None and role in self.stale:
+            if view is not None and role in stale:
                 self.role = role
                 with suppress(errors.NotFound):
-                    self.observed[role] = self._view(self._read(view.name))
+                    self._look(role, view.name)
         self.role = worlds.PRIMARY
 
     # --- the primary
@@ -145,17 +144,18 @@ class _Run:
         return self._wrote(worlds.PRIMARY, made)
 
     def _refuse_stranger(self, found: WorkloadView, target: WorkloadView | None) -> None:
-        _refuse(adoption.objection(self.canary, found, target, self.world.left_by))
+        objection = adoption.objection(self.canary, found, target, self.world.left_by)
+        if objection:
+            raise errors.Permanent(objection)
 
     def _create(self) -> WorkloadView:
         """The primary made from the target; one that exists already is kept.
 
         Once a revision was promoted, no other becomes a primary by way of a lost one.
         """
-        target = self._read(self.canary.spec.target_ref.name)
+        target = self._read(self.target_name)
         self._refuse_unseen(self._view(target))
-        label, pod_id = self._label(target), self.new_id()
-        body = self.kind.create(self.canary, target, label, self.copying, pod_id=pod_id)
+        body = self.kind.create(self.canary, target, **self._copying(target))
         name = names.primary_workload(self.canary)
         with _told(f"createPrimary{self.kind.name} failed: creating {self._named(name)} failed"):
             try:
@@ -164,7 +164,7 @@ class _Run:
                 pass  # made by a run whose answer was lost, by an earlier canary, or by a stranger
             else:
                 return self._wrote(worlds.PRIMARY, made)
-        found = self.observed[worlds.PRIMARY] = self._view(self._read(name))
+        found = self._look(worlds.PRIMARY, name)
         self._refuse_stranger(found, self._view(target))
         return found
 
@@ -192,13 +192,12 @@ class _Run:
         if found.revision == wanted:
             self.observed[worlds.PRIMARY] = found
             return
-        target = self._read(self.canary.spec.target_ref.name)
+        target = self._read(self.target_name)
         held = self._view(target)
         if held.revision != wanted:
             raise _Superseded(f"the target holds {held.revision}, analysed was {wanted}", held)
         self._refuse_stranger(found, held)
-        label, pod_id = self._label(target), self.new_id()
-        body = self.kind.promote(self.canary, target, live, label, self.copying, pod_id=pod_id)
+        body = self.kind.promote(self.canary, target, live, **self._copying(target))
         with _told(f"updating {self._named(name)} template spec failed"):
             made = self.kube.replace(self.kind.resource, self.canary.namespace, name, body)
         self._wrote(worlds.PRIMARY, made)
@@ -208,15 +207,20 @@ class _Run:
     def scale(self) -> None:
         """Scales the target as intended; a running one keeps its number of replicas."""
         self.role = worlds.TARGET
-        if self.intent.canary is not CanaryScale.LEAVE:
-            with self._gone_is_at_zero():
-                self._again_after_conflicts(self._scale)
+        if self.intent.canary is CanaryScale.LEAVE:
+            return
+        try:
+            self._again_after_conflicts(self._scale)
+        except errors.NotFound:
+            # A target that is gone has no pods, which is what was wanted, or not.
+            if self.intent.canary is not CanaryScale.ZERO:
+                raise
 
     def _scale(self) -> None:
-        name = self.canary.spec.target_ref.name
+        name = self.target_name
         target = self.observed.get(worlds.TARGET, self.world.target)
         if target is None:
-            target = self._look_at_target()
+            target = self._look(worlds.TARGET, name)
         match self.intent.canary, target.replicas:
             case CanaryScale.ZERO, replicas if replicas:
                 self._set_replicas(target, 0, f"{self._named(name)} patch query error")
@@ -225,15 +229,6 @@ class _Run:
                 wanted = (seen.replicas if seen else 0) or 1
                 told = f"scaling up {name}.{self.canary.namespace} to {wanted} failed"
                 self._set_replicas(target, wanted, told)
-
-    @contextmanager
-    def _gone_is_at_zero(self) -> Iterator[None]:
-        """A block in which a target that is gone has no pods, which is what was wanted, or not."""
-        try:
-            yield
-        except errors.NotFound:
-            if self.intent.canary is not CanaryScale.ZERO:
-                raise
 
     def _set_replicas(self, target: WorkloadView, replicas: int, told: str) -> None:
         """Scales the target as it was seen: one that was edited since is not touched.
@@ -250,7 +245,9 @@ class _Run:
             try:
                 made = self.kube.patch(*place, patch, kind=PatchKind.JSON)
             except errors.Permanent as refused:
-                found = self._look_at_target() if refused.status == UNFIT else target
+                if refused.status != UNFIT:
+                    raise
+                found = self._look(worlds.TARGET, target.name)
                 if (found.uid, found.generation) == (target.uid, target.generation):
                     raise
                 raise errors.Conflict(refused.message) from refused
@@ -268,10 +265,10 @@ class _Run:
                     raise _Superseded("a newer intent exists") from None
         return attempt()
 
-    def _look_at_target(self) -> WorkloadView:
-        found = self._view(self._read(self.canary.spec.target_ref.name))
-        self.observed[worlds.TARGET] = found
-        return found
+    def _look(self, role: str, name: str) -> WorkloadView:
+        """The workload as it is now."""
+        view = self.observed[role] = self._view(self._read(name))
+        return view
 
     def _read(self, name: str) -> Object:
         with _told(f"{self._named(name)} get query error"):
@@ -283,22 +280,21 @@ class _Run:
         return view
 
     def _view(self, raw: Object) -> WorkloadView:
-        return self.kind.project(raw, self.copying.selector_labels)
+        return self.kind.project(raw, self.writer.copying.selector_labels)
 
-    def _label(self, raw: Object) -> SelectorLabel:
-        keys = self.copying.selector_labels
-        try:
-            return deployment.selector_label(self._view(raw), keys)
-        except deployment.NoSelectorLabel as unlabelled:
-            raise errors.Permanent(str(unlabelled)) from unlabelled
+    def _copying(self, target: Object) -> dict[str, Any]:
+        """How the target is copied: its selector label, what else of it, and a fresh pod id."""
+        view, copying = self._view(target), self.writer.copying
+        if view.selector_label is None:
+            raise errors.Permanent(deployment.no_selector_label(view, copying.selector_labels))
+        return {
+            "label": view.selector_label,
+            "copying": copying,
+            "pod_id": self.writer.new_id(),
+        }
 
     def _named(self, name: str) -> str:
         return f"{self.canary.spec.target_ref.kind.lower()} {name}.{self.canary.namespace}"
-
-
-def _refuse(objection: str) -> None:
-    if objection:
-        raise errors.Permanent(objection)
 
 
 @contextmanager

@@ -22,17 +22,6 @@ _SIDECARS: Final = frozenset({"istio-proxy", "envoy"})
 """Containers whose ports are the mesh's, not the application's."""
 
 
-class NoSelectorLabel(ValueError):
-    """A Deployment whose pods cannot be told apart: its selector has no candidate label."""
-
-    def __init__(self, name: str, namespace: str, keys: Sequence[str]) -> None:
-        listed = " ".join(keys)
-        super().__init__(
-            f"getSelectorLabel failed: deployment {name}.{namespace} "
-            f"spec.selector.matchLabels must contain one of [{listed}]"
-        )
-
-
 def project(raw: Object, keys: Sequence[str]) -> WorkloadView:
     """The view of a Deployment; `keys` are the candidate selector labels, in preferred order."""
     metadata, spec = raw["metadata"], raw.get("spec") or {}
@@ -58,11 +47,12 @@ def scaled(replicas: int) -> Sequence[Mapping[str, Any]]:
     return [{"op": "add", "path": "/spec/replicas", "value": replicas}]
 
 
-def selector_label(view: WorkloadView, keys: Sequence[str]) -> SelectorLabel:
-    """The label that tells the pods of a viewed Deployment from others. Raises NoSelectorLabel."""
-    if view.selector_label is None:
-        raise NoSelectorLabel(view.name, view.namespace, keys)
-    return view.selector_label
+def no_selector_label(view: WorkloadView, keys: Sequence[str]) -> str:
+    """What is said of a Deployment whose pods cannot be told apart: none of `keys` selects them."""
+    return (
+        f"getSelectorLabel failed: deployment {view.name}.{view.namespace} "
+        f"spec.selector.matchLabels must contain one of [{' '.join(keys)}]"
+    )
 
 
 def _selector_label(spec: Object, keys: Sequence[str]) -> SelectorLabel | None:

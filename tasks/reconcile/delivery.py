@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from clients import errors
@@ -15,7 +16,7 @@ from clients.documents.notice import Notice
 from clients.kube.protocol import Kube
 from clients.redis.store import Store
 from config.refs import CanaryRef
-from notify.channel import Channel
+from notify import Channel
 
 log = logging.getLogger(__name__)
 
@@ -23,22 +24,22 @@ MOST_WAITING: Final = 500
 """Notices of one canary that wait for a channel which is down; the oldest are given up first."""
 
 
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """Delivers to `channels`."""
 
-    def __init__(self, store: Store, channels: Sequence[Channel]) -> None:
-        self._store = store
-        self._channels = channels
+    store: Store
+    channels: Sequence[Channel]
 
     def deliver(self, ref: CanaryRef, kube: Kube) -> None:
         """Tells every channel what it does not know yet about `ref`.
 
         Raises the failure of a channel that could not be told everything, once all had their turn.
         """
-        waiting, accounts = self._store.undelivered(ref)
+        waiting, accounts = self.store.undelivered(ref)
         waiting = self._bounded(ref, waiting)
         needed, failures = set[str](), list[errors.ClientError]()
-        for channel in self._channels:
+        for channel in self.channels:
             account = accounts.get(channel.name, "")
             untold = [notice for notice in waiting if notice.id > account]  # ids sort as texts
             for index, notice in enumerate(untold):
@@ -48,22 +49,22 @@ class Delivery:
                     needed.update(each.id for each in untold[index:])
                     break
                 self._note(ref, channel, notice)
-        if len(self._channels) > 1:
-            self._store.drop_notices(ref, [each.id for each in waiting if each.id not in needed])
+        if len(self.channels) > 1:
+            self.store.drop_notices(ref, [each.id for each in waiting if each.id not in needed])
         if failures:
             raise failures[0]
 
     def _note(self, ref: CanaryRef, channel: Channel, notice: Notice) -> None:
         """Keeps account of a delivery; a single channel needs none, its notices are dropped."""
-        if len(self._channels) > 1:
-            self._store.note_delivered(ref, channel.name, notice.id)
+        if len(self.channels) > 1:
+            self.store.note_delivered(ref, channel.name, notice.id)
         else:
-            self._store.drop_notices(ref, [notice.id])
+            self.store.drop_notices(ref, [notice.id])
 
     def _bounded(self, ref: CanaryRef, waiting: tuple[Notice, ...]) -> tuple[Notice, ...]:
         given_up, kept = waiting[:-MOST_WAITING], waiting[-MOST_WAITING:]
         if given_up:
-            self._store.drop_notices(ref, [notice.id for notice in given_up])
+            self.store.drop_notices(ref, [notice.id for notice in given_up])
             log.error("notices given up", extra={"canary": ref.dotted, "count": len(given_up)})
         return kept
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import ClassVar, Final, assert_never
 
@@ -56,7 +56,6 @@ class Run:
 
     ref: CanaryRef
     lane: Lane
-    token: str
     snapshot: Snapshot
     state: RolloutState
     canary: Canary | None
@@ -97,23 +96,15 @@ class Run:
         """Whether the intent was not in force before; later runs only mend drift."""
         return self.confirmed.sequence(self.lane) < self.seq
 
-    @property
-    def basis(self) -> Basis:
-        """What has to hold still for the run to be believed."""
-        part = _part(self.lane, self.snapshot)
-        work = Work(self.lane.value)
-        return Basis(uid=self.state.uid, part=part, work=work, token=self.token)
 
-
+@dataclass(frozen=True)
 class Reconciler(ABC):
     """Brings about what one lane of a canary wants."""
 
     lane: ClassVar[Lane]
-
-    def __init__(self, store: Store, kube: Kube, clock: Clock) -> None:
-        self._store = store
-        self._kube = kube
-        self._clock = clock
+    store: Store
+    kube: Kube
+    clock: Clock
 
     def reconcile(self, ref: CanaryRef) -> None:
         """Brings about what the state of `ref` wants by now, and again while it changes.
@@ -125,15 +116,15 @@ class Reconciler(ABC):
         strays: Objects = {}
         again = True
         while again:
-            asked = self._clock.monotonic()
-            begun = self._store.begin(ref, work, LEASE)
+            asked = self.clock.monotonic()
+            begun = self.store.begin(ref, work, LEASE)
             if begun is None:
                 return
             try:
                 run = self._run(ref, begun, asked, strays)
-                strays = {} if run is None else self._carry_out(run)
+                strays = {} if run is None else self._carry_out(run, begun.token)
             finally:
-                again = self._store.finish(ref, work, begun.token)
+                again = self.store.finish(ref, work, begun.token)
             left -= bool(strays)
             again |= bool(strays) and left > 0
 
@@ -156,21 +147,20 @@ class Reconciler(ABC):
         return Run(
             ref=ref,
             lane=self.lane,
-            token=begun.token,
             snapshot=snapshot,
             state=states.from_json(stored),
             canary=gather.accepted(snapshot.world),
             strays=strays,
-            kube=self._kube.until(asked + (LEASE - RESERVE).total_seconds()),
+            kube=self.kube.until(asked + (LEASE - RESERVE).total_seconds()),
             superseded=lambda: self._is_superseded(ref, snapshot),
-            now=lambda: snapshot.now + timedelta(seconds=self._clock.monotonic() - asked),
+            now=lambda: snapshot.now + timedelta(seconds=self.clock.monotonic() - asked),
         )
 
     def _is_superseded(self, ref: CanaryRef, before: Snapshot) -> bool:
-        now = self._store.read(ref).state
+        now = self.store.read(ref).state
         return now is None or _part(self.lane, before) not in canonical(now)
 
-    def _carry_out(self, run: Run) -> Objects:
+    def _carry_out(self, run: Run, token: str) -> Objects:
         """The objects that were written or read, if the run is not believed; else none.
 
         They are then in the way of what is wanted, and newer than what anybody else knows.
@@ -180,8 +170,9 @@ class Reconciler(ABC):
             return {}
         wake = self._is_news(run, outcome)
         news = self._confirmation(run, outcome, wake=wake)
-        over = run.snapshot.world
-        if self._store.confirm(run.ref, news, run.basis, over=over, wake=wake):
+        part, work = _part(self.lane, run.snapshot), Work(self.lane.value)
+        basis = Basis(uid=run.state.uid, part=part, work=work, token=token)
+        if self.store.confirm(run.ref, news, basis, over=run.snapshot.world, wake=wake):
             return {}
         log.info("not wanted any more", extra={"canary": run.ref.dotted, "lane": self.lane.value})
         return {**outcome.observed, **outcome.written}
@@ -202,33 +193,25 @@ class Reconciler(ABC):
     def _confirmation(self, run: Run, outcome: Outcome, *, wake: bool) -> Confirmation:
         """What is to be said of the run."""
         extra = {"canary": run.ref.dotted, "lane": self.lane.value}
-        at = run.now() if run.is_first else None
-        seq: int | None = run.seq
-        trouble: str | None = ""
-        refused = False
-        match outcome:
-            case Applied() | Unchanged():
-                pass
-            case Superseded(message=message):
-                log.info("superseded", extra={**extra, "error": message})
-                seq = at = trouble = None
-            case Rejected(message=message, retriable=retriable, in_force=in_force):
-                told = {**extra, "error": message, "retriable": retriable}
-                log.log(LEVELS[wake], "not as intended", extra=told)
-                trouble, refused = message, not retriable
-                if not (in_force and run.is_first):
-                    seq = at = None
-            case _:
-                assert_never(outcome)
-        return Confirmation(
+        seen = Confirmation(
             lane=self.lane,
-            seq=seq,
-            at=at,
-            trouble=trouble,
-            refused=refused,
             written=outcome.written,
             observed={**run.strays, **outcome.observed},
         )
+        in_force = replace(seen, seq=run.seq, at=run.now() if run.is_first else None)
+        match outcome:
+            case Applied() | Unchanged():
+                return in_force
+            case Superseded(message=message):
+                log.info("superseded", extra={**extra, "error": message})
+                return replace(seen, trouble=None)
+            case Rejected(message=message, retriable=retriable):
+                told = {**extra, "error": message, "retriable": retriable}
+                log.log(LEVELS[wake], "not as intended", extra=told)
+                said = in_force if outcome.in_force and run.is_first else seen
+                return replace(said, trouble=message, refused=not retriable)
+            case _:
+                assert_never(outcome)
 
 
 def _part(lane: Lane, snapshot: Snapshot) -> str:

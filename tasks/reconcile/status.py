@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from analysis import conditions
 from analysis.effects import Lane
 from clients import errors
-from clients.clock import Clock
 from clients.documents import world as worlds
-from clients.documents.outcome import (
-    Applied,
-    Outcome,
-    Refusal,
-    Rejected,
-    Superseded,
-    Unchanged,
-)
+from clients.documents.outcome import Applied, Outcome, Refusal, Rejected, Superseded, Unchanged
 from clients.documents.world import ShownStatus
 from clients.kube import resources
-from clients.kube.protocol import Kube
-from clients.redis.store import Store
-from notify import CHANNELS
-from notify.channel import Channel
+from notify import CHANNELS, Channel
 from tasks.reconcile.delivery import Delivery
 from tasks.reconcile.leased import Reconciler, Run
 
@@ -31,22 +21,18 @@ TRIES: Final = 3
 """Writes of one status in one run: each further one follows a read after a conflict."""
 
 
+@dataclass(frozen=True)
 class StatusReconciler(Reconciler):
     """Writes status and events under the status lease of their canary."""
 
     lane = Lane.STATUS
-
-    def __init__(
-        self, store: Store, kube: Kube, clock: Clock, channels: Sequence[Channel] = CHANNELS
-    ) -> None:
-        super().__init__(store, kube, clock)
-        self._delivery = Delivery(store, channels)
+    channels: Sequence[Channel] = CHANNELS
 
     def _write(self, run: Run) -> Outcome | None:
         """The status, then the events: a refusal of the one keeps none of the others untold."""
         outcome = self._show(run)
         try:
-            self._delivery.deliver(run.ref, run.kube)
+            Delivery(self.store, self.channels).deliver(run.ref, run.kube)
         except errors.NotFound:
             return Superseded("there is no namespace to put events in", outcome.written)
         return outcome

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from analysis.effects import Lane
-from clients.clock import Clock
 from clients.documents.outcome import Applied, Outcome, Unchanged
-from clients.kube.protocol import Kube
-from clients.redis.store import Store
 from tasks.reconcile.leased import Reconciler, Run
 from workloads.converge import WorkloadWriter
 
 
+@dataclass(frozen=True)
 class WorkloadReconciler(Reconciler):
     """Brings about workload intents under the workload lease of their canary."""
 
     lane = Lane.WORKLOAD
-
-    def __init__(self, store: Store, kube: Kube, clock: Clock, writer: WorkloadWriter) -> None:
-        super().__init__(store, kube, clock)
-        self._writer = writer
+    writer: WorkloadWriter
 
     def _write(self, run: Run) -> Outcome | None:
         canary = run.wanted
@@ -30,7 +25,7 @@ class WorkloadReconciler(Reconciler):
         # primary from any other revision.
         intent = replace(run.state.workload, base=run.state.promoted)
         stale = run.confirmed.stale(run.world)
-        return self._writer.write(run.kube, canary, intent, run.world, run.superseded, stale=stale)
+        return self.writer.write(run.kube, canary, intent, run.world, run.superseded, stale=stale)
 
     def _is_news(self, run: Run, outcome: Outcome) -> bool:
         """Also that a restored cluster has generations below those of our own writes."""

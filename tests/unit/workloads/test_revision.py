@@ -85,7 +85,8 @@ def of(target: dict[str, Any]) -> Any:
 def the_primary(target: dict[str, Any], name: str = "podinfo") -> dict[str, Any]:
     """The primary made from `target`."""
     reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
-    label = deployment.selector_label(deployment.project(target, KEYS), KEYS)
+    label = deployment.project(target, KEYS).selector_label
+    assert label is not None
     canary = a_canary(targetRef=reference)
     return primary.create(canary, target, label, COPYING, pod_id=POD_ID)
 
