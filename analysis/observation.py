@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from analysis.state import RolloutState
 from analysis.strategies import Strategy
 from clients.documents.confirmed import Confirmed as Confirmed
-from clients.documents.world import Problem as Problem
 from config.api.canary import Canary
 from config.readiness import Readiness
 from config.refs import CanaryRef
 from config.traffic import TrafficSplit
+from config.validation.problems import Problem
 
 
 @dataclass(frozen=True, slots=True)

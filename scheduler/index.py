@@ -10,19 +10,22 @@ those made of them) belongs to the oldest canary that wants it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from clients.documents import world as worlds
-from clients.documents.world import Problem, ShownStatus, World
-from clients.kube import resources
+from clients.documents.world import Admission, ShownStatus, World
+from clients.kube import decoding, resources
 from clients.kube.protocol import Object, WatchType
 from clients.kube.resources import Resource
 from config.api.canary import Canary
 from config.refs import CanaryRef
-from scheduler import admission, observed, projections
-from scheduler.admission import Policy
+from config.validation import admission
+from config.validation.admission import Judgement, Policy
+from config.validation.problems import Problem
+from routing.registry import ROUTERS, Routers
+from scheduler import conflicts, observed, projections
 from scheduler.observed import Observed
 from scheduler.projections import Manifest, Place
 
@@ -74,9 +77,12 @@ class Index:
     `watched` are the resources that it is to be fed with, `roles` all those in a world.
     """
 
-    def __init__(self, policy: Policy, selector_labels: Sequence[str]) -> None:
+    def __init__(
+        self, policy: Policy, selector_labels: Sequence[str], routers: Routers = ROUTERS
+    ) -> None:
         self._policy = policy
-        self._routers = policy.registries.routers
+        self._selector_labels = selector_labels
+        self._routers = routers
         self.watched = projections.watched(self._routers)
         self.roles = projections.roles(self._routers)
         self._observed = Observed(selector_labels, self._routers)
@@ -139,13 +145,10 @@ class Index:
         entry = self._entries.get(ref)
         if entry is None:
             return None
-        unwatched = self._observed.unwatched(entry.good)
-        good = None if unwatched else entry.good
+        good = None if self._observed.unwatched(entry.good) else entry.good
         places = good.places if good else {}
-        odd = (problem for place in places.values() for problem in self._observed.oddity(place))
-        problems = (*entry.problems, *entry.conflicts, *unwatched, *odd)
         return World(
-            admission=admission.stored(entry.bare, problems, self._left_by(entry)),
+            admission=self._admission(entry),
             canary=good.raw if good else None,
             status=entry.status,
             target=self._observed.workload(places.get(worlds.TARGET)),
@@ -176,11 +179,39 @@ class Index:
         return changes
 
     def _entry(self, before: Entry | None, bare: Object, status: ShownStatus) -> Entry:
-        judged = admission.admit(bare, self._policy)
+        judged = self._judged(bare)
         current = self._manifest(bare, judged.canary) if judged.canary else None
         entry = Entry(bare=bare, status=status, problems=judged.problems, current=current)
         is_same = before and before.uid == entry.uid
         return replace(entry, good=before.good) if before and is_same else entry
+
+    def _judged(self, bare: Object) -> Judgement:
+        if isinstance(bare, decoding.Odd):
+            return admission.unreadable(bare.reason)
+        return admission.admit(bare, self._policy)
+
+    def _admission(self, entry: Entry) -> Admission:
+        """Which object was judged, and all that is wrong with it."""
+        metadata, left_by = entry.bare["metadata"], self._left_by(entry)
+        generation = metadata.get("generation")
+        return Admission(
+            uid=entry.uid,
+            generation=generation if isinstance(generation, int) else 0,
+            deleting=bool(metadata.get("deletionTimestamp")),
+            left_by=left_by,
+            problems=(*entry.problems, *entry.conflicts, *self._troubles(entry.good, left_by)),
+        )
+
+    def _troubles(self, good: Manifest | None, left_by: Collection[str]) -> Iterator[Problem]:
+        """What is wrong with the objects of a manifest; what is not watched is not known."""
+        unwatched = self._observed.unwatched(good)
+        yield from unwatched
+        if good is None or unwatched:
+            return
+        for place in good.places.values():
+            yield from self._observed.oddity(place)
+        target, primary = map(self._observed.workload, map(good.places.get, projections.WORKLOADS))
+        yield from conflicts.of_workloads(good, target, primary, left_by, self._selector_labels)
 
     def _manifest(self, bare: Object, canary: Canary) -> Manifest:
         return projections.manifest(bare, canary, self._policy.default_provider, self._routers)
@@ -234,9 +265,9 @@ class Index:
         taken: dict[Place, CanaryRef] = {}
         for ref in sorted(claimants, key=lambda each: (self._entries[each].created, each)):
             entry = self._entries[ref]
-            conflicts = projections.conflicts(entry.current, taken) if entry.current else ()
-            good = entry.good if conflicts else entry.current or entry.good
-            self._exchange(ref, replace(entry, conflicts=conflicts, good=good))
+            lost = conflicts.of_names(entry.current, taken) if entry.current else ()
+            good = entry.good if lost else entry.current or entry.good
+            self._exchange(ref, replace(entry, conflicts=lost, good=good))
             for place in good.places.values() if good else ():
                 taken.setdefault(place, ref)
 
@@ -249,14 +280,15 @@ class Index:
         return tuple(sorted(left))
 
     def _keep(self, place: Place, raw: Object | None) -> Changes:
-        before = self._observed.oddity(place)
+        concerned = tuple(self._observed.concerned(place))
+        before = {ref: self._admission(self._entries[ref]) for ref, _ in concerned}
         changed = self._observed.put(place, raw)
-        told = self._observed.oddity(place) != before
         changes: Changes = {}
-        for ref, role in self._observed.concerned(place) if changed or told else ():
-            left = told or self._left_by(self._entries[ref])
-            roles = {role: changed, worlds.ADMISSION: left}
-            _merge(changes, {ref: frozenset(each for each in roles if roles[each])})
+        for ref, role in concerned:
+            told = self._admission(self._entries[ref]) != before[ref]
+            roles = {role: changed, worlds.ADMISSION: told}
+            if changed or told:
+                _merge(changes, {ref: frozenset(each for each in roles if roles[each])})
         return changes
 
     def _relying_on(self, resource: Resource) -> Changes:

@@ -7,15 +7,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from analysis.waiting import Reason
-from clients.documents.world import Problem, WorkloadView
+from clients.documents.world import WorkloadView
 from clients.kube import decoding
 from clients.kube.protocol import Object
 from clients.kube.resources import Resource
 from config import ownership
 from config.refs import CanaryRef
+from config.validation import admission
+from config.validation.problems import Problem
 from routing.registry import Routers
-from scheduler import admission, projections
+from scheduler import conflicts, projections
 from scheduler.projections import Manifest, Place, Projection
 
 log = logging.getLogger(__name__)
@@ -45,8 +46,7 @@ class Observed:
     def unwatched(self, manifest: Manifest | None) -> tuple[Problem, ...]:
         """What keeps objects of `manifest` from being known."""
         missing = (each for each in self._unlisted.items() if manifest and manifest.needs(each[0]))
-        texts = (f"the leader cannot watch {kind.plural}: {why}" for kind, why in missing)
-        return tuple(Problem(Reason.NOT_WATCHED, text, blocking=True) for text in texts)
+        return tuple(conflicts.unwatched(resource, why) for resource, why in missing)
 
     def workload(self, place: Place | None) -> WorkloadView | None:
         """The view of the workload in a place; None when there is none."""
@@ -74,9 +74,7 @@ class Observed:
         """What its canary should know of the object in a place: that not all of it can be read."""
         if place not in self._odd:
             return ()
-        where = f"{place.resource.kind} {place.name}.{place.namespace}"
-        message = f"{where} cannot be read: {self._odd[place]}"
-        return (Problem(admission.ODD_OBJECT, message, blocking=False),)
+        return (conflicts.odd(place, self._odd[place]),)
 
     def put(self, place: Place, raw: Object | None) -> bool:
         """Whether this changes the view of the object in a place; None: it is gone."""

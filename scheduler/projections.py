@@ -18,7 +18,6 @@ from clients.documents.world import (
     PRIMARY,
     STATUS,
     TARGET,
-    Problem,
     WorkloadView,
 )
 from clients.kube import decoding, resources
@@ -30,7 +29,6 @@ from config.refs import CanaryRef
 from config.traffic import RouteStage
 from routing import metadata, services
 from routing.registry import Routers
-from scheduler import admission
 from workloads import kinds
 from workloads.kinds import Kind
 
@@ -90,8 +88,18 @@ class Manifest:
     """Role to the object in it. Two canaries must not share any of them."""
 
     @property
+    def ref(self) -> CanaryRef:
+        """Name of the Canary object this was written in."""
+        return CanaryRef(self.raw["metadata"]["namespace"], self.raw["metadata"]["name"])
+
+    @property
+    def uid(self) -> str:
+        """Identity of that object."""
+        return str(self.raw["metadata"].get("uid") or "")
+
+    @property
     def generation(self) -> int:
-        """Which edit of the Canary object this is."""
+        """Which edit of that object this is."""
         return int(self.raw["metadata"].get("generation") or 0)
 
     def needs(self, resource: Resource) -> bool:
@@ -102,21 +110,6 @@ class Manifest:
 def manifest(bare: Object, canary: Canary, default_provider: str, routers: Routers) -> Manifest:
     """The manifest `canary`, which was read from the bare object `bare`."""
     return Manifest(bare, canary.spec.service.name, _places(canary, default_provider, routers))
-
-
-def conflicts(manifest: Manifest, taken: Mapping[Place, CanaryRef]) -> tuple[Problem, ...]:
-    """The first object of `manifest` that somebody has already; that of the target comes first."""
-    for role in (*WORKLOADS, *sorted(manifest.places.keys() - set(WORKLOADS))):
-        place = manifest.places[role]
-        if place in taken:
-            field, name = admission.TARGET_FIELD, manifest.places[TARGET].name
-            if role not in WORKLOADS and manifest.service:
-                field, name = admission.SERVICE_FIELD, manifest.service
-            what = f"{place.resource.kind.lower()} {place.name}"
-            is_target = role == TARGET
-            reason = admission.TARGET_CONFLICT if is_target else admission.NAME_CONFLICT
-            return (admission.conflict(reason, field, name, what, taken[place]),)
-    return ()
 
 
 def place(resource: Resource, raw: Any) -> Place | None:

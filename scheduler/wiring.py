@@ -15,8 +15,8 @@ from clients.kube.protocol import Watcher
 from clients.kube.rest import Limits
 from clients.redis.store import Store, connect_store
 from config.settings.settings import Settings
+from config.validation.admission import Policy
 from scheduler import projections
-from scheduler.admission import Policy
 from scheduler.backlog import Backlog
 from scheduler.index import Index
 from scheduler.loop import Loop
@@ -70,8 +70,14 @@ def watch_side(
     theirs without threads.
     """
     namespace = settings.kubernetes.namespace
-    policy = Policy.of(settings.canaries, registries)
-    backlog = Backlog(Index(policy, settings.canaries.selector_labels))
+    canaries = settings.canaries
+    policy = Policy(
+        able=registries.carried_out,
+        default_provider=canaries.mesh_provider,
+        block_cross_namespace_refs=canaries.no_cross_namespace_refs,
+        shortest_interval=canaries.interval_floor,
+    )
+    backlog = Backlog(Index(policy, canaries.selector_labels, registries.routers))
     publisher = Publisher(
         doors.store,
         doors.dispatcher,

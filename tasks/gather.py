@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -16,7 +16,7 @@ from analysis.state import RolloutState
 from analysis.strategies import STRATEGIES, Strategies
 from clients.documents import world as worlds
 from clients.documents.confirmed import Confirmed
-from clients.documents.world import Problem, ShownStatus, WorkloadView, World
+from clients.documents.world import ShownStatus, WorkloadView, World
 from clients.redis.records import Snapshot
 from config import derived
 from config.api.canary import Canary
@@ -26,7 +26,7 @@ from config.traffic import TrafficSplit
 from config.validation import manifests
 from routing.registry import ROUTERS, Routers
 from routing.router import UnreadableRoute
-from workloads import adoption, deployment, kinds
+from workloads import kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,6 @@ class Defaults:
     endpoint: Endpoint
     """Where built-in checks and inline queries are run."""
     interval_floor: timedelta
-    selector_labels: tuple[str, ...] = ()
-    """Candidate selector labels, for what is said about a target that has none of them."""
     strategies: Strategies = STRATEGIES
     routers: Routers = ROUTERS
 
@@ -63,7 +61,7 @@ def observe(ref: CanaryRef, snapshot: Snapshot, defaults: Defaults) -> Observati
         interval=derived.interval(canary, defaults.interval_floor) if canary else timedelta(0),
         threshold=derived.threshold(canary) if canary else 1,
         deleting=admission.deleting,
-        problems=(*admission.problems, *_problems(canary, world, defaults)),
+        problems=admission.problems,
         version=snapshot.version,
         state=state,
         confirmed=_still_shown(confirmed, state, status),
@@ -122,45 +120,6 @@ def _state(snapshot: Snapshot, uid: str) -> RolloutState | None:
     if snapshot.state is None or snapshot.state["uid"] != uid:
         return None
     return states.from_json(snapshot.state)
-
-
-def _problems(canary: Canary | None, world: World, defaults: Defaults) -> Iterator[Problem]:
-    """What is wrong with a manifest that no check of the manifest alone can see."""
-    if canary is None:
-        return
-    if world.target is None:
-        yield _absent(canary)
-        return
-    yield from _unlabelled(world.target, defaults)
-    yield from _foreign(canary, world)
-
-
-def _absent(canary: Canary) -> Problem:
-    """A target that does not exist, or not yet."""
-    target = canary.spec.target_ref
-    message = (
-        f"spec.targetRef.name: Invalid value: {target.name!r}: {target.kind.lower()} "
-        f"{target.name}.{canary.namespace} not found; allowed is the name of an existing "
-        f"{target.kind} in namespace {canary.namespace}"
-    )
-    return Problem("TargetNotFound", message, blocking=False)
-
-
-def _unlabelled(target: WorkloadView, defaults: Defaults) -> Iterator[Problem]:
-    """A target whose pods cannot be told from the primary's."""
-    if target.selector_label is None:
-        keys = defaults.selector_labels or ("the configured --selector-labels",)
-        message = deployment.no_selector_label(target, keys)
-        yield Problem("NoSelectorLabel", message, blocking=True)
-
-
-def _foreign(canary: Canary, world: World) -> Iterator[Problem]:
-    """A Deployment that has the name of the primary and is none of ours."""
-    if world.primary is None:
-        return
-    objection = adoption.objection(canary, world.primary, world.target, world.left_by)
-    if objection:
-        yield Problem("PrimaryConflict", objection, blocking=True)
 
 
 def _workload(

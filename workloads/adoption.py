@@ -10,25 +10,27 @@ from collections.abc import Collection
 
 from clients.documents.world import SelectorLabel, WorkloadView
 from config import well_known
-from config.api.canary import Canary
+from config.refs import CanaryRef
 
 
 def objection(
-    canary: Canary,
     primary: WorkloadView,
+    kind: str,
+    canary: CanaryRef,
+    uid: str,
+    *,
     target: WorkloadView | None,
     left_by: Collection[str] = (),
 ) -> str:
-    """Why the viewed Deployment `primary` is not the primary of `canary`; empty when it is.
+    """Why the viewed `primary`, of that kind, is not that of the `canary` object `uid`; or empty.
 
     One that nobody controls is adopted, such as one that outlived its canary, as long as it
     selects the pods that a primary made from the viewed `target` would; so is that of a canary
     whose uid is in `left_by`.
     """
-    kind = canary.spec.target_ref.kind.lower()
-    name = f"{kind} {primary.name}.{primary.namespace}"
-    meant = f"{name} is not the primary of canary {canary.name}.{canary.namespace}"
-    if primary.controller not in {"", canary.metadata.uid, *left_by}:
+    name = f"{kind.lower()} {primary.name}.{primary.namespace}"
+    meant = f"{name} is not the primary of canary {canary.dotted}"
+    if primary.controller not in {"", uid, *left_by}:
         return f"{meant}: it is controlled by another object (uid {primary.controller})"
     wanted, label = _primary_label(target), primary.selector_label
     if wanted is not None and label != wanted:

@@ -144,7 +144,9 @@ class _Run:
         return self._wrote(worlds.PRIMARY, made)
 
     def _refuse_stranger(self, found: WorkloadView, target: WorkloadView | None) -> None:
-        objection = adoption.objection(self.canary, found, target, self.world.left_by)
+        canary, left_by = self.canary, self.world.left_by
+        kind, uid = canary.spec.target_ref.kind, canary.metadata.uid
+        objection = adoption.objection(found, kind, canary.ref, uid, target=target, left_by=left_by)
         if objection:
             raise errors.Permanent(objection)
 

@@ -14,6 +14,7 @@ from analysis.waiting import Reason
 from config import derived
 from config.scaling import CanaryScale
 from config.traffic import RouteStage
+from config.validation.problems import ProblemReason
 
 
 def born(seen: Observation) -> Outcome | None:
@@ -93,7 +94,7 @@ def refused(seen: Observation) -> Outcome | None:
     """A canary without any manifest that could be carried out does nothing."""
     if seen.canary is not None or seen.state is None:
         return None
-    unseen = [each.message for each in seen.problems if each.reason == Reason.NOT_WATCHED]
+    unseen = [each.message for each in seen.problems if each.reason is ProblemReason.NOT_WATCHED]
     if unseen:
         told = events.not_watched(seen.ref, unseen)
         return moves.stand_still(seen.state, seen.now, Reason.NOT_WATCHED, told)

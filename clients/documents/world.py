@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 from pydantic import TypeAdapter
 
 from clients.kube.protocol import Object
+from config.validation.problems import Problem
 
 VERSION: Final = 1
 """Of the layout. Anything that an older reader would misread gets the next one."""
@@ -26,18 +27,6 @@ PRIMARY: Final = "primary"
 
 SelectorLabel = tuple[str, str]
 """Key and value of the label that tells a workload's pods from others."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing wrong with the manifest as last edited, in words for its author.
-
-    `reason` is CamelCase. A `blocking` problem keeps the edit from being carried out at all.
-    """
-
-    reason: str
-    message: str
-    blocking: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,7 +50,9 @@ def webhooks_can_be_called(canary: Canary) -> Iterator[Problem]:
     for index, hook in enumerate(canary.spec.analysis.webhooks):
         field = f"{ANALYSIS}.webhooks[{index}]"
         if not is_http_url(hook.url):
-            yield Problem(f"{field}.url", shown_url(hook.url), HTTP_URL, "is not a usable URL")
+            yield Problem.invalid(
+                f"{field}.url", shown_url(hook.url), HTTP_URL, "is not a usable URL"
+            )
         yield from bad_duration(f"{field}.timeout", hook.timeout, positive=True)
 
 

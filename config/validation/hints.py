@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from config import derived, durations, meshes, well_known
 from config.api.canary import Canary
 from config.api.metrics import MetricCheck
 from config.traffic import TOTAL_WEIGHT
-from config.validation.problems import Problem
-from config.validation.rules import ANALYSIS, SERVICE, Rule, problem
+from config.validation.problems import Problem, ProblemReason, shown
+from config.validation.rules import ANALYSIS, SERVICE, Rule
 
 _WORKLOAD_LABEL: Final = re.compile(r"destination_workload\s*=~?\s*[\"'`]([^\"'`]*)[\"'`]")
 
@@ -28,14 +28,26 @@ def warnings(
     return tuple(sorted(found.union(interval_floor(canary, shortest_interval))))
 
 
+def _suspicious(
+    field: str,
+    value: Any,
+    meant: str,
+    why: str,
+    reason: ProblemReason = ProblemReason.SUSPICIOUS,
+) -> Problem:
+    text = f"{shown(value)}: {why} (allowed: {meant})"
+    return Problem.of(field, text, reason, blocking=False)
+
+
 def deprecated_alias(canary: Canary) -> Iterator[Problem]:
     """`canaryAnalysis` is the older name of `analysis`."""
     if canary.spec.canary_analysis is not None:
-        yield Problem(
+        yield _suspicious(
             "spec.canaryAnalysis",
-            "an object",
+            {},
             ANALYSIS,
             "is deprecated; it is used only when spec.analysis is absent",
+            ProblemReason.DEPRECATED,
         )
 
 
@@ -43,7 +55,7 @@ def provider_alias(canary: Canary) -> Iterator[Problem]:
     """Some provider names stand for another."""
     name = canary.spec.provider
     if name in meshes.ALIASES:
-        yield problem("spec.provider", name, meshes.ALIASES[name], "is read as an alias")
+        yield _suspicious("spec.provider", name, meshes.ALIASES[name], "is read as an alias")
 
 
 def target_is_what_you_deploy(canary: Canary) -> Iterator[Problem]:
@@ -52,7 +64,7 @@ def target_is_what_you_deploy(canary: Canary) -> Iterator[Problem]:
     for suffix in (well_known.PRIMARY_SUFFIX, well_known.CANARY_SUFFIX):
         meant = name.removesuffix(suffix)
         if meant and meant != name:
-            yield problem(
+            yield _suspicious(
                 "spec.targetRef.name",
                 name,
                 f"probably {meant}",
@@ -66,7 +78,7 @@ def long_target_name(canary: Canary) -> Iterator[Problem]:
     target = canary.spec.target_ref
     own_service_name = canary.spec.service.name and not target.is_kubernetes_service
     if own_service_name and len(target.name) > well_known.LONGEST_BASE_NAME:
-        yield problem(
+        yield _suspicious(
             "spec.targetRef.name",
             target.name,
             f"at most {well_known.LONGEST_BASE_NAME} characters",
@@ -78,7 +90,7 @@ def service_name_is_ignored(canary: Canary) -> Iterator[Problem]:
     """A Kubernetes Service as target keeps its own name."""
     name = canary.spec.service.name
     if name and canary.spec.target_ref.is_kubernetes_service:
-        yield problem(f"{SERVICE}.name", name, "no value", "is ignored for a Service as target")
+        yield _suspicious(f"{SERVICE}.name", name, "no value", "is ignored for a Service as target")
 
 
 def route_durations(canary: Canary) -> Iterator[Problem]:
@@ -91,7 +103,7 @@ def route_durations(canary: Canary) -> Iterator[Problem]:
     }
     for field, text in texts.items():
         if text and not _is_duration(text):
-            yield problem(
+            yield _suspicious(
                 f"{SERVICE}.{field}", text, durations.FORM, "is passed on, but is no duration"
             )
 
@@ -109,21 +121,21 @@ def interval_floor(canary: Canary, shortest: timedelta) -> Iterator[Problem]:
     text = canary.spec.analysis.interval
     if text and durations.parse(text) < shortest:
         floor = durations.format_go(shortest)
-        yield problem(f"{ANALYSIS}.interval", text, f"{floor} or more", f"is read as {floor}")
+        yield _suspicious(f"{ANALYSIS}.interval", text, f"{floor} or more", f"is read as {floor}")
 
 
 def threshold_floor(canary: Canary) -> Iterator[Problem]:
     """A threshold below 1 means 1."""
     analysis = canary.spec.analysis
     if analysis.given("threshold") and analysis.threshold < 1:
-        yield problem(f"{ANALYSIS}.threshold", analysis.threshold, "1 or more", "is read as 1")
+        yield _suspicious(f"{ANALYSIS}.threshold", analysis.threshold, "1 or more", "is read as 1")
 
 
 def ignored_max_weight(canary: Canary) -> Iterator[Problem]:
     """With `stepWeights` the last entry is the maximum."""
     analysis = canary.spec.analysis
     if analysis.step_weights and analysis.given("max_weight"):
-        yield problem(
+        yield _suspicious(
             f"{ANALYSIS}.maxWeight",
             analysis.max_weight,
             "no value beside stepWeights",
@@ -136,7 +148,7 @@ def capped_step_weights(canary: Canary) -> Iterator[Problem]:
     for index, weight in enumerate(canary.spec.analysis.step_weights):
         if weight > TOTAL_WEIGHT:
             field = f"{ANALYSIS}.stepWeights[{index}]"
-            yield problem(field, weight, "at most 100", "is read as 100")
+            yield _suspicious(field, weight, "at most 100", "is read as 100")
 
 
 def metric_hints(canary: Canary) -> Iterator[Problem]:
@@ -150,19 +162,20 @@ def metric_hints(canary: Canary) -> Iterator[Problem]:
 
 def _scalar_threshold(field: str, check: MetricCheck) -> Iterator[Problem]:
     if check.threshold is not None:
-        yield problem(
+        yield _suspicious(
             f"{field}.threshold",
             check.threshold,
             "thresholdRange",
             "is deprecated, and ignored beside thresholdRange",
+            ProblemReason.DEPRECATED,
         )
     elif check.threshold_range is None:
-        yield problem(field, check.name, "a thresholdRange", "has no bounds: they default to 0")
+        yield _suspicious(field, check.name, "a thresholdRange", "has no bounds: they default to 0")
 
 
 def _two_checks(field: str, check: MetricCheck) -> Iterator[Problem]:
     if check.is_builtin and (check.query or check.template_ref):
-        yield problem(
+        yield _suspicious(
             f"{field}.name",
             check.name,
             "another name for a check of your own",
@@ -173,7 +186,7 @@ def _two_checks(field: str, check: MetricCheck) -> Iterator[Problem]:
 def _workload_label(field: str, check: MetricCheck, target: str) -> Iterator[Problem]:
     meant = target.removesuffix(well_known.PRIMARY_SUFFIX)
     if meant + well_known.CANARY_SUFFIX in _WORKLOAD_LABEL.findall(check.query or ""):
-        yield problem(
+        yield _suspicious(
             field,
             f"destination_workload {meant}{well_known.CANARY_SUFFIX}",
             meant,

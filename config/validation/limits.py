@@ -58,7 +58,7 @@ def _compiled(node: Schema, pattern: str) -> Limits:
 
 def _parts(limits: Limits, value: Any, location: Location) -> Iterator[Broken]:
     if limits.bound and (found := _excess(limits.bound, value)):
-        yield Broken(location, Problem(path(location), *found))
+        yield Broken(location, Problem.invalid(path(location), *found))
     elif limits.items and isinstance(value, list):
         for index, item in enumerate(value):
             yield from _parts(limits.items, item, (*location, index))
@@ -71,7 +71,7 @@ def _entries(limits: Limits, value: Mapping[str, Any], location: Location) -> It
         inner = limits.fields.get(key, limits.entries)
         if limits.entries and len(key) > bounds.LONGEST_KEY:
             found = _too_long(len(key), bounds.LONGEST_KEY, "characters of a key")
-            yield Broken(location, Problem(path(location), *found))
+            yield Broken(location, Problem.invalid(path(location), *found))
         elif inner:
             yield from _parts(inner, child, (*location, key))
 

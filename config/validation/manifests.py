@@ -7,7 +7,6 @@ InvalidSpec; all problems are reported at once, sorted by field.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from config import well_known
@@ -24,21 +23,8 @@ from config.validation import (
     target_rules,
     template_rules,
 )
-from config.validation.hints import warnings
 from config.validation.problems import InvalidSpec, Problem, shown
 from config.validation.rules import Rule
-from config.validation.support import Unsupported, not_carried_out
-
-__all__ = [
-    "InvalidSpec",
-    "Problem",
-    "Unsupported",
-    "load_alert_provider",
-    "load_canary",
-    "load_metric_template",
-    "not_carried_out",
-    "warnings",
-]
 
 M = TypeVar("M", bound=Model)
 
@@ -126,7 +112,7 @@ def _identity(raw: Any, kind: str) -> Iterator[Problem]:
     for field, expected in (("apiVersion", well_known.API_VERSION), ("kind", kind)):
         value = raw.get(field)
         if isinstance(value, str) and value != expected:
-            yield Problem(field, shown(value), expected, "is another API")
+            yield Problem.invalid(field, shown(value), expected, "is another API")
 
 
 def _judged_without(
@@ -165,6 +151,6 @@ def _in_user_terms(raw: Any, found: Iterable[Problem]) -> Iterator[Problem]:
     for problem in found:
         prefix, analysis, rest = problem.field.partition("spec.analysis")
         if by_alias and analysis and not prefix:
-            yield replace(problem, field=f"spec.canaryAnalysis{rest}")
+            yield problem.at(f"spec.canaryAnalysis{rest}")
         else:
             yield problem

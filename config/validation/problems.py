@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 MISSING: Final = "(missing)"
@@ -15,21 +16,58 @@ _LONGEST_VALUE: Final = 60
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
-@dataclass(frozen=True, order=True, slots=True)
-class Problem:
-    """One thing wrong (or suspicious): where, what was found, what is allowed, why.
+class ProblemReason(StrEnum):
+    """What kind of problem it is; the words of the condition `Accepted`.
 
-    `field` is the path in the manifest (`spec.analysis.metrics[0].interval`), `value` the value
-    found, shortened and without secrets. Ordered by path.
+    They are stored: a new one is a new layout of `clients.documents.world`.
     """
 
-    field: str
-    value: str
-    allowed: str
+    INVALID_SPEC = "InvalidSpec"
+    NOT_CARRIED_OUT = "NotCarriedOut"
+    DEPRECATED = "Deprecated"
+    SUSPICIOUS = "Suspicious"
+    TARGET_CONFLICT = "TargetConflict"
+    NAME_CONFLICT = "NameConflict"
+    TARGET_NOT_FOUND = "TargetNotFound"
+    NO_SELECTOR_LABEL = "NoSelectorLabel"
+    PRIMARY_CONFLICT = "PrimaryConflict"
+    ODD_OBJECT = "OddObject"
+    NOT_WATCHED = "NotWatched"
+
+
+@dataclass(frozen=True, order=True, slots=True, kw_only=True)
+class Problem:
+    """One thing wrong with a manifest, or suspicious, in words for its author. Ordered by path.
+
+    `field` is the path in the manifest (`spec.analysis.metrics[0].interval`), empty when it is
+    about the whole; `message` begins with it, and holds no secrets. A `blocking` problem keeps the
+    manifest from being carried out at all.
+    """
+
+    field: str = ""
     message: str
+    reason: ProblemReason
+    blocking: bool
+
+    @classmethod
+    def of(cls, field: str, text: str, reason: ProblemReason, *, blocking: bool) -> Self:
+        """What `text` says of the field. What no terminal prints is written as an escape."""
+        field = _printable(field)
+        message = f"{field}: {_printable(text)}" if field else _printable(text)
+        return cls(field=field, message=message, reason=reason, blocking=blocking)
+
+    @classmethod
+    def invalid(cls, field: str, value: str, allowed: str, why: str) -> Self:
+        """The `value` found, as messages show it, is refused."""
+        text = f"{value}: {why} (allowed: {allowed})"
+        return cls.of(field, text, ProblemReason.INVALID_SPEC, blocking=True)
+
+    def at(self, field: str) -> Self:
+        """The same with another name of the field."""
+        return replace(self, field=field, message=field + self.message.removeprefix(self.field))
 
     def __str__(self) -> str:
-        return f"{self.field}: {self.value}: {self.message} (allowed: {self.allowed})"
+        return self.message
 
 
 class InvalidSpec(ValueError):
@@ -54,6 +92,14 @@ def path(location: Sequence[str | int]) -> str:
         else:
             text += f"[{json.dumps(part)}]"
     return text
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 def shown(value: Any) -> str:

@@ -24,7 +24,7 @@ HTTP_URL: Final = "an absolute http:// or https:// URL"
 
 def problem(field: str, value: Any, allowed: str, message: str) -> Problem:
     """A problem with the value as messages show it."""
-    return Problem(field, shown(value), allowed, message)
+    return Problem.invalid(field, shown(value), allowed, message)
 
 
 def out_of_range(field: str, value: int, low: int, high: int) -> Iterator[Problem]:

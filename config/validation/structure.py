@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from config.api.model import Model
-from config.validation.problems import MISSING, Problem, path, shown
+from config.validation.problems import Problem, path, shown
 
 M = TypeVar("M", bound=Model)
 
@@ -44,6 +44,7 @@ class Broken(NamedTuple):
 
     location: Location
     problem: Problem
+    is_missing: bool = False
 
 
 class BrokenParts(ValueError):
@@ -65,17 +66,18 @@ def parse(model: type[M], raw: Any) -> M:
         return model.model_validate(raw, by_alias=True, by_name=False)
     except ValidationError as error:
         details = error.errors(include_url=False)
-    raise BrokenParts(Broken(each["loc"], _problem(each)) for each in details)
+    raise BrokenParts(map(_broken, details))
 
 
-def _problem(details: ErrorDetails) -> Problem:
-    missing = details["type"] == "missing"
-    return Problem(
-        field=path(details["loc"]) or "the object",
-        value=shown(None if missing else details["input"]),
-        allowed=_allowed(details),
-        message="is required" if missing else "has a wrong type or value",
+def _broken(details: ErrorDetails) -> Broken:
+    missing, location = details["type"] == "missing", details["loc"]
+    problem = Problem.invalid(
+        path(location) or "the object",
+        shown(None if missing else details["input"]),
+        _allowed(details),
+        "is required" if missing else "has a wrong type or value",
     )
+    return Broken(location, problem, missing)
 
 
 def _allowed(details: ErrorDetails) -> str:
@@ -96,8 +98,8 @@ def without(raw: Any, parts: Iterable[Broken]) -> Any:
     them nothing could be judged.
     """
     kept = raw
-    for location, problem in parts:
-        cut = location[:-1] if problem.value == MISSING else location
+    for location, _, is_missing in parts:
+        cut = location[:-1] if is_missing else location
         kept = _standing_in(_without(kept, _up_to_first_index(cut)), location)
     return kept
 

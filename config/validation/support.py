@@ -20,7 +20,7 @@ from config.api.istio import HTTPMatchRequest, StringMatch
 from config.api.references import TargetKind
 from config.derived import StrategyKind
 from config.traffic import Feature
-from config.validation.problems import shown
+from config.validation.problems import Problem, ProblemReason, shown
 from config.validation.rules import ANALYSIS, SERVICE
 
 #: Among a mesh's options: comparing the end of a text.
@@ -57,22 +57,7 @@ class CarriedOut:
     targets: frozenset[TargetKind]
 
 
-@dataclass(frozen=True, order=True, slots=True)
-class Unsupported:
-    """One field that is understood but not carried out; ordered by path."""
-
-    field: str
-    value: str
-    blocking: bool
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.field}: {self.value}: {self.message}"
-
-
-def not_carried_out(
-    canary: Canary, default_provider: str, able: CarriedOut
-) -> tuple[Unsupported, ...]:
+def not_carried_out(canary: Canary, default_provider: str, able: CarriedOut) -> tuple[Problem, ...]:
     """Everything in a valid canary that this installation would not do, sorted by field.
 
     Raises UnknownMesh when neither the canary nor `default_provider` names a known provider.
@@ -89,22 +74,23 @@ def not_carried_out(
     return tuple(sorted(found))
 
 
-def _blocked(field: str, value: object, instead: str) -> Unsupported:
-    message = f"is not carried out by this version; {instead}"
-    return Unsupported(field, shown(value), blocking=True, message=message)
+def _blocked(field: str, value: object, instead: str) -> Problem:
+    text = f"{shown(value)}: is not carried out by this version; {instead}"
+    return Problem.of(field, text, ProblemReason.NOT_CARRIED_OUT, blocking=True)
 
 
-def _left_out(field: str, value: object, effect: str) -> Unsupported:
-    return Unsupported(field, shown(value), blocking=False, message=effect)
+def _left_out(field: str, value: object, effect: str) -> Problem:
+    text = f"{shown(value)}: {effect}"
+    return Problem.of(field, text, ProblemReason.NOT_CARRIED_OUT, blocking=False)
 
 
-def _provider(provider: str, able: CarriedOut) -> Iterator[Unsupported]:
+def _provider(provider: str, able: CarriedOut) -> Iterator[Problem]:
     if provider not in able.meshes:
         known = ", ".join(sorted(able.meshes))
         yield _blocked("spec.provider", provider, f"carried out: {known}")
 
 
-def _objects(canary: Canary, able: CarriedOut) -> Iterator[Unsupported]:
+def _objects(canary: Canary, able: CarriedOut) -> Iterator[Problem]:
     spec = canary.spec
     if spec.target_ref.kind not in able.targets:
         known = ", ".join(sorted(able.targets))
@@ -125,7 +111,7 @@ def _objects(canary: Canary, able: CarriedOut) -> Iterator[Unsupported]:
         )
 
 
-def _service(canary: Canary, provider: str, able: CarriedOut) -> Iterator[Unsupported]:
+def _service(canary: Canary, provider: str, able: CarriedOut) -> Iterator[Problem]:
     """Options of meshes that other meshes do not have; nothing of a mesh that is refused anyway."""
     service = canary.spec.service
     if provider not in able.meshes:
@@ -156,7 +142,7 @@ def _uses_suffix(request: HTTPMatchRequest) -> bool:
     return any(match is not None and match.suffix is not None for match in matches)
 
 
-def _strategy(canary: Canary, provider: str, able: CarriedOut) -> Iterator[Unsupported]:
+def _strategy(canary: Canary, provider: str, able: CarriedOut) -> Iterator[Problem]:
     """What the strategy or the mesh does not heed; of no consequence without analysis."""
     if canary.spec.skip_analysis:
         return
@@ -182,7 +168,7 @@ def _asked(analysis: Analysis) -> Mapping[Feature, tuple[Any, str]]:
     }
 
 
-def _checks(canary: Canary, able: CarriedOut) -> Iterator[Unsupported]:
+def _checks(canary: Canary, able: CarriedOut) -> Iterator[Problem]:
     """Checks and gates that would be missing; hooks count even where the analysis is skipped."""
     if not canary.spec.skip_analysis:
         for index, check in enumerate(canary.spec.analysis.metrics):
@@ -200,7 +186,7 @@ def _checks(canary: Canary, able: CarriedOut) -> Iterator[Unsupported]:
             yield _blocked(field, str(kind), f"carried out: {carried_out}")
 
 
-def _reports(canary: Canary) -> Iterator[Unsupported]:
+def _reports(canary: Canary) -> Iterator[Problem]:
     """Reports to others: the rollout is the same without them."""
     analysis = canary.spec.analysis
     if analysis.alerts:

@@ -44,7 +44,7 @@ def knative_pairs_with_itself(canary: Canary) -> Iterator[Problem]:
     """Provider knative and a Knative Service as target are given together or not at all."""
     spec, target = canary.spec, canary.spec.target_ref
     if target.is_knative and spec.provider != meshes.KNATIVE:
-        yield Problem(
+        yield Problem.invalid(
             "spec.provider",
             f'"{spec.provider}"' if spec.provider else MISSING,
             meshes.KNATIVE,
@@ -72,7 +72,9 @@ def metrics_server_is_a_url(canary: Canary) -> Iterator[Problem]:
     """The metrics server, when given, is an absolute HTTP URL."""
     server = canary.spec.metrics_server
     if server and not is_http_url(server):
-        yield Problem("spec.metricsServer", shown_url(server), HTTP_URL, "is not a usable URL")
+        yield Problem.invalid(
+            "spec.metricsServer", shown_url(server), HTTP_URL, "is not a usable URL"
+        )
 
 
 def analysis_is_given(canary: Canary) -> Iterator[Problem]:

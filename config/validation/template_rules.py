@@ -19,7 +19,9 @@ def template_problems(template: MetricTemplate) -> Iterator[Problem]:
     if not address and spec.provider.type is MetricProviderType.PROMETHEUS:
         yield problem("spec.provider.address", address, HTTP_URL, "is required")
     if address and not is_http_url(address):
-        yield Problem("spec.provider.address", shown_url(address), HTTP_URL, "is not a usable URL")
+        yield Problem.invalid(
+            "spec.provider.address", shown_url(address), HTTP_URL, "is not a usable URL"
+        )
 
 
 def alert_provider_problems(provider: AlertProvider) -> Iterator[Problem]:
@@ -39,4 +41,4 @@ def alert_provider_problems(provider: AlertProvider) -> Iterator[Problem]:
         )
     if spec.given("address") and not is_http_url(spec.address or ""):
         address = shown_url(spec.address or "")
-        yield Problem("spec.address", address, HTTP_URL, "is not a usable URL")
+        yield Problem.invalid("spec.address", address, HTTP_URL, "is not a usable URL")

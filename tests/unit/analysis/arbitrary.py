@@ -9,7 +9,7 @@ from hypothesis.strategies import SearchStrategy
 
 from analysis.effects import Lane
 from analysis.findings import Findings, HookResult
-from analysis.observation import Confirmed, Observation, PastStatus, Problem, Workload
+from analysis.observation import Confirmed, Observation, PastStatus, Workload
 from analysis.phases import Phase
 from analysis.state import Acceptance, HookRound, RolloutState
 from analysis.strategies import STRATEGIES
@@ -140,7 +140,7 @@ _confirmed: Final = st.builds(
     troubles=st.sampled_from([{}, {Lane.ROUTE: "forbidden"}]),
 )
 _problems: Final = st.just(()) | st.tuples(
-    st.builds(Problem, st.just("P"), st.just("q"), st.booleans())
+    st.builds(worlds.a_problem, st.just("q"), blocking=st.booleans())
 )
 _seen: Final[dict[str, SearchStrategy[Any]]] = {
     "now": st.just(NOW),

@@ -27,13 +27,16 @@ from config import derived
 from config.api.canary import Canary
 from config.api.hooks import WebhookType
 from config.traffic import RouteStage, TrafficSplit
+from config.validation import admission
+from config.validation.admission import Policy
 from routing import services
 from routing.registry import ROUTERS
-from scheduler import admission, projections
-from scheduler.admission import Policy
+from scheduler import projections
+from tasks.registries import BUILT_IN
 from tests.unit.analysis import arbitrary, worlds
 from tests.unit.routing import canaries
 
+POLICY: Final = Policy(able=BUILT_IN.carried_out)
 PROMETHEUS: Final = Endpoint(address="http://prometheus/")
 
 AT_ONCE: Final = 1.0
@@ -173,7 +176,7 @@ def test_whatever_is_admitted_costs_nobody_a_second() -> None:
     )
     def ask(raw: dict[str, Any], seen: Observation, found: Findings) -> None:
         began = time.process_time()
-        canary = admission.admit(raw, Policy()).canary
+        canary = admission.admit(raw, POLICY).canary
         if canary is not None:
             _ask_about_steps(canary)
             _ask_about_time(canary)
@@ -200,7 +203,7 @@ def test_whatever_is_admitted_costs_nobody_a_second() -> None:
 def test_what_would_cost_more_is_not_admitted(analysis: dict[str, Any]) -> None:
     """140 s of CPU, or an OverflowError at every tick, before there were bounds."""
     began = time.process_time()
-    judged = admission.admit(worlds.a_manifest(**analysis), Policy())
+    judged = admission.admit(worlds.a_manifest(**analysis), POLICY)
 
     assert judged.canary is None
     assert len(judged.problems) == 1

@@ -19,6 +19,7 @@ from config.refs import CanaryRef
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import RouteIntent, RouteStage, TrafficSplit
 from config.validation.manifests import load_canary
+from config.validation.problems import Problem, ProblemReason
 
 NOW: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 REF: Final = CanaryRef("shop", "cart")
@@ -26,6 +27,12 @@ INTERVAL: Final = timedelta(seconds=30)
 OLD: Final = "a" * 20
 NEW: Final = "b" * 20
 NEWER: Final = "c" * 20
+
+
+def a_problem(message: str, *, blocking: bool = True) -> Problem:
+    """A problem of a manifest that is invalid, or of one that is carried out in part."""
+    reason = ProblemReason.INVALID_SPEC if blocking else ProblemReason.NOT_CARRIED_OUT
+    return Problem(message=message, reason=reason, blocking=blocking)
 
 
 def a_manifest(*, spec: Mapping[str, Any] | None = None, **analysis: Any) -> dict[str, Any]:

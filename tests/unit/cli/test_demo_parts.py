@@ -13,7 +13,7 @@ from cli.demo.scene import Check, Event, Outcome, Standing
 from cli.demo.story import ACTS, Act
 from config import names
 from config.api.canary import Canary
-from config.validation import manifests, support
+from config.validation import hints, manifests, support
 from sandbox.__main__ import scenario_text
 from sandbox.controllers import pods
 from sandbox.mesh import Scenario
@@ -62,7 +62,7 @@ def test_the_manifests_are_carried_out_whole_and_without_a_warning(act: Act) -> 
     canary = canary_of(act)
 
     assert support.not_carried_out(canary, "istio", BUILT_IN.carried_out) == ()
-    assert manifests.warnings(canary, timedelta(seconds=2)) == ()
+    assert hints.warnings(canary, timedelta(seconds=2)) == ()
     assert names.primary_workload(canary) == f"{act.ref.name}-primary"
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from config import derived, durations, names
 from config.api.canary import Canary
-from config.validation import manifests
-from config.validation.manifests import InvalidSpec
+from config.validation import hints, manifests, support
+from config.validation.problems import InvalidSpec
 from tasks.registries import BUILT_IN
 from tests.unit.config.manifests import canaries
 
@@ -83,8 +83,8 @@ def _use(canary: Canary) -> None:
         durations.parse(derived.metric_window(check))
     for hook in canary.spec.analysis.webhooks:
         derived.webhook_timeout(hook)
-    manifests.warnings(canary)
-    manifests.not_carried_out(canary, "istio", BUILT_IN.carried_out)
+    hints.warnings(canary)
+    support.not_carried_out(canary, "istio", BUILT_IN.carried_out)
     canary.wire()
 
 

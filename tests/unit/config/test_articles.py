@@ -5,7 +5,7 @@ import yaml
 from config import derived
 from config.api.analysis import ThresholdMode
 from config.api.canary import Canary
-from config.validation import manifests
+from config.validation import hints, manifests
 from tests.unit.config.manifests import FOLDER
 
 
@@ -36,7 +36,7 @@ def test_the_older_key_and_provider_name_work_with_a_warning() -> None:
 
     assert canary.spec.analysis.step_weight == 5
     assert derived.provider(canary, "kubernetes") == "istio"
-    assert {warning.field for warning in manifests.warnings(canary)} == {
+    assert {warning.field for warning in hints.warnings(canary)} == {
         "spec.canaryAnalysis",
         "spec.provider",
         "spec.analysis.metrics[0].threshold",
@@ -53,13 +53,14 @@ def test_an_autoscaler_of_a_removed_api_version_is_accepted() -> None:
 
 def test_each_mistake_of_the_guide_is_pointed_out() -> None:
     """Target, workload label, ignored maximum, own query under a builtin name."""
-    warnings = manifests.warnings(_pasted("podinfo-as-in-articles"))
+    warnings = hints.warnings(_pasted("podinfo-as-in-articles"))
 
-    assert {warning.field: warning.allowed for warning in warnings} == {
-        "spec.targetRef.name": "probably podinfo",
-        "spec.analysis.maxWeight": "no value beside stepWeights",
-        "spec.analysis.metrics[0].name": "another name for a check of your own",
-        "spec.analysis.metrics[0].query": "podinfo",
+    meant = {each.field: each.message.rpartition("(allowed: ")[2] for each in warnings}
+    assert meant == {
+        "spec.targetRef.name": "probably podinfo)",
+        "spec.analysis.maxWeight": "no value beside stepWeights)",
+        "spec.analysis.metrics[0].name": "another name for a check of your own)",
+        "spec.analysis.metrics[0].query": "podinfo)",
     }
 
 

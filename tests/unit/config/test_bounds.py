@@ -21,7 +21,7 @@ from config.api.canary import Canary
 from config.api.metric_template import MetricTemplate
 from config.api.model import Model
 from config.validation import limits, manifests
-from config.validation.manifests import InvalidSpec
+from config.validation.problems import InvalidSpec
 from sandbox.apiserver import validation
 from tests.unit.config.broken_manifests import with_analysis, with_hook, with_metric
 from tests.unit.config.manifests import Raw, a_manifest, an_analysis

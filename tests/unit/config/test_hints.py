@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pytest
 
-from config.validation import manifests
+from config.validation import hints, manifests
 from tests.unit.config.manifests import Raw, a_canary, a_manifest, an_analysis, collection
 
 BOUNDS = {"thresholdRange": {"min": 99}}
@@ -91,7 +91,7 @@ SUSPICIOUS: Final[Mapping[str, tuple[Raw, str, str]]] = {
 @pytest.mark.parametrize(("raw", "field", "meant"), SUSPICIOUS.values(), ids=SUSPICIOUS.keys())
 def test_a_suspicious_field_is_named_with_what_is_meant(raw: Raw, field: str, meant: str) -> None:
     """The canary runs; one warning says what to look at."""
-    warnings = manifests.warnings(manifests.load_canary(raw))
+    warnings = hints.warnings(manifests.load_canary(raw))
 
     assert [warning.field for warning in warnings] == [field]
     assert meant in str(warnings[0])
@@ -104,8 +104,8 @@ def test_an_ordinary_canary_has_no_warnings() -> None:
     warned = {
         name
         for name, raw in collection()
-        if raw["kind"] == "Canary" and manifests.warnings(manifests.load_canary(raw))
+        if raw["kind"] == "Canary" and hints.warnings(manifests.load_canary(raw))
     }
 
-    assert manifests.warnings(a_canary()) == ()
+    assert hints.warnings(a_canary()) == ()
     assert {name.removesuffix("-0") for name in warned} <= odd

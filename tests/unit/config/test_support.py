@@ -7,7 +7,7 @@ import pytest
 
 from config import meshes
 from config.api.canary import Canary
-from config.validation import manifests
+from config.validation import support
 from tasks.registries import BUILT_IN
 from tests.unit.config.manifests import Raw, a_canary, an_analysis, canaries
 
@@ -89,7 +89,7 @@ REPORTED: Final[Mapping[str, tuple[Raw, str]]] = {
 @pytest.mark.parametrize(("spec", "field"), BLOCKING.values(), ids=BLOCKING.keys())
 def test_what_would_change_traffic_or_gates_blocks(spec: Raw, field: str) -> None:
     """A canary is not run as something it does not say."""
-    found = manifests.not_carried_out(a_canary(**spec), "istio", BUILT_IN.carried_out)
+    found = support.not_carried_out(a_canary(**spec), "istio", BUILT_IN.carried_out)
 
     assert [(each.field, each.blocking) for each in found] == [(field, True)]
     assert "not carried out by this version" in found[0].message
@@ -98,7 +98,7 @@ def test_what_would_change_traffic_or_gates_blocks(spec: Raw, field: str) -> Non
 @pytest.mark.parametrize(("spec", "field"), REPORTED.values(), ids=REPORTED.keys())
 def test_what_changes_no_rollout_is_reported(spec: Raw, field: str) -> None:
     """The rollout goes on, and the user knows what is left out."""
-    found = manifests.not_carried_out(a_canary(**spec), "istio", BUILT_IN.carried_out)
+    found = support.not_carried_out(a_canary(**spec), "istio", BUILT_IN.carried_out)
 
     assert [(each.field, each.blocking) for each in found] == [(field, False)]
 
@@ -122,7 +122,7 @@ def test_what_changes_no_rollout_is_reported(spec: Raw, field: str) -> None:
 )
 def test_what_is_carried_out_is_not_reported(spec: Raw) -> None:
     """The job of this version: weights on Istio, checked by Prometheus and webhooks."""
-    assert manifests.not_carried_out(a_canary(**spec), "istio", BUILT_IN.carried_out) == ()
+    assert support.not_carried_out(a_canary(**spec), "istio", BUILT_IN.carried_out) == ()
 
 
 def test_gates_count_even_where_the_analysis_is_skipped() -> None:
@@ -130,23 +130,24 @@ def test_gates_count_even_where_the_analysis_is_skipped() -> None:
     canary = a_canary(**_hook("confirm-rollout"), skipAnalysis=True)
 
     assert [
-        each.blocking for each in manifests.not_carried_out(canary, "istio", BUILT_IN.carried_out)
+        each.blocking for each in support.not_carried_out(canary, "istio", BUILT_IN.carried_out)
     ] == [True]
 
 
 def test_the_controllers_default_provider_counts() -> None:
     """A canary that names no provider is judged by the default; an unknown one is an error."""
-    found = manifests.not_carried_out(a_canary(), "nginx", BUILT_IN.carried_out)
+    found = support.not_carried_out(a_canary(), "nginx", BUILT_IN.carried_out)
 
-    assert [(each.field, each.value) for each in found] == [("spec.provider", '"nginx"')]
+    assert [each.field for each in found] == ["spec.provider"]
+    assert '"nginx"' in found[0].message
     with pytest.raises(meshes.UnknownMesh):
-        manifests.not_carried_out(a_canary(), "istioo", BUILT_IN.carried_out)
+        support.not_carried_out(a_canary(), "istioo", BUILT_IN.carried_out)
 
 
 @pytest.mark.parametrize("raw", canaries(), ids=lambda raw: raw["metadata"]["name"])
 def test_every_manifest_of_the_collection_is_judged(raw: Raw) -> None:
     """Sorted by field, one entry per field."""
-    found = manifests.not_carried_out(Canary.model_validate(raw), "istio", BUILT_IN.carried_out)
+    found = support.not_carried_out(Canary.model_validate(raw), "istio", BUILT_IN.carried_out)
 
     assert list(found) == sorted(found)
     assert len({each.field for each in found}) == len(found)

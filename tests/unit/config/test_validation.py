@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from config.validation import manifests
-from config.validation.manifests import InvalidSpec
+from config.validation.problems import InvalidSpec
 from tests.unit.config.broken_manifests import (
     KNATIVE,
     REFUSED,
@@ -72,6 +72,25 @@ def test_the_manifests_of_the_collection_are_valid(raw: Raw) -> None:
 def test_odd_but_meaningful_manifests_are_valid(raw: Raw) -> None:
     """Nothing that works today is refused."""
     assert _problems(raw) == {}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        with_analysis(match=[{"headers": {"\x9f": {}}}]),
+        with_analysis(match=[{"headers": {"\x7f": {"exact": 1}}}]),
+        with_analysis(interval="\x7f"),
+        a_manifest(provider="\x9f", targetRef=KNATIVE),
+        a_manifest(targetRef={"apiVersion": "v1\n", "kind": "Deployment", "name": "x" * 70}),
+    ],
+)
+def test_a_refusal_can_be_printed_whatever_is_refused(raw: Raw) -> None:
+    """Names and values from the manifest stand in events, conditions and terminals."""
+    with pytest.raises(InvalidSpec) as refusal:
+        manifests.load_canary(raw)
+
+    assert str(refusal.value).isprintable()
+    assert all(problem.field.isprintable() for problem in refusal.value.problems)
 
 
 def test_all_problems_are_reported_at_once() -> None:

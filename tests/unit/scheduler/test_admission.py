@@ -10,16 +10,17 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
-from clients.documents.world import Problem
 from config.refs import CanaryRef
-from scheduler import admission
-from scheduler.admission import Policy
+from config.validation import admission
+from config.validation.problems import Problem, ProblemReason
+from routing.registry import ROUTERS
+from scheduler import conflicts, projections
 from tests.unit.scheduler import worlds
 
 
 def test_a_valid_manifest_is_admitted_without_a_word() -> None:
     """There is nothing to say about the simplest canary."""
-    judged = admission.admit(worlds.a_canary(), Policy())
+    judged = admission.admit(worlds.a_canary(), worlds.POLICY)
 
     assert judged.canary is not None
     assert judged.canary.ref == worlds.SHOP
@@ -28,7 +29,7 @@ def test_a_valid_manifest_is_admitted_without_a_word() -> None:
 
 def test_an_invalid_value_blocks_and_is_named_with_field_value_and_what_is_allowed() -> None:
     """The author can put it right from the message alone."""
-    judged = admission.admit(worlds.a_canary(stepWeight="ten"), Policy())
+    judged = admission.admit(worlds.a_canary(stepWeight="ten"), worlds.POLICY)
 
     assert judged.canary is None
     (problem,) = judged.problems
@@ -40,7 +41,7 @@ def test_an_invalid_value_blocks_and_is_named_with_field_value_and_what_is_allow
 
 def test_all_invalid_values_are_told_at_once() -> None:
     """Nobody has to fix, apply and wait once for each mistake."""
-    judged = admission.admit(worlds.a_canary(stepWeight="ten", interval="5minutes"), Policy())
+    judged = admission.admit(worlds.a_canary(stepWeight="ten", interval="5minutes"), worlds.POLICY)
 
     fields = {problem.message.partition(":")[0] for problem in judged.problems}
     assert fields == {"spec.analysis.stepWeight", "spec.analysis.interval"}
@@ -58,7 +59,7 @@ def test_what_is_not_carried_out_blocks_only_where_traffic_or_gates_would_differ
     raw: dict[str, Any], blocking: bool
 ) -> None:
     """A rollout goes on without alerts, but not by another strategy than the one asked for."""
-    judged = admission.admit(raw, Policy())
+    judged = admission.admit(raw, worlds.POLICY)
 
     told = [each for each in judged.problems if each.reason == "NotCarriedOut"]
     assert told
@@ -78,7 +79,7 @@ def test_what_is_not_carried_out_blocks_only_where_traffic_or_gates_would_differ
 )
 def test_hints_never_block(raw: dict[str, Any], reason: str) -> None:
     """A manifest that works is carried out, however odd."""
-    judged = admission.admit(raw, Policy())
+    judged = admission.admit(raw, worlds.POLICY)
 
     assert judged.canary is not None
     assert reason in {problem.reason for problem in judged.problems}
@@ -90,7 +91,7 @@ def test_an_unknown_provider_is_refused_instead_of_replaced() -> None:
     raw = worlds.a_canary()
     raw["spec"]["provider"] = "istoi"
 
-    judged = admission.admit(raw, Policy())
+    judged = admission.admit(raw, worlds.POLICY)
 
     assert judged.canary is None
     assert "istoi" in judged.problems[0].message
@@ -98,19 +99,21 @@ def test_an_unknown_provider_is_refused_instead_of_replaced() -> None:
 
 def test_a_conflict_names_both_canaries_and_what_is_allowed() -> None:
     """The words that the status and the event show."""
-    problem = admission.conflict(
-        admission.NAME_CONFLICT,
-        admission.SERVICE_FIELD,
-        "shop",
-        "service shop-primary",
-        CanaryRef("prod", "first"),
-    )
+    raw = worlds.a_canary("cart")
+    raw["spec"]["service"]["name"] = "shop"
+    canary = admission.admit(raw, worlds.POLICY).canary
+    assert canary is not None
+    manifest = projections.manifest(raw, canary, "istio", ROUTERS)
+
+    taken = {manifest.places["primary-service"]: CanaryRef("prod", "first")}
+    (problem,) = conflicts.of_names(manifest, taken)
 
     assert problem == Problem(
-        "NameConflict",
-        'spec.service.name: Invalid value: "shop": service shop-primary.prod is already that of '
-        "canary prod/first; allowed is a name that no other canary uses, nor its -primary and "
-        "-canary",
+        field="spec.service.name",
+        reason=ProblemReason.NAME_CONFLICT,
+        message='spec.service.name: Invalid value: "shop": service shop-primary.prod is already '
+        "that of canary prod/first; allowed is a name that no other canary uses, nor its -primary "
+        "and -canary",
         blocking=True,
     )
 
@@ -135,6 +138,6 @@ def test_no_json_is_too_odd_to_be_judged(anything: Any, spec: dict[str, Any]) ->
     raw["spec"] |= spec
 
     for given in (anything, {**raw, "metadata": anything}, {**raw, "spec": anything}, raw):
-        judged = admission.admit(given, Policy())
+        judged = admission.admit(given, worlds.POLICY)
         blocked = any(problem.blocking for problem in judged.problems)
         assert (judged.canary is None) == blocked

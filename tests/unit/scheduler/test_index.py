@@ -12,11 +12,12 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
-from clients.documents.world import Problem, ShownStatus
+from clients.documents.world import ShownStatus
 from clients.kube import decoding, resources
 from clients.kube.protocol import WatchType
 from clients.kube.resources import Resource
 from config.refs import CanaryRef
+from config.validation.problems import Problem, ProblemReason
 from routing.registry import ROUTERS
 from scheduler import projections
 from scheduler.index import Changes, Index
@@ -79,7 +80,8 @@ def test_objects_are_found_by_the_names_that_the_canary_implies() -> None:
         raw = {**worlds.a_deployment(name), "kind": resource.kind}
         changes = see(index, raw)
         assert list(changes) == [SHOP]
-        assert list(changes[SHOP] or ()) == [role]
+        judged = {"admission"} if role == "target" else set()  # it was missing until now
+        assert changes[SHOP] == frozenset({role} | judged)
         assert world_of(index)[role] is not None
 
 
@@ -177,7 +179,7 @@ def test_an_edit_that_cannot_be_carried_out_leaves_the_last_good_manifest_in_for
     """Invariant 9: the canary keeps its behaviour, and its author is told."""
     index = worlds.an_index()
     good = worlds.a_canary()
-    see(index, good)
+    see(index, worlds.a_deployment(), good)
     before = world_of(index)["canary"]
 
     changes = see(index, worlds.with_spec(good, analysis={"interval": "soon"}))
@@ -214,7 +216,7 @@ def test_a_repaired_edit_is_in_force_again() -> None:
     bad = worlds.with_spec(good, analysis={"interval": "soon"})
     repaired = {**good["spec"]["analysis"], "stepWeight": 20}
     fixed = worlds.with_spec(bad, analysis=repaired)
-    see(index, good, bad, fixed)
+    see(index, worlds.a_deployment(), good, bad, fixed)
 
     assert world_of(index)["canary"]["spec"]["analysis"]["stepWeight"] == 20
     assert admission_of(index).problems == ()
@@ -248,6 +250,69 @@ def test_nothing_is_adopted_that_would_not_be_admitted() -> None:
     assert index.adopt(SHOP, projections.bare_canary(worlds.a_canary())) == {}
 
 
+# --- what only the workloads show
+
+
+def test_a_missing_target_is_told_but_blocks_nothing() -> None:
+    """It may come yet; the text says what is allowed."""
+    index = worlds.an_index()
+    see(index, worlds.a_canary())
+
+    assert admission_of(index).problems == (
+        Problem(
+            field="spec.targetRef.name",
+            message="spec.targetRef.name: Invalid value: 'shop': deployment shop.prod not found; "
+            "allowed is the name of an existing Deployment in namespace prod",
+            reason=ProblemReason.TARGET_NOT_FOUND,
+            blocking=False,
+        ),
+    )
+
+
+def test_a_target_without_a_candidate_label_is_refused_in_flagger_s_words() -> None:
+    """8.5 of the CRD reference."""
+    index, target = worlds.an_index(), worlds.a_deployment()
+    target["spec"]["selector"] = {"matchLabels": {"team": "shop"}}
+    see(index, worlds.a_canary(), target)
+
+    assert admission_of(index).problems == (
+        Problem(
+            message="getSelectorLabel failed: deployment shop.prod spec.selector.matchLabels must "
+            "contain one of [app name]",
+            reason=ProblemReason.NO_SELECTOR_LABEL,
+            blocking=True,
+        ),
+    )
+
+
+def test_a_stranger_with_the_primary_s_name_is_refused_until_it_goes() -> None:
+    """D-79: before anything is routed to it."""
+    index, stranger = worlds.an_index(), worlds.a_deployment("shop-primary")
+    see(index, worlds.a_canary(), worlds.a_deployment())
+    stranger["spec"]["selector"] = {"matchLabels": {"app": "db"}}
+    begun = see(index, stranger)
+
+    assert begun == {SHOP: frozenset({"primary", "admission"})}
+    (problem,) = admission_of(index).problems
+    assert (problem.reason, problem.blocking) == ("PrimaryConflict", True)
+    assert problem.message == (
+        "deployment shop-primary.prod is not the primary of canary shop.prod: it selects app=db, "
+        "allowed is app=shop-primary"
+    )
+    assert lose(index, stranger) == {SHOP: frozenset({"primary", "admission"})}
+    assert admission_of(index).problems == ()
+
+
+def test_a_primary_that_another_object_controls_is_refused() -> None:
+    """Also that of an earlier canary of this name: it is about to be collected."""
+    index, stranger = worlds.an_index(), worlds.a_deployment("shop-primary")
+    stranger["metadata"]["ownerReferences"] = [{"uid": "another", "controller": True}]
+    see(index, worlds.a_canary(), worlds.a_deployment(), stranger)
+
+    assert reasons(index) == ["PrimaryConflict"]
+    assert "controlled by another object (uid another)" in admission_of(index).problems[0].message
+
+
 # --- who owns a target
 
 
@@ -262,7 +327,7 @@ def test_of_two_canaries_with_one_target_the_older_is_acted_on() -> None:
     """D-91: they never fight; the younger one is told who was first."""
     index = worlds.an_index()
     young = worlds.a_canary("other", target="shop", created="2026-02-01T00:00:00Z")
-    see(index, young)
+    see(index, worlds.a_deployment(), young)
     assert reasons(index, OTHER) == []
 
     changes = see(index, worlds.a_canary("shop", created="2026-01-01T00:00:00Z"))
@@ -302,7 +367,7 @@ def test_a_target_is_free_again_when_its_owner_goes() -> None:
     """D-91: the next one is acted on without being edited."""
     index = worlds.an_index()
     owner = worlds.a_canary("other", target="shop")
-    see(index, owner, worlds.a_canary("shop"))
+    see(index, worlds.a_deployment(), owner, worlds.a_canary("shop"))
     assert world_of(index)["canary"] is None
 
     changes = lose(index, owner)
@@ -475,14 +540,15 @@ def test_the_canary_of_an_odd_object_is_told_of_it_until_it_is_mended() -> None:
     index = worlds.an_index()
     see(index, worlds.a_canary(), worlds.a_canary("other"))
     route = worlds.a_virtual_service()
-    see(index, route, worlds.a_deployment())
+    see(index, route, worlds.a_deployment(), worlds.a_deployment("other"))
 
     changes = see(index, decoding.Odd(route, "spec.http.0: nested deeper than 64 levels"))
     assert changes == {SHOP: frozenset({"admission"})}
     assert admission_of(index).problems == (
         Problem(
-            "OddObject",
-            "VirtualService shop.prod cannot be read: spec.http.0: nested deeper than 64 levels",
+            reason=ProblemReason.ODD_OBJECT,
+            message="VirtualService shop.prod cannot be read: spec.http.0: nested deeper than 64 "
+            "levels",
             blocking=False,
         ),
     )
@@ -495,7 +561,7 @@ def test_the_canary_of_an_odd_object_is_told_of_it_until_it_is_mended() -> None:
     assert reasons(index) == ["OddObject"]
     assert world_of(index)["target"] is not None
     assert lose(index, misshapen) == {SHOP: frozenset({"admission", "target"})}
-    assert reasons(index) == []
+    assert reasons(index) == ["TargetNotFound"]
 
 
 # --- any history

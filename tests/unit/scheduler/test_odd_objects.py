@@ -22,7 +22,6 @@ from clients.documents.world import World
 from clients.kube import connect, decoding, resources
 from clients.kube.rest import KubeHttp, Limits
 from config.refs import CanaryRef
-from scheduler.admission import Policy
 from scheduler.backlog import Backlog
 from scheduler.index import Index
 from scheduler.reflector import Reflector
@@ -141,7 +140,7 @@ class Watch:
 
     def __init__(self, script: Script, door: KubeHttp) -> None:
         self.script = script
-        self.backlog = Backlog(Index(Policy(), worlds.LABELS))
+        self.backlog = Backlog(Index(worlds.POLICY, worlds.LABELS))
         self.reflector = Reflector(
             resources.CANARIES,
             door,

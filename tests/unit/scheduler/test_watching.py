@@ -15,11 +15,12 @@ from analysis.effects import Lane
 from clients import errors
 from clients.clock import ManualClock
 from clients.documents.confirmed import Confirmation
-from clients.documents.world import Problem, World
+from clients.documents.world import World
 from clients.kube import resources
 from clients.kube.resources import Resource
 from clients.redis.records import Basis, Commit, Work
 from config.refs import CanaryRef
+from config.validation.problems import Problem, ProblemReason
 from routing.registry import ROUTERS, Routers
 from scheduler import reflector
 from scheduler.backlog import Backlog
@@ -321,7 +322,9 @@ def test_canaries_that_need_no_refused_kind_go_on(setting: Setting) -> None:
     assert side.confirmed
     assert set(setting.world()) == {"status", "admission"}
     problem = Problem(
-        "NotWatched", "the leader cannot watch virtualservices: list: forbidden", blocking=True
+        reason=ProblemReason.NOT_WATCHED,
+        message="the leader cannot watch virtualservices: list: forbidden",
+        blocking=True,
     )
     assert setting.world()["admission"].problems == (problem,)
     assert set(setting.world(OTHER)) == {"canary", "status", "admission", "target"}

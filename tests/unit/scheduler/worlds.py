@@ -15,8 +15,8 @@ from clients.kube.resources import Resource
 from clients.redis.store import Store
 from config.refs import CanaryRef
 from config.settings.settings import Settings
+from config.validation.admission import Policy
 from scheduler import wiring
-from scheduler.admission import Policy
 from scheduler.index import Index
 from scheduler.loop import Loop
 from scheduler.watching import WatchSide
@@ -26,6 +26,7 @@ from tests.fakes.kube import FakeKube
 
 START: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LABELS: Final = ("app", "name")
+POLICY: Final = Policy(able=BUILT_IN.carried_out)
 SHOP: Final = CanaryRef("prod", "shop")
 
 
@@ -125,7 +126,7 @@ def with_spec(raw: Mapping[str, Any], **spec: Any) -> dict[str, Any]:
 
 def an_index() -> Index:
     """An index that knows nothing, with default policy."""
-    return Index(Policy(), LABELS)
+    return Index(POLICY, LABELS)
 
 
 @dataclass

@@ -13,7 +13,6 @@ from analysis.phases import Phase
 from clients.documents.confirmed import Confirmed, Lane
 from clients.documents.world import (
     Condition,
-    Problem,
     ShownStatus,
     WorkloadStatus,
     WorkloadView,
@@ -26,9 +25,8 @@ from tasks.gather import Defaults
 from tests.unit.analysis import worlds
 from tests.unit.tasks.worlds import ADMISSION, NOW, REF
 
-KEYS: Final = ("app", "name")
 PROMETHEUS: Final = Endpoint(address="http://prometheus:9090")
-DEFAULTS: Final = Defaults("istio", PROMETHEUS, timedelta(seconds=10), KEYS)
+DEFAULTS: Final = Defaults("istio", PROMETHEUS, timedelta(seconds=10))
 
 
 def a_view(name: str = "cart-app", **changes: Any) -> WorkloadView:
@@ -64,11 +62,6 @@ def observed(
     seen = gather.observe(REF, snapshot, DEFAULTS)
     assert seen is not None
     return seen
-
-
-def reasons(seen: Observation) -> dict[str, bool]:
-    """The problems found: reason to whether they block."""
-    return {problem.reason: problem.blocking for problem in seen.problems}
 
 
 def test_there_is_nothing_to_observe_of_a_canary_that_is_gone() -> None:
@@ -109,38 +102,11 @@ def test_a_state_or_confirmation_of_an_earlier_object_is_none() -> None:
 
 def test_a_refused_manifest_leaves_its_problems() -> None:
     """Never accepted: no canary, and whatever depends on it is unknown."""
-    problem = Problem("InvalidSpec", "spec.x: no", blocking=True)
+    problem = worlds.a_problem("spec.x: no")
     seen = observed(canary=None, admission=replace(ADMISSION, problems=(problem,)))
     assert seen.canary is None
-    assert reasons(seen) == {"InvalidSpec": True}
+    assert seen.problems == (problem,)
     assert (seen.target, seen.primary, seen.in_force) == (None, None, None)
-
-
-def test_a_missing_target_is_told_but_blocks_nothing() -> None:
-    """It may come yet; the text says what is allowed."""
-    seen = observed(target=None, primary=None)
-    assert reasons(seen) == {"TargetNotFound": False}
-    assert "deployment cart-app.shop not found" in seen.problems[0].message
-    assert seen.target is None
-
-
-def test_a_target_without_a_candidate_label_is_refused_in_flagger_s_words() -> None:
-    """8.5 of the CRD reference."""
-    seen = observed(target=a_view(selector_label=None), primary=None)
-    assert reasons(seen) == {"NoSelectorLabel": True}
-    assert seen.problems[0].message == (
-        "getSelectorLabel failed: deployment cart-app.shop spec.selector.matchLabels must contain "
-        "one of [app name]"
-    )
-
-
-def test_a_stranger_with_the_primary_s_name_is_refused() -> None:
-    """D-79: before anything is routed to it."""
-    assert reasons(observed(primary=a_view("cart-app-primary", controller="x"))) == {
-        "PrimaryConflict": True
-    }
-    other = a_view("cart-app-primary", controller="", selector_label=("app", "db"))
-    assert reasons(observed(primary=other)) == {"PrimaryConflict": True}
 
 
 def test_a_deployment_made_anew_is_not_older_than_what_was_written_before() -> None:

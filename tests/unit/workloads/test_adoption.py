@@ -21,20 +21,26 @@ def a_view(
 TARGET = a_view("podinfo", "podinfo", "")
 
 
+def _objection(primary: WorkloadView, target: WorkloadView | None) -> str:
+    """What is held against the Deployment in the place of the primary of podinfo."""
+    canary = a_canary()
+    return adoption.objection(primary, "Deployment", canary.ref, UID, target=target)
+
+
 def test_the_canary_s_own_primary_is_one() -> None:
     """Also when the target cannot be seen."""
-    assert adoption.objection(a_canary(), a_view(), TARGET) == ""
-    assert adoption.objection(a_canary(), a_view(), None) == ""
+    assert _objection(a_view(), TARGET) == ""
+    assert _objection(a_view(), None) == ""
 
 
 def test_a_primary_that_outlived_its_canary_is_adopted() -> None:
     """D-7: deletion that orphans leaves it without a controller."""
-    assert adoption.objection(a_canary(), a_view(uid=""), TARGET) == ""
+    assert _objection(a_view(uid=""), TARGET) == ""
 
 
 def test_what_another_object_controls_is_not_ours() -> None:
     """Also the primary of an earlier canary of that name: it is about to be collected."""
-    assert adoption.objection(a_canary(), a_view(uid="other"), TARGET) == (
+    assert _objection(a_view(uid="other"), TARGET) == (
         "deployment podinfo-primary.test is not the primary of canary podinfo.test: "
         "it is controlled by another object (uid other)"
     )
@@ -42,9 +48,9 @@ def test_what_another_object_controls_is_not_ours() -> None:
 
 def test_what_selects_other_pods_is_not_a_primary() -> None:
     """Users' traffic would be sent to nobody."""
-    assert adoption.objection(a_canary(), a_view(label="db", uid=""), TARGET) == (
+    assert _objection(a_view(label="db", uid=""), TARGET) == (
         "deployment podinfo-primary.test is not the primary of canary podinfo.test: "
         "it selects app=db, allowed is app=podinfo-primary"
     )
     unlabelled = replace(a_view(uid=""), selector_label=None)
-    assert "by no known label" in adoption.objection(a_canary(), unlabelled, TARGET)
+    assert "by no known label" in _objection(unlabelled, TARGET)

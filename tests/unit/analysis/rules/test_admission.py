@@ -8,16 +8,17 @@ from dataclasses import replace
 import pytest
 
 from analysis.effects import Lane
-from analysis.observation import Confirmed, Observation, Problem
+from analysis.observation import Confirmed, Observation
 from analysis.phases import Phase
 from analysis.state import Acceptance
 from analysis.waiting import Reason
+from config.validation.problems import Problem
 from tests.unit.analysis import tables, worlds
 from tests.unit.analysis.tables import Answer, Decided, Rests
 from tests.unit.analysis.worlds import NOW
 
-WRONG = Problem("InvalidSpec", "spec.analysis.interval: Invalid value: '1 hour'", blocking=True)
-ODD = Problem("NotCarriedOut", "spec.analysis.alerts: left out", blocking=False)
+WRONG = worlds.a_problem("spec.analysis.interval: Invalid value: '1 hour'")
+ODD = worlds.a_problem("spec.analysis.alerts: left out", blocking=False)
 TOLD = Acceptance(accepted=False, reason=WRONG.reason, message=WRONG.message, since=NOW)
 FINE = Acceptance(accepted=True, reason="Accepted", message="The manifest is accepted.", since=NOW)
 ROLLING = worlds.progressing(20)

@@ -11,7 +11,7 @@ import pytest
 
 from analysis.effects import Lane
 from analysis.findings import Findings
-from analysis.observation import Observation, Problem
+from analysis.observation import Observation
 from analysis.phases import Phase
 from analysis.state import Acceptance, RolloutState
 from analysis.waiting import Reason
@@ -22,7 +22,7 @@ from tests.unit.analysis import tables, worlds
 from tests.unit.analysis.tables import Answer, Asks, Decided, Rests
 from tests.unit.analysis.worlds import INTERVAL, NEW, NEWER, NOW, OLD
 
-WRONG = Problem("InvalidSpec", "spec.provider: smi", blocking=True)
+WRONG = worlds.a_problem("spec.provider: smi")
 KNOWN = Acceptance(accepted=False, reason=WRONG.reason, message=WRONG.message, since=NOW)
 HELD = (
     "cart.shop is not accepted: nothing starts, steps up or is promoted until its manifest "

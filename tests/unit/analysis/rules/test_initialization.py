@@ -10,7 +10,7 @@ import pytest
 
 from analysis import state as states
 from analysis.findings import Findings
-from analysis.observation import Confirmed, Observation, Problem
+from analysis.observation import Confirmed, Observation
 from analysis.phases import Phase
 from analysis.state import RolloutState
 from config.scaling import CanaryScale, WorkloadIntent
@@ -155,7 +155,7 @@ def test_an_initialization(seen: Observation, found: Findings | None, expected: 
 
 def test_a_canary_with_a_blocking_problem_is_not_initialized() -> None:
     """Nothing is created for a manifest that will not be carried out."""
-    problem = Problem("Invalid", "spec.provider: smi", blocking=True)
+    problem = worlds.a_problem("spec.provider: smi")
     newborn = tables.decision(worlds.seen(NEWBORN, problems=(problem,), primary=None))
     assert newborn.rule == "acceptance"
     told = worlds.seen(newborn.state, problems=(problem,), primary=None)

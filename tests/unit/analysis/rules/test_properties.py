@@ -16,7 +16,7 @@ from analysis import decide, hooks
 from analysis import state as states
 from analysis.decisions import AskChecks, AskProviders, Decision, Outcome, Rest
 from analysis.findings import Findings
-from analysis.observation import Observation, PastStatus, Problem, Workload
+from analysis.observation import Observation, PastStatus, Workload
 from analysis.phases import TRANSITIONS, Phase
 from analysis.state import Acceptance, RolloutState
 from analysis.strategies import weights
@@ -27,7 +27,7 @@ from tests.unit.analysis import arbitrary, worlds
 from tests.unit.analysis.properties import holds
 from tests.unit.analysis.worlds import NEW, NOW, OLD
 
-REFUSED = Problem("P", "q", blocking=True)
+REFUSED = worlds.a_problem("q")
 STARTS = {
     (Phase.NEW, Phase.INITIALIZING),
     (Phase.INITIALIZED, Phase.PROGRESSING),

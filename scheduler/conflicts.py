@@ -1,0 +1,85 @@
+"""What is wrong with a manifest because of the other objects in the cluster. Pure.
+
+What can be said of the manifest alone is `config.validation.admission`'s business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from clients.documents.world import TARGET, WorkloadView
+from clients.kube.resources import Resource
+from config.refs import CanaryRef
+from config.validation.problems import Problem, ProblemReason
+from scheduler.projections import WORKLOADS, Manifest, Place
+from workloads import adoption, deployment
+
+
+def of_names(manifest: Manifest, taken: Mapping[Place, CanaryRef]) -> tuple[Problem, ...]:
+    """The first object of `manifest` that somebody has already; that of the target comes first."""
+    for role in (*WORKLOADS, *sorted(manifest.places.keys() - set(WORKLOADS))):
+        if manifest.places[role] in taken:
+            return (_taken(manifest, role, taken[manifest.places[role]]),)
+    return ()
+
+
+def _taken(manifest: Manifest, role: str, owner: CanaryRef) -> Problem:
+    place = manifest.places[role]
+    field, name = "spec.targetRef.name", manifest.places[TARGET].name
+    if role not in WORKLOADS and manifest.service:
+        field, name = "spec.service.name", manifest.service
+    text = (
+        f'Invalid value: "{name}": {place.resource.kind.lower()} {place.name}.{owner.namespace} is '
+        f"already that of canary {owner}; allowed is a name that no other canary uses, nor its "
+        "-primary and -canary"
+    )
+    is_target = role == TARGET
+    reason = ProblemReason.TARGET_CONFLICT if is_target else ProblemReason.NAME_CONFLICT
+    return Problem.of(field, text, reason, blocking=True)
+
+
+def unwatched(resource: Resource, why: str) -> Problem:
+    """The problem of a canary with objects of a resource that cannot be listed."""
+    text = f"the leader cannot watch {resource.plural}: {why}"
+    return Problem.of("", text, ProblemReason.NOT_WATCHED, blocking=True)
+
+
+def odd(place: Place, why: str) -> Problem:
+    """The problem of a canary of whose object in a place not everything can be read."""
+    text = f"{place.resource.kind} {place.name}.{place.namespace} cannot be read: {why}"
+    return Problem.of("", text, ProblemReason.ODD_OBJECT, blocking=False)
+
+
+def of_workloads(
+    manifest: Manifest,
+    target: WorkloadView | None,
+    primary: WorkloadView | None,
+    left_by: Collection[str],
+    selector_labels: Sequence[str],
+) -> Iterator[Problem]:
+    """What keeps the manifest in force from being carried out with these workloads.
+
+    `left_by` as in `clients.documents.world.Admission`.
+    """
+    if target is None:
+        yield _absent(manifest.places[TARGET])
+        return
+    if target.selector_label is None:  # its pods cannot be told from the primary's
+        message = deployment.no_selector_label(target, selector_labels)
+        yield Problem.of("", message, ProblemReason.NO_SELECTOR_LABEL, blocking=True)
+    kind = manifest.places[TARGET].resource.kind
+    objection = primary and adoption.objection(
+        primary, kind, manifest.ref, manifest.uid, target=target, left_by=left_by
+    )
+    if objection:
+        yield Problem.of("", objection, ProblemReason.PRIMARY_CONFLICT, blocking=True)
+
+
+def _absent(target: Place) -> Problem:
+    """The problem of a target that does not exist, or not yet."""
+    resource, namespace, name = target
+    text = (
+        f"Invalid value: {name!r}: {resource.kind.lower()} {name}.{namespace} not found; "
+        f"allowed is the name of an existing {resource.kind} in namespace {namespace}"
+    )
+    return Problem.of("spec.targetRef.name", text, ProblemReason.TARGET_NOT_FOUND, blocking=False)
