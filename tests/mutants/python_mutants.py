@@ -100,14 +100,21 @@ def mutants(path: str, text: str) -> tuple[Mutant, ...]:
 
 
 def _types_and_docs(tree: ast.AST) -> Iterator[int]:
-    """Nodes that do nothing at run time: annotations, docstrings, texts of messages."""
+    """Nodes that decide nothing: annotations, messages, log lines, flags of dataclasses."""
     for node in ast.walk(tree):
         for field in ("annotation", "returns"):
             inner = getattr(node, field, None)
             if inner is not None:
                 yield from map(id, ast.walk(inner))
-        if isinstance(node, ast.JoinedStr):
+        if isinstance(node, ast.JoinedStr) or _is_logging(node):
             yield from map(id, ast.walk(node))
+        for decorator in getattr(node, "decorator_list", ()):
+            if ast.unparse(decorator).startswith("dataclass("):
+                yield from map(id, ast.walk(decorator))
+
+
+def _is_logging(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and ast.unparse(node).startswith("log.")
 
 
 def _of_node(source: Source, node: ast.AST) -> Iterator[Mutant]:  # noqa: C901 - a table

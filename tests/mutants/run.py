@@ -1,10 +1,9 @@
-"""Tries a fixed sample of defects with both cores, and tells which ones no test noticed.
+"""Tries a fixed sample of defects with all cores, and tells which ones no test noticed.
 
 The exit code is 0 when at least `--share` percent of those that are not equivalent are killed.
 """
 
 import argparse
-import multiprocessing
 import os
 import random
 import sys
@@ -12,19 +11,21 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Final
 
-from tests.mutants import equivalent, trial
+import hypothesis
+import pytest
+
+from tests.mutants import areas, equivalent, forks, trial
 from tests.mutants.areas import AREAS, Area
 from tests.mutants.python_mutants import Mutant
-from tests.mutants.trial import Fate
+from tests.mutants.reach import Function, Reach, Tracer
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
 SEED: Final = 20260301
 SAMPLE: Final = 40
-"""Mutants per area: what two cores try in about a quarter of an hour."""
+"""Mutants per area: what two cores try in a few minutes."""
 
 Job = tuple[Area, Mutant]
 
@@ -32,12 +33,20 @@ Job = tuple[Area, Mutant]
 def main() -> None:
     """Runs the sample and reports."""
     options = _options()
-    started = time.monotonic()
+    hypothesis.settings.register_profile(
+        "mutants",
+        deadline=None,
+        database=None,
+        phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
+    )
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        _check_unharmed(Path(folder), options.area)
-        results = _tried(list(_jobs(options)), Path(folder))
-    _say(f"{len(results)} mutants in {time.monotonic() - started:.0f} s, seed {options.seed}")
-    sys.exit(0 if _report(results) >= options.share else 1)
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = folder
+        trials = Trials(options, Path(folder))
+        pytest.main(
+            [*trial.OPTIONS, *(options.tests or areas.TESTS), f"--ignore={areas.GENERATED}"],
+            plugins=[trials],
+        )
+    sys.exit(0 if trials.share >= options.share else 1)
 
 
 def _options() -> argparse.Namespace:
@@ -47,7 +56,70 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--share", type=float, default=95.0, help="percent that must be killed")
     parser.add_argument("--area", choices=[area.name for area in AREAS], help="this one only")
     parser.add_argument("--only", default="", help="mutants whose description contains this text")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="trials at once")
+    parser.add_argument("--reach", type=Path, help="keeps what tests reach here, for the next run")
+    parser.add_argument("--tests", nargs="+", help="these alone may notice")
+    parser.add_argument("-v", action="store_true", help="tells which test killed each")
     return parser.parse_args()
+
+
+class Trials:
+    """The plug-in that runs trials in the place of tests, once pytest has collected them."""
+
+    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
+        self._options, self._folder = options, folder
+        self._started = time.monotonic()
+        self.share = 0.0
+        self._tracer = Tracer(CHECKOUT)
+        self._tracer.start()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Tries the sample."""
+        imported = self._tracer.stop()
+        if session.testsfailed:
+            sys.exit("the tests cannot be collected")
+        known = self._reach(session, imported)
+        self._say(f"{len(known.seconds)} tests take {sum(known.seconds.values()):.0f} s")
+        results = dict(self._tried(session, known))
+        self.share = _report(results)
+        self._say(f"{len(results)} mutants tried, seed {self._options.seed}")
+        return True
+
+    def _reach(self, session: pytest.Session, imported: set[Function]) -> Reach:
+        """What each test reaches. Ends the run if one fails: each mutant would pass for killed."""
+        kept: Path | None = self._options.reach
+        if kept is not None and kept.exists():
+            return Reach.loaded(kept.read_text("utf-8"))
+
+        def record(_: None) -> str:
+            return trial.recorded(session, imported, self._tracer).dumped()
+
+        [(_, text)] = forks.answers([None], record, self._folder, 1)
+        if not text:
+            log = next(self._folder.glob("*.log")).read_text("utf-8", errors="replace")
+            sys.exit(f"a test fails without a defect:\n{log[-3000:]}")
+        if kept is not None:
+            kept.write_text(text, "utf-8")
+        return Reach.loaded(text)
+
+    def _tried(self, session: pytest.Session, known: Reach) -> Iterator[tuple[Job, bool]]:
+        """Whether each mutant was killed, told as it happens."""
+
+        def attempt(job: Job) -> str:
+            return trial.killer(session, job[1], known) or ""
+
+        jobs = list(_jobs(self._options))
+        for job, killer in forks.answers(jobs, attempt, self._folder, self._options.jobs):
+            if killer == "":
+                self._say(f"survived: {job[1]}")
+            elif self._options.v:
+                self._say(f"killed: {job[1]} by {killer or 'a loop without an end'}")
+            yield job, killer != ""
+
+    def _say(self, line: str) -> None:
+        sys.stdout.write(f"{time.monotonic() - self._started:5.0f} s  {line}\n")
+        sys.stdout.flush()
 
 
 def _jobs(options: argparse.Namespace) -> Iterator[Job]:
@@ -63,56 +135,14 @@ def _jobs(options: argparse.Namespace) -> Iterator[Job]:
                 yield area, mutant
 
 
-def _check_unharmed(folder: Path, only: str | None) -> None:
-    """Ends the run when tests fail without any defect: each mutant would pass for killed."""
-    trial.load_libraries()
-    copy = trial.copy_of(CHECKOUT, folder / "unharmed")
-    for area in AREAS:
-        if only in {None, area.name} and not trial.passes(copy, area.tests):
-            log = trial.log_of(copy).read_text("utf-8", errors="replace")
-            sys.exit(f"tests of {area.name} fail without a defect:\n{log[-3000:]}")
-
-
-def _tried(jobs: list[Job], folder: Path) -> list[tuple[Job, Fate]]:
-    """What became of each, told as it happens."""
-    workers = os.cpu_count() or 1
-    context = multiprocessing.get_context("fork")
-    results: list[tuple[Job, Fate]] = []
-    with context.Pool(workers, initializer=partial(_prepare, folder)) as pool:
-        for job, fate in pool.imap_unordered(_try, jobs):
-            results.append((job, fate))
-            if fate is Fate.SURVIVED:
-                _say(f"survived: {job[1]}")
-    return results
-
-
-_copy = Path()
-
-
-def _prepare(folder: Path) -> None:
-    """Gives this worker its own copy of the checkout."""
-    global _copy  # noqa: PLW0603 - a worker of a pool has no other place for what is its own
-    _copy = trial.copy_of(CHECKOUT, folder / str(os.getpid()))
-
-
-def _try(job: Job) -> tuple[Job, Fate]:
-    area, mutant = job
-    return job, trial.attempt(_copy, mutant, area.tests)
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
-def _report(results: list[tuple[Job, Fate]]) -> float:
+def _report(results: dict[Job, bool]) -> float:
     """Percent killed; prints it for each area."""
-    tried = Counter(area.name for (area, _), _ in results)
-    killed = Counter(area.name for (area, _), fate in results if fate is Fate.KILLED)
+    tried = Counter(area.name for area, _ in results)
+    killed = Counter(area.name for (area, _), is_killed in results.items() if is_killed)
     for name, count in tried.items():
-        _say(f"{name:10} {killed[name]:4} of {count:4} killed, {killed[name] / count:.0%}")
+        sys.stdout.write(f"{name:10} {killed[name]:4} of {count:4} killed\n")
     share = 100 * killed.total() / max(tried.total(), 1)
-    _say(f"{'all':10} {killed.total():4} of {tried.total():4} killed, {share:.1f}%")
+    sys.stdout.write(f"{'all':10} {killed.total():4} of {tried.total():4} killed, {share:.1f}%\n")
     return share
 
 
