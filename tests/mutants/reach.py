@@ -76,6 +76,11 @@ class Reach:
         found = {test for test, called in self.called.items() if called & wanted}
         return sorted(found or self.seconds, key=self.seconds.__getitem__)
 
+    def add(self, other: "Reach") -> None:
+        """Takes over what `other` knows of its tests."""
+        self.seconds |= other.seconds
+        self.called |= other.called
+
     def dumped(self) -> str:
         """As text; inverse of `loaded`."""
         called = {test: sorted(each) for test, each in self.called.items()}

@@ -38,6 +38,7 @@ def main() -> None:
         deadline=None,
         database=None,
         phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
+        suppress_health_check=list(hypothesis.HealthCheck),
     )
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         os.environ["PYTEST_DEBUG_TEMPROOT"] = folder
@@ -73,6 +74,11 @@ class Trials:
         self._tracer = Tracer(CHECKOUT)
         self._tracer.start()
 
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Writes why a test failed into the log of its fork."""
+        if report.failed:
+            sys.stdout.write(f"{report.nodeid}\n{report.longreprtext}\n")
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Tries the sample."""
@@ -92,16 +98,19 @@ class Trials:
         if kept is not None and kept.exists():
             return Reach.loaded(kept.read_text("utf-8"))
 
-        def record(_: None) -> str:
-            return trial.recorded(session, imported, self._tracer).dumped()
+        def record(part: int) -> str:
+            return trial.recorded(session, items[part], self._tracer).dumped()
 
-        [(_, text)] = forks.answers([None], record, self._folder, 1)
-        if not text:
-            log = next(self._folder.glob("*.log")).read_text("utf-8", errors="replace")
-            sys.exit(f"a test fails without a defect:\n{log[-3000:]}")
+        items = trial.parts(session, self._options.jobs)
+        known = Reach(imported=imported)
+        for _, text in forks.answers([*range(len(items))], record, self._folder, len(items)):
+            if not text:
+                logs = (log.read_text("utf-8", "replace") for log in self._folder.glob("*.log"))
+                sys.exit("a test fails without a defect:\n" + "\n".join(logs)[-3000:])
+            known.add(Reach.loaded(text))
         if kept is not None:
-            kept.write_text(text, "utf-8")
-        return Reach.loaded(text)
+            kept.write_text(known.dumped(), "utf-8")
+        return known
 
     def _tried(self, session: pytest.Session, known: Reach) -> Iterator[tuple[Job, bool]]:
         """Whether each mutant was killed, told as it happens."""

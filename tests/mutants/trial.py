@@ -7,6 +7,7 @@ a function that imports call) is imported anew, with all that depends on it. No 
 
 import gc
 import importlib.machinery
+import itertools
 import resource
 import sys
 import time
@@ -19,11 +20,11 @@ import pytest
 
 from tests.mutants import reach
 from tests.mutants.python_mutants import Mutant
-from tests.mutants.reach import Function, Reach, Tracer
+from tests.mutants.reach import Reach, Tracer
 
 OPTIONS: Final = (
-    *("-q", "-s", "-n0", "-x", "--tb=no", "-p", "no:randomly", "-p", "no:cacheprovider"),
-    *("--timeout=60", "--hypothesis-seed=0", "--hypothesis-profile=mutants"),
+    *("-q", "-s", "-n0", "-x", "--tb=short", "-p", "no:randomly", "-p", "no:cacheprovider"),
+    *("--timeout=300", "--hypothesis-seed=0", "--hypothesis-profile=mutants"),
     "-Wignore::pytest.PytestAssertRewriteWarning",
 )
 
@@ -41,11 +42,17 @@ def killer(session: pytest.Session, mutant: Mutant, known: Reach) -> str | None:
     return run(session, [by_id[test] for test in tests], known)
 
 
-def recorded(session: pytest.Session, imported: set[Function], tracer: Tracer) -> Reach:
-    """What each test reaches. Raises AssertionError when one fails."""
-    known = Reach(imported=imported)
+def parts(session: pytest.Session, count: int) -> list[list[pytest.Item]]:
+    """The collected tests in `count` parts, those of one file together."""
+    files = [list(items) for _, items in itertools.groupby(session.items, lambda item: item.path)]
+    return [list(itertools.chain.from_iterable(files[first::count])) for first in range(count)]
+
+
+def recorded(session: pytest.Session, items: Sequence[pytest.Item], tracer: Tracer) -> Reach:
+    """What each of `items` reaches. Raises AssertionError when one fails."""
+    known = Reach()
     tracer.start()
-    for item, following in zip(session.items, [*session.items[1:], None], strict=True):
+    for item, following in zip(items, [*items[1:], None], strict=True):
         started = time.process_time()
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         assert not session.testsfailed, item.nodeid

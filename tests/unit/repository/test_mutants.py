@@ -1,7 +1,8 @@
 """The defects that `make mutants` puts into the code, and its list of those that are no defects.
 
-Tested: which edits are made of a text, that each leaves a file that compiles, and that the list of
-equivalent mutants names edits that exist. Not tested: the trials themselves, which take minutes.
+Tested: which edits are made of a text, that each leaves a file that compiles, in which function it
+is, and that the list of equivalent mutants names edits that exist. Not tested: the trials
+themselves, which take minutes.
 """
 
 import ast
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutants import areas, equivalent, lua_mutants, python_mutants
+from tests.mutants import areas, equivalent, lua_mutants, python_mutants, reach
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -39,6 +40,38 @@ def test_lua_is_edited_outside_of_comments() -> None:
     source = "-- a == b\nif a == b then return nil end -- c == d\n"
     made = {mutant.applied(source) for mutant in lua_mutants.mutants("file.lua", source)}
     assert made == {"-- a == b\nif a ~= b then return nil end -- c == d\n"}
+
+
+@pytest.mark.parametrize(
+    ("line", "function"),
+    [
+        ("A = f(1)", ""),
+        ("    b: int = 2", ""),
+        ("@cache", ""),
+        ("        def h(", "B.g"),
+        ("            return 3", "B.g"),
+        ("    return 4", "f"),
+    ],
+)
+def test_a_mutant_belongs_to_the_outermost_function_whose_body_it_is_in(
+    line: str, function: str
+) -> None:
+    """Defaults, decorators, fields and constants are made by imports: they belong to none."""
+    source = """\
+A = f(1)
+class B:
+    b: int = 2
+    def g(self):
+        def h():
+            return 3
+        return h
+@cache
+def f(a):
+    return 4
+"""
+    lines = source.splitlines()
+    number = next(index for index, text in enumerate(lines, 1) if text.startswith(line))
+    assert reach.enclosing(source, number) == function
 
 
 @pytest.mark.parametrize("area", areas.AREAS, ids=lambda area: area.name)
