@@ -4,8 +4,8 @@ The exit code is 0 when at least `--share` percent of those that are not equival
 """
 
 import argparse
+import hashlib
 import os
-import random
 import sys
 import tempfile
 import time
@@ -56,7 +56,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sample", type=int, default=SAMPLE, help="mutants per area; 0 for all")
     parser.add_argument("--share", type=float, default=95.0, help="percent that must be killed")
     parser.add_argument("--area", choices=[area.name for area in AREAS], help="this one only")
-    parser.add_argument("--only", default="", help="mutants whose description contains this text")
+    parser.add_argument("--only", nargs="+", default=[""], help="mutants named by one of these")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="trials at once")
     parser.add_argument("--reach", type=Path, help="keeps what tests reach here, for the next run")
     parser.add_argument("--tests", nargs="+", help="these alone may notice")
@@ -132,16 +132,27 @@ class Trials:
 
 
 def _jobs(options: argparse.Namespace) -> Iterator[Job]:
-    """The sample of each area, without those that are known to be equivalent."""
+    """The sample of each area, without those that are known to be equivalent.
+
+    What is drawn depends on the seed and on each mutant's own line: an edit changes little of it.
+    """
+
+    def draw(mutant: Mutant) -> bytes:
+        named = options.seed, equivalent.key(mutant, _source(mutant)), mutant.text
+        return hashlib.sha256(repr(named).encode()).digest()
+
     for area in AREAS:
         if options.area not in {None, area.name}:
             continue
-        every = [each for each in area.mutants(CHECKOUT) if options.only in str(each)]
-        count = min(options.sample or len(every), len(every))
-        for mutant in sorted(random.Random(options.seed).sample(every, count)):
-            source = (CHECKOUT / mutant.path).read_text("utf-8")
-            if not equivalent.is_equivalent(mutant, source):
+        found = area.mutants(CHECKOUT)
+        every = [each for each in found if any(text in str(each) for text in options.only)]
+        for mutant in sorted(sorted(every, key=draw)[: options.sample or len(every)]):
+            if not equivalent.is_equivalent(mutant, _source(mutant)):
                 yield area, mutant
+
+
+def _source(mutant: Mutant) -> str:
+    return (CHECKOUT / mutant.path).read_text("utf-8")
 
 
 def _report(results: dict[Job, bool]) -> float:
