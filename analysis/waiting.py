@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
+
+_DIGITS: Final = re.compile(r"\b[0-9a-f]*\d[0-9a-f]*\b")
 
 REPEAT: Final = timedelta(minutes=5)
 """How often a wait is told again: whoever looks at the events of the last hour sees it."""
@@ -77,6 +80,15 @@ def told(before: Waiting | None, reason: Reason, message: str, now: datetime) ->
     return Waiting(reason, message, before.since, before.first_told, now, before.times + 1)
 
 
-def is_due(before: Waiting | None, message: str, now: datetime) -> bool:
-    """Whether `message` is to be told `now`: it is new, or was told too long ago."""
-    return before is None or before.message != message or now >= before.told_again_at
+def is_due(
+    before: Waiting | None, message: str, now: datetime, news_after: timedelta = timedelta(0)
+) -> bool:
+    """Whether `message` is to be told `now`: it is new, or was told too long ago.
+
+    It is not new for other digits alone: an API server's words name ports, times and requests.
+    Other words are news no sooner than `news_after` the last ones.
+    """
+    if before is None or now >= before.told_again_at:
+        return True
+    is_new = _DIGITS.sub("", before.message) != _DIGITS.sub("", message)
+    return is_new and now >= before.told_at + news_after

@@ -24,11 +24,13 @@ from analysis.backends.backend import Access, Credentials, Endpoint, InvalidEndp
 from analysis.backends.bounded import BodyTooLarge, BoundedSession, ErrorStatus
 from analysis.findings import Absent, Measurement, Sample
 from analysis.verdicts import Reason, Verdict
-from clients import urls
+from clients import errors, urls
+from clients.http import heads
 
 #: Connections kept open per server: as many as queries run at once.
 POOL_SIZE: Final = 16
 _ONLINE_QUERY: Final = "vector(1)"
+_STRANGE: Final = "the answer is not that of a Prometheus"
 
 
 #: What reading an answer of another form comes to; RecursionError is JSON nested without end.
@@ -58,7 +60,9 @@ class Prometheus:
             retry=_NO_RETRIES,
         )
         # the library mounts an adapter of its own, with room for ten connections that do not block
-        session.mount(address, HTTPAdapter(pool_maxsize=POOL_SIZE, max_retries=_NO_RETRIES))
+        adapter = HTTPAdapter(pool_maxsize=POOL_SIZE, max_retries=_NO_RETRIES)
+        heads.bound(adapter.poolmanager)
+        session.mount(address, adapter)
 
     def query(self, query: str) -> Measurement:
         """The number `query` gives now.
@@ -73,7 +77,7 @@ class Prometheus:
         except requests.RequestException as error:
             return self._absent(started, *_explained(error))
         except _UNREADABLE as error:
-            cause = f"the answer is not that of a Prometheus: {type(error).__name__}: {error}"
+            cause = f"{_STRANGE}: {type(error).__name__}: {errors.capped(str(error))}"
             return self._absent(started, Reason.UNREADABLE_ANSWER, cause)
         return self._number(started, answer)
 
@@ -96,7 +100,7 @@ class Prometheus:
         if any("values" in series for series in answer):
             return self._absent(started, Reason.MULTIPLE_VALUES, "query returned multiple values")
         try:
-            value = float(answer[-1]["value"][1])
+            value = _parsed(answer[-1]["value"][1])
         except (KeyError, IndexError, TypeError, ValueError):
             return self._absent(started, Reason.UNREADABLE_ANSWER, "a series without a number")
         if math.isnan(value):
@@ -138,6 +142,8 @@ def _basic_auth(given: Credentials) -> tuple[str, str] | None:
 def _explained(error: requests.RequestException) -> tuple[Reason, str]:
     """What kept the answer from us, and the words for it; the URL with its query is left out."""
     match error:
+        case ErrorStatus(status=status) if status < HTTPStatus.BAD_REQUEST:
+            return Reason.UNREADABLE_ANSWER, f"{_STRANGE}: {error}"
         case ErrorStatus():
             return _reason_of(error.status), str(error)
         case requests.Timeout():
@@ -145,7 +151,7 @@ def _explained(error: requests.RequestException) -> tuple[Reason, str]:
         case requests.ConnectionError():
             return Reason.UNREACHABLE, str(_innermost(error))
         case BodyTooLarge() | requests.TooManyRedirects() | requests.JSONDecodeError():
-            return Reason.UNREADABLE_ANSWER, f"the answer is not that of a Prometheus: {error}"
+            return Reason.UNREADABLE_ANSWER, f"{_STRANGE}: {error}"
         case _:
             return Reason.UNREACHABLE, f"{type(error).__name__}: {_innermost(error)}"
 
@@ -163,6 +169,13 @@ def _innermost(error: Exception) -> Exception:
     if isinstance(cause, MaxRetryError) and cause.reason:
         return cause.reason
     return cause if isinstance(cause, Exception) else error
+
+
+def _parsed(text: Any) -> float:
+    """The number, which the API sends as a text. Raises ValueError for anything else."""
+    if not isinstance(text, str) or "_" in text:
+        raise ValueError("not a number as Prometheus writes it")
+    return float(text)
 
 
 def _is_list_of_series(answer: Any) -> bool:

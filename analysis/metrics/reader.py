@@ -7,10 +7,11 @@ time limit nor those of another server. One reader per process, shared by thread
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Final, Protocol, TypeVar
@@ -25,6 +26,8 @@ from clients import urls
 from clients.clock import Clock
 from config import durations
 
+log = logging.getLogger(__name__)
+
 _Answer = TypeVar("_Answer")
 Judge = Callable[[Check, Measurement], CheckResult]
 Connect = Callable[[Endpoint], MetricBackend]
@@ -33,6 +36,9 @@ Connect = Callable[[Endpoint], MetricBackend]
 OUTAGES: Final = frozenset(
     (Reason.UNREACHABLE, Reason.TIMED_OUT, Reason.THROTTLED, Reason.SERVER_ERROR)
 )
+LONGEST_MESSAGE: Final = 1000
+"""Characters of a message that are kept: it goes into state, timeline, events and status."""
+
 #: Servers remembered at once; the one unused for longest is forgotten first.
 _MOST_SERVERS: Final = 256
 
@@ -81,13 +87,25 @@ class _Server:
             cause = "too many queries are waiting for this server"
             return Absent(Verdict.ERROR, Reason.TIMED_OUT, cause)
         try:
-            measurement = self.backend.query(text)
+            measurement = self._answer(text)
         finally:
             self._slots.release()
         if isinstance(measurement, Absent) and measurement.reason in OUTAGES:
             self._breaker.failed(measurement.message)
         else:
             self._breaker.succeeded()
+        return measurement
+
+    def _answer(self, text: str) -> Measurement:
+        """The backend's answer; a defect of one is an error of its checks, and told briefly."""
+        try:
+            measurement = self.backend.query(text)
+        except Exception as defect:
+            log.exception("defect of a metric backend")
+            cause = f"defect of the backend, see the log: {type(defect).__name__}"
+            return Absent(Verdict.ERROR, Reason.UNREADABLE_ANSWER, cause)
+        if isinstance(measurement, Absent) and len(measurement.message) > LONGEST_MESSAGE:
+            return replace(measurement, message=measurement.message[:LONGEST_MESSAGE] + "…")
         return measurement
 
 

@@ -81,7 +81,7 @@ def trouble(seen: Observation) -> Outcome | None:
     text, before = seen.confirmed.trouble, seen.state.trouble
     if before and not text:
         return Decision("WriteMended", text, replace(seen.state, trouble=None), due=seen.now)
-    if not text or not waiting.is_due(before, text, seen.now):
+    if not text or not waiting.is_due(before, text, seen.now, news_after=effects.RETRY):
         return None
     after = waiting.told(before, waiting.Reason.WRITE_REFUSED, text, seen.now)
     known = before.message.split("\n") if before and after.times == 1 else ()

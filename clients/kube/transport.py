@@ -23,7 +23,7 @@ from urllib3.util import Timeout
 
 from clients import backoff, errors
 from clients.clock import Clock, SystemClock
-from clients.http import bodies
+from clients.http import bodies, heads
 from clients.kube import decoding, limiter
 from clients.kube.protocol import JSON_TYPE
 
@@ -219,6 +219,7 @@ def _pool_of(api: ApiClient) -> tuple[urllib3.PoolManager | urllib3.HTTPConnecti
     through an HTTP proxy, which has to be told the whole URL.
     """
     manager: urllib3.PoolManager = api.rest_client.pool_manager
+    heads.bound(manager)
     host = str(api.configuration.host).rstrip("/")
     parts = urlsplit(host)
     if manager.proxy and parts.scheme == "http":

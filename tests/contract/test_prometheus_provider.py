@@ -294,6 +294,11 @@ def faulty() -> Iterator[Faulty]:
         (document({"data": {"result": [{}]}}), Reason.UNREADABLE_ANSWER, "without a number"),
         (vector(None), Reason.UNREADABLE_ANSWER, "without a number"),
         (vector("abc"), Reason.UNREADABLE_ANSWER, "without a number"),
+        (vector("9_9.5"), Reason.UNREADABLE_ANSWER, "without a number"),
+        (vector(99.5), Reason.UNREADABLE_ANSWER, "without a number"),
+        (vector(10**400), Reason.UNREADABLE_ANSWER, "without a number"),
+        (body(b"\0" * 99_999, 201), Reason.UNREADABLE_ANSWER, "not that of a Prometheus"),
+        (body(b"{}" * 99_999, 302), Reason.UNREADABLE_ANSWER, "not that of a Prometheus"),
         (
             document({"data": {"result": [{"values": [[0, "1"]]}]}}),
             Reason.MULTIPLE_VALUES,
@@ -351,6 +356,17 @@ def _drip(handler: http.server.BaseHTTPRequestHandler, server: Faulty) -> None:
         handler.wfile.write(b" ")
 
 
+def _drip_a_header(handler: http.server.BaseHTTPRequestHandler, server: Faulty) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    while not server.over.wait(0.05):
+        handler.wfile.write(b"a")
+
+
+def _continue_for_ever(handler: http.server.BaseHTTPRequestHandler, server: Faulty) -> None:
+    while not server.over.wait(0.05):
+        handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 5)
+
+
 def _stop_half_way(handler: http.server.BaseHTTPRequestHandler, server: Faulty) -> None:
     handler.send_response(200)
     handler.send_header("Content-Length", "1000")
@@ -360,7 +376,9 @@ def _stop_half_way(handler: http.server.BaseHTTPRequestHandler, server: Faulty) 
 
 
 @pytest.mark.timeout(20)
-@pytest.mark.parametrize("behaviour", [_hang, _drip, _stop_half_way])
+@pytest.mark.parametrize(
+    "behaviour", [_hang, _drip, _drip_a_header, _continue_for_ever, _stop_half_way]
+)
 def test_a_query_ends_in_time_whatever_the_server_does(
     faulty: Faulty, behaviour: Callable[[http.server.BaseHTTPRequestHandler, Faulty], None]
 ) -> None:

@@ -1,5 +1,6 @@
 """What stands still says so again: cause, since when and the way out, for as long as it lasts."""
 
+import itertools
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -63,6 +64,34 @@ def test_a_cause_is_told_every_five_minutes_and_shown_until_it_is_gone(
     rollouts.finish(stage)
     rollouts.succeeded(stage)
     assert stage.condition("Waiting")["status"] == "False"
+
+
+@pytest.mark.parametrize("kind", [errors.Transient, errors.Permanent])
+@pytest.mark.parametrize(
+    ("resource", "subresource"), [("virtualservices", None), ("canaries", "status")]
+)
+@pytest.mark.parametrize(
+    "words", ["tcp 10.0.0.1:{}->10.96.0.7:443: reset", "id {}a0b", "{0:!>{0}}"]
+)
+def test_a_refusal_in_other_words_each_time_is_tried_no_more_often(
+    kind: type[errors.ClientError], resource: str, subresource: str | None, words: str
+) -> None:
+    """Words of an API server name ports, requests and times; each is no reason to try at once."""
+    stage = rollouts.at_weight(rollouts.released(a_manifest(threshold=50)), 20)
+    numbers = itertools.count(100)
+
+    def refuse() -> None:
+        text = words.format(next(numbers))
+        raise kind(f"PATCH: 500 {text}", status=500, reason="InternalError")
+
+    fault = Fault(refuse, "patch", resource, subresource=subresource, times=10**6)
+    stage.door.faults.add(fault)
+    stage.door.calls.clear()
+    told = len(stage.texts())
+    stage.wait(timedelta(minutes=1))
+    tried = [call for call in stage.door.calls if (call.verb, call.resource) == ("patch", resource)]
+    assert 1 <= len(tried) <= 40
+    assert len(stage.texts()) - told <= 15
 
 
 def test_a_canary_that_waits_for_nothing_costs_nothing() -> None:

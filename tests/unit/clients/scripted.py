@@ -97,6 +97,27 @@ def drip(over: threading.Event, pause: float = 0.05) -> Answer:
     return answer
 
 
+def drip_a_header(over: threading.Event, pause: float = 0.05) -> Answer:
+    """A header of which one byte comes now and then, without an end."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        while not over.wait(pause):
+            handler.wfile.write(b"x")
+
+    return answer
+
+
+def continue_for_ever(over: threading.Event, pause: float = 0.05) -> Answer:
+    """Interim answers without an end, and no final one."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        while not over.wait(pause):
+            handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    return answer
+
+
 def reset(handler: BaseHTTPRequestHandler) -> None:
     """The connection is reset."""
     linger = struct.pack("ii", 1, 0)

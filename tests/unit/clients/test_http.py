@@ -23,7 +23,15 @@ from clients import errors
 from clients.clock import ManualClock
 from clients.http import client, retry
 from tests.unit.clients import scripted
-from tests.unit.clients.scripted import Script, drip, hang, reply, reset
+from tests.unit.clients.scripted import (
+    Script,
+    continue_for_ever,
+    drip,
+    drip_a_header,
+    hang,
+    reply,
+    reset,
+)
 
 SHORT: Final = timedelta(seconds=0.3)
 
@@ -86,10 +94,11 @@ def test_bytes_that_are_no_text_are_an_answer_too(script: Script) -> None:
 
 
 def test_a_receiver_that_is_late_is_transient_within_the_timeout(script: Script) -> None:
-    """No answer, half an answer and an endless one all end after `timeout`."""
+    """No answer, half an answer, an endless one and endless headers all end after `timeout`."""
     half = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nx"
-    script.then(hang(script.over), hang(script.over, after=half), drip(script.over))
-    for _ in range(3):
+    endless = [each(script.over) for each in (drip, drip_a_header, continue_for_ever)]
+    script.then(hang(script.over), hang(script.over, after=half), *endless)
+    for _ in range(5):
         begin = time.monotonic()
         with pytest.raises(errors.Transient, match="timed out"):
             post_json(script.url, {}, timeout=SHORT)

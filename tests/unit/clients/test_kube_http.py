@@ -8,7 +8,7 @@ import json
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -315,12 +315,17 @@ def test_a_server_that_is_silent_is_transient_after_the_timeout(
         assert time.monotonic() - begin < 2
 
 
-def test_a_server_that_drips_is_transient_after_the_timeout(script: Script) -> None:
-    """A byte now and then does not keep a call alive."""
+@pytest.mark.parametrize(
+    "endless", [scripted.drip, scripted.drip_a_header, scripted.continue_for_ever]
+)
+def test_a_server_that_drips_is_transient_after_the_timeout(
+    script: Script, endless: Callable[[threading.Event], scripted.Answer]
+) -> None:
+    """A byte now and then, of the body or of a header, does not keep a call alive."""
     door = connect.connect(
         role="test", url=script.url, limits=replace(QUICK, retries=0), clock=SystemClock()
     )
-    script.then(scripted.drip(script.over))
+    script.then(endless(script.over))
     begin = time.monotonic()
     with pytest.raises(errors.Transient, match="timed out"):
         get(door)

@@ -227,6 +227,28 @@ def test_queries_that_are_refused_do_not_open_the_circuit() -> None:
     assert ask(reader, "right")[0].value == 1
 
 
+def test_a_defect_of_a_backend_is_an_error_of_its_checks() -> None:
+    """Its canary is judged all the same, and its neighbours are."""
+
+    def answer(query: str) -> Measurement:
+        if query == "odd":
+            raise OverflowError("int too large to convert to float")
+        return Sample(1)
+
+    odd, fine = ask(a_reader(Backend(answer)), "odd", "fine")
+    assert (odd.verdict, odd.reason) == (Verdict.ERROR, Reason.UNREADABLE_ANSWER)
+    assert odd.message.endswith("defect of the backend, see the log: OverflowError")
+    assert fine.value == 1
+
+
+def test_what_a_backend_says_is_kept_up_to_a_thousand_characters() -> None:
+    """It goes into state, timeline, events and status."""
+    told = Absent(Verdict.ERROR, Reason.QUERY_REFUSED, "no" * 10**6)
+    (result,) = ask(a_reader(Backend(lambda _: told)), "up")
+    assert result.message.endswith("nono…")
+    assert 1000 < len(result.message) < 1100
+
+
 def test_a_server_that_cannot_be_addressed_is_an_error_of_its_checks() -> None:
     """In the words of the reference, without the password of the URL."""
 
