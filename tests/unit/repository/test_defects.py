@@ -41,14 +41,16 @@ def named() -> list[tuple[str, str]]:
 
 
 def test_every_number_has_one_line_with_tests() -> None:
-    """None is forgotten, none is told twice, and each names at least one test."""
-    assert sorted(number for number, *_ in rows()) == sorted(NUMBERS)
+    """None that was promised is forgotten, none is told twice, and each names a test."""
+    told = [number for number, *_ in rows()]
+    assert set(NUMBERS) <= set(told)
+    assert len(told) == len(set(told))
     assert [number for number, *_, tests in rows() if not TEST.findall(tests)] == []
 
 
 def test_the_last_column_holds_nothing_but_tests() -> None:
     """A test with a mistyped path would be passed over otherwise."""
-    assert [TEST.sub("", tests).strip() for *_, tests in rows()] == [""] * len(NUMBERS)
+    assert [TEST.sub("", tests).strip() for *_, tests in rows()] == [""] * len(rows())
 
 
 @pytest.mark.parametrize(("file", "name"), named())
