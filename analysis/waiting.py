@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-_DIGITS: Final = re.compile(r"\b[0-9a-f]*\d[0-9a-f]*\b")
+_VARYING: Final = re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{4,}\b")
+"""Ports, times and identifiers: what differs between two accounts of the same refusal."""
 
 REPEAT: Final = timedelta(minutes=5)
 """How often a wait is told again: whoever looks at the events of the last hour sees it."""
@@ -85,10 +86,10 @@ def is_due(
 ) -> bool:
     """Whether `message` is to be told `now`: it is new, or was told too long ago.
 
-    It is not new for other digits alone: an API server's words name ports, times and requests.
+    It is not new for other ports, times or identifiers alone, which an API server's words name.
     Other words are news no sooner than `news_after` the last ones.
     """
     if before is None or now >= before.told_again_at:
         return True
-    is_new = _DIGITS.sub("", before.message) != _DIGITS.sub("", message)
+    is_new = _VARYING.sub("", before.message) != _VARYING.sub("", message)
     return is_new and now >= before.told_at + news_after
