@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+from collections.abc import Iterator
 from typing import Final
 
 OK: Final = 0
@@ -18,7 +21,16 @@ class Unusable(Exception):
 
 
 class PortTaken(Exception):
-    """A port to listen on that another process has; `option` is what chooses another one."""
+    """A port to listen on that another process has; the message says how to choose another one."""
 
-    def __init__(self, port: int, option: str) -> None:
-        super().__init__(f"port {port} is in use by another process; choose another with {option}")
+
+@contextlib.contextmanager
+def taking(port: int, option: str) -> Iterator[None]:
+    """Raises PortTaken when the block finds `port`, which `option` has chosen, in use."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            text = f"port {port} is in use by another process; choose another with {option}"
+            raise PortTaken(text) from None
+        raise

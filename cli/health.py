@@ -8,7 +8,6 @@ why.
 from __future__ import annotations
 
 import contextlib
-import errno
 import http.server
 import json
 import logging
@@ -97,13 +96,9 @@ def served(port: int, look: Probe) -> Iterator[int]:
     Port 0 takes a free one, of the loopback interface alone: nobody elsewhere could know it.
     Raises PortTaken.
     """
-    try:
-        host = "" if port else "127.0.0.1"
+    host = "" if port else "127.0.0.1"
+    with exits.taking(port, "--port or COALMINE_LISTEN_PORT"):
         server = http.server.ThreadingHTTPServer((host, port), _handler(Remembered(look)))
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise exits.PortTaken(port, "--port or COALMINE_LISTEN_PORT") from None
-        raise
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, name="health", daemon=True)
     thread.start()

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
-from typing import Final
+from typing import Final, NoReturn
 
-from cli import beat, exits, flower, options, processes, sandbox, up, worker
+from cli import exits, options, processes, roles, up
 from cli.demo import run as demo
 from clients import errors, lifeline
 from config.settings import environment
 from config.settings.settings import FLAGS, Settings, SettingsError
 
 PROGRAM: Final = "coalmine"
-_WORKER_GROUPS: Final = ("redis", "kubernetes", "metrics", "canaries", "scheduler", "workers")
 Handler = Callable[[argparse.Namespace], int]
 
 
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["sandbox"]:
-        sandbox.run(words[1:], environment.current())
+        _become_the_sandbox(words[1:])
     given = parser().parse_args(options.with_two_dashes(words, [flag.name for flag in FLAGS]))
     try:
         if given.parent_pid:
@@ -55,9 +55,21 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=f"{PROGRAM} {_version_here()}")
     commands = root.add_subparsers(required=True, metavar="COMMAND")
     _add_up(commands)
-    _add_worker(commands)
-    _add_beat(commands)
-    _add_flower(commands)
+    worker = _command(commands, "worker", "one worker process", _worker)
+    worker.add_argument("role", choices=roles.WORKERS, help="the queue it works on")
+    beat = _command(
+        commands, "beat", "the watching and scheduling process; run two, one stands by", _beat
+    )
+    flower = _command(commands, "flower", "Flower, the web view of workers and tasks", _flower)
+    for each in (worker, beat, flower):
+        text = "name of the process in logs and Flower [default its role]"
+        each.add_argument("--name", help=text)
+    text = f"address to listen on [default {roles.FLOWER_ADDRESS}]"
+    flower.add_argument("--address", default=roles.FLOWER_ADDRESS, help=text)
+    _add_flower_port(flower)
+    options.add_settings(worker)
+    options.add_settings(beat)
+    options.add_settings(flower, ("redis", "server"))
     _add_demo(commands)
     help_text = "a sandbox cluster alone; `coalmine sandbox --help` shows its options"
     commands.add_parser("sandbox", help=help_text)
@@ -84,29 +96,6 @@ def _add_up(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     options.add_settings(parser)
 
 
-def _add_worker(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = _command(commands, "worker", "one worker process", _worker)
-    parser.add_argument("role", choices=worker.ROLES, help="the queue it works on")
-    _add_name(parser)
-    options.add_settings(parser)
-
-
-def _add_beat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    text = "the watching and scheduling process; run two, one stands by"
-    parser = _command(commands, "beat", text, _beat)
-    _add_name(parser)
-    options.add_settings(parser)
-
-
-def _add_flower(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = _command(commands, "flower", "Flower, the web view of workers and tasks", _flower)
-    _add_name(parser)
-    text = f"address to listen on [default {flower.DEFAULT_ADDRESS}]"
-    parser.add_argument("--address", default=flower.DEFAULT_ADDRESS, help=text)
-    _add_flower_port(parser)
-    options.add_settings(parser, ("redis", "server"))
-
-
 def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     text = "three releases on a sandbox cluster: one promoted, two rolled back"
     parser = _command(commands, "demo", text, _demo)
@@ -130,14 +119,9 @@ def _command(
     return parser
 
 
-def _add_name(parser: argparse.ArgumentParser) -> None:
-    text = "name of the process in logs and Flower [default its role]"
-    parser.add_argument("--name", help=text)
-
-
 def _add_flower_port(
     parser: argparse.ArgumentParser | argparse._ArgumentGroup,
-    default: int = flower.DEFAULT_PORT,
+    default: int = roles.FLOWER_PORT,
     note: str = "",
 ) -> None:
     shown = f"{default}{', ' if note else ''}{note}"
@@ -169,27 +153,34 @@ def _up(given: argparse.Namespace) -> int:
 
 
 def _worker(given: argparse.Namespace) -> int:
-    return worker.run(_settings(given), given.role, given.name or given.role)
+    return roles.worker(_settings(given), given.role, given.name or given.role)
 
 
 def _beat(given: argparse.Namespace) -> int:
-    return beat.run(_settings(given), given.name or "beat")
+    return roles.beat(_settings(given), given.name or "beat")
 
 
 def _flower(given: argparse.Namespace) -> int:
     name = given.name or "flower"
-    return flower.run(_settings(given), name, given.address, given.flower_port)
+    return roles.flower(_settings(given), name, given.address, given.flower_port)
 
 
 def _demo(given: argparse.Namespace) -> int:
-    wishes = demo.Wishes(keep=given.keep, flower_port=given.flower_port, plain=given.plain)
-    return demo.run(wishes, environment.current())
+    return demo.run(
+        environment.current(), keep=given.keep, flower_port=given.flower_port, plain=given.plain
+    )
 
 
 def _version(given: argparse.Namespace) -> int:
     del given
     print(f"{PROGRAM} {_version_here()}")
     return exits.OK
+
+
+def _become_the_sandbox(arguments: Sequence[str]) -> NoReturn:
+    command = [sys.executable, "-P", "-m", "sandbox", *arguments]
+    variables = processes.with_our_modules(environment.current())
+    os.execve(sys.executable, command, variables)  # noqa: S606 - our own command
 
 
 def _version_here() -> str:

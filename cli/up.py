@@ -36,20 +36,16 @@ class ProcessSet:
 
     def commands(self) -> tuple[Command, ...]:
         """One command per process, named by role and number."""
-        workers = {
-            Queue.ANALYSIS: self.analysis,
-            Queue.HOOKS: self.hooks,
-            Queue.ROUTING: self.routing,
-            Queue.REPORT: self.report,
-        }
-        found = [_numbered("beat", number, ("beat",)) for number in range(self.beats)]
-        for queue, count in workers.items():
-            role = queue.value
-            found += [_numbered(role, number, ("worker", role)) for number in range(count)]
+        counts: dict[tuple[str, ...], int] = {("beat",): self.beats}
+        counts |= {("worker", queue.value): getattr(self, queue.value) for queue in Queue}
+        named = [
+            (f"{words[-1]}-{number}", words)
+            for words, count in counts.items()
+            for number in range(1, count + 1)
+        ]
         if self.flower_port is not None:
-            port = ("--flower-port", str(self.flower_port))
-            found.append(_command("flower", ("flower", *port)))
-        return tuple(found)
+            named.append(("flower", ("flower", "--flower-port", str(self.flower_port))))
+        return tuple(Command(name, "cli", (*words, "--name", name)) for name, words in named)
 
 
 def run(settings: Settings, environ: Mapping[str, str], wanted: ProcessSet) -> int:
@@ -75,11 +71,3 @@ def _redis(settings: Settings) -> Iterator[dict[str, str]]:
     with EmbeddedValkey() as server:
         log.info("embedded valkey started", extra={"url": server.url})
         yield {REDIS_VARIABLE: server.url}
-
-
-def _numbered(role: str, number: int, arguments: tuple[str, ...]) -> Command:
-    return _command(f"{role}-{number + 1}", arguments)
-
-
-def _command(name: str, arguments: tuple[str, ...]) -> Command:
-    return Command(name, "cli", (*arguments, "--name", name))

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from rich.console import Console
 
 from cli import exits
-from cli.demo import stage, story, verdict, view
+from cli.demo import scene, stage, story, view
 from cli.demo.scene import Scene, Standing
 from cli.demo.stage import Stage
 from clients import errors
 from clients.clock import Clock, SystemClock
 from clients.kube import connect
-from clients.kube.protocol import Kube, Object
-from clients.kube.resources import CANARIES, DEPLOYMENTS, NAMESPACES, Resource
+from clients.kube.resources import CANARIES, DEPLOYMENTS, NAMESPACES
 from clients.redis.store import connect_store
 from config.settings.settings import Settings
 
@@ -31,33 +29,29 @@ SETTLE_SECONDS: Final = 5.0
 _RESOURCES: Final = {"Namespace": NAMESPACES, "Deployment": DEPLOYMENTS, "Canary": CANARIES}
 
 
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What the person at the terminal asked for."""
+def run(environ: Mapping[str, str], *, keep: bool, flower_port: int, plain: bool) -> int:
+    """The exit code: 0 when all three releases ended as they should.
 
-    keep: bool
-    flower_port: int
-    plain: bool
-
-
-def run(wishes: Wishes, environ: Mapping[str, str]) -> int:
-    """The exit code: 0 when all three releases ended as they should."""
-    console = Console()
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGINT, _interrupt)
-    clock = SystemClock()
+    `keep` stays up until Ctrl-C, `plain` writes lines instead of a live view; port 0: any free one.
+    """
+    console, clock = Console(), SystemClock()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _interrupt)
     began = clock.monotonic()
     try:
-        with stage.set_up(environ, wishes.flower_port, clock) as ready:
-            live = console.is_terminal and not wishes.plain
-            code = Demo(ready, console, clock, began).play(live=live)
-            if code != exits.OK:
-                _say(console, f"\nThe last lines of the log:\n{ready.log_tail()}")
-            if wishes.keep:
+        with stage.set_up(environ, flower_port, clock) as ready:
+            with view.showing(console, live=console.is_terminal and not plain) as show:
+                demo = Demo(ready, show, clock, began)
+                results = demo.play()
+            view.summary(console, results, demo.seconds())
+            well = not any(result.faults for result in results)
+            if not well:
+                view.say(console, f"\nThe last lines of the log:\n{ready.log_tail()}")
+            if keep:
                 _keep(ready, console, clock)
-            return code
+            return exits.OK if well else exits.FAILED
     except stage.Broken as broken:
-        _say(console, f"coalmine demo: {broken}")
+        view.say(console, f"coalmine demo: {broken}")
         return exits.FAILED
 
 
@@ -69,59 +63,59 @@ def _interrupt(number: int, frame: object) -> None:
 class Demo:
     """One performance."""
 
-    def __init__(self, ready: Stage, console: Console, clock: Clock, began: float) -> None:
+    def __init__(self, ready: Stage, show: view.Show, clock: Clock, began: float) -> None:
         """`began` is when the demo was started, on the monotonic clock."""
         self._stage = ready
-        self._console = console
+        self._show = show
         self._clock = clock
         self._began = began
         self._kube = connect.connect(role="demo", kubeconfig=ready.kubeconfig, clock=clock)
         settings = Settings.from_environ({"COALMINE_REDIS_URL": ready.redis_url})
         self._scene = Scene(self._kube, connect_store(settings.redis))
-        self._ended: dict[str, float] = {}
-        self._view: view.View = view.PlainView(console)
+        self._ended: dict[story.Act, float] = {}
 
-    def play(self, *, live: bool) -> int:
-        """The exit code of the performance."""
-        if live:
-            self._view = view.LiveView(self._console)
-        try:
-            results = self._perform()
-        finally:
-            self._view.close()
-        view.summary(self._console, results, self._seconds())
-        return exits.OK if all(not result.faults for result in results) else exits.FAILED
+    def seconds(self) -> float:
+        """Since the demo began."""
+        return self._clock.monotonic() - self._began
 
-    def _perform(self) -> tuple[view.Result, ...]:
+    def play(self) -> tuple[view.Result, ...]:
+        """How each act ended, or stands when its time is up."""
         for act in story.ACTS:
-            for manifest in act.manifests():
-                create(self._kube, manifest)
+            self._apply(act)
         self._until(
             lambda all_: all(each.phase == "Initialized" for each in all_),
             "three applications are applied, waiting for their primaries",
             INITIALIZED_WITHIN,
         )
-        released = self._seconds()
+        released = self.seconds()
         for act in story.ACTS:
-            namespace, name = act.ref.namespace, act.ref.name
-            self._kube.patch(DEPLOYMENTS, namespace, name, act.release())
+            self._kube.patch(DEPLOYMENTS, act.ref.namespace, act.ref.name, act.release())
         heading = "new images are released, traffic moves step by step"
         self._until(self._all_ended, heading, ENDED_WITHIN)
         results = self._results(released)
-        deadline = self._seconds() + SETTLE_SECONDS
-        while any(each.faults for each in results) and self._seconds() < deadline:
+        deadline = self.seconds() + SETTLE_SECONDS
+        while any(each.faults for each in results) and self.seconds() < deadline:
             self._clock.sleep(LOOK_SECONDS)
             results = self._results(released)
         return results
 
+    def _apply(self, act: story.Act) -> None:
+        """Creates the objects of `act`; those that are there already are left alone."""
+        for manifest in act.manifests():
+            try:
+                namespace = manifest["metadata"].get("namespace")
+                self._kube.create(_RESOURCES[manifest["kind"]], namespace, manifest)
+            except errors.AlreadyExists:
+                continue
+
     def _results(self, released: float) -> tuple[view.Result, ...]:
         standings = self._scene.look(story.ACTS)
-        self._view.show("all rollouts have ended", self._seconds(), standings)
+        self._show("all rollouts have ended", self.seconds(), standings)
         return tuple(
             view.Result(
                 standing,
-                self._ended.get(str(standing.act.ref), self._seconds()) - released,
-                verdict.faults(standing, self._scene.outcome(standing.act)),
+                self._ended.get(standing.act, self.seconds()) - released,
+                scene.faults(standing, self._scene.outcome(standing.act)),
             )
             for standing in standings
         )
@@ -129,37 +123,25 @@ class Demo:
     def _all_ended(self, standings: Sequence[Standing]) -> bool:
         for standing in standings:
             if standing.phase in ENDS:
-                self._ended.setdefault(str(standing.act.ref), self._seconds())
+                self._ended.setdefault(standing.act, self.seconds())
         return len(self._ended) == len(standings)
 
     def _until(
         self, reached: Callable[[Sequence[Standing]], bool], heading: str, within: float
     ) -> None:
         """Looks and shows until `reached`, or until `within` seconds have passed."""
-        deadline = self._seconds() + within
-        while self._seconds() < deadline:
+        deadline = self.seconds() + within
+        while self.seconds() < deadline:
             self._stage.check()
             try:
                 standings = self._scene.look(story.ACTS)
             except errors.Transient:
                 standings = ()
             if standings:
-                self._view.show(heading, self._seconds(), standings)
+                self._show(heading, self.seconds(), standings)
                 if reached(standings):
                     return
             self._clock.sleep(LOOK_SECONDS)
-
-    def _seconds(self) -> float:
-        return self._clock.monotonic() - self._began
-
-
-def create(kube: Kube, manifest: Object) -> None:
-    """Creates the object of a manifest; one that is there already is left alone."""
-    resource: Resource = _RESOURCES[manifest["kind"]]
-    try:
-        kube.create(resource, manifest["metadata"].get("namespace"), manifest)
-    except errors.AlreadyExists:
-        return
 
 
 def _keep(ready: Stage, console: Console, clock: Clock) -> None:
@@ -175,15 +157,10 @@ def _keep(ready: Stage, console: Console, clock: Clock) -> None:
         "  bad ones, to see them rolled back: the same with the tag",
         *(f"           {tag:20} {about}" for tag, about in story.BAD_TAGS.items()),
     )
-    _say(console, "\n".join(lines))
+    view.say(console, "\n".join(lines))
     try:
         while True:
             ready.check()
             clock.sleep(LOOK_SECONDS)
     except KeyboardInterrupt:
-        _say(console, "ending …")
-
-
-def _say(console: Console, text: str) -> None:
-    """Prints `text` as it is."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+        view.say(console, "ending …")

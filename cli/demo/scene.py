@@ -1,62 +1,44 @@
-"""How the canaries stand: statuses and events through the Kubernetes API, checks by the timeline.
+"""How the canaries stand, and whether their rollouts ended as the story says.
 
-Reads only; what it gives is plain values for the view and the verdict.
+Statuses and events are read through the Kubernetes API, checks and weights from the timeline.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Final
 
 from cli.demo.story import Act
 from clients import errors
 from clients.kube.protocol import Object
-from clients.kube.resources import CANARIES, DEPLOYMENTS, EVENTS, VIRTUAL_SERVICES
+from clients.kube.resources import CANARIES, DEPLOYMENTS, EVENTS, VIRTUAL_SERVICES, Resource
 from clients.kube.rest import KubeHttp
 from clients.redis.store import Store
 from config.refs import CanaryRef
 
 _TIMELINE: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """A judged check of the last tick that had any; bounds that do not exist are None."""
-
-    metric: str
-    passed: bool
-    verdict: str
-    value: float | None
-    unit: str
-    minimum: float | None
-    maximum: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A Kubernetes event about a canary; `key` is new for each."""
-
-    key: str
-    type: str
-    message: str
-    at: str
+_HALTED: Final = "Halt "
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One canary at one moment; `phase` is empty before it has a status."""
+    """One canary at one moment; `phase` is empty before it has a status.
+
+    `checks` are those of the last tick that had any, as the timeline has them; `weights` the
+    canary's since the release, one per change; `events` Kubernetes events, oldest first.
+    """
 
     act: Act
     phase: str = ""
     weight: int = 0
     failed_checks: int = 0
     threshold: int = 0
-    checks: tuple[Check, ...] = ()
+    checks: Sequence[Mapping[str, Any]] = ()
     weights: tuple[int, ...] = ()
-    """The canary's weights since the release, one per change."""
-    events: tuple[Event, ...] = ()
-    """Oldest first."""
+    events: Sequence[Object] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +59,12 @@ class Scene:
 
     def look(self, acts: Sequence[Act]) -> tuple[Standing, ...]:
         """How each canary stands now. Raises clients.errors.ClientError."""
-        canaries = {_ref(item): item for item in self._kube.list(CANARIES).items}
-        events = self._events()
+        canaries = {_ref(item["metadata"]): item for item in self._kube.list(CANARIES).items}
+        events: defaultdict[CanaryRef, list[Object]] = defaultdict(list)
+        for item in sorted(self._kube.list(EVENTS).items, key=_written):
+            events[_ref(item["involvedObject"])].append(item)
         return tuple(
-            self._standing(act, canaries[act.ref], events.get(act.ref, ()))
+            self._standing(act, canaries[act.ref], events[act.ref])
             if act.ref in canaries
             else Standing(act)
             for act in acts
@@ -90,89 +74,77 @@ class Scene:
         """What the rollout of `act` left behind."""
         primary = self._find(DEPLOYMENTS, act.ref.namespace, f"{act.ref.name}-primary")
         route = self._find(VIRTUAL_SERVICES, act.ref.namespace, act.ref.name)
-        return Outcome(_image(primary), _weights(route))
+        return Outcome(_image(primary) if primary else None, _weights(route) if route else None)
 
-    def _find(self, resource: Any, namespace: str, name: str) -> Object | None:
+    def _find(self, resource: Resource, namespace: str, name: str) -> Object | None:
         try:
             return self._kube.get(resource, namespace, name)
         except errors.NotFound:
             return None
 
-    def _events(self) -> dict[CanaryRef, tuple[Event, ...]]:
-        found: dict[CanaryRef, list[Object]] = {}
-        for item in self._kube.list(EVENTS).items:
-            about = item["involvedObject"]
-            ref = CanaryRef(about["namespace"], about["name"])
-            found.setdefault(ref, []).append(item)
-        return {ref: _in_order(items) for ref, items in found.items()}
-
-    def _standing(self, act: Act, canary: Object, events: tuple[Event, ...]) -> Standing:
+    def _standing(self, act: Act, canary: Object, events: Sequence[Object]) -> Standing:
         status = canary.get("status") or {}
         timeline = self._store.timeline(act.ref, _TIMELINE)
+        checked = (entry["checks"] for entry in reversed(timeline) if entry["checks"])
+        weights = (int(each["split"].partition("/")[2].partition("+")[0]) for each in timeline)
         return Standing(
             act=act,
             phase=status.get("phase") or "",
             weight=int(status.get("canaryWeight") or 0),
             failed_checks=int(status.get("failedChecks") or 0),
             threshold=int(canary["spec"]["analysis"].get("threshold") or 1),
-            checks=_last_checks(timeline),
-            weights=_changes(timeline),
+            checks=next(checked, ()),
+            weights=tuple(weight for weight, _ in groupby(weights)),
             events=events,
         )
 
 
-def _ref(item: Object) -> CanaryRef:
-    return CanaryRef(item["metadata"]["namespace"], item["metadata"]["name"])
+def faults(standing: Standing, outcome: Outcome) -> tuple[str, ...]:
+    """What is not as it should be at the end, one sentence each; empty when all is."""
+    return tuple(_faults(standing, outcome))
 
 
-def _in_order(items: Sequence[Object]) -> tuple[Event, ...]:
-    """As they were written: times have whole seconds only, hence the resourceVersion too."""
-    ordered = sorted(
-        items,
-        key=lambda item: (item["lastTimestamp"], int(item["metadata"]["resourceVersion"])),
-    )
-    return tuple(
-        Event(item["metadata"]["name"], item["type"], item["message"], item["lastTimestamp"])
-        for item in ordered
-    )
+def why(standing: Standing) -> str:
+    """Why the rollout stopped, in the words of its last failed check; empty for a promotion."""
+    halts = [text for text in _messages(standing, "Warning") if _HALTED in text]
+    return halts[-1].partition(" advancement ")[2] if halts and not standing.act.promoted else ""
 
 
-def _last_checks(timeline: Sequence[Mapping[str, Any]]) -> tuple[Check, ...]:
-    for entry in reversed(timeline):
-        if entry["checks"]:
-            return tuple(_check(item) for item in entry["checks"])
-    return ()
+def _faults(standing: Standing, outcome: Outcome) -> Iterator[str]:
+    act, name = standing.act, standing.act.ref.name
+    if standing.phase != act.phase:
+        yield f"phase is {standing.phase or 'none'}, should be {act.phase}"
+    if outcome.primary_image != act.image:
+        yield f"the primary runs {outcome.primary_image}, should run {act.image}"
+    wanted = {f"{name}-primary": 100, f"{name}-canary": 0}
+    if outcome.weights != wanted:
+        yield f"weights are {outcome.weights}, should be {wanted}"
+    if not any(act.last_event in text for text in _messages(standing, "Normal", "Warning")):
+        yield f"no event says {act.last_event!r}"
+    warnings = _messages(standing, "Warning")
+    if act.cause and not any(act.cause in text for text in warnings):
+        yield f"no warning is about the {act.cause}"
+    if not act.cause and any(_HALTED in text for text in warnings):
+        yield "a good release was held up"
 
 
-def _check(item: Mapping[str, Any]) -> Check:
-    return Check(
-        metric=item["metric"],
-        passed=item["verdict"] == "passed",
-        verdict=item["verdict"],
-        value=item["value"],
-        unit=item["unit"],
-        minimum=item["minimum"],
-        maximum=item["maximum"],
-    )
+def _messages(standing: Standing, *types: str) -> list[str]:
+    return [event["message"] for event in standing.events if event["type"] in types]
 
 
-def _changes(timeline: Sequence[Mapping[str, Any]]) -> tuple[int, ...]:
-    """The canary's weights, repetitions left out."""
-    weights = [int(entry["split"].partition("/")[2].partition("+")[0]) for entry in timeline]
-    return tuple(
-        weight for index, weight in enumerate(weights) if index == 0 or weight != weights[index - 1]
-    )
+def _ref(about: Mapping[str, Any]) -> CanaryRef:
+    return CanaryRef(about["namespace"], about["name"])
 
 
-def _image(deployment: Object | None) -> str | None:
-    if deployment is None:
-        return None
-    image: str = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
-    return image
+def _written(event: Object) -> tuple[str, int]:
+    """When: times have whole seconds only, hence the resourceVersion too."""
+    return event["lastTimestamp"], int(event["metadata"]["resourceVersion"])
 
 
-def _weights(route: Object | None) -> dict[str, int] | None:
-    if route is None:
-        return None
+def _image(deployment: Object) -> str:
+    return str(deployment["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+def _weights(route: Object) -> dict[str, int]:
     destinations = route["spec"]["http"][0]["route"]
     return {each["destination"]["host"]: int(each.get("weight", 100)) for each in destinations}

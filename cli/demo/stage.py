@@ -32,7 +32,6 @@ class Stage:
     """Where everything is, while it runs."""
 
     kubeconfig: Path
-    metrics_server: str
     redis_url: str
     flower_url: str
     log: Path
@@ -67,12 +66,11 @@ def set_up(environ: Mapping[str, str], flower_port: int, clock: Clock) -> Iterat
         where = _announced(cluster)
         port = flower_port or free_port()
         up = Command("up", "cli", ("up", "--flower", "--flower-port", str(port)))
-        variables = {**_without_settings(environ), **_settings(where, valkey.url)}
+        variables = _settings(environ, where, valkey.url)
         working = processes.start(up, variables, stderr=output, stdout=output)
         stack.callback(end, working, clock)
         yield Stage(
             kubeconfig=Path(where["kubeconfig"]),
-            metrics_server=where["metricsServer"],
             redis_url=valkey.url,
             flower_url=f"http://127.0.0.1:{port}",
             log=log,
@@ -96,8 +94,7 @@ def end(child: Child, clock: Clock) -> None:
 
 def free_port() -> int:
     """A port of the loopback interface that nobody listens on at this moment."""
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
         return port
 
@@ -111,14 +108,13 @@ def _announced(cluster: Child) -> dict[str, str]:
     return where
 
 
-def _without_settings(environ: Mapping[str, str]) -> dict[str, str]:
-    """What is exported for a real installation is not meant for the demo."""
-    ours = {flag.env for flag in FLAGS}
-    return {name: value for name, value in environ.items() if name not in ours}
-
-
-def _settings(where: Mapping[str, str], redis_url: str) -> dict[str, str]:
+def _settings(
+    environ: Mapping[str, str], where: Mapping[str, str], redis_url: str
+) -> dict[str, str]:
+    """The demo's own: what is exported for a real installation is not meant for it."""
+    exported = {flag.env for flag in FLAGS}
     return {
+        **{name: value for name, value in environ.items() if name not in exported},
         "COALMINE_KUBECONFIG": where["kubeconfig"],
         "COALMINE_METRICS_SERVER": where["metricsServer"],
         "COALMINE_MESH_PROVIDER": "istio",

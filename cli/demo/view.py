@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final, Protocol
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from cli.demo import story, verdict
-from cli.demo.scene import Check, Event, Standing
+from cli.demo import scene, story
+from cli.demo.scene import Standing
+from clients.kube.protocol import Object
 
 _PHASES: Final = {
     "": "dim",
@@ -27,9 +29,11 @@ _BAR: Final = 16
 _NEWEST: Final = 10
 _SHORT: Final = {"request-success-rate": "success", "request-duration": "p99"}
 
+Show = Callable[[str, float, Sequence[Standing]], None]
+"""Shows a heading, the seconds since the demo began and how things stand, again and again."""
 
-@dataclass(frozen=True, slots=True)
-class Result:
+
+class Result(NamedTuple):
     """How one act ended; `seconds` from the release to its last phase."""
 
     standing: Standing
@@ -37,60 +41,22 @@ class Result:
     faults: tuple[str, ...]
 
 
-class View(Protocol):
-    """Shows the state of things; called again and again."""
+@contextlib.contextmanager
+def showing(console: Console, *, live: bool) -> Iterator[Show]:
+    """A table that stays in place for the length of the block, or a line per thing that happened.
 
-    def show(self, heading: str, seconds: float, standings: Sequence[Standing]) -> None:
-        """`seconds` since the demo began."""
-        ...
-
-    def close(self) -> None:
-        """Leaves the last state on the screen."""
-        ...
-
-
-class LiveView:
-    """A table that stays in place."""
-
-    def __init__(self, console: Console) -> None:
-        self._live = Live(console=console, auto_refresh=False, transient=True)
-        self._live.start()
-
-    def show(self, heading: str, seconds: float, standings: Sequence[Standing]) -> None:
-        """Draws all of it anew."""
-        self._live.update(_screen(heading, seconds, standings), refresh=True)
-
-    def close(self) -> None:
-        """Clears the table; the summary replaces it."""
-        self._live.stop()
+    The table is gone at the end; the summary replaces it.
+    """
+    if not live:
+        yield functools.partial(_tell_news, console, set())
+        return
+    with Live(console=console, auto_refresh=False, transient=True) as screen:
+        yield lambda *state: screen.update(_screen(*state), refresh=True)
 
 
-class PlainView:
-    """One line per thing that happened."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._heading = ""
-        self._seen: set[str] = set()
-
-    def show(self, heading: str, seconds: float, standings: Sequence[Standing]) -> None:
-        """Writes what is new since the last call."""
-        if heading != self._heading:
-            self._line(seconds, heading)
-            self._heading = heading
-        for standing in standings:
-            for event in standing.events:
-                if event.key not in self._seen:
-                    self._seen.add(event.key)
-                    self._line(seconds, f"{standing.act.ref}  {event.type:<7}  {event.message}")
-
-    def close(self) -> None:
-        """Nothing is left to do."""
-
-    def _line(self, seconds: float, text: str) -> None:
-        self._console.print(
-            f"{seconds:6.1f}s  {text}", markup=False, highlight=False, soft_wrap=True
-        )
+def say(console: Console, text: str) -> None:
+    """Prints `text` as it is."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def summary(console: Console, results: Sequence[Result], seconds: float) -> None:
@@ -105,6 +71,20 @@ def summary(console: Console, results: Sequence[Result], seconds: float) -> None
     console.print(Text(text, style=style))
 
 
+def _tell_news(
+    console: Console, told: set[str], heading: str, seconds: float, standings: Sequence[Standing]
+) -> None:
+    news = {heading: heading}
+    for standing in standings:
+        for event in standing.events:
+            about = f"{standing.act.ref}  {event['type']:<7}  {event['message']}"
+            news[event["metadata"]["name"]] = about
+    for key, text in news.items():
+        if key not in told:
+            say(console, f"{seconds:6.1f}s  {text}")
+    told.update(news)
+
+
 def _story(result: Result) -> Iterator[Text]:
     """What became of one release, in a few lines."""
     standing, act = result.standing, result.standing.act
@@ -117,7 +97,7 @@ def _story(result: Result) -> Iterator[Text]:
         f" {_release(act):<14} {ended} after {result.seconds:.1f} s",
     )
     yield _detail("canary weight", " → ".join(f"{weight}" for weight in standing.weights))
-    yield _detail("because", f"{act.about}: {verdict.why(standing) or 'every check passed'}")
+    yield _detail("because", f"{act.about}: {scene.why(standing) or 'every check passed'}")
     for fault in result.faults:
         yield _detail("fault", fault, style="bold red")
 
@@ -128,23 +108,27 @@ def _detail(name: str, text: str, style: str = "") -> Text:
 
 def _screen(heading: str, seconds: float, standings: Sequence[Standing]) -> Group:
     head = Text.assemble(("coalmine demo", "bold"), f"  {heading}  ", (f"{seconds:.0f} s", "dim"))
-    lines = [line for standing in standings for line in (*_rows(standing), Text())]
-    return Group(head, Text(), *lines, *_news(standings))
+    rows = [line for standing in standings for line in (*_rows(standing), Text())]
+    pairs = [(event, standing) for standing in standings for event in standing.events]
+    newest = sorted(pairs, key=lambda pair: str(pair[0]["lastTimestamp"]))[-_NEWEST:]
+    lines = (head, Text(), *rows, *(_news(event, standing) for event, standing in newest))
+    for line in lines:  # cut where the screen ends
+        line.no_wrap, line.overflow = True, "ellipsis"
+    return Group(*lines)
 
 
 def _rows(standing: Standing) -> tuple[Text, Text]:
     """Where a canary stands, and its last checks; 80 columns are enough."""
-    act, style = standing.act, _PHASES.get(standing.phase, "")
+    act, failed = standing.act, standing.failed_checks
     first = Text.assemble(
         (f"{act.ref!s:<18}", "bold"),
         f" {_release(act):<14}",
-        (f" {standing.phase or '…':<12} ", style),
+        (f" {standing.phase or '…':<12} ", _PHASES.get(standing.phase, "")),
         bar(standing.weight),
-        _failed(standing),
+        (f"  {failed}/{standing.threshold} failed" if failed else "", "red"),
     )
     checks = [shown(check) for check in standing.checks]
-    second = Text("   ").join([Text(" " * 16), *checks]) if checks else Text()
-    return _one_line(first), _one_line(second)
+    return first, Text("   ").join([Text(" " * 16), *checks]) if checks else Text()
 
 
 def _release(act: story.Act) -> str:
@@ -157,42 +141,23 @@ def bar(weight: int) -> Text:
     return Text.assemble(("█" * filled, "yellow"), ("░" * (_BAR - filled), "dim"), f" {weight:3d}%")
 
 
-def _failed(standing: Standing) -> Text:
-    if not standing.failed_checks:
-        return Text()
-    return Text(f"  {standing.failed_checks}/{standing.threshold} failed", style="red")
-
-
-def shown(check: Check) -> Text:
-    """A check with its number and its bound."""
-    name = _SHORT.get(check.metric, check.metric)
-    digits = 0 if check.unit == "ms" else 1
-    value = check.verdict if check.value is None else f"{check.value:.{digits}f}{check.unit}"
+def shown(check: Mapping[str, Any]) -> Text:
+    """A check of the timeline with its number and its bound."""
+    unit, number = check["unit"], check["value"]
+    name = _SHORT.get(check["metric"], check["metric"])
+    digits = 0 if unit == "ms" else 1
+    value = check["verdict"] if number is None else f"{number:.{digits}f}{unit}"
     bounds = [
-        f"{sign} {bound:g}{check.unit}"
-        for sign, bound in (("≥", check.minimum), ("≤", check.maximum))
+        f"{sign} {bound:g}{unit}"
+        for sign, bound in (("≥", check["minimum"]), ("≤", check["maximum"]))
         if bound is not None
     ]
-    mark, style = ("✓", "green") if check.passed else ("✗", "red")
+    mark, style = ("✓", "green") if check["verdict"] == "passed" else ("✗", "red")
     return Text.assemble((f"{mark} ", style), f"{name} {value} ", (" ".join(bounds), "dim"))
 
 
-def _one_line(text: Text) -> Text:
-    """`text`, cut where the screen ends."""
-    text.no_wrap, text.overflow = True, "ellipsis"
-    return text
-
-
-def _news(standings: Sequence[Standing]) -> list[Text]:
-    """The newest events of all canaries, oldest first."""
-    found = [(event, standing) for standing in standings for event in standing.events]
-    newest = sorted(found, key=lambda pair: pair[0].at)[-_NEWEST:]
-    return [_news_line(event, standing) for event, standing in newest]
-
-
-def _news_line(event: Event, standing: Standing) -> Text:
-    style = "red" if event.type == "Warning" else ""
-    clock = event.at[11:19]
-    text = Text.assemble((f"{clock}  ", "dim"), f"{standing.act.ref.namespace:<9} ")
-    text.append(event.message, style=style)
-    return _one_line(text)
+def _news(event: Object, standing: Standing) -> Text:
+    text = Text.assemble(
+        (f"{event['lastTimestamp'][11:19]}  ", "dim"), f"{standing.act.ref.namespace:<9} "
+    )
+    return text.append(event["message"], style="red" if event["type"] == "Warning" else "")

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from cli import processes, worker
+from cli import processes, roles
 from cli.processes import Command
 from cli.up import ProcessSet
 from config.settings.settings import Settings
@@ -39,7 +39,7 @@ def test_a_child_leads_a_group_of_its_own_and_its_end_is_seen() -> None:
 def test_a_worker_serves_its_own_queue_with_its_own_concurrency() -> None:
     """One role, one queue; the names in Flower say which."""
     settings = Settings.from_environ({"COALMINE_HOOKS_CONCURRENCY": "7"})
-    options = worker.options(settings, "hooks", "hooks-2")
+    options = roles.worker_options(settings, "hooks", "hooks-2")
 
     assert options["queues"] == ["hooks"]
     assert options["concurrency"] == 7
