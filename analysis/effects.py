@@ -34,7 +34,7 @@ def outstanding(state: RolloutState, version: int, confirmed: Confirmed) -> froz
 
 def unfinished(state: RolloutState, version: int, confirmed: Confirmed) -> frozenset[Lane]:
     """The effects to ask for: those outstanding, and those whose last try to mend them failed."""
-    return outstanding(state, version, confirmed) | confirmed.mending
+    return outstanding(state, version, confirmed) | frozenset(confirmed.troubles)
 
 
 def awaits_route(state: RolloutState, now: datetime) -> bool:

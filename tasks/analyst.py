@@ -178,7 +178,7 @@ def _is_awaited(seen: Observation, until: datetime | None) -> bool:
     if seen.state is None or seen.canary is None or seen.deleting:
         return False
     missing = effects.outstanding(seen.state, seen.version, seen.confirmed)
-    return bool(seen.confirmed.mending) or (until is None and bool(missing))
+    return bool(seen.confirmed.troubles) or (until is None and bool(missing))
 
 
 def _entry(seen: Observation, decision: Decision, found: Findings) -> dict[str, Any]:

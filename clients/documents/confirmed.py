@@ -47,8 +47,9 @@ class Confirmed:
     `target_generation` and `primary_generation` are the spec generations that our own writes
     produced, of the objects `target_uid` and `primary_uid`: a view that shows less is older than
     what we did. `versions` are the resourceVersions of our newest writes by role: a watcher knows
-    them for ours by that. `troubles` are what keeps lanes from finishing, in words for an event;
-    the lanes in `refused` would be refused again, so that trying often only loads the API server.
+    them for ours by that. `troubles` are what keeps lanes from finishing, in words for an event:
+    these are tried again, also where their intent was in force once. The lanes in `refused` would
+    be refused again, so that trying often only loads the API server.
     """
 
     route_seq: int = 0
@@ -74,11 +75,6 @@ class Confirmed:
         """
         told = (Lane.ROUTE, Lane.WORKLOAD)
         return "\n".join(self.troubles[lane] for lane in told if lane in self.troubles)
-
-    @property
-    def mending(self) -> frozenset[Lane]:
-        """The lanes in trouble: they are tried again, also where their intent was in force once."""
-        return frozenset(self.troubles)
 
     def sequence(self, lane: Lane) -> int:
         """The intent of `lane` that is in force."""

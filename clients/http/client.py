@@ -122,12 +122,9 @@ class Http:
 def _translated(request: Request) -> Iterator[None]:
     try:
         yield
-    except urllib3.exceptions.LocationValueError as error:
-        # Not chained: its text is the URL with everything in it.
-        raise errors.of_exception(error, request.doing) from None
     except ValueError:
-        # Not chained either: it quotes the part of the URL, or the header, that is wrong.
-        raise errors.Permanent(f"{request.doing}: the URL or a header is not valid") from None
+        # Not chained: it quotes what is wrong with the URL, or all of it.
+        raise errors.Permanent(f"{request.doing}: the URL is not valid") from None
     except errors.LIBRARY_ERRORS as error:
         raise errors.of_exception(error, request.doing) from error
 

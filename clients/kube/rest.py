@@ -8,18 +8,36 @@ by processes.
 
 from __future__ import annotations
 
+import json
+import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
+import urllib3
+
 from clients import errors
 from clients.kube import decoding
-from clients.kube.protocol import JSON_TYPE, PAGE, Kube, Listing, Object, Watcher, WatchEvent
+from clients.kube.protocol import (
+    JSON_TYPE,
+    PAGE,
+    Kube,
+    Listing,
+    Object,
+    Watcher,
+    WatchEvent,
+    WatchType,
+)
 from clients.kube.resources import Resource
-from clients.kube.stream import Streams, read_events
 from clients.kube.transport import Limits as Limits
 from clients.kube.transport import Transport
+
+BLOCK: Final = 65536
+"""Bytes of a watch read at once, at most: an event is delivered as soon as it is there."""
+
+END: Final = b"\n"
 
 SMALLER: Final = 8
 """How many times smaller the pages are whose predecessors were too large: the largest objects are
@@ -34,7 +52,7 @@ class KubeHttp(Kube, Watcher):
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._streams = Streams()
+        self._streams = _Streams()
 
     def until(self, deadline: float) -> KubeHttp:
         """This door with an end to all its calls."""
@@ -89,7 +107,7 @@ class KubeHttp(Kube, Watcher):
             self._transport.stream(f"{path}?{urlencode(query)}", doing) as response,
             self._streams.open(response),
         ):
-            yield from read_events(response, doing, self._transport.limits.max_body)
+            yield from _events(response, doing, self._transport.limits.max_body)
 
     def close(self) -> None:
         """End all watches, from any thread, and drop the connections."""
@@ -124,3 +142,83 @@ def _version(page: Mapping[str, Any], path: str) -> str:
     if isinstance(version, str) and isinstance(page.get("items") or [], list):
         return version
     raise errors.Transient(f"GET {path}: not a list: {errors.capped(str(page))}")
+
+
+class _Streams:
+    """The watches in progress, so that another thread can end them."""
+
+    def __init__(self) -> None:
+        self._open: set[urllib3.BaseHTTPResponse] = set()
+        self._closed = False
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def open(self, response: urllib3.BaseHTTPResponse) -> Iterator[None]:
+        """A block in which `response` is read; it ends without an error when `close` ends it."""
+        with self._lock:
+            self._open.add(response)
+            if self._closed:
+                response.close()  # reading gives the end at once
+        try:
+            yield
+        except (errors.ClientError, *errors.LIBRARY_ERRORS):
+            if not self._closed:
+                raise
+        finally:
+            with self._lock:
+                self._open.discard(response)
+            response.close()
+
+    def close(self) -> None:
+        """Make every reader see the end of its stream."""
+        with self._lock:
+            self._closed = True
+            for response in self._open:
+                with suppress(OSError, ValueError, RuntimeError):  # it ended by itself just now
+                    response.shutdown()
+
+
+def _events(response: urllib3.BaseHTTPResponse, doing: str, longest: int) -> Iterator[WatchEvent]:
+    """The events of a watch in order, until the server ends it.
+
+    Raises Expired and others for the server's ERROR event, Expired for a line that is no event,
+    Transient for one that breaks off, Permanent for one of more than `longest` bytes.
+    """
+    for line in _lines(response, doing, longest):
+        if line.strip():
+            yield _event(line, doing)
+
+
+def _lines(response: urllib3.BaseHTTPResponse, doing: str, longest: int) -> Iterator[bytes]:
+    rest = bytearray()
+    while block := response.read1(BLOCK):
+        *lines, last = block.split(b"\n")
+        for line in lines:
+            yield bytes(rest) + line + END
+            rest.clear()
+        rest += last
+        if len(rest) > longest:
+            raise errors.Permanent(f"{doing}: an event is larger than {longest} bytes")
+    if rest:
+        yield bytes(rest)
+
+
+def _event(line: bytes, doing: str) -> WatchEvent:
+    try:
+        event = decoding.event(line, doing)
+        kind, obj = event["type"], event["object"]
+        if kind == "ERROR":
+            raise _error(obj, doing)
+        return WatchEvent(WatchType(kind), obj)
+    except (ValueError, KeyError, TypeError) as error:
+        text = errors.capped(line.decode("utf-8", "replace"))
+        # A whole line would be sent again, and again: only a list leads past it.
+        broken = errors.Expired if line.endswith(END) else errors.Transient
+        raise broken(f"{doing}: not a watch event: {text}") from error
+
+
+def _error(status: Any, doing: str) -> errors.ClientError:
+    code = status.get("code") if isinstance(status, dict) else None
+    if not isinstance(code, int):
+        return errors.Transient(f"{doing}: {errors.capped(str(status))}")
+    return errors.of_status(code, json.dumps(status), doing)

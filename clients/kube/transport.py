@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import urllib3
@@ -26,8 +26,6 @@ from clients.clock import Clock, SystemClock
 from clients.http import bodies, heads
 from clients.kube import decoding, limiter
 from clients.kube.protocol import JSON_TYPE
-
-T = TypeVar("T")
 
 Decode = Callable[[bytes, str], Any]
 """From an answer's body to its JSON; the text says what was asked. Raises ValueError."""
@@ -121,7 +119,9 @@ class Transport:
         """Drop the connections that are idle."""
         self._api.rest_client.pool_manager.clear()
 
-    def _persist(self, call: Callable[[], T], again: Callable[[errors.Transient], bool]) -> T:
+    def _persist(
+        self, call: Callable[[], dict[str, Any]], again: Callable[[errors.Transient], bool]
+    ) -> dict[str, Any]:
         """What `call` gives, tried again within the limits while `again` allows it."""
         waited = 0.0
         for attempt in range(self.limits.retries):
@@ -151,23 +151,18 @@ class Transport:
         decode: Decode = decoding.single,
     ) -> dict[str, Any]:
         doing = f"{method} {path.partition('?')[0]}"
-        with self._doubting():
+        try:
             with errors.translated(doing):
                 timeout = self._timeout(self.limits.read, doing)
                 response = self._send(method, path, body, content_type, timeout)
                 data = self._body(response, doing)
             if not 200 <= response.status < 300:
                 raise errors.of_status(response.status, data, doing, response.headers)
-        return _parsed(data, doing, decode)
-
-    @contextmanager
-    def _doubting(self) -> Iterator[None]:
-        try:
-            yield
         except errors.ClientError as failure:
             if self._doubt and errors.concerns_all(failure):
                 self._doubt()
             raise
+        return _parsed(data, doing, decode)
 
     def _send(
         self, method: str, path: str, body: bytes | None, content_type: str, timeout: Timeout
@@ -206,10 +201,8 @@ class Transport:
     def _body(self, response: urllib3.BaseHTTPResponse, doing: str) -> bytes:
         own = self._clock.monotonic() + self.limits.read.total_seconds()
         deadline = min(own, self.deadline)
-        limit = self.limits.max_body
-        return bodies.whole(
-            response, limit=limit, deadline=deadline, clock=self._clock, doing=doing
-        )
+        limit, clock = self.limits.max_body, self._clock
+        return bodies.whole(response, limit=limit, deadline=deadline, clock=clock, doing=doing)
 
 
 def _pool_of(api: ApiClient) -> tuple[urllib3.PoolManager | urllib3.HTTPConnectionPool, str]:

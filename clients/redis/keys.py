@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
 from config.refs import CanaryRef
 
@@ -19,13 +19,8 @@ PREFIX: Final = "coalmine:"
 _CANARY: Final = "NAMESPACE/NAME"
 
 
-class KeyType(StrEnum):
-    """What Redis answers to TYPE."""
-
-    STRING = "string"
-    HASH = "hash"
-    STREAM = "stream"
-    SORTED_SET = "zset"
+KeyType = Literal["string", "hash", "stream", "zset"]
+"""What Redis answers to TYPE."""
 
 
 class Lifetime(StrEnum):
@@ -56,58 +51,55 @@ class Row:
         return before, after
 
 
-def _of_canary(part: str, kind: KeyType, lifetime: Lifetime, meaning: str) -> Row:
+def _of_canary(
+    part: str, kind: KeyType, meaning: str, lifetime: Lifetime = Lifetime.FORGOTTEN
+) -> Row:
     return Row(f"{PREFIX}{{{_CANARY}}}:{part}", kind, lifetime, meaning)
 
 
 STATE: Final = _of_canary(
     "state",
-    KeyType.HASH,
-    Lifetime.FORGOTTEN,
+    "hash",
     "Rollout state: `version`, `json`, `uid` of the Canary object, and `by`, the token and version "
     "that committed it. Written by commit.lua alone.",
 )
 CONFIRMED: Final = _of_canary(
     "confirmed",
-    KeyType.HASH,
-    Lifetime.FORGOTTEN,
+    "hash",
     "What has been brought about: `uid`, the numbers `route_seq`, `workload_seq`, "
     "`status_version`, what the effects add, and `v`, the layout. Never goes back. See "
     "`clients/documents/confirmed.py`.",
 )
 WORLD: Final = _of_canary(
     "world",
-    KeyType.HASH,
-    Lifetime.FORGOTTEN,
+    "hash",
     "Projections of the observed objects: role to canonical JSON, and `v`, the layout. See "
     "`clients/documents/world.py`.",
 )
 CALLS: Final = _of_canary(
     "calls",
-    KeyType.HASH,
-    Lifetime.EXPIRES,
+    "hash",
     "The webhooks of one `round`: digest to the answer as JSON, or to `<nonce> <expiry ms>` of the "
     "worker that calls it.",
+    Lifetime.EXPIRES,
 )
 TIMELINE: Final = _of_canary(
     "timeline",
-    KeyType.STREAM,
-    Lifetime.FORGOTTEN,
+    "stream",
     "What was decided and why, one JSON `entry` per commit, about the last 200.",
 )
 NOTICES: Final = _of_canary(
     "notices",
-    KeyType.HASH,
-    Lifetime.FORGOTTEN,
+    "hash",
     "What is yet to be told: id to JSON, and `delivered:<channel>` to the last id it has told.",
 )
 LEASES: Final = {
     work: _of_canary(
         work,
-        KeyType.STRING,
-        Lifetime.EXPIRES,
+        "string",
         f"Who has the {job}: `<fencing token>-<epoch>-<nonce> <expiry ms> <run wanted at ms, or "
         "->`. Saves work; correctness rests on versions.",
+        Lifetime.EXPIRES,
     )
     for work, job in (
         ("tick", "analysis tick, beginning with `queued` while its message waits"),
@@ -121,20 +113,20 @@ TICK: Final = LEASES["tick"]
 
 AGENDA: Final = Row(
     f"{PREFIX}agenda",
-    KeyType.SORTED_SET,
+    "zset",
     Lifetime.PERMANENT,
     "When each canary is looked at next: `namespace/name` by due time in ms.",
 )
 FENCE: Final = Row(
     f"{PREFIX}fence",
-    KeyType.STRING,
+    "string",
     Lifetime.PERMANENT,
     "The last fencing token: the server's time in µs, or one more than the last if that is more, "
     "so tokens grow even when this key is lost.",
 )
 EPOCH: Final = Row(
     f"{PREFIX}epoch",
-    KeyType.STRING,
+    "string",
     Lifetime.PERMANENT,
     "`<pending or confirmed> <number> <replication id>`. Written by the leader, who confirms when "
     "everything is stored; nothing is decided without, or when the server has another replication "
@@ -142,7 +134,7 @@ EPOCH: Final = Row(
 )
 LEADER: Final = Row(
     f"{PREFIX}lease:beat",
-    KeyType.STRING,
+    "string",
     Lifetime.EXPIRES,
     "Which process stores the worlds and has ticks queued: `<fencing token> <expiry ms> <holder>`.",
 )

@@ -1,4 +1,4 @@
-"""One canary's part of the store: snapshot, decision, confirmation, projections."""
+"""One canary's part of the store: snapshot, decision, hook calls, confirmation, projections."""
 
 from __future__ import annotations
 
@@ -10,19 +10,23 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
-from clients.documents import confirmed
+from clients.documents import calls, confirmed
 from clients.documents import notice as notices
 from clients.documents import world as worlds
+from clients.documents.calls import HookCalls, HookResult
 from clients.documents.confirmed import Confirmation
 from clients.documents.world import World, canonical
 from clients.redis import keys, scripts
-from clients.redis.records import Basis, Begun, Commit, Snapshot, Work
+from clients.redis.records import Basis, Begun, Call, Commit, Snapshot, Work
 from config.refs import CanaryRef
 
 log = logging.getLogger(__name__)
 
 #: About so many entries are kept of a timeline; Redis cuts whole blocks of about a hundred.
 TIMELINE_LENGTH: Final = 200
+
+#: How long answers wait for a decision; hooks whose answers are gone are called again.
+ANSWERS_KEPT: Final = timedelta(days=1)
 
 #: Field of a document's hash with the version of its layout.
 VERSION: Final = "v"
@@ -71,6 +75,30 @@ class Rollouts(scripts.Door):
         """
         reply = self._run("commit", ref, _COMMITTED, *_arguments(ref, commit))
         return int(reply) if reply else None
+
+    def take_call(self, ref: CanaryRef, round_id: int, key: str, ttl: timedelta) -> Call | None:
+        """The right to make call `key` for `ttl`; None when it is not to be made (any more)."""
+        call = Call(ref, round_id, key, secrets.token_hex(8))
+        return call if self.renew_call(call, ttl) else None
+
+    def renew_call(self, call: Call, ttl: timedelta) -> bool:
+        """Whether `call` is still ours to make, for `ttl` from now."""
+        rows, given = (keys.CALLS, keys.STATE, keys.EPOCH), (call.round, call.key, call.nonce)
+        return bool(self._run("take_call", call.ref, rows, *given, ttl, ANSWERS_KEPT))
+
+    def answer_call(self, call: Call, answer: HookResult) -> bool:
+        """Whether the answer to `call` was kept; the canary is due then.
+
+        It is not when another has taken the call since, or its round is over.
+        """
+        rows, given = (keys.CALLS, keys.TICK, keys.AGENDA), (call.round, call.key, call.nonce)
+        encoded = calls.encode(answer)
+        return bool(self._run("answer_call", call.ref, rows, call.ref, *given, encoded))
+
+    def calls(self, ref: CanaryRef, round_id: int) -> HookCalls:
+        """How far the calls of a round are."""
+        with scripts.translated("reading calls"):
+            return calls.decode(self._client.hgetall(keys.CALLS.of(ref)), round_id)
 
     def finish(self, ref: CanaryRef, work: Work, token: str, due: datetime | None = None) -> bool:
         """Whether another run was asked for since `begin`; releases the lease.

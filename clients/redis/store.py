@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from clients.redis import server
 from clients.redis.agenda import Agenda
-from clients.redis.calls import Callers
 from clients.redis.notices import Notices
 from clients.redis.records import Begun as Begun
 from clients.redis.records import Claimed as Claimed
@@ -18,8 +17,8 @@ from clients.redis.rollouts import Rollouts
 from config.settings.groups import RedisSettings
 
 
-class Store(Rollouts, Callers, Agenda, Notices):
-    """Rollouts, calls of webhooks, agenda and notices of one installation.
+class Store(Rollouts, Agenda, Notices):
+    """Rollouts, agenda and notices of one installation.
 
     Safe to share by threads. Raises the kinds of `clients.errors` alone: Transient while the
     server is away or unwell, Permanent when it refuses us.

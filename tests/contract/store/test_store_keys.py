@@ -30,7 +30,7 @@ def test_every_key_written_is_in_the_table_with_its_type_and_lifetime(
     def compare() -> None:
         for key in client.scan_iter():
             row = ROWS[key]
-            assert client.execute_command("TYPE", key) == row.type.value, key
+            assert client.execute_command("TYPE", key) == row.type, key
             expires = client.pttl(key) > 0
             assert expires == (row.lifetime is keys.Lifetime.EXPIRES), key
             written.add(row)
