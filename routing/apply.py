@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from clients import errors
-from clients.documents.outcome import Applied, Outcome, Refusal, Rejected, Superseded, Unchanged
+from clients.documents.outcome import Applied, Outcome, Refusal, Rejected, Superseded
 from clients.documents.world import World
 from clients.kube.protocol import Kube, Object
 from config import meshes
@@ -201,9 +201,7 @@ class _Run:
             is_exposed = self.intent.stage is RouteStage.EXPOSED
             in_force = is_exposed and not self._is_carrier(gravest_first[0].role)
             return Rejected(tuple(gravest_first), self.written, self.observed, in_force)
-        if self.written:
-            return Applied(self.written, self.observed)
-        return Unchanged(self.observed)
+        return Applied(self.written, self.observed)
 
 
 def _doing(present: Object | None) -> Doing:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from clients import errors
 from clients.documents import world as worlds
-from clients.documents.outcome import Applied, Outcome, Refusal, Rejected, Superseded, Unchanged
+from clients.documents.outcome import Applied, Outcome, Refusal, Rejected, Superseded
 from clients.documents.world import WorkloadView, World
 from clients.kube.protocol import Kube, Object, PatchKind
 from config import names, ownership
@@ -76,7 +76,7 @@ class WorkloadWriter:
             reason = refused.reason or type(refused).__name__
             refusal = Refusal(run.role, reason, refused.message, retriable=not is_final)
             return Rejected((refusal,), run.written, run.observed)
-        return Applied(run.written, run.observed) if run.written else Unchanged(run.observed)
+        return Applied(run.written, run.observed)
 
 
 @dataclass(slots=True)

@@ -16,22 +16,10 @@ Objects = Mapping[str, Value]
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """Everything is as intended, after writing."""
+    """Everything is as intended, after writing or without."""
 
-    written: Objects
+    written: Objects = field(default_factory=dict)
     observed: Objects = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Unchanged:
-    """Everything is as intended; nothing had to be written."""
-
-    observed: Objects = field(default_factory=dict)
-
-    @property
-    def written(self) -> Objects:
-        """Nothing."""
-        return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,4 +71,4 @@ class Rejected:
         return any(refusal.retriable for refusal in self.refusals)
 
 
-Outcome = Applied | Unchanged | Superseded | Rejected
+Outcome = Applied | Superseded | Rejected

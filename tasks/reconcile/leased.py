@@ -19,7 +19,7 @@ from analysis.effects import Lane
 from analysis.state import RolloutState
 from clients.clock import Clock
 from clients.documents.confirmed import Confirmation, Confirmed
-from clients.documents.outcome import Applied, Objects, Outcome, Rejected, Superseded, Unchanged
+from clients.documents.outcome import Applied, Objects, Outcome, Rejected, Superseded
 from clients.documents.world import World, canonical
 from clients.kube.protocol import Kube
 from clients.redis.records import Basis, Begun, Snapshot, Work, part_of
@@ -133,7 +133,7 @@ class Reconciler(ABC):
         """How bringing about the intent of `run` ended; None when there is nothing to do."""
 
     @abstractmethod
-    def _calls_for_a_look(self, run: Run, outcome: Applied | Unchanged) -> bool:
+    def _calls_for_a_look(self, run: Run, outcome: Applied) -> bool:
         """Whether the rollout goes on now that its intent is in force."""
 
     def _run(self, ref: CanaryRef, begun: Begun, asked: float, strays: Objects) -> Run | None:
@@ -180,7 +180,7 @@ class Reconciler(ABC):
     def _is_news(self, run: Run, outcome: Outcome) -> bool:
         """Whether the rollout is to look; it asks again by itself for what it knows already."""
         match outcome:
-            case Applied() | Unchanged():
+            case Applied():
                 return self._calls_for_a_look(run, outcome)
             case Superseded(observed=observed):
                 return run.world.with_objects(observed) != run.world
@@ -200,7 +200,7 @@ class Reconciler(ABC):
         )
         in_force = replace(seen, seq=run.seq, at=run.now() if run.is_first else None)
         match outcome:
-            case Applied() | Unchanged():
+            case Applied():
                 return in_force
             case Superseded(message=message):
                 log.info("superseded", extra={**extra, "error": message})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from analysis import effects
 from analysis.effects import Lane
-from clients.documents.outcome import Applied, Outcome, Unchanged
+from clients.documents.outcome import Applied, Outcome
 from routing.apply import RouteWriter
 from tasks.reconcile.leased import Reconciler, Run
 
@@ -24,5 +24,5 @@ class RouteReconciler(Reconciler):
             return None
         return self.writer.write(run.kube, canary, run.state.route, run.world, run.superseded)
 
-    def _calls_for_a_look(self, run: Run, outcome: Applied | Unchanged) -> bool:  # noqa: ARG002
+    def _calls_for_a_look(self, run: Run, outcome: Applied) -> bool:  # noqa: ARG002
         return run.is_first and effects.awaits_route(run.state, run.now())

@@ -10,7 +10,7 @@ from analysis import conditions
 from analysis.effects import Lane
 from clients import errors
 from clients.documents import world as worlds
-from clients.documents.outcome import Applied, Outcome, Refusal, Rejected, Superseded, Unchanged
+from clients.documents.outcome import Applied, Outcome, Refusal, Rejected, Superseded
 from clients.documents.world import ShownStatus
 from clients.kube import resources
 from notify import CHANNELS, Channel
@@ -37,7 +37,7 @@ class StatusReconciler(Reconciler):
             return Superseded("there is no namespace to put events in", outcome.written)
         return outcome
 
-    def _calls_for_a_look(self, run: Run, outcome: Applied | Unchanged) -> bool:  # noqa: ARG002
+    def _calls_for_a_look(self, run: Run, outcome: Applied) -> bool:  # noqa: ARG002
         return False
 
     def _show(self, run: Run) -> Outcome:
@@ -52,7 +52,7 @@ class StatusReconciler(Reconciler):
             for tries_left in reversed(range(TRIES)):
                 wanted = _wanted(run, present)
                 if not conditions.says_more(wanted, present.fields):
-                    return Unchanged({worlds.STATUS: present})
+                    return Applied(observed={worlds.STATUS: present})
                 try:
                     return Applied({worlds.STATUS: _patched(run, present, wanted)})
                 except errors.Conflict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from analysis.effects import Lane
-from clients.documents.outcome import Applied, Outcome, Unchanged
+from clients.documents.outcome import Applied, Outcome
 from tasks.reconcile.leased import Reconciler, Run
 from workloads.converge import WorkloadWriter
 
@@ -31,5 +31,5 @@ class WorkloadReconciler(Reconciler):
         """Also that a restored cluster has generations below those of our own writes."""
         return bool(run.confirmed.stale(run.world)) or super()._is_news(run, outcome)
 
-    def _calls_for_a_look(self, run: Run, outcome: Applied | Unchanged) -> bool:
+    def _calls_for_a_look(self, run: Run, outcome: Applied) -> bool:
         return run.is_first or bool(outcome.written or outcome.observed)

@@ -16,7 +16,7 @@ import yaml
 from clients import errors
 from clients.clock import SystemClock
 from clients.documents.notice import Notice
-from clients.documents.outcome import Applied, Outcome, Rejected, Superseded, Unchanged
+from clients.documents.outcome import Applied, Outcome, Rejected, Superseded
 from clients.documents.world import World
 from clients.kube import connect, resources
 from clients.kube.protocol import Kube
@@ -26,6 +26,7 @@ from config.scaling import CanaryScale, WorkloadIntent
 from notify import kubernetes_events
 from sandbox.apiserver import ApiServer
 from tests.fakes.kube import FakeKube
+from tests.outcomes import wrote
 from tests.services.control_plane import COALMINE_CRDS, ControlPlane
 from workloads import deployment
 from workloads.converge import WorkloadWriter
@@ -165,30 +166,30 @@ def cluster(request: pytest.FixtureRequest) -> Cluster:
 
 def test_a_primary_is_accepted_and_has_its_target_s_revision(cluster: Cluster) -> None:
     """Whatever defaults the server fills in; and everything is as intended from then on."""
-    assert isinstance(cluster.converge(CanaryScale.LEAVE), Applied)
+    assert wrote(cluster.converge(CanaryScale.LEAVE))
     assert cluster.view(PRIMARY).revision == cluster.view(TARGET).revision
     assert cluster.raw(PRIMARY)["spec"]["selector"]["matchLabels"] == {"app": PRIMARY}
-    assert cluster.converge(CanaryScale.LEAVE) == Unchanged()
+    assert cluster.converge(CanaryScale.LEAVE) == Applied()
 
 
 def test_a_rollout_s_writes_are_accepted(cluster: Cluster) -> None:
     """Parked, scaled up, promoted under an unseen write, scaled down."""
     cluster.converge(CanaryScale.LEAVE)
     old = cluster.view(PRIMARY).revision
-    assert isinstance(cluster.converge(CanaryScale.ZERO, base=old), Applied)
+    assert wrote(cluster.converge(CanaryScale.ZERO, base=old))
     assert cluster.raw(TARGET)["spec"]["replicas"] == 0
     new = cluster.release("shop:2")
     assert new != old
-    assert isinstance(cluster.converge(CanaryScale.RUNNING, base=old), Applied)
+    assert wrote(cluster.converge(CanaryScale.RUNNING, base=old))
     assert cluster.raw(TARGET)["spec"]["replicas"] == 2
     before = cluster.raw(PRIMARY)
-    assert isinstance(cluster.converge(CanaryScale.RUNNING, promote=new, base=old), Applied)
+    assert wrote(cluster.converge(CanaryScale.RUNNING, promote=new, base=old))
     after = cluster.raw(PRIMARY)
     assert cluster.view(PRIMARY).revision == new
     assert after["metadata"]["ownerReferences"] == before["metadata"]["ownerReferences"]
     assert {**after["spec"], "template": None} == {**before["spec"], "template": None}
-    assert isinstance(cluster.converge(CanaryScale.ZERO, base=new), Applied)
-    assert cluster.converge(CanaryScale.ZERO, base=new) == Unchanged()
+    assert wrote(cluster.converge(CanaryScale.ZERO, base=new))
+    assert cluster.converge(CanaryScale.ZERO, base=new) == Applied()
 
 
 def test_a_stale_primary_is_not_overwritten(cluster: Cluster) -> None:
@@ -242,14 +243,14 @@ def test_a_late_scaling_does_not_touch_a_target_that_was_edited_since(cluster: C
     before = World(target=cluster.view(TARGET), primary=cluster.view(PRIMARY))
     told = {"status": {"observedGeneration": 1}}
     cluster.door.patch(resources.DEPLOYMENTS, cluster.namespace, TARGET, told, subresource="status")
-    assert isinstance(cluster.converge(CanaryScale.ZERO, world=before), Applied)
+    assert wrote(cluster.converge(CanaryScale.ZERO, world=before))
     assert cluster.raw(TARGET)["spec"]["replicas"] == 0
 
     cluster.edit(TARGET, {"replicas": 2})
     late = cluster.converge(CanaryScale.ZERO, world=before, superseded=lambda: True)
     assert isinstance(late, Superseded)
     assert cluster.raw(TARGET)["spec"]["replicas"] == 2
-    assert isinstance(cluster.converge(CanaryScale.ZERO, world=before), Applied)
+    assert wrote(cluster.converge(CanaryScale.ZERO, world=before))
     assert cluster.raw(TARGET)["spec"]["replicas"] == 0
 
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from clients.clock import SystemClock
-from clients.documents.outcome import Applied, Outcome, Rejected, Unchanged
+from clients.documents.outcome import Applied, Outcome, Rejected
 from clients.documents.world import ContainerPort, WorkloadView, World
 from clients.errors import NotFound
 from clients.kube import connect, resources
@@ -24,6 +24,7 @@ from routing import apply, istio, registry, services
 from routing.router import Managed, ServiceRole
 from sandbox.apiserver.server import ApiServer
 from tests.fakes.kube import Door, FakeKube, KubeWatcher
+from tests.outcomes import wrote
 from tests.services.control_plane import COALMINE_CRDS, ControlPlane
 
 TEN, TWENTY = TrafficSplit.of(10), TrafficSplit.of(20)
@@ -184,7 +185,7 @@ def rolling(cluster: Cluster) -> Cluster:
 def test_all_objects_are_accepted_and_the_split_is_in_force(cluster: Cluster) -> None:
     """Discovered ports that repeat a number or a name included (D-80)."""
     outcome = cluster.apply(TEN)
-    assert isinstance(outcome, Applied)
+    assert wrote(outcome)
     assert [request.split()[0] for request in cluster.requests] == ["create"] * 6
     assert cluster.in_force() == TEN
     ports = cluster.in_cluster(ServiceRole.APEX)["spec"]["ports"]
@@ -196,14 +197,14 @@ def test_all_objects_are_accepted_and_the_split_is_in_force(cluster: Cluster) ->
 
 def test_what_a_server_fills_in_never_looks_like_drift(rolling: Cluster) -> None:
     """D-51: with everything in place no request at all is made."""
-    assert rolling.apply(TEN) == Unchanged()
+    assert rolling.apply(TEN) == Applied()
     assert rolling.requests == []
 
 
 def test_a_weight_step_is_one_patch_of_the_rules(rolling: Cluster) -> None:
     """D-50: nothing is read first; nothing but weights, version and bookkeeping changes."""
     before = rolling.in_cluster(istio.VIRTUAL_SERVICE)
-    assert isinstance(rolling.apply(TWENTY), Applied)
+    assert wrote(rolling.apply(TWENTY))
     assert rolling.requests == ["patch shop"]
     after = rolling.in_cluster(istio.VIRTUAL_SERVICE)
     assert rolling.in_force() == TWENTY
@@ -214,7 +215,7 @@ def test_a_weight_step_is_one_patch_of_the_rules(rolling: Cluster) -> None:
 def test_an_unseen_write_is_neither_lost_nor_an_obstacle(rolling: Cluster) -> None:
     """D-40, D-53: the precondition fails on the wire; one read later the step is done."""
     rolling.edit(istio.VIRTUAL_SERVICE, {"spec": {"exportTo": ["."]}})
-    assert isinstance(rolling.apply(TWENTY), Applied)
+    assert wrote(rolling.apply(TWENTY))
     assert rolling.requests == ["patch shop", "get shop", "patch shop"]
     assert rolling.in_force() == TWENTY
     assert rolling.in_cluster(istio.VIRTUAL_SERVICE)["spec"]["exportTo"] == ["."]
@@ -224,7 +225,7 @@ def test_an_object_deleted_unseen_comes_back(rolling: Cluster) -> None:
     """404 on the patch leads to a creation."""
     managed = rolling.objects()[istio.VIRTUAL_SERVICE]
     rolling.door.delete(managed.resource, rolling.namespace, managed.name)
-    assert isinstance(rolling.apply(TWENTY), Applied)
+    assert wrote(rolling.apply(TWENTY))
     assert rolling.requests == ["patch shop", "get shop", "create shop"]
     assert rolling.in_force() == TWENTY
 
@@ -247,7 +248,7 @@ def test_a_users_service_and_route_are_adopted_unseen(cluster: Cluster) -> None:
     rules = [{"route": [{"destination": {"host": "shop"}}]}]
     cluster.create(istio.VIRTUAL_SERVICE, {"spec": {"hosts": ["shop"], "http": rules}})
     before = cluster.in_cluster(ServiceRole.APEX)
-    assert isinstance(cluster.apply(ALL_TO_PRIMARY), Applied)
+    assert wrote(cluster.apply(ALL_TO_PRIMARY))
     after = cluster.in_cluster(ServiceRole.APEX)
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
     assert after["metadata"]["labels"] == {"team": "a"}
@@ -259,7 +260,7 @@ def test_a_users_service_and_route_are_adopted_unseen(cluster: Cluster) -> None:
     assert after["spec"]["ports"][0]["port"] == 80
     assert cluster.in_force() == ALL_TO_PRIMARY
     cluster.observe()
-    assert cluster.apply(ALL_TO_PRIMARY) == Unchanged()
+    assert cluster.apply(ALL_TO_PRIMARY) == Applied()
 
 
 def test_changed_ports_and_metadata_reach_existing_services(rolling: Cluster) -> None:
@@ -267,13 +268,13 @@ def test_changed_ports_and_metadata_reach_existing_services(rolling: Cluster) ->
     rolling.edit(ServiceRole.CANARY, {"metadata": {"labels": {"stray": "x"}}})
     rolling.observe()
     rolling.edit_canary(port=9000, portName="web", appProtocol="http")
-    assert isinstance(rolling.apply(TEN), Applied)
+    assert wrote(rolling.apply(TEN))
     service = rolling.in_cluster(ServiceRole.CANARY)
     assert service["metadata"]["labels"] == {"app": "shop-canary"}
     ports = [{key: port[key] for key in ("name", "port")} for port in service["spec"]["ports"]]
     assert ports == [{"name": "web", "port": 9000}]
     rolling.observe()
-    assert rolling.apply(TEN) == Unchanged()
+    assert rolling.apply(TEN) == Applied()
 
 
 def test_a_service_the_server_refuses_is_reported_for_good(apiserver: Cluster) -> None:

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from clients import errors
-from clients.documents.outcome import Applied, Refusal, Rejected, Superseded, Unchanged
+from clients.documents.outcome import Applied, Refusal, Rejected, Superseded
 from config import ownership
 from config.traffic import ALL_TO_PRIMARY, RouteStage, TrafficSplit
 from routing import istio, registry
 from routing.router import ServiceRole
+from tests.outcomes import wrote
 from tests.unit.routing.canaries import TARGET, a_canary, virtual_service
 from tests.unit.routing.worlds import ROUTES, RULES, World
 
@@ -46,7 +47,7 @@ def rolling() -> World:
 def test_before_exposure_only_the_two_private_services_are_created(world: World) -> None:
     """Canary then primary, by creation alone: no reads first."""
     outcome = world.apply(ALL_TO_PRIMARY, stage=RouteStage.SERVICES)
-    assert isinstance(outcome, Applied)
+    assert wrote(outcome)
     assert list(outcome.written) == [ServiceRole.CANARY, ServiceRole.PRIMARY]
     assert world.requests() == ["create services/shop-canary", "create services/shop-primary"]
 
@@ -68,7 +69,7 @@ def test_first_exposure_leads_no_request_to_something_that_is_not_there(world: W
 def test_a_weight_step_is_exactly_one_patch(rolling: World) -> None:
     """D-50: with fresh live objects nothing is read first."""
     outcome = rolling.apply(TWENTY)
-    assert isinstance(outcome, Applied)
+    assert wrote(outcome)
     assert set(outcome.written) == {istio.VIRTUAL_SERVICE}
     assert rolling.requests() == ["patch virtualservices/shop"]
     assert rolling.in_force() == TWENTY
@@ -76,7 +77,7 @@ def test_a_weight_step_is_exactly_one_patch(rolling: World) -> None:
 
 def test_an_intent_in_force_costs_no_call(rolling: World) -> None:
     """D-51: nothing differs, nothing is asked of the API server."""
-    assert rolling.apply(TEN) == Unchanged()
+    assert rolling.apply(TEN) == Applied()
     assert rolling.requests() == []
 
 
@@ -96,14 +97,14 @@ def test_weights_edited_while_idle_are_set_back_in_the_cluster(rolling: World) -
     }
     rolling.edit(istio.VIRTUAL_SERVICE, {"spec": spec})
     rolling.observe()
-    assert isinstance(rolling.apply(ALL_TO_PRIMARY), Applied)
+    assert wrote(rolling.apply(ALL_TO_PRIMARY))
     assert rolling.in_force() == ALL_TO_PRIMARY
 
 
 def test_an_edit_of_the_canary_in_mid_rollout_keeps_the_weights(rolling: World) -> None:
     """D-8: the rewrite for a new host carries the weights of the rollout."""
     rolling.canary = a_canary(hosts=["shop.example.com"])
-    assert isinstance(rolling.apply(TEN), Applied)
+    assert wrote(rolling.apply(TEN))
     assert rolling.requests() == ["patch virtualservices/shop"]
     assert rolling.in_force() == TEN
 
@@ -112,7 +113,7 @@ def test_a_conflict_is_resolved_at_once_and_loses_nobodys_fields(rolling: World)
     """D-40, D-53: the object is read again and rendered again, the other writer's field stays."""
     rolling.edit(istio.VIRTUAL_SERVICE, {"spec": {"exportTo": ["."]}})
     outcome = rolling.apply(TWENTY)
-    assert isinstance(outcome, Applied)
+    assert wrote(outcome)
     assert rolling.requests() == [
         "patch virtualservices/shop",
         "get virtualservices/shop",
@@ -129,7 +130,7 @@ def test_a_conflict_that_leaves_nothing_to_do_is_reported_as_seen(rolling: World
     rolling.apply(TWENTY)
     rolling.seen = stale
     outcome = rolling.apply(TWENTY)
-    assert isinstance(outcome, Unchanged)
+    assert outcome == Applied(observed=outcome.observed)
     assert set(outcome.observed) == {istio.VIRTUAL_SERVICE}
     assert rolling.requests() == ["patch virtualservices/shop", "get virtualservices/shop"]
 
@@ -164,7 +165,7 @@ def test_an_older_intent_never_overwrites_a_newer_write(rolling: World) -> None:
 def test_an_object_deleted_by_someone_is_created_again(rolling: World) -> None:
     """404 on a patch: the watch had not caught up."""
     rolling.remove(istio.VIRTUAL_SERVICE)
-    assert isinstance(rolling.apply(TWENTY), Applied)
+    assert wrote(rolling.apply(TWENTY))
     assert rolling.requests() == [
         "patch virtualservices/shop",
         "get virtualservices/shop",
@@ -180,7 +181,7 @@ def test_an_object_that_exists_unseen_is_read_and_taken_over(world: World) -> No
     )
     users["metadata"].pop("resourceVersion")
     world.create(istio.VIRTUAL_SERVICE, users)
-    assert isinstance(world.apply(ALL_TO_PRIMARY), Applied)
+    assert wrote(world.apply(ALL_TO_PRIMARY))
     assert world.requests()[-3:] == [
         "create virtualservices/shop",
         "get virtualservices/shop",
@@ -200,7 +201,8 @@ def test_a_write_whose_answer_was_lost_is_not_made_twice(world: World) -> None:
     assert isinstance(first, Rejected)
     assert first.retriable
     written = world.in_cluster(istio.VIRTUAL_SERVICE)
-    assert isinstance(world.apply(ALL_TO_PRIMARY), Unchanged)
+    outcome = world.apply(ALL_TO_PRIMARY)
+    assert outcome == Applied(observed=outcome.observed)
     assert world.in_cluster(istio.VIRTUAL_SERVICE) == written
 
 
@@ -222,7 +224,7 @@ def test_a_rollback_over_an_unreadable_route_writes_it_first(
     rolling.edit(istio.VIRTUAL_SERVICE, {"spec": {"http": [{"route": route}]}})
     rolling.observe()
     rolling.canary = a_canary(port=8080)
-    assert isinstance(rolling.apply(ALL_TO_PRIMARY), Applied)
+    assert wrote(rolling.apply(ALL_TO_PRIMARY))
     assert rolling.requests()[0] == "patch virtualservices/shop"
     assert rolling.in_force() == ALL_TO_PRIMARY
 
@@ -384,7 +386,7 @@ def test_an_invalid_delegate_is_refused_in_flaggers_words(world: World) -> None:
 def test_a_rollback_needs_no_workload(rolling: World) -> None:
     """With the target gone the Services stay as they are and the weights move."""
     rolling.canary = a_canary(port=8080)
-    assert isinstance(rolling.apply(ALL_TO_PRIMARY, target=None), Applied)
+    assert wrote(rolling.apply(ALL_TO_PRIMARY, target=None))
     assert rolling.requests() == ["patch virtualservices/shop"]
     assert rolling.in_force() == ALL_TO_PRIMARY
 
@@ -471,7 +473,7 @@ def test_what_another_canary_has_left_behind_is_taken_over(rolling: World) -> No
     """It gets its new content and its new owner in one write, and stays when the old one goes."""
     held(rolling, istio.VIRTUAL_SERVICE)
     outcome = rolling.apply(TWENTY, left_by=("u-first",))
-    assert isinstance(outcome, Applied)
+    assert wrote(outcome)
     assert rolling.requests() == ["patch virtualservices/shop"]
     assert rolling.in_force() == TWENTY
     live = rolling.in_cluster(istio.VIRTUAL_SERVICE) or {}

@@ -9,13 +9,14 @@ import pytest
 
 from clients import errors
 from clients.clock import ManualClock
-from clients.documents.outcome import Applied, Outcome, Rejected, Superseded, Unchanged
+from clients.documents.outcome import Applied, Outcome, Rejected, Superseded
 from clients.documents.world import World
 from clients.kube import resources
 from config.api.canary import Canary
 from config.scaling import CanaryScale, WorkloadIntent
 from tests.fakes.faults import Fault
 from tests.fakes.kube import FakeKube
+from tests.outcomes import wrote
 from tests.unit.workloads.deployments import COPYING, KEYS, UID, a_canary, a_target, a_template
 from workloads import deployment
 from workloads.converge import ATTEMPTS, WorkloadWriter
@@ -146,8 +147,8 @@ def test_what_is_as_intended_takes_no_call(parked: Cluster) -> None:
     """D-51: neither for the primary nor for the scale."""
     revision = parked.view(PRIMARY).revision
     for intent in ({}, {"promote": revision, "base": revision}):
-        assert parked.converge(ZERO, **intent) == (Unchanged(), [])
-    assert parked.converge(LEAVE) == (Unchanged(), [])
+        assert parked.converge(ZERO, **intent) == (Applied(), [])
+    assert parked.converge(LEAVE) == (Applied(), [])
 
 
 def test_a_primary_the_watch_has_not_shown_yet_is_kept(fresh: Cluster) -> None:
@@ -155,7 +156,7 @@ def test_a_primary_the_watch_has_not_shown_yet_is_kept(fresh: Cluster) -> None:
     fresh.converge(LEAVE)
     before = fresh.raw(PRIMARY)
     result, calls = fresh.converge(LEAVE, fresh.views(primary=None))
-    assert result == Unchanged({"primary": fresh.view(PRIMARY)})
+    assert result == Applied(observed={"primary": fresh.view(PRIMARY)})
     assert calls == [f"get {TARGET}", f"create {PRIMARY}", f"get {PRIMARY}"]
     assert fresh.raw(PRIMARY) == before
 
@@ -164,7 +165,7 @@ def test_a_primary_found_when_creating_is_promoted_all_the_same(parked: Cluster)
     """An unseen primary with an older revision is not the one that was asked for."""
     old, new = parked.view(PRIMARY).revision, parked.release("podinfo:2")
     result, _ = parked.converge(RUNNING, parked.views(primary=None), promote=new, base=old)
-    assert isinstance(result, Applied)
+    assert wrote(result)
     assert parked.view(PRIMARY).revision == new
 
 
@@ -237,7 +238,7 @@ def test_a_repeated_promotion_changes_nothing(parked: Cluster) -> None:
     before = parked.raw(PRIMARY)
     late = parked.views(primary=stale.primary)
     result, calls = parked.converge(RUNNING, late, promote=new)
-    assert result == Unchanged({"primary": parked.view(PRIMARY)})
+    assert result == Applied(observed={"primary": parked.view(PRIMARY)})
     assert calls == [f"get {PRIMARY}"]
     assert parked.raw(PRIMARY) == before
 
@@ -262,7 +263,7 @@ def test_an_unseen_write_to_the_primary_is_neither_lost_nor_an_obstacle(parked: 
     new = parked.release("podinfo:2")
     parked.fail(parked.edit(PRIMARY, {"paused": True}, finalizers=["a.b/hold"]), "replace")
     result, calls = parked.converge(RUNNING, parked.views(), promote=new)
-    assert isinstance(result, Applied)
+    assert wrote(result)
     copying = [f"get {PRIMARY}", f"get {TARGET}", f"replace {PRIMARY}"]
     assert calls == [*copying, *copying, f"patch {TARGET}"]
     raw = parked.raw(PRIMARY)
@@ -331,7 +332,7 @@ def test_a_target_at_zero_gets_one_pod_where_the_primary_has_none(parked: Cluste
 def test_a_target_that_runs_keeps_its_replicas(parked: Cluster) -> None:
     """7: > 0 is unchanged."""
     parked.edit(TARGET, {"replicas": 7})()
-    assert parked.converge(RUNNING) == (Unchanged(), [])
+    assert parked.converge(RUNNING) == (Applied(), [])
 
 
 def test_a_target_is_scaled_to_zero_in_one_call(fresh: Cluster) -> None:
@@ -339,7 +340,7 @@ def test_a_target_is_scaled_to_zero_in_one_call(fresh: Cluster) -> None:
     fresh.converge(LEAVE)
     assert fresh.converge(ZERO)[1] == [f"patch {TARGET}"]
     assert fresh.raw(TARGET)["spec"]["replicas"] == 0
-    assert fresh.converge(ZERO) == (Unchanged(), [])
+    assert fresh.converge(ZERO) == (Applied(), [])
 
 
 def test_a_stale_view_of_the_target_is_replaced_by_a_look(parked: Cluster) -> None:
@@ -351,7 +352,7 @@ def test_a_stale_view_of_the_target_is_replaced_by_a_look(parked: Cluster) -> No
     assert before.target.generation < written
     stale = parked.views(target=before.target)
     assert parked.converge(RUNNING, stale, {"target"}) == (
-        Unchanged({"target": parked.view(TARGET)}),
+        Applied(observed={"target": parked.view(TARGET)}),
         [f"get {TARGET}"],
     )
     assert parked.converge(ZERO, stale, {"target"})[1] == [f"get {TARGET}", f"patch {TARGET}"]
@@ -465,5 +466,5 @@ def test_a_lost_answer_is_made_up_for(fresh: Cluster) -> None:
     """The request was carried out, its answer got lost: the next run finds it done."""
     fresh.fail(AWAY, "create", after=True)
     assert isinstance(fresh.converge(LEAVE)[0], Rejected)
-    assert fresh.converge(LEAVE) == (Unchanged(), [])
+    assert fresh.converge(LEAVE) == (Applied(), [])
     assert fresh.raw(PRIMARY)["metadata"]["ownerReferences"][0]["uid"] == UID
