@@ -46,7 +46,7 @@ class AlertProviderSpec(Model):
 class AlertProvider(Model):
     """An AlertProvider object as read from the API server."""
 
-    api_version: Text = Field(default=well_known.API_VERSION, description="flagger.app/v1beta1.")
-    kind: Text = Field(default=well_known.ALERT_PROVIDER_KIND, description="AlertProvider.")
+    api_version: Text = described("flagger.app/v1beta1.", well_known.API_VERSION)
+    kind: Text = described("AlertProvider.", well_known.ALERT_PROVIDER_KIND)
     metadata: ObjectMeta = Field(description="Object metadata.")
     spec: AlertProviderSpec = Field(description="Where alerts go.")

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from config.api.hooks import Alert, SessionAffinity, Webhook
 from config.api.istio import AnalysisMatchRequest, RequiredStringMatch
 from config.api.metrics import MetricCheck
-from config.api.model import EMPTY_IS_UNSET, Flag, Model, Text, Whole, described
+from config.api.model import EMPTY_IS_UNSET, Flag, Model, Text, Whole, described, switch
 from config.durations import STRICT_PATTERN
 
 STRATEGY_KEYS: Final = ("iterations", "stepWeight", "stepWeights")
@@ -52,57 +52,47 @@ class Analysis(Model):
     interval: Text | None = described(
         "Time between checks, such as 30s or 1m30s; at least 10s.", pattern=STRICT_PATTERN
     )
-    threshold: Whole = Field(
-        default=0, description="Failed checks at which the rollout is rolled back; at least 1."
+    threshold: Whole = described(
+        "Failed checks at which the rollout is rolled back; at least 1.", 0
     )
     threshold_mode: Annotated[ThresholdMode | None, EMPTY_IS_UNSET] = described(
         "Whether failed checks count over the whole rollout (cumulative, the default) or in a "
-        "row (consecutive). Addition to Flagger.",
-        enum=[mode.value for mode in ThresholdMode],
+        "row (consecutive). Addition to Flagger."
     )
-    iterations: Whole = Field(
-        default=0, description="Number of checks of a blue/green or A/B rollout."
+    iterations: Whole = described("Number of checks of a blue/green or A/B rollout.", 0)
+    max_weight: Whole = described("Canary weight in percent at which the rollout is promoted.", 0)
+    step_weight: Whole = described("Percent that moves at each step.", 0)
+    step_weights: tuple[Whole, ...] = described(
+        "Canary weights in percent, one per step, increasing.", ()
     )
-    max_weight: Whole = Field(
-        default=0, description="Canary weight in percent at which the rollout is promoted."
+    step_weight_promotion: Whole = described(
+        "Percent that moves back to the primary at each step of the promotion; all at once when 0.",
+        0,
     )
-    step_weight: Whole = Field(default=0, description="Percent that moves at each step.")
-    step_weights: tuple[Whole, ...] = Field(
-        default=(), description="Canary weights in percent, one per step, increasing."
-    )
-    step_weight_promotion: Whole = Field(
-        default=0,
-        description="Percent that moves back to the primary at each step of the promotion; all "
-        "at once when 0.",
-    )
-    mirror: Flag = Field(default=False, description="Whether requests are copied to the canary.")
-    mirror_weight: Whole = Field(
-        default=0, description="Percent of requests copied; all of them when 0 (Istio)."
-    )
+    mirror: Flag = switch("Whether requests are copied to the canary.")
+    mirror_weight: Whole = described("Percent of requests copied; all of them when 0 (Istio).", 0)
     primary_ready_threshold: Whole | None = described(
         "Percent of updated primary pods that must be available; 100 when absent."
     )
     canary_ready_threshold: Whole | None = described(
         "Percent of updated canary pods that must be available; 100 when absent."
     )
-    match: tuple[AnalysisMatchRequest, ...] = Field(
-        default=(), description="Conditions that choose the users of an A/B test."
+    match: tuple[AnalysisMatchRequest, ...] = described(
+        "Conditions that choose the users of an A/B test.", ()
     )
-    a_b_test: tuple[ABTestEntry, ...] = Field(
-        default=(),
+    a_b_test: tuple[ABTestEntry, ...] = described(
+        "Requests that go to the canary during a weighted rollout, everybody else following the "
+        "weights. Addition to Flagger.",
+        (),
         alias="a_b_test",
-        description="Requests that go to the canary during a weighted rollout, everybody else "
-        "following the weights. Addition to Flagger.",
     )
-    metrics: tuple[MetricCheck, ...] = Field(
-        default=(), description="Metric checks, in the order in which they are made."
+    metrics: tuple[MetricCheck, ...] = described(
+        "Metric checks, in the order in which they are made.", ()
     )
-    alerts: tuple[Alert, ...] = Field(
-        default=(), description="Who is alerted; replaces the global receivers when not empty."
+    alerts: tuple[Alert, ...] = described(
+        "Who is alerted; replaces the global receivers when not empty.", ()
     )
-    webhooks: tuple[Webhook, ...] = Field(
-        default=(), description="Hooks, called in this order within each type."
-    )
+    webhooks: tuple[Webhook, ...] = described("Hooks, called in this order within each type.", ())
     session_affinity: SessionAffinity | None = described(
         "Keeps users at the version they were first given."
     )

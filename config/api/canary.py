@@ -24,6 +24,7 @@ from config.api.model import (
     Timestamp,
     Whole,
     described,
+    switch,
 )
 from config.api.references import AutoscalerRef, IngressRef, RouteRef, TargetRef, UpstreamRef
 from config.api.service import Service
@@ -37,12 +38,12 @@ class ObjectMeta(Model):
 
     name: Text = Field(min_length=1, description="Name of the object.")
     namespace: Text = Field(min_length=1, description="Namespace of the object.")
-    uid: Text = Field(default="", description="Identity of this incarnation of the object.")
-    generation: Int64 = Field(default=0, description="Counts changes of the spec.")
-    resource_version: Text = Field(default="", description="Version for optimistic writes.")
-    labels: StringMap = Field(default_factory=dict, description="Labels.")
-    annotations: StringMap = Field(default_factory=dict, description="Annotations.")
-    finalizers: Texts = Field(default=(), description="What must happen before deletion.")
+    uid: Text = described("Identity of this incarnation of the object.", "")
+    generation: Int64 = described("Counts changes of the spec.", 0)
+    resource_version: Text = described("Version for optimistic writes.", "")
+    labels: StringMap = described("Labels.", {})
+    annotations: StringMap = described("Annotations.", {})
+    finalizers: Texts = described("What must happen before deletion.", ())
     creation_timestamp: Timestamp | None = described("When the object was created.")
     deletion_timestamp: Timestamp | None = described("When its deletion was asked for.")
 
@@ -73,8 +74,7 @@ class CanarySpec(Model):
     route_ref: RouteRef | None = described("The ApisixRoute (provider apisix).")
     upstream_ref: UpstreamRef | None = described("The Gloo Upstream (provider gloo).")
     service: Service = Field(
-        default_factory=Service,
-        description="How the Services and routing objects are generated.",
+        default_factory=Service, description="How the Services and routing objects are generated."
     )
     analysis: Analysis = Field(
         default_factory=Analysis,
@@ -86,18 +86,13 @@ class CanarySpec(Model):
     progress_deadline_seconds: Whole | None = described(
         "Seconds a rollout may stay unready before it fails; 600 when absent."
     )
-    skip_analysis: Flag = Field(
-        default=False,
-        description="Whether new revisions are promoted without checks and traffic shifting.",
+    skip_analysis: Flag = switch(
+        "Whether new revisions are promoted without checks and traffic shifting."
     )
-    revert_on_deletion: Flag = Field(
-        default=False,
-        description="Whether changes to the user's objects are undone when the canary is deleted.",
+    revert_on_deletion: Flag = switch(
+        "Whether changes to the user's objects are undone when the canary is deleted."
     )
-    suspend: Flag = Field(
-        default=False,
-        description="Whether the canary is left alone; a running rollout stops where it is.",
-    )
+    suspend: Flag = switch("Whether the canary is left alone; a running rollout stops where it is.")
 
     @model_validator(mode="before")
     @classmethod
@@ -108,8 +103,8 @@ class CanarySpec(Model):
 class Canary(Model):
     """A Canary object as read from the API server."""
 
-    api_version: Text = Field(default=well_known.API_VERSION, description="flagger.app/v1beta1.")
-    kind: Text = Field(default=well_known.CANARY_KIND, description="Canary.")
+    api_version: Text = described("flagger.app/v1beta1.", well_known.API_VERSION)
+    kind: Text = described("Canary.", well_known.CANARY_KIND)
     metadata: ObjectMeta = Field(description="Object metadata.")
     spec: CanarySpec = Field(description="What is released how.")
     status: CanaryStatus = Field(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from config.api.model import EMPTY_IS_UNSET, Flag, Model, StringMap, Text, Whole, described
+from config.api.model import EMPTY_IS_UNSET, Flag, Model, StringMap, Text, Whole, described, switch
 from config.durations import STRICT_PATTERN
 
 
@@ -37,14 +37,12 @@ class Webhook(Model):
     timeout: Text | None = described(
         "Time limit of one attempt; 10s when empty.", pattern=STRICT_PATTERN
     )
-    retries: Whole = Field(default=0, description="Further attempts after a failure.")
-    disable_tls: Flag = Field(
-        default=False,
-        alias="disableTLS",
-        description="Whether the certificate of the endpoint is not verified.",
+    retries: Whole = described("Further attempts after a failure.", 0)
+    disable_tls: Flag = switch(
+        "Whether the certificate of the endpoint is not verified.", alias="disableTLS"
     )
-    mute_alert: Flag = Field(default=False, description="Whether a gate's waiting is not alerted.")
-    metadata: StringMap = Field(default_factory=dict, description="Sent in the payload.")
+    mute_alert: Flag = switch("Whether a gate's waiting is not alerted.")
+    metadata: StringMap = described("Sent in the payload.", {})
 
 
 class AlertSeverity(StrEnum):
@@ -77,14 +75,12 @@ class SessionAffinity(Model):
 
     cookie_name: Text = Field(description="Cookie set by answers of the canary.")
     primary_cookie_name: Text | None = described("Cookie that makes the primary sticky too.")
-    max_age: Whole = Field(
-        default=86400,
-        description="Life time of the canary's cookie in seconds; a day when 0.",
-        json_schema_extra={"x-default": 86400},
+    max_age: Whole = described(
+        "Life time of the canary's cookie in seconds; a day when 0.", 86400, in_schema=True
     )
     domain: Text | None = described("Domain of the cookies.")
     path: Text | None = described("Path of the cookies.")
-    http_only: Flag = Field(default=False, description="Whether scripts cannot read them.")
-    partitioned: Flag = Field(default=False, description="Whether they are partitioned.")
-    secure: Flag = Field(default=False, description="Whether they are sent over TLS only.")
+    http_only: Flag = switch("Whether scripts cannot read them.")
+    partitioned: Flag = switch("Whether they are partitioned.")
+    secure: Flag = switch("Whether they are sent over TLS only.")
     same_site: Literal["Strict", "Lax", "None"] | None = described("SameSite attribute.")

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from config import well_known
 from config.api.canary import ObjectMeta
-from config.api.model import Flag, Model, Text, Texts, described
+from config.api.model import Flag, Model, Text, Texts, described, switch
 
 
 class MetricProviderType(StrEnum):
@@ -39,16 +39,12 @@ class MetricProvider(Model):
 
     type: MetricProviderType = Field(description="The metric backend.")
     address: Text | None = described("Base URL of the backend; needed for prometheus.")
-    headers: Mapping[Text, Texts] = Field(
-        default_factory=dict, description="Further request headers (prometheus)."
-    )
+    headers: Mapping[Text, Texts] = described("Further request headers (prometheus).", {})
     secret_ref: SecretRef | None = described(
         "Secret with the credentials, in the namespace of the template."
     )
     region: Text | None = described("Cloud region (cloudwatch).")
-    insecure_skip_verify: Flag = Field(
-        default=False, description="Whether the certificate of the backend is not verified."
-    )
+    insecure_skip_verify: Flag = switch("Whether the certificate of the backend is not verified.")
 
 
 class MetricTemplateSpec(Model):
@@ -64,7 +60,7 @@ class MetricTemplateSpec(Model):
 class MetricTemplate(Model):
     """A MetricTemplate object as read from the API server."""
 
-    api_version: Text = Field(default=well_known.API_VERSION, description="flagger.app/v1beta1.")
-    kind: Text = Field(default=well_known.METRIC_TEMPLATE_KIND, description="MetricTemplate.")
+    api_version: Text = described("flagger.app/v1beta1.", well_known.API_VERSION)
+    kind: Text = described("MetricTemplate.", well_known.METRIC_TEMPLATE_KIND)
     metadata: ObjectMeta = Field(description="Object metadata.")
     spec: MetricTemplateSpec = Field(description="A query and its backend.")

@@ -58,18 +58,14 @@ class MetricCheck(Model):
     )
     query: Text | None = described("PromQL run against the metrics server; rendered first.")
     template_ref: TemplateRef | None = described("The MetricTemplate to run.")
-    template_variables: StringMap = Field(
-        default_factory=dict, description="Values of variables in the query."
-    )
+    template_variables: StringMap = described("Values of variables in the query.", {})
     on_no_data: Annotated[MissingValuePolicy | None, EMPTY_IS_UNSET] = described(
         "What a check without data does: fail costs a failed check (the default), hold waits "
-        "without cost, pass ignores it. Addition to Flagger.",
-        enum=[policy.value for policy in MissingValuePolicy],
+        "without cost, pass ignores it. Addition to Flagger."
     )
     on_error: Annotated[MissingValuePolicy | None, EMPTY_IS_UNSET] = described(
         "What a check that could not be made does: fail costs a failed check (the default), "
-        "hold waits without cost, pass ignores it. Addition to Flagger.",
-        enum=[policy.value for policy in MissingValuePolicy],
+        "hold waits without cost, pass ignores it. Addition to Flagger."
     )
 
     @property

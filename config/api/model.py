@@ -149,6 +149,23 @@ StringMap = Mapping[Text, Text]
 Texts = tuple[Text, ...]
 
 
-def described(text: str, **extra: Any) -> Any:
-    """A field that may be absent and is None then; `extra` goes into its CRD schema."""
-    return Field(default=None, description=text, json_schema_extra=extra or None)
+def described(
+    text: str,
+    default: Any = None,
+    *,
+    alias: str | None = None,
+    in_schema: bool = False,
+    **extra: Any,
+) -> Any:
+    """A field that may be absent and is `default` then; `extra` goes into its CRD schema.
+
+    The API server writes the default down for one that is `in_schema`.
+    """
+    if in_schema:
+        extra["x-default"] = default
+    return Field(default=default, alias=alias, description=text, json_schema_extra=extra or None)
+
+
+def switch(text: str, alias: str | None = None) -> Any:
+    """A flag that may be absent and is off then."""
+    return described(text, default=False, alias=alias)

@@ -17,6 +17,7 @@ from config.api.model import (
     Texts,
     Whole,
     described,
+    switch,
 )
 from config.api.traffic_policy import TrafficPolicy
 
@@ -31,15 +32,11 @@ _NOT_EMPTY: Final[dict[str, Any]] = {"minLength": 1}
 class GatewayRef(Model):
     """A Gateway that the generated HTTPRoute attaches to."""
 
-    group: Text = Field(
-        default="gateway.networking.k8s.io",
-        description="API group of the parent.",
-        json_schema_extra={"x-default": "gateway.networking.k8s.io", "pattern": _SUBDOMAIN},
+    group: Text = described(
+        "API group of the parent.", "gateway.networking.k8s.io", in_schema=True, pattern=_SUBDOMAIN
     )
-    kind: Text = Field(
-        default="Gateway",
-        description="Kind of the parent.",
-        json_schema_extra={"x-default": "Gateway", "pattern": _KIND, **_NOT_EMPTY},
+    kind: Text = described(
+        "Kind of the parent.", "Gateway", in_schema=True, pattern=_KIND, **_NOT_EMPTY
     )
     name: Text = Field(description="Name of the parent.", json_schema_extra=_NOT_EMPTY)
     namespace: Text | None = described(
@@ -66,15 +63,9 @@ class BackendRef(Model):
         }
     )
 
-    group: Text = Field(
-        default="",
-        description="API group; empty for core.",
-        json_schema_extra={"x-default": "", "pattern": _SUBDOMAIN},
-    )
-    kind: Text = Field(
-        default="Service",
-        description="Kind of the destination.",
-        json_schema_extra={"x-default": "Service", "pattern": _KIND, **_NOT_EMPTY},
+    group: Text = described("API group; empty for core.", "", in_schema=True, pattern=_SUBDOMAIN)
+    kind: Text = described(
+        "Kind of the destination.", "Service", in_schema=True, pattern=_KIND, **_NOT_EMPTY
     )
     name: Text = Field(description="Name of the destination.", json_schema_extra=_NOT_EMPTY)
     namespace: Text | None = described(
@@ -92,15 +83,15 @@ class RequestMirror(Model):
 class ServiceMetadata(Model):
     """Metadata of a generated Service."""
 
-    labels: StringMap = Field(default_factory=dict, description="Labels to add.")
-    annotations: StringMap = Field(default_factory=dict, description="Annotations to add.")
+    labels: StringMap = described("Labels to add.", {})
+    annotations: StringMap = described("Annotations to add.", {})
 
 
 class UnmanagedMetadata(Model):
     """Keys on owned Services that the controller neither changes nor removes."""
 
-    labels: Texts = Field(default=(), description="Label keys to leave alone.")
-    annotations: Texts = Field(default=(), description="Annotation keys to leave alone.")
+    labels: Texts = described("Label keys to leave alone.", ())
+    annotations: Texts = described("Annotation keys to leave alone.", ())
 
 
 class Service(Model):
@@ -111,7 +102,7 @@ class Service(Model):
     name: Text | None = described(
         "Base name of the generated Services and routing objects; the target's name when empty."
     )
-    port: Whole = Field(default=0, description="Port of the Services.")
+    port: Whole = described("Port of the Services.", 0)
     port_name: Text | None = described("Name of the Services' port; http when empty.")
     target_port: IntOrString | None = described(
         "Container port, number or name; the value of port when absent or 0."
@@ -122,48 +113,35 @@ class Service(Model):
     traffic_distribution: Literal["PreferClose", "PreferSameZone", "PreferSameNode"] | None = (
         described("Traffic distribution of the Services, set when they are created.")
     )
-    port_discovery: Flag = Field(
-        default=False, description="Whether the other container ports become Service ports too."
-    )
-    headless: Flag = Field(
-        default=False, description="Whether the Services are created without a cluster IP."
-    )
+    port_discovery: Flag = switch("Whether the other container ports become Service ports too.")
+    headless: Flag = switch("Whether the Services are created without a cluster IP.")
     timeout: Text | None = described("Time limit of requests on the generated routes.")
     backend_timeout: Text | None = described(
         "Time limit of each request to a backend (Gateway API)."
     )
-    gateways: Texts = Field(
-        default=(), description="Istio gateways of the generated route; mesh when empty."
+    gateways: Texts = described("Istio gateways of the generated route; mesh when empty.", ())
+    gateway_refs: tuple[GatewayRef, ...] = described(
+        "Gateways of the generated HTTPRoute (Gateway API).", ()
     )
-    gateway_refs: tuple[GatewayRef, ...] = Field(
-        default=(),
-        description="Gateways of the generated HTTPRoute (Gateway API).",
-    )
-    hosts: Texts = Field(
-        default=(),
-        description="Hosts of the generated route; with Istio the apex name is appended unless "
+    hosts: Texts = described(
+        "Hosts of the generated route; with Istio the apex name is appended unless "
         "it or * is listed.",
+        (),
     )
-    delegation: Flag = Field(
-        default=False,
-        description="Whether the VirtualService is generated without hosts and gateways, to be "
-        "delegated to.",
+    delegation: Flag = switch(
+        "Whether the VirtualService is generated without hosts and gateways, to be delegated to."
     )
     traffic_policy: TrafficPolicy | None = described(
         "Traffic policy of the generated DestinationRules (Istio)."
     )
-    match: tuple[HTTPMatchRequest, ...] = Field(
-        default=(), description="Conditions put on every generated route."
-    )
+    match: tuple[HTTPMatchRequest, ...] = described("Conditions put on every generated route.", ())
     rewrite: HTTPRewrite | None = described("Replacement of path or host.")
     retries: HTTPRetry | None = described("How failed requests are tried again.")
     headers: Headers | None = described("Changes to request and response headers.")
-    mirror: tuple[RequestMirror, ...] = Field(
-        default=(), description="Static copies of requests (Gateway API)."
-    )
+    mirror: tuple[RequestMirror, ...] = described("Static copies of requests (Gateway API).", ())
     cors_policy: CorsPolicy | None = described("Which origins may call from a browser.")
     mesh_name: Text | None = described("Name of the mesh (App Mesh).")
-    backends: Texts = Field(default=(), description="Backends of the virtual node (App Mesh).")
+    backends: Texts = described("Backends of the virtual node (App Mesh).", ())
     apex: ServiceMetadata | None = described(
         "Metadata of the apex Service and of the routing object."
     )

@@ -54,16 +54,13 @@ class CanaryStatus(Model):
         "Position of the rollout; empty for a canary never seen before.",
         enum=["", *(phase.value for phase in StatusPhase)],
     )
-    failed_checks: Whole = Field(default=0, description="Failed checks of the current rollout.")
-    canary_weight: Whole = Field(
-        default=0, description="Percent of traffic at the canary, as last recorded."
+    failed_checks: Whole = described("Failed checks of the current rollout.", 0)
+    canary_weight: Whole = described("Percent of traffic at the canary, as last recorded.", 0)
+    iterations: Whole = described(
+        "Iterations done; -1 while a weighted rollout awaits promotion.", 0
     )
-    iterations: Whole = Field(
-        default=0, description="Iterations done; -1 while a weighted rollout awaits promotion."
-    )
-    tracked_configs: StringMap = Field(
-        default_factory=dict,
-        description="configmap/<name> or secret/<name> to the checksum of its content.",
+    tracked_configs: StringMap = described(
+        "configmap/<name> or secret/<name> to the checksum of its content.", {}
     )
     last_applied_spec: Text | None = described("Hash of the target's revision last seen.")
     last_promoted_spec: Text | None = described("Hash of the revision last promoted.")
@@ -73,8 +70,8 @@ class CanaryStatus(Model):
         "Cookie of the finished rollout, kept to expire it at the clients."
     )
     primary_session_affinity_cookie: Text | None = described("Cookie of the primary.")
-    conditions: tuple[Condition, ...] = Field(
-        default=(), description="Conditions; Promoted tells how the latest rollout stands."
+    conditions: tuple[Condition, ...] = described(
+        "Conditions; Promoted tells how the latest rollout stands.", ()
     )
 
 

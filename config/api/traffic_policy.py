@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 
 from config.api.model import Flag, Int32, Model, Text, Texts, Whole, described
 
@@ -45,14 +45,14 @@ class ConsistentHash(Model):
 class LocalityDistribute(Model):
     """Shares of traffic from one locality."""
 
-    from_: Text | None = Field(default=None, alias="from", description="Locality of the caller.")
+    from_: Text | None = described("Locality of the caller.", alias="from")
     to: Mapping[Text, Int32] | None = described("Locality to its percent of the traffic.")
 
 
 class LocalityFailover(Model):
     """Where traffic of one region goes when its endpoints are unhealthy."""
 
-    from_: Text | None = Field(default=None, alias="from", description="Region that failed.")
+    from_: Text | None = described("Region that failed.", alias="from")
     to: Text | None = described("Region that takes over.")
 
 
@@ -112,8 +112,8 @@ class OutlierDetection(Model):
 
     consecutive_errors: Int32 | None = described("Errors in a row; Istio's older form.")
     consecutive_gateway_errors: Int32 | None = described("502, 503 or 504 in a row.")
-    consecutive_5xx_errors: Int32 | None = Field(
-        default=None, alias="consecutive5xxErrors", description="5xx answers in a row."
+    consecutive_5xx_errors: Int32 | None = described(
+        "5xx answers in a row.", alias="consecutive5xxErrors"
     )
     split_external_local_origin_errors: Flag | None = described(
         "Whether local failures are counted apart."
