@@ -53,6 +53,15 @@ def parse(text: str) -> timedelta:
     return sign * timedelta(microseconds=nanoseconds // 1_000)
 
 
+def is_duration(text: str) -> bool:
+    """Whether `parse` takes the text."""
+    try:
+        parse(text)
+    except DurationError:
+        return False
+    return True
+
+
 def _nanoseconds(body: str) -> int | None:
     total, position = 0, 0
     while match := _PART.match(body, position):

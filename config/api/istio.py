@@ -10,18 +10,24 @@ from typing import Any, Final
 
 from pydantic import ConfigDict
 
-from config.api.model import Flag, Int32, Model, StringMap, Text, Texts, Whole, described
+from config.api.model import (
+    Flag,
+    Int32,
+    Model,
+    StringMap,
+    Text,
+    Texts,
+    Whole,
+    described,
+    exactly_one,
+)
 
 _KEYS: Final = ("exact", "prefix", "regex")
 
 
-def _exactly_one(*keys: str) -> dict[str, Any]:
-    return {"oneOf": [{"required": [key]} for key in keys]}
-
-
 def _at_most_one(*keys: str) -> dict[str, Any]:
     """Schema: none of `keys`, or exactly one."""
-    given = _exactly_one(*keys)["oneOf"]
+    given = exactly_one(*keys)["oneOf"]
     return {"oneOf": [{"not": {"anyOf": given}}, *given]}
 
 
@@ -35,31 +41,21 @@ class StringMatch(Model):
     suffix: Text | None = described("Ends with this text (Gateway providers only).")
     regex: Text | None = described("Matches this RE2 expression as a whole.")
 
-    @property
-    def keys_given(self) -> tuple[str, ...]:
-        """The kinds of comparison that were given, in the order of the fields."""
-        return tuple(key for key in ("exact", "prefix", "suffix", "regex") if self.given(key))
-
 
 class RequiredStringMatch(StringMatch):
     """How a text is compared; exactly one of the keys."""
 
-    model_config = ConfigDict(json_schema_extra=_exactly_one("exact", "prefix", "suffix", "regex"))
+    model_config = ConfigDict(json_schema_extra=exactly_one("exact", "prefix", "suffix", "regex"))
 
 
 class OriginMatch(Model):
     """An origin that may read responses; exactly one of the keys."""
 
-    model_config = ConfigDict(json_schema_extra=_exactly_one(*_KEYS))
+    model_config = ConfigDict(json_schema_extra=exactly_one(*_KEYS))
 
     exact: Text | None = described("Equal to this origin.")
     prefix: Text | None = described("Begins with this text.")
     regex: Text | None = described("Matches this RE2 expression as a whole.")
-
-    @property
-    def keys_given(self) -> tuple[str, ...]:
-        """The kinds of comparison that were given, in the order of the fields."""
-        return tuple(key for key in _KEYS if self.given(key))
 
 
 class HTTPMatchRequest(Model):
@@ -82,6 +78,18 @@ class HTTPMatchRequest(Model):
         "Conditions on headers by name that must not hold."
     )
     source_namespace: Text | None = described("Namespace that the calling workload must be in.")
+
+    @property
+    def comparisons(self) -> dict[str, StringMatch]:
+        """Every comparison of a text, by its path in the request: `uri`, `headers.x-user`."""
+        singles = {name: getattr(self, name) for name in ("uri", "scheme", "method", "authority")}
+        maps = {
+            "headers": self.headers,
+            "queryParams": self.query_params,
+            "withoutHeaders": self.without_headers,
+        }
+        named = {f"{name}.{key}": each for name in maps for key, each in (maps[name] or {}).items()}
+        return {path: each for path, each in {**singles, **named}.items() if each is not None}
 
 
 class AnalysisMatchRequest(HTTPMatchRequest):

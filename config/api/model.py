@@ -57,6 +57,10 @@ class Model(BaseModel):
         """Whether `field` (its Python name) was present, whatever its value."""
         return field in self.model_fields_set
 
+    def which_given(self, *fields: str) -> list[str]:
+        """The wire names of those of `fields` (their Python names) that were present."""
+        return [to_camel(field) for field in fields if self.given(field)]
+
     def but(self, **changes: Any) -> Self:
         """A copy with some fields (Python names) replaced; the values are not validated."""
         return self.model_copy(update=changes)
@@ -169,3 +173,8 @@ def described(
 def switch(text: str, alias: str | None = None) -> Any:
     """A flag that may be absent and is off then."""
     return described(text, default=False, alias=alias)
+
+
+def exactly_one(*keys: str) -> dict[str, Any]:
+    """The CRD schema of a part that has exactly one of the keys (Python names)."""
+    return {"oneOf": [{"required": [to_camel(key)]} for key in keys]}

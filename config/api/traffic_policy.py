@@ -6,11 +6,13 @@ Field names and meanings are Istio's; values are passed through to both Destinat
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import ConfigDict
 
-from config.api.model import Flag, Int32, Model, Text, Texts, Whole, described
+from config.api.model import Flag, Int32, Model, Text, Texts, Whole, described, exactly_one
+
+HASH_KEYS: Final = ("http_header_name", "http_cookie", "use_source_ip", "http_query_parameter_name")
 
 
 class HTTPCookie(Model):
@@ -24,16 +26,7 @@ class HTTPCookie(Model):
 class ConsistentHash(Model):
     """Session affinity by hash; exactly one key to hash by."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "oneOf": [
-                {"required": ["httpHeaderName"]},
-                {"required": ["httpCookie"]},
-                {"required": ["useSourceIp"]},
-                {"required": ["httpQueryParameterName"]},
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra=exactly_one(*HASH_KEYS))
 
     http_header_name: Text | None = described("Hash by this header.")
     http_cookie: HTTPCookie | None = described("Hash by this cookie.")
@@ -68,9 +61,7 @@ class LocalityLbSetting(Model):
 class LoadBalancer(Model):
     """How an endpoint is chosen; exactly one of simple and consistentHash."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"oneOf": [{"required": ["simple"]}, {"required": ["consistentHash"]}]}
-    )
+    model_config = ConfigDict(json_schema_extra=exactly_one("simple", "consistent_hash"))
 
     simple: (
         Literal["ROUND_ROBIN", "LEAST_CONN", "RANDOM", "PASSTHROUGH", "LEAST_REQUEST"] | None

@@ -6,7 +6,7 @@ InvalidSpec; all problems are reported at once, sorted by field.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
 from config import well_known
@@ -15,25 +15,19 @@ from config.api.canary import Canary, with_analysis
 from config.api.metric_template import MetricTemplate
 from config.api.model import Model
 from config.validation import (
-    check_rules,
+    analysis_rules,
     limits,
     service_rules,
-    strategy_rules,
     structure,
     target_rules,
     template_rules,
 )
 from config.validation.problems import InvalidSpec, Problem, shown
-from config.validation.rules import Rule
 
 M = TypeVar("M", bound=Model)
+Rules = Iterable[Callable[[M], Iterator[Problem]]]
 
-CANARY_RULES: Final[tuple[Rule, ...]] = (
-    *target_rules.RULES,
-    *service_rules.RULES,
-    *strategy_rules.RULES,
-    *check_rules.RULES,
-)
+CANARY_RULES: Final = (*target_rules.RULES, *service_rules.RULES, *analysis_rules.RULES)
 
 
 def load_canary(raw: Mapping[str, Any], *, block_cross_namespace_refs: bool = False) -> Canary:
@@ -42,49 +36,33 @@ def load_canary(raw: Mapping[str, Any], *, block_cross_namespace_refs: bool = Fa
     With `block_cross_namespace_refs`, references into other namespaces are problems too. Raises
     InvalidSpec with every problem found.
     """
-    rules = CANARY_RULES
-    if block_cross_namespace_refs:
-        rules = (*rules, target_rules.no_cross_namespace_refs)
-    found = list(_identity(raw, well_known.CANARY_KIND))
-    try:
-        canary = _parsed(Canary, raw)
-    except structure.BrokenParts as error:
-        found.extend((*error.problems, *_judged_without(raw, error, rules)))
-        raise InvalidSpec(_in_user_terms(raw, found)) from None
-    found.extend(_apply(rules, canary))
-    if found:
-        raise InvalidSpec(_in_user_terms(raw, found))
-    return canary
+    blocking = (target_rules.no_cross_namespace_refs,) if block_cross_namespace_refs else ()
+    return _load(Canary, raw, well_known.CANARY_KIND, (*CANARY_RULES, *blocking))
 
 
 def load_metric_template(raw: Mapping[str, Any]) -> MetricTemplate:
     """The MetricTemplate that the raw object describes. Raises InvalidSpec."""
-    template = _load(MetricTemplate, raw, well_known.METRIC_TEMPLATE_KIND)
-    _refuse(template_rules.template_problems(template))
-    return template
+    rules = (template_rules.template_is_complete,)
+    return _load(MetricTemplate, raw, well_known.METRIC_TEMPLATE_KIND, rules)
 
 
 def load_alert_provider(raw: Mapping[str, Any]) -> AlertProvider:
     """The AlertProvider that the raw object describes. Raises InvalidSpec."""
-    provider = _load(AlertProvider, raw, well_known.ALERT_PROVIDER_KIND)
-    _refuse(template_rules.alert_provider_problems(provider))
-    return provider
+    rules = (template_rules.provider_has_one_address,)
+    return _load(AlertProvider, raw, well_known.ALERT_PROVIDER_KIND, rules)
 
 
-def _load(model: type[M], raw: Mapping[str, Any], kind: str) -> M:
-    found = list(_identity(raw, kind))
+def _load(model: type[M], raw: Any, kind: str, rules: Rules[M]) -> M:
+    problems = list(_identity(raw, kind))
     try:
         loaded = _parsed(model, raw)
     except structure.BrokenParts as error:
-        raise InvalidSpec([*found, *error.problems]) from None
-    _refuse(found)
+        problems += (*error.problems, *_judged_without(model, raw, error, rules))
+        raise InvalidSpec(_in_user_terms(raw, problems)) from None
+    problems += (problem for rule in rules for problem in rule(loaded))
+    if problems:
+        raise InvalidSpec(_in_user_terms(raw, problems))
     return loaded
-
-
-def _refuse(problems: Iterable[Problem]) -> None:
-    found = tuple(problems)
-    if found:
-        raise InvalidSpec(found)
 
 
 def _parsed(model: type[M], raw: Any) -> M:
@@ -100,11 +78,6 @@ def _parsed(model: type[M], raw: Any) -> M:
     raise structure.BrokenParts(excesses)
 
 
-def _apply(rules: Iterable[Rule], canary: Canary) -> Iterator[Problem]:
-    for rule in rules:
-        yield from rule(canary)
-
-
 def _identity(raw: Any, kind: str) -> Iterator[Problem]:
     """The object says that it is of our API; objects from lists may leave both fields out."""
     if not isinstance(raw, Mapping):
@@ -116,7 +89,7 @@ def _identity(raw: Any, kind: str) -> Iterator[Problem]:
 
 
 def _judged_without(
-    raw: Any, error: structure.BrokenParts, rules: Iterable[Rule]
+    model: type[M], raw: Any, error: structure.BrokenParts, rules: Rules[M]
 ) -> Iterator[Problem]:
     """Problems of the parts that are not broken.
 
@@ -124,10 +97,10 @@ def _judged_without(
     was unusable) is not reported.
     """
     try:
-        canary = structure.parse(Canary, structure.without(_plain(raw), error.parts))
+        whole = structure.parse(model, structure.without(_plain(raw), error.parts))
     except structure.BrokenParts:
         return
-    for problem in _apply(rules, canary):
+    for problem in (problem for rule in rules for problem in rule(whole)):
         if not any(_one_holds_the_other(problem.field, part.field) for part in error.problems):
             yield problem
 

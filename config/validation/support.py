@@ -16,7 +16,6 @@ from config import derived
 from config.api.analysis import Analysis
 from config.api.canary import Canary
 from config.api.hooks import WebhookType
-from config.api.istio import HTTPMatchRequest, StringMatch
 from config.api.references import TargetKind
 from config.derived import StrategyKind
 from config.traffic import Feature
@@ -63,15 +62,14 @@ def not_carried_out(canary: Canary, default_provider: str, able: CarriedOut) -> 
     Raises UnknownMesh when neither the canary nor `default_provider` names a known provider.
     """
     provider = derived.provider(canary, default_provider)
-    found = (
-        *_provider(provider, able),
-        *_objects(canary, able),
+    problems = (
+        *_objects(canary, provider, able),
         *_service(canary, provider, able),
         *_strategy(canary, provider, able),
-        *_checks(canary, able),
-        *_reports(canary),
+        *_checks(canary),
+        *_hooks(canary, able),
     )
-    return tuple(sorted(found))
+    return tuple(sorted(problems))
 
 
 def _blocked(field: str, value: object, instead: str) -> Problem:
@@ -84,31 +82,26 @@ def _left_out(field: str, value: object, effect: str) -> Problem:
     return Problem.of(field, text, ProblemReason.NOT_CARRIED_OUT, blocking=False)
 
 
-def _provider(provider: str, able: CarriedOut) -> Iterator[Problem]:
+def _objects(canary: Canary, provider: str, able: CarriedOut) -> Iterator[Problem]:
+    spec = canary.spec
     if provider not in able.meshes:
         known = ", ".join(sorted(able.meshes))
         yield _blocked("spec.provider", provider, f"carried out: {known}")
-
-
-def _objects(canary: Canary, able: CarriedOut) -> Iterator[Problem]:
-    spec = canary.spec
     if spec.target_ref.kind not in able.targets:
         known = ", ".join(sorted(able.targets))
         yield _blocked("spec.targetRef.kind", str(spec.target_ref.kind), f"carried out: {known}")
-    for field, ref in (
-        ("autoscalerRef", spec.autoscaler_ref),
-        ("ingressRef", spec.ingress_ref),
-        ("routeRef", spec.route_ref),
-        ("upstreamRef", spec.upstream_ref),
-    ):
+    refs = {
+        "autoscalerRef": spec.autoscaler_ref,
+        "ingressRef": spec.ingress_ref,
+        "routeRef": spec.route_ref,
+        "upstreamRef": spec.upstream_ref,
+    }
+    for field, ref in refs.items():
         if ref is not None:
             yield _blocked(f"spec.{field}", ref.name, "carried out: canaries without it")
     if spec.revert_on_deletion:
-        yield _left_out(
-            "spec.revertOnDeletion",
-            value=True,
-            effect="is not carried out by this version: deletion undoes nothing",
-        )
+        effect = "is not carried out by this version: deletion undoes nothing"
+        yield _left_out("spec.revertOnDeletion", value=True, effect=effect)
 
 
 def _service(canary: Canary, provider: str, able: CarriedOut) -> Iterator[Problem]:
@@ -128,18 +121,10 @@ def _service(canary: Canary, provider: str, able: CarriedOut) -> Iterator[Proble
             effect = f"has no effect with provider {provider}"
             yield _left_out(f"{SERVICE}.{wire_name}", value, effect)
     for index, request in enumerate(service.match):
-        if _uses_suffix(request) and SUFFIX not in heeded:
+        uses_suffix = any(match.suffix is not None for match in request.comparisons.values())
+        if uses_suffix and SUFFIX not in heeded:
             field = f"{SERVICE}.match[{index}]"
             yield _blocked(field, "suffix", f"{provider} compares by exact, prefix or regex")
-
-
-def _uses_suffix(request: HTTPMatchRequest) -> bool:
-    maps = (request.headers, request.query_params, request.without_headers)
-    singles = (request.uri, request.scheme, request.method, request.authority)
-    matches: list[StringMatch | None] = [*singles]
-    for named in maps:
-        matches.extend((named or {}).values())
-    return any(match is not None and match.suffix is not None for match in matches)
 
 
 def _strategy(canary: Canary, provider: str, able: CarriedOut) -> Iterator[Problem]:
@@ -168,35 +153,26 @@ def _asked(analysis: Analysis) -> Mapping[Feature, tuple[Any, str]]:
     }
 
 
-def _checks(canary: Canary, able: CarriedOut) -> Iterator[Problem]:
-    """Checks and gates that would be missing; hooks count even where the analysis is skipped."""
-    if not canary.spec.skip_analysis:
-        for index, check in enumerate(canary.spec.analysis.metrics):
-            if check.template_ref:
-                yield _blocked(
-                    f"{ANALYSIS}.metrics[{index}].templateRef",
-                    check.template_ref.name,
-                    "carried out: builtin metrics and inline queries",
-                )
-    for index, hook in enumerate(canary.spec.analysis.webhooks):
-        kind = derived.webhook_type(hook)
-        if kind not in able.hooks | INFORMATIVE_HOOKS:
-            carried_out = ", ".join(sorted(able.hooks))
-            field = f"{ANALYSIS}.webhooks[{index}].type"
-            yield _blocked(field, str(kind), f"carried out: {carried_out}")
-
-
-def _reports(canary: Canary) -> Iterator[Problem]:
-    """Reports to others: the rollout is the same without them."""
+def _checks(canary: Canary) -> Iterator[Problem]:
+    """Checks that would be missing, and alerts: the rollout is the same without them."""
     analysis = canary.spec.analysis
+    checks = () if canary.spec.skip_analysis else analysis.metrics
+    for index, check in enumerate(checks):
+        if check.template_ref:
+            field = f"{ANALYSIS}.metrics[{index}].templateRef"
+            instead = "carried out: builtin metrics and inline queries"
+            yield _blocked(field, check.template_ref.name, instead)
     if analysis.alerts:
-        yield _left_out(
-            f"{ANALYSIS}.alerts", analysis.alerts, "are not carried out by this version: no alerts"
-        )
-    for index, hook in enumerate(analysis.webhooks):
-        if derived.webhook_type(hook) in INFORMATIVE_HOOKS:
-            yield _left_out(
-                f"{ANALYSIS}.webhooks[{index}].type",
-                str(hook.type),
-                "is not carried out by this version: the hook is not called",
-            )
+        effect = "are not carried out by this version: no alerts"
+        yield _left_out(f"{ANALYSIS}.alerts", analysis.alerts, effect)
+
+
+def _hooks(canary: Canary, able: CarriedOut) -> Iterator[Problem]:
+    """Gates count even where the analysis is skipped; informative hooks never do."""
+    for index, hook in enumerate(canary.spec.analysis.webhooks):
+        kind, field = derived.webhook_type(hook), f"{ANALYSIS}.webhooks[{index}].type"
+        if kind in INFORMATIVE_HOOKS:
+            effect = "is not carried out by this version: the hook is not called"
+            yield _left_out(field, str(kind), effect)
+        elif kind not in able.hooks:
+            yield _blocked(field, str(kind), f"carried out: {', '.join(sorted(able.hooks))}")

@@ -7,8 +7,8 @@ from typing import Final
 
 from config import meshes, well_known
 from config.api.canary import Canary
-from config.validation.problems import MISSING, Problem, is_http_url, shown_url
-from config.validation.rules import HTTP_URL, Rule, problem
+from config.validation.problems import Problem
+from config.validation.rules import Rule, not_a_url, problem
 
 TARGET: Final = "spec.targetRef"
 
@@ -44,9 +44,9 @@ def knative_pairs_with_itself(canary: Canary) -> Iterator[Problem]:
     """Provider knative and a Knative Service as target are given together or not at all."""
     spec, target = canary.spec, canary.spec.target_ref
     if target.is_knative and spec.provider != meshes.KNATIVE:
-        yield Problem.invalid(
+        yield problem(
             "spec.provider",
-            f'"{spec.provider}"' if spec.provider else MISSING,
+            spec.provider or None,
             meshes.KNATIVE,
             f"can't use {spec.provider or 'the default'} provider with Knative Service as target",
         )
@@ -71,10 +71,8 @@ def knative_scales_itself(canary: Canary) -> Iterator[Problem]:
 def metrics_server_is_a_url(canary: Canary) -> Iterator[Problem]:
     """The metrics server, when given, is an absolute HTTP URL."""
     server = canary.spec.metrics_server
-    if server and not is_http_url(server):
-        yield Problem.invalid(
-            "spec.metricsServer", shown_url(server), HTTP_URL, "is not a usable URL"
-        )
+    if server:
+        yield from not_a_url("spec.metricsServer", server)
 
 
 def analysis_is_given(canary: Canary) -> Iterator[Problem]:

@@ -6,39 +6,27 @@ from collections.abc import Iterator
 
 from config.api.alert_provider import AlertProvider
 from config.api.metric_template import MetricProviderType, MetricTemplate
-from config.validation.problems import Problem, is_http_url, shown_url
-from config.validation.rules import HTTP_URL, problem
+from config.validation.problems import Problem
+from config.validation.rules import HTTP_URL, not_a_url, problem
 
 
-def template_problems(template: MetricTemplate) -> Iterator[Problem]:
-    """What is wrong with a template whose types are right."""
-    spec = template.spec
+def template_is_complete(template: MetricTemplate) -> Iterator[Problem]:
+    """There is a query, and an address where the backend needs one."""
+    spec, field = template.spec, "spec.provider.address"
     if not spec.query.strip():
         yield problem("spec.query", spec.query, "a query", "is empty")
-    address = spec.provider.address
-    if not address and spec.provider.type is MetricProviderType.PROMETHEUS:
-        yield problem("spec.provider.address", address, HTTP_URL, "is required")
-    if address and not is_http_url(address):
-        yield Problem.invalid(
-            "spec.provider.address", shown_url(address), HTTP_URL, "is not a usable URL"
-        )
+    if spec.provider.address:
+        yield from not_a_url(field, spec.provider.address)
+    elif spec.provider.type is MetricProviderType.PROMETHEUS:
+        yield problem(field, spec.provider.address, HTTP_URL, "is required")
 
 
-def alert_provider_problems(provider: AlertProvider) -> Iterator[Problem]:
-    """What is wrong with an alert provider whose types are right."""
+def provider_has_one_address(provider: AlertProvider) -> Iterator[Problem]:
+    """There is an address or a Secret with one."""
     spec = provider.spec
-    given = [
-        name
-        for name, present in (
-            ("address", spec.given("address")),
-            ("secretRef", spec.given("secret_ref")),
-        )
-        if present
-    ]
-    if len(given) != 1:
-        yield problem(
-            "spec", " and ".join(given) or None, "exactly one of address, secretRef", "must choose"
-        )
-    if spec.given("address") and not is_http_url(spec.address or ""):
-        address = shown_url(spec.address or "")
-        yield Problem.invalid("spec.address", address, HTTP_URL, "is not a usable URL")
+    present = spec.which_given("address", "secret_ref")
+    if len(present) != 1:
+        allowed = "exactly one of address, secretRef"
+        yield problem("spec", " and ".join(present) or None, allowed, "must choose")
+    if spec.given("address"):
+        yield from not_a_url("spec.address", spec.address or "")
