@@ -72,12 +72,6 @@ RESTING: Final = frozenset(
 """Phases that can last for ever: nothing happens in them until the world changes."""
 
 
-def check_transition(source: Phase, target: Phase) -> None:
-    """Nothing, when the move is legal. Raises IllegalTransition otherwise."""
-    if target != source and target not in TRANSITIONS[source]:
-        raise IllegalTransition(source, target)
-
-
 def shown(phase: Phase) -> str:
     """The word for `phase` in `status.phase`, of which Flagger's clients know a fixed set."""
     return Phase.FAILED.value if phase is Phase.PROMOTION_FAILED else phase.value

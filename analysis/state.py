@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from analysis.phases import Phase, check_transition
+from analysis.phases import TRANSITIONS, IllegalTransition, Phase
 from analysis.waiting import Waiting
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import ALL_TO_PRIMARY, RouteIntent, RouteStage, TrafficSplit
@@ -89,7 +89,8 @@ class RolloutState:
 
         Raises IllegalTransition when the table of `phases` has no such move.
         """
-        check_transition(self.phase, phase)
+        if phase is not self.phase and phase not in TRANSITIONS[self.phase]:
+            raise IllegalTransition(self.phase, phase)
         since = self.since if phase is self.phase else now
         fresh = {"phase": phase, "since": since, "round": None, "waiting": None, "failure": ""}
         return replace(self, **{**fresh, **changes})

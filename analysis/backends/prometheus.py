@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Final
@@ -72,14 +73,19 @@ class Prometheus:
         ERROR that says what happened. Never raises.
         """
         started = self._clock.monotonic()
+        measurement = self._measured(query)
+        took = timedelta(seconds=self._clock.monotonic() - started)
+        return replace(measurement, took=took)
+
+    def _measured(self, query: str) -> Measurement:
         try:
             answer = self._connect.custom_query(" ".join(query.split()))
         except requests.RequestException as error:
-            return self._absent(started, *_explained(error))
+            return _absent(*_explained(error))
         except _UNREADABLE as error:
             cause = f"{_STRANGE}: {type(error).__name__}: {errors.capped(str(error))}"
-            return self._absent(started, Reason.UNREADABLE_ANSWER, cause)
-        return self._number(started, answer)
+            return _absent(Reason.UNREADABLE_ANSWER, cause)
+        return _number(answer)
 
     def online(self) -> Absent | None:
         """None when the server answers `vector(1)` with 1; otherwise what is wrong."""
@@ -91,28 +97,25 @@ class Prometheus:
         cause = f"{_ONLINE_QUERY} gave {measurement.value}"
         return Absent(Verdict.ERROR, Reason.UNREADABLE_ANSWER, cause, measurement.took)
 
-    def _number(self, started: float, answer: Any) -> Measurement:
-        if answer == []:
-            return self._absent(started, Reason.NO_VALUES, "no values found")
-        if not _is_list_of_series(answer):
-            cause = "the query gave a scalar or a text; allowed: an instant vector"
-            return self._absent(started, Reason.UNREADABLE_ANSWER, cause)
-        if any("values" in series for series in answer):
-            return self._absent(started, Reason.MULTIPLE_VALUES, "query returned multiple values")
-        try:
-            value = _parsed(answer[-1]["value"][1])
-        except (KeyError, IndexError, TypeError, ValueError):
-            return self._absent(started, Reason.UNREADABLE_ANSWER, "a series without a number")
-        if math.isnan(value):
-            return self._absent(started, Reason.NO_VALUES, "no values found")
-        return Sample(value, self._took(started))
 
-    def _absent(self, started: float, reason: Reason, cause: str) -> Absent:
-        verdict = Verdict.NO_DATA if reason is Reason.NO_VALUES else Verdict.ERROR
-        return Absent(verdict, reason, cause, self._took(started))
+def _number(answer: Any) -> Measurement:
+    if answer == []:
+        return _absent(Reason.NO_VALUES, "no values found")
+    if not (isinstance(answer, Sequence) and all(isinstance(one, Mapping) for one in answer)):
+        cause = "the query gave a scalar or a text; allowed: an instant vector"
+        return _absent(Reason.UNREADABLE_ANSWER, cause)
+    if any("values" in series for series in answer):
+        return _absent(Reason.MULTIPLE_VALUES, "query returned multiple values")
+    try:
+        value = _parsed(answer[-1]["value"][1])
+    except (KeyError, IndexError, TypeError, ValueError):
+        return _absent(Reason.UNREADABLE_ANSWER, "a series without a number")
+    return _absent(Reason.NO_VALUES, "no values found") if math.isnan(value) else Sample(value)
 
-    def _took(self, started: float) -> timedelta:
-        return timedelta(seconds=self._clock.monotonic() - started)
+
+def _absent(reason: Reason, cause: str) -> Absent:
+    verdict = Verdict.NO_DATA if reason is Reason.NO_VALUES else Verdict.ERROR
+    return Absent(verdict, reason, cause)
 
 
 _NO_RETRIES: Final = Retry(total=0, read=False)
@@ -176,7 +179,3 @@ def _parsed(text: Any) -> float:
     if not isinstance(text, str) or "_" in text:
         raise ValueError("not a number as Prometheus writes it")
     return float(text)
-
-
-def _is_list_of_series(answer: Any) -> bool:
-    return isinstance(answer, Sequence) and all(isinstance(one, Mapping) for one in answer)

@@ -9,7 +9,7 @@ from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.observation import Observation
 from analysis.phases import Phase
 from analysis.rules import moves
-from analysis.state import Acceptance, RolloutState, unborn
+from analysis.state import Acceptance, unborn
 from analysis.waiting import Reason
 from config import derived
 from config.scaling import CanaryScale
@@ -41,20 +41,12 @@ def acceptance(seen: Observation) -> Outcome | None:
     said = tuple(
         events.warning(problem.message) for problem in seen.problems if problem.message not in known
     )
-    lasts = seen.refusals or not _is_held(seen.state)
-    state = replace(
-        seen.state,
-        acceptance=after,
-        generation=seen.generation,
-        waiting=seen.state.waiting if lasts else None,
-    )
+    held = seen.state.waiting
+    if held and held.reason is Reason.NOT_ACCEPTED and not seen.refusals:
+        held = None
+    state = replace(seen.state, acceptance=after, generation=seen.generation, waiting=held)
     message = after.message if after else "manifest accepted"
     return Decision(after.reason if after else "Accepted", message, state, said, seen.now)
-
-
-def _is_held(state: RolloutState) -> bool:
-    """Whether the rollout stands still because its manifest was not accepted."""
-    return state.waiting is not None and state.waiting.reason is Reason.NOT_ACCEPTED
 
 
 def suspended(seen: Observation) -> Outcome | None:
@@ -64,13 +56,12 @@ def suspended(seen: Observation) -> Outcome | None:
     """
     if seen.state is None or seen.canary is None:
         return None
-    suspend = seen.canary.spec.suspend
+    suspend, event = seen.canary.spec.suspend, events.SUSPENDED
     if suspend == seen.state.suspended:
         return Rest() if suspend else None
     state = replace(seen.state, suspended=suspend, round=None, waiting=None)
     if suspend:
-        said = (events.SUSPENDED,)
-        return Decision("Suspended", events.SUSPENDED.message, state, said)
+        return Decision("Suspended", event.message, state, (event,))
     return Decision("Resumed", f"{seen.ref} resumed", state, due=seen.now)
 
 

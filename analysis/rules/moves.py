@@ -26,13 +26,8 @@ def wait(
 
     Hooks that have answered meanwhile are asked anew after the wait, since they spoke before it.
     """
-    outcome = stand_still(case.state, case.now, reason, event, until)
-    if not case.findings.hooks or case.state.round is None:
-        return outcome
-    state = outcome.state if isinstance(outcome, Decision) else case.state
-    said = outcome.events if isinstance(outcome, Decision) else ()
-    asked_anew = replace(state, round=None)
-    return Decision("Waiting", event.message, asked_anew, said, _earliest(asked_anew, until))
+    asks_anew = bool(case.findings.hooks) and case.state.round is not None
+    return stand_still(case.state, case.now, reason, event, until, asks_anew=asks_anew)
 
 
 def stand_still(
@@ -41,12 +36,16 @@ def stand_still(
     reason: waiting.Reason,
     event: Event,
     until: datetime | None = None,
+    *,
+    asks_anew: bool = False,
 ) -> Decision | Rest:
     """Rest until `until`, and tell why: at once, and again for as long as it lasts."""
     after, said = tell(state, now, reason, event)
-    if not said:
-        return Rest(_earliest(state, until), waits=True)
-    return Decision("Waiting", event.message, after, said, _earliest(after, until))
+    due = _first(until, after.waiting.told_again_at if after.waiting else None)
+    if not said and not asks_anew:
+        return Rest(due, waits=True)
+    after = replace(after, round=None) if asks_anew else after
+    return Decision("Waiting", event.message, after, said, due)
 
 
 def tell(
@@ -58,11 +57,6 @@ def tell(
         return state, ()
     wait = waiting.told(state.waiting, reason, message, now)
     return replace(state, waiting=wait), tuple(events.repeated(event, wait) for event in causes)
-
-
-def _earliest(state: RolloutState, until: datetime | None) -> datetime | None:
-    """`until`, or when the wait of `state` is to be told again, if that is earlier."""
-    return _first(until, state.waiting.told_again_at if state.waiting else None)
 
 
 def _first(*moments: datetime | None) -> datetime | None:

@@ -220,22 +220,17 @@ def promote(case: Case) -> Outcome:
 
 
 def _step(case: Case, step: Step, due: datetime, said: tuple[events.Event, ...]) -> Decision:
+    consecutive = derived.threshold_mode(case.canary) is ThresholdMode.CONSECUTIVE
     state = replace(
         case.state,
         route=case.state.routed(step.split),
         iterations=step.iterations,
-        failed_checks=_forgiven(case),
+        failed_checks=0 if consecutive else case.state.failed_checks,
         check_at=due,
         round=None,
         waiting=None,
     )
     return Decision("Advanced", events.summary(step.events), state, (*said, *step.events), due)
-
-
-def _forgiven(case: Case) -> int:
-    """The failed checks that still count after a passed one."""
-    consecutive = derived.threshold_mode(case.canary) is ThresholdMode.CONSECUTIVE
-    return 0 if consecutive else case.state.failed_checks
 
 
 def _promote(case: Case, *, skipped: bool) -> Decision:
