@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
-from analysis import cadence, decide, effects, hooks, rounds
+from analysis import cadence, decide, effects, hooks
 from analysis import state as states
 from analysis.backends.backend import Endpoint
 from analysis.decisions import AskChecks, AskProviders, Decision, Outcome, Rest
@@ -160,7 +160,7 @@ class Analyst:
             return
         kind = WebhookType(asked.type)
         calls = hooks.hook_calls(seen.canary, kind, shown(state.phase), state.applied)
-        for key in rounds.waiting(calls, known, seen.now):
+        for key in hooks.waiting(calls, known, seen.now):
             self._dispatcher.call(seen.ref, asked.id, key)
 
     def _due(self, seen: Observation, until: datetime | None) -> datetime:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final, Protocol
 
-from analysis import hooks, rounds
+from analysis import hooks
 from analysis import state as states
 from analysis.findings import HookResult
 from analysis.phases import shown
@@ -27,7 +27,7 @@ from config.refs import CanaryRef
 from tasks import gather
 from tasks.queues import Dispatcher
 
-RENEWAL_SECONDS: Final = rounds.LEASE.total_seconds() / 4
+RENEWAL_SECONDS: Final = hooks.LEASE.total_seconds() / 4
 """Between two signs of life: three of them may fail."""
 
 
@@ -95,7 +95,7 @@ class Caller:
     def take(self, ref: CanaryRef, round_id: int, key: str) -> tuple[hooks.HookCall, Call] | None:
         """The call to make, and the right to make it; None when it is not to be made."""
         call = self._find(ref, round_id, key)
-        taken = self._store.take_call(ref, round_id, key, rounds.LEASE) if call else None
+        taken = self._store.take_call(ref, round_id, key, hooks.LEASE) if call else None
         return (call, taken) if call and taken else None
 
     def _find(self, ref: CanaryRef, round_id: int, key: str) -> hooks.HookCall | None:
@@ -114,7 +114,7 @@ class Caller:
         """Whether the call is still ours to make; so while Redis does not say otherwise."""
         try:
             is_asked = self._find(taken.ref, taken.round, taken.key) is not None
-            return is_asked and self._store.renew_call(taken, rounds.LEASE)
+            return is_asked and self._store.renew_call(taken, hooks.LEASE)
         except errors.ClientError:
             return True
 
@@ -126,7 +126,7 @@ class Caller:
         def renew() -> None:
             while not over.wait(self._renewal):
                 with suppress(errors.ClientError):
-                    self._store.renew_call(taken, rounds.LEASE)
+                    self._store.renew_call(taken, hooks.LEASE)
 
         thread = threading.Thread(target=renew, name="hook-lease", daemon=True)
         thread.start()

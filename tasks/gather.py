@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from analysis import conditions, hooks, rounds
+from analysis import conditions, hooks
 from analysis import state as states
 from analysis.backends.backend import Endpoint
 from analysis.findings import Findings, HookCalls
@@ -93,7 +93,7 @@ def answered(seen: Observation, known: HookCalls) -> Findings:
         return Findings.none()
     kind = WebhookType(state.round.type)
     calls = hooks.hook_calls(canary, kind, shown(state.phase), state.applied)
-    if rounds.unanswered(calls, known):
+    if hooks.unanswered(calls, known):
         return Findings(calls=known)
     results = tuple(known.answers[call.key] for call in calls)
     return Findings(hooks={kind.value: results}, calls=known)

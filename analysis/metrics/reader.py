@@ -11,14 +11,15 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Final, Protocol, TypeVar
 
 from analysis.backends.backend import Endpoint, InvalidEndpoint, MetricBackend, UnknownBackend
 from analysis.findings import Absent, CheckResult, Measurement
-from analysis.metrics import fanout
 from analysis.metrics.breaker import Breaker
 from analysis.metrics.checks import Check
 from analysis.verdicts import Reason, Verdict
@@ -28,7 +29,9 @@ from config import durations
 
 log = logging.getLogger(__name__)
 
-_Answer = TypeVar("_Answer")
+_Argument = TypeVar("_Argument")
+_Result = TypeVar("_Result")
+_Work = SimpleQueue[tuple[_Argument, "Future[_Result]"]]
 Judge = Callable[[Check, Measurement], CheckResult]
 Connect = Callable[[Endpoint], MetricBackend]
 
@@ -158,12 +161,12 @@ class MetricReader:
         )
 
     def _all(
-        self, queries: Iterable[Query], ask: Callable[[Query], _Answer]
-    ) -> dict[Query, _Answer | Absent]:
+        self, queries: Iterable[Query], ask: Callable[[Query], _Result]
+    ) -> dict[Query, _Result | Absent]:
         """What `ask` gives for each of `queries`, side by side, within the budget."""
         limits = self._limits
         queries = tuple(queries)
-        answers = fanout.side_by_side(ask, queries, threads=limits.per_server, within=limits.budget)
+        answers = _side_by_side(ask, queries, threads=limits.per_server, within=limits.budget)
         cause = f"no answer within {durations.format_go(limits.budget)}"
         late = Absent(Verdict.ERROR, Reason.TIMED_OUT, cause, limits.budget)
         return {query: answers.get(query, late) for query in queries}
@@ -193,3 +196,42 @@ class MetricReader:
             while len(self._servers) > _MOST_SERVERS:
                 self._servers.popitem(last=False)
             return self._servers[endpoint]
+
+
+def _side_by_side(
+    call: Callable[[_Argument], _Result],
+    arguments: Iterable[_Argument],
+    *,
+    threads: int,
+    within: timedelta,
+) -> dict[_Argument, _Result]:
+    """What `call` gave for each distinct argument; those not done `within` the time are missing.
+
+    At most `threads` run at once; what has not begun when the time is up never does. The threads
+    are daemons: a call that never ends keeps neither the caller nor the process. Raises what
+    `call` raised.
+    """
+    futures: dict[_Argument, Future[_Result]] = {
+        argument: Future() for argument in dict.fromkeys(arguments)
+    }
+    work: _Work[_Argument, _Result] = SimpleQueue()
+    for pair in futures.items():
+        work.put(pair)
+    for _ in range(min(threads, len(futures))):
+        threading.Thread(target=_work_off, args=(call, work), name="metrics", daemon=True).start()
+    wait(futures.values(), timeout=within.total_seconds())
+    done = {argument: future for argument, future in futures.items() if not future.cancel()}
+    return {argument: future.result() for argument, future in done.items() if future.done()}
+
+
+def _work_off(call: Callable[[_Argument], _Result], work: _Work[_Argument, _Result]) -> None:
+    while True:
+        try:
+            argument, future = work.get_nowait()
+        except Empty:
+            return
+        if future.set_running_or_notify_cancel():
+            try:
+                future.set_result(call(argument))
+            except Exception as error:  # noqa: BLE001 (handed to the caller, who raises it)
+                future.set_exception(error)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from analysis import cadence, effects, events, hooks, rounds, waiting
+from analysis import cadence, effects, events, hooks, waiting
 from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.events import Event
 from analysis.findings import HookResult
@@ -101,15 +101,15 @@ def ask_hooks(case: Case, kind: WebhookType, phase: Phase) -> Outcome | None:
     asked, message = case.state.round, f"calling the {kind.value} webhooks"
     if asked is None or asked.type != kind.value:
         asking = HookRound(case.observation.version + 1, kind.value, case.now)
-        due = rounds.given_up_at(asking)
+        due = hooks.given_up_at(asking)
         return Decision("HooksAsked", message, replace(case.state, round=asking), due=due)
-    due = rounds.next_look(asked, calls, case.findings.calls)
+    due = hooks.next_look(asked, calls, case.findings.calls)
     if case.now < due:
         return Rest(due)
     lost = events.hooks_lost(case.canary, kind.value)
     asking = replace(asked, asked=case.now, repeats=asked.repeats + 1)
     state, said = tell(case.state, case.now, waiting.Reason.HOOKS_UNANSWERED, lost)
-    due = rounds.given_up_at(asking)
+    due = hooks.given_up_at(asking)
     return Decision("HooksAskedAgain", message, replace(state, round=asking), said, due)
 
 

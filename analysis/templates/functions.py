@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Final
 
 Map = Mapping[str, str]
@@ -61,17 +62,8 @@ def constant(value: Value) -> Function:
     return given
 
 
-def _and(values: Iterable[Value]) -> Value:
-    """The first empty value, else the last; later arguments are not evaluated."""
-    return _first(values, empty=True)
-
-
-def _or(values: Iterable[Value]) -> Value:
-    """The first value that is not empty, else the last; later arguments are not evaluated."""
-    return _first(values, empty=False)
-
-
 def _first(values: Iterable[Value], *, empty: bool) -> Value:
+    """The first value that is empty, or is not, else the last; later ones are not evaluated."""
     value: Value | None = None
     for value in values:
         if bool(value) is not empty:
@@ -182,7 +174,10 @@ _VERBS: Final[Mapping[str, Callable[[Value], str]]] = {
     "%q": _quoted,
     "%v": printed,
 }
-LAZY: Final[Mapping[str, Callable[[Iterable[Value]], Value]]] = {"and": _and, "or": _or}
+LAZY: Final[Mapping[str, Callable[[Iterable[Value]], Value]]] = {
+    "and": partial(_first, empty=True),
+    "or": partial(_first, empty=False),
+}
 BUILTINS: Final[Mapping[str, Function]] = {
     "not": _not,
     "eq": _eq,

@@ -92,7 +92,9 @@ def _action(template: str, opening: re.Match[str]) -> Generator[Token, None, re.
     """The tokens of the action that `opening` begins; returns the match of its end."""
     position = opening.end()
     if comment := _COMMENT.match(template, position):
-        return _end_of_comment(template, comment)
+        if closing := _CLOSE.match(template, comment.end()):
+            return closing
+        raise TemplateError("a comment must end its action", template, comment.end())
     yield Token(Kind.OPEN, "{{", opening.start())
     steps = 0
     while not (closing := _CLOSE.match(template, position)):
@@ -106,13 +108,6 @@ def _action(template: str, opening: re.Match[str]) -> Generator[Token, None, re.
         yield token
         position = start + len(token.text)
     yield Token(Kind.CLOSE, "}}", closing.end() - 2)
-    return closing
-
-
-def _end_of_comment(template: str, comment: re.Match[str]) -> re.Match[str]:
-    closing = _CLOSE.match(template, comment.end())
-    if closing is None:
-        raise TemplateError("a comment must end its action", template, comment.end())
     return closing
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import pytest
 
-from analysis import rounds
+from analysis import hooks
 from analysis import state as states
 from analysis.hooks import HookCall
 from clients.clock import ManualClock
@@ -156,7 +156,7 @@ class Site:
 
     def _renew(self, taken: Call) -> None:
         if (taken.ref, taken.key) in self.running:
-            self.store.renew_call(taken, rounds.LEASE)
+            self.store.renew_call(taken, hooks.LEASE)
             self._after(timedelta(seconds=RENEWAL_SECONDS), lambda: self._renew(taken))
 
     def _end(self, call: HookCall, taken: Call) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from analysis import rounds
+from analysis import hooks
 from clients.kube import resources
 from clients.redis.records import Work
 from tests.stage import measuring, rollouts
@@ -159,7 +159,7 @@ def test_a_killed_hook_worker_costs_no_more_than_ten_seconds(renewals: int) -> N
     taken, _ = stage.late[0]
     for _ in range(renewals):
         stage.wait(timedelta(seconds=2))
-        assert stage.store.renew_call(taken, rounds.LEASE)
+        assert stage.store.renew_call(taken, hooks.LEASE)
     died = stage.clock.now()
     assert stage.hooks.called == ["smoke"]
     stage.run(lambda on: len(on.hooks.called) == 2, within=LONG)

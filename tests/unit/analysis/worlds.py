@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from analysis import rounds, verdicts
+from analysis import hooks, verdicts
 from analysis.findings import CheckResult, Findings, HookResult
 from analysis.observation import Confirmed, Observation, Workload
 from analysis.phases import Phase
@@ -158,4 +158,4 @@ def hooked(kind: str, *oks: bool) -> Findings:
 
 def a_round(kind: str, seconds: float = 20, number: int = 10) -> HookRound:
     """Hooks of `kind` asked in version `number`, to be asked again in `seconds`."""
-    return HookRound(number, kind, NOW + timedelta(seconds=seconds) - rounds.LEASE)
+    return HookRound(number, kind, NOW + timedelta(seconds=seconds) - hooks.LEASE)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from analysis import hooks, rounds
+from analysis import hooks
 from analysis.findings import HookResult
 from analysis.hooks import HookCall, checksum
 from analysis.phases import Phase
@@ -275,7 +275,7 @@ def test_a_call_that_takes_long_is_not_made_by_another() -> None:
     def minutes() -> None:
         for _ in range(20):
             before = room.store.calls(REF, ASKED.id).taken
-            room.clock.advance(rounds.LEASE * 0.9)
+            room.clock.advance(hooks.LEASE * 0.9)
             _until(lambda: room.store.calls(REF, ASKED.id).taken != before)  # noqa: B023
             others.append(slowly(room, bool).calls)
 
@@ -288,7 +288,7 @@ def test_a_silent_worker_loses_its_call_and_its_late_answer_is_dropped() -> None
     room = a_room({"url": "http://slow/"})
     taken = Caller(room.store, Slow(bool), Bag()).take(REF, ASKED.id, calls(room)[0].key)
     assert taken is not None
-    room.clock.advance(rounds.LEASE)
+    room.clock.advance(hooks.LEASE)
     assert slowly(room, bool).calls == 1
     assert not room.store.answer_call(taken[1], failed("late"))
     (kept,) = room.store.calls(REF, ASKED.id).answers.values()

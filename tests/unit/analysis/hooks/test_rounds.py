@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from analysis import hooks, rounds
+from analysis import hooks
 from analysis.findings import HookCalls, HookResult
 from analysis.hooks import HookCall
 from analysis.state import HookRound
@@ -52,18 +52,18 @@ def test_a_call_is_asked_for_again_when_nobody_makes_it(
     asked: HookRound, known: HookCalls, seconds: int
 ) -> None:
     """A silent worker's at once; one that nobody has taken later and later."""
-    assert rounds.next_look(asked, CALLS, known) - NOW == seconds * SECOND
+    assert hooks.next_look(asked, CALLS, known) - NOW == seconds * SECOND
 
 
 def test_only_calls_that_nobody_makes_are_asked_for() -> None:
     """Neither those that have answered, nor those under way."""
-    assert rounds.waiting(CALLS, HookCalls(), NOW) == (A, B)
-    assert rounds.waiting(CALLS, HookCalls(answers={A: OK}), NOW) == (B,)
-    assert rounds.waiting(CALLS, HookCalls(taken={A: NOW + SECOND}), NOW) == (B,)
-    assert rounds.waiting(CALLS, HookCalls(taken={A: NOW}), NOW) == (A, B)
+    assert hooks.waiting(CALLS, HookCalls(), NOW) == (A, B)
+    assert hooks.waiting(CALLS, HookCalls(answers={A: OK}), NOW) == (B,)
+    assert hooks.waiting(CALLS, HookCalls(taken={A: NOW + SECOND}), NOW) == (B,)
+    assert hooks.waiting(CALLS, HookCalls(taken={A: NOW}), NOW) == (A, B)
 
 
 def test_answers_to_hooks_that_are_no_longer_written_say_nothing() -> None:
     """The answer of a hook that was edited away does not stand for the one in its place."""
     known = HookCalls(answers={"of-an-older-gate": OK, A: OK})
-    assert rounds.unanswered(CALLS, known) == (B,)
+    assert hooks.unanswered(CALLS, known) == (B,)
