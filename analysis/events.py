@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from analysis.waiting import Waiting
 from config import names
@@ -30,19 +31,14 @@ class Event:
     times: int = 1
 
 
-def normal(message: str) -> Event:
-    """An event that reports progress."""
-    return Event(AlertSeverity.INFO, message)
+normal = partial(Event, AlertSeverity.INFO)
+"""An event that reports progress."""
 
+warning = partial(Event, AlertSeverity.WARN)
+"""An event that somebody should read."""
 
-def warning(message: str) -> Event:
-    """An event that somebody should read."""
-    return Event(AlertSeverity.WARN, message)
-
-
-def failure(message: str) -> Event:
-    """An event that somebody should act on: a release did not make it."""
-    return Event(AlertSeverity.ERROR, message)
+failure = partial(Event, AlertSeverity.ERROR)
+"""An event that somebody should act on: a release did not make it."""
 
 
 def repeated(event: Event, waiting: Waiting) -> Event:

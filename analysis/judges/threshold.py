@@ -1,18 +1,24 @@
 """The default judge: a value passes when it lies within inclusive bounds.
 
-Source: docs/compatibility/metrics.md, "Threshold semantics". Pure.
+The words of a check that did not pass are Flagger's event texts, letter by letter, since users'
+scripts and alerts match on them; numbers are printed as Go prints them. Pure. Source:
+docs/compatibility/metrics.md, "Threshold semantics"; docs/compatibility/lifecycle.md, "Event texts
+of metric checks".
 """
 
 from __future__ import annotations
 
 import math
-from typing import assert_never
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Final, assert_never
 
 from analysis import verdicts
 from analysis.findings import Absent, CheckResult, Measurement, Sample
-from analysis.judges import wording
-from analysis.metrics.checks import Check
+from analysis.metrics.checks import Check, CheckKind
 from analysis.verdicts import Reason, Verdict
+from config import durations
 
 _NOT_A_NUMBER = Absent(Verdict.NO_DATA, Reason.NO_VALUES, "no values found")
 
@@ -27,7 +33,7 @@ def judge(check: Check, measurement: Measurement) -> CheckResult:
         measurement = _NOT_A_NUMBER
     match measurement:
         case Absent(verdict, reason):
-            text = wording.absent(check, measurement)
+            text = _absent(check, measurement)
             return _result(check, measurement, verdict, reason, text)
         case Sample(value):
             return _compared(check, measurement, value)
@@ -37,10 +43,10 @@ def judge(check: Check, measurement: Measurement) -> CheckResult:
 
 def _compared(check: Check, sample: Sample, value: float) -> CheckResult:
     if check.minimum is not None and value < check.minimum:
-        text = wording.beyond(check, value, "<", check.minimum)
+        text = _beyond(check, value, "<", check.minimum)
         return _result(check, sample, Verdict.FAILED, Reason.BELOW_MINIMUM, text)
     if check.maximum is not None and value > check.maximum:
-        text = wording.beyond(check, value, ">", check.maximum)
+        text = _beyond(check, value, ">", check.maximum)
         return _result(check, sample, Verdict.FAILED, Reason.ABOVE_MAXIMUM, text)
     return _result(check, sample, Verdict.PASSED, Reason.WITHIN_BOUNDS, "")
 
@@ -60,3 +66,109 @@ def _result(
         minimum=check.minimum,
         maximum=check.maximum,
     )
+
+
+# -- words ----------------------------------------------------------------------------------------
+
+_NO_TRAFFIC: Final = (
+    "Halt advancement no values found for {provider} metric {metric} "
+    "probably {target}.{namespace} is not receiving traffic"
+)
+_NO_DATA: Final[Mapping[CheckKind, str]] = {
+    CheckKind.SUCCESS_RATE: _NO_TRAFFIC + ": running query failed: {cause}",
+    CheckKind.DURATION: _NO_TRAFFIC,
+    CheckKind.QUERY: "Halt advancement no values found for metric: {metric}",
+    CheckKind.TEMPLATE: "Halt advancement no values found for custom metric: {metric}: {cause}",
+    CheckKind.UNUSABLE: "{cause}",
+}
+_ERROR: Final[Mapping[CheckKind, str]] = {
+    CheckKind.SUCCESS_RATE: "Prometheus query failed: running query failed: {cause}",
+    CheckKind.DURATION: "Prometheus query failed: running query failed: {cause}",
+    CheckKind.QUERY: "Prometheus query failed for {metric}: {cause}",
+    CheckKind.TEMPLATE: "Metric query failed for {metric}: {cause}",
+    CheckKind.UNUSABLE: "{cause}",
+}
+
+#: Powers of ten between which Go's `%v` prints no exponent.
+_PLAIN_FROM: Final = -4
+_PLAIN_UP_TO: Final = 6
+
+#: Milliseconds beyond Go's range of durations, about 292 years.
+_LONGEST: Final = 2**63 / 1e6
+
+
+def _absent(check: Check, absence: Absent) -> str:
+    """The text for a check without a value."""
+    if absence.reason is Reason.INVALID_ADDRESS:
+        return absence.message  # the one complaint that Flagger has a whole text for
+    texts = _NO_DATA if absence.verdict is Verdict.NO_DATA else _ERROR
+    return texts[check.kind].format(
+        provider=check.subject.provider,
+        metric=check.metric,
+        target=check.subject.target,
+        namespace=check.subject.namespace,
+        cause=absence.message,
+    )
+
+
+def _beyond(check: Check, value: float, sign: str, bound: float) -> str:
+    """The text for a value below (`sign` is "<") or above (">") its bound."""
+    match check.kind:
+        case CheckKind.SUCCESS_RATE:
+            compared = f"success rate {_fixed(value)}% {sign} {shortest(bound)}%"
+        case CheckKind.DURATION:
+            compared = f"request duration {_duration(value, sign, bound)} {sign} {_exact(bound)}"
+        case CheckKind.QUERY | CheckKind.TEMPLATE | CheckKind.UNUSABLE:
+            compared = f"{check.metric} {_fixed(value)} {sign} {shortest(bound)}"
+        case _:
+            assert_never(check.kind)
+    return f"Halt {check.subject.canary}.{check.subject.namespace} advancement {compared}"
+
+
+def _fixed(value: float) -> str:
+    """`value` with two decimals, as Go's `%.2f`."""
+    return f"{value:.2f}" if math.isfinite(value) else _special(value)
+
+
+def shortest(value: float) -> str:
+    """The fewest digits that give back `value`, as Go's `%v`: 99, 99.5, 1e+06, 1e-05."""
+    if not math.isfinite(value):
+        return _special(value)
+    negative, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    scale = int(exponent)  # a letter only for values that are not finite
+    power = len(digits) - 1 + scale
+    if _PLAIN_FROM <= power < _PLAIN_UP_TO:
+        return format(Decimal((negative, digits, scale)), "f")
+    mantissa = "".join(map(str, digits[1:]))
+    point = "." if mantissa else ""
+    return f"{'-' * negative}{digits[0]}{point}{mantissa}e{power:+03d}"
+
+
+def _special(value: float) -> str:
+    """Infinities and NaN in the words of Go."""
+    return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
+
+
+def _duration(milliseconds: float, sign: str, bound: float) -> str:
+    """The measured duration: whole milliseconds, as Flagger prints it, where that is enough.
+
+    A value so near to its bound that its whole milliseconds would not break it is printed to the
+    microsecond, rounded away from the bound: `500.001ms > 500ms`.
+    """
+    if abs(milliseconds) >= _LONGEST:
+        return _exact(milliseconds)
+    whole = math.trunc(milliseconds)
+    if whole < bound if sign == "<" else whole > bound:
+        return durations.format_go(timedelta(milliseconds=whole))
+    rounding = ROUND_FLOOR if sign == "<" else ROUND_CEILING
+    microseconds = (Decimal(repr(milliseconds)) * 1000).to_integral_value(rounding)
+    return durations.format_go(timedelta(microseconds=int(microseconds)))
+
+
+def _exact(milliseconds: float) -> str:
+    """The duration to the microsecond; one that Go's type cannot hold, as a number."""
+    if not math.isfinite(milliseconds):
+        return _special(milliseconds)
+    if abs(milliseconds) >= _LONGEST:
+        return f"{shortest(milliseconds)}ms"
+    return durations.format_go(timedelta(milliseconds=milliseconds))

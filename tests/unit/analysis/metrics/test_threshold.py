@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.findings import Absent, CheckResult, Sample
-from analysis.judges import threshold, wording
+from analysis.judges import threshold
 from analysis.metrics.checks import CheckKind
 from analysis.verdicts import Effect, Policies, Policy, Reason, Verdict
 from tests.unit.analysis.metrics.builders import a_check
@@ -206,13 +206,13 @@ def test_a_result_carries_its_numbers() -> None:
 )
 def test_bounds_print_as_in_go(value: float, text: str) -> None:
     """The shortest form, with an exponent from a million up and below a ten-thousandth."""
-    assert wording.shortest(value) == text
+    assert threshold.shortest(value) == text
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_the_shortest_form_loses_nothing(value: float) -> None:
     """Reading it back gives the same number."""
-    assert float(wording.shortest(value)) == value
+    assert float(threshold.shortest(value)) == value
 
 
 @given(
