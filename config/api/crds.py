@@ -6,7 +6,6 @@ so the file in deploy/crds cannot drift from the code.
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -29,17 +28,7 @@ HEADER: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of `kubectl get`; `wide` ones appear with `-o wide` only."""
-
-    name: str
-    json_path: str
-    type: str = "string"
-    wide: bool = False
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Kind:
     """What a CustomResourceDefinition says besides the schema of its spec."""
 
@@ -47,8 +36,15 @@ class Kind:
     plural: str
     description: str
     spec: type[Model]
-    columns: tuple[Column, ...]
+    columns: tuple[dict[str, Any], ...]
+    """Of `kubectl get`."""
     status: type[Model] | None = None
+
+
+def _column(name: str, path: str, kind: str = "string", *, wide: bool = False) -> dict[str, Any]:
+    """A column of `kubectl get`; a `wide` one appears with `-o wide` only."""
+    column = {"name": name, "type": kind, "jsonPath": path}
+    return {**column, "priority": 1} if wide else column
 
 
 CANARY: Final = Kind(
@@ -58,17 +54,17 @@ CANARY: Final = Kind(
     spec=CanarySpec,
     status=CanaryStatus,
     columns=(
-        Column("Status", ".status.phase"),
-        Column("Weight", ".status.canaryWeight"),
-        Column("Suspended", ".spec.suspend", "boolean", wide=True),
-        Column("FailedChecks", ".status.failedChecks", wide=True),
-        Column("Interval", ".spec.analysis.interval", wide=True),
-        Column("Mirror", ".spec.analysis.mirror", "boolean", wide=True),
-        Column("StepWeight", ".spec.analysis.stepWeight", wide=True),
-        Column("StepWeights", ".spec.analysis.stepWeights", wide=True),
-        Column("MaxWeight", ".spec.analysis.maxWeight", wide=True),
-        Column("LastTransitionTime", ".status.lastTransitionTime"),
-        Column("Accepted", '.status.conditions[?(@.type=="Accepted")].status'),
+        _column("Status", ".status.phase"),
+        _column("Weight", ".status.canaryWeight"),
+        _column("Suspended", ".spec.suspend", "boolean", wide=True),
+        _column("FailedChecks", ".status.failedChecks", wide=True),
+        _column("Interval", ".spec.analysis.interval", wide=True),
+        _column("Mirror", ".spec.analysis.mirror", "boolean", wide=True),
+        _column("StepWeight", ".spec.analysis.stepWeight", wide=True),
+        _column("StepWeights", ".spec.analysis.stepWeights", wide=True),
+        _column("MaxWeight", ".spec.analysis.maxWeight", wide=True),
+        _column("LastTransitionTime", ".status.lastTransitionTime"),
+        _column("Accepted", '.status.conditions[?(@.type=="Accepted")].status'),
     ),
 )
 METRIC_TEMPLATE: Final = Kind(
@@ -76,14 +72,14 @@ METRIC_TEMPLATE: Final = Kind(
     plural="metrictemplates",
     description="A metric query that canaries refer to, and where it is run.",
     spec=MetricTemplateSpec,
-    columns=(Column("Provider", ".spec.provider.type"),),
+    columns=(_column("Provider", ".spec.provider.type"),),
 )
 ALERT_PROVIDER: Final = Kind(
     kind=well_known.ALERT_PROVIDER_KIND,
     plural="alertproviders",
     description="A chat channel that canaries send alerts through.",
     spec=AlertProviderSpec,
-    columns=(Column("Type", ".spec.type"),),
+    columns=(_column("Type", ".spec.type"),),
 )
 
 KINDS: Final = (CANARY, METRIC_TEMPLATE, ALERT_PROVIDER)
@@ -119,14 +115,9 @@ def _version(kind: Kind) -> dict[str, Any]:
         "served": True,
         "storage": True,
         "subresources": {"status": {}},
-        "additionalPrinterColumns": [_column(column) for column in kind.columns],
+        "additionalPrinterColumns": list(kind.columns),
         "schema": {"openAPIV3Schema": _root(kind)},
     }
-
-
-def _column(column: Column) -> dict[str, Any]:
-    wide = {"priority": 1} if column.wide else {}
-    return {"name": column.name, "type": column.type, "jsonPath": column.json_path} | wide
 
 
 def _root(kind: Kind) -> dict[str, Any]:
@@ -171,13 +162,5 @@ class _PlainDumper(yaml.SafeDumper):
         return True
 
 
-def main() -> None:
-    """Writes the file, or another one given by `--output`."""
-    parser = argparse.ArgumentParser(prog="python -m config.api.crds", description=__doc__)
-    parser.add_argument("--output", type=Path, default=FILE, help="file to write")
-    output: Path = parser.parse_args().output
-    output.write_text(render(), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    FILE.write_text(render(), encoding="utf-8")

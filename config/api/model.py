@@ -124,22 +124,16 @@ Flag = StrictBool
 #: Counts, weights, ports; Go's int.
 Whole = Annotated[int, whole_between(-_INT64, _INT64 - 1), WithJsonSchema({"type": "integer"})]
 Int32 = Annotated[
-    int,
-    whole_between(-_INT32, _INT32 - 1),
-    WithJsonSchema({"type": "integer", "format": "int32"}),
+    int, whole_between(-_INT32, _INT32 - 1), WithJsonSchema({"type": "integer", "format": "int32"})
 ]
 Int64 = Annotated[
-    int,
-    whole_between(-_INT64, _INT64 - 1),
-    WithJsonSchema({"type": "integer", "format": "int64"}),
+    int, whole_between(-_INT64, _INT64 - 1), WithJsonSchema({"type": "integer", "format": "int64"})
 ]
 #: Measured values and their bounds: the only fields where fractions make sense.
 Number = Annotated[float, BeforeValidator(_number), WithJsonSchema({"type": "number"})]
 
 IntOrString = Annotated[
-    int | str,
-    BeforeValidator(_int_or_string),
-    WithJsonSchema({"x-kubernetes-int-or-string": True}),
+    int | str, BeforeValidator(_int_or_string), WithJsonSchema({"x-kubernetes-int-or-string": True})
 ]
 Timestamp = Annotated[
     AwareDatetime,

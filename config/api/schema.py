@@ -7,7 +7,7 @@ fields as `json_schema_extra`, in the words of OpenAPI; upper bounds come from `
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from config.api import bounds
@@ -19,18 +19,24 @@ _ORDER: Final = ("description", "type", "format", "default", "enum", "pattern", 
 _DROPPED: Final = frozenset({"title", "$defs", "default"})
 
 
-def bounded(model: type[Model]) -> dict[str, Any]:
+Words = Callable[[dict[str, Any], str], Mapping[str, Any]]
+"""What to write into a node for its bound, given the node and its path in the table of bounds."""
+
+
+def bounded(model: type[Model], words: Words = bounds.keywords) -> dict[str, Any]:
     """The schema of a spec, with an upper bound wherever a number or a size may be given."""
-    return _bounded(structural(model), "spec")
+    return _bounded(structural(model), "spec", words)
 
 
-def _bounded(node: dict[str, Any], path: str) -> dict[str, Any]:
-    limited = node | bounds.keywords(node, path)
-    for name, child in node.get("properties", {}).items():
-        limited["properties"] = limited["properties"] | {name: _bounded(child, f"{path}.{name}")}
+def _bounded(node: dict[str, Any], path: str, words: Words) -> dict[str, Any]:
+    limited = {**node, **words(node, path)}
+    if fields := node.get("properties"):
+        limited["properties"] = {
+            name: _bounded(child, f"{path}.{name}", words) for name, child in fields.items()
+        }
     for key, mark in (("items", "[]"), ("additionalProperties", "{}")):
         if isinstance(node.get(key), Mapping):
-            limited[key] = _bounded(node[key], path + mark)
+            limited[key] = _bounded(node[key], path + mark, words)
     return limited
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -73,6 +73,3 @@ class CanaryStatus(Model):
     conditions: tuple[Condition, ...] = described(
         "Conditions; Promoted tells how the latest rollout stands.", ()
     )
-
-
-ConditionStatus = Literal["True", "False", "Unknown"]

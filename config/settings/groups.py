@@ -59,10 +59,7 @@ class KubernetesSettings:
     """Which cluster, which part of it, and how hard it may be asked."""
 
     kubeconfig: str | None = setting(
-        "kubeconfig",
-        values.text,
-        "",
-        "Path of a kubeconfig; the pod's ServiceAccount by default.",
+        "kubeconfig", values.text, "", "Path of a kubeconfig; the pod's ServiceAccount by default."
     )
     qps: int = setting(
         "kubeconfig-qps",

@@ -24,14 +24,7 @@ LOG_LEVELS: Final = {
     "fatal": "CRITICAL",
     "panic": "CRITICAL",
 }
-_REDIS_SCHEMES: Final = (
-    "redis",
-    "rediss",
-    "unix",
-    "sentinel",
-    "redis+sentinel",
-    "rediss+sentinel",
-)
+_REDIS_SCHEMES: Final = ("redis", "rediss", "unix", "sentinel", "redis+sentinel", "rediss+sentinel")
 _SWITCH: Final = {"true": True, "false": False}
 
 

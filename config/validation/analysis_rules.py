@@ -14,14 +14,7 @@ from config.api.analysis import STRATEGY_KEYS
 from config.api.canary import Canary
 from config.api.metrics import BUILTIN_METRICS, MetricCheck
 from config.validation.problems import Problem
-from config.validation.rules import (
-    ANALYSIS,
-    Rule,
-    bad_duration,
-    not_a_url,
-    out_of_range,
-    problem,
-)
+from config.validation.rules import ANALYSIS, Rule, bad_duration, not_a_url, out_of_range, problem
 
 
 def timing_is_given(canary: Canary) -> Iterator[Problem]:

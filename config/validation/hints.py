@@ -29,11 +29,7 @@ def warnings(
 
 
 def _suspicious(
-    field: str,
-    value: Any,
-    meant: str,
-    why: str,
-    reason: ProblemReason = ProblemReason.SUSPICIOUS,
+    field: str, value: Any, meant: str, why: str, reason: ProblemReason = ProblemReason.SUSPICIOUS
 ) -> Problem:
     text = f"{shown(value)}: {why} (allowed: {meant})"
     return Problem.of(field, text, reason, blocking=False)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -19,16 +18,6 @@ from config.validation.problems import Problem, path, shown
 from config.validation.structure import Broken, Location
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The bound of one field, if it has one, and those of its parts."""
-
-    bound: Bound | None
-    fields: Mapping[str, Limits]
-    items: Limits | None
-    entries: Limits | None
-
-
 def excesses(model: type[Model], raw: Any) -> Iterator[Broken]:
     """The parts of the spec of a raw object that are out of bounds.
 
@@ -36,44 +25,35 @@ def excesses(model: type[Model], raw: Any) -> Iterator[Broken]:
     refused for that.
     """
     if isinstance(raw, Mapping):
-        yield from _parts(_limits(model), raw.get("spec"), ("spec",))
+        yield from _parts(_spec(model), raw.get("spec"), ("spec",))
 
 
 @functools.cache
-def _limits(model: type[Model]) -> Limits:
+def _spec(model: type[Model]) -> Schema:
+    """The schema of the spec with the bound, or None, of each node under `bound`."""
     spec: Any = model.model_fields["spec"].annotation
-    return _compiled(schema.structural(spec), "spec")
+    return schema.bounded(spec, lambda node, path: {"bound": bounds.of(node, path)})
 
 
-def _compiled(node: Schema, pattern: str) -> Limits:
-    items, entries = node.get("items"), node.get("additionalProperties")
-    fields = node.get("properties", {})
-    return Limits(
-        bounds.of(node, pattern),
-        {key: _compiled(child, f"{pattern}.{key}") for key, child in fields.items()},
-        _compiled(items, f"{pattern}[]") if isinstance(items, Mapping) else None,
-        _compiled(entries, pattern + "{}") if isinstance(entries, Mapping) else None,
-    )
-
-
-def _parts(limits: Limits, value: Any, location: Location) -> Iterator[Broken]:
-    if limits.bound and (found := _excess(limits.bound, value)):
+def _parts(node: Schema, value: Any, location: Location) -> Iterator[Broken]:
+    if node["bound"] and (found := _excess(node["bound"], value)):
         yield Broken(location, Problem.invalid(path(location), *found))
-    elif limits.items and isinstance(value, list):
+    elif isinstance(value, list) and "items" in node:
         for index, item in enumerate(value):
-            yield from _parts(limits.items, item, (*location, index))
-    elif (limits.fields or limits.entries) and isinstance(value, Mapping):
-        yield from _entries(limits, value, location)
+            yield from _parts(node["items"], item, (*location, index))
+    elif isinstance(value, Mapping):
+        yield from _entries(node, value, location)
 
 
-def _entries(limits: Limits, value: Mapping[str, Any], location: Location) -> Iterator[Broken]:
+def _entries(node: Schema, value: Mapping[str, Any], location: Location) -> Iterator[Broken]:
+    fields, others = node.get("properties", {}), node.get("additionalProperties")
+    is_map = isinstance(others, Mapping)
     for key, child in value.items():
-        inner = limits.fields.get(key, limits.entries)
-        if limits.entries and len(key) > bounds.LONGEST_KEY:
+        if is_map and len(key) > bounds.LONGEST_KEY:
             found = _too_long(len(key), bounds.LONGEST_KEY, "characters of a key")
             yield Broken(location, Problem.invalid(path(location), *found))
-        elif inner:
-            yield from _parts(inner, child, (*location, key))
+        elif key in fields or is_map:
+            yield from _parts(fields.get(key, others), child, (*location, key))
 
 
 def _excess(bound: Bound, value: Any) -> tuple[str, str, str] | None:
