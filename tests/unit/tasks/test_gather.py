@@ -8,8 +8,9 @@ import pytest
 
 from analysis import state as states
 from analysis.backends import Endpoint
-from analysis.observation import Observation, PastStatus
+from analysis.observation import Observation, PastStatus, Workload
 from analysis.phases import Phase
+from analysis.strategies import STRATEGIES
 from clients.documents.confirmed import Confirmed, Lane
 from clients.documents.world import (
     Condition,
@@ -19,6 +20,7 @@ from clients.documents.world import (
     World,
 )
 from clients.redis.records import Snapshot
+from config.readiness import READY
 from config.traffic import TrafficSplit
 from tasks import gather
 from tasks.gather import Defaults
@@ -71,18 +73,47 @@ def test_there_is_nothing_to_observe_of_a_canary_that_is_gone() -> None:
 
 def test_a_healthy_canary_is_observed_whole() -> None:
     """Times are the store's, interval and threshold those in force."""
-    state = worlds.progressing(20)
-    seen = observed(Confirmed(uid="u1", route_seq=5), states.to_json(state), 9)
-    assert (seen.now, seen.ref, seen.uid, seen.generation) == (NOW, REF, "u1", 1)
-    assert (seen.interval, seen.threshold) == (timedelta(seconds=30), 3)
-    assert (seen.version, seen.state) == (9, state)
-    assert seen.confirmed == Confirmed(uid="u1", route_seq=5)
-    assert seen.target is not None
-    assert seen.primary is not None
-    assert seen.target.readiness.ready
-    assert (seen.primary.revision, seen.primary.replicas, seen.primary.generation) == ("r1", 2, 3)
-    assert seen.problems == ()
-    assert seen.status is None
+    state, canary = worlds.progressing(20), worlds.a_canary()
+    confirmed = Confirmed(uid="u1", route_seq=5)
+    ready = Workload("r1", generation=3, replicas=2, available=2, readiness=READY)
+    assert observed(confirmed, states.to_json(state), 9) == Observation(
+        now=NOW,
+        ref=REF,
+        uid="u1",
+        generation=1,
+        canary=canary,
+        strategy=STRATEGIES.chosen(canary),
+        interval=timedelta(seconds=30),
+        threshold=3,
+        version=9,
+        state=state,
+        confirmed=confirmed,
+        target=ready,
+        primary=ready,
+    )
+
+
+@pytest.mark.parametrize(
+    ("phase", "status", "shown"),
+    [
+        (Phase.PROGRESSING, None, 0),
+        (Phase.PROGRESSING, {"conditions": []}, 0),
+        (Phase.PROGRESSING, {"phase": "Progressing"}, 7),
+        (Phase.NEW, None, 7),
+    ],
+)
+def test_a_report_that_was_wiped_since_does_not_count_as_made(
+    phase: Phase, status: Any, shown: int
+) -> None:
+    """It is to be written anew; before the first phase there is nothing to be shown."""
+    reported = Confirmed(uid="u1", route_seq=5, status_version=7)
+    seen = observed(
+        reported,
+        states.to_json(worlds.a_state(phase=phase)),
+        7,
+        status=None if status is None else ShownStatus("1", status),
+    )
+    assert seen.confirmed == replace(reported, status_version=shown)
 
 
 def test_an_interval_is_never_below_its_floor() -> None:
@@ -103,10 +134,17 @@ def test_a_state_or_confirmation_of_an_earlier_object_is_none() -> None:
 def test_a_refused_manifest_leaves_its_problems() -> None:
     """Never accepted: no canary, and whatever depends on it is unknown."""
     problem = worlds.a_problem("spec.x: no")
-    seen = observed(canary=None, admission=replace(ADMISSION, problems=(problem,)))
-    assert seen.canary is None
-    assert seen.problems == (problem,)
-    assert (seen.target, seen.primary, seen.in_force) == (None, None, None)
+    refused = replace(ADMISSION, problems=(problem,))
+    assert observed(canary=None, admission=refused) == Observation(
+        now=NOW,
+        ref=REF,
+        uid="u1",
+        generation=1,
+        canary=None,
+        strategy=None,
+        interval=timedelta(0),
+        problems=(problem,),
+    )
 
 
 def test_a_deployment_made_anew_is_not_older_than_what_was_written_before() -> None:
