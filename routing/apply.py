@@ -18,10 +18,19 @@ from clients.kube.protocol import Kube, Object
 from config import meshes
 from config.api.canary import Canary
 from config.traffic import RouteIntent, RouteStage
-from routing import diff, messages, metadata, order, services
+from routing import diff, messages, metadata, services
 from routing.messages import Doing
 from routing.registry import ROUTERS, Routers
-from routing.router import ODD_SHAPE, Managed, Router, TargetFacts, UnroutableCanary
+from routing.router import (
+    ODD_SHAPE,
+    Managed,
+    Router,
+    ServiceRole,
+    TargetFacts,
+    UnreadableRoute,
+    UnroutableCanary,
+    split_in_force,
+)
 
 TRIES: Final = 3
 """Writes of one object in one call: each further one follows a read after a conflict."""
@@ -109,10 +118,36 @@ class _Run:
         return self._outcome()
 
     def _objects(self) -> tuple[Managed, ...]:
-        """The objects to write, in order; Services cannot be rendered without the target."""
-        ordered = order.of_writing(self.canary, self.router, self.intent, self.live)
+        """The objects to write, in order, so that no request is led to something absent.
+
+        On first exposure the weights come last, after everything they lead to; once that is there,
+        or the route is ours, they come first, so that nothing else can delay a rollback. Services
+        cannot be rendered without the target.
+        """
+        own = services.managed(self.canary, self.intent.stage)
+        if self.intent.stage is not RouteStage.EXPOSED:
+            return own if self.target else ()
         mesh = self.router.resources(self.canary)
-        return ordered if self.target else tuple(each for each in ordered if each in mesh)
+        carrier = tuple(each for each in mesh if self._is_carrier(each.role))
+        rest = tuple(each for each in mesh if not self._is_carrier(each.role))
+        is_complete = all(self.live.get(each.role) is not None for each in (*own, *rest))
+        others = (*(own if self.target else ()), *rest)
+        if not self._missing() and (is_complete or self._is_ours()):
+            return (*carrier, *others)
+        return (*others, *carrier)
+
+    def _missing(self) -> tuple[str, ...]:
+        """Roles of the Services that requests are led to and that do not exist."""
+        split = self.intent.split
+        shares = ((ServiceRole.PRIMARY, split.primary), (ServiceRole.CANARY, split.canary))
+        return tuple(role.value for role, share in shares if share and self.live.get(role) is None)
+
+    def _is_ours(self) -> bool:
+        """Whether the live route leads to our Services already."""
+        try:
+            return split_in_force(self.router, self.canary, self.live) is not None
+        except UnreadableRoute:
+            return False
 
     def _is_carrier(self, role: str) -> bool:
         """Whether the weights are in this object."""
@@ -122,7 +157,7 @@ class _Run:
         """Writes one object where it differs; a failure becomes a refusal."""
         if managed.role in self.foreign:
             return
-        missing = order.missing_destinations(self.intent.split, self.live)
+        missing = self._missing()
         if self._is_carrier(managed.role) and missing:
             self.refusals.append(messages.no_destination(self.canary, managed, missing))
             return

@@ -40,8 +40,8 @@ class Foreign(Exception):
 def owned(live: Object | None, canary: Canary, left_by: Collection[str]) -> Object | None:
     """`live` as an object that may be written for `canary`; None when there is none.
 
-    That is so for its own, for a user's that nobody controls, and for one of a canary that has
-    turned to other names since: those whose uids are in `left_by`. Raises Foreign for any other.
+    Its own, a user's that nobody controls, and one of the canaries with uids in `left_by`, which
+    have turned to other names since. Raises Foreign for any other.
     """
     holder = ownership.controller(live["metadata"]) if live else None
     if live is None or holder is None or is_controlled(live, canary):

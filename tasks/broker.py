@@ -66,16 +66,13 @@ def _through_sentinel(url: str) -> Broker:
         for name in ("username", "password")
         if f"sentinel_{name}" in query
     }
-    tls = _tls(query) if parts.scheme.startswith("rediss") else {}
+    given = {name: value for name, value in query.items() if name.startswith("ssl_")}
+    is_secure = parts.scheme.startswith("rediss")
+    tls = {"ssl_cert_reqs": VERIFIED, **given} if is_secure else {}
     timeouts = {name: value for name, value in SOCKET.items() if name != "socket_keepalive"}
     secure = {"ssl": True, **tls} if tls else {}
     options = {"master_name": master, "sentinel_kwargs": {**timeouts, **own, **secure}}
     return Broker(servers, options, tls)
-
-
-def _tls(query: Mapping[str, str]) -> dict[str, str]:
-    given = {name: value for name, value in query.items() if name.startswith("ssl_")}
-    return {"ssl_cert_reqs": VERIFIED, **given}
 
 
 def _with_port(address: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from analysis import hooks
@@ -62,20 +63,14 @@ class HttpPoster:
         return hooks.answered(call, response.status, response.body)
 
 
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Calls hooks as the canary's manifest says at the moment of the call."""
 
-    def __init__(
-        self,
-        store: Store,
-        poster: Poster,
-        dispatcher: Dispatcher,
-        renewal: float = RENEWAL_SECONDS,
-    ) -> None:
-        self._store = store
-        self._poster = poster
-        self._dispatcher = dispatcher
-        self._renewal = renewal
+    store: Store
+    poster: Poster
+    dispatcher: Dispatcher
+    renewal: float = RENEWAL_SECONDS
 
     def call(self, ref: CanaryRef, round_id: int, key: str) -> None:
         """Makes the call `key` of round `round_id` and keeps its answer.
@@ -87,19 +82,19 @@ class Caller:
             return
         call, taken = found
         with self._renewing(taken):
-            answer = self._poster.post(call, lambda: self._is_wanted(taken))
-        if self._store.answer_call(taken, answer):
+            answer = self.poster.post(call, lambda: self._is_wanted(taken))
+        if self.store.answer_call(taken, answer):
             with suppress(errors.ClientError):  # then the agenda asks, where the answer left word
-                self._dispatcher.tick(ref)
+                self.dispatcher.tick(ref)
 
     def take(self, ref: CanaryRef, round_id: int, key: str) -> tuple[hooks.HookCall, Call] | None:
         """The call to make, and the right to make it; None when it is not to be made."""
         call = self._find(ref, round_id, key)
-        taken = self._store.take_call(ref, round_id, key, hooks.LEASE) if call else None
+        taken = self.store.take_call(ref, round_id, key, hooks.LEASE) if call else None
         return (call, taken) if call and taken else None
 
     def _find(self, ref: CanaryRef, round_id: int, key: str) -> hooks.HookCall | None:
-        snapshot = self._store.read(ref)
+        snapshot = self.store.read(ref)
         canary = gather.accepted(snapshot.world)
         if canary is None or snapshot.state is None:
             return None
@@ -114,7 +109,7 @@ class Caller:
         """Whether the call is still ours to make; so while Redis does not say otherwise."""
         try:
             is_asked = self._find(taken.ref, taken.round, taken.key) is not None
-            return is_asked and self._store.renew_call(taken, hooks.LEASE)
+            return is_asked and self.store.renew_call(taken, hooks.LEASE)
         except errors.ClientError:
             return True
 
@@ -124,9 +119,9 @@ class Caller:
         over = threading.Event()
 
         def renew() -> None:
-            while not over.wait(self._renewal):
+            while not over.wait(self.renewal):
                 with suppress(errors.ClientError):
-                    self._store.renew_call(taken, hooks.LEASE)
+                    self.store.renew_call(taken, hooks.LEASE)
 
         thread = threading.Thread(target=renew, name="hook-lease", daemon=True)
         thread.start()

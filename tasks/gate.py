@@ -50,22 +50,19 @@ class Gate:
 
     def _look(self) -> None:
         pause = threading.Event()
-        while (failure := self._failure()) is not None:
-            if self.is_open:
-                log.warning("taking no messages", extra={"error": failure.message})
-            self.is_open = False
-            pause.wait(self._retry)
+        while True:
+            try:
+                self._probe()
+                break
+            except errors.ClientError as failure:
+                if self.is_open:
+                    log.warning("taking no messages", extra={"error": failure.message})
+                self.is_open = False
+                pause.wait(self._retry)
         if not self.is_open:
             log.info("taking messages again")
         with self._lock:
             self.is_open, self._looking = True, False
-
-    def _failure(self) -> errors.ClientError | None:
-        try:
-            self._probe()
-        except errors.ClientError as failure:
-            return failure
-        return None
 
 
 def probe(store: Store, kube: Kube | None, namespace: str | None) -> None:

@@ -13,7 +13,6 @@ from analysis.findings import Findings, HookCalls
 from analysis.observation import Observation, PastStatus, Workload
 from analysis.phases import Phase, shown
 from analysis.state import RolloutState
-from analysis.strategies import STRATEGIES, Strategies
 from clients.documents import world as worlds
 from clients.documents.confirmed import Confirmed
 from clients.documents.world import ShownStatus, WorkloadView, World
@@ -24,8 +23,8 @@ from config.api.hooks import WebhookType
 from config.refs import CanaryRef
 from config.traffic import TrafficSplit
 from config.validation import manifests
-from routing.registry import ROUTERS, Routers
 from routing.router import UnreadableRoute
+from tasks.registries import BUILT_IN, Registries
 from workloads import kinds
 
 
@@ -37,8 +36,7 @@ class Defaults:
     endpoint: Endpoint
     """Where built-in checks and inline queries are run."""
     interval_floor: timedelta
-    strategies: Strategies = STRATEGIES
-    routers: Routers = ROUTERS
+    registries: Registries = BUILT_IN
 
 
 def observe(ref: CanaryRef, snapshot: Snapshot, defaults: Defaults) -> Observation | None:
@@ -57,7 +55,7 @@ def observe(ref: CanaryRef, snapshot: Snapshot, defaults: Defaults) -> Observati
         uid=uid,
         generation=admission.generation,
         canary=canary,
-        strategy=defaults.strategies.chosen(canary) if canary else None,
+        strategy=defaults.registries.strategies.chosen(canary) if canary else None,
         interval=derived.interval(canary, defaults.interval_floor) if canary else timedelta(0),
         threshold=derived.threshold(canary) if canary else 1,
         deleting=admission.deleting,
@@ -160,7 +158,7 @@ def _in_force(canary: Canary | None, world: World, defaults: Defaults) -> Traffi
     if canary is None:
         return None
     try:
-        return defaults.routers.in_force(canary, world.routes, defaults.provider)
+        return defaults.registries.routers.in_force(canary, world.routes, defaults.provider)
     except UnreadableRoute:
         return None
 

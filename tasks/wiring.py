@@ -85,8 +85,7 @@ def defaults(settings: Settings, registries: Registries = BUILT_IN) -> Defaults:
         provider=settings.canaries.mesh_provider,
         endpoint=backends.Endpoint(kind=settings.metrics.backend, address=settings.metrics.server),
         interval_floor=settings.canaries.interval_floor,
-        strategies=registries.strategies,
-        routers=registries.routers,
+        registries=registries,
     )
 
 

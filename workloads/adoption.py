@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from clients.documents.world import SelectorLabel, WorkloadView
-from config import well_known
 from config.refs import CanaryRef
+from workloads.primary import of_primary
 
 
 def objection(
@@ -32,16 +32,11 @@ def objection(
     meant = f"{name} is not the primary of canary {canary.dotted}"
     if primary.controller not in {"", uid, *left_by}:
         return f"{meant}: it is controlled by another object (uid {primary.controller})"
-    wanted, label = _primary_label(target), primary.selector_label
-    if wanted is not None and label != wanted:
-        return f"{meant}: it selects {_shown(label)}, allowed is {_shown(wanted)}"
+    wanted, label = target and target.selector_label, primary.selector_label
+    allowed = of_primary(wanted) if wanted else label
+    if label != allowed:
+        return f"{meant}: it selects {_shown(label)}, allowed is {_shown(allowed)}"
     return ""
-
-
-def _primary_label(target: WorkloadView | None) -> SelectorLabel | None:
-    """The selector label of a primary made from `target`; None when that is not known."""
-    label = target.selector_label if target else None
-    return (label[0], label[1] + well_known.PRIMARY_SUFFIX) if label else None
 
 
 def _shown(label: SelectorLabel | None) -> str:

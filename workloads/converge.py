@@ -31,11 +31,7 @@ UNFIT: Final = 422
 
 
 class _Superseded(Exception):
-    """Ends what is not wanted any more; carries the target as it is now, if that is why."""
-
-    def __init__(self, message: str, target: WorkloadView | None = None) -> None:
-        super().__init__(message)
-        self.target = target
+    """Ends what is not wanted any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +57,12 @@ class WorkloadWriter:
         write, and tell no more than that there is one. `superseded` is asked after a conflict,
         before trying again: whether the intent is not the newest any more.
         """
-        run = _Run(kube, canary, intent, world, superseded, self)
+        run = _Run(kube, canary, kinds.of(canary), intent, world, superseded, self)
         try:
             run.reread(stale)
             run.primary()
             run.scale()
         except _Superseded as gone:
-            if gone.target is not None:
-                run.observed[worlds.TARGET] = gone.target
             return Superseded(str(gone), run.written, run.observed)
         except errors.ClientError as refused:
             # What is gone is told by the watch when it is back.
@@ -85,6 +79,7 @@ class _Run:
 
     kube: Kube
     canary: Canary
+    kind: Kind
     intent: WorkloadIntent
     world: World
     superseded: Callable[[], bool]
@@ -93,16 +88,6 @@ class _Run:
     observed: dict[str, WorkloadView] = field(default_factory=dict)
     role: str = worlds.PRIMARY
     """What is being seen to at the moment."""
-
-    @property
-    def kind(self) -> Kind:
-        """What depends on the kind of the target."""
-        return kinds.of(self.canary)
-
-    @property
-    def target_name(self) -> str:
-        """What the target is called."""
-        return self.canary.spec.target_ref.name
 
     def reread(self, stale: Collection[str]) -> None:
         """Looks at the live workloads whose views show less than we once wrote.
@@ -133,9 +118,9 @@ class _Run:
 
     def _take_over(self, seen: WorkloadView) -> WorkloadView:
         """The primary of a canary that has turned to another target, controlled by this one."""
-        live = self._read(seen.name)
-        if self._view(live).controller != seen.controller:
-            return self._view(live)
+        live, found = self._read(seen.name)
+        if found.controller != seen.controller:
+            return found
         owners = ownership.taken_over(live["metadata"], self.canary)["ownerReferences"]
         version = live["metadata"]["resourceVersion"]
         patch = {"metadata": {"ownerReferences": owners, "resourceVersion": version}}
@@ -155,9 +140,9 @@ class _Run:
 
         Once a revision was promoted, no other becomes a primary by way of a lost one.
         """
-        target = self._read(self.target_name)
-        self._refuse_unseen(self._view(target))
-        body = self.kind.create(self.canary, target, **self._copying(target))
+        target, held = self._read(self.canary.spec.target_ref.name)
+        self._refuse_unseen(held)
+        body = self.kind.create(self.canary, target, **self._copying(held))
         name = names.primary_workload(self.canary)
         with _told(f"createPrimary{self.kind.name} failed: creating {self._named(name)} failed"):
             try:
@@ -167,20 +152,26 @@ class _Run:
             else:
                 return self._wrote(worlds.PRIMARY, made)
         found = self._look(worlds.PRIMARY, name)
-        self._refuse_stranger(found, self._view(target))
+        self._refuse_stranger(found, held)
         return found
 
     def _refuse_unseen(self, target: WorkloadView) -> None:
         held, intent = target.revision, self.intent
-        if not intent.base or held in {intent.base, intent.promote}:
-            return
+        if not intent.base or held == intent.base:
+            return None
         if intent.promote:
-            raise _Superseded(f"the target holds {held}, analysed was {intent.promote}", target)
+            return self._insist_on_analysed(target)
         lost = self._named(names.primary_workload(self.canary))
         raise errors.Permanent(
             f"{lost} is gone and cannot be made anew: {self._named(target.name)} holds "
             f"revision {held}, allowed is {intent.base}"
         )
+
+    def _insist_on_analysed(self, target: WorkloadView) -> None:
+        held, wanted = target.revision, self.intent.promote
+        if held != wanted:
+            self.observed[worlds.TARGET] = target
+            raise _Superseded(f"the target holds {held}, analysed was {wanted}")
 
     def _promote(self) -> None:
         """Gives the primary the revision to be promoted, which the target must still hold.
@@ -188,18 +179,15 @@ class _Run:
         Target and primary are read together and written under the primary's resourceVersion, so
         what is copied is what was checked.
         """
-        name, wanted = names.primary_workload(self.canary), self.intent.promote
-        live = self._read(name)
-        found = self._view(live)
-        if found.revision == wanted:
+        name = names.primary_workload(self.canary)
+        live, found = self._read(name)
+        if found.revision == self.intent.promote:
             self.observed[worlds.PRIMARY] = found
             return
-        target = self._read(self.target_name)
-        held = self._view(target)
-        if held.revision != wanted:
-            raise _Superseded(f"the target holds {held.revision}, analysed was {wanted}", held)
+        target, held = self._read(self.canary.spec.target_ref.name)
+        self._insist_on_analysed(held)
         self._refuse_stranger(found, held)
-        body = self.kind.promote(self.canary, target, live, **self._copying(target))
+        body = self.kind.promote(self.canary, target, live, **self._copying(held))
         with _told(f"updating {self._named(name)} template spec failed"):
             made = self.kube.replace(self.kind.resource, self.canary.namespace, name, body)
         self._wrote(worlds.PRIMARY, made)
@@ -219,7 +207,7 @@ class _Run:
                 raise
 
     def _scale(self) -> None:
-        name = self.target_name
+        name = self.canary.spec.target_ref.name
         target = self.observed.get(worlds.TARGET, self.world.target)
         if target is None:
             target = self._look(worlds.TARGET, name)
@@ -242,10 +230,15 @@ class _Run:
             {"op": "test", "path": "/metadata/generation", "value": target.generation},
             *self.kind.scaled(replicas),
         ]
-        place = (self.kind.resource, self.canary.namespace, target.name)
         with _told(told):
             try:
-                made = self.kube.patch(*place, patch, kind=PatchKind.JSON)
+                made = self.kube.patch(
+                    self.kind.resource,
+                    self.canary.namespace,
+                    target.name,
+                    patch,
+                    kind=PatchKind.JSON,
+                )
             except errors.Permanent as refused:
                 if refused.status != UNFIT:
                     raise
@@ -269,12 +262,14 @@ class _Run:
 
     def _look(self, role: str, name: str) -> WorkloadView:
         """The workload as it is now."""
-        view = self.observed[role] = self._view(self._read(name))
+        _, view = self._read(name)
+        self.observed[role] = view
         return view
 
-    def _read(self, name: str) -> Object:
+    def _read(self, name: str) -> tuple[Object, WorkloadView]:
         with _told(f"{self._named(name)} get query error"):
-            return self.kube.get(self.kind.resource, self.canary.namespace, name)
+            raw = self.kube.get(self.kind.resource, self.canary.namespace, name)
+        return raw, self._view(raw)
 
     def _wrote(self, role: str, raw: Object) -> WorkloadView:
         view = self.written[role] = self._view(raw)
@@ -284,16 +279,13 @@ class _Run:
     def _view(self, raw: Object) -> WorkloadView:
         return self.kind.project(raw, self.writer.copying.selector_labels)
 
-    def _copying(self, target: Object) -> dict[str, Any]:
+    def _copying(self, target: WorkloadView) -> dict[str, Any]:
         """How the target is copied: its selector label, what else of it, and a fresh pod id."""
-        view, copying = self._view(target), self.writer.copying
-        if view.selector_label is None:
-            raise errors.Permanent(deployment.no_selector_label(view, copying.selector_labels))
-        return {
-            "label": view.selector_label,
-            "copying": copying,
-            "pod_id": self.writer.new_id(),
-        }
+        label, copying = target.selector_label, self.writer.copying
+        if label is None:
+            raise errors.Permanent(deployment.no_selector_label(target, copying.selector_labels))
+        pod_id = self.writer.new_id()
+        return {"label": label, "copying": copying, "pod_id": pod_id}
 
     def _named(self, name: str) -> str:
         return f"{self.canary.spec.target_ref.kind.lower()} {name}.{self.canary.namespace}"

@@ -1,11 +1,13 @@
-"""The compact view of a Deployment: all that decisions and routing need of it, and no more.
+"""Deployments: the compact view that decisions and routing need, and whether one takes traffic.
 
-Made by the watchers from raw objects, kept in Redis, read by every worker.
+Views are made by the watchers from raw objects, kept in Redis, read by every worker. Readiness is
+that of Flagger's table; two deadlines exist, the Deployment's own and the canary's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from clients.documents.world import (
@@ -16,10 +18,13 @@ from clients.documents.world import (
     WorkloadView,
 )
 from clients.kube.protocol import Object
+from config.readiness import READY, Readiness
 from workloads import revision
 
 _SIDECARS: Final = frozenset({"istio-proxy", "envoy"})
 """Containers whose ports are the mesh's, not the application's."""
+
+_WAITING: Final = "waiting for rollout to finish: "
 
 
 def project(raw: Object, keys: Sequence[str]) -> WorkloadView:
@@ -55,6 +60,43 @@ def no_selector_label(view: WorkloadView, keys: Sequence[str]) -> str:
     )
 
 
+def judge(
+    view: WorkloadView, percent: int, deadline: timedelta, began: datetime, now: datetime
+) -> Readiness:
+    """Whether the viewed Deployment is ready, with `percent` of its updated pods available.
+
+    Not retriable once the Deployment gave up by itself, or its patience ends.
+    """
+    status = view.status
+    if view.generation > status.observed_generation:
+        return Readiness(
+            ready=False,
+            message=f"{_WAITING}observed deployment generation less than desired generation",
+        )
+    if status.condition("Progressing").reason == "ProgressDeadlineExceeded":
+        message = f'deployment "{view.name}" exceeded its progress deadline'
+        return Readiness(ready=False, retriable=False, message=message)
+    missing = _missing(view.replicas, status, percent)
+    if not missing:
+        return READY
+    ends = patience_ends(view, deadline, began)
+    retriable = ends is None or now < ends
+    return Readiness(ready=False, retriable=retriable, message=_WAITING + missing)
+
+
+def patience_ends(view: WorkloadView, deadline: timedelta, began: datetime) -> datetime | None:
+    """When an unavailable Deployment has been so for `deadline`; None while it is available.
+
+    Counted from `began`, when it was given its present revision, if it has been unavailable since
+    before: its condition keeps the time of whichever revision was the first in trouble.
+    """
+    available = view.status.condition("Available")
+    unavailable = (available.status, available.reason) == ("False", "MinimumReplicasUnavailable")
+    if not (unavailable and view.status.has("Progressing") and available.updated):
+        return None
+    return max(datetime.fromisoformat(available.updated), began) + deadline
+
+
 def _selector_label(spec: Object, keys: Sequence[str]) -> SelectorLabel | None:
     labels = (spec.get("selector") or {}).get("matchLabels") or {}
     return next(((key, labels[key]) for key in keys if key in labels), None)
@@ -88,3 +130,20 @@ def _status(status: Object) -> WorkloadStatus:
 def _condition(raw: Object) -> Condition:
     read = (raw.get(field) or "" for field in ("type", "status", "reason", "lastUpdateTime"))
     return Condition(*read)
+
+
+def _missing(desired: int, status: WorkloadStatus, percent: int) -> str:
+    """What is missing for readiness, empty when nothing is."""
+    updated, present = status.updated_replicas, status.replicas
+    available = status.available_replicas
+    if updated < desired:
+        return f"{updated} out of {desired} new replicas have been updated"
+    if present > updated:
+        return f"{present - updated} old replicas are pending termination"
+    # Rounded down, but one at least: a single pod that is not there would be ready otherwise.
+    required = max(updated * percent // 100, min(1, updated) if percent else 0)
+    if available < required:
+        return (
+            f"{available} of {required} (readyThreshold {percent}%) updated replicas are available"
+        )
+    return ""

@@ -15,7 +15,7 @@ from clients.kube.resources import Resource
 from config.api.canary import Canary
 from config.api.references import TargetKind
 from config.readiness import Readiness
-from workloads import deployment, primary, readiness
+from workloads import deployment, primary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +42,8 @@ DEPLOYMENT: Final = Kind(
     name=TargetKind.DEPLOYMENT,
     resource=resources.DEPLOYMENTS,
     project=deployment.project,
-    judge=readiness.judge,
-    patience_ends=readiness.patience_ends,
+    judge=deployment.judge,
+    patience_ends=deployment.patience_ends,
     create=primary.create,
     promote=primary.promote,
     scaled=deployment.scaled,

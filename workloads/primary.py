@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from clients.documents.world import SelectorLabel
 from config import names, ownership, well_known
 from config.api.canary import Canary
 from workloads import revision
@@ -35,14 +36,13 @@ class Copying:
 
 
 def create(
-    canary: Canary, target: Object, label: tuple[str, str], copying: Copying, *, pod_id: str
+    canary: Canary, target: Object, label: SelectorLabel, copying: Copying, *, pod_id: str
 ) -> dict[str, Any]:
     """The primary Deployment of `target`, owned by `canary`; `label` tells the target's pods.
 
     `pod_id` is a fresh UUID. Replicas are the target's when it has any, else 1.
     """
-    spec, key = target["spec"], label[0]
-    value = label[1] + well_known.PRIMARY_SUFFIX
+    spec, (key, value) = target["spec"], of_primary(label)
     annotations = revision.copied(target["metadata"].get("annotations"))
     return {
         "apiVersion": "apps/v1",
@@ -57,7 +57,7 @@ def create(
             "ownerReferences": [ownership.reference(canary)],
         },
         "spec": {
-            **{field: spec[field] for field in _COPIED if field in spec},
+            **_copied(spec),
             "replicas": spec.get("replicas") or 1,
             "selector": {"matchLabels": {key: value}},
             "template": _template(canary, spec["template"], (key, value), copying, pod_id),
@@ -69,7 +69,7 @@ def promote(
     canary: Canary,
     target: Object,
     primary: Object,
-    label: tuple[str, str],
+    label: SelectorLabel,
     copying: Copying,
     *,
     pod_id: str,
@@ -79,10 +79,9 @@ def promote(
     Selector and whatever else the target does not determine stay as they are; replicas follow the
     target unless an autoscaler owns them.
     """
-    spec, key = target["spec"], label[0]
-    value = label[1] + well_known.PRIMARY_SUFFIX
+    spec, (key, value) = target["spec"], of_primary(label)
     kept = {field: item for field, item in primary["spec"].items() if field not in _COPIED}
-    replicas = {} if canary.spec.autoscaler_ref else {"replicas": spec.get("replicas") or None}
+    follows = spec.get("replicas") and not canary.spec.autoscaler_ref
     return {
         **primary,
         "metadata": {
@@ -92,15 +91,15 @@ def promote(
         },
         "spec": {
             **kept,
-            **{field: spec[field] for field in _COPIED if field in spec},
-            **{field: count for field, count in replicas.items() if count is not None},
+            **_copied(spec),
+            **({"replicas": spec["replicas"]} if follows else {}),
             "template": _template(canary, spec["template"], (key, value), copying, pod_id),
         },
     }
 
 
 def _template(
-    canary: Canary, template: Object, label: tuple[str, str], copying: Copying, pod_id: str
+    canary: Canary, template: Object, label: SelectorLabel, copying: Copying, pod_id: str
 ) -> dict[str, Any]:
     """The target's pod template as the primary's: its own label, its own spread, a fresh id."""
     metadata = template.get("metadata") or {}
@@ -121,6 +120,15 @@ def _template(
         },
         "spec": revision.renamed(template.get("spec") or {}, copying.selector_labels, rename),
     }
+
+
+def of_primary(label: SelectorLabel) -> SelectorLabel:
+    """The selector label of a primary, by that of its target."""
+    return label[0], label[1] + well_known.PRIMARY_SUFFIX
+
+
+def _copied(spec: Object) -> dict[str, Any]:
+    return {field: spec[field] for field in _COPIED if field in spec}
 
 
 def _prefixed(target: Object, kind: str, copying: Copying) -> dict[str, str]:

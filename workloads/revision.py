@@ -21,8 +21,6 @@ LENGTH: Final = 20
 """Hex digits of a revision: 80 bits, so that two releases never look the same by accident."""
 
 _SPREADS: Final = "topologySpreadConstraints"
-_REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
-_PREFERRED: Final = "preferredDuringSchedulingIgnoredDuringExecution"
 
 
 def revision_of(template: Template) -> str:
@@ -75,10 +73,10 @@ def renamed(spec: Mapping[str, Any], keys: Collection[str], rename: Rename) -> d
     """
     result = dict(spec)
     if result.get(_SPREADS):
-        result[_SPREADS] = [_with_selector(item, keys, rename) for item in result[_SPREADS]]
+        result[_SPREADS] = _with_selectors(result[_SPREADS], keys, rename)
     affinity = result.get("affinity") or {}
     if affinity.get("podAntiAffinity"):
-        anti = _renamed_terms(affinity["podAntiAffinity"], keys, rename)
+        anti = _with_selectors(affinity["podAntiAffinity"], keys, rename)
         result["affinity"] = {**affinity, "podAntiAffinity": anti}
     return result
 
@@ -90,29 +88,20 @@ def _base(name: str) -> str:
     return name
 
 
-def _renamed_terms(
-    anti: Mapping[str, Any], keys: Collection[str], rename: Rename
-) -> dict[str, Any]:
-    result = dict(anti)
-    if anti.get(_REQUIRED):
-        result[_REQUIRED] = [_with_selector(term, keys, rename) for term in anti[_REQUIRED]]
-    if anti.get(_PREFERRED):
-        result[_PREFERRED] = [
-            {**item, "podAffinityTerm": _with_selector(term, keys, rename)}
-            if (term := item.get("podAffinityTerm"))
-            else item
-            for item in anti[_PREFERRED]
-        ]
-    return result
-
-
-def _with_selector(
-    holder: Mapping[str, Any], keys: Collection[str], rename: Rename
-) -> dict[str, Any]:
-    selector = holder.get("labelSelector")
-    if not selector:
-        return dict(holder)
-    return {**holder, "labelSelector": _renamed_selector(selector, keys, rename)}
+def _with_selectors(value: Any, keys: Collection[str], rename: Rename) -> Any:
+    """`value` with each `labelSelector` in it renamed."""
+    match value:
+        case Mapping():
+            return {
+                key: _renamed_selector(item, keys, rename)
+                if key == "labelSelector" and item
+                else _with_selectors(item, keys, rename)
+                for key, item in value.items()
+            }
+        case list() | tuple():
+            return [_with_selectors(item, keys, rename) for item in value]
+        case _:
+            return value
 
 
 def _renamed_selector(

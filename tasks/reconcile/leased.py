@@ -41,21 +41,22 @@ of it, and for clocks that do not run alike."""
 STRAYS: Final = 3
 """Runs in a row whose work may turn out not to be wanted; then it is the agenda's turn to ask."""
 
-LEVELS: Final = {True: logging.WARNING, False: logging.DEBUG}
-"""How loud a refusal is logged, by whether it is news; an old one comes back every few seconds."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One run under a lease: what is wanted, and what was known when it began.
 
-    `canary` is the last good manifest; `strays` are what a run before has written and was not
-    believed, newer than what anybody else knows. `kube` refuses calls that would outlive the
-    lease. `superseded` asks whether the intent is not the newest any more.
+    `seq` is the number of the intent, `is_first` whether it was not in force before: later runs
+    only mend drift. `canary` is the last good manifest, `confirmed` what had been brought about
+    before; `strays` are what a run before has written and was not believed, newer than what anybody
+    else knows. `kube` refuses calls that would outlive the lease. `superseded` asks whether the
+    intent is not the newest any more.
     """
 
     ref: CanaryRef
-    lane: Lane
+    seq: int
+    is_first: bool
+    confirmed: Confirmed
     snapshot: Snapshot
     state: RolloutState
     canary: Canary | None
@@ -79,22 +80,6 @@ class Run:
     def world(self) -> World:
         """What was last seen of the cluster, by the watches or by ourselves."""
         return self.snapshot.world.with_objects(self.strays)
-
-    @property
-    def seq(self) -> int:
-        """The number of the intent."""
-        numbers = {Lane.ROUTE: self.state.route.seq, Lane.WORKLOAD: self.state.workload.seq}
-        return numbers.get(self.lane, self.snapshot.version)
-
-    @property
-    def confirmed(self) -> Confirmed:
-        """What had been brought about before."""
-        return self.snapshot.confirmed.about(self.state.uid)
-
-    @property
-    def is_first(self) -> bool:
-        """Whether the intent was not in force before; later runs only mend drift."""
-        return self.confirmed.sequence(self.lane) < self.seq
 
 
 @dataclass(frozen=True)
@@ -144,11 +129,17 @@ class Reconciler(ABC):
             return None
         if gather.is_behind(snapshot):
             return None
+        state = states.from_json(stored)
+        numbers = {Lane.ROUTE: state.route.seq, Lane.WORKLOAD: state.workload.seq}
+        seq = numbers.get(self.lane, snapshot.version)
+        confirmed = snapshot.confirmed.about(state.uid)
         return Run(
             ref=ref,
-            lane=self.lane,
+            seq=seq,
+            is_first=confirmed.sequence(self.lane) < seq,
+            confirmed=confirmed,
             snapshot=snapshot,
-            state=states.from_json(stored),
+            state=state,
             canary=gather.accepted(snapshot.world),
             strays=strays,
             kube=self.kube.until(asked + (LEASE - RESERVE).total_seconds()),
@@ -168,8 +159,7 @@ class Reconciler(ABC):
         outcome = self._write(run)
         if outcome is None:
             return {}
-        wake = self._is_news(run, outcome)
-        news = self._confirmation(run, outcome, wake=wake)
+        news, wake = self._judged(run, outcome)
         part, work = _part(self.lane, run.snapshot), Work(self.lane.value)
         basis = Basis(uid=run.state.uid, part=part, work=work, token=token)
         if self.store.confirm(run.ref, news, basis, over=run.snapshot.world, wake=wake):
@@ -177,39 +167,31 @@ class Reconciler(ABC):
         log.info("not wanted any more", extra={"canary": run.ref.dotted, "lane": self.lane.value})
         return {**outcome.observed, **outcome.written}
 
-    def _is_news(self, run: Run, outcome: Outcome) -> bool:
-        """Whether the rollout is to look; it asks again by itself for what it knows already."""
-        match outcome:
-            case Applied():
-                return self._calls_for_a_look(run, outcome)
-            case Superseded(observed=observed):
-                return run.world.with_objects(observed) != run.world
-            case Rejected(in_force=in_force):
-                # Not for other words alone: some differ at every try.
-                return (in_force and run.is_first) or self.lane not in run.confirmed.troubles
-            case _:
-                assert_never(outcome)
+    def _judged(self, run: Run, outcome: Outcome) -> tuple[Confirmation, bool]:
+        """What is to be said of the run, and whether the rollout is to look.
 
-    def _confirmation(self, run: Run, outcome: Outcome, *, wake: bool) -> Confirmation:
-        """What is to be said of the run."""
+        It asks again by itself for what it knows already.
+        """
         extra = {"canary": run.ref.dotted, "lane": self.lane.value}
-        seen = Confirmation(
-            lane=self.lane,
-            written=outcome.written,
-            observed={**run.strays, **outcome.observed},
-        )
+        observed = {**run.strays, **outcome.observed}
+        seen = Confirmation(lane=self.lane, written=outcome.written, observed=observed)
         in_force = replace(seen, seq=run.seq, at=run.now() if run.is_first else None)
         match outcome:
             case Applied():
-                return in_force
+                return in_force, self._calls_for_a_look(run, outcome)
             case Superseded(message=message):
                 log.info("superseded", extra={**extra, "error": message})
-                return replace(seen, trouble=None)
+                news = run.world.with_objects(outcome.observed) != run.world
+                return replace(seen, trouble=None), news
             case Rejected(message=message, retriable=retriable):
+                goes_on = outcome.in_force and run.is_first
+                # Not for other words alone: some differ at every try.
+                news = goes_on or self.lane not in run.confirmed.troubles
                 told = {**extra, "error": message, "retriable": retriable}
-                log.log(LEVELS[wake], "not as intended", extra=told)
-                said = in_force if outcome.in_force and run.is_first else seen
-                return replace(said, trouble=message, refused=not retriable)
+                # One that is no news comes back every few seconds.
+                log.log(logging.WARNING if news else logging.DEBUG, "not as intended", extra=told)
+                said = in_force if goes_on else seen
+                return replace(said, trouble=message, refused=not retriable), news
             case _:
                 assert_never(outcome)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from analysis.effects import Lane
+from clients.documents.confirmed import Confirmation
 from clients.documents.outcome import Applied, Outcome
 from tasks.reconcile.leased import Reconciler, Run
 from workloads.converge import WorkloadWriter
@@ -27,9 +28,10 @@ class WorkloadReconciler(Reconciler):
         stale = run.confirmed.stale(run.world)
         return self.writer.write(run.kube, canary, intent, run.world, run.superseded, stale=stale)
 
-    def _is_news(self, run: Run, outcome: Outcome) -> bool:
-        """Also that a restored cluster has generations below those of our own writes."""
-        return bool(run.confirmed.stale(run.world)) or super()._is_news(run, outcome)
+    def _judged(self, run: Run, outcome: Outcome) -> tuple[Confirmation, bool]:
+        """News is also that a restored cluster has generations below those of our own writes."""
+        said, news = super()._judged(run, outcome)
+        return said, news or bool(run.confirmed.stale(run.world))
 
     def _calls_for_a_look(self, run: Run, outcome: Applied) -> bool:
         return run.is_first or bool(outcome.written or outcome.observed)

@@ -9,7 +9,7 @@ import pytest
 from clients.documents.world import WorkloadView
 from config.readiness import READY, Readiness
 from tests.unit.workloads.deployments import KEYS, a_target
-from workloads import deployment, readiness
+from workloads import deployment
 
 NOW: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 DEADLINE: Final = timedelta(seconds=600)
@@ -51,7 +51,7 @@ def conditions(
 
 def judged(view: WorkloadView, percent: int = 100, now: datetime = NOW) -> Readiness:
     """The judgement on `view`, whose revision is old."""
-    return readiness.judge(view, percent, DEADLINE, LONG_AGO, now)
+    return deployment.judge(view, percent, DEADLINE, LONG_AGO, now)
 
 
 WAITING: Final = "waiting for rollout to finish: "
@@ -130,16 +130,16 @@ def test_patience_ends_with_the_canary_s_deadline(view: WorkloadView) -> None:
     late = judged(waiting, now=NOW + DEADLINE)
     assert not late.retriable
     assert late.message == judged(waiting).message
-    assert readiness.patience_ends(waiting, DEADLINE, LONG_AGO) == NOW + DEADLINE
+    assert deployment.patience_ends(waiting, DEADLINE, LONG_AGO) == NOW + DEADLINE
 
 
 def test_a_revision_is_given_the_whole_deadline_whatever_was_before_it() -> None:
     """The condition keeps the time of the first revision in trouble until it changes."""
     view = a_view(available=0, conditions=conditions(NOW - DEADLINE + timedelta(seconds=6)))
-    assert readiness.patience_ends(view, DEADLINE, NOW) == NOW + DEADLINE
+    assert deployment.patience_ends(view, DEADLINE, NOW) == NOW + DEADLINE
     last = NOW + DEADLINE - timedelta(seconds=1)
-    assert readiness.judge(view, 100, DEADLINE, NOW, last).retriable
-    assert not readiness.judge(view, 100, DEADLINE, NOW, NOW + DEADLINE).retriable
+    assert deployment.judge(view, 100, DEADLINE, NOW, last).retriable
+    assert not deployment.judge(view, 100, DEADLINE, NOW, NOW + DEADLINE).retriable
 
 
 def test_times_are_compared_across_time_zones() -> None:
@@ -164,7 +164,7 @@ def test_no_clock_runs_without_both_conditions(without: list[dict[str, Any]]) ->
     """8.1, R: a Progressing condition, and Available False for lack of replicas."""
     view = a_view(available=0, conditions=without)
     assert judged(view).retriable
-    assert readiness.patience_ends(view, DEADLINE, LONG_AGO) is None
+    assert deployment.patience_ends(view, DEADLINE, LONG_AGO) is None
 
 
 def test_a_stale_status_is_waited_for_without_end() -> None:
