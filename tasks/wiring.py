@@ -31,7 +31,6 @@ from tasks.reconcile.route import RouteReconciler
 from tasks.reconcile.status import StatusReconciler
 from tasks.reconcile.workload import WorkloadReconciler
 from tasks.registries import BUILT_IN, Registries
-from workloads.converge import WorkloadWriter
 from workloads.primary import Copying
 
 
@@ -75,7 +74,7 @@ def wire(settings: Settings, doors: Doors, registries: Registries = BUILT_IN) ->
         caller=Caller(doors.store, doors.poster, doors.dispatcher),
         status=StatusReconciler(*writing, registries.channels),
         route=RouteReconciler(*writing, RouteWriter(canaries.mesh_provider, registries.routers)),
-        workload=WorkloadReconciler(*writing, WorkloadWriter(copying, lambda: str(uuid.uuid4()))),
+        workload=WorkloadReconciler(*writing, copying, lambda: str(uuid.uuid4())),
     )
 
 

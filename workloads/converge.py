@@ -34,77 +34,61 @@ class _Superseded(Exception):
     """Ends what is not wanted any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class WorkloadWriter:
-    """Brings workload intents about; `new_id` gives the fresh UUID of each pod template."""
-
-    copying: Copying
-    new_id: Callable[[], str]
-
-    def write(
-        self,
-        kube: Kube,
-        canary: Canary,
-        intent: WorkloadIntent,
-        world: World,
-        superseded: Callable[[], bool],
-        *,
-        stale: Collection[str] = (),
-    ) -> Outcome:
-        """How bringing about `intent` through `kube` ended; the primary first, then the scale.
-
-        `world` is what was last seen; views of the roles in `stale` are older than our own last
-        write, and tell no more than that there is one. `superseded` is asked after a conflict,
-        before trying again: whether the intent is not the newest any more.
-        """
-        run = _Run(kube, canary, kinds.of(canary), intent, world, superseded, self)
-        try:
-            run.reread(stale)
-            run.primary()
-            run.scale()
-        except _Superseded as gone:
-            return Superseded(str(gone), run.written, run.observed)
-        except errors.ClientError as refused:
-            # What is gone is told by the watch when it is back.
-            is_final = isinstance(refused, errors.Permanent | errors.NotFound)
-            reason = refused.reason or type(refused).__name__
-            refusal = Refusal(run.role, reason, refused.message, retriable=not is_final)
-            return Rejected((refusal,), run.written, run.observed)
-        return Applied(run.written, run.observed)
-
-
 @dataclass(slots=True)
-class _Run:
+class Convergence:
     """One try to bring about one intent, and what it has learned and done so far."""
 
     kube: Kube
     canary: Canary
-    kind: Kind
     intent: WorkloadIntent
     world: World
+    """What was last seen."""
     superseded: Callable[[], bool]
-    writer: WorkloadWriter
+    """Asked after a conflict, before trying again: whether the intent is not the newest."""
+    copying: Copying
+    new_id: Callable[[], str]
+    """Gives the fresh UUID of each pod template."""
+    stale: Collection[str] = ()
+    """Roles whose views are older than our own last write, and tell no more than that they are."""
     written: dict[str, WorkloadView] = field(default_factory=dict)
     observed: dict[str, WorkloadView] = field(default_factory=dict)
-    role: str = worlds.PRIMARY
+    _role: str = worlds.PRIMARY
     """What is being seen to at the moment."""
 
-    def reread(self, stale: Collection[str]) -> None:
+    def bring_about(self) -> Outcome:
+        """How it ended; the primary comes first, then the scale."""
+        try:
+            self._reread()
+            self._see_to_primary()
+            self._see_to_scale()
+        except _Superseded as gone:
+            return Superseded(str(gone), self.written, self.observed)
+        except errors.ClientError as refused:
+            # What is gone is told by the watch when it is back.
+            is_final = isinstance(refused, errors.Permanent | errors.NotFound)
+            reason = refused.reason or type(refused).__name__
+            refusal = Refusal(self._role, reason, refused.message, retriable=not is_final)
+            return Rejected((refusal,), self.written, self.observed)
+        return Applied(self.written, self.observed)
+
+    @property
+    def _kind(self) -> Kind:
+        return kinds.of(self.canary)
+
+    def _reread(self) -> None:
         """Looks at the live workloads whose views show less than we once wrote.
 
         Either the watch is late, or the API server's store was restored from older data.
         """
         views = {worlds.TARGET: self.world.target, worlds.PRIMARY: self.world.primary}
         for role, view in views.items():
-            if view is not None and role in stale:
-                self.role = role
+            if view is not None and role in self.stale:
+                self._role = role
                 with suppress(errors.NotFound):
                     self._look(role, view.name)
-        self.role = worlds.PRIMARY
+        self._role = worlds.PRIMARY
 
-    # --- the primary
-
-    def primary(self) -> None:
+    def _see_to_primary(self) -> None:
         """Makes the primary, or gives it what is to be promoted."""
         seen = self.observed.get(worlds.PRIMARY, self.world.primary)
         if seen is None:
@@ -125,7 +109,7 @@ class _Run:
         version = live["metadata"]["resourceVersion"]
         patch = {"metadata": {"ownerReferences": owners, "resourceVersion": version}}
         with _told(f"updating {self._named(seen.name)} owner failed"):
-            made = self.kube.patch(self.kind.resource, self.canary.namespace, seen.name, patch)
+            made = self.kube.patch(self._kind.resource, self.canary.namespace, seen.name, patch)
         return self._wrote(worlds.PRIMARY, made)
 
     def _refuse_stranger(self, found: WorkloadView, target: WorkloadView | None) -> None:
@@ -142,11 +126,11 @@ class _Run:
         """
         target, held = self._read(self.canary.spec.target_ref.name)
         self._refuse_unseen(held)
-        body = self.kind.create(self.canary, target, **self._copying(held))
+        body = self._kind.create(self.canary, target, **self._copying(held))
         name = names.primary_workload(self.canary)
-        with _told(f"createPrimary{self.kind.name} failed: creating {self._named(name)} failed"):
+        with _told(f"createPrimary{self._kind.name} failed: creating {self._named(name)} failed"):
             try:
-                made = self.kube.create(self.kind.resource, self.canary.namespace, body)
+                made = self.kube.create(self._kind.resource, self.canary.namespace, body)
             except errors.AlreadyExists:
                 pass  # made by a run whose answer was lost, by an earlier canary, or by a stranger
             else:
@@ -187,16 +171,14 @@ class _Run:
         target, held = self._read(self.canary.spec.target_ref.name)
         self._insist_on_analysed(held)
         self._refuse_stranger(found, held)
-        body = self.kind.promote(self.canary, target, live, **self._copying(held))
+        body = self._kind.promote(self.canary, target, live, **self._copying(held))
         with _told(f"updating {self._named(name)} template spec failed"):
-            made = self.kube.replace(self.kind.resource, self.canary.namespace, name, body)
+            made = self.kube.replace(self._kind.resource, self.canary.namespace, name, body)
         self._wrote(worlds.PRIMARY, made)
 
-    # --- the scale of the target
-
-    def scale(self) -> None:
+    def _see_to_scale(self) -> None:
         """Scales the target as intended; a running one keeps its number of replicas."""
-        self.role = worlds.TARGET
+        self._role = worlds.TARGET
         if self.intent.canary is CanaryScale.LEAVE:
             return
         try:
@@ -228,12 +210,12 @@ class _Run:
         patch: list[Mapping[str, Any]] = [
             {"op": "test", "path": "/metadata/uid", "value": target.uid},
             {"op": "test", "path": "/metadata/generation", "value": target.generation},
-            *self.kind.scaled(replicas),
+            *self._kind.scaled(replicas),
         ]
         with _told(told):
             try:
                 made = self.kube.patch(
-                    self.kind.resource,
+                    self._kind.resource,
                     self.canary.namespace,
                     target.name,
                     patch,
@@ -247,8 +229,6 @@ class _Run:
                     raise
                 raise errors.Conflict(refused.message) from refused
         self._wrote(worlds.TARGET, made)
-
-    # --- reading and trying again
 
     def _again_after_conflicts(self, attempt: Callable[[], None]) -> None:
         """Tries `attempt`, anew after each conflict but the last, as long as it is wanted."""
@@ -268,7 +248,7 @@ class _Run:
 
     def _read(self, name: str) -> tuple[Object, WorkloadView]:
         with _told(f"{self._named(name)} get query error"):
-            raw = self.kube.get(self.kind.resource, self.canary.namespace, name)
+            raw = self.kube.get(self._kind.resource, self.canary.namespace, name)
         return raw, self._view(raw)
 
     def _wrote(self, role: str, raw: Object) -> WorkloadView:
@@ -277,15 +257,14 @@ class _Run:
         return view
 
     def _view(self, raw: Object) -> WorkloadView:
-        return self.kind.project(raw, self.writer.copying.selector_labels)
+        return self._kind.project(raw, self.copying.selector_labels)
 
     def _copying(self, target: WorkloadView) -> dict[str, Any]:
         """How the target is copied: its selector label, what else of it, and a fresh pod id."""
-        label, copying = target.selector_label, self.writer.copying
+        label, copying = target.selector_label, self.copying
         if label is None:
             raise errors.Permanent(deployment.no_selector_label(target, copying.selector_labels))
-        pod_id = self.writer.new_id()
-        return {"label": label, "copying": copying, "pod_id": pod_id}
+        return {"label": label, "copying": copying, "pod_id": self.new_id()}
 
     def _named(self, name: str) -> str:
         return f"{self.canary.spec.target_ref.kind.lower()} {name}.{self.canary.namespace}"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from analysis.effects import Lane
 from clients.documents.confirmed import Confirmation
 from clients.documents.outcome import Applied, Outcome
 from tasks.reconcile.leased import Reconciler, Run
-from workloads.converge import WorkloadWriter
+from workloads.converge import Convergence
+from workloads.primary import Copying
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,9 @@ class WorkloadReconciler(Reconciler):
     """Brings about workload intents under the workload lease of their canary."""
 
     lane = Lane.WORKLOAD
-    writer: WorkloadWriter
+    copying: Copying
+    new_id: Callable[[], str]
+    """Gives the fresh UUID of each pod template."""
 
     def _write(self, run: Run) -> Outcome | None:
         canary = run.wanted
@@ -26,7 +30,16 @@ class WorkloadReconciler(Reconciler):
         # primary from any other revision.
         intent = replace(run.state.workload, base=run.state.promoted)
         stale = run.confirmed.stale(run.world)
-        return self.writer.write(run.kube, canary, intent, run.world, run.superseded, stale=stale)
+        return Convergence(
+            run.kube,
+            canary,
+            intent,
+            run.world,
+            run.superseded,
+            self.copying,
+            self.new_id,
+            stale,
+        ).bring_about()
 
     def _judged(self, run: Run, outcome: Outcome) -> tuple[Confirmation, bool]:
         """News is also that a restored cluster has generations below those of our own writes."""

@@ -29,7 +29,7 @@ from tests.fakes.kube import FakeKube
 from tests.outcomes import wrote
 from tests.services.control_plane import COALMINE_CRDS, ControlPlane
 from workloads import deployment
-from workloads.converge import WorkloadWriter
+from workloads.converge import Convergence
 from workloads.primary import Copying
 
 KEYS: Final = ("app", "name", "app.kubernetes.io/name")
@@ -113,10 +113,11 @@ class Cluster:
         **intent: str,
     ) -> Outcome:
         """What came of an intent, with an up-to-date watch."""
-        writer = WorkloadWriter(Copying(KEYS), lambda: secrets.token_hex(16))
         seen = world or World(target=self.view(TARGET), primary=self.view(PRIMARY))
         wanted = WorkloadIntent(1, canary, **intent)
-        return writer.write(self.door, self.canary, wanted, seen, superseded)
+        copying, new_id = Copying(KEYS), lambda: secrets.token_hex(16)
+        one = Convergence(self.door, self.canary, wanted, seen, superseded, copying, new_id)
+        return one.bring_about()
 
 
 @pytest.fixture

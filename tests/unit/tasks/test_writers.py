@@ -22,7 +22,6 @@ from tests.fakes.faults import Fault
 from tests.unit.analysis import worlds
 from tests.unit.tasks.worlds import NOW, REF, Room, a_state
 from workloads import deployment
-from workloads.converge import WorkloadWriter
 from workloads.primary import Copying
 
 KEYS: Final = ("app",)
@@ -68,8 +67,8 @@ def apply(room: Room) -> None:
 
 def converge(room: Room) -> None:
     """The workload writer's run."""
-    writer = WorkloadWriter(Copying(KEYS), lambda: "id")
-    WorkloadReconciler(room.store, room.kube, room.clock, writer).reconcile(REF)
+    doors = room.store, room.kube, room.clock
+    WorkloadReconciler(*doors, Copying(KEYS), lambda: "id").reconcile(REF)
 
 
 BOTH: Final = pytest.mark.parametrize(

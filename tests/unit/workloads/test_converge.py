@@ -19,7 +19,7 @@ from tests.fakes.kube import FakeKube
 from tests.outcomes import wrote
 from tests.unit.workloads.deployments import COPYING, KEYS, UID, a_canary, a_target, a_template
 from workloads import deployment
-from workloads.converge import ATTEMPTS, WorkloadWriter
+from workloads.converge import ATTEMPTS, Convergence
 
 LEAVE, RUNNING, ZERO = CanaryScale.LEAVE, CanaryScale.RUNNING, CanaryScale.ZERO
 TARGET, PRIMARY = "podinfo", "podinfo-primary"
@@ -77,9 +77,10 @@ class Cluster:
         world = world or self.views()
         self.kube.calls.clear()
         wanted = WorkloadIntent(1, canary, **intent)
-        writer = WorkloadWriter(COPYING, self._new_id)
-        outcome = writer.write(self.kube, self.canary, wanted, world, superseded, stale=stale)
-        return outcome, [f"{call.verb} {call.name}" for call in self.kube.calls]
+        one = Convergence(
+            self.kube, self.canary, wanted, world, superseded, COPYING, self._new_id, stale
+        )
+        return one.bring_about(), [f"{call.verb} {call.name}" for call in self.kube.calls]
 
     def edit(self, name: str, spec: dict[str, Any], **metadata: Any) -> Callable[[], None]:
         """Somebody's change, to be made at a moment of the test's choosing."""
