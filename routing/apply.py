@@ -7,7 +7,7 @@ written. Every write carries the `resourceVersion` it was computed from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,12 +15,10 @@ from clients import errors
 from clients.documents.outcome import Applied, Outcome, Refusal, Rejected, Superseded
 from clients.documents.world import World
 from clients.kube.protocol import Kube, Object
-from config import meshes
 from config.api.canary import Canary
 from config.traffic import RouteIntent, RouteStage
 from routing import diff, messages, metadata, services
 from routing.messages import Doing
-from routing.registry import ROUTERS, Routers
 from routing.router import (
     ODD_SHAPE,
     Managed,
@@ -34,39 +32,6 @@ from routing.router import (
 
 TRIES: Final = 3
 """Writes of one object in one call: each further one follows a read after a conflict."""
-
-
-class RouteWriter:
-    """Brings route intents about; `default_provider` is the controller's."""
-
-    def __init__(self, default_provider: str = meshes.ISTIO, routers: Routers = ROUTERS) -> None:
-        self._routers = routers
-        self._default_provider = default_provider
-
-    def write(
-        self,
-        kube: Kube,
-        canary: Canary,
-        intent: RouteIntent,
-        world: World,
-        superseded: Callable[[], bool],
-    ) -> Outcome:
-        """How bringing about `intent` through `kube` ended.
-
-        `world` is what was last seen; without a target (it is gone) the Services are left alone.
-        `superseded` is asked after a conflict, before writing over what someone else wrote:
-        whether the intent is not the newest any more. What somebody else controls is refused, save
-        the objects that other canaries have left.
-
-        Raises NoRouter.
-        """
-        router = self._routers.chosen(canary, self._default_provider)
-        target = TargetFacts.of(world.target) if world.target else None
-        live: dict[str, Object | None] = dict(world.routes)
-        run = _Run(kube, canary, intent, router, target, world.left_by, superseded, live)
-        if world.target and target is None:
-            run.refusals.append(messages.no_selector_label(canary))
-        return run.carry_out()
 
 
 class _Overtaken(Exception):
@@ -83,17 +48,22 @@ class _WriteFailed(Exception):
 
 
 @dataclass(slots=True)
-class _Run:
-    """One try to bring about one intent, and what it has learned and done so far."""
+class Convergence:
+    """One try to bring about one intent, and what it has learned and done so far.
+
+    What somebody else controls is refused, save the objects that other canaries have left.
+    """
 
     kube: Kube
     canary: Canary
     intent: RouteIntent
-    router: Router
-    target: TargetFacts | None
-    left_by: Collection[str]
+    world: World
+    """What was last seen; without a target (it is gone) the Services are left alone."""
     superseded: Callable[[], bool]
-    live: dict[str, Object | None]
+    """Asked after a conflict, before writing over what someone else wrote: whether the intent is
+    not the newest any more."""
+    router: Router
+    live: dict[str, Object | None] = field(init=False)
     written: dict[str, Object] = field(default_factory=dict)
     observed: dict[str, Object] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
@@ -101,8 +71,14 @@ class _Run:
     foreign: set[str] = field(default_factory=set)
     """Roles of objects that somebody else controls: to lead requests there would be wrong too."""
 
-    def carry_out(self) -> Outcome:
+    def __post_init__(self) -> None:
+        """Begins with what was last seen."""
+        self.live = dict(self.world.routes)
+
+    def bring_about(self) -> Outcome:
         """Writes whatever differs, and says how it ended."""
+        if self.world.target and self._target is None:
+            self.refusals.append(messages.no_selector_label(self.canary))
         for managed in self._objects():
             try:
                 self._owned(self.live.get(managed.role))
@@ -117,6 +93,10 @@ class _Run:
             return Superseded("a newer intent exists", self.written, self.observed)
         return self._outcome()
 
+    @property
+    def _target(self) -> TargetFacts | None:
+        return TargetFacts.of(self.world.target) if self.world.target else None
+
     def _objects(self) -> tuple[Managed, ...]:
         """The objects to write, in order, so that no request is led to something absent.
 
@@ -126,12 +106,12 @@ class _Run:
         """
         own = services.managed(self.canary, self.intent.stage)
         if self.intent.stage is not RouteStage.EXPOSED:
-            return own if self.target else ()
+            return own if self._target else ()
         mesh = self.router.resources(self.canary)
         carrier = tuple(each for each in mesh if self._is_carrier(each.role))
         rest = tuple(each for each in mesh if not self._is_carrier(each.role))
         is_complete = all(self.live.get(each.role) is not None for each in (*own, *rest))
-        others = (*(own if self.target else ()), *rest)
+        others = (*(own if self._target else ()), *rest)
         if not self._missing() and (is_complete or self._is_ours()):
             return (*carrier, *others)
         return (*others, *carrier)
@@ -202,16 +182,17 @@ class _Run:
                 return
 
     def _owned(self, live: Object | None) -> Object | None:
-        return metadata.owned(live, self.canary, self.left_by)
+        return metadata.owned(live, self.canary, self.world.left_by)
 
     def _render(self, role: str, present: Object | None) -> Object:
         """The object in `role` as it should be, where it is as `present` now."""
         live = {**self.live, role: present}
-        if self.target is not None:
-            rendered = services.render(self.canary, self.target, self.intent.stage, live)
+        target = self._target
+        if target is not None:
+            rendered = services.render(self.canary, target, self.intent.stage, live)
             if role in rendered:
                 return rendered[role]
-        return self.router.render(self.canary, self.target, self.intent.split, live)[role]
+        return self.router.render(self.canary, target, self.intent.split, live)[role]
 
     def _write(self, managed: Managed, whole: Object, change: Mapping[str, Any] | None) -> Object:
         place = managed.resource, self.canary.namespace

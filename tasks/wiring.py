@@ -22,7 +22,6 @@ from clients.kube.rest import Limits as KubeLimits
 from clients.redis.store import Store, connect_store
 from config.settings.groups import KubernetesSettings
 from config.settings.settings import Settings
-from routing.apply import RouteWriter
 from tasks.analyst import Analyst, Reader
 from tasks.caller import Caller, HttpPoster, Poster
 from tasks.gather import Defaults
@@ -73,7 +72,7 @@ def wire(settings: Settings, doors: Doors, registries: Registries = BUILT_IN) ->
         ),
         caller=Caller(doors.store, doors.poster, doors.dispatcher),
         status=StatusReconciler(*writing, registries.channels),
-        route=RouteReconciler(*writing, RouteWriter(canaries.mesh_provider, registries.routers)),
+        route=RouteReconciler(*writing, canaries.mesh_provider, registries.routers),
         workload=WorkloadReconciler(*writing, copying, lambda: str(uuid.uuid4())),
     )
 

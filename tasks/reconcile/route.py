@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from analysis import effects
 from analysis.effects import Lane
 from clients.documents.outcome import Applied, Outcome
-from routing.apply import RouteWriter
+from config import meshes
+from routing.apply import Convergence
+from routing.registry import ROUTERS, Routers
 from tasks.reconcile.leased import Reconciler, Run
 
 
@@ -16,13 +18,19 @@ class RouteReconciler(Reconciler):
     """Brings about route intents under the route lease of their canary."""
 
     lane = Lane.ROUTE
-    writer: RouteWriter
+    default_provider: str = meshes.ISTIO
+    """Of canaries that name none."""
+    routers: Routers = ROUTERS
 
     def _write(self, run: Run) -> Outcome | None:
         canary = run.wanted
         if canary is None:
             return None
-        return self.writer.write(run.kube, canary, run.state.route, run.world, run.superseded)
+        router = self.routers.chosen(canary, self.default_provider)
+        intent = run.state.route
+        return Convergence(
+            run.kube, canary, intent, run.world, run.superseded, router
+        ).bring_about()
 
     def _calls_for_a_look(self, run: Run, outcome: Applied) -> bool:  # noqa: ARG002
         return run.is_first and effects.awaits_route(run.state, run.now())

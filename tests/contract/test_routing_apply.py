@@ -82,7 +82,9 @@ class Cluster:
         intent = RouteIntent(1, RouteStage.EXPOSED, split)
         live = {role: found for role, found in self.live.items() if found is not None}
         world = World(target=TARGET, routes=live)
-        outcome = apply.RouteWriter().write(door, self.canary, intent, world, lambda: False)
+        router = registry.ROUTERS.chosen(self.canary)
+        one = apply.Convergence(door, self.canary, intent, world, lambda: False, router)
+        outcome = one.bring_about()
         self.requests = [f"{call.verb} {call.name}" for call in door.calls]
         return outcome
 

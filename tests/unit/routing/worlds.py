@@ -51,7 +51,10 @@ class World:
         live = {role: found for role, found in self.seen.items() if found is not None}
         admission = worlds.Admission(uid=self.canary.metadata.uid, generation=1, left_by=left_by)
         world = worlds.World(admission=admission, target=target, routes=live)
-        return apply.RouteWriter().write(self.kube, self.canary, intent, world, superseded)
+        router = registry.ROUTERS.chosen(self.canary)
+        return apply.Convergence(
+            self.kube, self.canary, intent, world, superseded, router
+        ).bring_about()
 
     def observe(self) -> None:
         """Let the watch catch up."""

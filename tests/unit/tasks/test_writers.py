@@ -14,7 +14,6 @@ from clients.redis.records import Work
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import RouteIntent, RouteStage, TrafficSplit
 from routing import metadata
-from routing.apply import RouteWriter
 from tasks.reconcile.leased import LEASE, RESERVE
 from tasks.reconcile.route import RouteReconciler
 from tasks.reconcile.workload import WorkloadReconciler
@@ -62,7 +61,7 @@ def wanted(seq: int = 5, weight: int = 20, scale: CanaryScale = CanaryScale.RUNN
 
 def apply(room: Room) -> None:
     """The traffic writer's run."""
-    RouteReconciler(room.store, room.kube, room.clock, RouteWriter()).reconcile(REF)
+    RouteReconciler(room.store, room.kube, room.clock).reconcile(REF)
 
 
 def converge(room: Room) -> None:
