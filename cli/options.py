@@ -10,7 +10,6 @@ import argparse
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
-from config.settings import flags
 from config.settings.flags import Flag
 from config.settings.settings import FLAGS, GROUPS, Settings
 
@@ -42,8 +41,8 @@ def flags_of(groups: Collection[str]) -> tuple[Flag, ...]:
 
 def environment(given: argparse.Namespace, environ: Mapping[str, str]) -> dict[str, str]:
     """`environ` with the settings given as options laid over it: what child processes inherit."""
-    chosen = {flag.dest: getattr(given, flag.dest, None) for flag in FLAGS}
-    return {**environ, **flags.as_environ(chosen, FLAGS)}
+    chosen = {flag.env: getattr(given, flag.dest, None) for flag in FLAGS}
+    return {**environ, **{env: text for env, text in chosen.items() if text is not None}}
 
 
 def settings(given: argparse.Namespace, environ: Mapping[str, str]) -> Settings:

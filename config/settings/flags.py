@@ -1,20 +1,122 @@
 """One entry per setting: its flag, its name in the environment, its parser and its help.
 
 A setting is declared once, as a field made by `setting`; flags, environment and `--help` are
-read off the declarations.
+read off the declarations. A parser raises BadValue with what is allowed; it never falls back to
+something else.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
+from urllib.parse import urlsplit
 
-from config.settings import values
+from pydantic import SecretStr
+
+from config import durations, meshes
+from config.validation import problems
 
 PREFIX: Final = "COALMINE_"
 _METADATA_KEY: Final = "flag"
+
+#: Flagger's levels and what Python's logging calls them.
+LOG_LEVELS: Final = {
+    "debug": "DEBUG",
+    "info": "INFO",
+    "warn": "WARNING",
+    "error": "ERROR",
+    "fatal": "CRITICAL",
+    "panic": "CRITICAL",
+}
+_REDIS_SCHEMES: Final = ("redis", "rediss", "unix", "sentinel", "redis+sentinel", "rediss+sentinel")
+_SWITCH: Final = {"true": True, "false": False}
+
+
+class BadValue(ValueError):
+    """A text that is no value of the setting; `allowed` says what would be."""
+
+    def __init__(self, allowed: str) -> None:
+        super().__init__(f"allowed: {allowed}")
+        self.allowed = allowed
+
+
+def texts(given: str) -> tuple[str, ...]:
+    """The parts of a comma-separated list, without blanks and empty parts."""
+    return tuple(part.strip() for part in given.split(",") if part.strip())
+
+
+def some_texts(given: str) -> tuple[str, ...]:
+    """The parts of a comma-separated list of at least one."""
+    parts = texts(given)
+    if not parts:
+        raise BadValue("a comma-separated list of at least one entry")
+    return parts
+
+
+def switch(given: str) -> bool:
+    """True or false, spelled out."""
+    if given not in _SWITCH:
+        raise BadValue("true or false")
+    return _SWITCH[given]
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """A parser of whole numbers within the bounds, both included."""
+
+    def parse(given: str) -> int:
+        is_whole = given.isascii() and given.isdigit() and len(given) <= 18
+        if not (is_whole and low <= int(given) <= high):
+            raise BadValue(f"a whole number from {low} to {high}")
+        return int(given)
+
+    return parse
+
+
+def duration(given: str) -> timedelta:
+    """A Go duration of more than 0."""
+    try:
+        span = durations.parse(given)
+    except durations.DurationError:
+        raise BadValue(durations.FORM) from None
+    if span <= timedelta(0):
+        raise BadValue(f"{durations.FORM}, more than 0")
+    return span
+
+
+def log_level(given: str) -> str:
+    """One of Flagger's log levels; an unknown one is refused, not read as info."""
+    if given not in LOG_LEVELS:
+        raise BadValue(", ".join(LOG_LEVELS))
+    return given
+
+
+def provider(given: str) -> str:
+    """A known traffic provider, aliases resolved."""
+    try:
+        return meshes.canonical(given)
+    except meshes.UnknownMesh:
+        raise BadValue(", ".join(meshes.SPEC_PROVIDERS)) from None
+
+
+def http_url(given: str) -> str:
+    """An absolute HTTP URL, without a slash at the end."""
+    if not problems.is_http_url(given):
+        raise BadValue("an absolute http:// or https:// URL")
+    return given.rstrip("/")
+
+
+def redis_url(given: str) -> SecretStr:
+    """A Redis URL; secret, since it may hold a password."""
+    try:
+        scheme = urlsplit(given).scheme
+    except ValueError:
+        scheme = ""
+    if scheme not in _REDIS_SCHEMES:
+        raise BadValue("a URL beginning with " + ", ".join(f"{s}://" for s in _REDIS_SCHEMES))
+    return SecretStr(given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +133,6 @@ class Flag:
     default: str
     help: str
     parse: Callable[[str], Any]
-    secret: bool = False
     group: str = ""
     field: str = ""
 
@@ -43,7 +144,12 @@ class Flag:
     @property
     def is_switch(self) -> bool:
         """Whether the bare flag means true."""
-        return self.parse is values.switch
+        return self.parse is switch
+
+    @property
+    def secret(self) -> bool:
+        """Whether the value must not be shown."""
+        return self.parse is redis_url
 
     @property
     def dest(self) -> str:
@@ -61,9 +167,8 @@ def setting(
         default=default,
         help=help_text,
         parse=parse,
-        secret=parse is values.redis_url,
     )
-    value = parse(default) if default or parse is values.texts else None
+    value = parse(default) if default or parse is texts else None
     return dataclasses.field(default=value, metadata={_METADATA_KEY: flag})
 
 
@@ -73,12 +178,3 @@ def declared(group: str, cls: type[Any]) -> tuple[Flag, ...]:
         dataclasses.replace(field.metadata[_METADATA_KEY], group=group, field=field.name)
         for field in dataclasses.fields(cls)
     )
-
-
-def as_environ(given: Mapping[str, str | None], flags: tuple[Flag, ...]) -> dict[str, str]:
-    """The flags that were given (by `dest`, None for absent) as environment variables.
-
-    Laid over the environment they win, and child processes inherit them.
-    """
-    values = ((flag.env, given.get(flag.dest)) for flag in flags)
-    return {env: value for env, value in values if value is not None}

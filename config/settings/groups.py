@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from pydantic import SecretStr
 
-from config.settings import values
+from config.settings import flags
 from config.settings.flags import setting
 
 
@@ -30,14 +30,14 @@ class RedisSettings:
 
     url: SecretStr | None = setting(
         "redis-url",
-        values.redis_url,
+        flags.redis_url,
         "",
         "Redis or Valkey that holds rollout state; without it `coalmine up` starts its own, and "
         "every other command refuses to start.",
     )
     broker_url: SecretStr | None = setting(
         "broker-url",
-        values.redis_url,
+        flags.redis_url,
         "",
         "Redis or Valkey that holds the job queue; the one of --redis-url by default, since one "
         "server carries thousands of canaries.",
@@ -59,26 +59,26 @@ class KubernetesSettings:
     """Which cluster, which part of it, and how hard it may be asked."""
 
     kubeconfig: str | None = setting(
-        "kubeconfig", values.text, "", "Path of a kubeconfig; the pod's ServiceAccount by default."
+        "kubeconfig", str, "", "Path of a kubeconfig; the pod's ServiceAccount by default."
     )
     qps: int = setting(
         "kubeconfig-qps",
-        values.whole(1, 100_000),
+        flags.whole(1, 100_000),
         "100",
         "Requests per second of each process to the API server; Flagger's default.",
     )
     burst: int = setting(
         "kubeconfig-burst",
-        values.whole(1, 100_000),
+        flags.whole(1, 100_000),
         "250",
         "Requests that may exceed the rate at once; Flagger's default.",
     )
     namespace: str | None = setting(
-        "namespace", values.text, "", "Watch only this namespace; all by default."
+        "namespace", str, "", "Watch only this namespace; all by default."
     )
     request_timeout: timedelta = setting(
         "kubernetes-timeout",
-        values.duration,
+        flags.duration,
         "10s",
         "Time limit of one request to the API server; a healthy one answers within a second, and "
         "what times out is tried again.",
@@ -91,19 +91,19 @@ class MetricsSettings:
 
     server: str = setting(
         "metrics-server",
-        values.http_url,
+        flags.http_url,
         "http://prometheus:9090",
         "Prometheus of builtin checks and inline queries; Flagger's default.",
     )
     backend: str = setting(
         "metrics-backend",
-        values.text,
+        str,
         "prometheus",
         "Kind of that server; others than prometheus are added by installed distributions.",
     )
     timeout: timedelta = setting(
         "metrics-timeout",
-        values.duration,
+        flags.duration,
         "5s",
         "Time limit of one query. Well below the shortest analysis interval of 10s, so that a "
         "slow server costs a check, never a tick.",
@@ -116,41 +116,41 @@ class CanarySettings:
 
     mesh_provider: str = setting(
         "mesh-provider",
-        values.provider,
+        flags.provider,
         "istio",
         "Traffic provider of canaries that name none; Flagger's default. Unknown names are "
         "refused.",
     )
     selector_labels: tuple[str, ...] = setting(
         "selector-labels",
-        values.some_texts,
+        flags.some_texts,
         "app,name,app.kubernetes.io/name",
         "Labels by which pods may be selected, comma separated; the first in a workload's selector "
         "is used. Flagger's default.",
     )
     include_label_prefixes: tuple[str, ...] = setting(
         "include-label-prefix",
-        values.texts,
+        flags.texts,
         "",
         "Prefixes of labels and annotations copied to primary objects, comma separated; * for "
         "all, none by default as in Flagger.",
     )
     no_cross_namespace_refs: bool = setting(
         "no-cross-namespace-refs",
-        values.switch,
+        flags.switch,
         "false",
         "Refuse canaries that refer to templates or alert providers of other namespaces; allowed "
         "by default as in Flagger.",
     )
     interval_floor: timedelta = setting(
         "min-interval",
-        values.duration,
+        flags.duration,
         "10s",
         "Shortest analysis interval; a manifest that asks for less gets this. Flagger's floor: a "
         "shorter interval judges a revision on next to no traffic. The demo goes below it.",
     )
     cluster_name: str | None = setting(
-        "cluster-name", values.text, "", "Name of the cluster, on every log line."
+        "cluster-name", str, "", "Name of the cluster, on every log line."
     )
 
 
@@ -160,14 +160,14 @@ class SchedulerSettings:
 
     resync_interval: timedelta = setting(
         "resync-interval",
-        values.duration,
+        flags.duration,
         "5m",
         "Time between looks at a canary with nothing to do. Changes are seen by watching; this "
         "only finds what a watch missed.",
     )
     tick_lease: timedelta = setting(
         "tick-lease",
-        values.duration,
+        flags.duration,
         "8s",
         "Time for which a worker may hold one canary. Longer than a tick with queries that time "
         "out; shorter than the shortest analysis interval, because a killed worker's canary waits "
@@ -175,21 +175,21 @@ class SchedulerSettings:
     )
     beat_lease: timedelta = setting(
         "beat-lease",
-        values.duration,
+        flags.duration,
         "5s",
         "Time after which a standby takes over from a silent beat: below the shortest analysis "
         "interval of 10s, so that no tick is missed.",
     )
     agenda_poll: timedelta = setting(
         "agenda-poll",
-        values.duration,
+        flags.duration,
         "100ms",
         "Time between looks at what is due: the greatest lateness of a tick on an idle system, "
         "at one cheap Redis command each.",
     )
     repair_interval: timedelta = setting(
         "repair-interval",
-        values.duration,
+        flags.duration,
         "5s",
         "Time between looks for decisions whose effects were lost with a process.",
     )
@@ -201,25 +201,25 @@ class WorkerSettings:
 
     analysis_concurrency: int = setting(
         "analysis-concurrency",
-        values.whole(1, 1_000),
+        flags.whole(1, 1_000),
         "8",
         "Ticks at once; they mostly wait for metric queries.",
     )
     hooks_concurrency: int = setting(
         "hooks-concurrency",
-        values.whole(1, 1_000),
+        flags.whole(1, 1_000),
         "32",
         "Webhooks at once; they may take minutes and only wait.",
     )
     routing_concurrency: int = setting(
         "routing-concurrency",
-        values.whole(1, 1_000),
+        flags.whole(1, 1_000),
         "4",
         "Route writes at once; each is one short request.",
     )
     report_concurrency: int = setting(
         "report-concurrency",
-        values.whole(1, 1_000),
+        flags.whole(1, 1_000),
         "4",
         "Status writes, events and alerts at once.",
     )
@@ -231,14 +231,14 @@ class ServerSettings:
 
     port: int = setting(
         "port",
-        values.whole(0, 65_535),
+        flags.whole(0, 65_535),
         "8080",
         "Port of health and metrics endpoints, 0 for any free one; Flagger's default.",
         env="LISTEN_PORT",
     )
     log_level: str = setting(
         "log-level",
-        values.log_level,
+        flags.log_level,
         "info",
         "debug, info, warn, error, fatal or panic. Flagger's own default is debug; all its "
         "install methods set info.",
@@ -247,4 +247,4 @@ class ServerSettings:
     @property
     def python_log_level(self) -> str:
         """The level as Python's logging names it."""
-        return values.LOG_LEVELS[self.log_level]
+        return flags.LOG_LEVELS[self.log_level]

@@ -10,12 +10,11 @@ help text.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from config.settings import flags
-from config.settings import values as setting_values
-from config.settings.flags import Flag
+from config.settings.flags import BadValue, Flag
 from config.settings.groups import (
     CanarySettings,
     KubernetesSettings,
@@ -58,7 +57,7 @@ class Settings:
                 continue
             try:
                 values[flag.group][flag.field] = flag.parse(given)
-            except setting_values.BadValue as error:
+            except BadValue as error:
                 problems.append(_bad_value(flag, given, error.allowed))
         settings = cls(**{name: group(**values[name]) for name, group in GROUPS.items()})
         problems.extend(_contradictions(settings))
@@ -67,15 +66,8 @@ class Settings:
         return settings
 
 
-GROUPS: Final[Mapping[str, type[Any]]] = {
-    "redis": RedisSettings,
-    "kubernetes": KubernetesSettings,
-    "metrics": MetricsSettings,
-    "canaries": CanarySettings,
-    "scheduler": SchedulerSettings,
-    "workers": WorkerSettings,
-    "server": ServerSettings,
-}
+GROUPS: Final[Mapping[str, Any]] = {each.name: each.default_factory for each in fields(Settings)}
+"""The classes of the groups by name."""
 
 #: Every setting, for building options and help.
 FLAGS: Final[tuple[Flag, ...]] = tuple(

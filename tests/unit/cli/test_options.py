@@ -132,3 +132,15 @@ def test_an_unknown_role_is_refused_with_the_known_ones(
     shown = capsys.readouterr().err
     assert refusal.value.code == 2
     assert all(role in shown for role in ("analysis", "hooks", "routing", "report"))
+
+
+def test_flags_become_environment_for_the_processes_below() -> None:
+    """Only what was given is passed on; it wins over the inherited environment."""
+    given = argparse.Namespace(mesh_provider="istio", namespace=None, log_level="debug")
+    inherited = {"COALMINE_LOG_LEVEL": "info", "COALMINE_NAMESPACE": "shop"}
+
+    assert options.environment(given, inherited) == {
+        "COALMINE_MESH_PROVIDER": "istio",
+        "COALMINE_LOG_LEVEL": "debug",
+        "COALMINE_NAMESPACE": "shop",
+    }

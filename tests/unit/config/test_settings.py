@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-from config.settings import flags
 from config.settings.settings import FLAGS, GROUPS, Settings, SettingsError
 
 
@@ -178,14 +177,4 @@ def test_flaggers_flags_keep_their_names() -> None:
         "--cluster-name",
         "--no-cross-namespace-refs",
         "--port",
-    }
-
-
-def test_flags_become_environment_for_the_processes_below() -> None:
-    """Only what was given is passed on; it wins over the inherited environment."""
-    given = {"mesh_provider": "istio", "namespace": None, "log_level": "debug"}
-
-    assert flags.as_environ(given, FLAGS) == {
-        "COALMINE_MESH_PROVIDER": "istio",
-        "COALMINE_LOG_LEVEL": "debug",
     }
