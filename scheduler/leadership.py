@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from clients.clock import Clock
-from clients.redis.agenda import Agenda
+from clients.redis.store import Store
 
 RENEWALS: Final = 3
 """Attempts to renew within one life of the lease."""
@@ -15,7 +15,7 @@ RENEWALS: Final = 3
 class Leadership:
     """One candidate, `holder`, for the lease."""
 
-    def __init__(self, store: Agenda, holder: str, ttl: timedelta, clock: Clock) -> None:
+    def __init__(self, store: Store, holder: str, ttl: timedelta, clock: Clock) -> None:
         self._store = store
         self._holder = holder
         self._ttl = ttl

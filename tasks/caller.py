@@ -19,7 +19,7 @@ from analysis.findings import HookResult
 from analysis.phases import shown
 from clients import errors
 from clients.clock import Clock
-from clients.http import retry
+from clients.http import client
 from clients.http.client import Http, Response
 from clients.redis.records import Call
 from clients.redis.store import Store
@@ -57,7 +57,7 @@ class HttpPoster:
             return http.post_json(call.url, dict(call.body), timeout=call.timeout)
 
         try:
-            response = retry.post(attempt, call.url, self._clock, call.retries)
+            response = client.persistently(attempt, call.url, self._clock, call.retries)
         except errors.ClientError as failure:
             return HookResult(call.name, call.type, ok=False, message=failure.message)
         return hooks.answered(call, response.status, response.body)

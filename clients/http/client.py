@@ -1,8 +1,8 @@
 """The door to web servers that users name: webhooks, alert receivers, metric backends.
 
-One request, one answer, within a time limit and a size cap; trying again is the caller's policy
-(`clients.http.retry`). Nothing that may hold a credential (userinfo, query, headers, request body)
-gets into an error.
+One request, one answer, within a time limit and a size cap; `persistently` tries again as a
+webhook's `retries` ask for. Nothing that may hold a credential (userinfo, query, headers, request
+body) gets into an error.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -19,7 +19,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import urllib3
 
-from clients import errors, urls
+from clients import backoff, errors, urls
 from clients.clock import Clock, SystemClock
 from clients.http import bodies, heads
 
@@ -32,6 +32,16 @@ MAX_REDIRECTS: Final = 10
 DEFAULT_TIMEOUT: Final = timedelta(seconds=10)
 KEEPS_METHOD: Final = frozenset({307, 308})
 REDIRECTS: Final = frozenset({301, 302, 303}) | KEEPS_METHOD
+
+FIRST_DELAY: Final = timedelta(seconds=1)
+LONGEST_DELAY: Final = timedelta(seconds=30)
+"""Flagger's webhook back-off: 1 s, 2 s, 4 s … capped at 30 s."""
+
+LONGEST_RETRY_AFTER: Final = timedelta(minutes=5)
+"""No receiver may hold a worker longer than this, whatever it asks for."""
+
+NOT_IMPLEMENTED: Final = 501
+"""The one 5xx that no second attempt can change."""
 
 # At debug it writes the path and query of every request.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
@@ -154,3 +164,46 @@ def _redirected(request: Request, status: int, location: str) -> Request:
     if status in KEEPS_METHOD:
         return replace(request, url=target)
     return replace(request, url=target, method="GET", body=None)
+
+
+def persistently(
+    call: Callable[[], Response], url: str, clock: Clock, retries: int = 0
+) -> Response:
+    """The first answer of `call` that is not worth another attempt, whatever its status.
+
+    Up to `retries` more attempts follow after broken or late connections, 429 and 5xx except 501;
+    a Retry-After of a 429 or 503 takes the place of the back-off. `url` is for the message, which
+    shows it redacted. Raises Permanent at once where no attempt can succeed, and Transient `POST
+    <url> giving up after <n> attempt(s)`, followed by a colon and the last error or body, when
+    every attempt failed.
+
+    Source: Flagger's webhook client, which drops the body of the last answer.
+    """
+    failures = 0
+    while True:
+        outcome = _attempt(call)
+        if isinstance(outcome, Response):
+            return outcome
+        failures += 1
+        if failures > retries:
+            raise _given_up(outcome, f"POST {urls.redacted(url)}", failures) from outcome
+        wait = outcome.retry_after or backoff.doubling(failures, FIRST_DELAY, LONGEST_DELAY)
+        clock.sleep(min(wait, LONGEST_RETRY_AFTER).total_seconds())
+
+
+def _attempt(call: Callable[[], Response]) -> Response | errors.Transient:
+    """The answer, or the failure that is worth another attempt."""
+    try:
+        response = call()
+    except errors.Transient as error:
+        return error
+    if response.status != 429 and (response.status < 500 or response.status == NOT_IMPLEMENTED):
+        return response
+    delay = response.retry_after if response.status in {429, 503} else None
+    return errors.Transient(errors.capped(response.body), status=response.status, retry_after=delay)
+
+
+def _given_up(last: errors.Transient, doing: str, attempts: int) -> errors.Transient:
+    detail = last.message.removeprefix(f"{doing}: ")
+    told = f"{doing} giving up after {attempts} attempt(s)" + (f": {detail}" if detail else "")
+    return errors.Transient(told, status=last.status, retry_after=last.retry_after)

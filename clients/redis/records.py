@@ -47,12 +47,11 @@ class Basis:
     """What a confirmation rests on: it is void when any of this has changed.
 
     `uid` is of the Canary object, `part` a part of the state's JSON, such as an intent, as
-    `part_of` gives it. `work` is done under the lease `token`; an answer of hooks has none.
+    `part_of` gives it, `token` of the lane's lease.
     """
 
     uid: str
     part: str = ""
-    work: Work = Work.TICK
     token: str = ""
 
 
@@ -95,7 +94,7 @@ class Claimed:
     next_due: datetime | None
     """Earliest due time left, perhaps already past; None for an empty agenda."""
     confirmed: bool
-    """Whether the leader has confirmed what is stored; see `agenda.Agenda`."""
+    """Whether the leader has confirmed what is stored; see `store.Store`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ class Rollouts(scripts.Door):
         canary is due when its lease ends. A run counts as dead after `ttl`; a tick that dies is
         followed by another then. With `if_due`, None also for a canary that is neither queued nor
         due: whoever asked for this run has had one, however old the message. None as well while
-        what is stored is not confirmed (see `agenda.Agenda`); the canary is due as soon as it is.
+        what is stored is not confirmed (see `store.Store`); the canary is due as soon as it is.
         """
         shared = (keys.AGENDA, keys.FENCE, keys.TICK, keys.EPOCH)
         rows, nonce = (keys.LEASES[work], *_STORED, *shared), secrets.token_hex(4)
@@ -132,7 +132,7 @@ class Rollouts(scripts.Door):
         objects = worlds.encode(news.world)
         before = worlds.encode(over or World())
         kept = ((role, text, before.get(role, "")) for role, text in objects.items())
-        lease = keys.LEASES[basis.work]
+        lease = keys.LEASES[news.lane]
         rows = (keys.CONFIRMED, keys.STATE, keys.WORLD, lease, keys.TICK, keys.AGENDA)
         head = (ref, basis.uid, basis.part, basis.token, wake)
         layouts = (confirmed.VERSION, worlds.VERSION, len(added))

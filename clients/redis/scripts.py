@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import redis.exceptions
 
-from clients import clock as clocks
 from clients import errors
+from clients.clock import SystemClock
 from clients.redis.keys import Row
 from config.refs import CanaryRef
 
@@ -57,15 +57,9 @@ class Door:
     leases, for simulations; all processes of an installation must agree on it.
     """
 
-    def __init__(
-        self,
-        client: Redis[str],
-        now: Callable[[], datetime] | None = None,
-        clock: clocks.Clock | None = None,
-    ) -> None:
+    def __init__(self, client: Redis[str], now: Callable[[], datetime] | None = None) -> None:
         self._client = client
         self._now = now
-        self._clock = clock or clocks.SystemClock()
         self._scripts = {name: client.register_script(source(name)) for name in NAMES}
 
     @property
@@ -83,10 +77,11 @@ class Door:
 
     def ping(self) -> timedelta:
         """How long the server took to answer. Raises Transient when it does not."""
-        started = self._clock.monotonic()
+        clock = SystemClock()
+        started = clock.monotonic()
         with translated("ping"):
             self._client.ping()
-        return timedelta(seconds=self._clock.monotonic() - started)
+        return timedelta(seconds=clock.monotonic() - started)
 
     def close(self) -> None:
         """Ends the connections; the next call opens new ones."""

@@ -1,28 +1,96 @@
-"""Everything Coalmine keeps in Redis, behind one door.
-
-`Store` is put together from parts by whom they serve; keys are in `keys`, scripts in `lua/`.
-"""
+"""Everything Coalmine keeps in Redis, behind one door: keys are in `keys`, scripts in `lua/`."""
 
 from __future__ import annotations
 
-from clients.redis import server
-from clients.redis.agenda import Agenda
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from clients.redis import keys, scripts, server
 from clients.redis.notices import Notices
 from clients.redis.records import Begun as Begun
 from clients.redis.records import Claimed as Claimed
 from clients.redis.records import Commit as Commit
+from clients.redis.records import Epoch
 from clients.redis.records import Snapshot as Snapshot
 from clients.redis.records import Work as Work
 from clients.redis.rollouts import Rollouts
+from config.refs import CanaryRef
 from config.settings.groups import RedisSettings
 
 
-class Store(Rollouts, Agenda, Notices):
-    """Rollouts, agenda and notices of one installation.
+class Store(Rollouts, Notices):
+    """Rollouts, notices, the due times of all canaries, and the epoch of one installation.
+
+    Redis may be emptied, restarted with older data, or failed over to a replica that lags. The
+    epoch, in which the leader confirmed what is stored, is missing then, or of another history of
+    writes, and the scripts neither give out nor begin nor commit anything until the leader has
+    stored everything and confirmed it.
 
     Safe to share by threads. Raises the kinds of `clients.errors` alone: Transient while the
     server is away or unwell, Permanent when it refuses us.
     """
+
+    def poke(self, ref: CanaryRef, at: datetime | None = None, *, term: int | None = None) -> None:
+        """Makes `ref` due at `at` (now if None) or earlier, also if a tick is running.
+
+        A tick that begins between now and `at` may set another due time: it sees all there is.
+        Raises Conflict, and changes nothing, when the leader's `term` is over.
+        """
+        self._run_for_leader("poke", ref, (keys.TICK, keys.AGENDA, keys.LEADER), ref, term, at)
+
+    def claim(self, limit: int, queued_ttl: timedelta, retry: timedelta) -> Claimed:
+        """What is due, of at most `limit` entries; the caller enqueues a tick for each ref.
+
+        A ref counts as queued until its tick begins or `queued_ttl` is over, and is due again
+        after `retry`, or when the lease of a tick that is under way ends. Refs that are queued or
+        running are not given out; a running tick is asked to run again. Nothing is given out
+        while what is stored is not confirmed.
+        """
+        rows, around = (keys.AGENDA, keys.EPOCH), keys.TICK.around()
+        reply = self._run("claim", None, rows, limit, queued_ttl, retry, *around)
+        confirmed, first, *members = reply
+        return Claimed(
+            refs=tuple(CanaryRef.parse(member) for member in members),
+            next_due=scripts.at(first) if first else None,
+            confirmed=bool(confirmed),
+        )
+
+    def agenda(self) -> Mapping[CanaryRef, datetime]:
+        """All due times, earliest first."""
+        with scripts.translated("reading the agenda"):
+            entries = self._client.zrange(keys.AGENDA.pattern, 0, -1, withscores=True)
+        return {CanaryRef.parse(member): scripts.at(due) for member, due in entries}
+
+    def open_epoch(self, term: int) -> Epoch:
+        """The epoch in which everything is to be stored now; for the leader of `term`.
+
+        Raises Conflict when the term is over.
+        """
+        rows = (keys.EPOCH, keys.LEADER, keys.FENCE)
+        number, confirmed = self._run_for_leader("open_epoch", None, rows, term)
+        return Epoch(int(number), already_confirmed=bool(confirmed))
+
+    def confirm_epoch(self, term: int, epoch: Epoch) -> bool:
+        """Whether what was stored since `open_epoch` is confirmed now.
+
+        It is not when Redis has been emptied, restarted or failed over meanwhile: all has to be
+        stored again. Raises Conflict when the term is over.
+        """
+        rows = (keys.EPOCH, keys.LEADER)
+        return bool(self._run_for_leader("confirm_epoch", None, rows, term, epoch.number))
+
+    def acquire(self, holder: str, ttl: timedelta) -> int | None:
+        """The leader's term, a fencing token, for `ttl` from now; None while another leads.
+
+        The same holder renews it and keeps its token. Tokens of later holders are greater, also
+        after Redis was emptied.
+        """
+        reply = self._run("acquire", None, (keys.LEADER, keys.FENCE), holder, ttl)
+        return int(reply) if reply else None
+
+    def release(self, holder: str) -> bool:
+        """Whether `holder` led, and nobody does now."""
+        return bool(self._run("release", None, (keys.LEADER,), holder))
 
 
 def connect_store(settings: RedisSettings) -> Store:

@@ -160,8 +160,7 @@ class Reconciler(ABC):
         if outcome is None:
             return {}
         news, wake = self._judged(run, outcome)
-        part, work = _part(self.lane, run.snapshot), Work(self.lane.value)
-        basis = Basis(uid=run.state.uid, part=part, work=work, token=token)
+        basis = Basis(uid=run.state.uid, part=_part(self.lane, run.snapshot), token=token)
         if self.store.confirm(run.ref, news, basis, over=run.snapshot.world, wake=wake):
             return {}
         log.info("not wanted any more", extra={"canary": run.ref.dotted, "lane": self.lane.value})

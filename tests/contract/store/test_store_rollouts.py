@@ -273,13 +273,12 @@ def test_what_a_run_did_is_believed_under_its_own_lease_only(store: Store) -> No
     store.commit(REF, a_commit())
     first = store.begin(REF, Work.ROUTE, timedelta(milliseconds=1))
     assert first is not None
-    basis = replace(BASIS, work=Work.ROUTE)
     while (second := store.begin(REF, Work.ROUTE, TTL)) is None:
         pass
-    assert not store.confirm(REF, routed(1), replace(basis, token=first.token), wake=True)
-    assert store.confirm(REF, routed(1), replace(basis, token=second.token), wake=False)
+    assert not store.confirm(REF, routed(1), replace(BASIS, token=first.token), wake=True)
+    assert store.confirm(REF, routed(1), replace(BASIS, token=second.token), wake=False)
     store.finish(REF, Work.ROUTE, second.token)
-    assert not store.confirm(REF, routed(2), replace(basis, token=second.token), wake=True)
+    assert not store.confirm(REF, routed(2), replace(BASIS, token=second.token), wake=True)
     assert store.read(REF).confirmed == Confirmed(uid="u1", route_seq=1)
 
 

@@ -21,7 +21,7 @@ import pytest
 
 from clients import errors
 from clients.clock import ManualClock
-from clients.http import client, retry
+from clients.http import client
 from tests.unit.clients import scripted
 from tests.unit.clients.scripted import (
     Script,
@@ -248,7 +248,7 @@ def test_verification_can_be_turned_off(untrusted: ssl.SSLContext) -> None:
 def post(script: Script, clock: ManualClock, retries: int = 0) -> client.Response:
     """A webhook's call, tried again so many times."""
     url = f"{script.url}/hook"
-    return retry.post(lambda: post_json(url, {}, timeout=SHORT), url, clock, retries)
+    return client.persistently(lambda: post_json(url, {}, timeout=SHORT), url, clock, retries)
 
 
 def test_an_answer_that_is_a_verdict_is_not_asked_for_again(
@@ -336,12 +336,12 @@ def test_a_giving_up_shows_no_credential(script: Script, clock: ManualClock) -> 
     script.then(reply(500, "boom"))
     url = f"{script.url}/hook?token=hush"
     with pytest.raises(errors.Transient) as failure:
-        retry.post(lambda: post_json(url, {}), url, clock)
+        client.persistently(lambda: post_json(url, {}), url, clock)
     assert failure.value.message == f"POST {script.url}/hook giving up after 1 attempt(s): boom"
 
 
 def test_what_no_attempt_can_mend_is_not_tried_again(clock: ManualClock) -> None:
     """A wrong URL is raised at once."""
     with pytest.raises(errors.Permanent):
-        retry.post(lambda: post_json("ftp://x", {}), "ftp://x", clock, retries=5)
+        client.persistently(lambda: post_json("ftp://x", {}), "ftp://x", clock, retries=5)
     assert clock.monotonic() == 0

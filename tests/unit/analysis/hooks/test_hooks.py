@@ -124,7 +124,7 @@ def test_200_to_202_are_success(status: int) -> None:
 def test_every_other_status_fails_with_what_the_endpoint_said(
     status: int, body: str, message: str
 ) -> None:
-    """What was tried in vain is told by whoever tried (`clients.http.retry`)."""
+    """What was tried in vain is told by whoever tried (`clients.http.client`)."""
     result = hooks.answered(the_call(), status, body)
     assert (result.ok, result.message) == (False, message)
 
