@@ -9,9 +9,9 @@
     └── Permanent           a condition the user must see; retrying cannot help
         └── TooLarge        the answer has more bytes than are read
 
-This module holds the only translation table from library exceptions and HTTP status codes; the
-original exception is chained. Messages name what was being done and the server's own words, cut
-at `MAX_MESSAGE` characters, and never a header, a URL's userinfo or its query.
+The only translation table from library exceptions and HTTP status codes; originals are chained.
+Messages name what was being done and the server's own words, cut at `MAX_MESSAGE` characters, and
+never a header, a URL's userinfo or its query.
 """
 
 from __future__ import annotations
@@ -167,8 +167,6 @@ def translated(doing: str) -> Iterator[None]:
 
 def of_exception(error: BaseException, doing: str) -> ClientError:
     """The `ClientError` for a library's exception; `doing` opens the message ("GET /api/v1")."""
-    if isinstance(error, ClientError):
-        return error
     if isinstance(error, kubeconfig_errors.ConfigException):
         return Permanent(f"{doing}: {capped(str(error))}")
     if isinstance(error, kubernetes_errors.ApiException) and error.status:
@@ -188,14 +186,17 @@ def of_status(
     A Kubernetes Status object in `body` gives reason, message and delay; any other text is the
     message itself. Of `headers` only Retry-After is read.
     """
-    report = _status_object(body)
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
+    report = _status_object(text)
     reason = str(report.get("reason") or "")
-    words = str(report["message"]) if report.get("message") else _text(body)
+    words = str(report.get("message") or text)
     message = f"{doing}: {status} {capped(words)}".rstrip()
     kind = BY_STATUS.get(status, Permanent)
     if kind is Conflict and reason == "AlreadyExists":
         kind = AlreadyExists
-    delay = retry_after(headers or {}) or _delay_of(report)
+    details = report.get("details")
+    told = _delay(details.get("retryAfterSeconds")) if isinstance(details, dict) else None
+    delay = retry_after(headers or {}) or told or None
     return kind(message, status=status, reason=reason, retry_after=delay)
 
 
@@ -204,10 +205,7 @@ def retry_after(headers: Mapping[str, str]) -> timedelta | None:
 
     The header's date form is not read: it needs two clocks to agree.
     """
-    given = headers.get("Retry-After") or headers.get("retry-after") or ""
-    if not (given.isascii() and given.isdecimal() and len(given) < 10):
-        return None
-    return timedelta(seconds=int(given)) if int(given) <= LONGEST_DELAY else None
+    return _delay(headers.get("Retry-After"))
 
 
 def concerns_all(failure: ClientError) -> bool:
@@ -221,24 +219,19 @@ def capped(text: str) -> str:
     return line if len(line) <= MAX_MESSAGE else line[: MAX_MESSAGE - 1] + "…"
 
 
-def _status_object(body: str | bytes) -> Mapping[str, Any]:
+def _status_object(text: str) -> Mapping[str, Any]:
     try:
-        report = json.loads(body)
+        report = json.loads(text)
     except (ValueError, RecursionError):
         return {}
     return report if isinstance(report, dict) and report.get("kind") == "Status" else {}
 
 
-def _delay_of(report: Mapping[str, Any]) -> timedelta | None:
-    details = report.get("details")
-    seconds = details.get("retryAfterSeconds") if isinstance(details, dict) else None
-    if not isinstance(seconds, int) or not 0 < seconds <= LONGEST_DELAY:
+def _delay(seconds: object) -> timedelta | None:
+    text = str(seconds)
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
         return None
-    return timedelta(seconds=seconds)
-
-
-def _text(body: str | bytes) -> str:
-    return body.decode("utf-8", "replace") if isinstance(body, bytes) else body
+    return timedelta(seconds=int(text)) if int(text) <= LONGEST_DELAY else None
 
 
 def _cause(error: BaseException) -> str:
@@ -253,20 +246,15 @@ def _cause(error: BaseException) -> str:
 
 def _where(error: BaseException, doing: str) -> str:
     """The address that could not be reached, in brackets, unless `doing` names it already."""
-    address = _address(error)
-    return f" ({address})" if address and address not in doing else ""
-
-
-def _address(error: BaseException) -> str:
-    """Host and port that a connection was tried to; empty for other failures."""
+    address = ""
     for each in _chain(error):
         if isinstance(each, urllib3_errors.NewConnectionError):
             connection: Any = each.conn
-            return f"{connection.host}:{connection.port}"
-        if isinstance(each, redis_errors.ConnectionError | redis_errors.TimeoutError):
-            address = _REDIS_ADDRESS.search(str(each))
-            return address[1] if address else ""
-    return ""
+            address = f"{connection.host}:{connection.port}"
+        elif isinstance(each, redis_errors.ConnectionError | redis_errors.TimeoutError):
+            named = _REDIS_ADDRESS.search(str(each))
+            address = named[1] if named else ""
+    return f" ({address})" if address and address not in doing else ""
 
 
 def _unwrapped(error: BaseException) -> BaseException:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 from pydantic import TypeAdapter
 
 _ROUND: Final = "round"
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ def decode(stored: Mapping[str, str], round_id: int) -> HookCalls:
 
 def _expiry(held: str) -> datetime:
     """When `<nonce> <milliseconds since 1970>` ends."""
-    return _EPOCH + timedelta(milliseconds=int(held.rpartition(" ")[2]))
+    return datetime.fromtimestamp(int(held.rpartition(" ")[2]) / 1000, UTC)
 
 
 _ANSWER: Final = TypeAdapter(HookResult)

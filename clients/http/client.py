@@ -102,7 +102,8 @@ class Http:
 
     def _ask(self, request: Request, deadline: float) -> Response | Request:
         """The answer, or the request to make instead."""
-        _refuse_scheme(request)
+        if request.url.partition(":")[0].lower() not in {"http", "https"}:
+            raise errors.Permanent(f"{request.doing}: the scheme must be http or https")
         left = deadline - self._clock.monotonic()
         if left <= 0:
             raise errors.Transient(f"{request.doing}: timed out")
@@ -137,12 +138,6 @@ def _translated(request: Request) -> Iterator[None]:
         raise errors.Permanent(f"{request.doing}: the URL is not valid") from None
     except errors.LIBRARY_ERRORS as error:
         raise errors.of_exception(error, request.doing) from error
-
-
-def _refuse_scheme(request: Request) -> None:
-    scheme = request.url.partition(":")[0].lower()
-    if scheme not in {"http", "https"}:
-        raise errors.Permanent(f"{request.doing}: the scheme must be http or https")
 
 
 def _headers(request: Request) -> dict[str, str]:

@@ -98,7 +98,7 @@ class Rollouts(scripts.Door):
     def calls(self, ref: CanaryRef, round_id: int) -> HookCalls:
         """How far the calls of a round are."""
         with scripts.translated("reading calls"):
-            return calls.decode(self._client.hgetall(keys.CALLS.of(ref)), round_id)
+            return calls.decode(self.client.hgetall(keys.CALLS.of(ref)), round_id)
 
     def finish(self, ref: CanaryRef, work: Work, token: str, due: datetime | None = None) -> bool:
         """Whether another run was asked for since `begin`; releases the lease.

@@ -58,21 +58,16 @@ class Door:
     """
 
     def __init__(self, client: Redis[str], now: Callable[[], datetime] | None = None) -> None:
-        self._client = client
+        self.client: Final = client
         self._now = now
         self._scripts = {name: client.register_script(source(name)) for name in NAMES}
-
-    @property
-    def client(self) -> Redis[str]:
-        """The connection itself, for `server.check_server`."""
-        return self._client
 
     def now(self) -> datetime:
         """The time all scripts go by, to the millisecond: the server's unless simulated."""
         if self._now is not None:
             return at(milliseconds(self._now()))
         with translated("reading the time"):
-            seconds, micros = self._client.time()
+            seconds, micros = self.client.time()
         return at(int(seconds) * 1000 + int(micros) // 1000)
 
     def ping(self) -> timedelta:
@@ -80,12 +75,12 @@ class Door:
         clock = SystemClock()
         started = clock.monotonic()
         with translated("ping"):
-            self._client.ping()
+            self.client.ping()
         return timedelta(seconds=clock.monotonic() - started)
 
     def close(self) -> None:
         """Ends the connections; the next call opens new ones."""
-        self._client.close()
+        self.client.close()
 
     def _run(
         self, name: str, ref: CanaryRef | None, rows: Sequence[Row], *arguments: Argument

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import logging
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from typing import Any, Final
 
+from clients.documents import notice as notices
+from clients.documents.notice import Notice
 from clients.redis import keys, scripts, server
-from clients.redis.notices import Notices
 from clients.redis.records import Begun as Begun
 from clients.redis.records import Claimed as Claimed
 from clients.redis.records import Commit as Commit
@@ -17,9 +21,14 @@ from clients.redis.rollouts import Rollouts
 from config.refs import CanaryRef
 from config.settings.groups import RedisSettings
 
+log = logging.getLogger(__name__)
 
-class Store(Rollouts, Notices):
-    """Rollouts, notices, the due times of all canaries, and the epoch of one installation.
+_ACCOUNT: Final = "delivered:"
+"""Begins the fields that say how far a channel has come."""
+
+
+class Store(Rollouts):
+    """Rollouts and notices, the due times of all canaries, and the epoch of one installation.
 
     Redis may be emptied, restarted with older data, or failed over to a replica that lags. The
     epoch, in which the leader confirmed what is stored, is missing then, or of another history of
@@ -58,7 +67,7 @@ class Store(Rollouts, Notices):
     def agenda(self) -> Mapping[CanaryRef, datetime]:
         """All due times, earliest first."""
         with scripts.translated("reading the agenda"):
-            entries = self._client.zrange(keys.AGENDA.pattern, 0, -1, withscores=True)
+            entries = self.client.zrange(keys.AGENDA.pattern, 0, -1, withscores=True)
         return {CanaryRef.parse(member): scripts.at(due) for member, due in entries}
 
     def open_epoch(self, term: int) -> Epoch:
@@ -91,6 +100,48 @@ class Store(Rollouts, Notices):
     def release(self, holder: str) -> bool:
         """Whether `holder` led, and nobody does now."""
         return bool(self._run("release", None, (keys.LEADER,), holder))
+
+    def undelivered(self, ref: CanaryRef) -> tuple[tuple[Notice, ...], Mapping[str, str]]:
+        """Those not yet dropped, oldest first, and by channel the last one it has delivered."""
+        with scripts.translated("reading notices"):
+            stored = self.client.hgetall(keys.NOTICES.of(ref))
+        accounts = {
+            field.removeprefix(_ACCOUNT): last
+            for field, last in stored.items()
+            if field.startswith(_ACCOUNT)
+        }
+        waiting = [
+            notice
+            for identity, body in stored.items()
+            if not identity.startswith(_ACCOUNT) and (notice := self._decoded(ref, identity, body))
+        ]
+        return tuple(sorted(waiting, key=lambda notice: notice.order)), accounts
+
+    def _decoded(self, ref: CanaryRef, identity: str, body: str) -> Notice | None:
+        """The notice, or None for one of another release: it is dropped, its text was logged."""
+        try:
+            return notices.decode(identity, json.loads(body))
+        except ValueError:
+            log.warning("notice unreadable", extra={"canary": ref.dotted, "notice": identity})
+            self.drop_notices(ref, [identity])
+            return None
+
+    def note_delivered(self, ref: CanaryRef, channel: str, notice_id: str) -> None:
+        """Records that `channel` has delivered all notices up to this one."""
+        with scripts.translated("recording a delivery"):
+            self.client.hset(keys.NOTICES.of(ref), _ACCOUNT + channel, notice_id)
+
+    def drop_notices(self, ref: CanaryRef, ids: Collection[str]) -> None:
+        """Forgets those delivered; unknown ids are fine."""
+        if ids:
+            with scripts.translated("dropping notices"):
+                self.client.hdel(keys.NOTICES.of(ref), *ids)
+
+    def timeline(self, ref: CanaryRef, count: int = 50) -> tuple[Mapping[str, Any], ...]:
+        """The last `count` entries, newest last."""
+        with scripts.translated("reading the timeline"):
+            newest_first = self.client.xrevrange(keys.TIMELINE.of(ref), count=count)
+        return tuple(json.loads(fields["entry"]) for _, fields in reversed(newest_first))
 
 
 def connect_store(settings: RedisSettings) -> Store:
