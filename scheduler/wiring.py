@@ -12,7 +12,7 @@ from pathlib import Path
 from clients.clock import Clock, SystemClock
 from clients.kube import connect
 from clients.kube.protocol import Watcher
-from clients.kube.rest import Limits
+from clients.kube.transport import Limits
 from clients.redis.store import Store, connect_store
 from config.settings.settings import Settings
 from config.validation.admission import Policy

@@ -18,7 +18,7 @@ from clients import errors
 from clients.clock import Clock, SystemClock
 from clients.kube import connect
 from clients.kube.protocol import Kube, NoKube
-from clients.kube.rest import Limits as KubeLimits
+from clients.kube.transport import Limits as KubeLimits
 from clients.redis.store import Store, connect_store
 from config.settings.groups import KubernetesSettings
 from config.settings.settings import Settings

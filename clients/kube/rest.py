@@ -31,7 +31,6 @@ from clients.kube.protocol import (
     WatchType,
 )
 from clients.kube.resources import Resource
-from clients.kube.transport import Limits as Limits
 from clients.kube.transport import Transport
 
 BLOCK: Final = 65536

@@ -132,18 +132,11 @@ def _check_version(information: Mapping[str, Any]) -> None:
             "primary, with replicas and Sentinel for availability",
             reason="RedisCluster",
         )
-    for name, field, least in (
-        ("Valkey", "valkey_version", MIN_VALKEY),
-        ("Redis", "redis_version", MIN_REDIS),
-    ):
-        if field in information:
-            _check_least(name, str(information[field]), least)
-            return
-
-
-def _check_least(name: str, version: str, least: tuple[int, int]) -> None:
+    is_valkey = "valkey_version" in information
+    name, least = ("Valkey", MIN_VALKEY) if is_valkey else ("Redis", MIN_REDIS)
+    version = str(information.get("valkey_version" if is_valkey else "redis_version", ""))
     found = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
-    if found < least:
+    if version and found < least:
         wanted = ".".join(str(number) for number in least)
         raise errors.Permanent(
             f"{name} {version} is too old: Coalmine needs Redis 6.2 or Valkey 7.2, or later; "

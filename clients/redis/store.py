@@ -11,12 +11,7 @@ from typing import Any, Final
 from clients.documents import notice as notices
 from clients.documents.notice import Notice
 from clients.redis import keys, scripts, server
-from clients.redis.records import Begun as Begun
-from clients.redis.records import Claimed as Claimed
-from clients.redis.records import Commit as Commit
-from clients.redis.records import Epoch
-from clients.redis.records import Snapshot as Snapshot
-from clients.redis.records import Work as Work
+from clients.redis.records import Claimed, Epoch
 from clients.redis.rollouts import Rollouts
 from config.refs import CanaryRef
 from config.settings.groups import RedisSettings

@@ -22,7 +22,8 @@ from clients import errors
 from clients.kube import connect, decoding, resources
 from clients.kube.protocol import WatchEvent
 from clients.kube.resources import Resource
-from clients.kube.rest import KubeHttp, Limits
+from clients.kube.rest import KubeHttp
+from clients.kube.transport import Limits
 from tests.services.control_plane import ControlPlane
 from tests.unit.scheduler import worlds
 

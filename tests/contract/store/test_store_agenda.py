@@ -13,7 +13,8 @@ from redis import Redis
 
 from clients import clock as clocks
 from clients.redis import keys
-from clients.redis.store import Claimed, Commit, Store, Work
+from clients.redis.records import Claimed, Commit, Work
+from clients.redis.store import Store
 from config.refs import CanaryRef
 
 REFS = [CanaryRef("shop", f"app-{index}") for index in range(4)]

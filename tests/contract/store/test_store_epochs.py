@@ -19,7 +19,8 @@ from clients.documents.world import World
 from clients.redis import keys
 from clients.redis import server as redis_server
 from clients.redis.embedded import EmbeddedValkey
-from clients.redis.store import Commit, Store, Work
+from clients.redis.records import Commit, Work
+from clients.redis.store import Store
 from config.refs import CanaryRef
 from tests.fakes import memory_redis
 from tests.services import processes

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from clients import clock as clocks
 from clients.documents.confirmed import Confirmation, Lane
 from clients.documents.world import World
-from clients.redis.records import Basis
-from clients.redis.store import Commit, Store, Work
+from clients.redis.records import Basis, Commit, Work
+from clients.redis.store import Store
 from config.refs import CanaryRef
 from tests.contract.store.conftest import START, Connect
 from tests.fakes import memory_redis

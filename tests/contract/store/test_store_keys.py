@@ -11,8 +11,8 @@ from clients.documents.calls import HookResult
 from clients.documents.confirmed import Confirmation, Lane
 from clients.documents.world import World
 from clients.redis import keys
-from clients.redis.records import Basis
-from clients.redis.store import Commit, Store, Work
+from clients.redis.records import Basis, Commit, Work
+from clients.redis.store import Store
 from config.refs import CanaryRef
 from tests.unit.notify.notices import a_notice
 

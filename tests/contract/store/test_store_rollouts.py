@@ -18,8 +18,8 @@ from clients.documents import confirmed
 from clients.documents.confirmed import Confirmation, Confirmed, Lane
 from clients.documents.world import UNREADABLE, World
 from clients.redis import keys
-from clients.redis.records import Basis, part_of
-from clients.redis.store import Begun, Commit, Store, Work
+from clients.redis.records import Basis, Begun, Commit, Work, part_of
+from clients.redis.store import Store
 from config.refs import CanaryRef
 from tests.fakes import memory_redis
 from tests.unit.notify.notices import a_notice

@@ -15,7 +15,8 @@ from redis import Redis, exceptions
 from clients import errors
 from clients.redis import server as redis_server
 from clients.redis.embedded import EmbeddedValkey
-from clients.redis.store import Commit, Store, Work, connect_store
+from clients.redis.records import Commit, Work
+from clients.redis.store import Store, connect_store
 from config.refs import CanaryRef
 from config.settings.groups import RedisSettings
 from tests.fakes import memory_redis

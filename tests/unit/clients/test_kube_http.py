@@ -22,7 +22,8 @@ from clients import errors
 from clients.clock import ManualClock, SystemClock
 from clients.kube import connect, resources
 from clients.kube.protocol import PatchKind, WatchType
-from clients.kube.rest import KubeHttp, Limits
+from clients.kube.rest import KubeHttp
+from clients.kube.transport import Limits
 from tests.unit.clients import scripted
 from tests.unit.clients.scripted import Script, hang, reply, reset, stream
 

@@ -20,7 +20,8 @@ from clients.clock import ManualClock
 from clients.documents import world as documents
 from clients.documents.world import World
 from clients.kube import connect, decoding, resources
-from clients.kube.rest import KubeHttp, Limits
+from clients.kube.rest import KubeHttp
+from clients.kube.transport import Limits
 from config.refs import CanaryRef
 from scheduler.backlog import Backlog
 from scheduler.index import Index
