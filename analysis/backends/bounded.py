@@ -15,7 +15,7 @@ import urllib3.exceptions
 
 from clients import errors
 from clients.clock import Clock
-from clients.http import bodies
+from clients.http import answers
 
 #: Bytes of an answer that are read: some thousand series. Parsing them takes 30 times as much
 #: memory, and a tenth of a second in which no other thread gets on.
@@ -82,7 +82,7 @@ class BoundedSession(requests.Session):
     def _body(self, response: requests.Response, deadline: float) -> bytes:
         clock, limit = self._clock, LARGEST_BODY
         try:
-            return bodies.whole(
+            return answers.whole(
                 response.raw, limit=limit, deadline=deadline, clock=clock, doing="query"
             )
         except errors.TooLarge as error:

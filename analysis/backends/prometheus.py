@@ -26,7 +26,7 @@ from analysis.backends.bounded import BodyTooLarge, BoundedSession, ErrorStatus
 from analysis.findings import Absent, Measurement, Sample
 from analysis.verdicts import Reason, Verdict
 from clients import errors, urls
-from clients.http import heads
+from clients.http import answers
 
 #: Connections kept open per server: as many as queries run at once.
 POOL_SIZE: Final = 16
@@ -62,7 +62,7 @@ class Prometheus:
         )
         # the library mounts an adapter of its own, with room for ten connections that do not block
         adapter = HTTPAdapter(pool_maxsize=POOL_SIZE, max_retries=_NO_RETRIES)
-        heads.bound(adapter.poolmanager)
+        answers.begin_in_time(adapter.poolmanager)
         session.mount(address, adapter)
 
     def query(self, query: str) -> Measurement:

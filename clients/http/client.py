@@ -21,7 +21,7 @@ import urllib3
 
 from clients import backoff, errors, urls
 from clients.clock import Clock, SystemClock
-from clients.http import bodies, heads
+from clients.http import answers
 
 MAX_BODY: Final = 4096
 """Bytes of an answer that are kept: a webhook's words are shown to people."""
@@ -81,7 +81,7 @@ class Http:
         # With no bundle of our own, urllib3 trusts what the system trusts.
         certificates = "CERT_REQUIRED" if verify_tls else "CERT_NONE"
         self._pool = urllib3.PoolManager(cert_reqs=certificates, retries=False)
-        heads.bound(self._pool)
+        answers.begin_in_time(self._pool)
 
     def post_json(self, url: str, body: Any, timeout: timedelta = DEFAULT_TIMEOUT) -> Response:
         """The answer to a POST of `body` as JSON, at most `MAX_REDIRECTS` redirects further.
@@ -122,7 +122,7 @@ class Http:
                 response.close()
                 return _redirected(request, response.status, location)
             doing, clock = request.doing, self._clock
-            body = bodies.beginning(
+            body = answers.beginning(
                 response, limit=MAX_BODY, deadline=deadline, clock=clock, doing=doing
             )
         text = body.decode("utf-8", "replace")

@@ -23,7 +23,7 @@ from urllib3.util import Timeout
 
 from clients import backoff, errors
 from clients.clock import Clock, SystemClock
-from clients.http import bodies, heads
+from clients.http import answers
 from clients.kube import decoding, limiter
 from clients.kube.protocol import JSON_TYPE
 
@@ -202,7 +202,7 @@ class Transport:
         own = self._clock.monotonic() + self.limits.read.total_seconds()
         deadline = min(own, self.deadline)
         limit, clock = self.limits.max_body, self._clock
-        return bodies.whole(response, limit=limit, deadline=deadline, clock=clock, doing=doing)
+        return answers.whole(response, limit=limit, deadline=deadline, clock=clock, doing=doing)
 
 
 def _pool_of(api: ApiClient) -> tuple[urllib3.PoolManager | urllib3.HTTPConnectionPool, str]:
@@ -212,7 +212,7 @@ def _pool_of(api: ApiClient) -> tuple[urllib3.PoolManager | urllib3.HTTPConnecti
     through an HTTP proxy, which has to be told the whole URL.
     """
     manager: urllib3.PoolManager = api.rest_client.pool_manager
-    heads.bound(manager)
+    answers.begin_in_time(manager)
     host = str(api.configuration.host).rstrip("/")
     parts = urlsplit(host)
     if manager.proxy and parts.scheme == "http":

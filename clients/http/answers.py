@@ -1,6 +1,6 @@
-"""Answers whose status line and headers come in time.
+"""Answers of bounded size that come in bounded time, their status line and headers included.
 
-The time limit of a socket starts anew with every byte. A server that drips its headers, or sends
+The time limit of a socket starts anew with every byte. A server that drips, or sends
 `100 Continue` for ever, would hold its caller for as long as it likes.
 """
 
@@ -15,10 +15,50 @@ from typing import Any, Final
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from clients.clock import SystemClock
+from clients import errors
+from clients.clock import Clock, SystemClock
+
+BLOCK: Final = 65536
+"""Bytes asked for at once; most answers fit."""
 
 _CLOCK: Final = SystemClock()
 """The time that sockets know."""
+
+
+def whole(
+    response: urllib3.BaseHTTPResponse, *, limit: int, deadline: float, clock: Clock, doing: str
+) -> bytes:
+    """The complete body of at most `limit` bytes; raises TooLarge for a larger one."""
+    body = beginning(response, limit=limit + 1, deadline=deadline, clock=clock, doing=doing)
+    if len(body) > limit:
+        text = f"{doing}: the answer is larger than {limit} bytes"
+        raise errors.TooLarge(text, status=response.status)
+    return body
+
+
+def beginning(
+    response: urllib3.BaseHTTPResponse, *, limit: int, deadline: float, clock: Clock, doing: str
+) -> bytes:
+    """The first `limit` bytes of the body; what follows is dropped, with its connection.
+
+    The connection of a body that was read to its end goes back to its pool. `deadline` is compared
+    with `clock.monotonic()` after every block, so that a server that sends a byte now and then
+    cannot hold the caller. Raises Transient when it takes longer.
+    """
+    blocks, left = [], limit
+    while left > 0 and (block := response.read1(min(BLOCK, left), decode_content=True)):
+        if clock.monotonic() > deadline:
+            response.close()
+            raise errors.Transient(f"{doing}: timed out")
+        blocks.append(block)
+        left -= len(block)
+    response.close()
+    return b"".join(blocks)
+
+
+def begin_in_time(manager: urllib3.PoolManager) -> None:
+    """Has all answers on new connections of `manager` begin within the time limit of one read."""
+    manager.pool_classes_by_scheme = _POOLS
 
 
 class _Impatient(io.RawIOBase):
@@ -81,8 +121,3 @@ class _SecurePool(urllib3.HTTPSConnectionPool):
 
 
 _POOLS: Final = {"http": _Pool, "https": _SecurePool}
-
-
-def bound(manager: urllib3.PoolManager) -> None:
-    """Has all answers on new connections of `manager` begin within the time limit of one read."""
-    manager.pool_classes_by_scheme = _POOLS
