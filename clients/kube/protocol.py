@@ -122,10 +122,7 @@ class Kube(Protocol):
         return self.request("PATCH", resource.path(namespace, name, subresource), patch, kind)
 
     def delete(self, resource: Resource, namespace: str | None, name: str) -> None:
-        """Ask for the object to go; with finalizers it stays, marked, until they are removed.
-
-        Raises NotFound.
-        """
+        """Ask for the object to go; it stays, marked, while it has finalizers. Raises NotFound."""
         self.request("DELETE", resource.path(namespace, name))
 
 

@@ -2,8 +2,7 @@
 
 The library gives configuration (kubeconfig, in-cluster, proxy, TLS, tokens and their renewal) and
 connections; its typed models, which drop unknown fields and cost most of a call's time, are not
-used. `connect` is in `clients.kube.connect`. Build it after forking: connections are not shared
-by processes.
+used. Build it after forking: connections are not shared by processes.
 """
 
 from __future__ import annotations

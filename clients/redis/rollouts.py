@@ -66,12 +66,10 @@ class Rollouts(scripts.Door):
 
         None means that the state is no longer the expected version, that a first state came with
         a tick lease that is lost, or that Redis failed over or lost something since `begin`. The
-        tick lease stays as it is then: finish it. Sending the same commit with the same token
-        again gives the same version again.
-
-        Where the tick lease was held, the canary is due at `commit.due`, or earlier if it was
-        poked since. Without it, a due time is only brought forward, and a tick that runs
-        meanwhile is asked to run again.
+        tick lease stays as it is then: finish it. The same commit sent again with its token gives
+        the same version again. The canary is due at `commit.due`, or earlier if it was poked since
+        the tick lease was taken; without that lease a due time is only brought forward, and a tick
+        that runs meanwhile is asked to run again.
         """
         reply = self._run("commit", ref, _COMMITTED, *_arguments(ref, commit))
         return int(reply) if reply else None

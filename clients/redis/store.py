@@ -66,10 +66,7 @@ class Store(Rollouts):
         return {CanaryRef.parse(member): scripts.at(due) for member, due in entries}
 
     def open_epoch(self, term: int) -> Epoch:
-        """The epoch in which everything is to be stored now; for the leader of `term`.
-
-        Raises Conflict when the term is over.
-        """
+        """The epoch to store everything in now. Raises Conflict when the `term` is over."""
         rows = (keys.EPOCH, keys.LEADER, keys.FENCE)
         number, confirmed = self._run_for_leader("open_epoch", None, rows, term)
         return Epoch(int(number), already_confirmed=bool(confirmed))
