@@ -1,21 +1,28 @@
-"""The three ClusterIP Services of a canary: apex, primary, canary.
+"""The three ClusterIP Services of a canary: apex, primary, canary; and their ports.
 
-Pure. Rules: docs/compatibility/routing.md, "The three ClusterIP Services". For targets with a pod
-template; a Kubernetes Service as target has rules of its own.
+Pure. Rules: docs/compatibility/routing.md, "The three ClusterIP Services" and "Port discovery". For
+targets with a pod template; a Kubernetes Service as target has rules of its own. Unlike Flagger's,
+the order of ports is that of the pod template, and no two share a number or a name, which the API
+server would refuse.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, assert_never
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, assert_never
 
+from clients.documents.world import ContainerPort
 from clients.kube import resources
 from clients.kube.protocol import Object
 from config import names, well_known
 from config.api.canary import Canary
+from config.api.service import Service
 from config.traffic import RouteStage
-from routing import metadata, ports
+from routing import metadata
 from routing.router import Live, Managed, ServiceRole, TargetFacts
+
+DEFAULT_NAME: Final = "http"
+PROTOCOL: Final = "TCP"
 
 
 def managed(canary: Canary, stage: RouteStage) -> tuple[Managed, ...]:
@@ -76,7 +83,7 @@ def _new_spec(canary: Canary, target: TargetFacts, selector: Mapping[str, str]) 
     spec: dict[str, Any] = {
         "type": "ClusterIP",
         "selector": dict(selector),
-        "ports": ports.service_ports(service, target),
+        "ports": _ports(service, target),
     }
     if service.headless:
         spec["clusterIP"] = "None"
@@ -90,6 +97,77 @@ def _reconciled_spec(
 ) -> dict[str, Any]:
     """The live spec with ports and selector set; the rest is decided at creation, or not ours."""
     present = live.get("ports") or []
-    desired = ports.with_node_ports(ports.service_ports(canary.spec.service, target), present)
-    same = ports.same_ports(desired, present)
+    desired = _with_node_ports(_ports(canary.spec.service, target), present)
+    same = _same_ports(desired, present)
     return {**live, "selector": dict(selector), "ports": present if same else desired}
+
+
+def _ports(service: Service, target: TargetFacts) -> list[dict[str, Any]]:
+    """The ports a Service of this canary should have: the main port first."""
+    main = _main_port(service)
+    if not service.port_discovery:
+        return [main]
+    return [main, *_discovered(service, target, main)]
+
+
+def _main_port(service: Service) -> dict[str, Any]:
+    """The port users address; its `targetPort` is `port` unless given (0 counts as not given)."""
+    port: dict[str, Any] = {
+        "name": service.port_name or DEFAULT_NAME,
+        "protocol": PROTOCOL,
+        "port": service.port,
+        "targetPort": service.target_port or service.port,
+    }
+    return port | ({"appProtocol": service.app_protocol} if service.app_protocol else {})
+
+
+def _with_node_ports(
+    desired: Sequence[Mapping[str, Any]], live: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """`desired` with the node ports that same-named live ports were given by the API server."""
+    known = {port.get("name"): port["nodePort"] for port in live if port.get("nodePort")}
+    return [
+        {**port, "nodePort": known[port["name"]]} if port["name"] in known else dict(port)
+        for port in desired
+    ]
+
+
+def _same_ports(one: Iterable[Mapping[str, Any]], other: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether both lists hold the same ports, in whatever order."""
+    return sorted(map(_identity, one)) == sorted(map(_identity, other))
+
+
+def _identity(port: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return sorted((field, repr(value)) for field, value in port.items())
+
+
+def _discovered(
+    service: Service, target: TargetFacts, main: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Other container ports; of two with one name the last, of two with one number the first."""
+    by_name: dict[str, int] = {}
+    for port in target.ports:
+        if _is_main(service, port):
+            continue
+        by_name[_name(port, taken=main["name"])] = port.number
+    by_name.pop(main["name"], None)  # should the user have called the main port like that
+    by_number = {number: name for name, number in reversed(by_name.items())}
+    by_number.pop(main["port"], None)
+    return [
+        {"name": name, "protocol": PROTOCOL, "port": number, "targetPort": number}
+        for name, number in by_name.items()
+        if by_number.get(number) == name
+    ]
+
+
+def _is_main(service: Service, port: ContainerPort) -> bool:
+    """Whether the main port already leads to this container port."""
+    destination = service.target_port or service.port
+    return destination == (port.name if isinstance(destination, str) else port.number)
+
+
+def _name(port: ContainerPort, taken: str) -> str:
+    """The port's own name; one made of its place when it has none or the main port took it."""
+    if port.name and port.name != taken:
+        return port.name
+    return f"tcp-{port.container}-{port.index}"

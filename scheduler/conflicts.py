@@ -12,7 +12,8 @@ from clients.kube.resources import Resource
 from config.refs import CanaryRef
 from config.validation.problems import Problem, ProblemReason
 from scheduler.projections import WORKLOADS, Manifest, Place
-from workloads import adoption, deployment
+from workloads import deployment
+from workloads import primary as primaries
 
 
 def of_names(manifest: Manifest, taken: Mapping[Place, CanaryRef]) -> tuple[Problem, ...]:
@@ -68,7 +69,7 @@ def of_workloads(
         message = deployment.no_selector_label(target, selector_labels)
         yield Problem.of("", message, ProblemReason.NO_SELECTOR_LABEL, blocking=True)
     kind = manifest.places[TARGET].resource.kind
-    objection = primary and adoption.objection(
+    objection = primary and primaries.objection(
         primary, kind, manifest.ref, manifest.uid, target=target, left_by=left_by
     )
     if objection:

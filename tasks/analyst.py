@@ -26,7 +26,7 @@ from analysis.state import RolloutState
 from clients.documents.notice import Notice
 from clients.redis.records import Begun, Commit, Work
 from clients.redis.store import Store
-from config.api.hooks import AlertSeverity, WebhookType
+from config.api.hooks import AlertSeverity
 from config.refs import CanaryRef
 from tasks import gather
 from tasks.gather import Defaults
@@ -152,9 +152,7 @@ class Analyst:
         asked = state.round
         if asked is None or asked == (seen.state and seen.state.round) or seen.canary is None:
             return
-        kind = WebhookType(asked.type)
-        calls = hooks.hook_calls(seen.canary, kind, shown(state.phase), state.applied)
-        for key in hooks.waiting(calls, known, seen.now):
+        for key in hooks.waiting(gather.awaited(seen.canary, state), known, seen.now):
             self.dispatcher.call(seen.ref, asked.id, key)
 
     def _due(self, seen: Observation, until: datetime | None) -> datetime:

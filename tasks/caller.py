@@ -16,14 +16,12 @@ from typing import Final, Protocol
 from analysis import hooks
 from analysis import state as states
 from analysis.findings import HookResult
-from analysis.phases import shown
 from clients import errors
 from clients.clock import Clock
 from clients.http import client
 from clients.http.client import Http, Response
 from clients.redis.records import Call
 from clients.redis.store import Store
-from config.api.hooks import WebhookType
 from config.refs import CanaryRef
 from tasks import gather
 from tasks.queues import Dispatcher
@@ -101,9 +99,7 @@ class Caller:
         state = states.from_json(snapshot.state)
         if state.round is None or state.round.id != round_id:
             return None
-        kind = WebhookType(state.round.type)
-        calls = hooks.hook_calls(canary, kind, shown(state.phase), state.applied)
-        return next((call for call in calls if call.key == key), None)
+        return next((each for each in gather.awaited(canary, state) if each.key == key), None)
 
     def _is_wanted(self, taken: Call) -> bool:
         """Whether the call is still ours to make; so while Redis does not say otherwise."""

@@ -89,12 +89,19 @@ def answered(seen: Observation, known: HookCalls) -> Findings:
     state, canary = seen.state, seen.canary
     if state is None or state.round is None or canary is None:
         return Findings.none()
-    kind = WebhookType(state.round.type)
-    calls = hooks.hook_calls(canary, kind, shown(state.phase), state.applied)
+    calls = awaited(canary, state)
     if hooks.unanswered(calls, known):
         return Findings(calls=known)
     results = tuple(known.answers[call.key] for call in calls)
-    return Findings(hooks={kind.value: results}, calls=known)
+    return Findings(hooks={state.round.type: results}, calls=known)
+
+
+def awaited(canary: Canary, state: RolloutState) -> tuple[hooks.HookCall, ...]:
+    """The calls of webhooks that `state` waits for."""
+    if state.round is None:
+        return ()
+    kind = WebhookType(state.round.type)
+    return hooks.hook_calls(canary, kind, shown(state.phase), state.applied)
 
 
 def is_our_write(snapshot: Snapshot, roles: Collection[str]) -> bool:

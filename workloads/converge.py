@@ -1,8 +1,4 @@
-"""Brings the workloads of a canary to what was decided: creates, promotes, scales. Idempotent.
-
-The only writer of workloads. Reads live objects only for what it is about to copy, and what it
-was not told or was told too early.
-"""
+"""Brings the workloads of a canary to what was decided: creates, promotes, scales. Idempotent."""
 
 from __future__ import annotations
 
@@ -19,7 +15,8 @@ from clients.kube.protocol import Kube, Object, PatchKind
 from config import names, ownership
 from config.api.canary import Canary
 from config.scaling import CanaryScale, WorkloadIntent
-from workloads import adoption, deployment, kinds
+from workloads import deployment, kinds
+from workloads import primary as primaries
 from workloads.kinds import Kind
 from workloads.primary import Copying
 
@@ -36,7 +33,11 @@ class _Superseded(Exception):
 
 @dataclass(slots=True)
 class Convergence:
-    """One try to bring about one intent, and what it has learned and done so far."""
+    """One try to bring about one intent, and what it has learned and done so far.
+
+    The only writer of workloads. Reads live objects only for what it is about to copy, and what it
+    was not told or was told too early.
+    """
 
     kube: Kube
     canary: Canary
@@ -76,10 +77,7 @@ class Convergence:
         return kinds.of(self.canary)
 
     def _reread(self) -> None:
-        """Looks at the live workloads whose views show less than we once wrote.
-
-        Either the watch is late, or the API server's store was restored from older data.
-        """
+        """Looks at the live workloads of which the watch is late, or the store was restored."""
         views = {worlds.TARGET: self.world.target, worlds.PRIMARY: self.world.primary}
         for role, view in views.items():
             if view is not None and role in self.stale:
@@ -114,8 +112,10 @@ class Convergence:
 
     def _refuse_stranger(self, found: WorkloadView, target: WorkloadView | None) -> None:
         canary, left_by = self.canary, self.world.left_by
-        kind, uid = canary.spec.target_ref.kind, canary.metadata.uid
-        objection = adoption.objection(found, kind, canary.ref, uid, target=target, left_by=left_by)
+        kind, uid = self._kind.name, canary.metadata.uid
+        objection = primaries.objection(
+            found, kind, canary.ref, uid, target=target, left_by=left_by
+        )
         if objection:
             raise errors.Permanent(objection)
 
@@ -267,7 +267,7 @@ class Convergence:
         return {"label": label, "copying": copying, "pod_id": self.new_id()}
 
     def _named(self, name: str) -> str:
-        return f"{self.canary.spec.target_ref.kind.lower()} {name}.{self.canary.namespace}"
+        return f"{self._kind.name.lower()} {name}.{self.canary.namespace}"
 
 
 @contextmanager

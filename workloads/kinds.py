@@ -38,20 +38,19 @@ class Kind:
     scaled: Callable[[int], Sequence[Mapping[str, Any]]]
 
 
-DEPLOYMENT: Final = Kind(
-    name=TargetKind.DEPLOYMENT,
-    resource=resources.DEPLOYMENTS,
-    project=deployment.project,
-    judge=deployment.judge,
-    patience_ends=deployment.patience_ends,
-    create=primary.create,
-    promote=primary.promote,
-    scaled=deployment.scaled,
+_ALL: Final = (
+    Kind(
+        name=TargetKind.DEPLOYMENT,
+        resource=resources.DEPLOYMENTS,
+        project=deployment.project,
+        judge=deployment.judge,
+        patience_ends=deployment.patience_ends,
+        create=primary.create,
+        promote=primary.promote,
+        scaled=deployment.scaled,
+    ),
 )
-
-KINDS: Final[Mapping[TargetKind, Kind]] = MappingProxyType(
-    {kind.name: kind for kind in (DEPLOYMENT,)}
-)
+KINDS: Final[Mapping[TargetKind, Kind]] = MappingProxyType({kind.name: kind for kind in _ALL})
 
 
 def of(canary: Canary) -> Kind:

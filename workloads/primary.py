@@ -1,4 +1,4 @@
-"""The primary Deployment: as created from its target, and as given a newer revision.
+"""The primary Deployment: as created from its target, given a newer revision, and told from others.
 
 Pure, on raw objects, so that fields no library knows travel as well.
 Source: docs/compatibility/lifecycle.md, "Primary Deployment as created" and "Promotion".
@@ -6,13 +6,14 @@ Source: docs/compatibility/lifecycle.md, "Primary Deployment as created" and "Pr
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from clients.documents.world import SelectorLabel
+from clients.documents.world import SelectorLabel, WorkloadView
 from config import names, ownership, well_known
 from config.api.canary import Canary
+from config.refs import CanaryRef
 from workloads import revision
 
 Object = Mapping[str, Any]
@@ -140,3 +141,34 @@ def _prefixed(target: Object, kind: str, copying: Copying) -> dict[str, str]:
         if key not in _OF_THE_TARGET_ONLY
         and any(prefix == "*" or key.startswith(prefix) for prefix in copying.prefixes)
     }
+
+
+def objection(
+    primary: WorkloadView,
+    kind: str,
+    canary: CanaryRef,
+    uid: str,
+    *,
+    target: WorkloadView | None,
+    left_by: Collection[str] = (),
+) -> str:
+    """Why the viewed `primary`, of that kind, is not that of the `canary` object `uid`; or empty.
+
+    A primary is overwritten by every promotion, and its label is what users' traffic selects: who
+    merely has its name must be neither. One that nobody controls is adopted, such as one that
+    outlived its canary, as long as it selects the pods that a primary made from the viewed `target`
+    would; so is that of a canary whose uid is in `left_by`.
+    """
+    name = f"{kind.lower()} {primary.name}.{primary.namespace}"
+    meant = f"{name} is not the primary of canary {canary.dotted}"
+    if primary.controller not in {"", uid, *left_by}:
+        return f"{meant}: it is controlled by another object (uid {primary.controller})"
+    wanted, label = target and target.selector_label, primary.selector_label
+    allowed = of_primary(wanted) if wanted else label
+    if label != allowed:
+        return f"{meant}: it selects {_shown(label)}, allowed is {_shown(allowed)}"
+    return ""
+
+
+def _shown(label: SelectorLabel | None) -> str:
+    return "=".join(label) if label else "by no known label"

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from clients.documents.world import WorkloadView
 from tests.unit.workloads.deployments import KEYS, UID, a_canary, a_target
-from workloads import adoption, deployment
+from workloads import deployment
+from workloads import primary as primaries
 
 
 def a_view(
@@ -24,7 +25,7 @@ TARGET = a_view("podinfo", "podinfo", "")
 def _objection(primary: WorkloadView, target: WorkloadView | None) -> str:
     """What is held against the Deployment in the place of the primary of podinfo."""
     canary = a_canary()
-    return adoption.objection(primary, "Deployment", canary.ref, UID, target=target)
+    return primaries.objection(primary, "Deployment", canary.ref, UID, target=target)
 
 
 def test_the_canary_s_own_primary_is_one() -> None:
