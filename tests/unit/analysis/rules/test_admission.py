@@ -161,6 +161,15 @@ def test_a_good_manifest_stays_accepted_without_more_words() -> None:
     assert tables.answer(replace(seen, target=worlds.a_workload())) == Rests("at_rest")
 
 
+def test_what_is_wrong_with_the_manifest_is_told_before_what_it_led_to() -> None:
+    """Both are told, one after the other, in this order."""
+    refused = replace(DONE, troubles={Lane.ROUTE: "forbidden"})
+    both = worlds.seen(ROLLING, problems=(WRONG,), confirmed=refused)
+    first = tables.decision(both)
+    second = tables.decision(replace(both, state=first.state))
+    assert (first.rule, second.rule) == ("acceptance", "trouble")
+
+
 def test_answers_of_hooks_are_not_given_up_for_an_announcement() -> None:
     """Answers are given once; what is only to be told can wait for the next look."""
     hooks = [{"name": "h0", "type": "pre-rollout", "url": "http://tester.shop/"}]

@@ -11,8 +11,9 @@ import pytest
 from analysis import state as states
 from analysis.observation import Confirmed, Observation, PastStatus
 from analysis.phases import Phase
-from config.scaling import CanaryScale
-from config.traffic import TrafficSplit
+from analysis.state import RolloutState
+from config.scaling import CanaryScale, WorkloadIntent
+from config.traffic import RouteIntent, RouteStage, TrafficSplit
 from tests.unit.analysis import tables, worlds
 from tests.unit.analysis.worlds import INTERVAL, NEW, NEWER, NOW, OLD
 
@@ -185,3 +186,54 @@ def test_a_state_made_without_a_manifest_gives_way_to_what_was_reported() -> Non
     seen = worlds.seen(newborn, version=12, status=past("Progressing", 40))
     decision = tables.decision(replace(seen, in_force=TrafficSplit.of(40)))
     assert (decision.rule, decision.state.phase) == ("rebuild", Phase.PROGRESSING)
+
+
+def rebuilt(phase: Phase, weight: int, scale: CanaryScale, **changes: Any) -> RolloutState:
+    """A whole state, whose intents follow those that were confirmed."""
+    state = RolloutState(
+        uid="u1",
+        phase=phase,
+        since=NOW,
+        generation=1,
+        applied=NEW,
+        promoted=OLD,
+        route=RouteIntent(4, RouteStage.EXPOSED, TrafficSplit.of(weight)),
+        workload=WorkloadIntent(7, scale),
+    )
+    return replace(state, **changes)
+
+
+@pytest.mark.parametrize(
+    ("status", "live", "expected"),
+    [
+        (
+            past("Progressing", 40, iterations=2),
+            40,
+            rebuilt(
+                Phase.PROGRESSING,
+                40,
+                CanaryScale.RUNNING,
+                failed_checks=1,
+                iterations=2,
+                check_at=NOW + INTERVAL,
+            ),
+        ),
+        (past("Progressing", 40), 0, rebuilt(Phase.FAILED, 0, CanaryScale.RUNNING)),
+        (
+            past("Promoting", 60),
+            60,
+            rebuilt(
+                Phase.PROMOTING,
+                60,
+                CanaryScale.RUNNING,
+                workload=WorkloadIntent(7, CanaryScale.RUNNING, NEW),
+            ),
+        ),
+        (past("Succeeded", promoted=NEW), 0, rebuilt(Phase.SUCCEEDED, 0, CanaryScale.ZERO)),
+    ],
+    ids=["under analysis", "rolled back", "promoting", "at rest"],
+)
+def test_a_rebuilt_state_is_whole(status: PastStatus, live: int, expected: RolloutState) -> None:
+    """Nothing of it is left to chance: what no status says is as in a state that rests."""
+    seen = lost(status, live, confirmed=Confirmed(route_seq=3, workload_seq=6))
+    assert tables.decision(seen).state == replace(expected, promoted=status.promoted)

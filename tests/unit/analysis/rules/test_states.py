@@ -11,12 +11,14 @@ from typing import Any, Final
 import pytest
 
 from analysis.decisions import Case
+from analysis.effects import Lane
 from analysis.findings import Findings
 from analysis.observation import Confirmed, Observation
 from analysis.phases import Phase
 from analysis.rules import RULES
-from analysis.state import RolloutState
+from analysis.state import Acceptance, RolloutState
 from analysis.strategies import STRATEGIES
+from analysis.waiting import Reason
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import ALL_TO_CANARY, ALL_TO_PRIMARY, RouteIntent, RouteStage, TrafficSplit
 from tests.unit.analysis import tables, worlds
@@ -50,6 +52,14 @@ DEAD: Final = worlds.a_workload(NEW, readiness=worlds.unready(retriable=False))
 AT_ZERO: Final = worlds.a_workload(NEW, 0)
 SKIPPING: Final = worlds.a_canary(spec={"skipAnalysis": True})
 TWO_STEPS: Final = worlds.a_canary(stepWeightPromotion=30)
+WRONG: Final = worlds.a_problem("spec.provider: smi")
+REFUSED: Final = Acceptance(accepted=False, reason=WRONG.reason, message=WRONG.message, since=NOW)
+HELD: Final = worlds.a_wait(
+    "cart.shop is not accepted: nothing starts, steps up or is promoted until its manifest "
+    "is corrected: spec.provider: smi",
+    Reason.NOT_ACCEPTED,
+    0,
+)
 
 
 def progressing(weight: int, **changes: Any) -> RolloutState:
@@ -67,6 +77,17 @@ def working(phase: Phase, weight: int, scale: CanaryScale = RUNNING) -> RolloutS
 def resting(phase: Phase, scale: CanaryScale = CanaryScale.ZERO, **changes: Any) -> RolloutState:
     """At rest, with all that was left but a revision on its way."""
     return replace(worlds.a_state(phase, canary=scale), **{**LEFT, "copying": "", **changes})
+
+
+def first(phase: Phase, stage: RouteStage, **changes: Any) -> RolloutState:
+    """A canary without any revision yet, with all that may be left of a wait."""
+    defaults: dict[str, Any] = {
+        "applied": "",
+        "promoted": "",
+        "route": RouteIntent(5, stage, ALL_TO_PRIMARY),
+        "workload": WorkloadIntent(5, CanaryScale.LEAVE),
+    }
+    return resting(phase, **{**defaults, **changes})
 
 
 TABLE: dict[str, tuple[str, Observation, Findings | None, dict[str, Any]]] = {
@@ -326,6 +347,120 @@ TABLE: dict[str, tuple[str, Observation, Findings | None, dict[str, Any]]] = {
         ),
         None,
         {"workload": WorkloadIntent(6, CanaryScale.LEAVE, NEW), "waiting": None},
+    ),
+    "an initialization asks for the first Services and a primary, and leaves the target alone": (
+        "initialize",
+        worlds.seen(
+            first(Phase.NEW, RouteStage.SERVICES), target=worlds.a_workload(OLD), primary=None
+        ),
+        Findings(providers=()),
+        {
+            **GONE,
+            "phase": Phase.INITIALIZING,
+            "since": NOW,
+            "route": RouteIntent(6, RouteStage.SERVICES, ALL_TO_PRIMARY),
+            "workload": WorkloadIntent(6, CanaryScale.LEAVE),
+        },
+    ),
+    "a first primary that is ready is led to": (
+        "expose",
+        worlds.seen(first(Phase.INITIALIZING, RouteStage.SERVICES)),
+        None,
+        {"waiting": None, "route": BACK},
+    ),
+    "the target is parked once nobody is led to it": (
+        "park_target",
+        worlds.seen(first(Phase.INITIALIZING, EXPOSED)),
+        None,
+        {"workload": WorkloadIntent(6, CanaryScale.ZERO)},
+    ),
+    "what the primary runs counts as promoted, whatever the target holds by now": (
+        "initialized",
+        worlds.seen(
+            first(Phase.INITIALIZING, EXPOSED, workload=WorkloadIntent(5, CanaryScale.ZERO)),
+            primary=worlds.a_workload(NEWER),
+        ),
+        None,
+        {
+            **GONE,
+            "phase": Phase.INITIALIZED,
+            "since": NOW,
+            "applied": NEWER,
+            "promoted": NEWER,
+        },
+    ),
+    "a check passed under a bad manifest earns nothing but the next one": (
+        "hold_step",
+        worlds.seen(progressing(20, acceptance=REFUSED), problems=(WRONG,)),
+        worlds.PASSED,
+        {"round": None, "check_at": NOW + INTERVAL, "waiting": HELD},
+    ),
+    "a promotion under a bad manifest is called off, and its canary measured again": (
+        "hold_promotion",
+        worlds.seen(
+            replace(working(Phase.PROMOTING, 60), acceptance=REFUSED),
+            problems=(WRONG,),
+            confirmed=Confirmed(5, NOW, 4),
+        ),
+        None,
+        {
+            **GONE,
+            "phase": Phase.PROGRESSING,
+            "since": NOW,
+            "workload": WorkloadIntent(6, RUNNING, "", OLD),
+            "check_at": NOW + INTERVAL,
+            "skipped": False,
+            "waiting": HELD,
+        },
+    ),
+    "a bad manifest changes nothing but what is said of it": (
+        "acceptance",
+        worlds.seen(resting(Phase.SUCCEEDED), problems=(WRONG,), generation=4),
+        None,
+        {"generation": 4, "acceptance": REFUSED},
+    ),
+    "a mended one is not waited for any more": (
+        "acceptance",
+        worlds.seen(
+            resting(Phase.SUCCEEDED, acceptance=REFUSED, waiting=HELD), generation=4
+        ),
+        None,
+        {
+            "generation": 4,
+            "acceptance": Acceptance(
+                accepted=True,
+                reason="Accepted",
+                message="The manifest is accepted.",
+                since=NOW,
+            ),
+            "waiting": None,
+        },
+    ),
+    "a refused write changes nothing but what is said of it": (
+        "trouble",
+        worlds.seen(
+            progressing(20), confirmed=Confirmed(5, NOW, 5, troubles={Lane.ROUTE: "forbidden"})
+        ),
+        None,
+        {"trouble": worlds.a_wait("forbidden", Reason.WRITE_REFUSED, 0)},
+    ),
+    "nor does one that is over": (
+        "trouble",
+        worlds.seen(progressing(20, trouble=worlds.a_wait("forbidden", Reason.WRITE_REFUSED))),
+        None,
+        {"trouble": None},
+    ),
+    "a suspended canary keeps all but what it waits for": (
+        "suspended",
+        worlds.seen(progressing(20), worlds.a_canary(spec={"suspend": True})),
+        None,
+        {**GONE, "suspended": True},
+    ),
+    "so does a resumed one": (
+        "suspended",
+        worlds.seen(progressing(20, suspended=True)),
+        None,
+        {**GONE, "suspended": False},
     ),
 }  # fmt: skip
 
