@@ -10,9 +10,11 @@ from typing import Final
 import pytest
 
 from analysis import state as states
+from analysis.effects import Lane
 from analysis.findings import Measurement, Sample
 from analysis.metrics.checks import Check
-from clients.redis.records import Commit
+from clients.documents.confirmed import Confirmation
+from clients.redis.records import Basis, Commit
 from config.traffic import TrafficSplit
 from tests.stage import measuring, rollouts
 from tests.stage.bag import Message
@@ -114,3 +116,17 @@ def test_a_decision_from_an_overtaken_state_is_dropped_and_made_anew_at_once() -
     stage.meters.source = measuring.healthy
     stage.settle()
     assert stage.split == TrafficSplit.of(40)
+
+
+def test_the_hooks_of_a_round_are_called_by_the_decision_that_asks_for_them() -> None:
+    """One that only tells something meanwhile does not have them called once more."""
+    smoke = {"name": "smoke", "type": "pre-rollout", "url": "http://probe.shop/"}
+    stage = rollouts.released(a_manifest(webhooks=[smoke]))
+    stage.losing.add("call")
+    stage.run(lambda on: on.state.round is not None, within=INTERVAL)
+    asked = stage.state.round
+    trouble = Confirmation(lane=Lane.ROUTE, trouble="forbidden")
+    assert stage.store.confirm(REF, trouble, Basis(uid=stage.state.uid), wake=True)
+    stage.deliver(a_message("tick"))
+    assert (stage.state.round, stage.state.trouble is not None) == (asked, True)
+    assert [message for message in stage.bag.messages if message.kind == "call"] == []
