@@ -68,6 +68,5 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "worker_redirect_stdouts": False,
         "worker_send_task_events": False,
         "task_send_sent_event": False,
-        "enable_utc": True,
         "imports": ["tasks.jobs"],
     }

@@ -11,7 +11,55 @@ from tests.mutants.python_mutants import Mutant
 Key = tuple[str, str, str]
 """File, stripped text of the line, what is changed."""
 
-REASONS: Final[dict[Key, str]] = {}
+_ONE: Final = "whoever calls the script asks only whether there is a reply, and whether it is 0"
+
+REASONS: Final[dict[Key, str]] = {
+    (
+        "analysis/backends/bounded.py",
+        'text = " ".join(response.content[: 4 * LONGEST_COMPLAINT]'
+        '.decode("utf-8", "replace").split())',
+        "4 -> 5",
+    ): "a bound on work: no character is longer than 4 bytes, and the text is cut once more",
+    (
+        "routing/apply.py",
+        "super().__init__(doing)",
+        "statement dropped",
+    ): "it is caught where it is raised, and asked for its fields alone",
+    (
+        "routing/istio.py",
+        "mirror = istio_rules.mirror_of(rule) if can_mirror else None",
+        "condition -> True",
+    ): "a TCP rule that mirrors is stored by no API server: its schema has no such field",
+    (
+        "tasks/analyst.py",
+        "QUESTIONS: Final = 4",
+        "4 -> 5",
+    ): "a backstop: there are two questions, and each is asked once at most",
+    (
+        "tasks/caller.py",
+        "thread.join()",
+        "statement dropped",
+    ): "tidiness: it ends by itself, and answered calls cannot be renewed",
+    (
+        "workloads/converge.py",
+        "wanted = (seen.replicas if seen else 0) or 1",
+        "0 -> 1",
+    ): "0 becomes 1 on the same line",
+    (
+        "clients/redis/lua/prelude.lua",
+        "if held.token == 'queued' or (held.wanted and held.wanted <= at) then return end",
+        "<= -> <",
+    ): "writes what is there already",
+    **{
+        (f"clients/redis/lua/{script}.lua", "return 1", "1 -> 2"): _ONE
+        for script in ("answer_call", "confirm", "confirm_epoch", "forget", "poke", "take_call")
+    },
+    (
+        "clients/redis/lua/finish.lua",
+        "if held.wanted and held.wanted <= now then return 1 end",
+        "1 -> 2",
+    ): _ONE,
+}
 
 
 def key(mutant: Mutant, source: str) -> Key:
