@@ -58,7 +58,7 @@ def hook_calls(
     mark, seen = checksum(applied), Counter[str]()
     calls = []
     for webhook in canary.spec.analysis.webhooks:
-        if derived.webhook_type(webhook) is hook_type:
+        if webhook.type is hook_type:
             call = _call(canary, webhook, phase, mark)
             seen[call.key] += 1
             calls.append(replace(call, key=f"{call.key}-{seen[call.key]}"))
@@ -82,7 +82,7 @@ def _call(canary: Canary, webhook: Webhook, phase: str, mark: str) -> HookCall:
         # a digest of all that is written of it; nobody reads a secret out of it
         key=hashlib.sha256(webhook.model_dump_json().encode()).hexdigest()[:16],
         name=webhook.name,
-        type=derived.webhook_type(webhook),
+        type=webhook.type,
         url=webhook.url,
         timeout=_timeout(webhook),
         retries=max(webhook.retries, 0),

@@ -1,4 +1,4 @@
-"""What values mean once defaults and floors are applied; the models keep them as given.
+"""What values mean once floors and what depends on other values are applied.
 
 All functions are pure and total on a canary that came through `validation.load_canary`; on any
 other they may raise DurationError. Rules: docs/compatibility/values.md, "Derived values"; where
@@ -12,15 +12,13 @@ from enum import StrEnum
 from typing import Final
 
 from config import durations, meshes
-from config.api.analysis import ThresholdMode
 from config.api.canary import Canary
-from config.api.hooks import Webhook, WebhookType
-from config.api.metrics import MetricCheck, MissingValuePolicy
+from config.api.hooks import Webhook
+from config.api.metrics import MetricCheck
 from config.traffic import TOTAL_WEIGHT
 
 DEFAULT_INTERVAL: Final = timedelta(seconds=60)
 MIN_INTERVAL: Final = timedelta(seconds=10)
-DEFAULT_PROGRESS_DEADLINE: Final = timedelta(seconds=600)
 DEFAULT_METRIC_WINDOW: Final = "1m"
 DEFAULT_WEBHOOK_TIMEOUT: Final = timedelta(seconds=10)
 
@@ -55,11 +53,6 @@ def threshold(canary: Canary) -> int:
     return max(canary.spec.analysis.threshold, 1)
 
 
-def threshold_mode(canary: Canary) -> ThresholdMode:
-    """How failed checks are counted against the threshold."""
-    return canary.spec.analysis.threshold_mode or ThresholdMode.CUMULATIVE
-
-
 def strategy_kind(canary: Canary) -> StrategyKind:
     """How traffic moves: by iterations (A/B with match, else blue/green) or by weight."""
     analysis = canary.spec.analysis
@@ -89,27 +82,9 @@ def max_weight(canary: Canary) -> int:
     return min(given, TOTAL_WEIGHT) if given > 0 else TOTAL_WEIGHT
 
 
-def skip_analysis(canary: Canary) -> bool:
-    """Whether new revisions are promoted without checks and without shifting weights."""
-    return canary.spec.skip_analysis
-
-
 def progress_deadline(canary: Canary) -> timedelta:
     """How long a rollout may stay unready before it fails."""
-    seconds = canary.spec.progress_deadline_seconds
-    return DEFAULT_PROGRESS_DEADLINE if seconds is None else timedelta(seconds=seconds)
-
-
-def primary_ready_percent(canary: Canary) -> int:
-    """Percent of updated primary pods that must be available; 0 is honoured."""
-    given = canary.spec.analysis.primary_ready_threshold
-    return 100 if given is None else given
-
-
-def canary_ready_percent(canary: Canary) -> int:
-    """Percent of updated canary pods that must be available; 0 is honoured."""
-    given = canary.spec.analysis.canary_ready_threshold
-    return 100 if given is None else given
+    return timedelta(seconds=canary.spec.progress_deadline_seconds)
 
 
 def metric_window(check: MetricCheck) -> str:
@@ -120,25 +95,10 @@ def metric_window(check: MetricCheck) -> str:
     return check.interval or DEFAULT_METRIC_WINDOW
 
 
-def on_no_data(check: MetricCheck) -> MissingValuePolicy:
-    """What the check means for the tick when the backend has no value."""
-    return check.on_no_data or MissingValuePolicy.FAIL
-
-
-def on_error(check: MetricCheck) -> MissingValuePolicy:
-    """What the check means for the tick when the backend could not be asked."""
-    return check.on_error or MissingValuePolicy.FAIL
-
-
 def template_namespace(canary: Canary, check: MetricCheck) -> str | None:
     """Namespace of the check's MetricTemplate; None for a check without one."""
     ref = check.template_ref
     return (ref.namespace or canary.namespace) if ref else None
-
-
-def webhook_type(webhook: Webhook) -> WebhookType:
-    """When the webhook is called."""
-    return webhook.type or WebhookType.ROLLOUT
 
 
 def webhook_timeout(webhook: Webhook) -> timedelta:

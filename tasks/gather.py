@@ -137,9 +137,8 @@ def _workload(
 ) -> Workload | None:
     if canary is None or view is None:
         return None
-    percent = (
-        derived.primary_ready_percent(canary) if primary else derived.canary_ready_percent(canary)
-    )
+    analysis = canary.spec.analysis
+    percent = analysis.primary_ready_threshold if primary else analysis.canary_ready_threshold
     deadline = derived.progress_deadline(canary)
     kind = kinds.of(canary)
     began = _began(state, primary=primary)

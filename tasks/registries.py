@@ -36,8 +36,9 @@ class Registries:
     def carried_out(self) -> CarriedOut:
         """What manifests may ask for."""
         return CarriedOut(
-            meshes=self.routers.by_name,
-            strategies=self.strategies.by_kind,
+            meshes={name: each.features for name, each in self.routers.by_name.items()},
+            options={name: each.options for name, each in self.routers.by_name.items()},
+            strategies={kind: each.features for kind, each in self.strategies.by_kind.items()},
             hooks=hooks.CARRIED_OUT,
             targets=frozenset(kinds.KINDS),
         )

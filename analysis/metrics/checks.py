@@ -185,7 +185,7 @@ class _Planner:
             minimum=minimum,
             maximum=maximum,
             subject=self._subject(),
-            policies=Policies(derived.on_no_data(entry), derived.on_error(entry)),
+            policies=Policies(entry.on_no_data, entry.on_error),
             problem=problem,
         )
 

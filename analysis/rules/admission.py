@@ -11,7 +11,6 @@ from analysis.phases import Phase
 from analysis.rules import moves
 from analysis.state import Acceptance, unborn
 from analysis.waiting import Reason
-from config import derived
 from config.scaling import CanaryScale
 from config.traffic import RouteStage
 from config.validation.problems import ProblemReason
@@ -112,7 +111,7 @@ def hold_traffic(case: Case) -> Outcome | None:
     Any other with traffic goes on being measured.
     """
     has_begun = case.strategy.has_begun(case.state)
-    is_measured = has_begun and not derived.skip_analysis(case.canary)
+    is_measured = has_begun and not case.canary.spec.skip_analysis
     return None if is_measured else hold(case)
 
 

@@ -13,7 +13,6 @@ from analysis.decisions import Case, Decision, Outcome
 from analysis.phases import Phase
 from analysis.rules import moves, pods
 from analysis.waiting import Reason
-from config import derived
 from config.traffic import ALL_TO_CANARY, ALL_TO_PRIMARY, RouteStage
 
 
@@ -53,7 +52,7 @@ def primary_lost(case: Case) -> Outcome | None:
         return _all_to_canary(case)
     event = events.primary_lost(case.canary, cause)
     trusted = {state.promoted, state.workload.promote}
-    is_skipped = derived.skip_analysis(case.canary) and not case.observation.refusals
+    is_skipped = case.canary.spec.skip_analysis and not case.observation.refusals
     is_good = target.revision in trusted or is_skipped
     promote = target.revision if is_good else ""
     return moves.hand_over(case, "PrimaryLost", event, target.revision, promote)

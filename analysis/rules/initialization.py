@@ -9,7 +9,6 @@ from analysis.decisions import AskProviders, Case, Decision, Outcome
 from analysis.phases import Phase
 from analysis.rules import moves, pods
 from analysis.waiting import Reason
-from config import derived
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import ALL_TO_PRIMARY, RouteStage
 
@@ -19,7 +18,7 @@ def initialize(case: Case) -> Outcome | None:
     if case.target is None:
         event = events.awaiting_target(case.canary, case.canary.spec.target_ref.kind.lower())
         return moves.wait(case, Reason.TARGET_NOT_FOUND, event)
-    skip = derived.skip_analysis(case.canary)
+    skip = case.canary.spec.skip_analysis
     if not skip and case.findings.providers is None:
         return AskProviders()
     state = case.state.moved(

@@ -11,7 +11,6 @@ from analysis.phases import Phase
 from analysis.rules import moves, pods
 from analysis.strategies import Step
 from analysis.waiting import Reason
-from config import derived
 from config.api.analysis import ThresholdMode
 from config.api.hooks import WebhookType
 from config.scaling import CanaryScale
@@ -68,7 +67,7 @@ def crashed(case: Case) -> Outcome | None:
 def primary_unready(case: Case) -> Outcome | None:
     """No step is taken without a primary to fall back on."""
     primary = pods.primary(case)
-    if primary.readiness.ready or derived.skip_analysis(case.canary):
+    if primary.readiness.ready or case.canary.spec.skip_analysis:
         return None
     if not primary.readiness.retriable:
         return moves.rollback(case, "PrimaryDeadlineExceeded", (primary.event,))
@@ -125,7 +124,7 @@ def _unscalable(case: Case) -> Outcome | None:
 def skip_analysis(case: Case) -> Outcome | None:
     """With skipAnalysis a ready canary is promoted as it is."""
     is_ready = pods.canary(case).readiness.ready
-    return _promote(case, skipped=True) if is_ready and derived.skip_analysis(case.canary) else None
+    return _promote(case, skipped=True) if is_ready and case.canary.spec.skip_analysis else None
 
 
 def route_not_in_force(case: Case) -> Outcome | None:
@@ -220,7 +219,7 @@ def promote(case: Case) -> Outcome:
 
 
 def _step(case: Case, step: Step, due: datetime, said: tuple[events.Event, ...]) -> Decision:
-    consecutive = derived.threshold_mode(case.canary) is ThresholdMode.CONSECUTIVE
+    consecutive = case.canary.spec.analysis.threshold_mode is ThresholdMode.CONSECUTIVE
     state = replace(
         case.state,
         route=case.state.routed(step.split),

@@ -55,9 +55,10 @@ class Analysis(Model):
     threshold: Whole = described(
         "Failed checks at which the rollout is rolled back; at least 1.", 0
     )
-    threshold_mode: Annotated[ThresholdMode | None, EMPTY_IS_UNSET] = described(
+    threshold_mode: Annotated[ThresholdMode, EMPTY_IS_UNSET] = described(
         "Whether failed checks count over the whole rollout (cumulative, the default) or in a "
-        "row (consecutive). Addition to Flagger."
+        "row (consecutive). Addition to Flagger.",
+        ThresholdMode.CUMULATIVE,
     )
     iterations: Whole = described("Number of checks of a blue/green or A/B rollout.", 0)
     max_weight: Whole = described("Canary weight in percent at which the rollout is promoted.", 0)
@@ -71,11 +72,11 @@ class Analysis(Model):
     )
     mirror: Flag = switch("Whether requests are copied to the canary.")
     mirror_weight: Whole = described("Percent of requests copied; all of them when 0 (Istio).", 0)
-    primary_ready_threshold: Whole | None = described(
-        "Percent of updated primary pods that must be available; 100 when absent."
+    primary_ready_threshold: Whole = described(
+        "Percent of updated primary pods that must be available; 100 when absent.", 100
     )
-    canary_ready_threshold: Whole | None = described(
-        "Percent of updated canary pods that must be available; 100 when absent."
+    canary_ready_threshold: Whole = described(
+        "Percent of updated canary pods that must be available; 100 when absent.", 100
     )
     match: tuple[AnalysisMatchRequest, ...] = described(
         "Conditions that choose the users of an A/B test.", ()

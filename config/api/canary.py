@@ -1,7 +1,7 @@
 """The Canary resource: the manifest a user applies, and the status the controller reports.
 
 The parts live in modules of their own: references, service, istio, traffic_policy, analysis,
-metrics, hooks, status. Values are as given; `derived` holds defaults, `validation` the way in.
+metrics, hooks, status. Values are as given; `validation` is the way in.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ class CanarySpec(Model):
     canary_analysis: Mapping[str, Any] | None = described(
         "Deprecated alias of analysis, used when analysis is absent."
     )
-    progress_deadline_seconds: Whole | None = described(
-        "Seconds a rollout may stay unready before it fails; 600 when absent."
+    progress_deadline_seconds: Whole = described(
+        "Seconds a rollout may stay unready before it fails; 600 when absent.", 600
     )
     skip_analysis: Flag = switch(
         "Whether new revisions are promoted without checks and traffic shifting."

@@ -28,8 +28,10 @@ class Webhook(Model):
     """An HTTP endpoint called at a point of the rollout; answers up to 202 mean success."""
 
     name: Text = Field(description="Name used in events.")
-    type: Annotated[WebhookType | None, EMPTY_IS_UNSET] = described(
-        "When it is called; rollout when empty.", enum=["", *(kind.value for kind in WebhookType)]
+    type: Annotated[WebhookType, EMPTY_IS_UNSET] = described(
+        "When it is called; rollout when empty.",
+        WebhookType.ROLLOUT,
+        enum=["", *(kind.value for kind in WebhookType)],
     )
     url: Text = Field(
         description="Address the payload is posted to.", json_schema_extra={"format": "url"}

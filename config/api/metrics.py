@@ -59,13 +59,15 @@ class MetricCheck(Model):
     query: Text | None = described("PromQL run against the metrics server; rendered first.")
     template_ref: TemplateRef | None = described("The MetricTemplate to run.")
     template_variables: StringMap = described("Values of variables in the query.", {})
-    on_no_data: Annotated[MissingValuePolicy | None, EMPTY_IS_UNSET] = described(
+    on_no_data: Annotated[MissingValuePolicy, EMPTY_IS_UNSET] = described(
         "What a check without data does: fail costs a failed check (the default), hold waits "
-        "without cost, pass ignores it. Addition to Flagger."
+        "without cost, pass ignores it. Addition to Flagger.",
+        MissingValuePolicy.FAIL,
     )
-    on_error: Annotated[MissingValuePolicy | None, EMPTY_IS_UNSET] = described(
+    on_error: Annotated[MissingValuePolicy, EMPTY_IS_UNSET] = described(
         "What a check that could not be made does: fail costs a failed check (the default), "
-        "hold waits without cost, pass ignores it. Addition to Flagger."
+        "hold waits without cost, pass ignores it. Addition to Flagger.",
+        MissingValuePolicy.FAIL,
     )
 
     @property

@@ -3,7 +3,8 @@
 Rules all models share: frozen; snake_case in Python, camelCase on the wire; keys they do not
 know are ignored, as the API server prunes them; a null counts as absent, as in the API server;
 containers become tuples and mappings. Leaves are strict: the text "5" is not a number, 2.5 is not
-a count, "yes" is not a boolean. Values are kept as given; defaults are applied in `derived`.
+a count, "yes" is not a boolean. Values are kept as given, and a plain default stands beside its
+field; floors, and what depends on several fields, are `derived`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final
 
 from pydantic import (
     AwareDatetime,
@@ -25,7 +26,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticUseDefault
 
 _INT32: Final = 2**31
 _INT64: Final = 2**63
@@ -60,10 +61,6 @@ class Model(BaseModel):
     def which_given(self, *fields: str) -> list[str]:
         """The wire names of those of `fields` (their Python names) that were present."""
         return [to_camel(field) for field in fields if self.given(field)]
-
-    def but(self, **changes: Any) -> Self:
-        """A copy with some fields (Python names) replaced; the values are not validated."""
-        return self.model_copy(update=changes)
 
 
 def _refusal(kind: str, allowed: str) -> PydanticCustomError:
@@ -115,7 +112,9 @@ def _timestamp(value: Any) -> Any:
 
 
 def _empty_is_unset(value: Any) -> Any:
-    return None if value == "" else value
+    if value == "":
+        raise PydanticUseDefault
+    return value
 
 
 Text = StrictStr
@@ -140,7 +139,7 @@ Timestamp = Annotated[
     BeforeValidator(_timestamp),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
-#: Marks an enumeration whose empty text means "not set".
+#: Marks an enumeration whose empty text means "not set": the default.
 EMPTY_IS_UNSET: Final = BeforeValidator(_empty_is_unset)
 
 StringMap = Mapping[Text, Text]

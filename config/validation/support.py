@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from config import derived
 from config.api.analysis import Analysis
@@ -28,30 +28,17 @@ SUFFIX: Final = "match.suffix"
 INFORMATIVE_HOOKS: Final = frozenset({WebhookType.EVENT})
 
 
-class Heeding(Protocol):
-    """Whatever says of itself which optional fields of `spec.analysis` it heeds."""
-
-    @property
-    def features(self) -> frozenset[Feature]:
-        """Those fields."""
-        ...
-
-
-class Mesh(Heeding, Protocol):
-    """What a router says of itself."""
-
-    @property
-    def options(self) -> frozenset[str]:
-        """Fields of `spec.service` that it heeds, of those that not every mesh knows."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class CarriedOut:
-    """What there are routers, strategies, rules and writers for."""
+    """What there are routers, strategies, rules and writers for.
 
-    meshes: Mapping[str, Mesh]
-    strategies: Mapping[StrategyKind, Heeding]
+    Of a mesh and of a strategy the optional fields of `spec.analysis` that it heeds; `options` are
+    the fields of `spec.service` that a mesh heeds, of those that not every mesh knows.
+    """
+
+    meshes: Mapping[str, frozenset[Feature]]
+    options: Mapping[str, frozenset[str]]
+    strategies: Mapping[StrategyKind, frozenset[Feature]]
     hooks: frozenset[WebhookType]
     targets: frozenset[TargetKind]
 
@@ -109,7 +96,7 @@ def _service(canary: Canary, provider: str, able: CarriedOut) -> Iterator[Proble
     service = canary.spec.service
     if provider not in able.meshes:
         return
-    heeded = able.meshes[provider].options
+    heeded = able.options[provider]
     for wire_name, value in (
         ("backendTimeout", service.backend_timeout),
         ("gatewayRefs", service.gateway_refs),
@@ -136,7 +123,7 @@ def _strategy(canary: Canary, provider: str, able: CarriedOut) -> Iterator[Probl
     if strategy is None:
         weights = "carried out: stepWeight and stepWeights"
         yield _blocked(f"{ANALYSIS}.iterations", analysis.iterations, weights)
-    heeded = strategy.features & mesh.features if strategy and mesh else frozenset()
+    heeded = strategy & mesh if strategy and mesh else frozenset()
     for feature, (value, instead) in _asked(analysis).items():
         if value and feature not in heeded:
             yield _blocked(f"{ANALYSIS}.{feature}", value, f"carried out: {instead}")
@@ -170,7 +157,7 @@ def _checks(canary: Canary) -> Iterator[Problem]:
 def _hooks(canary: Canary, able: CarriedOut) -> Iterator[Problem]:
     """Gates count even where the analysis is skipped; informative hooks never do."""
     for index, hook in enumerate(canary.spec.analysis.webhooks):
-        kind, field = derived.webhook_type(hook), f"{ANALYSIS}.webhooks[{index}].type"
+        kind, field = hook.type, f"{ANALYSIS}.webhooks[{index}].type"
         if kind in INFORMATIVE_HOOKS:
             effect = "is not carried out by this version: the hook is not called"
             yield _left_out(field, str(kind), effect)

@@ -74,7 +74,7 @@ class Cluster:
     def edit_canary(self, **service: Any) -> None:
         """The canary with another `spec.service`."""
         edited = Canary.model_validate(self.manifest(**service))
-        self.canary = edited.but(metadata=self.canary.metadata)
+        self.canary = edited.model_copy(update={"metadata": self.canary.metadata})
 
     def apply(self, split: TrafficSplit) -> Outcome:
         """How applying `split` ended; its requests are in `requests`."""

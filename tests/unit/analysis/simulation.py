@@ -195,7 +195,7 @@ class Simulation:
         named = [
             hook.name
             for hook in self.canary.spec.analysis.webhooks
-            if derived.webhook_type(hook) is WebhookType(asked.type)
+            if hook.type is WebhookType(asked.type)
         ]
 
         def answered() -> None:

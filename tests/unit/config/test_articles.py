@@ -27,7 +27,7 @@ def test_consecutive_failed_checks_can_be_asked_for() -> None:
     """What guides say `threshold` means is available by name."""
     canary = _pasted("header-users-beside-weights")
 
-    assert derived.threshold_mode(canary) is ThresholdMode.CONSECUTIVE
+    assert canary.spec.analysis.threshold_mode is ThresholdMode.CONSECUTIVE
 
 
 def test_the_older_key_and_provider_name_work_with_a_warning() -> None:

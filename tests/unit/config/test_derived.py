@@ -87,10 +87,10 @@ def test_the_strategy_follows_iterations_and_match(fields: dict[str, Any], strat
 
 def test_readiness_defaults_to_everything_and_honours_zero() -> None:
     """100 percent unless given; 0 is a value."""
-    assert derived.primary_ready_percent(a_canary()) == 100
-    assert derived.canary_ready_percent(a_canary()) == 100
-    assert derived.primary_ready_percent(_with(primaryReadyThreshold=0)) == 0
-    assert derived.canary_ready_percent(_with(canaryReadyThreshold=50)) == 50
+    assert a_canary().spec.analysis.primary_ready_threshold == 100
+    assert a_canary().spec.analysis.canary_ready_threshold == 100
+    assert _with(primaryReadyThreshold=0).spec.analysis.primary_ready_threshold == 0
+    assert _with(canaryReadyThreshold=50).spec.analysis.canary_ready_threshold == 50
 
 
 def test_the_progress_deadline_is_ten_minutes_unless_given() -> None:
@@ -113,26 +113,28 @@ def test_missing_values_fail_unless_told_otherwise() -> None:
     """Flagger's behaviour is the default; each metric can choose another."""
     check = MetricCheck.model_validate({"name": "x", "onNoData": "hold", "onError": "pass"})
 
-    assert derived.on_no_data(MetricCheck(name="x")) is MissingValuePolicy.FAIL
-    assert derived.on_error(MetricCheck(name="x")) is MissingValuePolicy.FAIL
-    assert derived.on_no_data(check) is MissingValuePolicy.HOLD
-    assert derived.on_error(check) is MissingValuePolicy.PASS
+    assert MetricCheck(name="x").on_no_data is MissingValuePolicy.FAIL
+    assert MetricCheck(name="x").on_error is MissingValuePolicy.FAIL
+    assert check.on_no_data is MissingValuePolicy.HOLD
+    assert check.on_error is MissingValuePolicy.PASS
 
 
 def test_failed_checks_accumulate_unless_told_otherwise() -> None:
     """Cumulative as in Flagger; consecutive on request."""
-    assert derived.threshold_mode(a_canary()) is ThresholdMode.CUMULATIVE
+    assert a_canary().spec.analysis.threshold_mode is ThresholdMode.CUMULATIVE
     consecutive = _with(thresholdMode="consecutive")
-    assert derived.threshold_mode(consecutive) is ThresholdMode.CONSECUTIVE
+    assert consecutive.spec.analysis.threshold_mode is ThresholdMode.CONSECUTIVE
 
 
 def test_a_webhook_is_a_rollout_hook_of_ten_seconds() -> None:
     """The defaults of type and timeout."""
     hook = Webhook(name="load", url="http://probe.shop/")
 
-    assert derived.webhook_type(hook) is WebhookType.ROLLOUT
+    assert hook.type is WebhookType.ROLLOUT
     assert derived.webhook_timeout(hook) == timedelta(seconds=10)
-    assert derived.webhook_timeout(hook.but(timeout="2m")) == timedelta(minutes=2)
+    assert derived.webhook_timeout(hook.model_copy(update={"timeout": "2m"})) == timedelta(
+        minutes=2
+    )
 
 
 def test_the_canary_chooses_before_the_controller() -> None:

@@ -52,7 +52,8 @@ def test_a_null_counts_as_absent() -> None:
 
 def test_an_empty_choice_counts_as_unset() -> None:
     """Flagger admits "" for type, severity and phase."""
-    assert Webhook.model_validate({"name": "a", "url": "http://x/", "type": ""}).type is None
+    hook = Webhook.model_validate({"name": "a", "url": "http://x/", "type": ""})
+    assert hook.type is WebhookType.ROLLOUT
     assert CanaryStatus.model_validate({"phase": ""}).phase is None
     assert CanaryStatus.model_validate({"phase": "Progressing"}).phase is StatusPhase.PROGRESSING
 
@@ -113,7 +114,7 @@ def test_models_cannot_be_changed() -> None:
     with pytest.raises(ValidationError):
         canary.spec = canary.spec  # type: ignore[misc]
 
-    other = canary.spec.analysis.but(threshold=9)
+    other = canary.spec.analysis.model_copy(update={"threshold": 9})
     assert other.threshold == 9
     assert canary.spec.analysis.threshold == 4
 
