@@ -93,6 +93,10 @@ primary_not_ready = _because(warning, "{p} not ready: {}")
 canary_not_ready = _because(warning, "canary deployment {t} not ready: {}")
 threshold_reached = _because(warning, "Rolling back {c} failed checks threshold reached {}")
 deadline_exceeded = _because(warning, "Rolling back {c} progress deadline exceeded {}")
+called_off = _because(warning, "Rolling back {c} {}")
+target_replaced = _because(
+    warning, "Target of {c} is now {t}, initializing; the primary of {} serves meanwhile"
+)
 reverted = _about(warning, "Rolling back {c} target reverted to the promoted revision")
 target_gone = _about(warning, "Rolling back {c} deployment {t} not found")
 hooks_lost = _because(warning, "Halt {c} advancement no answer to the {} webhooks")

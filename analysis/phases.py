@@ -54,14 +54,14 @@ class IllegalTransition(Exception):
 TRANSITIONS: Final[Mapping[Phase, frozenset[Phase]]] = {
     Phase.NEW: frozenset({Phase.INITIALIZING}),
     Phase.INITIALIZING: frozenset({Phase.INITIALIZED}),
-    Phase.INITIALIZED: frozenset({Phase.PROGRESSING, Phase.PROMOTION_FAILED}),
+    Phase.INITIALIZED: frozenset({Phase.INITIALIZING, Phase.PROGRESSING, Phase.PROMOTION_FAILED}),
     Phase.PROGRESSING: frozenset({Phase.PROMOTING, Phase.FAILED, Phase.PROMOTION_FAILED}),
     Phase.PROMOTING: frozenset(
         {Phase.FINALISING, Phase.PROGRESSING, Phase.FAILED, Phase.PROMOTION_FAILED}
     ),
     Phase.FINALISING: frozenset({Phase.SUCCEEDED, Phase.PROMOTION_FAILED}),
-    Phase.SUCCEEDED: frozenset({Phase.PROGRESSING, Phase.PROMOTION_FAILED}),
-    Phase.FAILED: frozenset({Phase.PROGRESSING, Phase.PROMOTION_FAILED}),
+    Phase.SUCCEEDED: frozenset({Phase.INITIALIZING, Phase.PROGRESSING, Phase.PROMOTION_FAILED}),
+    Phase.FAILED: frozenset({Phase.INITIALIZING, Phase.PROGRESSING, Phase.PROMOTION_FAILED}),
     Phase.PROMOTION_FAILED: frozenset({Phase.FINALISING, Phase.FAILED}),
 }
 """From each phase, the phases one decision may lead to. Staying where one is is always legal."""

@@ -56,6 +56,8 @@ class RolloutState:
     """When `phase` was entered."""
     generation: int = 0
     """Of the Canary spec that the last decision was made from."""
+    target: str = ""
+    """Kind and name of the workload that the revisions are of; empty when that is not known."""
     applied: str = ""
     """Revision last seen as new: under analysis, or last analysed."""
     promoted: str = ""

@@ -189,7 +189,8 @@ class Convergence:
         live = {**self.live, role: present}
         target = self._target
         if target is not None:
-            rendered = services.render(self.canary, target, self.intent.stage, live)
+            facts = self.canary, target, self.intent.stage, live
+            rendered = services.render(*facts, self.world.primary)
             if role in rendered:
                 return rendered[role]
         return self.router.render(self.canary, target, self.intent.split, live)[role]

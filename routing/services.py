@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, assert_never
 
-from clients.documents.world import ContainerPort
+from clients.documents.world import ContainerPort, WorkloadView
 from clients.kube import resources
 from clients.kube.protocol import Object
 from config import names, well_known
@@ -45,17 +45,54 @@ def managed(canary: Canary, stage: RouteStage) -> tuple[Managed, ...]:
 
 
 def render(
-    canary: Canary, target: TargetFacts, stage: RouteStage, live: Live
+    canary: Canary,
+    target: TargetFacts,
+    stage: RouteStage,
+    live: Live,
+    primary: WorkloadView | None = None,
 ) -> Mapping[str, Object]:
-    """Role to the Service as it should be; fields of live Services that are not ours are kept."""
+    """Role to the Service as it should be; fields of live Services that are not ours are kept.
+
+    `primary` is the view of the primary, None while there is none.
+    """
+    of_canary = {target.label_key: target.label_value}
+    of_primary = _primary_selector(canary, target, live, primary)
     return {
-        service.role: _render_one(canary, target, service, live.get(service.role))
+        service.role: _render_one(
+            canary,
+            target,
+            service,
+            of_canary if service.role == ServiceRole.CANARY else of_primary,
+            live.get(service.role),
+        )
         for service in managed(canary, stage)
     }
 
 
+def _primary_selector(
+    canary: Canary, target: TargetFacts, live: Live, primary: WorkloadView | None
+) -> Mapping[str, str]:
+    """What selects the primary's pods: never none of them while others are selected that serve.
+
+    A primary keeps the label it was made with, whatever its target has by now. One without pods
+    gets no Service that our own selector leads elsewhere: to the primary of another target.
+    """
+    service = live.get(ServiceRole.PRIMARY)
+    if service and metadata.is_controlled(service, canary):
+        selector: Mapping[str, str] | None = (service.get("spec") or {}).get("selector")
+        if selector and (primary is None or not primary.status.available_replicas):
+            return selector
+    if primary and primary.selector_label:
+        return dict([primary.selector_label])
+    return {target.label_key: target.label_value + well_known.PRIMARY_SUFFIX}
+
+
 def _render_one(
-    canary: Canary, target: TargetFacts, service: Managed, live: Object | None
+    canary: Canary,
+    target: TargetFacts,
+    service: Managed,
+    selector: Mapping[str, str],
+    live: Object | None,
 ) -> Object:
     given = canary.spec.service
     custom = {
@@ -64,8 +101,6 @@ def _render_one(
         ServiceRole.CANARY: given.canary,
     }[ServiceRole(service.role)]
     marks = metadata.service_marks(canary, target, service.name, custom, live)
-    suffix = "" if service.role == ServiceRole.CANARY else well_known.PRIMARY_SUFFIX
-    selector = {target.label_key: target.label_value + suffix}
     if live is None:
         return metadata.new_object(canary, service, marks, _new_spec(canary, target, selector))
     spec = _reconciled_spec(canary, target, selector, live.get("spec") or {})

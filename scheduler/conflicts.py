@@ -6,14 +6,18 @@ What can be said of the manifest alone is `config.validation.admission`'s busine
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Final
 
-from clients.documents.world import TARGET, WorkloadView
+from clients.documents.world import TARGET, ShownStatus, WorkloadView
 from clients.kube.resources import Resource
 from config.refs import CanaryRef
 from config.validation.problems import Problem, ProblemReason
 from scheduler.projections import WORKLOADS, Manifest, Place
 from workloads import deployment
 from workloads import primary as primaries
+
+_IN_ROLLOUT: Final = frozenset({"Progressing", "WaitingPromotion", "Promoting", "Finalising"})
+"""Phases, as the status shows them, in which a canary has traffic or is about to get some."""
 
 
 def of_names(manifest: Manifest, taken: Mapping[Place, CanaryRef]) -> tuple[Problem, ...]:
@@ -37,6 +41,35 @@ def _taken(manifest: Manifest, role: str, owner: CanaryRef) -> Problem:
     is_target = role == TARGET
     reason = ProblemReason.TARGET_CONFLICT if is_target else ProblemReason.NAME_CONFLICT
     return Problem.of(field, text, reason, blocking=True)
+
+
+def of_rollout(good: Manifest, current: Manifest, status: ShownStatus) -> tuple[Problem, ...]:
+    """The first object in which the manifests differ, while a rollout leads traffic by `good`.
+
+    What has traffic would be left behind with it.
+    """
+    if not _has_traffic(status):
+        return ()
+    for role in (*WORKLOADS, *sorted(good.places.keys() - set(WORKLOADS))):
+        if current.places.get(role) != good.places[role]:
+            return (_moved(good, role),)
+    return ()
+
+
+def _has_traffic(status: ShownStatus) -> bool:
+    weight = status.fields.get("canaryWeight")
+    is_weighed = isinstance(weight, int) and weight > 0
+    return is_weighed or status.fields.get("phase") in _IN_ROLLOUT
+
+
+def _moved(good: Manifest, role: str) -> Problem:
+    place = good.places[role]
+    field = "spec.targetRef" if role in WORKLOADS else "spec.service.name"
+    text = (
+        f"the rollout of {place.resource.kind.lower()} {place.name}.{place.namespace} ends first; "
+        "a change of target, names or provider takes effect when it has"
+    )
+    return Problem.of(field, text, ProblemReason.IN_ROLLOUT, blocking=True)
 
 
 def unwatched(resource: Resource, why: str) -> Problem:

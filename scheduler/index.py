@@ -175,6 +175,8 @@ class Index:
             elif before.status != status:
                 self._entries[ref] = replace(before, status=status)
                 changes[ref] = frozenset({worlds.STATUS})
+                if before.conflicts:  # perhaps it was waited for
+                    entries[ref] = self._entries[ref]
         _merge(changes, self._set(entries))
         return changes
 
@@ -266,6 +268,8 @@ class Index:
         for ref in sorted(claimants, key=lambda each: (self._entries[each].created, each)):
             entry = self._entries[ref]
             lost = conflicts.of_names(entry.current, taken) if entry.current else ()
+            if not lost and entry.good and entry.current:
+                lost = conflicts.of_rollout(entry.good, entry.current, entry.status)
             good = entry.good if lost else entry.current or entry.good
             self._exchange(ref, replace(entry, conflicts=lost, good=good))
             for place in good.places.values() if good else ():

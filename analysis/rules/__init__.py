@@ -30,6 +30,7 @@ ADMISSION: Final[tuple[Callable[[Observation], Outcome | None], ...]] = (
     admission.trouble,
     admission.refused,
     admission.suspended,
+    admission.target_replaced,
 )
 """Asked first, whatever the phase."""
 
@@ -63,6 +64,7 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
         resting.copied_after_all,
         progressing.target_gone,
         failover.primary_lost,
+        progressing.called_off,
         progressing.reverted,
         progressing.revision_changed,
         progressing.crashed,

@@ -7,12 +7,12 @@ from dataclasses import replace
 from analysis import effects, events, waiting
 from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.observation import Observation
-from analysis.phases import Phase
+from analysis.phases import RESTING, Phase
 from analysis.rules import moves
 from analysis.state import Acceptance, unborn
 from analysis.waiting import Reason
-from config.scaling import CanaryScale
-from config.traffic import RouteStage
+from config.scaling import CanaryScale, WorkloadIntent
+from config.traffic import ALL_TO_PRIMARY, RouteIntent, RouteStage
 from config.validation.problems import ProblemReason
 
 
@@ -78,6 +78,34 @@ def trouble(seen: Observation) -> Outcome | None:
     news = (events.warning(line) for line in text.split("\n") if line and line not in known)
     said = tuple(events.repeated(event, after) for event in news)
     return Decision("WriteRefused", text, replace(seen.state, trouble=after), said, seen.now)
+
+
+def target_replaced(seen: Observation) -> Outcome | None:
+    """Another target at rest gets a primary of its own; that of the former serves meanwhile.
+
+    Its Services select the former's pods until the new one has some. Revisions of two workloads
+    are not comparable, so nothing is remembered of the former.
+    """
+    state, canary = seen.state, seen.canary
+    if state is None or canary is None or seen.deleting or not state.target:
+        return None
+    target = canary.spec.target_ref.label
+    if state.target == target or state.phase not in RESTING - {Phase.PROMOTION_FAILED}:
+        return None
+    event = events.target_replaced(canary, state.target)
+    fresh = state.moved(
+        Phase.INITIALIZING,
+        seen.now,
+        target=target,
+        applied="",
+        promoted="",
+        route=RouteIntent(state.route.seq + 1, RouteStage.SERVICES, ALL_TO_PRIMARY),
+        workload=WorkloadIntent(state.workload.seq + 1, CanaryScale.LEAVE),
+        copying="",
+        epilogue=False,
+        check_at=None,
+    )
+    return Decision("TargetReplaced", event.message, fresh, (event,), seen.now)
 
 
 def refused(seen: Observation) -> Outcome | None:

@@ -24,6 +24,7 @@ def initialize(case: Case) -> Outcome | None:
     state = case.state.moved(
         Phase.INITIALIZING,
         case.now,
+        target=case.canary.spec.target_ref.label,
         route=replace(case.state.route, seq=case.state.route.seq + 1),
         workload=WorkloadIntent(case.state.workload.seq + 1, CanaryScale.LEAVE),
     )

@@ -161,6 +161,7 @@ def start(case: Case, reason: str, event: Event, revision: str, *, skipped: bool
         case.now,
         since=case.now,
         generation=case.observation.generation,
+        target=case.canary.spec.target_ref.label,
         applied=revision,
         route=case.state.routed(ALL_TO_PRIMARY),
         workload=case.state.worked(CanaryScale.RUNNING),

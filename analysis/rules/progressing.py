@@ -15,6 +15,7 @@ from config.api.analysis import ThresholdMode
 from config.api.hooks import WebhookType
 from config.scaling import CanaryScale
 from config.traffic import ALL_TO_PRIMARY
+from config.validation.problems import ProblemReason
 
 
 def target_gone(case: Case) -> Outcome | None:
@@ -22,6 +23,15 @@ def target_gone(case: Case) -> Outcome | None:
     if not case.is_target_gone:
         return None
     return moves.rollback(case, "TargetNotFound", (events.target_gone(case.canary),))
+
+
+def called_off(case: Case) -> Outcome | None:
+    """Another target, name or provider calls the rollout off: it leads traffic by the former."""
+    moved = [each for each in case.observation.refusals if each.reason is ProblemReason.IN_ROLLOUT]
+    if not moved:
+        return None
+    event = events.called_off(case.canary, moved[0].message)
+    return moves.rollback(case, "CalledOff", (event,))
 
 
 def reverted(case: Case) -> Outcome | None:

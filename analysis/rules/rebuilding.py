@@ -59,7 +59,8 @@ def _is_known(seen: Observation, past: PastStatus) -> bool:
 def _state(seen: Observation, canary: Canary, strategy: Strategy, past: PastStatus) -> RolloutState:
     """The most cautious state that agrees with everything seen."""
     applied, promoted = _revisions(seen, past)
-    state = replace(_blank(seen), applied=applied, promoted=promoted)
+    target = canary.spec.target_ref.label
+    state = replace(_blank(seen), target=target, applied=applied, promoted=promoted)
     if past.phase in _ANALYSING:
         return _analysing(seen, canary, strategy, past, state)
     if past.phase in _PROMOTING:  # copying what was copied changes nothing

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from clients.kube.protocol import Object
 from config.validation.problems import Problem
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the layout. Anything that an older reader would misread gets the next one."""
 
 CANARY: Final = "canary"

@@ -38,6 +38,11 @@ class TargetRef(Model):
     name: Text = Field(description="Name of the workload you deploy, not of its generated primary.")
 
     @property
+    def label(self) -> str:
+        """Kind and name, as people say them."""
+        return f"{self.kind} {self.name}"
+
+    @property
     def is_knative(self) -> bool:
         """Whether the target is a Knative Service."""
         return self.kind is TargetKind.SERVICE and self.api_version == KNATIVE_API_VERSION

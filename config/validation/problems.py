@@ -28,6 +28,7 @@ class ProblemReason(StrEnum):
     SUSPICIOUS = "Suspicious"
     TARGET_CONFLICT = "TargetConflict"
     NAME_CONFLICT = "NameConflict"
+    IN_ROLLOUT = "InRollout"
     TARGET_NOT_FOUND = "TargetNotFound"
     NO_SELECTOR_LABEL = "NoSelectorLabel"
     PRIMARY_CONFLICT = "PrimaryConflict"
