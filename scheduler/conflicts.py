@@ -43,12 +43,14 @@ def _taken(manifest: Manifest, role: str, owner: CanaryRef) -> Problem:
     return Problem.of(field, text, reason, blocking=True)
 
 
-def of_rollout(good: Manifest, current: Manifest, status: ShownStatus) -> tuple[Problem, ...]:
+def of_rollout(
+    good: Manifest | None, current: Manifest | None, status: ShownStatus
+) -> tuple[Problem, ...]:
     """The first object in which the manifests differ, while a rollout leads traffic by `good`.
 
     What has traffic would be left behind with it.
     """
-    if not _has_traffic(status):
+    if good is None or current is None or not has_traffic(status):
         return ()
     for role in (*WORKLOADS, *sorted(good.places.keys() - set(WORKLOADS))):
         if current.places.get(role) != good.places[role]:
@@ -56,7 +58,8 @@ def of_rollout(good: Manifest, current: Manifest, status: ShownStatus) -> tuple[
     return ()
 
 
-def _has_traffic(status: ShownStatus) -> bool:
+def has_traffic(status: ShownStatus) -> bool:
+    """Whether the canary has traffic by its status, or is about to get some."""
     weight = status.fields.get("canaryWeight")
     is_weighed = isinstance(weight, int) and weight > 0
     return is_weighed or status.fields.get("phase") in _IN_ROLLOUT

@@ -119,16 +119,18 @@ class Index:
         """The changes made by taking `raw` for the last good manifest of `ref`, as others know it.
 
         None by the manifest of another object, by an older one than what is known, by one that
-        would not be carried out either, and while the canary is acted on as it is written.
+        would not be carried out either, and while the canary is acted on as it is written, unless
+        that leaves the traffic of its rollout behind.
         """
         entry = self._entries.get(ref)
-        if entry is None or entry.is_in_force or projections.place(resources.CANARIES, raw) is None:
+        if entry is None or projections.place(resources.CANARIES, raw) is None:
             return {}
         canary = admission.admit(raw, self._policy).canary
         if canary is None or canary.ref != ref or canary.metadata.uid != entry.uid:
             return {}
-        good = self._manifest(raw, canary)
-        if entry.good is not None and entry.good.generation >= good.generation:
+        good, known = self._manifest(raw, canary), entry.good
+        is_left = entry.is_in_force and conflicts.of_rollout(good, known, entry.status)
+        if not is_left and known and (entry.is_in_force or known.generation >= good.generation):
             return {}
         return self._set({ref: replace(entry, good=good)})
 
@@ -137,8 +139,15 @@ class Index:
         return frozenset(self._entries)
 
     def unsettled(self) -> frozenset[CanaryRef]:
-        """The canaries that are not acted on as they are written now."""
-        return frozenset(ref for ref, entry in self._entries.items() if not entry.is_in_force)
+        """The canaries of which it matters what was known of them before.
+
+        Those that are not acted on as they are written now, and those with traffic.
+        """
+        return frozenset(
+            ref
+            for ref, entry in self._entries.items()
+            if not entry.is_in_force or conflicts.has_traffic(entry.status)
+        )
 
     def world(self, ref: CanaryRef) -> World | None:
         """Everything about `ref`; None for an unknown canary."""
@@ -268,8 +277,7 @@ class Index:
         for ref in sorted(claimants, key=lambda each: (self._entries[each].created, each)):
             entry = self._entries[ref]
             lost = conflicts.of_names(entry.current, taken) if entry.current else ()
-            if not lost and entry.good and entry.current:
-                lost = conflicts.of_rollout(entry.good, entry.current, entry.status)
+            lost = lost or conflicts.of_rollout(entry.good, entry.current, entry.status)
             good = entry.good if lost else entry.current or entry.good
             self._exchange(ref, replace(entry, conflicts=lost, good=good))
             for place in good.places.values() if good else ():

@@ -145,3 +145,18 @@ def test_a_target_made_anew_with_other_labels_takes_no_pods_from_the_primary() -
     assert primaries == ("cart-app-primary",) * 2
     assert stage.outages == []
     assert stage.condition("Accepted")["reason"] == "PrimaryConflict"
+
+
+def test_a_new_leader_knows_the_route_of_a_canary_that_was_renamed_in_mid_rollout() -> None:
+    """It learns from Redis what was in force before, as it does of manifests that are refused."""
+    stage = Watched()
+    initialized(a_manifest(spec=NAMED), stage)
+    stage.outages.clear()
+    stage.release("cart:2")
+    rollouts.at_weight(stage, 40)
+    stage.edit_canary(service={"name": "basket"})
+    stage.beat.restart()
+    stage.wait(timedelta(minutes=1))
+    assert weights(stage, "cart") == [100, 0]
+    assert weights(stage, "basket") == [100, 0]
+    assert stage.outages == []

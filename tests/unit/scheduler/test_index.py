@@ -577,11 +577,12 @@ def an_object(draw: strategies.DrawFn) -> dict[str, Any]:
     name = draw(strategies.sampled_from(NAMES))
     kind = draw(strategies.sampled_from(("canary", "canary", "deployment", "primary", "route")))
     if kind == "canary":
+        again = draw(strategies.sampled_from((0, 0, 1)))
         return worlds.a_canary(
             name,
             target=draw(strategies.sampled_from(NAMES)),
-            created=draw(strategies.sampled_from(CREATED)),
-            uid=draw(strategies.sampled_from(("", "", "again"))),
+            created=CREATED[(NAMES.index(name) + again) % 2],  # one object has one time
+            uid=f"uid-{name}-{again}",
             generation=draw(strategies.integers(1, 9)),
             interval=draw(strategies.sampled_from(("30s", "1m", "soon"))),
             status=draw(strategies.sampled_from((None, {"phase": "Failed"}))),

@@ -195,6 +195,7 @@ def rebuilt(phase: Phase, weight: int, scale: CanaryScale, **changes: Any) -> Ro
         phase=phase,
         since=NOW,
         generation=1,
+        target="Deployment cart-app",
         applied=NEW,
         promoted=OLD,
         route=RouteIntent(4, RouteStage.EXPOSED, TrafficSplit.of(weight)),

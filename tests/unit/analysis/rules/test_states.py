@@ -360,6 +360,7 @@ TABLE: dict[str, tuple[str, Observation, Findings | None, dict[str, Any]]] = {
             **GONE,
             "phase": Phase.INITIALIZING,
             "since": NOW,
+            "target": "Deployment cart-app",
             "route": RouteIntent(6, RouteStage.SERVICES, ALL_TO_PRIMARY),
             "workload": WorkloadIntent(6, CanaryScale.LEAVE),
         },
