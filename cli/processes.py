@@ -19,9 +19,6 @@ from typing import IO, Final
 PARENT_OPTION: Final = "--parent-pid"
 """Hidden option of every command: the process to end with."""
 
-PIPE: Final = subprocess.PIPE
-"""For `start`: the output is read by us."""
-
 _ROOT: Final = Path(__file__).resolve().parents[1]
 
 

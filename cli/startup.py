@@ -9,9 +9,8 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from cli import exits
 from clients import errors, logs
@@ -26,25 +25,19 @@ from tasks import app
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 RETRY_SECONDS: Final = 0.5
 LOG_EVERY: Final = 10
 """Tries between two log lines about the same thing that is still away."""
 
 
-@dataclass(frozen=True, slots=True)
-class Away:
-    """Something that a process waits for, and what people can do about it."""
+_REMEDIES: Final = {
+    "redis": "start Redis or Valkey there, or name another one with COALMINE_REDIS_URL",
+    "kubernetes": "see whether the API server runs there, or name a cluster with --kubeconfig",
+}
+"""What people can do about something that is away."""
 
-    what: str
-    remedy: str
-
-
-_REDIS: Final = Away(
-    "redis", "start Redis or Valkey there, or name another one with COALMINE_REDIS_URL"
-)
-_KUBERNETES: Final = Away(
-    "kubernetes", "see whether the API server runs there, or name a cluster with --kubeconfig"
-)
 _CHATTY: Final = ("celery.worker.strategy", "celery.app.trace", "celery.worker.consumer")
 """Loggers that write a line or two per message at info."""
 
@@ -74,7 +67,7 @@ def wait_for_redis(settings: Settings, clock: Clock) -> None:
     for url in dict.fromkeys((settings.redis.state_url(), settings.redis.queue_url())):
         try:
             client = server.connect(url)
-            notes = _patiently(_REDIS, lambda: server.check_server(client), clock)  # noqa: B023
+            notes = _patiently("redis", lambda: server.check_server(client), clock)  # noqa: B023
         except (ValueError, errors.Permanent) as error:
             raise exits.Unusable(f"redis: {error}") from error
         client.close()
@@ -101,7 +94,7 @@ def wait_for_kubernetes(kube: Kube, settings: Settings, clock: Clock) -> None:
     One request. Raises Unusable when it does not know us.
     """
     namespace = settings.kubernetes.namespace or "default"
-    _patiently(_KUBERNETES, lambda: _canaries_are_known(kube, namespace), clock)
+    _patiently("kubernetes", lambda: _canaries_are_known(kube, namespace), clock)
 
 
 def _canaries_are_known(kube: Kube, namespace: str) -> None:
@@ -115,19 +108,19 @@ def _canaries_are_known(kube: Kube, namespace: str) -> None:
         log.info("kubernetes answers", extra={"error": refusal.message})
 
 
-def _patiently(away: Away, ask: Callable[[], object], clock: Clock) -> tuple[str, ...]:
-    """The answer of `ask`, which is repeated while it raises Transient."""
+def _patiently(what: str, ask: Callable[[], T], clock: Clock) -> T:
+    """The answer of `ask`, which is repeated while `what` is away: it raises Transient."""
     tries = 0
     while True:
         try:
             answer = ask()
         except errors.Transient as failure:
             if tries % LOG_EVERY == 0:
-                extra = {"for": away.what, "error": failure.message, "remedy": away.remedy}
+                extra = {"for": what, "error": failure.message, "remedy": _REMEDIES[what]}
                 log.warning("waiting", extra=extra)
             tries += 1
             clock.sleep(RETRY_SECONDS)
         else:
             if tries:
-                log.info("found", extra={"what": away.what})
-            return answer if isinstance(answer, tuple) else ()
+                log.info("found", extra={"what": what})
+            return answer

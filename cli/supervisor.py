@@ -130,22 +130,18 @@ class Supervisor:
             log.error("process not started", extra=told)  # noqa: TRY400 - it says all
             return
         post.started_at = now
-        extra = {"child": post.command.name, "pid": post.child.pid}
-        log.info("process started", extra=extra)
+        log.info("process started", extra={"child": post.command.name, "pid": post.child.pid})
 
     def _end_all(self) -> None:
         """Asks all to end; kills those left after the grace, or at once on a second signal."""
         running = [post.child for post in self._posts if post.child is not None]
         asked, deadline = self._asked, self._clock.monotonic() + GRACE_SECONDS
-        _signal_all(running, signal.SIGTERM)
+        for child in running:
+            child.signal(signal.SIGTERM)
         while any(child.ended() is None for child in running):
             if self._clock.monotonic() >= deadline or self._asked > max(asked, 1):
-                _signal_all(running, signal.SIGKILL)
+                for child in running:
+                    child.signal(signal.SIGKILL)
                 deadline = self._clock.monotonic() + GRACE_SECONDS
             self._clock.sleep(POLL_SECONDS)
         log.info("all processes ended", extra={"count": len(running)})
-
-
-def _signal_all(children: Sequence[Child], number: signal.Signals) -> None:
-    for child in children:
-        child.signal(number)

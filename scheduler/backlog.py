@@ -101,10 +101,6 @@ class Backlog:
             self._awake = True
             self._news.notify_all()
 
-    def __len__(self) -> int:
-        with self._news:
-            return len(self._unstored)
-
     def _note(self, changes: Changes) -> None:
         for ref, changed in changes.items():
             self._unstored.setdefault(ref, set()).update(self.roles if changed is None else changed)

@@ -15,7 +15,6 @@ from clients.clock import Clock
 from clients.redis.store import Store
 from config.refs import CanaryRef
 from config.settings.groups import SchedulerSettings
-from scheduler.leadership import Leadership
 from scheduler.reflector import Contact
 from scheduler.watching import WatchSide
 from tasks.queues import Dispatcher
@@ -33,6 +32,54 @@ LONGEST_PAUSE: Final = 1.0
 
 FAREWELL: Final = timedelta(seconds=1)
 """How long a beat that ends waits for its watches to notice."""
+
+RENEWALS: Final = 3
+"""Attempts to renew within one life of the lease."""
+
+
+class Leadership:
+    """One candidate, `holder`, for the lease."""
+
+    def __init__(self, store: Store, holder: str, ttl: timedelta, clock: Clock) -> None:
+        self._store = store
+        self._holder = holder
+        self._ttl = ttl
+        self._clock = clock
+        self._token: int | None = None
+        self._asked_at = 0.0
+
+    def term(self) -> int | None:
+        """The fencing token of the lease; None when the lease may have passed to another.
+
+        Another token if anybody may have led between. By this machine's clock, from when the lease
+        was asked for: a pause of this process or a silent Redis ends it too.
+        """
+        token = self._token
+        return token if self._age() < self._ttl.total_seconds() else None
+
+    def keep(self) -> bool:
+        """Whether this process leads; gets or renews the lease when it is time.
+
+        Raises Transient while Redis is away: then `term` says how long to go on.
+        """
+        if self.term() is not None and self._age() < self._ttl.total_seconds() / RENEWALS:
+            return True
+        return self.renew()
+
+    def renew(self) -> bool:
+        """As `keep`, when Redis may have lost the lease before its time."""
+        asked_at = self._clock.monotonic()
+        self._token = self._store.acquire(self._holder, self._ttl)
+        self._asked_at = asked_at
+        return self._token is not None
+
+    def resign(self) -> None:
+        """Lets another lead at once. Raises the errors of the store."""
+        self._token = None
+        self._store.release(self._holder)
+
+    def _age(self) -> float:
+        return self._clock.monotonic() - self._asked_at
 
 
 class Role(StrEnum):

@@ -72,7 +72,9 @@ class Publisher:
         self._current_term = term
         self._term = 0
         self._namespace = namespace
-        self._rota = Rota(clock, resync)
+        self._resync = resync.total_seconds()
+        self._round: list[CanaryRef] = []
+        self._round_size, self._round_began = 0, clock.monotonic()
         self._drifts: dict[Drift, set[str]] = {}
         self._seen: dict[Drift, float] = {}
         self._nudged: dict[Drift, float] = {}
@@ -199,15 +201,19 @@ class Publisher:
             del self._drifts[drift], self._seen[drift]
 
     def _go_round(self) -> None:
-        """Stores again the worlds whose turn it is."""
-        if self._rota.is_over:
+        """Stores again the worlds whose turn it is: all of them, evenly, within a resync."""
+        elapsed = (self._clock.monotonic() - self._round_began) / self._resync
+        if not self._round and elapsed >= 1:
             listed = self._store.agenda()
-            self._rota.begin(sorted(self._backlog.refs()))
+            self._round, elapsed = sorted(self._backlog.refs(), reverse=True), 0.0
+            self._round_size, self._round_began = len(self._round), self._clock.monotonic()
             for ref in self._backlog.refs() - listed.keys():
                 self._poke_in_turn(ref)
             # A tick that was queued when its canary went puts it on the agenda again.
             self._forget_others(listed)
-        for ref in self._rota.due():
+        rest = self._round_size - round(self._round_size * min(1.0, elapsed))
+        due, self._round = self._round[rest:], self._round[:rest]
+        for ref in reversed(due):
             world = self._backlog.take_whole(ref)
             self._write(ref, world)
             if world and self._is_behind(ref, world):
@@ -232,34 +238,3 @@ class Publisher:
         if term is None:
             raise errors.Conflict("the lease is not held: another process may be storing")
         return term
-
-
-class Rota:
-    """Whose turn it is, at an even pace, so that everybody had one within `period`."""
-
-    def __init__(self, clock: Clock, period: timedelta) -> None:
-        self._clock = clock
-        self._period = period.total_seconds()
-        self._waiting: list[CanaryRef] = []
-        self._count = 0
-        self._began = clock.monotonic()
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the round's time is up and all had their turn."""
-        return not self._waiting and self._elapsed() >= 1
-
-    def begin(self, refs: list[CanaryRef]) -> None:
-        """Start a round."""
-        self._waiting, self._count = refs[::-1], len(refs)
-        self._began = self._clock.monotonic()
-
-    def due(self) -> list[CanaryRef]:
-        """Those whose turn has come since the last call."""
-        rest = self._count - round(self._count * min(1.0, self._elapsed()))
-        due = self._waiting[rest:][::-1]
-        del self._waiting[rest:]
-        return due
-
-    def _elapsed(self) -> float:
-        return (self._clock.monotonic() - self._began) / self._period

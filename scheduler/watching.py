@@ -7,6 +7,7 @@ the canaries that need it.
 
 from __future__ import annotations
 
+import functools
 import logging
 import random
 import threading
@@ -31,9 +32,8 @@ RETRY: Final = 1.0
 """Seconds before storing is tried again."""
 
 
-def a_while() -> timedelta:
-    """How long the next watch is to last; see `clients.kube.protocol.watch_timeout`."""
-    return watch_timeout(random.random)
+a_while: Final = functools.partial(watch_timeout, random.random)
+"""How long the next watch is to last."""
 
 
 @runtime_checkable

@@ -6,6 +6,7 @@ import contextlib
 import json
 import signal
 import socket
+import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ def set_up(environ: Mapping[str, str], flower_port: int, clock: Clock) -> Iterat
         output = stack.enter_context(log.open("ab"))
         valkey = stack.enter_context(EmbeddedValkey())
         sandbox = Command("sandbox", "sandbox", ("--kubeconfig", str(folder / "kubeconfig")))
-        cluster = processes.start(sandbox, environ, stdout=processes.PIPE, stderr=output)
+        cluster = processes.start(sandbox, environ, stdout=subprocess.PIPE, stderr=output)
         stack.callback(end, cluster, clock)
         where = _announced(cluster)
         port = flower_port or free_port()
