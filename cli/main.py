@@ -81,16 +81,19 @@ def _add_up(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     text = "the whole process set against a cluster, in the foreground"
     parser = _command(commands, "up", text, _up)
     section = parser.add_argument_group("processes")
-    for field, meaning in (
+    for option, meaning in (
         ("beats", "beat processes: one leads, the others stand by"),
         ("analysis-workers", "analysis workers"),
         ("hooks-workers", "hook workers"),
         ("routing-workers", "routing workers"),
         ("report-workers", "report workers"),
     ):
-        default = getattr(up.ProcessSet(), field.removesuffix("-workers"))
+        field = option.removesuffix("-workers")
+        default = getattr(up.ProcessSet(), field)
         text = f"number of {meaning} [default {default}]"
-        section.add_argument(f"--{field}", type=_count, default=default, metavar="N", help=text)
+        section.add_argument(
+            f"--{option}", dest=field, type=_count, default=default, metavar="N", help=text
+        )
     section.add_argument("--flower", action="store_true", help="run Flower too, on 127.0.0.1")
     _add_flower_port(section)
     options.add_settings(parser)
@@ -140,14 +143,8 @@ def _settings(given: argparse.Namespace) -> Settings:
 
 
 def _up(given: argparse.Namespace) -> int:
-    wanted = up.ProcessSet(
-        beats=given.beats,
-        analysis=given.analysis_workers,
-        hooks=given.hooks_workers,
-        routing=given.routing_workers,
-        report=given.report_workers,
-        flower_port=given.flower_port if given.flower else None,
-    )
+    numbers = {name: getattr(given, name) for name in ("beats", *roles.WORKERS)}
+    wanted = up.ProcessSet(**numbers, flower_port=given.flower_port if given.flower else None)
     variables = options.environment(given, environment.current())
     return up.run(_settings(given), variables, wanted)
 

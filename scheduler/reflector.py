@@ -70,7 +70,10 @@ class Contact:
 
 
 class Reflector:
-    """One resource. `step` is for one thread; `contact` and `synced` for any."""
+    """One resource. `step` is for one thread, everything else for any.
+
+    `synced` is whether all objects have been listed once.
+    """
 
     def __init__(
         self,
@@ -99,19 +102,12 @@ class Reflector:
         self._told_at = 0.0
         self._retry_at = clock.monotonic()
         self._heard_at: float | None = None
-        self._listed = threading.Event()
-        self._absent = threading.Event()
-        self._set_aside = threading.Event()
-
-    @property
-    def synced(self) -> bool:
-        """Whether all objects have been listed once."""
-        return self._listed.is_set()
+        self.synced = self._absent = self._is_set_aside = False
 
     @property
     def waited_for(self) -> bool:
         """Whether it is to be listed soon: neither was it, nor is it known that it cannot be."""
-        return not (self.synced or self._absent.is_set() or self._set_aside.is_set())
+        return not (self.synced or self._absent or self._is_set_aside)
 
     @property
     def _is_own(self) -> bool:
@@ -121,9 +117,7 @@ class Reflector:
         """How it is doing."""
         heard = self._heard_at
         silent = None if heard is None else self._clock.monotonic() - heard
-        return Contact(
-            self.resource.plural, self.synced, self._absent.is_set(), silent, self._trouble
-        )
+        return Contact(self.resource.plural, self.synced, self._absent, silent, self._trouble)
 
     def run(self, stop: threading.Event) -> None:
         """Follows the resource until `stop`."""
@@ -163,9 +157,8 @@ class Reflector:
         listing = self._watcher.list(self.resource, self._namespace)
         self._backlog.listed(self.resource, listing.items)
         self._version = listing.resource_version
-        self._absent.clear()
-        self._set_aside.clear()
-        self._listed.set()
+        self._absent = self._is_set_aside = False
+        self.synced = True
         self._heard_at = self._clock.monotonic()
 
     def _follow(self, version: str, stop: threading.Event | None) -> None:
@@ -209,7 +202,7 @@ class Reflector:
         self._retry_at = now + self._delay(error)
         self._failing_since = self._failing_since or now
         if isinstance(error, errors.NotFound):
-            self._absent.set()
+            self._absent = True
             self._version = None
         if not isinstance(error, errors.Expired):
             self._tell(error, now)
@@ -218,11 +211,11 @@ class Reflector:
 
     def _tell(self, error: errors.ClientError, now: float) -> None:
         self._trouble, kind = error.message, type(error).__name__
-        lasts = (self._is_own or not self._absent.is_set()) and now - self._told_at >= REPEAT
+        lasts = (self._is_own or not self._absent) and now - self._told_at >= REPEAT
         if kind == self._kind and not lasts:
             return
         extra = {"resource": self.resource.plural, "kind": kind, "error": error.message}
-        if self._absent.is_set() and self._is_own:
+        if self._absent and self._is_own:
             extra["remedy"] = INSTALL
         log.warning("not watching", extra=extra)
         self._kind, self._told_at = kind, now
@@ -231,7 +224,7 @@ class Reflector:
         """Has the others go on without this kind, if they wait for it."""
         if self.waited_for:
             self._backlog.set_aside(self.resource, self._trouble)
-            self._set_aside.set()
+            self._is_set_aside = True
 
     def _delay(self, error: errors.ClientError) -> float:
         """Seconds until the next attempt; none before the first list after a lost history."""

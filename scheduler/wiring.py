@@ -44,12 +44,25 @@ def build(settings: Settings, dispatcher: Dispatcher, registries: Registries = B
 
     Raises SettingsError without a Redis URL.
     """
-    doors = open_doors(settings, dispatcher, registries)
+    kubernetes, clock = settings.kubernetes, SystemClock()
+    kubeconfig = Path(kubernetes.kubeconfig) if kubernetes.kubeconfig else None
+    limits = Limits(read=kubernetes.request_timeout, qps=kubernetes.qps, burst=kubernetes.burst)
+
+    def watcher() -> Watcher:
+        return connect.connect(
+            role="beat",
+            kubeconfig=kubeconfig,
+            pool_size=2 * len(projections.watched(registries.routers)),
+            limits=limits,
+            clock=clock,
+        )
+
+    doors = Doors(connect_store(settings.redis), dispatcher, watcher, clock)
     return Loop(
         doors.store,
         dispatcher,
         lambda term: watch_side(settings, doors, term, registries=registries),
-        clock=doors.clock,
+        clock=clock,
         holder=f"{socket.gethostname()}-{secrets.token_hex(4)}",
         settings=settings.scheduler,
     )
@@ -90,23 +103,3 @@ def watch_side(
     return kind(
         doors.watcher(), backlog, publisher, doors.clock, namespace=namespace, timeout=timeout
     )
-
-
-def open_doors(
-    settings: Settings, dispatcher: Dispatcher, registries: Registries = BUILT_IN
-) -> Doors:
-    """Doors to the real outside. Raises SettingsError without a Redis URL."""
-    kubernetes, clock = settings.kubernetes, SystemClock()
-    kubeconfig = Path(kubernetes.kubeconfig) if kubernetes.kubeconfig else None
-    limits = Limits(read=kubernetes.request_timeout, qps=kubernetes.qps, burst=kubernetes.burst)
-
-    def watcher() -> Watcher:
-        return connect.connect(
-            role="beat",
-            kubeconfig=kubeconfig,
-            pool_size=2 * len(projections.watched(registries.routers)),
-            limits=limits,
-            clock=clock,
-        )
-
-    return Doors(connect_store(settings.redis), dispatcher, watcher, clock)
