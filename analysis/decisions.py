@@ -89,16 +89,6 @@ class Case:
         """The primary as it is now; None when it is gone, and when that is not known."""
         return _current(self.observation.primary, self.observation.confirmed.primary_generation)
 
-    @property
-    def is_target_gone(self) -> bool:
-        """Whether there is no target; an old view of one says that there is."""
-        return self.observation.target is None
-
-    @property
-    def is_primary_gone(self) -> bool:
-        """Whether there is no primary; an old view of one says that there is."""
-        return self.observation.primary is None
-
 
 def _current(view: Workload | None, written: int) -> Workload | None:
     """`view`, unless it is older than the generation `written` by our own last write."""

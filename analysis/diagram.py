@@ -29,14 +29,11 @@ decision, in the timeline and in the logs. A phase with a way out of the diagram
 
 def page() -> str:
     """The whole page, as Markdown."""
-    sections = [_HEAD, _diagram(), _chain("In every phase, first", "", ADMISSION)]
+    arrows = "\n".join(f"    {source} --> {target}" for source, target in _arrows())
+    diagram = f"```mermaid\nstateDiagram-v2\n{arrows}\n```\n"
+    sections = [_HEAD, diagram, _chain("In every phase, first", "", ADMISSION)]
     sections += [_chain(_word(phase), MEANINGS[phase], RULES[phase]) for phase in Phase]
     return "\n".join(sections)
-
-
-def _diagram() -> str:
-    lines = "\n".join(f"    {source} --> {target}" for source, target in _arrows())
-    return f"```mermaid\nstateDiagram-v2\n{lines}\n```\n"
 
 
 def _arrows() -> Iterator[tuple[str, str]]:

@@ -20,8 +20,6 @@ from analysis.metrics.checks import Check, CheckKind
 from analysis.verdicts import Reason, Verdict
 from config import durations
 
-_NOT_A_NUMBER = Absent(Verdict.NO_DATA, Reason.NO_VALUES, "no values found")
-
 
 def judge(check: Check, measurement: Measurement) -> CheckResult:
     """What `measurement` means for `check`.
@@ -30,7 +28,7 @@ def judge(check: Check, measurement: Measurement) -> CheckResult:
     traffic) is no data.
     """
     if isinstance(measurement, Sample) and math.isnan(measurement.value):
-        measurement = _NOT_A_NUMBER
+        measurement = Absent(Verdict.NO_DATA, Reason.NO_VALUES, "no values found")
     match measurement:
         case Absent(verdict, reason):
             text = _absent(check, measurement)

@@ -14,9 +14,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from analysis.backends.backend import Endpoint, InvalidEndpoint, MetricBackend, UnknownBackend
 from analysis.findings import Absent, CheckResult, Measurement
@@ -52,14 +51,6 @@ class Query:
 
     endpoint: Endpoint
     text: str
-
-
-class SampleCache(Protocol):
-    """The seam for sharing answers beyond one call: between canaries, between processes."""
-
-    def sample(self, query: Query, fetch: Callable[[], Measurement]) -> Measurement:
-        """The answer to `query`: a fresh one that somebody has, or what `fetch` gives."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,19 +111,12 @@ class MetricReader:
     """
 
     def __init__(
-        self,
-        connect: Connect,
-        clock: Clock,
-        judge: Judge,
-        *,
-        limits: Limits = Limits(),
-        cache: SampleCache | None = None,
+        self, connect: Connect, clock: Clock, judge: Judge, *, limits: Limits = Limits()
     ) -> None:
         self._connect = connect
         self._clock = clock
         self._judge = judge
         self._limits = limits
-        self._cache = cache
         self._servers: OrderedDict[Endpoint, _Server] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -173,10 +157,7 @@ class MetricReader:
 
     def _measured(self, query: Query) -> Measurement:
         server = self._server(query.endpoint)
-        if isinstance(server, Absent):
-            return server
-        fetch = partial(server.query, query.text)
-        return self._cache.sample(query, fetch) if self._cache else fetch()
+        return server if isinstance(server, Absent) else server.query(query.text)
 
     def _probed(self, query: Query) -> Absent | None:
         server = self._server(query.endpoint)

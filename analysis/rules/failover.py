@@ -104,7 +104,7 @@ def primary_down(case: Case) -> Outcome | None:
     if primary.readiness.ready or not (is_awaited or is_down):
         return None
     known = {case.state.promoted, case.state.workload.promote}
-    if case.is_primary_gone and case.target and case.target.revision not in known:
+    if primary.is_gone and case.target and case.target.revision not in known:
         event = events.primary_unmade(case.canary, primary.readiness.message)
         return moves.wait(case, Reason.PRIMARY_LOST, event)
     return moves.await_pods(case, primary)

@@ -29,7 +29,8 @@ AT_ZERO: Final = Readiness(ready=False, message=f"{_WAITING}scaled to zero")
 class Side:
     """The primary or the canary, as far as it can take traffic.
 
-    `reason` and `not_ready` say that it cannot.
+    `reason` and `not_ready` say that it cannot. An old view of one that is gone says that it is
+    there.
     """
 
     canary: Canary
@@ -79,13 +80,13 @@ class Side:
 
 def primary(case: Case) -> Side:
     """The primary of `case`."""
-    gone, told = case.is_primary_gone, events.primary_not_ready
+    gone, told = case.observation.primary is None, events.primary_not_ready
     return Side(case.canary, case.primary, gone, Reason.PRIMARY_NOT_READY, told)
 
 
 def canary(case: Case) -> Side:
     """The canary of `case`: the pods of the target."""
-    gone, told = case.is_target_gone, events.canary_not_ready
+    gone, told = case.observation.target is None, events.canary_not_ready
     return Side(case.canary, case.target, gone, Reason.CANARY_NOT_READY, told)
 
 

@@ -20,7 +20,7 @@ from config.validation.problems import ProblemReason
 
 def target_gone(case: Case) -> Outcome | None:
     """A deleted target takes its traffic with it, so traffic leaves at once."""
-    if not case.is_target_gone:
+    if not pods.canary(case).is_gone:
         return None
     return moves.rollback(case, "TargetNotFound", (events.target_gone(case.canary),))
 

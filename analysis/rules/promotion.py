@@ -33,7 +33,7 @@ def await_copy(case: Case) -> Outcome | None:
     One that refuses to be written for a whole progress deadline still has its old revision, and
     gets all traffic back with it. A target that is gone since it was copied is not waited for.
     """
-    if case.is_target_gone and _is_copied(case):
+    if pods.canary(case).is_gone and _is_copied(case):
         return None
     waiting = moves.await_effects(case, effects.Lane.WORKLOAD)
     if waiting is None or not moves.is_past_deadline(case):

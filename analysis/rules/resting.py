@@ -89,7 +89,7 @@ def restore_primary(case: Case) -> Outcome | None:
     """
     target = case.target
     known = {case.state.promoted, case.state.workload.promote}
-    if target is None or not case.is_primary_gone:
+    if target is None or not pods.primary(case).is_gone:
         return None
     if case.state.promoted and target.revision not in known:
         return None

@@ -15,7 +15,7 @@ from analysis.backends import Access, Endpoint, InvalidEndpoint, MetricBackend
 from analysis.backends.backend import SecretKey
 from analysis.findings import Absent, CheckResult, Measurement, Sample
 from analysis.judges import threshold
-from analysis.metrics.reader import Limits, MetricReader, Query
+from analysis.metrics.reader import Limits, MetricReader
 from analysis.verdicts import Reason, Verdict
 from clients.clock import ManualClock, SystemClock
 from tests.unit.analysis.metrics.builders import a_check
@@ -304,16 +304,3 @@ def test_the_probe_names_each_server_that_does_not_answer() -> None:
     assert reader.probe([at("http://0"), at("http://1"), at("http://1")]) == (
         "prometheus http://1 is not available: connection refused",
     )
-
-
-def test_a_cache_can_stand_between_reader_and_server() -> None:
-    """The seam for readers that share answers: the cache decides whether the server is asked."""
-
-    class Known:
-        def sample(self, query: Query, fetch: Callable[[], Measurement]) -> Measurement:
-            return Sample(42) if query.text == "known" else fetch()
-
-    backend = Backend(lambda _: Sample(1))
-    reader = MetricReader(lambda _: backend, SystemClock(), threshold.judge, cache=Known())
-    assert [r.value for r in ask(reader, "known", "unknown")] == [42, 1]
-    assert backend.asked == ["unknown"]
