@@ -38,6 +38,15 @@ ANNOUNCEMENTS: Final = frozenset({admission.acceptance, admission.trouble})
 """Those of them that only tell something. They wait for the next look when hooks have answered:
 answers are given once, and a decision that does not use them loses them."""
 
+AWAITING_CHANGE: Final[tuple[Rule, ...]] = (
+    resting.settle,
+    admission.hold,
+    resting.new_revision,
+    failover.primary_down,
+    resting.at_rest,
+)
+"""How the chains of phases end in which a changed target starts a rollout."""
+
 RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
     Phase.NEW: (admission.hold, initialization.initialize),
     Phase.INITIALIZING: (
@@ -51,15 +60,7 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
         initialization.park_target,
         initialization.initialized,
     ),
-    Phase.INITIALIZED: (
-        failover.primary_lost,
-        resting.restore_primary,
-        resting.settle,
-        admission.hold,
-        resting.new_revision,
-        failover.primary_down,
-        resting.at_rest,
-    ),
+    Phase.INITIALIZED: (failover.primary_lost, resting.restore_primary, *AWAITING_CHANGE),
     Phase.PROGRESSING: (
         resting.copied_after_all,
         progressing.target_gone,
@@ -107,11 +108,7 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
         failover.primary_lost,
         resting.restore_primary,
         resting.epilogue,
-        resting.settle,
-        admission.hold,
-        resting.new_revision,
-        failover.primary_down,
-        resting.at_rest,
+        *AWAITING_CHANGE,
     ),
     Phase.FAILED: (
         resting.copied_after_all,
@@ -119,11 +116,7 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
         resting.park_failed_canary,
         resting.restore_primary,
         resting.epilogue,
-        resting.settle,
-        admission.hold,
-        resting.new_revision,
-        failover.primary_down,
-        resting.at_rest,
+        *AWAITING_CHANGE,
     ),
     Phase.PROMOTION_FAILED: (
         failover.follow_pods,
