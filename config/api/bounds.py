@@ -1,6 +1,6 @@
 """How much of everything a manifest may hold: the one table of upper bounds.
 
-The CRDs (`config.api.schema`) and validation (`config.validation.limits`) are both made from it.
+The CRDs (`config.api.schema`) and validation (`config.validation.structure`) are both made from it.
 Each bound is far above what anybody has, and low enough that whatever it drives (a loop, a wait, a
 query, an object of the mesh) ends at once and overflows nothing.
 

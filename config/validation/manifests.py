@@ -16,7 +16,6 @@ from config.api.metric_template import MetricTemplate
 from config.api.model import Model
 from config.validation import (
     analysis_rules,
-    limits,
     service_rules,
     structure,
     target_rules,
@@ -67,7 +66,7 @@ def _load(model: type[M], raw: Any, kind: str, rules: Rules[M]) -> M:
 
 def _parsed(model: type[M], raw: Any) -> M:
     """The raw object as a model. Raises BrokenParts with all that is too big or of a wrong type."""
-    excesses = tuple(limits.excesses(model, _plain(raw)))
+    excesses = tuple(structure.excesses(model, _plain(raw)))
     if not excesses:
         return structure.parse(model, raw)
     # What is too big is not parsed: it would give as many problems as it has parts.

@@ -1,17 +1,24 @@
-"""Raw JSON to models: what is wrong with types and required keys, in terms of the manifest.
+"""Raw JSON to models: what is wrong with sizes, types and required keys, in terms of the manifest.
 
-pydantic checks; this module translates its errors into problems, and prunes what is broken so
-that the rest of the manifest can still be judged in the same round.
+Sizes are looked at first, after the table of `config.api.bounds`: neither pydantic nor a rule ever
+loops over a list that is too long. pydantic checks the types; its errors are translated into
+problems, and what is broken is pruned so that the rest can still be judged in the same round.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from itertools import takewhile
 from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from config import durations
+from config.api import bounds, schema
+from config.api.bounds import Bound, Schema
 from config.api.model import Model
 from config.validation.problems import Problem, path, shown
 
@@ -100,35 +107,91 @@ def without(raw: Any, parts: Iterable[Broken]) -> Any:
     kept = raw
     for location, _, is_missing in parts:
         cut = location[:-1] if is_missing else location
-        kept = _standing_in(_without(kept, _up_to_first_index(cut)), location)
+        before_lists = tuple(takewhile(lambda part: not isinstance(part, int), cut))
+        if before_lists:
+            kept = _put(kept, before_lists, None)
+        for place, value in _STAND_INS.items():
+            if location[: len(place)] == place:
+                kept = _put(kept, place, value)
     return kept
 
 
-def _standing_in(raw: Any, location: Location) -> Any:
-    """`raw` with a harmless value where the part at `location` is needed for any judgement."""
-    for place, value in _STAND_INS.items():
-        if location[: len(place)] == place and isinstance(raw, Mapping):
-            *outer, last = place
-            inner = raw.get(outer[0]) if outer else raw
-            if isinstance(inner, Mapping):
-                replaced = {**inner, last: value}
-                return {**raw, outer[0]: replaced} if outer else replaced
-    return raw
-
-
-def _up_to_first_index(location: Location) -> Location:
-    for position, part in enumerate(location):
-        if isinstance(part, int):
-            return location[:position]
-    return location
-
-
-def _without(raw: Any, location: Sequence[str | int]) -> Any:
-    if not location or not isinstance(raw, Mapping):
-        return raw
+def _put(raw: Any, location: Sequence[str | int], value: Any) -> Any:
+    """A copy of `raw` with the value at the location; None takes away what is there."""
+    if not location:
+        return value
+    if not isinstance(raw, Mapping):
+        return None
     key, rest = location[0], location[1:]
-    if key not in raw:
+    if value is None and key not in raw:
         return raw
-    if rest and isinstance(raw[key], Mapping):
-        return {**raw, key: _without(raw[key], rest)}
-    return {other: value for other, value in raw.items() if other != key}
+    kept = {other: part for other, part in raw.items() if other != key}
+    inner = _put(raw.get(key), rest, value)
+    return kept if inner is None else {**kept, key: inner}
+
+
+def excesses(model: type[Model], raw: Any) -> Iterator[Broken]:
+    """The parts of the spec of a raw object that are out of bounds.
+
+    What is below one of them is not looked at. Values of a wrong type are passed over: they are
+    refused for that.
+    """
+    if isinstance(raw, Mapping):
+        yield from _parts(_spec(model), raw.get("spec"), ("spec",))
+
+
+@functools.cache
+def _spec(model: type[Model]) -> Schema:
+    """The schema of the spec with the bound, or None, of each node under `bound`."""
+    spec: Any = model.model_fields["spec"].annotation
+    return schema.bounded(spec, lambda node, path: {"bound": bounds.of(node, path)})
+
+
+def _parts(node: Schema, value: Any, location: Location) -> Iterator[Broken]:
+    if node["bound"] and (found := _excess(node["bound"], value)):
+        yield Broken(location, Problem.invalid(path(location), *found))
+    elif isinstance(value, list) and "items" in node:
+        for index, item in enumerate(value):
+            yield from _parts(node["items"], item, (*location, index))
+    elif isinstance(value, Mapping):
+        yield from _entries(node, value, location)
+
+
+def _entries(node: Schema, value: Mapping[str, Any], location: Location) -> Iterator[Broken]:
+    fields, others = node.get("properties", {}), node.get("additionalProperties")
+    is_map = isinstance(others, Mapping)
+    for key, child in value.items():
+        if is_map and len(key) > bounds.LONGEST_KEY:
+            found = _too_long(len(key), bounds.LONGEST_KEY, "characters of a key")
+            yield Broken(location, Problem.invalid(path(location), *found))
+        elif key in fields or is_map:
+            yield from _parts(fields.get(key, others), child, (*location, key))
+
+
+def _excess(bound: Bound, value: Any) -> tuple[str, str, str] | None:
+    """What was found, what is allowed, and why it is refused; None within the bound."""
+    most = bound.most
+    if isinstance(most, timedelta):
+        return _duration(most, value) if isinstance(value, str) else None
+    if isinstance(value, str | list | Mapping):
+        what = "characters" if isinstance(value, str) else "entries"
+        return _too_long(len(value), most, what) if len(value) > most else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if value > most or (bound.least is not None and value < bound.least):
+        allowed = f"up to {most}" if bound.least is None else f"from {bound.least} to {most}"
+        return shown(value), f"a whole number {allowed}", "is out of range"
+    return None
+
+
+def _duration(longest: timedelta, text: str) -> tuple[str, str, str] | None:
+    try:
+        if durations.parse(text) <= longest:
+            return None
+    except durations.DurationError:  # a rule says what is wrong with it
+        return None
+    return shown(text), f"a duration up to {durations.format_go(longest)}", "is too long"
+
+
+def _too_long(count: int, most: float, what: str) -> tuple[str, str, str]:
+    return f"{count} {what}", f"at most {most} {what}", "is too long"

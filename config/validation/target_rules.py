@@ -8,23 +8,27 @@ from typing import Final
 from config import meshes, well_known
 from config.api.canary import Canary
 from config.validation.problems import Problem
-from config.validation.rules import Rule, not_a_url, problem
+from config.validation.rules import ANALYSIS, Rule, not_a_url, problem
 
 TARGET: Final = "spec.targetRef"
 
 
-def target_is_named(canary: Canary) -> Iterator[Problem]:
-    """The target has a name."""
+def what_is_needed_is_given(canary: Canary) -> Iterator[Problem]:
+    """The target has a name, and there is an analysis unless it is skipped."""
     if not canary.spec.target_ref.name:
         yield problem(f"{TARGET}.name", "", "the name of the workload you deploy", "is empty")
+    if not canary.spec.given("analysis") and not canary.spec.skip_analysis:
+        yield problem("spec.analysis", None, "an object, or skipAnalysis: true", "is required")
 
 
-def provider_is_known(canary: Canary) -> Iterator[Problem]:
-    """The provider, when given, is one of the known ones: there is no fallback."""
-    provider = canary.spec.provider
+def backends_are_known(canary: Canary) -> Iterator[Problem]:
+    """The provider, when given, is a known one, and the metrics server a URL: no fallbacks."""
+    provider, server = canary.spec.provider, canary.spec.metrics_server
     if provider and provider not in meshes.SPEC_PROVIDERS:
         allowed = ", ".join(meshes.SPEC_PROVIDERS)
         yield problem("spec.provider", provider, allowed, "is not a known provider")
+    if server:
+        yield from not_a_url("spec.metricsServer", server)
 
 
 def service_names_fit(canary: Canary) -> Iterator[Problem]:
@@ -40,9 +44,12 @@ def service_names_fit(canary: Canary) -> Iterator[Problem]:
         yield problem(field, name, allowed, "is too long: a Service will be called <name>-primary")
 
 
-def knative_pairs_with_itself(canary: Canary) -> Iterator[Problem]:
-    """Provider knative and a Knative Service as target are given together or not at all."""
+def knative_stands_alone(canary: Canary) -> Iterator[Problem]:
+    """Provider knative and a Knative Service as target come together, and without autoscaler."""
     spec, target = canary.spec, canary.spec.target_ref
+    if spec.autoscaler_ref and target.is_knative:
+        field, why = "spec.autoscalerRef", "can't use autoscaler with Knative Service"
+        yield problem(field, spec.autoscaler_ref.name, "no value", why)
     if target.is_knative and spec.provider != meshes.KNATIVE:
         yield problem(
             "spec.provider",
@@ -59,28 +66,6 @@ def knative_pairs_with_itself(canary: Canary) -> Iterator[Problem]:
         )
 
 
-def knative_scales_itself(canary: Canary) -> Iterator[Problem]:
-    """A Knative target has no autoscaler of ours."""
-    ref = canary.spec.autoscaler_ref
-    if ref and canary.spec.target_ref.is_knative:
-        yield problem(
-            "spec.autoscalerRef", ref.name, "no value", "can't use autoscaler with Knative Service"
-        )
-
-
-def metrics_server_is_a_url(canary: Canary) -> Iterator[Problem]:
-    """The metrics server, when given, is an absolute HTTP URL."""
-    server = canary.spec.metrics_server
-    if server:
-        yield from not_a_url("spec.metricsServer", server)
-
-
-def analysis_is_given(canary: Canary) -> Iterator[Problem]:
-    """There is an analysis, unless it is skipped."""
-    if not canary.spec.given("analysis") and not canary.spec.skip_analysis:
-        yield problem("spec.analysis", None, "an object, or skipAnalysis: true", "is required")
-
-
 def no_cross_namespace_refs(canary: Canary) -> Iterator[Problem]:
     """All references stay in the namespace of the canary; applied only where that is asked for."""
     for field, what, name, namespace in _references(canary):
@@ -94,25 +79,20 @@ def no_cross_namespace_refs(canary: Canary) -> Iterator[Problem]:
 
 
 def _references(canary: Canary) -> Iterator[tuple[str, str, str, str | None]]:
-    spec = canary.spec
-    if spec.upstream_ref:
-        upstream = spec.upstream_ref
+    if upstream := canary.spec.upstream_ref:
         yield "spec.upstreamRef.namespace", "gloo upstream", upstream.name, upstream.namespace
-    for index, check in enumerate(spec.analysis.metrics):
-        if check.template_ref:
-            field = f"spec.analysis.metrics[{index}].templateRef.namespace"
-            yield field, "metric template", check.template_ref.name, check.template_ref.namespace
-    for index, alert in enumerate(spec.analysis.alerts):
-        field = f"spec.analysis.alerts[{index}].providerRef.namespace"
-        yield field, "alert provider", alert.provider_ref.name, alert.provider_ref.namespace
+    for index, check in enumerate(canary.spec.analysis.metrics):
+        if template := check.template_ref:
+            field = f"{ANALYSIS}.metrics[{index}].templateRef.namespace"
+            yield field, "metric template", template.name, template.namespace
+    for index, alert in enumerate(canary.spec.analysis.alerts):
+        field, ref = f"{ANALYSIS}.alerts[{index}].providerRef.namespace", alert.provider_ref
+        yield field, "alert provider", ref.name, ref.namespace
 
 
 RULES: Final[tuple[Rule, ...]] = (
-    target_is_named,
-    provider_is_known,
+    what_is_needed_is_given,
+    backends_are_known,
     service_names_fit,
-    knative_pairs_with_itself,
-    knative_scales_itself,
-    metrics_server_is_a_url,
-    analysis_is_given,
+    knative_stands_alone,
 )

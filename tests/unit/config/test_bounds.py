@@ -20,7 +20,7 @@ from config.api.alert_provider import AlertProvider
 from config.api.canary import Canary
 from config.api.metric_template import MetricTemplate
 from config.api.model import Model
-from config.validation import limits, manifests
+from config.validation import manifests, structure
 from config.validation.problems import InvalidSpec
 from sandbox.apiserver import validation
 from tests.unit.config.broken_manifests import with_analysis, with_hook, with_metric
@@ -144,7 +144,7 @@ def test_every_row_of_the_table_bounds_something() -> None:
 
 def _told_by_validation(leaf: Leaf, value: Any) -> list[str]:
     raw = {"spec": leaf.holding(value)}
-    found = limits.excesses(MODELS[leaf.kind.kind], raw)
+    found = structure.excesses(MODELS[leaf.kind.kind], raw)
     return [part.problem.field.replace("[0]", "[]").replace(".x", "{}") for part in found]
 
 
