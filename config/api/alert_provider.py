@@ -7,8 +7,6 @@ from typing import Any, Final
 
 from pydantic import ConfigDict, Field
 
-from config import well_known
-from config.api.canary import ObjectMeta
 from config.api.metric_template import SecretRef
 from config.api.model import Model, Text, described
 
@@ -41,12 +39,3 @@ class AlertProviderSpec(Model):
     secret_ref: SecretRef | None = described(
         "Secret in the namespace of the provider: key address, and for slack optionally token."
     )
-
-
-class AlertProvider(Model):
-    """An AlertProvider object as read from the API server."""
-
-    api_version: Text = described("flagger.app/v1beta1.", well_known.API_VERSION)
-    kind: Text = described("AlertProvider.", well_known.ALERT_PROVIDER_KIND)
-    metadata: ObjectMeta = Field(description="Object metadata.")
-    spec: AlertProviderSpec = Field(description="Where alerts go.")

