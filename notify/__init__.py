@@ -22,7 +22,6 @@ class Channel(Protocol):
     @property
     def name(self) -> str:
         """What the channel is called in accounts and logs; never to be changed."""
-        ...
 
     def deliver(self, ref: CanaryRef, notice: Notice, kube: Kube) -> None:
         """Tells `notice` about `ref`; delivering one twice is harmless, by its `key`.
@@ -30,7 +29,6 @@ class Channel(Protocol):
         Raises Permanent for a notice that will never be taken, and another kind of
         `clients.errors` when it is to be tried again later.
         """
-        ...
 
 
 CHANNELS: Final[tuple[Channel, ...]] = (KubernetesEvents(),)

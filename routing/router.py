@@ -94,22 +94,18 @@ class Router(Protocol):
     @property
     def name(self) -> str:
         """The provider name."""
-        ...
 
     @property
     def carrier(self) -> str | None:
         """Role of the object that holds the weights; None when the provider moves no traffic."""
-        ...
 
     @property
     def features(self) -> frozenset[Feature]:
         """What its routes can say besides weights; `render` refuses anything else."""
-        ...
 
     @property
     def options(self) -> frozenset[str]:
         """Fields of `spec.service` that it heeds, of those that not every mesh knows."""
-        ...
 
     @property
     def writes(self) -> Mapping[str, Resource]:
@@ -117,11 +113,9 @@ class Router(Protocol):
 
         What is watched, kept and allowed to the routing workers follows from this.
         """
-        ...
 
     def resources(self, canary: Canary) -> tuple[Managed, ...]:
         """The mesh objects of one canary, in the order of creation: the carrier comes last."""
-        ...
 
     def render(
         self, canary: Canary, target: TargetFacts | None, split: TrafficSplit, live: Live
@@ -131,11 +125,9 @@ class Router(Protocol):
         Without `target` (the workload is gone) labels and annotations stay as they are.
         Raises UnroutableCanary.
         """
-        ...
 
     def parse(self, canary: Canary, live: Live) -> TrafficSplit | None:
         """The split in force, as far as `features` go; None without a route. Inverse of `render`.
 
         Raises UnreadableRoute for a route that is not one of ours, or no longer.
         """
-        ...

@@ -43,11 +43,9 @@ class Reader(Protocol):
 
     def measure(self, asked: tuple[checks.Check, ...]) -> tuple[CheckResult, ...]:
         """The results of `asked`, in that order."""
-        ...
 
     def probe(self, endpoints: tuple[Endpoint, ...]) -> tuple[str, ...]:
         """What is wrong with `endpoints`; empty when all of them answer."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,6 @@ class Poster(Protocol):
 
     def post(self, call: hooks.HookCall, is_wanted: Callable[[], bool]) -> HookResult:
         """The answer to `call`; `is_wanted` is asked before each attempt."""
-        ...
 
 
 class HttpPoster:

@@ -49,12 +49,9 @@ class Dispatcher(Protocol):
 
     def tick(self, ref: CanaryRef) -> None:
         """Have the canary looked at."""
-        ...
 
     def reconcile(self, ref: CanaryRef, lane: Lane) -> None:
         """Have the reconciler of a lane look at the canary."""
-        ...
 
     def call(self, ref: CanaryRef, round_id: int, key: str) -> None:
         """Have one hook of a round called."""
-        ...
