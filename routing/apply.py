@@ -175,7 +175,8 @@ class Convergence:
                 made = self._write(managed, desired, change)
             except errors.ClientError as error:
                 if not (tries_left and _is_out_of_date(present, error)):
-                    raise _WriteFailed(_doing(present), error) from error
+                    doing = Doing.CREATE if present is None else Doing.UPDATE
+                    raise _WriteFailed(doing, error) from error
                 present, reread = self._look_again(managed), True
             else:
                 self.live[role] = self.written[role] = metadata.bare(made)
@@ -219,10 +220,6 @@ class Convergence:
             in_force = is_exposed and not self._is_carrier(gravest_first[0].role)
             return Rejected(tuple(gravest_first), self.written, self.observed, in_force)
         return Applied(self.written, self.observed)
-
-
-def _doing(present: Object | None) -> Doing:
-    return Doing.CREATE if present is None else Doing.UPDATE
 
 
 def _is_out_of_date(present: Object | None, error: errors.ClientError) -> bool:

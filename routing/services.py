@@ -169,11 +169,11 @@ def _with_node_ports(
 
 def _same_ports(one: Iterable[Mapping[str, Any]], other: Iterable[Mapping[str, Any]]) -> bool:
     """Whether both lists hold the same ports, in whatever order."""
-    return sorted(map(_identity, one)) == sorted(map(_identity, other))
 
+    def identity(port: Mapping[str, Any]) -> list[tuple[str, str]]:
+        return sorted((field, repr(value)) for field, value in port.items())
 
-def _identity(port: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return sorted((field, repr(value)) for field, value in port.items())
+    return sorted(map(identity, one)) == sorted(map(identity, other))
 
 
 def _discovered(

@@ -60,7 +60,8 @@ def _through_sentinel(url: str) -> Broker:
     master, _, database = parts.path.strip("/").partition("/")
     query = dict(parse_qsl(parts.query))
     prefix, suffix = f"sentinel://{user}{at}", f"/{database or 0}"
-    servers = ";".join(f"{prefix}{_with_port(each)}{suffix}" for each in addresses.split(","))
+    named = (each if ":" in each else f"{each}:{_SENTINEL_PORT}" for each in addresses.split(","))
+    servers = ";".join(f"{prefix}{each}{suffix}" for each in named)
     own: dict[str, Any] = {
         name: query[f"sentinel_{name}"]
         for name in ("username", "password")
@@ -73,7 +74,3 @@ def _through_sentinel(url: str) -> Broker:
     secure = {"ssl": True, **tls} if tls else {}
     options = {"master_name": master, "sentinel_kwargs": {**timeouts, **own, **secure}}
     return Broker(servers, options, tls)
-
-
-def _with_port(address: str) -> str:
-    return address if ":" in address else f"{address}:{_SENTINEL_PORT}"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Final
 
 from celery import Celery
@@ -53,9 +51,12 @@ class CeleryDispatcher:
         self._send(queues.CALL, HookMessage(ref, round_id, key).dump())
 
     def _send(self, name: str, message: dict[str, Any]) -> None:
-        with _translated():
-            if not self._is_full(name):
-                self._app.send_task(name, args=(message,))
+        try:
+            with errors.translated("publishing"):
+                if not self._is_full(name):
+                    self._app.send_task(name, args=(message,))
+        except OperationalError as error:
+            raise errors.Transient(f"publishing: {error}") from error
 
     def _is_full(self, name: str) -> bool:
         """Whether the queue of the task `name` was too long a moment ago."""
@@ -73,13 +74,3 @@ class CeleryDispatcher:
     def _length(self, queue: str) -> int:
         with self._app.producer_or_acquire() as producer:
             return int(producer.channel.queue_declare(queue).message_count)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Raises Transient for whatever a broker that is away makes of a message."""
-    try:
-        with errors.translated("publishing"):
-            yield
-    except OperationalError as error:
-        raise errors.Transient(f"publishing: {error}") from error

@@ -190,9 +190,8 @@ class Convergence:
 
     def _scale(self) -> None:
         name = self.canary.spec.target_ref.name
-        target = self.observed.get(worlds.TARGET, self.world.target)
-        if target is None:
-            target = self._look(worlds.TARGET, name)
+        known = self.observed.get(worlds.TARGET, self.world.target)
+        target = known or self._look(worlds.TARGET, name)
         match self.intent.canary, target.replicas:
             case CanaryScale.ZERO, replicas if replicas:
                 self._set_replicas(target, 0, f"{self._named(name)} patch query error")
