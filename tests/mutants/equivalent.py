@@ -20,7 +20,7 @@ REASONS: Final[dict[Key, str]] = {
             'text = " ".join(response.content[: 4 * LONGEST_COMPLAINT]'
             '.decode("utf-8", "replace").split())'
         ),
-        "4 -> 5",
+        "4 -> 40",
     ): "a bound on work: no character is longer than 4 bytes, and the text is cut once more",
     (
         "routing/apply.py",
@@ -35,7 +35,7 @@ REASONS: Final[dict[Key, str]] = {
     (
         "tasks/analyst.py",
         "QUESTIONS: Final = 4",
-        "4 -> 5",
+        "4 -> 40",
     ): "a backstop: there are two questions, and each is asked once at most",
     (
         "tasks/caller.py",

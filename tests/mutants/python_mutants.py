@@ -132,7 +132,9 @@ def _of_node(source: Source, node: ast.AST) -> Iterator[Mutant]:  # noqa: C901 -
         case ast.Constant(value=bool() as value):
             yield source.edit(node, str(not value), f"{value} -> {not value}")
         case ast.Constant(value=int() as value):
-            yield source.edit(node, str(value + 1), f"{value} -> {value + 1}")
+            # A small number counts something; of others, tuned by hand, the magnitude matters.
+            other = value + 1 if value < 3 else value * 10
+            yield source.edit(node, str(other), f"{value} -> {other}")
         case ast.If(test=test) | ast.IfExp(test=test):
             yield source.edit(test, "False", "condition -> False")
             yield source.edit(test, "True", "condition -> True")

@@ -59,7 +59,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", default=[""], help="mutants named by one of these")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="trials at once")
     parser.add_argument("--reach", type=Path, help="keeps what tests reach here, for the next run")
-    parser.add_argument("--tests", nargs="+", help="these alone may notice")
+    parser.add_argument("--tests", nargs="+", help="all of these; no others")
     parser.add_argument("-v", action="store_true", help="tells which test killed each")
     return parser.parse_args()
 
@@ -95,6 +95,8 @@ class Trials:
     def _reach(self, session: pytest.Session, imported: set[Function]) -> Reach:
         """What each test reaches. Ends the run if one fails: each mutant would pass for killed."""
         kept: Path | None = self._options.reach
+        if self._options.tests and kept is None:
+            return Reach({item.nodeid: 0.0 for item in session.items}, imported=imported)
         if kept is not None and kept.exists():
             return Reach.loaded(kept.read_text("utf-8"))
 

@@ -24,13 +24,14 @@ CHECKOUT = Path(__file__).resolve().parents[3]
         ("x = replace(state, due=None)\n", {"x = replace(state, )\n"}),
         ("x = (r.a, r.b, r.c)\n", {"x = (r.b, r.a, r.c)\n", "x = (r.a, r.c, r.b)\n"}),
         ("note(a)\n", {"pass\n"}),
+        ("x = a[0]\ny = 30\n", {"x = a[1]\ny = 30\n", "x = a[0]\ny = 300\n"}),
         ('x: Literal[1] = "text"\n', set()),
         ('log.info("text", extra={"a": 1})\n', set()),
         ("@dataclass(frozen=True)\nclass A: ...\n", set()),
     ],
 )
 def test_python_is_edited_where_it_decides(source: str, expected: set[str]) -> None:
-    """Operators, arguments that are left out, order, statements; never annotations, texts, logs."""
+    """Operators, left-out arguments, order, numbers, statements; never annotations, texts, logs."""
     made = {mutant.applied(source) for mutant in python_mutants.mutants("file.py", source)}
     assert made == expected
 
