@@ -90,16 +90,10 @@ class TooLarge(Permanent):
 UNAUTHORIZED: Final = 401
 
 BY_STATUS: Final[Mapping[int, type[ClientError]]] = {
+    **dict.fromkeys((408, 425, 429, 500, 502, 503, 504), Transient),
     404: NotFound,
-    408: Transient,
     409: Conflict,
     410: Expired,
-    425: Transient,
-    429: Transient,
-    500: Transient,
-    502: Transient,
-    503: Transient,
-    504: Transient,
 }
 """Statuses not listed here are `Permanent`."""
 
