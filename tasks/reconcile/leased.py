@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import ClassVar, Final, assert_never
+from typing import ClassVar, Final, NamedTuple, assert_never
 
 from analysis import state as states
 from analysis.effects import Lane
@@ -48,9 +48,9 @@ class Run:
 
     `seq` is the number of the intent, `is_first` whether it was not in force before: later runs
     only mend drift. `canary` is the last good manifest, `confirmed` what had been brought about
-    before; `strays` are what a run before has written and was not believed, newer than what anybody
-    else knows. `kube` refuses calls that would outlive the lease. `superseded` asks whether the
-    intent is not the newest any more.
+    before; `strays` are what a run before has written or read and was not believed, as far as
+    nobody else has said anything since. `kube` refuses calls that would outlive the lease.
+    `superseded` asks whether the intent is not the newest any more.
     """
 
     ref: CanaryRef
@@ -82,6 +82,22 @@ class Run:
         return self.snapshot.world.with_objects(self.strays)
 
 
+class Strays(NamedTuple):
+    """Objects of a run that was not believed, and the world that they were computed from."""
+
+    objects: Objects
+    over: World
+
+    def still_newest(self, world: World) -> Objects:
+        """Those of which `world` says what it said before: a watcher that spoke knows better."""
+        before, now = self.over.by_role(), world.by_role()
+        return {
+            role: value
+            for role, value in self.objects.items()
+            if now.get(role) == before.get(role)
+        }
+
+
 @dataclass(frozen=True)
 class Reconciler(ABC):
     """Brings about what one lane of a canary wants."""
@@ -98,7 +114,7 @@ class Reconciler(ABC):
         run was asked for meanwhile is left to the agenda, which asks until it is confirmed.
         """
         work, left = Work(self.lane.value), STRAYS
-        strays: Objects = {}
+        strays = Strays({}, World())
         again = True
         while again:
             asked = self.clock.monotonic()
@@ -107,11 +123,12 @@ class Reconciler(ABC):
                 return
             try:
                 run = self._run(ref, begun, asked, strays)
-                strays = {} if run is None else self._carry_out(run, begun.token)
+                astray = {} if run is None else self._carry_out(run, begun.token)
+                strays = Strays(astray, begun.snapshot.world)
             finally:
                 again = self.store.finish(ref, work, begun.token)
-            left -= bool(strays)
-            again |= bool(strays) and left > 0
+            left -= bool(astray)
+            again |= bool(astray) and left > 0
 
     @abstractmethod
     def _write(self, run: Run) -> Outcome | None:
@@ -121,7 +138,7 @@ class Reconciler(ABC):
     def _calls_for_a_look(self, run: Run, outcome: Applied) -> bool:
         """Whether the rollout goes on now that its intent is in force."""
 
-    def _run(self, ref: CanaryRef, begun: Begun, asked: float, strays: Objects) -> Run | None:
+    def _run(self, ref: CanaryRef, begun: Begun, asked: float, strays: Strays) -> Run | None:
         """The run to be made; None without a state of this very object as new as its status."""
         snapshot = begun.snapshot
         admission, stored = snapshot.world.admission, snapshot.state
@@ -141,7 +158,7 @@ class Reconciler(ABC):
             snapshot=snapshot,
             state=state,
             canary=gather.accepted(snapshot.world),
-            strays=strays,
+            strays=strays.still_newest(snapshot.world),
             kube=self.kube.until(asked + (LEASE - RESERVE).total_seconds()),
             superseded=lambda: self._is_superseded(ref, snapshot),
             now=lambda: snapshot.now + timedelta(seconds=self.clock.monotonic() - asked),

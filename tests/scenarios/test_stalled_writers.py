@@ -16,7 +16,7 @@ from config.traffic import TrafficSplit
 from tests.fakes.faults import Fault
 from tests.stage import measuring, rollouts
 from tests.stage.rollouts import LONG
-from tests.stage.stage import REF, Stage
+from tests.stage.stage import REF, Stage, initialized
 from tests.unit.analysis.worlds import a_manifest
 
 SECOND: Final = timedelta(seconds=1)
@@ -97,6 +97,27 @@ def test_a_scaling_to_zero_of_the_rollout_before_leaves_the_next_one_alone() -> 
     assert before == [situation(stage)]
     assert rollouts.replicas(stage) == 2
     rollouts.succeeded(rollouts.finish(stage), "cart:3")
+
+
+def test_an_answer_that_is_heard_late_hides_nothing_that_was_seen_since() -> None:
+    """The target as it was when it was scaled up is no news 17 s later: its pods are ready."""
+    stage = initialized(a_manifest())
+    happened: list[bool] = []
+
+    def stall() -> None:
+        happened.append(True)
+        stage.wait(timedelta(seconds=17))
+
+    stage.door.faults.add(Fault(stall, verb="patch", resource="deployments", after=True))
+    stage.release("cart:2")
+    stage.run(lambda _: bool(happened), within=LONG)
+    known = stage.store.read(REF).world
+    stage.beat.restart()
+    stage.settle()
+    assert stage.store.read(REF).world == known
+
+    rollouts.succeeded(rollouts.finish(stage))
+    assert stage.weights == [0, 20, 40, 60, 0]
 
 
 def test_a_status_that_lands_late_does_not_overwrite_a_newer_one() -> None:

@@ -22,7 +22,7 @@ NUMBERS: Final = (
     *("D-60", "D-62", "D-90", "D-91", "D-93", "D-94", "D-95", "D-100"),
     *(f"T-{number}" for number in range(1, 9)),
     *(f"R-{number}" for number in range(1, 24)),
-    *(f"S-{number}" for number in range(1, 6)),
+    *(f"S-{number}" for number in range(1, 7)),
 )
 """Flagger's as far as built (D), targets drawn from its whole list (T), and our own (R, S)."""
 
