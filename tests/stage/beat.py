@@ -53,7 +53,12 @@ class Beat:
     """One beat process, whose loop and watch side take turns as a test wants."""
 
     def __init__(
-        self, settings: Settings, doors: wiring.Doors, kube: FakeKube, registries: Registries
+        self,
+        settings: Settings,
+        doors: wiring.Doors,
+        kube: FakeKube,
+        registries: Registries,
+        holder: str = "stage",
     ) -> None:
         self._settings = replace(
             settings, scheduler=replace(settings.scheduler, beat_lease=FOR_EVER)
@@ -63,6 +68,7 @@ class Beat:
         self._doors = replace(doors, watcher=self._watcher)
         self._registries = registries
         self._kube = kube
+        self._holder = holder
         self._seen = ""
         self._side: Inline
         self._loop = self._begin()
@@ -73,13 +79,19 @@ class Beat:
         self._seen = ""
         self._loop = self._begin()
 
+    def successor(self) -> "Beat":
+        """Another process that leads, since the lease of this one has run out; it may not know."""
+        self._doors.store.release(self._holder)
+        parts = (self._settings, self._doors, self._kube, self._registries)
+        return Beat(*parts, holder=f"{self._holder}'")
+
     def _begin(self) -> Loop:
         loop = Loop(
             self._doors.store,
             self._doors.dispatcher,
             self._watch,
             clock=self._doors.clock,
-            holder="stage",
+            holder=self._holder,
             settings=self._settings.scheduler,
         )
         loop.step()
