@@ -92,9 +92,7 @@ class Strays(NamedTuple):
         """Those of which `world` says what it said before: a watcher that spoke knows better."""
         before, now = self.over.by_role(), world.by_role()
         return {
-            role: value
-            for role, value in self.objects.items()
-            if now.get(role) == before.get(role)
+            role: value for role, value in self.objects.items() if now.get(role) == before.get(role)
         }
 
 
