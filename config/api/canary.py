@@ -1,4 +1,4 @@
-"""The Canary resource: the manifest a user applies, and the status the controller reports.
+"""The Canary resource: the manifest a user applies.
 
 The parts live in modules of their own: references, service, istio, traffic_policy, analysis,
 metrics, hooks, status. Values are as given; `validation` is the way in.
@@ -16,36 +16,24 @@ from config.api.analysis import Analysis
 from config.api.model import (
     EMPTY_IS_UNSET,
     Flag,
-    Int64,
     Model,
-    StringMap,
     Text,
-    Texts,
-    Timestamp,
     Whole,
     described,
     switch,
 )
 from config.api.references import AutoscalerRef, IngressRef, RouteRef, TargetRef, UpstreamRef
 from config.api.service import Service
-from config.api.status import CanaryStatus
 from config.meshes import SPEC_PROVIDERS
 from config.refs import CanaryRef
 
 
 class ObjectMeta(Model):
-    """The part of Kubernetes object metadata that the controller reads."""
+    """The part of Kubernetes object metadata that is read of a Canary's model."""
 
     name: Text = Field(min_length=1, description="Name of the object.")
     namespace: Text = Field(min_length=1, description="Namespace of the object.")
     uid: Text = described("Identity of this incarnation of the object.", "")
-    generation: Int64 = described("Counts changes of the spec.", 0)
-    resource_version: Text = described("Version for optimistic writes.", "")
-    labels: StringMap = described("Labels.", {})
-    annotations: StringMap = described("Annotations.", {})
-    finalizers: Texts = described("What must happen before deletion.", ())
-    creation_timestamp: Timestamp | None = described("When the object was created.")
-    deletion_timestamp: Timestamp | None = described("When its deletion was asked for.")
 
 
 def with_analysis(spec: Any) -> Any:
@@ -107,9 +95,6 @@ class Canary(Model):
     kind: Text = described("Canary.", well_known.CANARY_KIND)
     metadata: ObjectMeta = Field(description="Object metadata.")
     spec: CanarySpec = Field(description="What is released how.")
-    status: CanaryStatus = Field(
-        default_factory=CanaryStatus, description="The rollout as last reported."
-    )
 
     @property
     def ref(self) -> CanaryRef:
