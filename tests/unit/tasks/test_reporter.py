@@ -76,6 +76,17 @@ def test_a_report_is_one_patch_and_an_event_per_notice(room: Room) -> None:
     assert room.confirmed().status_version == version
 
 
+@pytest.mark.parametrize("view", [None, ShownStatus("", {})])
+def test_a_status_that_was_not_seen_is_looked_at_before_it_is_written(
+    room: Room, view: ShownStatus | None
+) -> None:
+    """Each write carries the resourceVersion that it was computed from."""
+    room.put(status=view)
+    version = room.commit(a_state(uid=uid(room)))
+    assert report(room) == [("get", "canaries", None, "cart"), PATCH]
+    assert room.confirmed().status_version == version
+
+
 def test_the_status_is_what_the_reference_says(room: Room) -> None:
     """7, 7.1, D-95: times are those of the phase, not of the write."""
     started = NOW - timedelta(minutes=5)
