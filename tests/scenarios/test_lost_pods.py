@@ -256,6 +256,15 @@ def test_a_partly_unready_canary_takes_no_step_up() -> None:
     assert stage.weights == [0, 20, 40, 60, 0]
 
 
+def test_a_partly_unready_canary_is_told_of_every_five_minutes() -> None:
+    """Not at each of its checks, which pass: one event, counted up, as of all that stands still."""
+    stage = rollouts.at_weight(rollouts.released(a_manifest()), 20)
+    stage.kubelet.few["cart-app"] = 1
+    stage.wait(timedelta(minutes=9))
+    events = stage.kube.list(resources.EVENTS).items
+    assert [event["count"] for event in events if ": 1 of 2 " in event["message"]] == [2]
+
+
 def test_a_partly_unready_primary_does_not_keep_a_bad_canary() -> None:
     """There are pods to fall back on, so the canary is judged as ever."""
     stage = rollouts.at_weight(rollouts.released(a_manifest()), 20)

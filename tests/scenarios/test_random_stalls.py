@@ -378,6 +378,14 @@ def is_true(stage: TroubledStage) -> bool:
     }
 
 
+def knows_what_is(stage: TroubledStage) -> bool:
+    """Whether what is stored of the cluster is what a leader sees that looks at it anew."""
+    known = stage.store.read(REF).world
+    stage.replace_leader()
+    stage.settle()
+    return stage.store.read(REF).world == known
+
+
 def play(seed: int) -> Counter[str]:
     """One run; how often what was asserted."""
     chance = random.Random(seed)
@@ -398,6 +406,7 @@ def play(seed: int) -> Counter[str]:
         stage.run(lambda _: at_rest(stage), within=LONGEST)
         stage.wait(timedelta(seconds=15))
         assert is_true(stage), (stage.state, stage.status)
+        assert knows_what_is(stage)
         stage.release("cart:final")
         stage.run(lambda _: is_final(stage), within=LONGEST)
         assert is_true(stage), (stage.state, stage.status)

@@ -26,9 +26,14 @@ SPANS: Final = (0.4, 3.0, 7.5, 8.5, 9.5, 12.0, 17.0, 40.0)
 
 PLACES: Final = {
     "tick": ("", "measure", "send commit", "hear commit", "hear begin"),
-    "route": ("", "send confirm", *["send patch virtualservices"] * 4),
-    "workload": ("", "send confirm", *["send patch deployments"] * 4),
-    "status": ("", "send create", *["send patch canaries"] * 4),
+    "route": (
+        "",
+        "send confirm",
+        "hear patch virtualservices",
+        *["send patch virtualservices"] * 3,
+    ),
+    "workload": ("", "send confirm", "hear patch deployments", *["send patch deployments"] * 3),
+    "status": ("", "send create", "hear patch canaries", *["send patch canaries"] * 3),
     "call": ("", "send post", "hear post", "send answer_call"),
     "beat": ("", "send put_world", "send claim", "hear claim", "hear watch", "send"),
 }
