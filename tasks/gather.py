@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -26,6 +27,8 @@ from config.validation import manifests
 from routing.router import UnreadableRoute
 from tasks.registries import BUILT_IN, Registries
 from workloads import kinds
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +124,14 @@ def _still_shown(
 
 
 def _state(snapshot: Snapshot, uid: str) -> RolloutState | None:
-    """The stored state, unless it is about an earlier object of the same name."""
-    if snapshot.state is None or snapshot.state["uid"] != uid:
+    """The stored state, unless it is about an earlier object of the same name, or unreadable."""
+    if snapshot.state is None or snapshot.state.get("uid") != uid:
         return None
-    return states.from_json(snapshot.state)
+    try:
+        return states.from_json(snapshot.state)
+    except ValueError:
+        log.warning("state unreadable, rebuilding", extra={"uid": uid})
+        return None
 
 
 def _workload(

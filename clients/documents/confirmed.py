@@ -152,7 +152,7 @@ def encode(confirmation: Confirmation) -> dict[str, str]:
 
 
 def decode(stored: Mapping[str, str], version: str | None) -> Confirmed:
-    """What was confirmed under a layout `version`; UNREADABLE under another one."""
+    """What was confirmed under a layout `version`; UNREADABLE for anything else."""
     if stored and version != str(VERSION):
         return UNREADABLE
     versions = {
@@ -162,7 +162,10 @@ def decode(stored: Mapping[str, str], version: str | None) -> Confirmed:
     }
     troubles, refused = (_of_lanes(stored, prefix) for prefix in (_TROUBLE, _REFUSED))
     nested = {"troubles": troubles, "refused": frozenset(refused), "versions": versions}
-    return _CONFIRMED.validate_python({**stored, **nested})
+    try:
+        return _CONFIRMED.validate_python({**stored, **nested})
+    except ValueError:
+        return UNREADABLE
 
 
 def _of_lanes(stored: Mapping[str, str], prefix: str) -> dict[Lane, str]:

@@ -34,12 +34,6 @@ class Notice:
     count: int = 1
 
     @property
-    def order(self) -> tuple[int, int]:
-        """Sorts notices as they were made."""
-        version, _, index = self.id.partition("-")
-        return int(version), int(index)
-
-    @property
     def key(self) -> tuple[str, str, datetime, str]:
         """What makes two deliveries the same: object, notice, time and text.
 
@@ -49,6 +43,12 @@ class Notice:
         if self.first:
             return self.uid, _REPEATED, self.first, self.message
         return self.uid, self.id, self.at, self.message
+
+
+def order(notice_id: str) -> tuple[int, int]:
+    """Sorts ids as their notices were made; that of no notice comes first."""
+    version, _, index = notice_id.partition("-")
+    return int(version or 0), int(index or 0)
 
 
 _REPEATED: Final = "0-0"

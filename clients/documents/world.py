@@ -200,10 +200,13 @@ def encode(world: World) -> dict[str, str]:
 
 
 def decode(stored: Mapping[str, str], version: str | None) -> World:
-    """The world that `encode` wrote under a layout `version`; UNREADABLE under another one."""
+    """The world that `encode` wrote under a layout `version`; UNREADABLE for anything else."""
     if stored and version != str(VERSION):
         return UNREADABLE
-    return World.of({role: _loaded(role, text) for role, text in stored.items()})
+    try:
+        return World.of({role: _loaded(role, text) for role, text in stored.items()})
+    except ValueError:
+        return UNREADABLE
 
 
 def canonical(value: Any) -> str:

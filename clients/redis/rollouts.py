@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
@@ -193,7 +193,7 @@ def _snapshot(ref: CanaryRef, reply: Sequence[Any]) -> Snapshot:
     snapshot = Snapshot(
         now=scripts.at(now),
         version=int(version),
-        state=json.loads(state) if state else None,
+        state=_parsed(ref, state) if state else None,
         confirmed=confirmed.decode(brought_about, layouts[0]),
         world=worlds.decode(world, layouts[1]),
     )
@@ -204,7 +204,19 @@ def _snapshot(ref: CanaryRef, reply: Sequence[Any]) -> Snapshot:
     return snapshot
 
 
+def _parsed(ref: CanaryRef, state: str) -> Mapping[str, Any] | None:
+    """The state; None for what is no JSON object: it is rebuilt from the status."""
+    try:
+        parsed = json.loads(state)
+    except ValueError:
+        parsed = None
+    if isinstance(parsed, Mapping):
+        return parsed
+    _say_unreadable(ref, keys.STATE, None)
+    return None
+
+
 @cache  # once per document and process
 def _say_unreadable(ref: CanaryRef, row: keys.Row, layout: str | None) -> None:
     extra = {"canary": ref.dotted, "key": row.of(ref), "layout": layout}
-    log.warning("document of another layout: not read", extra=extra)
+    log.warning("document unreadable, or of another layout: not read", extra=extra)

@@ -44,9 +44,13 @@ def connect(url: str) -> Redis[str]:
     Raises ValueError for another form; the message does not repeat the URL, which may hold a
     password.
     """
-    parts = urlsplit(url)
-    if parts.scheme in _PLAIN:
-        return Redis.from_url(url, decode_responses=True, **_options())
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in _PLAIN:
+            return Redis.from_url(url, decode_responses=True, **_options())
+    except ValueError:  # which quotes what it takes for the port
+        reserved = "in a password, / ? # and @ are written %2F %3F %23 and %40"
+        raise ValueError(f"Redis URL cannot be read: {reserved}; allowed: {FORMS}") from None
     if parts.scheme in _SENTINEL:
         return _through_sentinel(parts)
     raise ValueError(f"Redis URL scheme {parts.scheme!r} is unknown; allowed: {FORMS}")

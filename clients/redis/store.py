@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from clients.documents import notice as notices
-from clients.documents.notice import Notice
+from clients.documents.notice import Notice, order
 from clients.redis import keys, scripts, server
 from clients.redis.records import Claimed, Epoch
 from clients.redis.rollouts import Rollouts
@@ -107,7 +107,7 @@ class Store(Rollouts):
             for identity, body in stored.items()
             if not identity.startswith(_ACCOUNT) and (notice := self._decoded(ref, identity, body))
         ]
-        return tuple(sorted(waiting, key=lambda notice: notice.order)), accounts
+        return tuple(sorted(waiting, key=lambda notice: order(notice.id))), accounts
 
     def _decoded(self, ref: CanaryRef, identity: str, body: str) -> Notice | None:
         """The notice, or None for one of another release: it is dropped, its text was logged."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from clients import errors
-from clients.documents.notice import Notice
+from clients.documents.notice import Notice, order
 from clients.kube.protocol import Kube
 from clients.redis.store import Store
 from config.refs import CanaryRef
@@ -40,8 +40,8 @@ class Delivery:
         waiting = self._bounded(ref, waiting)
         needed, failures = set[str](), list[errors.ClientError]()
         for channel in self.channels:
-            account = accounts.get(channel.name, "")
-            untold = [notice for notice in waiting if notice.id > account]  # ids sort as texts
+            account = order(accounts.get(channel.name, ""))
+            untold = [notice for notice in waiting if order(notice.id) > account]
             for index, notice in enumerate(untold):
                 failure = _tried(channel, ref, notice, kube)
                 if failure is not None:

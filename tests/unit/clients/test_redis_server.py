@@ -64,6 +64,11 @@ def test_a_sentinel_url_asks_all_sentinels_for_its_master(scheme: str, *, tls: b
     [
         "http://:hunter2@redis.example",
         "redis.example:6379",
+        "redis://:hunter2#x@host:6379/0",
+        "redis://:hunter2/x@host:6379/0",
+        "rediss://:hunter2?x=1@host:6379/0",
+        "redis://:hunter2[x@host:6379/0",
+        "redis+sentinel://:hunter2[x@h1:26379/main",
         "redis+sentinel://:hunter2@h1:26379",
         "redis+sentinel://:hunter2@/main",
         "redis+sentinel://:hunter2@h1:port/main",

@@ -138,3 +138,15 @@ def test_a_notice_of_another_release_is_dropped_not_stumbled_over(store: Store) 
     assert deliver(store, events)
     assert events.told == ["a"]
     assert store.undelivered(REF)[0] == ()
+
+
+def test_notices_of_one_decision_are_told_in_order_however_many_there_are(store: Store) -> None:
+    """Also past the tenth, to a channel that was away in between."""
+    texts = [f"n{index}" for index in range(12)]
+    events, chat = Recorder("events"), Recorder("chat", {"n3": errors.Transient("away")})
+    commit(store, *texts)
+    assert not deliver(store, events, chat)
+    chat.failing.clear()
+    assert deliver(store, events, chat)
+    assert events.told == chat.told == texts
+    assert store.undelivered(REF)[0] == ()
