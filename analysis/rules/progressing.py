@@ -107,7 +107,10 @@ def canary_unready(case: Case) -> Outcome | None:
 
 def _await_pods(case: Case, side: pods.Side) -> Outcome | None:
     """Waits for pods; a canary with traffic is judged all the same when its check is due."""
-    return None if _is_due(case) else moves.await_pods(case, side, case.state.check_at)
+    if _is_due(case):
+        return None
+    has_begun = case.strategy.has_begun(case.state)
+    return moves.await_pods(case, side, case.state.check_at if has_begun else None)
 
 
 def _is_due(case: Case) -> bool:
