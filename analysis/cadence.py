@@ -38,6 +38,14 @@ def next_check(due: datetime, now: datetime, interval: timedelta) -> datetime:
     return (due if late <= interval * TOLERANCE else now) + interval
 
 
+def plausible(check_at: datetime, now: datetime, interval: timedelta) -> datetime:
+    """`check_at`, or `now` if nothing that goes by the present clock could have put it so far off.
+
+    Redis' clock may have been ahead for a while, and the interval may have been longer.
+    """
+    return check_at if check_at <= now + interval * (1 + SPREAD + TOLERANCE) else now
+
+
 def measurable_at(check_at: datetime, in_force_since: datetime, interval: timedelta) -> datetime:
     """When a split in force since `in_force_since` may be judged; not before `check_at`."""
     return max(check_at, in_force_since + interval * (1 - TOLERANCE))

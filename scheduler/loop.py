@@ -186,7 +186,8 @@ class Loop:
         claimed = self._store.claim(LIMIT if stored else 0, queued, retry)
         self._claimed_at = self._clock.monotonic()
         self._claimed.extend(claimed.refs)
-        if stored and not claimed.confirmed:
+        is_lost = claimed.next_due is None and side.has_canaries  # the agenda alone
+        if stored and (is_lost or not claimed.confirmed):
             log.warning("redis was emptied, restarted or failed over; storing everything again")
             self._leadership.renew()
             side.refresh()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from analysis import cadence
@@ -81,6 +81,10 @@ class Publisher:
         self._wanted = threading.Event()
         self._wanted.set()
         self._confirmed = False
+
+    def refs(self) -> frozenset[CanaryRef]:
+        """All canaries."""
+        return self._backlog.refs()
 
     def refresh(self) -> None:
         """Have everything stored again, by the next step: Redis may hold nothing, or other news."""
@@ -207,8 +211,9 @@ class Publisher:
             listed = self._store.agenda()
             self._round, elapsed = sorted(self._backlog.refs(), reverse=True), 0.0
             self._round_size, self._round_began = len(self._round), self._clock.monotonic()
-            for ref in self._backlog.refs() - listed.keys():
-                self._poke_in_turn(ref)
+            for ref in self._backlog.refs():
+                if ref not in listed or listed[ref] > self._latest():
+                    self._poke_in_turn(ref)
             # A tick that was queued when its canary went puts it on the agenda again.
             self._forget_others(listed)
         rest = self._round_size - round(self._round_size * min(1.0, elapsed))
@@ -219,6 +224,10 @@ class Publisher:
             if world and self._is_behind(ref, world):
                 self._check_lead()
                 self._dispatcher.reconcile(ref, Lane.WORKLOAD)
+
+    def _latest(self) -> datetime:
+        """When everybody is looked at again, if Redis' clock was not ahead at some time."""
+        return self._store.now() + timedelta(seconds=self._resync * (1 + 2 * cadence.TOLERANCE))
 
     def _is_behind(self, ref: CanaryRef, world: World) -> bool:
         """Whether workloads show less than what we once wrote.

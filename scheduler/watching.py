@@ -95,6 +95,11 @@ class WatchSide:
         """Whether every world was stored and confirmed since the last `refresh`."""
         return self._publisher.confirmed
 
+    @property
+    def has_canaries(self) -> bool:
+        """Whether there is anything to look at."""
+        return bool(self._publisher.refs())
+
     def contacts(self) -> tuple[Contact, ...]:
         """How each watch is doing."""
         return tuple(each.contact() for each in self._reflectors)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from analysis import conditions, hooks
+from analysis import cadence, conditions, hooks
 from analysis import state as states
 from analysis.backends.backend import Endpoint
 from analysis.findings import Findings, HookCalls
@@ -49,17 +49,20 @@ def observe(ref: CanaryRef, snapshot: Snapshot, defaults: Defaults) -> Observati
     if admission is None:
         return None
     canary = accepted(world)
-    uid = admission.uid
-    state, status = _state(snapshot, uid), _status(world.status)
+    uid, now = admission.uid, snapshot.now
+    interval = derived.interval(canary, defaults.interval_floor) if canary else timedelta(0)
+    state, status = _timely(_state(snapshot, uid), now, interval), _status(world.status)
     confirmed = snapshot.confirmed.about(uid).seeing(world)
+    if confirmed.route_at is not None and confirmed.route_at > now:  # Redis' clock was ahead
+        confirmed = replace(confirmed, route_at=now - interval)
     return Observation(
-        now=snapshot.now,
+        now=now,
         ref=ref,
         uid=uid,
         generation=admission.generation,
         canary=canary,
         strategy=defaults.registries.strategies.chosen(canary) if canary else None,
-        interval=derived.interval(canary, defaults.interval_floor) if canary else timedelta(0),
+        interval=interval,
         threshold=derived.threshold(canary) if canary else 1,
         deleting=admission.deleting,
         problems=admission.problems,
@@ -132,6 +135,12 @@ def _state(snapshot: Snapshot, uid: str) -> RolloutState | None:
     except ValueError:
         log.warning("state unreadable, rebuilding", extra={"uid": uid})
         return None
+
+
+def _timely(state: RolloutState | None, now: datetime, interval: timedelta) -> RolloutState | None:
+    if state is None or state.check_at is None:
+        return state
+    return replace(state, check_at=cadence.plausible(state.check_at, now, interval))
 
 
 def _workload(

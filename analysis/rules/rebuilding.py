@@ -41,7 +41,7 @@ def rebuild(seen: Observation) -> Outcome | None:
         return None
     if past.phase not in _ANALYSING | _PROMOTING | _AT_REST or _is_known(seen, past):
         return None
-    state = _state(seen, canary, strategy, past)
+    state = _served(seen, _state(seen, canary, strategy, past))
     message = f"state rebuilt from status {past.phase}, route and workloads as {state.phase}"
     return Decision("Rebuilt", message, state, due=seen.now)
 
@@ -70,6 +70,23 @@ def _state(seen: Observation, canary: Canary, strategy: Strategy, past: PastStat
     if past.phase == "Failed":
         return _failed(seen, past, state)
     return replace(state, phase=Phase.SUCCEEDED if past.phase == "Succeeded" else Phase.INITIALIZED)
+
+
+def _served(seen: Observation, state: RolloutState) -> RolloutState:
+    """`state`, unless it took traffic from pods that serve; a lagging status may have said so.
+
+    A canary that alone has pods keeps what it has, and gets the rest. One that still has traffic is
+    not scaled down before that is gone.
+    """
+    live, split = seen.in_force or ALL_TO_PRIMARY, state.route.split
+    if live.canary <= split.canary:
+        return state
+    has_pods = [side is not None and side.available > 0 for side in (seen.primary, seen.target)]
+    if has_pods == [False, True]:
+        return _running(state, Phase.PROMOTION_FAILED, ALL_TO_CANARY, state.workload.promote)
+    if state.workload.canary is CanaryScale.ZERO:
+        return _running(state, Phase.FAILED)
+    return state
 
 
 def _blank(seen: Observation) -> RolloutState:

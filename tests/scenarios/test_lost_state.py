@@ -248,3 +248,49 @@ def test_a_status_that_is_wiped_is_shown_again(weight: int) -> None:
         stage.release("cart:2")
     rollouts.succeeded(rollouts.finish(stage))
     assert stage.weights == PLAN
+
+
+def splits_after_the_loss(stage: Stage) -> list[int]:
+    """Redis is emptied; the canary's weights in the route until things have settled."""
+    stage.losing.clear()
+    stage.weights.clear()
+    flushed(stage)
+    stage.wait(timedelta(seconds=40))
+    return stage.weights
+
+
+def test_a_status_that_lags_gives_no_traffic_to_a_primary_without_pods() -> None:
+    """The promotion had failed, and the canary alone serves; the status was not told yet."""
+    stage = rollouts.released(a_manifest(spec={"progressDeadlineSeconds": 60}))
+    rollouts.at_weight(stage, 60)
+    stage.kubelet.held.add("cart-app-primary")
+    stage.run(lambda on: on.phase() == "Promoting", within=LONG)
+    stage.losing.add("status")
+    stage.run(lambda on: on.split == TrafficSplit(0, 100), within=LONG)
+    assert splits_after_the_loss(stage) == [100]
+
+
+def test_a_primary_that_has_just_crashed_gets_no_traffic_back_by_a_status_that_lags() -> None:
+    """The canary has pods, and keeps at least what it has."""
+    stage = rollouts.at_weight(rollouts.released(a_manifest()), 20)
+    stage.settle()
+    stage.losing.add("status")
+    rollouts.at_weight(stage, 40)
+    stage.kubelet.dead.add("cart-app-primary")
+    stage.kubelet.step()
+    assert min(splits_after_the_loss(stage)) >= 40
+
+
+def test_a_status_that_knows_of_no_rollout_parks_no_canary_that_has_traffic() -> None:
+    """The target keeps its pods until the route has been led away from them."""
+    stage = rollouts.released(a_manifest())
+    stage.losing.add("status")
+    rollouts.at_weight(stage, 60)
+    stage.losing.clear()
+    stage.losing.add("route")
+    flushed(stage)
+    stage.wait(timedelta(seconds=5))
+    assert stage.split == TrafficSplit(40, 60)
+    assert stage.deployment("cart-app")["spec"]["replicas"] == 2
+    stage.losing.clear()
+    stage.run(lambda on: on.phase() == "Succeeded", within=LONG)
