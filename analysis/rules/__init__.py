@@ -121,8 +121,8 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
     Phase.PROMOTION_FAILED: (
         failover.follow_pods,
         resting.restore_primary,
-        resting.epilogue,
         promotion.keep_canary,
+        resting.epilogue,
         resting.primary_recovered,
         failover.primary_returned,
         admission.hold,

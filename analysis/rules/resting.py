@@ -29,19 +29,35 @@ def park_failed_canary(case: Case) -> Outcome | None:
 
 
 def epilogue(case: Case) -> Outcome | None:
-    """The hooks of an ended rollout are called and their answers told; then its last event."""
+    """The hooks of an ended rollout are called and their answers told; then its last event.
+
+    They decide nothing, so what is to be done next waits for them no longer than an interval.
+    """
     if not case.state.epilogue:
         return None
     kind = WebhookType.POST_ROLLOUT
     asking = moves.ask_hooks(case, kind, case.state.phase)
-    if asking:
+    asked = case.state.round
+    if isinstance(asking, Rest) and asked is not None and _is_awaited(case):
+        until = min(asking.until or asked.asked, asked.asked + case.observation.interval)
+        if case.now < until:
+            return Rest(until)
+    elif asking:
         return asking
     said = moves.told(case, moves.answers(case, kind))
+    said = (events.hooks_lost(case.canary, kind.value),) if asking else said
     state = replace(case.state, epilogue=False, round=None)
     if case.state.phase is Phase.SUCCEEDED:
         promoted = events.promoted_unanalysed if case.state.skipped else events.promoted
         said = (*said, promoted(case.canary))
     return Decision("RolloutEnded", "the rollout has ended", state, said, case.now)
+
+
+def _is_awaited(case: Case) -> bool:
+    """Whether a release, or a primary that is to be mended, waits for the last rollout's end."""
+    target, known = case.target, (case.state.promoted, case.state.applied)
+    is_released = target is not None and target.revision not in known
+    return is_released or case.state.phase is Phase.PROMOTION_FAILED
 
 
 def copied_after_all(case: Case) -> Outcome | None:

@@ -293,3 +293,17 @@ def test_answers_outlive_the_worker_that_heard_them() -> None:
     rollouts.at_weight(stage, 20)
     assert stage.hooks.called == ["smoke"]
     assert stage.clock.now() - asked <= timedelta(seconds=10)
+
+
+def test_a_fix_does_not_wait_for_the_report_of_the_release_before() -> None:
+    """A post-rollout hook decides nothing: one that does not answer is told, and left behind."""
+    report = {"name": "report", "type": "post-rollout", "url": "http://report/"}
+    stage = rollouts.released(a_manifest(threshold=1, webhooks=[report]))
+    rollouts.at_weight(stage, 20)
+    stage.losing.add("call")
+    stage.meters.source = measuring.failing
+    stage.run(lambda on: on.phase() == "Failed", within=LONG)
+    stage.meters.source = measuring.healthy
+    stage.release("cart:3")
+    stage.run(lambda on: on.phase() == "Progressing", within=timedelta(minutes=1))
+    assert "Halt cart.shop advancement no answer to the post-rollout webhooks" in stage.texts()
