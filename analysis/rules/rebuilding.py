@@ -95,6 +95,7 @@ def _blank(seen: Observation) -> RolloutState:
         unborn(seen.uid, seen.generation, seen.now),
         route=RouteIntent(seen.confirmed.route_seq + 1, RouteStage.EXPOSED, ALL_TO_PRIMARY),
         workload=WorkloadIntent(seen.confirmed.workload_seq + 1, CanaryScale.ZERO),
+        intended_at=seen.now,
     )
 
 

@@ -200,6 +200,7 @@ def rebuilt(phase: Phase, weight: int, scale: CanaryScale, **changes: Any) -> Ro
         promoted=OLD,
         route=RouteIntent(4, RouteStage.EXPOSED, TrafficSplit.of(weight)),
         workload=WorkloadIntent(7, scale),
+        intended_at=NOW,
     )
     return replace(state, **changes)
 
