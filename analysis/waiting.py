@@ -9,6 +9,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+NEWS: Final = timedelta(seconds=10)
+"""How soon other words for the same reason are told: pods become ready one by one, or flap."""
+
 _VARYING: Final = re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{4,}\b")
 """Ports, times and identifiers: what differs between two accounts of the same refusal."""
 
@@ -81,15 +84,13 @@ def told(before: Waiting | None, reason: Reason, message: str, now: datetime) ->
     return Waiting(reason, message, before.since, before.first_told, now, before.times + 1)
 
 
-def is_due(
-    before: Waiting | None, message: str, now: datetime, news_after: timedelta = timedelta(0)
-) -> bool:
-    """Whether `message` is to be told `now`: it is new, or was told too long ago.
+def is_due(before: Waiting | None, reason: Reason, message: str, now: datetime) -> bool:
+    """Whether `message` is to be told `now`: it is news, or was told too long ago.
 
-    It is not new for other ports, times or identifiers alone, which an API server's words name.
-    Other words are news no sooner than `news_after` the last ones.
+    Other words for the same reason are news after `NEWS`; other ports, times and identifiers
+    alone, which an API server's words name, are none.
     """
-    if before is None or now >= before.told_again_at:
+    if before is None or before.reason is not reason or now >= before.told_again_at:
         return True
     is_new = _VARYING.sub("", before.message) != _VARYING.sub("", message)
-    return is_new and now >= before.told_at + news_after
+    return is_new and now >= before.told_at + NEWS

@@ -71,9 +71,10 @@ def trouble(seen: Observation) -> Outcome | None:
     text, before = seen.confirmed.trouble, seen.state.trouble
     if before and not text:
         return Decision("WriteMended", text, replace(seen.state, trouble=None), due=seen.now)
-    if not text or not waiting.is_due(before, text, seen.now, news_after=effects.RETRY):
+    reason = waiting.Reason.WRITE_REFUSED
+    if not text or not waiting.is_due(before, reason, text, seen.now):
         return None
-    after = waiting.told(before, waiting.Reason.WRITE_REFUSED, text, seen.now)
+    after = waiting.told(before, reason, text, seen.now)
     known = before.message.split("\n") if before and after.times == 1 else ()
     news = (events.warning(line) for line in text.split("\n") if line and line not in known)
     said = tuple(events.repeated(event, after) for event in news)

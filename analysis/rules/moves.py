@@ -53,7 +53,7 @@ def tell(
 ) -> tuple[RolloutState, tuple[Event, ...]]:
     """`state` as one that waits for `reason`, and what is to be told of it now, if anything."""
     message = events.summary(causes)
-    if not waiting.is_due(state.waiting, message, now):
+    if not waiting.is_due(state.waiting, reason, message, now):
         return state, ()
     wait = waiting.told(state.waiting, reason, message, now)
     return replace(state, waiting=wait), tuple(events.repeated(event, wait) for event in causes)

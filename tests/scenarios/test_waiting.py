@@ -11,7 +11,7 @@ from clients.kube import resources
 from tests.fakes.faults import Fault
 from tests.stage import measuring, rollouts
 from tests.stage.rollouts import LONG
-from tests.stage.stage import Stage, initialized
+from tests.stage.stage import REF, Stage, initialized
 from tests.unit.analysis.worlds import a_manifest
 
 FORBIDDEN = errors.Permanent("virtualservices is forbidden", status=403, reason="Forbidden")
@@ -92,6 +92,22 @@ def test_a_refusal_in_other_words_each_time_is_tried_no_more_often(
     tried = [call for call in stage.door.calls if (call.verb, call.resource) == ("patch", resource)]
     assert 1 <= len(tried) <= 40
     assert len(stage.texts()) - told <= 15
+
+
+def test_pods_that_come_up_one_by_one_are_no_event_each() -> None:
+    """Nor a commit, nor a status each: what is waited for is the same."""
+    stage = initialized(a_manifest())
+    stage.edit(resources.DEPLOYMENTS, "cart-app-primary", {"spec": {"replicas": 15}})
+    stage.wait(timedelta(seconds=10))
+    stage.kubelet.few["cart-app"] = 0
+    stage.release("cart:2")
+    stage.wait(timedelta(seconds=5))
+    told, version = len(stage.texts()), stage.store.read(REF).version
+    for ready in range(1, 15):
+        stage.kubelet.few["cart-app"] = ready
+        stage.wait(timedelta(seconds=1))
+    assert len(stage.texts()) - told <= 2
+    assert stage.store.read(REF).version - version <= 3
 
 
 def test_a_canary_that_waits_for_nothing_costs_nothing() -> None:

@@ -1,11 +1,12 @@
 """When a wait is told, since when it lasts, and how often it was told."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from analysis import waiting
-from analysis.waiting import REPEAT, Reason, Waiting
+from analysis.waiting import NEWS, REPEAT, Reason, Waiting
 from tests.unit.analysis.worlds import NOW
 
 EARLIER = NOW - timedelta(minutes=20)
@@ -13,12 +14,25 @@ TOLD = Waiting(Reason.CANARY_NOT_READY, "0 of 2", EARLIER, EARLIER, NOW - REPEAT
 
 
 def test_a_wait_is_told_at_once_and_then_every_five_minutes() -> None:
-    """A new message is told without delay, an old one when its time has come."""
+    """Another reason is told without delay, other words soon, the same when their time has come."""
     assert timedelta(minutes=5) == REPEAT
-    assert waiting.is_due(None, "0 of 2", NOW)
-    assert waiting.is_due(TOLD, "1 of 2", NOW - REPEAT)
-    assert waiting.is_due(TOLD, "0 of 2", NOW)
-    assert not waiting.is_due(TOLD, "0 of 2", NOW - timedelta(milliseconds=1))
+    canary, primary = Reason.CANARY_NOT_READY, Reason.PRIMARY_NOT_READY
+    moment = timedelta(milliseconds=1)
+    assert waiting.is_due(None, canary, "0 of 2", NOW)
+    assert waiting.is_due(TOLD, primary, "0 of 2", NOW - REPEAT)
+    assert waiting.is_due(TOLD, canary, "1 of 2", NOW - REPEAT + NEWS)
+    assert not waiting.is_due(TOLD, canary, "1 of 2", NOW - REPEAT + NEWS - moment)
+    assert waiting.is_due(TOLD, canary, "0 of 2", NOW)
+    assert not waiting.is_due(TOLD, canary, "0 of 2", NOW - moment)
+
+
+def test_other_ports_times_and_identifiers_are_no_other_words() -> None:
+    """An API server names them in each refusal anew."""
+    before = replace(TOLD, message="tcp 10.0.0.1:53422 id 3fa85f64-5717")
+    later = NOW - timedelta(minutes=1)
+    same = "tcp 10.0.0.1:40001 id 9bc01a2f-6b2e"
+    assert not waiting.is_due(before, TOLD.reason, same, later)
+    assert waiting.is_due(before, TOLD.reason, "tcp 10.0.0.1:53422: refused", later)
 
 
 def test_a_wait_told_again_counts_up_and_keeps_its_beginning() -> None:

@@ -15,6 +15,7 @@ from analysis.observation import Confirmed, Observation
 from analysis.phases import Phase
 from analysis.state import HookRound
 from analysis.verdicts import Effect
+from analysis.waiting import Reason
 from config.scaling import CanaryScale
 from config.traffic import TrafficSplit
 from tests.unit.analysis import tables, worlds
@@ -341,7 +342,10 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
         worlds.seen(
             replace(
                 at_0,
-                waiting=worlds.a_wait(f"canary deployment cart-app.shop not ready: {NOT_READY}"),
+                waiting=worlds.a_wait(
+                    f"canary deployment cart-app.shop not ready: {NOT_READY}",
+                    Reason.CANARY_NOT_READY,
+                ),
             ),
             target=worlds.a_workload(NEW, readiness=worlds.unready()),
         ),
@@ -373,7 +377,11 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
     ),
     "a canary whose scaling is refused is waited for": (
         worlds.seen(
-            replace(at_0, trouble=worlds.a_wait("quota"), since=NOW - timedelta(seconds=599)),
+            replace(
+                at_0,
+                trouble=worlds.a_wait("quota", Reason.WRITE_REFUSED),
+                since=NOW - timedelta(seconds=599),
+            ),
             confirmed=Confirmed(5, NOW, 4, troubles={Lane.ROUTE: "quota"}),
         ),
         None,
@@ -381,7 +389,11 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
     ),
     "a canary whose scaling is refused for a whole progress deadline is rolled back": (
         worlds.seen(
-            replace(at_0, trouble=worlds.a_wait("quota"), since=NOW - timedelta(seconds=600)),
+            replace(
+                at_0,
+                trouble=worlds.a_wait("quota", Reason.WRITE_REFUSED),
+                since=NOW - timedelta(seconds=600),
+            ),
             confirmed=Confirmed(5, NOW, 4, troubles={Lane.ROUTE: "quota"}),
         ),
         None,
@@ -652,7 +664,11 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
         Decided("halt_on_check", "Progressing", "80/20", ["Halt advancement no values"], 30),
     ),
     "a check that goes on holding is not told again at once": (
-        worlds.seen(replace(at_20, waiting=worlds.a_wait("Halt advancement no values"))),
+        worlds.seen(
+            replace(
+                at_20, waiting=worlds.a_wait("Halt advancement no values", Reason.CHECKS_UNDECIDED)
+            )
+        ),
         worlds.HELD,
         Decided("halt_on_check", "Progressing", "80/20", [], 30),
     ),
