@@ -1,7 +1,7 @@
-"""The two questions of every tick, both pure: what must be known, and what is to be done.
+"""What is to be done about one observation, or what must be known first; pure.
 
-The same rules answer both: `plan` runs them with nothing found out, and gets either a decision or
-the question that the deciding rule asks; `decide` runs them again with the answers.
+A tick asks with nothing found out, and gets either a decision or the question that the deciding
+rule asks; the same rules run again with the answer.
 """
 
 from __future__ import annotations
@@ -13,11 +13,6 @@ from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.findings import Findings
 from analysis.observation import Observation
 from analysis.rules import ADMISSION, ANNOUNCEMENTS, RULES, failover
-
-
-def plan(observation: Observation) -> Outcome:
-    """What to do about `observation`, or what to find out first."""
-    return decide(observation, Findings.none())
 
 
 def decide(observation: Observation, findings: Findings) -> Outcome:

@@ -39,7 +39,7 @@ class AskChecks:
 
 
 @dataclass(frozen=True, slots=True)
-class AskProviders:
+class AskBackends:
     """Whether the metric servers answer must be known to decide."""
 
     rule: str = ""
@@ -57,7 +57,7 @@ class Rest:
     waits: bool = False
 
 
-Outcome = Decision | AskChecks | AskProviders | Rest
+Outcome = Decision | AskChecks | AskBackends | Rest
 
 
 @dataclass(frozen=True, slots=True)

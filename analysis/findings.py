@@ -71,14 +71,14 @@ class Findings:
     """All that was found out; None means "not asked", an empty collection "asked, nothing there".
 
     `hooks` maps a hook type (`pre-rollout`, `rollout`, …) to its results in list order, once all
-    have answered; `calls` is how far they are until then. `providers` are the errors of probing
+    have answered; `calls` is how far they are until then. `backends` are the errors of probing
     the metric servers.
     """
 
     hooks: Mapping[str, tuple[HookResult, ...]] | None = None
     calls: HookCalls = field(default_factory=HookCalls)
     checks: tuple[CheckResult, ...] | None = None
-    providers: tuple[str, ...] | None = None
+    backends: tuple[str, ...] | None = None
 
     @classmethod
     def none(cls) -> Self:

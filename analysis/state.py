@@ -97,9 +97,9 @@ class RolloutState:
         fresh = {"phase": phase, "since": since, "round": None, "waiting": None, "failure": ""}
         return replace(self, **{**fresh, **changes})
 
-    def routed(self, split: TrafficSplit, stage: RouteStage = RouteStage.EXPOSED) -> RouteIntent:
+    def routed(self, split: TrafficSplit) -> RouteIntent:
         """The route intent for `split`: the present one if it already says so, else the next."""
-        same = RouteIntent(self.route.seq, stage, split.after(self.route.split))
+        same = RouteIntent(self.route.seq, RouteStage.EXPOSED, split.after(self.route.split))
         return self.route if same == self.route else replace(same, seq=same.seq + 1)
 
     def worked(self, canary: CanaryScale, promote: str = "") -> WorkloadIntent:

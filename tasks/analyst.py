@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 from analysis import cadence, decide, effects, hooks
 from analysis import state as states
 from analysis.backends.backend import Endpoint
-from analysis.decisions import AskChecks, AskProviders, Decision, Outcome, Rest
+from analysis.decisions import AskBackends, AskChecks, Decision, Outcome, Rest
 from analysis.effects import Lane
 from analysis.events import Event
 from analysis.findings import CheckResult, Findings, HookCalls
@@ -95,9 +95,9 @@ class Analyst:
         canary, default = seen.canary, self.defaults
         if canary is None:
             return found
-        if isinstance(question, AskProviders):
+        if isinstance(question, AskBackends):
             endpoints = checks.endpoints_to_probe(canary, default.endpoint)
-            return replace(found, providers=self.reader.probe(endpoints))
+            return replace(found, backends=self.reader.probe(endpoints))
         asked = checks.checks_for(canary, default.provider, default.endpoint)
         return replace(found, checks=self.reader.measure(asked))
 
@@ -111,7 +111,7 @@ class Analyst:
                 # call where nothing has drifted.
                 drifted = {Lane.ROUTE, Lane.STATUS} if until is None else set()
                 self._ask_for_effects(seen, seen.version, drifted)
-            case AskChecks() | AskProviders():
+            case AskChecks() | AskBackends():
                 raise AssertionError(f"rule {outcome.rule} asks what it was told")
 
     def _commit(self, seen: Observation, begun: Begun, decision: Decision, found: Findings) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from analysis import effects, events
-from analysis.decisions import AskProviders, Case, Decision, Outcome
+from analysis.decisions import AskBackends, Case, Decision, Outcome
 from analysis.phases import Phase
 from analysis.rules import moves, pods
 from analysis.waiting import Reason
@@ -19,8 +19,8 @@ def initialize(case: Case) -> Outcome | None:
         event = events.awaiting_target(case.canary, case.canary.spec.target_ref.kind.lower())
         return moves.wait(case, Reason.TARGET_NOT_FOUND, event)
     skip = case.canary.spec.skip_analysis
-    if not skip and case.findings.providers is None:
-        return AskProviders()
+    if not skip and case.findings.backends is None:
+        return AskBackends()
     state = case.state.moved(
         Phase.INITIALIZING,
         case.now,
@@ -29,7 +29,7 @@ def initialize(case: Case) -> Outcome | None:
         workload=WorkloadIntent(case.state.workload.seq + 1, CanaryScale.LEAVE),
     )
     message = f"New {case.canary.spec.target_ref.kind} detected, starting initialization."
-    unavailable = tuple(map(events.providers_unavailable, case.findings.providers or ()))
+    unavailable = tuple(map(events.providers_unavailable, case.findings.backends or ()))
     probed = unavailable[:1] or (events.PROVIDERS_AVAILABLE,)
     return Decision("Initializing", message, state, () if skip else probed)
 

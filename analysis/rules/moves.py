@@ -68,19 +68,19 @@ def await_pods(case: Case, side: pods.Side, until: datetime | None = None) -> De
     return wait(case, side.reason, side.event, _first(side.patience, until))
 
 
-def await_effects(case: Case, *kinds: effects.Lane) -> Decision | Rest | None:
-    """Rest, and ask again soon, while effects of these `kinds` are not confirmed."""
+def await_effects(case: Case, *lanes: effects.Lane) -> Decision | Rest | None:
+    """Rest, and ask again soon, while effects of these `lanes` are not confirmed."""
     seen = case.observation
-    missing = effects.outstanding(case.state, seen.version, seen.confirmed) & set(kinds)
+    missing = effects.outstanding(case.state, seen.version, seen.confirmed) & set(lanes)
     if not missing:
         return None
     pause = effects.RETRY if missing <= seen.confirmed.refused else effects.REPAIR
-    late = overdue(case, *missing)
+    late = late_effects(case, *missing)
     until = case.now + pause
     return wait(case, waiting.Reason.NOT_APPLIED, late, until) if late else Rest(until)
 
 
-def overdue(case: Case, *lanes: effects.Lane) -> Event | None:
+def late_effects(case: Case, *lanes: effects.Lane) -> Event | None:
     """What to tell of effects that nobody has brought about in time, and nobody has refused."""
     seen, since = case.observation, case.state.intended_at
     late = effects.outstanding(case.state, seen.version, seen.confirmed) & set(lanes)
@@ -90,12 +90,12 @@ def overdue(case: Case, *lanes: effects.Lane) -> Event | None:
     return events.not_applied(case.canary, " and ".join(sorted(late)))
 
 
-def ask_hooks(case: Case, kind: WebhookType, phase: Phase) -> Outcome | None:
+def ask_hooks(case: Case, kind: WebhookType) -> Outcome | None:
     """What to do so that the answers of the hooks of `kind` are known; None when they are.
 
-    That is to ask them, or to wait for those already asked; `phase` is the one they are told.
+    That is to ask them, or to wait for those already asked.
     """
-    calls = hooks.hook_calls(case.canary, kind, shown(phase), case.state.applied)
+    calls = hooks.hook_calls(case.canary, kind, shown(case.state.phase), case.state.applied)
     if not calls or len(answers(case, kind)) == len(calls):
         return None
     asked, message = case.state.round, f"calling the {kind.value} webhooks"
@@ -118,7 +118,7 @@ def answers(case: Case, kind: WebhookType) -> tuple[HookResult, ...]:
     return tuple((case.findings.hooks or {}).get(kind.value, ()))
 
 
-def told(case: Case, results: Iterable[HookResult]) -> tuple[Event, ...]:
+def hook_events(case: Case, results: Iterable[HookResult]) -> tuple[Event, ...]:
     """The events about `results`."""
     texts = ((result.ok, hooks.event_text(case.canary, result)) for result in results)
     return tuple(events.normal(text) if ok else events.warning(text) for ok, text in texts if text)

@@ -65,7 +65,7 @@ def crashed(case: Case) -> Outcome | None:
     if ready == pods.AT_ZERO:
         return moves.rollback(case, "ScaledToZero", (canary.event,))
     if not ready.retriable:
-        return _overdue(case, ready.message)
+        return _give_up(case, ready.message)
     counted = moves.failed_check(case, (events.canary_lost(case.canary, ready.message),))
     if counted.state.phase is Phase.FAILED:
         return counted
@@ -102,7 +102,7 @@ def canary_unready(case: Case) -> Outcome | None:
     ready = canary.readiness
     if ready.ready:
         return None
-    return _await_pods(case, canary) if ready.retriable else _overdue(case, ready.message)
+    return _await_pods(case, canary) if ready.retriable else _give_up(case, ready.message)
 
 
 def _await_pods(case: Case, side: pods.Side) -> Outcome | None:
@@ -119,7 +119,7 @@ def _is_due(case: Case) -> bool:
     return case.strategy.has_begun(case.state) and due is not None and case.now >= due
 
 
-def _overdue(case: Case, cause: str) -> Decision:
+def _give_up(case: Case, cause: str) -> Decision:
     """The rollback of a canary past its progress deadline."""
     said = (
         events.canary_not_ready(case.canary, cause),
@@ -131,7 +131,7 @@ def _overdue(case: Case, cause: str) -> Decision:
 def _unscalable(case: Case) -> Outcome | None:
     """A canary whose scaling is refused for a whole progress deadline is given up."""
     cause = case.observation.confirmed.trouble
-    return _overdue(case, cause) if cause and moves.is_past_deadline(case) else None
+    return _give_up(case, cause) if cause and moves.is_past_deadline(case) else None
 
 
 def skip_analysis(case: Case) -> Outcome | None:
@@ -159,11 +159,11 @@ def first_step(case: Case) -> Outcome | None:
         return None
     if case.state.check_at is not None and case.now < case.state.check_at:
         return Rest(case.state.check_at)
-    asking = moves.ask_hooks(case, WebhookType.PRE_ROLLOUT, Phase.PROGRESSING)
+    asking = moves.ask_hooks(case, WebhookType.PRE_ROLLOUT)
     if asking:
         return asking
     results = moves.answers(case, WebhookType.PRE_ROLLOUT)
-    said = (events.starting_analysis(case.canary), *moves.told(case, results))
+    said = (events.starting_analysis(case.canary), *moves.hook_events(case, results))
     if not all(result.ok for result in results):
         return moves.failed_check(case, said)
     step = case.strategy.next_step(case.canary, case.state)
@@ -185,11 +185,11 @@ def not_due(case: Case) -> Outcome | None:
 
 def halt_on_hook(case: Case) -> Outcome | None:
     """A refusing rollout hook is a failed check; metrics are not even asked."""
-    asking = moves.ask_hooks(case, WebhookType.ROLLOUT, Phase.PROGRESSING)
+    asking = moves.ask_hooks(case, WebhookType.ROLLOUT)
     if asking:
         return asking
     refused = [result for result in moves.answers(case, WebhookType.ROLLOUT) if not result.ok]
-    return moves.failed_check(case, moves.told(case, refused)) if refused else None
+    return moves.failed_check(case, moves.hook_events(case, refused)) if refused else None
 
 
 def halt_on_check(case: Case) -> Outcome | None:
@@ -215,7 +215,7 @@ def hold_for_route(case: Case) -> Outcome | None:
         return None
     state = replace(case.state, check_at=moves.next_check(case), round=None)
     message = f"the split {case.state.route.split} is not in force yet"
-    late = moves.overdue(case, effects.Lane.ROUTE, effects.Lane.WORKLOAD)
+    late = moves.late_effects(case, effects.Lane.ROUTE, effects.Lane.WORKLOAD)
     state, said = moves.tell(state, case.now, Reason.NOT_APPLIED, late) if late else (state, ())
     return Decision("RouteNotInForce", message, state, said, case.now + effects.REPAIR)
 

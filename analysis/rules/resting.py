@@ -36,7 +36,7 @@ def epilogue(case: Case) -> Outcome | None:
     if not case.state.epilogue:
         return None
     kind = WebhookType.POST_ROLLOUT
-    asking = moves.ask_hooks(case, kind, case.state.phase)
+    asking = moves.ask_hooks(case, kind)
     asked = case.state.round
     if isinstance(asking, Rest) and asked is not None and _is_awaited(case):
         until = min(asking.until or asked.asked, asked.asked + case.observation.interval)
@@ -44,7 +44,7 @@ def epilogue(case: Case) -> Outcome | None:
             return Rest(until)
     elif asking:
         return asking
-    said = moves.told(case, moves.answers(case, kind))
+    said = moves.hook_events(case, moves.answers(case, kind))
     said = (events.hooks_lost(case.canary, kind.value),) if asking else said
     state = replace(case.state, epilogue=False, round=None)
     if case.state.phase is Phase.SUCCEEDED:

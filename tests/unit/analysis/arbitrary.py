@@ -194,7 +194,7 @@ findings: Final[SearchStrategy[Findings]] = st.builds(
     Findings,
     hooks=st.none() | _answers,
     checks=st.none() | _checks,
-    providers=st.none() | st.sampled_from([(), ("connection refused",)]),
+    backends=st.none() | st.sampled_from([(), ("connection refused",)]),
 )
 """Any findings: asked or not, passed or not."""
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from analysis import decide, effects
-from analysis.decisions import AskChecks, AskProviders, Decision, Outcome, Rest
+from analysis.decisions import AskBackends, AskChecks, Decision, Outcome, Rest
 from analysis.findings import CheckResult, Findings, HookResult
 from analysis.observation import Confirmed, Observation, PastStatus, Workload
 from analysis.phases import Phase, shown
@@ -169,7 +169,7 @@ class Simulation:
     def _look(self, found: Findings) -> tuple[datetime | None, bool]:
         seen = self.observe()
         outcome = decide.decide(seen, found)
-        while isinstance(outcome, AskChecks | AskProviders):
+        while isinstance(outcome, AskChecks | AskBackends):
             found = self._answer(outcome, found)
             outcome = decide.decide(seen, found)
         self.log.append(((self.now - self.origin).total_seconds(), outcome))
@@ -183,9 +183,9 @@ class Simulation:
             self._ask_hooks(outcome.state)
         return due, self._carry_out()
 
-    def _answer(self, question: AskChecks | AskProviders, found: Findings) -> Findings:
-        if isinstance(question, AskProviders):
-            return replace(found, providers=())
+    def _answer(self, question: AskChecks | AskBackends, found: Findings) -> Findings:
+        if isinstance(question, AskBackends):
+            return replace(found, backends=())
         self.measured += 1
         return replace(found, checks=self.check(self))
 

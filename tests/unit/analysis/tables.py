@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from analysis import decide
-from analysis.decisions import AskChecks, AskProviders, Decision
+from analysis.decisions import AskBackends, AskChecks, Decision
 from analysis.findings import Findings
 from analysis.observation import Observation
 from tests.unit.analysis.worlds import NOW
@@ -51,7 +51,7 @@ def answer(seen: Observation, found: Findings | None = None) -> Answer:
             return Decided(rule, state.phase.value, split, said, _seconds(due))
         case AskChecks(rule=rule):
             return Asks(rule, "checks")
-        case AskProviders(rule=rule):
+        case AskBackends(rule=rule):
             return Asks(rule, "providers")
         case _:
             return Rests(outcome.rule, _seconds(outcome.until))

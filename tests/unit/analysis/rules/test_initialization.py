@@ -53,14 +53,14 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
     ),
     "an accepted canary with a target is initialized, and told of available servers": (
         worlds.seen(NEWBORN, target=worlds.a_workload(OLD), primary=None),
-        Findings(providers=()),
+        Findings(backends=()),
         Decided(
             "initialize", "Initializing", "100/0", ["all the metrics providers are available!"]
         ),
     ),
     "a server that does not answer never ends the initialization": (
         worlds.seen(NEWBORN, target=worlds.a_workload(OLD), primary=None),
-        Findings(providers=("connection refused",)),
+        Findings(backends=("connection refused",)),
         Decided(
             "initialize",
             "Initializing",
@@ -174,7 +174,7 @@ def test_what_counts_as_promoted_is_what_the_primary_runs() -> None:
 def test_initialization_asks_for_services_first_and_the_apex_later() -> None:
     """Users do not notice before the primary is ready: order of lifecycle 5."""
     newborn = worlds.seen(NEWBORN, target=worlds.a_workload(OLD), primary=None)
-    born = tables.decision(newborn, Findings(providers=())).state
+    born = tables.decision(newborn, Findings(backends=())).state
     assert (born.route.stage, born.workload.canary) == (RouteStage.SERVICES, CanaryScale.LEAVE)
     assert (born.route.seq, born.workload.seq) == (1, 1)
     exposed = tables.decision(worlds.seen(HIDDEN)).state

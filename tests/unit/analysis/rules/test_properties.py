@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from analysis import decide, hooks
 from analysis import state as states
-from analysis.decisions import AskChecks, AskProviders, Decision, Outcome, Rest
+from analysis.decisions import AskBackends, AskChecks, Decision, Outcome, Rest
 from analysis.findings import Findings
 from analysis.observation import Observation, PastStatus, Workload
 from analysis.phases import TRANSITIONS, Phase
@@ -72,7 +72,7 @@ def decided(outcome: Outcome) -> Decision:
 def test_every_observation_has_an_answer(seen: Observation, found: Findings) -> bool:
     """No exception, whatever the state of the world; every answer names its rule."""
     assert decide.decide(seen, found).rule
-    assert decide.plan(seen).rule
+    assert decide.decide(seen, Findings.none()).rule
     return True
 
 
@@ -175,7 +175,7 @@ def test_nothing_found_out_never_raises_the_weight_of_a_canary_under_analysis(
     assume(seen.state and seen.canary and seen.state.phase is Phase.PROGRESSING)
     assert seen.canary
     assume(weight_before(seen) > 0 and seen.canary.spec.analysis.metrics)
-    outcome = decide.plan(seen)
+    outcome = decide.decide(seen, Findings.none())
     if not isinstance(outcome, Decision) or orphaned(seen):
         return False
     assert outcome.state.route.split.canary <= weight_before(seen)
@@ -264,13 +264,13 @@ def test_numbers_of_intents_never_go_back(seen: Observation, found: Findings) ->
 def test_each_question_is_asked_once_at_most(seen: Observation, answers: Findings) -> bool:
     """With the answers it asked for, a tick comes to a decision or rests; it never asks on."""
     found, asked = Findings.none(), list[type]()
-    while isinstance(outcome := decide.decide(seen, found), AskChecks | AskProviders):
+    while isinstance(outcome := decide.decide(seen, found), AskChecks | AskBackends):
         assert type(outcome) not in asked
         asked.append(type(outcome))
         if isinstance(outcome, AskChecks):
             found = replace(found, checks=answers.checks or ())
         else:
-            found = replace(found, providers=answers.providers or ())
+            found = replace(found, backends=answers.backends or ())
     assert isinstance(outcome, Decision | Rest)
     return bool(asked)
 
@@ -313,7 +313,7 @@ def test_a_rebuilt_weight_is_at_most_the_lower_of_status_and_route(
     Unless that took traffic from the only side with pods (invariant 12).
     """
     lost = replace(seen, state=None, version=0, status=past, deleting=False)
-    decision = decided(decide.plan(lost))
+    decision = decided(decide.decide(lost, Findings.none()))
     assume(decision.rule == "rebuild")
     live = seen.in_force.canary if seen.in_force else 0
     rebuilt = decision.state.route.split.canary
@@ -332,7 +332,7 @@ def test_a_failed_revision_never_resumes_by_being_rebuilt(
 ) -> bool:
     """A status that says Failed is never rebuilt as a rollout that goes on."""
     lost = replace(seen, state=None, version=0, status=replace(past, phase="Failed"))
-    decision = decided(decide.plan(lost))
+    decision = decided(decide.decide(lost, Findings.none()))
     assume(decision.rule == "rebuild")
     assert decision.state.phase in (Phase.FAILED, Phase.PROMOTION_FAILED)
     return True
@@ -347,7 +347,7 @@ def test_a_rollout_that_was_being_rolled_back_is_rebuilt_as_failed(
     lost = worlds.seen(
         None, version=0, status=status, target=worlds.a_workload(target), in_force=None
     )
-    outcome = decide.plan(lost)
+    outcome = decide.decide(lost, Findings.none())
     assert isinstance(outcome, Decision)
     assert outcome.state.phase is Phase.FAILED
     return True
@@ -362,7 +362,8 @@ def test_a_state_is_rebuilt_only_when_the_status_knows_more(
     """A state that is as new as the status is the truth (invariant 7)."""
     assume(state.phase is not Phase.NEW)
     older = replace(past, version=min(past.version, seen.version))
-    assert decide.plan(replace(seen, state=state, status=older)).rule != "rebuild"
+    known = replace(seen, state=state, status=older)
+    assert decide.decide(known, Findings.none()).rule != "rebuild"
     return True
 
 
@@ -370,7 +371,7 @@ def test_a_state_is_rebuilt_only_when_the_status_knows_more(
 def test_a_canary_that_is_being_deleted_is_left_alone(seen: Observation) -> bool:
     """D-3: whatever else is true of it."""
     assume(seen.state is not None)
-    assert decide.plan(replace(seen, deleting=True)) == Rest(rule="deleting")
+    assert decide.decide(replace(seen, deleting=True), Findings.none()) == Rest(rule="deleting")
     return True
 
 

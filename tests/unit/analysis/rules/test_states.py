@@ -355,7 +355,7 @@ TABLE: dict[str, tuple[str, Observation, Findings | None, dict[str, Any]]] = {
         worlds.seen(
             first(Phase.NEW, RouteStage.SERVICES), target=worlds.a_workload(OLD), primary=None
         ),
-        Findings(providers=()),
+        Findings(backends=()),
         {
             **GONE,
             "phase": Phase.INITIALIZING,
