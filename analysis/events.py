@@ -1,7 +1,7 @@
 """The texts of Kubernetes events, letter by letter those that users and scripts know.
 
-Source: the event catalogue of Flagger. `{c}` names the canary, `{t}` its target, `{p}` its
-primary, `{}` a cause or a number.
+Source: the event catalogue of Flagger. `{c}` names the canary, `{t}` its target, of kind `{k}`,
+`{p}` its primary, `{}` a cause or a number.
 """
 
 from __future__ import annotations
@@ -62,14 +62,14 @@ def _because(tell: Callable[[str], Event], text: str) -> Callable[[Canary, str |
 
 
 def _filled(text: str, canary: Canary, *details: str | int) -> str:
-    """`text` with the names of workloads as `name.namespace`."""
+    """`text` with the names of workloads as `name.namespace`, and their kind in lower case."""
     named = {
         "c": canary.name,
         "t": canary.spec.target_ref.name,
         "p": names.primary_workload(canary),
     }
     full = {key: f"{name}.{canary.namespace}" for key, name in named.items()}
-    return text.format(*details, **full)
+    return text.format(*details, k=canary.spec.target_ref.kind.lower(), **full)
 
 
 SUSPENDED = normal("skipping canary run as object is suspended")
@@ -87,10 +87,10 @@ promoted = _about(normal, "Promotion completed! Scaling down {t}")
 promoted_unanalysed = _about(normal, "Promotion completed! Canary analysis was skipped for {t}")
 
 # why a step waits, or a rollout is called off
-awaiting_target = _because(warning, "{c} waits for its target: {} {t} not found")
+awaiting_target = _about(warning, "{c} waits for its target: {k} {t} not found")
 not_applied = _because(warning, "{c} waits for its {} to be applied")
 primary_not_ready = _because(warning, "{p} not ready: {}")
-canary_not_ready = _because(warning, "canary deployment {t} not ready: {}")
+canary_not_ready = _because(warning, "canary {k} {t} not ready: {}")
 threshold_reached = _because(warning, "Rolling back {c} failed checks threshold reached {}")
 deadline_exceeded = _because(warning, "Rolling back {c} progress deadline exceeded {}")
 called_off = _because(warning, "Rolling back {c} {}")
@@ -98,7 +98,7 @@ target_replaced = _because(
     warning, "Target of {c} is now {t}, initializing; the primary of {} serves meanwhile"
 )
 reverted = _about(warning, "Rolling back {c} target reverted to the promoted revision")
-target_gone = _about(warning, "Rolling back {c} deployment {t} not found")
+target_gone = _about(warning, "Rolling back {c} {k} {t} not found")
 hooks_lost = _because(warning, "Halt {c} advancement no answer to the {} webhooks")
 
 # the rollout ended badly: traffic goes back to the primary, or stays with the canary

@@ -20,3 +20,12 @@ class Readiness:
 
 
 READY: Final = Readiness(ready=True)
+
+WAITING: Final = "waiting for rollout to finish: "
+"""Begins what is missing for readiness that time may bring."""
+
+
+def stale(kind: str) -> Readiness:
+    """The judgement on a workload of which only an older view is known; `kind` is its word."""
+    message = f"{WAITING}observed {kind} generation less than desired generation"
+    return Readiness(ready=False, message=message)

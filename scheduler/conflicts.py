@@ -13,7 +13,6 @@ from clients.kube.resources import Resource
 from config.refs import CanaryRef
 from config.validation.problems import Problem, ProblemReason
 from scheduler.projections import WORKLOADS, Manifest, Place
-from workloads import deployment
 from workloads import primary as primaries
 
 _IN_ROLLOUT: Final = frozenset({"Progressing", "WaitingPromotion", "Promoting", "Finalising"})
@@ -101,10 +100,10 @@ def of_workloads(
     if target is None:
         yield _absent(manifest.places[TARGET])
         return
-    if target.selector_label is None:  # its pods cannot be told from the primary's
-        message = deployment.no_selector_label(target, selector_labels)
-        yield Problem.of("", message, ProblemReason.NO_SELECTOR_LABEL, blocking=True)
     kind = manifest.places[TARGET].resource.kind
+    if target.selector_label is None:  # its pods cannot be told from the primary's
+        message = primaries.no_selector_label(target, kind, selector_labels)
+        yield Problem.of("", message, ProblemReason.NO_SELECTOR_LABEL, blocking=True)
     objection = primary and primaries.objection(
         primary, kind, manifest.ref, manifest.uid, target=target, left_by=left_by
     )

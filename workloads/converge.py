@@ -15,7 +15,7 @@ from clients.kube.protocol import Kube, Object, PatchKind
 from config import names, ownership
 from config.api.canary import Canary
 from config.scaling import CanaryScale, WorkloadIntent
-from workloads import deployment, kinds
+from workloads import kinds
 from workloads import primary as primaries
 from workloads.kinds import Kind
 from workloads.primary import Copying
@@ -262,7 +262,8 @@ class Convergence:
         """How the target is copied: its selector label, what else of it, and a fresh pod id."""
         label, copying = target.selector_label, self.copying
         if label is None:
-            raise errors.Permanent(deployment.no_selector_label(target, copying.selector_labels))
+            keys = copying.selector_labels
+            raise errors.Permanent(primaries.no_selector_label(target, self._kind.name, keys))
         return {"label": label, "copying": copying, "pod_id": self.new_id()}
 
     def _named(self, name: str) -> str:

@@ -18,13 +18,12 @@ from clients.documents.world import (
     WorkloadView,
 )
 from clients.kube.protocol import Object
+from config import readiness
 from config.readiness import READY, Readiness
 from workloads import revision
 
 _SIDECARS: Final = frozenset({"istio-proxy", "envoy"})
 """Containers whose ports are the mesh's, not the application's."""
-
-_WAITING: Final = "waiting for rollout to finish: "
 
 
 def project(raw: Object, keys: Sequence[str]) -> WorkloadView:
@@ -52,14 +51,6 @@ def scaled(replicas: int) -> Sequence[Mapping[str, Any]]:
     return [{"op": "add", "path": "/spec/replicas", "value": replicas}]
 
 
-def no_selector_label(view: WorkloadView, keys: Sequence[str]) -> str:
-    """What is said of a Deployment whose pods cannot be told apart: none of `keys` selects them."""
-    return (
-        f"getSelectorLabel failed: deployment {view.name}.{view.namespace} "
-        f"spec.selector.matchLabels must contain one of [{' '.join(keys)}]"
-    )
-
-
 def judge(
     view: WorkloadView, percent: int, deadline: timedelta, began: datetime, now: datetime
 ) -> Readiness:
@@ -69,10 +60,7 @@ def judge(
     """
     status = view.status
     if view.generation > status.observed_generation:
-        return Readiness(
-            ready=False,
-            message=f"{_WAITING}observed deployment generation less than desired generation",
-        )
+        return readiness.stale("deployment")
     if status.condition("Progressing").reason == "ProgressDeadlineExceeded":
         message = f'deployment "{view.name}" exceeded its progress deadline'
         return Readiness(ready=False, retriable=False, message=message)
@@ -81,7 +69,7 @@ def judge(
         return READY
     ends = patience_ends(view, deadline, began)
     retriable = ends is None or now < ends
-    return Readiness(ready=False, retriable=retriable, message=_WAITING + missing)
+    return Readiness(ready=False, retriable=retriable, message=readiness.WAITING + missing)
 
 
 def patience_ends(view: WorkloadView, deadline: timedelta, began: datetime) -> datetime | None:

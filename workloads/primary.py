@@ -6,17 +6,16 @@ Source: docs/compatibility/lifecycle.md, "Primary Deployment as created" and "Pr
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from clients.documents.world import SelectorLabel, WorkloadView
+from clients.kube.protocol import Object
 from config import names, ownership, well_known
 from config.api.canary import Canary
 from config.refs import CanaryRef
 from workloads import revision
-
-Object = Mapping[str, Any]
 
 _COPIED: Final = ("progressDeadlineSeconds", "minReadySeconds", "revisionHistoryLimit", "strategy")
 _OF_THE_TARGET_ONLY: Final = frozenset(
@@ -168,6 +167,14 @@ def objection(
     if label != allowed:
         return f"{meant}: it selects {_shown(label)}, allowed is {_shown(allowed)}"
     return ""
+
+
+def no_selector_label(target: WorkloadView, kind: str, keys: Sequence[str]) -> str:
+    """What is said of a target whose pods cannot be told apart: none of `keys` selects them."""
+    return (
+        f"getSelectorLabel failed: {kind.lower()} {target.name}.{target.namespace} "
+        f"spec.selector.matchLabels must contain one of [{' '.join(keys)}]"
+    )
 
 
 def _shown(label: SelectorLabel | None) -> str:

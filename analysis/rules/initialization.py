@@ -16,7 +16,7 @@ from config.traffic import ALL_TO_PRIMARY, RouteStage
 def initialize(case: Case) -> Outcome | None:
     """The primary and its Services are created; users do not notice yet."""
     if case.target is None:
-        event = events.awaiting_target(case.canary, case.canary.spec.target_ref.kind.lower())
+        event = events.awaiting_target(case.canary)
         return moves.wait(case, Reason.TARGET_NOT_FOUND, event)
     skip = case.canary.spec.skip_analysis
     if not skip and case.findings.backends is None:

@@ -12,16 +12,11 @@ from analysis.decisions import Case
 from analysis.events import Event
 from analysis.observation import Workload
 from analysis.waiting import Reason
+from config import readiness
 from config.api.canary import Canary
 from config.readiness import Readiness
 
-_WAITING: Final = "waiting for rollout to finish: "
-_STALE: Final = Readiness(
-    ready=False,
-    message=f"{_WAITING}observed deployment generation less than desired generation",
-)
-_ABSENT: Final = Readiness(ready=False, message="deployment not found")
-AT_ZERO: Final = Readiness(ready=False, message=f"{_WAITING}scaled to zero")
+AT_ZERO: Final = Readiness(ready=False, message=f"{readiness.WAITING}scaled to zero")
 """What is said of a workload without replicas."""
 
 
@@ -46,15 +41,16 @@ class Side:
         A workload without replicas, or without any available pod, is not ready, whatever its
         status says and however few pods the manifest asks for.
         """
-        workload = self.workload
+        workload, kind = self.workload, self.canary.spec.target_ref.kind.lower()
+        if workload is None and self.is_gone:
+            return Readiness(ready=False, message=f"{kind} not found")
         if workload is None:
-            return _ABSENT if self.is_gone else _STALE
+            return readiness.stale(kind)
         if workload.replicas == 0:
             return AT_ZERO
         if workload.readiness.ready and workload.available == 0:
-            return replace(
-                workload.readiness, ready=False, message=f"{_WAITING}no pod is available"
-            )
+            message = f"{readiness.WAITING}no pod is available"
+            return replace(workload.readiness, ready=False, message=message)
         return workload.readiness
 
     @property

@@ -15,7 +15,7 @@ from clients.documents.world import (
     World,
 )
 from tests.unit.workloads.deployments import KEYS, a_target, a_template
-from workloads import deployment, revision
+from workloads import deployment, primary, revision
 
 CONTAINERS: Final = [
     {
@@ -117,7 +117,7 @@ def test_a_missing_selector_label_is_told_in_flagger_s_words() -> None:
     """8.5, 23: every candidate is named."""
     view = deployment.project(a_target(selector={"matchLabels": {"tier": "web"}}), KEYS)
     assert view.selector_label is None
-    assert deployment.no_selector_label(view, KEYS) == (
+    assert primary.no_selector_label(view, "Deployment", KEYS) == (
         "getSelectorLabel failed: deployment podinfo.test spec.selector.matchLabels must contain "
         "one of [app name app.kubernetes.io/name]"
     )
