@@ -17,11 +17,10 @@ from clients import errors, logs
 from clients.clock import Clock
 from clients.kube import connect
 from clients.kube.protocol import Kube
-from clients.kube.resources import CANARIES
 from clients.kube.rest import KubeHttp
 from clients.redis import server
 from config.settings.settings import Settings
-from tasks import app
+from tasks import app, gate
 
 log = logging.getLogger(__name__)
 
@@ -93,15 +92,13 @@ def wait_for_kubernetes(kube: Kube, settings: Settings, clock: Clock) -> None:
 
     One request. Raises Unusable when it does not know us.
     """
-    namespace = settings.kubernetes.namespace or "default"
+    namespace = settings.kubernetes.namespace
     _patiently("kubernetes", lambda: _canaries_are_known(kube, namespace), clock)
 
 
-def _canaries_are_known(kube: Kube, namespace: str) -> None:
+def _canaries_are_known(kube: Kube, namespace: str | None) -> None:
     try:
-        kube.get(CANARIES, namespace, "coalmine-start")
-    except errors.NotFound:
-        return
+        gate.ask_for_canaries(kube, namespace)
     except errors.Permanent as refusal:
         if refusal.status == errors.UNAUTHORIZED:
             raise exits.Unusable(f"kubernetes: {refusal.message}") from refusal

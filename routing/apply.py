@@ -152,7 +152,8 @@ class Convergence:
         except _WriteFailed as failed:
             refusal = messages.write_failed(self.canary, managed, failed.doing, failed.error)
             self.refusals.append(refusal)
-            self.is_reachable &= not isinstance(failed.error, errors.Transient)
+            if isinstance(failed.error, errors.Transient):
+                self.is_reachable = False
 
     def _refuse_foreign(self, managed: Managed, foreign: metadata.Foreign) -> None:
         """Refuses what somebody else controls, and takes it for absent from here on."""

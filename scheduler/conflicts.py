@@ -6,17 +6,14 @@ What can be said of the manifest alone is `config.validation.admission`'s busine
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Final
 
 from clients.documents.world import TARGET, ShownStatus, WorkloadView
 from clients.kube.resources import Resource
+from config.api.status import IN_ROLLOUT
 from config.refs import CanaryRef
 from config.validation.problems import Problem, ProblemReason
 from scheduler.projections import WORKLOADS, Manifest, Place
 from workloads import primary as primaries
-
-_IN_ROLLOUT: Final = frozenset({"Progressing", "WaitingPromotion", "Promoting", "Finalising"})
-"""Phases, as the status shows them, in which a canary has traffic or is about to get some."""
 
 
 def of_names(manifest: Manifest, taken: Mapping[Place, CanaryRef]) -> tuple[Problem, ...]:
@@ -61,7 +58,7 @@ def has_traffic(status: ShownStatus) -> bool:
     """Whether the canary has traffic by its status, or is about to get some."""
     weight = status.fields.get("canaryWeight")
     is_weighed = isinstance(weight, int) and weight > 0
-    return is_weighed or status.fields.get("phase") in _IN_ROLLOUT
+    return is_weighed or status.fields.get("phase") in IN_ROLLOUT
 
 
 def _moved(good: Manifest, role: str) -> Problem:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from celery import Celery, bootsteps
@@ -71,12 +72,16 @@ def probe(store: Store, kube: Kube | None, namespace: str | None) -> None:
     if kube is None:
         return
     try:
-        kube.get(CANARIES, namespace or "default", "coalmine-start")
-    except errors.NotFound:
-        return
+        ask_for_canaries(kube, namespace)
     except errors.Permanent as refusal:
         if refusal.status != FORBIDDEN:
             raise
+
+
+def ask_for_canaries(kube: Kube, namespace: str | None) -> None:
+    """Raises ClientError unless the API server answers and knows Canary objects; one request."""
+    with suppress(errors.NotFound):
+        kube.get(CANARIES, namespace or "default", "coalmine-start")
 
 
 def guard(app: Celery, gate: Gate) -> None:

@@ -156,7 +156,8 @@ def _duration(milliseconds: float, sign: str, bound: float) -> str:
     if abs(milliseconds) >= _LONGEST:
         return _exact(milliseconds)
     whole = math.trunc(milliseconds)
-    if whole < bound if sign == "<" else whole > bound:
+    is_beyond = whole < bound if sign == "<" else whole > bound
+    if is_beyond:
         return durations.format_go(timedelta(milliseconds=whole))
     rounding = ROUND_FLOOR if sign == "<" else ROUND_CEILING
     microseconds = (Decimal(repr(milliseconds)) * 1000).to_integral_value(rounding)

@@ -16,6 +16,7 @@ from analysis.phases import Phase
 from analysis.state import RolloutState, unborn
 from analysis.strategies import Strategy
 from config.api.canary import Canary
+from config.api.status import ANALYSING, IN_ROLLOUT, PROMOTING, StatusPhase
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import (
     ALL_TO_CANARY,
@@ -29,9 +30,9 @@ from config.traffic import (
 _OUR_REVISION: Final = re.compile(r"[0-9a-f]{20}")
 """What a revision of ours looks like; those of other controllers are not comparable with it."""
 
-_ANALYSING: Final = frozenset({"Progressing", "WaitingPromotion"})
-_PROMOTING: Final = frozenset({"Promoting", "Finalising"})
-_AT_REST: Final = frozenset({"Initialized", "Succeeded", "Waiting", "Failed"})
+_AT_REST: Final = frozenset(
+    {StatusPhase.INITIALIZED, StatusPhase.SUCCEEDED, StatusPhase.WAITING, StatusPhase.FAILED}
+)
 
 
 def rebuild(seen: Observation) -> Outcome | None:
@@ -39,7 +40,7 @@ def rebuild(seen: Observation) -> Outcome | None:
     past, canary, strategy = seen.status, seen.canary, seen.strategy
     if past is None or canary is None or strategy is None or seen.deleting:
         return None
-    if past.phase not in _ANALYSING | _PROMOTING | _AT_REST or _is_known(seen, past):
+    if past.phase not in IN_ROLLOUT | _AT_REST or _is_known(seen, past):
         return None
     state = _served(seen, _state(seen, canary, strategy, past))
     message = f"state rebuilt from status {past.phase}, route and workloads as {state.phase}"
@@ -61,15 +62,16 @@ def _state(seen: Observation, canary: Canary, strategy: Strategy, past: PastStat
     applied, promoted = _revisions(seen, past)
     target = canary.spec.target_ref.label
     state = replace(_blank(seen), target=target, applied=applied, promoted=promoted)
-    if past.phase in _ANALYSING:
+    if past.phase in ANALYSING:
         return _analysing(seen, canary, strategy, past, state)
-    if past.phase in _PROMOTING:  # copying what was copied changes nothing
+    if past.phase in PROMOTING:  # copying what was copied changes nothing
         live = seen.in_force or ALL_TO_PRIMARY
         split = live.weighing(min(_weight(past), live.canary))
         return _running(state, Phase.PROMOTING, split, applied)
-    if past.phase == "Failed":
+    if past.phase == StatusPhase.FAILED:
         return _failed(seen, past, state)
-    return replace(state, phase=Phase.SUCCEEDED if past.phase == "Succeeded" else Phase.INITIALIZED)
+    has_succeeded = past.phase == StatusPhase.SUCCEEDED
+    return replace(state, phase=Phase.SUCCEEDED if has_succeeded else Phase.INITIALIZED)
 
 
 def _served(seen: Observation, state: RolloutState) -> RolloutState:
@@ -106,7 +108,7 @@ def _revisions(seen: Observation, past: PastStatus) -> tuple[str, str]:
     promoted = past.promoted if _OUR_REVISION.fullmatch(past.promoted) else primary
     if _OUR_REVISION.fullmatch(past.applied):
         return past.applied, promoted
-    unsettled = past.phase in _ANALYSING | _PROMOTING | {"Failed"}
+    unsettled = past.phase in IN_ROLLOUT | {StatusPhase.FAILED}
     return (target if unsettled else promoted), promoted
 
 

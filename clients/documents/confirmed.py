@@ -141,11 +141,12 @@ def encode(confirmation: Confirmation) -> dict[str, str]:
         for role, value in confirmation.written.items()
         if (version := resource_version(value))
     }
+    refused = "1" if confirmation.refused else ""
     progress = {
         SEQUENCES[lane]: None if confirmation.seq is None else str(confirmation.seq),
         f"{lane}_at": at.isoformat() if at else None,
         f"{_TROUBLE}{lane}": trouble,
-        f"{_REFUSED}{lane}": None if trouble is None else "1" if confirmation.refused else "",
+        f"{_REFUSED}{lane}": None if trouble is None else refused,
     }
     told = {name: value for name, value in progress.items() if value is not None}
     return {**told, **versions, **generations}

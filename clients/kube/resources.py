@@ -1,4 +1,4 @@
-"""The Kubernetes resources this application reads and writes, and their URL paths."""
+"""The Kubernetes resources that the packages or their tests name, and their URL paths."""
 
 from __future__ import annotations
 
@@ -56,37 +56,15 @@ def _segment(text: str) -> str:
 
 
 CANARIES: Final = Resource("flagger.app", "v1beta1", "canaries", "Canary")
-METRIC_TEMPLATES: Final = Resource("flagger.app", "v1beta1", "metrictemplates", "MetricTemplate")
-ALERT_PROVIDERS: Final = Resource("flagger.app", "v1beta1", "alertproviders", "AlertProvider")
 DEPLOYMENTS: Final = Resource("apps", "v1", "deployments", "Deployment")
-HORIZONTAL_POD_AUTOSCALERS: Final = Resource(
-    "autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler"
-)
 SERVICES: Final = Resource("", "v1", "services", "Service")
 EVENTS: Final = Resource("", "v1", "events", "Event")
 CONFIG_MAPS: Final = Resource("", "v1", "configmaps", "ConfigMap")
 SECRETS: Final = Resource("", "v1", "secrets", "Secret")
 NAMESPACES: Final = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
-LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 VIRTUAL_SERVICES: Final = Resource(
     "networking.istio.io", "v1beta1", "virtualservices", "VirtualService"
 )
 DESTINATION_RULES: Final = Resource(
     "networking.istio.io", "v1beta1", "destinationrules", "DestinationRule"
-)
-
-ALL: Final = (
-    CANARIES,
-    METRIC_TEMPLATES,
-    ALERT_PROVIDERS,
-    DEPLOYMENTS,
-    HORIZONTAL_POD_AUTOSCALERS,
-    SERVICES,
-    EVENTS,
-    CONFIG_MAPS,
-    SECRETS,
-    NAMESPACES,
-    LEASES,
-    VIRTUAL_SERVICES,
-    DESTINATION_RULES,
 )

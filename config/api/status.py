@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -33,6 +33,12 @@ class StatusPhase(StrEnum):
     FAILED = "Failed"
     TERMINATING = "Terminating"
     TERMINATED = "Terminated"
+
+
+ANALYSING: Final = frozenset({StatusPhase.PROGRESSING, StatusPhase.WAITING_PROMOTION})
+PROMOTING: Final = frozenset({StatusPhase.PROMOTING, StatusPhase.FINALISING})
+IN_ROLLOUT: Final = ANALYSING | PROMOTING
+"""Phases in which a canary has traffic, or is about to get some."""
 
 
 class Condition(Model):

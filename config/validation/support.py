@@ -24,6 +24,12 @@ from config.validation.rules import ANALYSIS, SERVICE
 
 #: Among a mesh's options: comparing the end of a text.
 SUFFIX: Final = "match.suffix"
+#: The fields of `spec.analysis` that choose a strategy.
+_KEYS: Final[Mapping[StrategyKind, str]] = {
+    StrategyKind.CANARY: "stepWeight and stepWeights",
+    StrategyKind.AB_TESTING: "iterations with match",
+    StrategyKind.BLUE_GREEN: "iterations without match",
+}
 #: Hooks that decide nothing: leaving them out changes no rollout.
 INFORMATIVE_HOOKS: Final = frozenset({WebhookType.EVENT})
 
@@ -121,8 +127,8 @@ def _strategy(canary: Canary, provider: str, able: CarriedOut) -> Iterator[Probl
     analysis, kind = canary.spec.analysis, derived.strategy_kind(canary)
     strategy, mesh = able.strategies.get(kind), able.meshes.get(provider)
     if strategy is None:
-        weights = "carried out: stepWeight and stepWeights"
-        yield _blocked(f"{ANALYSIS}.iterations", analysis.iterations, weights)
+        known = ", ".join(_KEYS[each] for each in able.strategies)
+        yield _blocked(f"{ANALYSIS}.iterations", analysis.iterations, f"carried out: {known}")
     heeded = strategy & mesh if strategy and mesh else frozenset()
     for feature, (value, instead) in _asked(analysis).items():
         if value and feature not in heeded:

@@ -125,8 +125,9 @@ class Reconciler(ABC):
                 strays = Strays(astray, begun.snapshot.world)
             finally:
                 again = self.store.finish(ref, work, begun.token)
-            left -= bool(astray)
-            again |= bool(astray) and left > 0
+            if astray:
+                left -= 1
+                again = again or left > 0
 
     @abstractmethod
     def _write(self, run: Run) -> Outcome | None:

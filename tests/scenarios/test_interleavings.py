@@ -130,7 +130,7 @@ def test_lost_repeated_and_reordered_messages_change_nothing_in_the_end(
 @given(seed=st.integers(0, 2**32 - 1), moves=st.integers(1, 200))
 @settings(max_examples=40)
 def test_the_weight_never_rises_in_a_tick_with_a_bad_check(seed: int, moves: int) -> None:
-    """Invariant 6: with checks good or bad at random, each rise has passed all its checks."""
+    """Invariant 6: with checks good or bad at random, each rise but the first has passed some."""
     stage = initialized(a_manifest())
     chance = random.Random(seed)
 
@@ -145,6 +145,7 @@ def test_the_weight_never_rises_in_a_tick_with_a_bad_check(seed: int, moves: int
     decided = stage.store.timeline(REF, 1000)
     for before, after in itertools.pairwise(decided):
         if _weight(after) > _weight(before):
+            assert after["checks"] or _weight(before) == 0
             assert all(check["effect"] == "passes" for check in after["checks"])
 
 

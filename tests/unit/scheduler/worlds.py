@@ -264,6 +264,11 @@ class Beat:
             self.setting.clock.sleep(max(0.001, self.step()))
 
 
+BY_KIND: Final = {
+    each.kind: each for each in vars(resources).values() if isinstance(each, Resource)
+}
+
+
 def resource_of(raw: Mapping[str, Any]) -> Resource:
     """The resource an object belongs to."""
-    return next(each for each in resources.ALL if each.kind == raw["kind"])
+    return BY_KIND[raw["kind"]]
