@@ -1,6 +1,7 @@
 """The Canary status as a projection of the rollout state; pure.
 
-Source: docs/compatibility/status.md, "Canary.status" and "Condition Promoted".
+Source: docs/compatibility/status.md, "Canary.status", "Condition Promoted" and "Conditions beside
+it".
 """
 
 from __future__ import annotations

@@ -12,12 +12,9 @@ from typing import Final, assert_never
 
 from config.api.metrics import MissingValuePolicy
 
-#: What a metric's `onNoData` or `onError` asks for: FAIL, HOLD or PASS.
-Policy = MissingValuePolicy
-
 
 class Verdict(StrEnum):
-    """What one check came to, declared from best to worst: `worst` goes by this order.
+    """What one check came to, declared from best to worst.
 
     A measured failure is worst, because it is known; an error outranks missing data, because it
     hides whether there was any.
@@ -68,14 +65,14 @@ class Reason(StrEnum):
 class Policies:
     """How a metric treats what is not a measured value; the default is Flagger's behaviour."""
 
-    on_no_data: Policy = Policy.FAIL
-    on_error: Policy = Policy.FAIL
+    on_no_data: MissingValuePolicy = MissingValuePolicy.FAIL
+    on_error: MissingValuePolicy = MissingValuePolicy.FAIL
 
 
 _EFFECTS: Final = {
-    Policy.FAIL: Effect.COUNTS,
-    Policy.HOLD: Effect.HOLDS,
-    Policy.PASS: Effect.PASSES,
+    MissingValuePolicy.FAIL: Effect.COUNTS,
+    MissingValuePolicy.HOLD: Effect.HOLDS,
+    MissingValuePolicy.PASS: Effect.PASSES,
 }
 
 

@@ -18,7 +18,7 @@ from clients.documents.world import (
     WorkloadView,
 )
 from clients.kube.protocol import Object
-from config import readiness
+from config import ownership, readiness
 from config.readiness import READY, Readiness
 from workloads import revision
 
@@ -91,8 +91,8 @@ def _selector_label(spec: Object, keys: Sequence[str]) -> SelectorLabel | None:
 
 
 def _controller(metadata: Object) -> str:
-    owners = metadata.get("ownerReferences") or ()
-    return next((owner["uid"] for owner in owners if owner.get("controller")), "")
+    holder = ownership.controller(metadata)
+    return holder["uid"] if holder else ""
 
 
 def _ports(spec: Object) -> Iterator[ContainerPort]:

@@ -12,7 +12,6 @@ from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import requests
 from prometheus_api_client.exceptions import PrometheusApiClientException
@@ -27,6 +26,7 @@ from analysis.findings import Absent, Measurement, Sample
 from analysis.verdicts import Reason, Verdict
 from clients import errors, urls
 from clients.http import answers
+from config.validation import problems
 
 #: Connections kept open per server: as many as queries run at once.
 POOL_SIZE: Final = 16
@@ -123,12 +123,7 @@ _NO_RETRIES: Final = Retry(total=0, read=False)
 
 def _checked(address: str) -> str:
     """`address` without a trailing slash; a path stays, as prefix of the API's."""
-    try:
-        parts = urlsplit(address)
-        is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_usable = False
-    if not is_usable:
+    if not problems.is_http_url(address):
         raise InvalidEndpoint(f"address {urls.redacted(address)!r}; allowed: an http or https URL")
     return address.rstrip("/")
 

@@ -141,7 +141,7 @@ class _Planner:
             yield self._unusable(entry, Reason.NO_QUERY, cause)
 
     def _builtin(self, entry: MetricCheck) -> Check:
-        workload = queries.Subject(self.canary.namespace, self.canary.spec.target_ref.name)
+        workload = queries.WorkloadName(self.canary.namespace, self.canary.spec.target_ref.name)
         window = derived.metric_window(entry)
         is_rate = entry.name == REQUEST_SUCCESS_RATE
         return self._rendered(

@@ -80,14 +80,14 @@ OBSERVERS: Final[Mapping[str, Observer]] = MappingProxyType({meshes.ISTIO: ISTIO
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Subject:
+class WorkloadName:
     """The workload that a query is about."""
 
     namespace: str
     name: str
 
 
-def single(provider: str, metric: str, workload: Subject, window: str) -> str:
+def single(provider: str, metric: str, workload: WorkloadName, window: str) -> str:
     """The query for `metric` of one workload over `window`; gives at most one series.
 
     Raises NoBuiltinQueries for a provider or a metric that is not in the table: no provider
@@ -101,7 +101,7 @@ def single(provider: str, metric: str, workload: Subject, window: str) -> str:
     return _text(row, (*observer.fixed, *of_workload), window, by=())
 
 
-def grouped(provider: str, metric: str, workloads: Iterable[Subject], window: str) -> str:
+def grouped(provider: str, metric: str, workloads: Iterable[WorkloadName], window: str) -> str:
     """The same query for many workloads: one series per workload, labelled by `labels(provider)`.
 
     The matchers may also let through a workload that was not asked for (one's name in another's

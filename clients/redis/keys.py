@@ -67,7 +67,7 @@ CONFIRMED: Final = _of_canary(
     "confirmed",
     "hash",
     "What has been brought about: `uid`, the numbers `route_seq`, `workload_seq`, "
-    "`status_version`, what the effects add, and `v`, the layout. Never goes back. See "
+    "`status_version`, what the lanes add, and `v`, the layout. Never goes back. See "
     "`clients/documents/confirmed.py`.",
 )
 WORLD: Final = _of_canary(
@@ -103,9 +103,9 @@ LEASES: Final = {
     )
     for work, job in (
         ("tick", "analysis tick, beginning with `queued` while its message waits"),
-        ("route", "routing effect"),
-        ("workload", "workload effect"),
-        ("status", "status effect"),
+        ("route", "route lane"),
+        ("workload", "workload lane"),
+        ("status", "status lane"),
     )
 }
 """The work leases by `records.Work`."""

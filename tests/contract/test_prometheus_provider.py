@@ -159,7 +159,7 @@ def test_a_grouped_query_gives_every_workload_the_value_of_its_own_query(
 ) -> None:
     """To the last digit at the same instant: sharing a query changes no judgement."""
     workloads = [
-        queries.Subject(namespace, name)
+        queries.WorkloadName(namespace, name)
         for namespace in ("contract-a", "contract-b")
         for name in ("web", "web.api", "webxapi")
     ]
@@ -185,7 +185,7 @@ def test_a_grouped_query_gives_every_workload_the_value_of_its_own_query(
             assert 0 < float(series["value"][1]) < 1000
 
 
-def _istio_page(workloads: list[queries.Subject], step: int) -> str:
+def _istio_page(workloads: list[queries.WorkloadName], step: int) -> str:
     """Telemetry of `workloads` after `step` rounds of traffic, different for each of them."""
     lines = []
     for index, workload in enumerate(workloads, start=1):

@@ -8,7 +8,8 @@ from analysis.backends import Endpoint
 from analysis.judges import threshold
 from analysis.metrics import checks
 from analysis.metrics.checks import Check, CheckKind
-from analysis.verdicts import Effect, Policies, Policy, Reason, Verdict
+from analysis.verdicts import Effect, Policies, Reason, Verdict
+from config.api.metrics import MissingValuePolicy
 from tests.unit.analysis.metrics.builders import a_canary
 
 SERVER = Endpoint(address="http://prometheus:9090")
@@ -146,8 +147,8 @@ def test_policies_come_from_the_entry() -> None:
     """`onNoData` and `onError`, fail by default."""
     entry = {"name": "own", "query": "up", "onNoData": "hold", "onError": "pass"}
     own, plain = checks_of(entry, {"name": "request-duration"})
-    assert own.policies == Policies(Policy.HOLD, Policy.PASS)
-    assert plain.policies == Policies(Policy.FAIL, Policy.FAIL)
+    assert own.policies == Policies(MissingValuePolicy.HOLD, MissingValuePolicy.PASS)
+    assert plain.policies == Policies(MissingValuePolicy.FAIL, MissingValuePolicy.FAIL)
 
 
 def test_texts_name_the_provider_of_a_service_target_as_the_reference_does() -> None:

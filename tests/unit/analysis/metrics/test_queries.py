@@ -4,9 +4,9 @@ import promql_parser
 import pytest
 
 from analysis.metrics import queries
-from analysis.metrics.queries import Subject
+from analysis.metrics.queries import WorkloadName
 
-PODINFO = Subject("test", "podinfo")
+PODINFO = WorkloadName("test", "podinfo")
 BASE = (
     'reporter="destination",destination_workload_namespace="test",destination_workload=~"podinfo"'
 )
@@ -32,20 +32,20 @@ def test_the_duration_of_istio_is_the_99th_percentile_in_milliseconds() -> None:
 @pytest.mark.parametrize("name", ["podinfo", "pod.info", "a-b.c-9"])
 def test_every_query_is_promql(metric: str, name: str) -> None:
     """Both forms of each row parse, whatever the workload is called."""
-    workload = Subject("test", name)
+    workload = WorkloadName("test", name)
     promql_parser.parse(queries.single("istio", metric, workload, "1m"))
     promql_parser.parse(queries.grouped("istio", metric, [workload, PODINFO], "1m"))
 
 
 def test_a_dot_in_a_name_matches_only_a_dot() -> None:
     """`pod.info` is not measured with the requests of `podxinfo`."""
-    query = queries.single("istio", "request-success-rate", Subject("test", "pod.info"), "1m")
+    query = queries.single("istio", "request-success-rate", WorkloadName("test", "pod.info"), "1m")
     assert r'destination_workload=~"pod\\.info"' in query
 
 
 def test_the_grouped_form_keeps_each_workload_apart() -> None:
     """One query for many workloads, labelled by namespace and name, in a stable order."""
-    workloads = [Subject("b", "web"), Subject("a", "web"), Subject("a", "api")]
+    workloads = [WorkloadName("b", "web"), WorkloadName("a", "web"), WorkloadName("a", "api")]
     query = queries.grouped("istio", "request-duration", workloads, "1m")
     by = "le, destination_workload_namespace, destination_workload"
     assert f"sum by ({by}) " in query

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from analysis.findings import Absent, CheckResult, Sample
 from analysis.judges import threshold
 from analysis.metrics.checks import CheckKind
-from analysis.verdicts import Effect, Policies, Policy, Reason, Verdict
+from analysis.verdicts import Effect, Policies, Reason, Verdict
+from config.api.metrics import MissingValuePolicy
 from tests.unit.analysis.metrics.builders import a_check
 
 NO_VALUES = Absent(Verdict.NO_DATA, Reason.NO_VALUES, "no values found")
@@ -171,7 +172,7 @@ def test_a_duration_just_over_its_bound_is_not_printed_as_equal_to_it() -> None:
 
 def test_policies_of_the_metric_decide_the_effect() -> None:
     """`onNoData: hold` waits without costing a failed check; the verdict stays what it is."""
-    check = a_check(policies=Policies(on_no_data=Policy.HOLD))
+    check = a_check(policies=Policies(on_no_data=MissingValuePolicy.HOLD))
     result = threshold.judge(check, NO_VALUES)
     assert (result.verdict, result.effect) == (Verdict.NO_DATA, Effect.HOLDS)
 

@@ -4,25 +4,26 @@ import pytest
 
 from analysis import verdicts
 from analysis.findings import Absent, Findings
-from analysis.verdicts import Effect, Policies, Policy, Reason, Verdict
+from analysis.verdicts import Effect, Policies, Reason, Verdict
+from config.api.metrics import MissingValuePolicy
 
 
 @pytest.mark.parametrize(
     ("verdict", "policy", "effect"),
     [
-        (Verdict.PASSED, Policy.FAIL, Effect.PASSES),
-        (Verdict.FAILED, Policy.PASS, Effect.COUNTS),
-        (Verdict.INCONCLUSIVE, Policy.PASS, Effect.HOLDS),
-        (Verdict.NO_DATA, Policy.FAIL, Effect.COUNTS),
-        (Verdict.NO_DATA, Policy.HOLD, Effect.HOLDS),
-        (Verdict.NO_DATA, Policy.PASS, Effect.PASSES),
-        (Verdict.ERROR, Policy.FAIL, Effect.COUNTS),
-        (Verdict.ERROR, Policy.HOLD, Effect.HOLDS),
-        (Verdict.ERROR, Policy.PASS, Effect.PASSES),
+        (Verdict.PASSED, MissingValuePolicy.FAIL, Effect.PASSES),
+        (Verdict.FAILED, MissingValuePolicy.PASS, Effect.COUNTS),
+        (Verdict.INCONCLUSIVE, MissingValuePolicy.PASS, Effect.HOLDS),
+        (Verdict.NO_DATA, MissingValuePolicy.FAIL, Effect.COUNTS),
+        (Verdict.NO_DATA, MissingValuePolicy.HOLD, Effect.HOLDS),
+        (Verdict.NO_DATA, MissingValuePolicy.PASS, Effect.PASSES),
+        (Verdict.ERROR, MissingValuePolicy.FAIL, Effect.COUNTS),
+        (Verdict.ERROR, MissingValuePolicy.HOLD, Effect.HOLDS),
+        (Verdict.ERROR, MissingValuePolicy.PASS, Effect.PASSES),
     ],
 )
 def test_policies_speak_only_about_what_has_no_value(
-    verdict: Verdict, policy: Policy, effect: Effect
+    verdict: Verdict, policy: MissingValuePolicy, effect: Effect
 ) -> None:
     """`onNoData` and `onError` never soften a measured failure nor spoil a pass."""
     assert verdicts.effect(verdict, Policies(policy, policy)) is effect
@@ -36,7 +37,7 @@ def test_missing_data_and_errors_cost_a_failed_check_by_default() -> None:
 
 def test_one_policy_does_not_stand_in_for_the_other() -> None:
     """`onNoData: pass` says nothing about errors."""
-    lenient = Policies(on_no_data=Policy.PASS)
+    lenient = Policies(on_no_data=MissingValuePolicy.PASS)
     assert verdicts.effect(Verdict.ERROR, lenient) is Effect.COUNTS
 
 
