@@ -233,7 +233,8 @@ class ServerSettings:
         "port",
         flags.whole(0, 65_535),
         "8080",
-        "Port of health and metrics endpoints, 0 for any free one; Flagger's default.",
+        "Port of the health endpoints, 0 for any free one; Flagger's default. `coalmine up` gives "
+        "each of its processes a free one instead and logs it.",
         env="LISTEN_PORT",
     )
     log_level: str = setting(
