@@ -17,7 +17,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from analysis.findings import HookCalls, HookResult
-from analysis.state import HookRound
+from analysis.phases import shown
+from analysis.state import HookRound, RolloutState
 from clients import backoff
 from config import derived
 from config.api.canary import Canary
@@ -63,6 +64,16 @@ def hook_calls(
             seen[call.key] += 1
             calls.append(replace(call, key=f"{call.key}-{seen[call.key]}"))
     return tuple(calls)
+
+
+def calls_in(canary: Canary, kind: WebhookType, state: RolloutState) -> tuple[HookCall, ...]:
+    """The webhooks of `kind` as they are called in `state`: told its phase and revision."""
+    return hook_calls(canary, kind, shown(state.phase), state.applied)
+
+
+def awaited(canary: Canary, state: RolloutState) -> tuple[HookCall, ...]:
+    """The calls of webhooks that `state` waits for."""
+    return calls_in(canary, WebhookType(state.round.type), state) if state.round else ()
 
 
 def checksum(applied: str, tracked_configs: Mapping[str, str] | None = None) -> str:
@@ -143,7 +154,7 @@ def unanswered(calls: Sequence[HookCall], known: HookCalls) -> tuple[str, ...]:
     return tuple(call.key for call in calls if call.key not in known.answers)
 
 
-def waiting(calls: Sequence[HookCall], known: HookCalls, now: datetime) -> tuple[str, ...]:
+def untaken(calls: Sequence[HookCall], known: HookCalls, now: datetime) -> tuple[str, ...]:
     """The keys of those of `calls` that nobody makes and that have not answered, in their order."""
     held = {key for key, until in known.taken.items() if until > now}
     return tuple(key for key in unanswered(calls, known) if key not in held)

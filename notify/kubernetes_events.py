@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from clients import errors
-from clients.documents.notice import Notice
+from clients.documents.notice import Notice, order
 from clients.kube import resources
 from clients.kube.protocol import Kube
 from config import well_known
@@ -94,9 +94,9 @@ def _name(ref: CanaryRef, notice: Notice) -> str:
 
 def _order(notice_id: str, at: datetime) -> int:
     """Nanoseconds since 1970, those below a millisecond told by the notice's version and index."""
-    version, _, index = notice_id.partition("-")
+    version, index = order(notice_id)
     milliseconds = (at - _EPOCH) // timedelta(milliseconds=1)
-    return milliseconds * 1_000_000 + int(version) % 10_000 * 100 + int(index) % 100
+    return milliseconds * 1_000_000 + version % 10_000 * 100 + index % 100
 
 
 def _shortened(message: str) -> str:

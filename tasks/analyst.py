@@ -150,7 +150,7 @@ class Analyst:
         asked = state.round
         if asked is None or asked == (seen.state and seen.state.round) or seen.canary is None:
             return
-        for key in hooks.waiting(gather.awaited(seen.canary, state), known, seen.now):
+        for key in hooks.untaken(hooks.awaited(seen.canary, state), known, seen.now):
             self.dispatcher.call(seen.ref, asked.id, key)
 
     def _due(self, seen: Observation, until: datetime | None) -> datetime:

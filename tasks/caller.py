@@ -98,7 +98,7 @@ class Caller:
         state = states.from_json(snapshot.state)
         if state.round is None or state.round.id != round_id:
             return None
-        return next((each for each in gather.awaited(canary, state) if each.key == key), None)
+        return next((each for each in hooks.awaited(canary, state) if each.key == key), None)
 
     def _is_wanted(self, taken: Call) -> bool:
         """Whether the call is still ours to make; so while Redis does not say otherwise."""

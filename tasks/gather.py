@@ -12,7 +12,7 @@ from analysis import state as states
 from analysis.backends.backend import Endpoint
 from analysis.findings import Findings, HookCalls
 from analysis.observation import Observation, PastStatus, Workload
-from analysis.phases import Phase, shown
+from analysis.phases import Phase
 from analysis.state import RolloutState
 from clients.documents import world as worlds
 from clients.documents.confirmed import Confirmed
@@ -20,7 +20,6 @@ from clients.documents.world import ShownStatus, WorkloadView, World
 from clients.redis.records import Snapshot
 from config import derived
 from config.api.canary import Canary
-from config.api.hooks import WebhookType
 from config.refs import CanaryRef
 from config.traffic import TrafficSplit
 from config.validation import manifests
@@ -95,19 +94,11 @@ def answered(seen: Observation, known: HookCalls) -> Findings:
     state, canary = seen.state, seen.canary
     if state is None or state.round is None or canary is None:
         return Findings.none()
-    calls = awaited(canary, state)
+    calls = hooks.awaited(canary, state)
     if hooks.unanswered(calls, known):
         return Findings(calls=known)
     results = tuple(known.answers[call.key] for call in calls)
     return Findings(hooks={state.round.type: results}, calls=known)
-
-
-def awaited(canary: Canary, state: RolloutState) -> tuple[hooks.HookCall, ...]:
-    """The calls of webhooks that `state` waits for."""
-    if state.round is None:
-        return ()
-    kind = WebhookType(state.round.type)
-    return hooks.hook_calls(canary, kind, shown(state.phase), state.applied)
 
 
 def is_our_write(snapshot: Snapshot, roles: Collection[str]) -> bool:

@@ -10,7 +10,7 @@ from analysis import cadence, effects, events, hooks, waiting
 from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.events import Event
 from analysis.findings import HookResult
-from analysis.phases import Phase, shown
+from analysis.phases import Phase
 from analysis.rules import pods
 from analysis.state import HookRound, RolloutState
 from config import derived
@@ -95,7 +95,7 @@ def ask_hooks(case: Case, kind: WebhookType) -> Outcome | None:
 
     That is to ask them, or to wait for those already asked.
     """
-    calls = hooks.hook_calls(case.canary, kind, shown(case.state.phase), case.state.applied)
+    calls = hooks.calls_in(case.canary, kind, case.state)
     if not calls or len(answers(case, kind)) == len(calls):
         return None
     asked, message = case.state.round, f"calling the {kind.value} webhooks"

@@ -49,14 +49,19 @@ class Delivery:
                     needed.update(each.id for each in untold[index:])
                     break
                 self._note(ref, channel, notice)
-        if len(self.channels) > 1:
+        if self._has_accounts:
             self.store.drop_notices(ref, [each.id for each in waiting if each.id not in needed])
         if failures:
             raise failures[0]
 
+    @property
+    def _has_accounts(self) -> bool:
+        """Whether accounts are kept: what a single channel has delivered is dropped instead."""
+        return len(self.channels) > 1
+
     def _note(self, ref: CanaryRef, channel: Channel, notice: Notice) -> None:
-        """Keeps account of a delivery; a single channel needs none, its notices are dropped."""
-        if len(self.channels) > 1:
+        """Keeps account of a delivery."""
+        if self._has_accounts:
             self.store.note_delivered(ref, channel.name, notice.id)
         else:
             self.store.drop_notices(ref, [notice.id])

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from analysis import hooks
 from analysis.decisions import Rest
 from analysis.findings import CheckResult
 from analysis.phases import Phase
 from analysis.verdicts import Effect
 from config.api.canary import Canary
+from config.api.hooks import WebhookType
 from tests.unit.analysis import simulation, worlds
 from tests.unit.analysis.simulation import Simulation
 from tests.unit.analysis.worlds import NEW, NEWER, OLD
@@ -493,6 +495,15 @@ def test_hooks_that_nobody_answers_are_called_again() -> None:
     assert world.run().phase is Phase.SUCCEEDED
     lost = "Halt cart.shop advancement no answer to the pre-rollout webhooks"
     assert lost in world.events
+
+
+@pytest.mark.parametrize("kind", sorted(hooks.CARRIED_OUT))
+def test_every_hook_that_is_admitted_is_asked(kind: WebhookType) -> None:
+    """One that decides, is let in, and that no rule asks would be an open gate."""
+    asked = {"name": "load", "type": kind.value, "url": "http://tester.shop/load"}
+    world = rollout(worlds.a_canary(webhooks=[asked]))
+    rounds = (done.state.round for _, done in world.decisions)
+    assert kind.value in {each.type for each in rounds if each}
 
 
 def test_a_refusing_pre_rollout_hook_costs_failed_checks_and_no_traffic_is_moved() -> None:

@@ -57,10 +57,10 @@ def test_a_call_is_asked_for_again_when_nobody_makes_it(
 
 def test_only_calls_that_nobody_makes_are_asked_for() -> None:
     """Neither those that have answered, nor those under way."""
-    assert hooks.waiting(CALLS, HookCalls(), NOW) == (A, B)
-    assert hooks.waiting(CALLS, HookCalls(answers={A: OK}), NOW) == (B,)
-    assert hooks.waiting(CALLS, HookCalls(taken={A: NOW + SECOND}), NOW) == (B,)
-    assert hooks.waiting(CALLS, HookCalls(taken={A: NOW}), NOW) == (A, B)
+    assert hooks.untaken(CALLS, HookCalls(), NOW) == (A, B)
+    assert hooks.untaken(CALLS, HookCalls(answers={A: OK}), NOW) == (B,)
+    assert hooks.untaken(CALLS, HookCalls(taken={A: NOW + SECOND}), NOW) == (B,)
+    assert hooks.untaken(CALLS, HookCalls(taken={A: NOW}), NOW) == (A, B)
 
 
 def test_answers_to_hooks_that_are_no_longer_written_say_nothing() -> None:
