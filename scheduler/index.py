@@ -132,7 +132,11 @@ class Index:
         is_left = entry.is_in_force and conflicts.of_rollout(good, known, entry.status)
         if not is_left and known and (entry.is_in_force or known.generation >= good.generation):
             return {}
-        return self._set({ref: replace(entry, good=good)})
+        # What it owned, others may have got in force while nobody knew that it did.
+        rivals = self._rivals(set(good.places.values())) - {ref}
+        doubtful = {each: self._entries[each] for each in rivals if self._entries[each].is_in_force}
+        unsettled = {each: replace(rival, good=None) for each, rival in doubtful.items()}
+        return self._set({**unsettled, ref: replace(entry, good=good)})
 
     def refs(self) -> frozenset[CanaryRef]:
         """All canaries."""

@@ -623,6 +623,24 @@ def follow(mirror: dict[Any, Any], index: Index, changes: Changes) -> None:
             mirror[ref] = {**known, **{role: world[role] for role in roles}}
 
 
+def test_a_new_leader_gives_no_younger_canary_what_an_older_one_still_owns() -> None:
+    """The older one is edited badly, so that only its last good manifest says what it has."""
+    older = worlds.a_canary("shop", created="2026-01-01T00:00:00Z")
+    spoilt = worlds.a_canary("shop", created="2026-01-01T00:00:00Z", interval="soon")
+    younger = worlds.a_canary("other", target="shop", created="2026-02-01T00:00:00Z")
+    first = worlds.an_index()
+    for raw in (older, spoilt, younger):
+        first.apply(CANARIES, WatchType.MODIFIED, raw)
+    known = {ref: world_of(first, ref) for ref in first.refs()}
+
+    second = worlds.an_index()
+    second.replace(CANARIES, [spoilt, younger])
+    for ref in sorted(second.unsettled()):
+        second.adopt(ref, known[ref]["canary"])
+    assert {ref: world_of(second, ref) for ref in second.refs()} == known
+    assert known[CanaryRef("prod", "other")]["canary"] is None
+
+
 @hypothesis.given(EVENTS, strategies.permutations(projections.watched(ROUTERS)))
 def test_any_sequence_of_events_leads_to_the_world_of_a_fresh_list(
     events: list[tuple[bool, dict[str, Any]]], order: list[Resource]
