@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from analysis.phases import Phase, shown
-from analysis.state import RolloutState
+from analysis.state import LONG_AGO, Acceptance, RolloutState
 from analysis.waiting import WAYS_OUT
 from config.api.canary import Canary
 
@@ -39,6 +39,8 @@ RECORDED: Final = "Recorded"
 
 _VERSION: Final = re.compile(r"Version(\d{1,15})")
 """Its reason; what Lua can count exactly has fifteen digits."""
+
+_TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 _OVER: Final = ("NotWaiting", "The canary waits for nothing but its time.")
 
@@ -73,9 +75,28 @@ def recorded_version(status: Mapping[str, Any]) -> int:
     return int(version[1]) if version else 0
 
 
+def shown_acceptance(status: Mapping[str, Any]) -> Acceptance | None:
+    """What a status says of the manifest; None when it says nothing that can be read."""
+    item = _present(status.get("conditions") or (), "Accepted")
+    since = moment(item.get("lastUpdateTime"))
+    if item.get("status") not in {"True", "False"} or since is None:
+        return None
+    words = str(item.get("reason") or ""), str(item.get("message") or "")
+    return Acceptance(item["status"] == "True", *words, since)
+
+
+def moment(text: Any) -> datetime | None:
+    """The time that `timestamp` wrote; None for anything else, and for what lies before 1970."""
+    try:
+        read = datetime.strptime(str(text), _TIME).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return read if read >= LONG_AGO else None
+
+
 def timestamp(moment: datetime) -> str:
     """`moment` as Kubernetes writes times: UTC, whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).strftime(_TIME)
 
 
 def _rollout(state: RolloutState) -> dict[str, Any]:

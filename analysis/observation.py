@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from analysis.state import RolloutState
+from analysis.state import Acceptance, RolloutState
 from analysis.strategies import Strategy
 from clients.documents.confirmed import Confirmed as Confirmed
 from config.api.canary import Canary
@@ -46,6 +46,9 @@ class PastStatus:
     applied: str
     promoted: str
     version: int
+    since: datetime | None = None
+    """When the phase was entered; None when that cannot be read."""
+    acceptance: Acceptance | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

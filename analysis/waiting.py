@@ -40,7 +40,7 @@ KNOWN_AT_CHECKS: Final = frozenset(
 """Reasons that last from one check to the next: only then it shows whether they still hold."""
 
 WAYS_OUT: Final[Mapping[Reason, str]] = {
-    Reason.NOT_ACCEPTED: "correct the manifest, or apply the one before it",
+    Reason.NOT_ACCEPTED: "mend what it names, or apply the manifest before it",
     Reason.NOT_WATCHED: "let the beat's ServiceAccount list and watch that kind (deploy/rbac)",
     Reason.TARGET_NOT_FOUND: "create the target, or correct spec.targetRef",
     Reason.PRIMARY_NOT_READY: "see why the pods of the primary are not ready",
@@ -49,7 +49,9 @@ WAYS_OUT: Final[Mapping[Reason, str]] = {
     Reason.HOOKS_UNANSWERED: "the webhooks are called again; see whether hook workers run",
     Reason.CHECKS_UNDECIDED: "see whether the metrics server has values for the checks",
     Reason.NOT_APPLIED: "it is asked for again every few seconds; see whether workers run",
-    Reason.WRITE_REFUSED: "it is tried again every few seconds; remove what refuses the write",
+    Reason.WRITE_REFUSED: (
+        "it is tried again every few seconds; remove what refuses it, or install what is not found"
+    ),
 }
 """What its reader can do about each; everything goes on by itself once the cause is gone."""
 

@@ -215,8 +215,9 @@ class Reflector:
         if kind == self._kind and not lasts:
             return
         extra = {"resource": self.resource.plural, "kind": kind, "error": error.message}
-        if self._absent and self._is_own:
-            extra["remedy"] = INSTALL
+        if self._absent:
+            others = f"install the definitions of {self.resource.group}, if your mesh needs them"
+            extra["remedy"] = INSTALL if self._is_own else others
         log.warning("not watching", extra=extra)
         self._kind, self._told_at = kind, now
 

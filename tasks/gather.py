@@ -188,4 +188,6 @@ def _status(shown: ShownStatus | None) -> PastStatus | None:
         applied=status.get("lastAppliedSpec") or "",
         promoted=status.get("lastPromotedSpec") or "",
         version=conditions.recorded_version(status),
+        since=conditions.moment(status.get("lastTransitionTime")),
+        acceptance=conditions.shown_acceptance(status),
     )

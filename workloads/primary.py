@@ -161,7 +161,8 @@ def objection(
     name = f"{kind.lower()} {primary.name}.{primary.namespace}"
     meant = f"{name} is not the primary of canary {canary.dotted}"
     if primary.controller not in {"", uid, *left_by}:
-        return f"{meant}: it is controlled by another object (uid {primary.controller})"
+        owner = f"another object (uid {primary.controller})"
+        return f"{meant}: it is controlled by {owner}; delete {name}, or give it to this canary"
     wanted, label = target and target.selector_label, primary.selector_label
     allowed = of_primary(wanted) if wanted else label
     if label != allowed:

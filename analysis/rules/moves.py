@@ -150,8 +150,9 @@ def next_check(case: Case) -> datetime:
 
 
 def is_past_deadline(case: Case) -> bool:
-    """Whether the phase has lasted for a whole progress deadline."""
-    return case.now >= case.state.since + derived.progress_deadline(case.canary)
+    """Whether the phase, and what it asks for, have lasted for a whole progress deadline."""
+    began = max(case.state.since, case.state.intended_at or case.state.since)
+    return case.now >= began + derived.progress_deadline(case.canary)
 
 
 def start(case: Case, reason: str, event: Event, revision: str, *, skipped: bool) -> Decision:

@@ -12,7 +12,7 @@ from typing import Final
 
 from analysis.decisions import Decision, Outcome
 from analysis.observation import Observation, PastStatus
-from analysis.phases import Phase
+from analysis.phases import Phase, shown
 from analysis.state import RolloutState, unborn
 from analysis.strategies import Strategy
 from config.api.canary import Canary
@@ -42,7 +42,7 @@ def rebuild(seen: Observation) -> Outcome | None:
         return None
     if past.phase not in IN_ROLLOUT | _AT_REST or _is_known(seen, past):
         return None
-    state = _served(seen, _state(seen, canary, strategy, past))
+    state = _lasting(seen, past, _served(seen, _state(seen, canary, strategy, past)))
     message = f"state rebuilt from status {past.phase}, route and workloads as {state.phase}"
     return Decision("Rebuilt", message, state, due=seen.now)
 
@@ -89,6 +89,12 @@ def _served(seen: Observation, state: RolloutState) -> RolloutState:
     if state.workload.canary is CanaryScale.ZERO:
         return _running(state, Phase.FAILED)
     return state
+
+
+def _lasting(seen: Observation, past: PastStatus, state: RolloutState) -> RolloutState:
+    """`state` with what was said of the manifest, and since when its phase is shown."""
+    since = past.since if past.since and shown(state.phase) == past.phase else seen.now
+    return replace(state, since=min(since, seen.now), acceptance=past.acceptance)
 
 
 def _blank(seen: Observation) -> RolloutState:

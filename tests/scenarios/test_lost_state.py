@@ -1,7 +1,8 @@
 """Redis emptied, the status lost, or written by Flagger: a rollout goes on, cautiously."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -101,6 +102,24 @@ def test_an_emptied_redis_costs_nothing_at_rest() -> None:
     assert rollouts.told(stage) == told
     assert stage.generation(resources.VIRTUAL_SERVICES, "cart-app") == route
     rollouts.succeeded(stage)
+
+
+def test_an_emptied_redis_changes_no_time_and_repeats_no_remark() -> None:
+    """R-38: phase and manifest are as before, so the status says the same as before."""
+    stage = initialized(a_manifest(interval="2s"))
+    stage.wait(timedelta(hours=1))
+    before, told = stage.status, stage.texts()
+    assert any("is read as 10s" in text for text in told)
+    flushed(stage)
+    stage.wait(timedelta(minutes=20))
+
+    assert _without_version(stage.status) == _without_version(before)
+    assert stage.texts() == told
+
+
+def _without_version(status: Mapping[str, Any]) -> dict[str, Any]:
+    known = [item for item in status["conditions"] if item["type"] != "Recorded"]
+    return {**status, "conditions": known}
 
 
 def test_a_suspended_rollout_stays_where_it_is_although_redis_is_emptied() -> None:

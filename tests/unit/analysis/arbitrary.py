@@ -128,6 +128,8 @@ past_statuses: Final = st.builds(
     applied=revisions,
     promoted=revisions,
     version=st.integers(0, 20),
+    since=st.none() | _moments,
+    acceptance=st.none(),
 )
 _confirmed: Final = st.builds(
     Confirmed,

@@ -255,3 +255,21 @@ def test_a_failed_rollout_keeps_what_decided_it() -> None:
     assert shown(rebuilt, [condition])["conditions"][0]["message"] == condition["message"]
     again = replace(failed.state, epilogue=False).moved(Phase.PROGRESSING, NOW)
     assert again.failure == ""
+
+
+def test_what_is_shown_of_a_manifest_can_be_read_back() -> None:
+    """By it a rebuilt state knows what was said already; anything odd counts as nothing said."""
+    verdict = Acceptance(accepted=False, reason="InvalidSpec", message="spec.x: 1", since=NOW)
+    status = shown(replace(worlds.a_state(Phase.SUCCEEDED), acceptance=verdict))
+    assert conditions.shown_acceptance(status) == verdict
+    (_, item) = status["conditions"]
+    for odd in ({"status": "Unknown"}, {"lastUpdateTime": "soon"}, {"type": "Other"}):
+        assert conditions.shown_acceptance({"conditions": [{**item, **odd}]}) is None
+    assert conditions.shown_acceptance({}) is None
+
+
+@pytest.mark.parametrize("text", [None, "", "now", "0001-01-01T00:00:00Z", "2026-13-01T00:00:00Z"])
+def test_a_time_that_nobody_wrote_is_none(text: str | None) -> None:
+    """Anybody may edit a status; ours are read as they were written."""
+    assert conditions.moment(text) is None
+    assert conditions.moment(conditions.timestamp(NOW)) == NOW

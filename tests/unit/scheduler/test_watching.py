@@ -295,6 +295,24 @@ def test_our_own_kinds_are_watched_within_two_seconds_of_their_installation(
     assert side.synced
 
 
+def test_a_mesh_that_is_not_installed_is_named_with_what_to_do(
+    setting: Setting, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It may not be needed: that is for its reader to judge."""
+    setting.create(worlds.a_canary())
+    missing = errors.NotFound("no such kind", status=404)
+    fault = Fault(missing, verb="list", resource="virtualservices", times=10**6)
+    setting.kube.faults.add(fault)
+    side = setting.side()
+    with caplog.at_level(logging.WARNING):
+        side.pump()
+    told = [record for record in caplog.records if record.message == "not watching"]
+
+    assert [getattr(record, "remedy", "") for record in told] == [
+        "install the definitions of networking.istio.io, if your mesh needs them"
+    ]
+
+
 def test_a_refusal_is_no_end(setting: Setting) -> None:
     """Rights may be given later; the others go on."""
     forbidden = errors.Permanent("forbidden", status=403)

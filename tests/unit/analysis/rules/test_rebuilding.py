@@ -4,14 +4,18 @@ Source: design invariant 7; defects D-1, D-4, D-7, D-34. What is unsure gets the
 """
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from analysis import decide
 from analysis import state as states
+from analysis.decisions import Decision
+from analysis.findings import Findings
 from analysis.observation import Confirmed, Observation, PastStatus
 from analysis.phases import Phase
-from analysis.state import RolloutState
+from analysis.state import Acceptance, RolloutState
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import RouteIntent, RouteStage, TrafficSplit
 from tests.unit.analysis import tables, worlds
@@ -239,3 +243,31 @@ def test_a_rebuilt_state_is_whole(status: PastStatus, live: int, expected: Rollo
     """Nothing of it is left to chance: what no status says is as in a state that rests."""
     seen = lost(status, live, confirmed=Confirmed(route_seq=3, workload_seq=6))
     assert tables.decision(seen).state == replace(expected, promoted=status.promoted)
+
+
+def test_a_rebuilt_state_lasts_since_when_its_phase_is_shown() -> None:
+    """R-38: another phase begins now, and a time to come is none."""
+    ago, verdict = NOW - timedelta(hours=9), Acceptance(True, "Suspicious", "spec.x: 1", NOW)
+    for phase, shown, expected in [
+        ("Succeeded", ago, ago),
+        ("Failed", ago, ago),
+        ("Progressing", ago, ago),
+        ("Finalising", ago, NOW),
+        ("Waiting", ago, NOW),
+        ("Succeeded", NOW + INTERVAL, NOW),
+        ("Succeeded", None, NOW),
+    ]:
+        state = tables.decision(lost(past(phase, since=shown, acceptance=verdict))).state
+        assert (state.since, state.acceptance) == (expected, verdict)
+
+
+def test_a_rebuilt_failure_is_given_a_deadline_for_its_route() -> None:
+    """It failed hours ago; that its route is not known to be back is news of this moment."""
+    seen = lost(past("Failed", since=NOW - timedelta(hours=9)), 40)
+    state = tables.decision(seen).state
+    known = replace(seen, state=state, version=10, now=NOW + timedelta(seconds=1))
+    outcome = decide.decide(known, Findings.none())
+    assert outcome.rule == "park_failed_canary"
+    assert not isinstance(outcome, Decision) or (
+        outcome.state.workload.canary is CanaryScale.RUNNING
+    )
