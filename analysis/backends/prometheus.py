@@ -17,7 +17,7 @@ import requests
 from prometheus_api_client.exceptions import PrometheusApiClientException
 from prometheus_api_client.prometheus_connect import PrometheusConnect
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import MaxRetryError
+from urllib3.exceptions import MaxRetryError, NewConnectionError
 from urllib3.util.retry import Retry
 
 from analysis.backends.backend import Access, Credentials, Endpoint, InvalidEndpoint
@@ -147,11 +147,17 @@ def _explained(error: requests.RequestException) -> tuple[Reason, str]:
         case requests.Timeout():
             return Reason.TIMED_OUT, "the server did not answer in time"
         case requests.ConnectionError():
-            return Reason.UNREACHABLE, str(_innermost(error))
+            return Reason.UNREACHABLE, _unreachable(_innermost(error))
         case BodyTooLarge() | requests.TooManyRedirects() | requests.JSONDecodeError():
             return Reason.UNREADABLE_ANSWER, f"{_STRANGE}: {error}"
         case _:
             return Reason.UNREACHABLE, f"{type(error).__name__}: {_innermost(error)}"
+
+
+def _unreachable(error: Exception) -> str:
+    """Why there is no connection, and to which host and port; no name of a class of ours."""
+    is_refused = isinstance(error, NewConnectionError)
+    return str(errors.of_exception(error, "metrics server")) if is_refused else str(error)
 
 
 def _reason_of(status: int) -> Reason:

@@ -339,9 +339,9 @@ def test_a_server_that_is_not_there_is_an_error_without_its_password() -> None:
     measurement = connect(f"http://me:secret@127.0.0.1:{port}").query("sum(up)")
     assert isinstance(measurement, Absent)
     assert (measurement.verdict, measurement.reason) == (Verdict.ERROR, Reason.UNREACHABLE)
-    assert "Connection refused" in measurement.message
-    assert "secret" not in measurement.message
-    assert "query=" not in measurement.message
+    assert measurement.message == (
+        f"metrics server: connecting failed: Connection refused (127.0.0.1:{port})"
+    )
 
 
 def _hang(handler: http.server.BaseHTTPRequestHandler, server: Faulty) -> None:
