@@ -23,6 +23,11 @@ REASONS: Final[dict[Key, str]] = {
         "4 -> 40",
     ): "a bound on work: no character is longer than 4 bytes, and the text is cut once more",
     (
+        "analysis/rules/admission.py",
+        "if seen.state is None or seen.canary is None:",
+        "condition -> False",
+    ): "for type checkers: the rules before have answered where either is missing",
+    (
         "routing/apply.py",
         "super().__init__(doing)",
         "statement dropped",

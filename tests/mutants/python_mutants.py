@@ -106,15 +106,17 @@ def _types_and_docs(tree: ast.AST) -> Iterator[int]:
             inner = getattr(node, field, None)
             if inner is not None:
                 yield from map(id, ast.walk(inner))
-        if isinstance(node, ast.JoinedStr) or _is_logging(node):
+        if isinstance(node, ast.JoinedStr) or _is_said_only(node):
             yield from map(id, ast.walk(node))
         for decorator in getattr(node, "decorator_list", ()):
             if ast.unparse(decorator).startswith("dataclass("):
                 yield from map(id, ast.walk(decorator))
 
 
-def _is_logging(node: ast.AST) -> bool:
-    return isinstance(node, ast.Expr) and ast.unparse(node).startswith("log.")
+def _is_said_only(node: ast.AST) -> bool:
+    """Whether a statement is a log line, or for type checkers, since no case is left."""
+    words = ("log.", "assert_never(")
+    return isinstance(node, ast.Expr) and ast.unparse(node).startswith(words)
 
 
 def _of_node(source: Source, node: ast.AST) -> Iterator[Mutant]:  # noqa: C901 - a table

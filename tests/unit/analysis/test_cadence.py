@@ -84,3 +84,12 @@ def test_a_reference_has_one_offset_for_ever() -> None:
     """The first 64 bits of SHA-256 of "shop/cart"; a new version must not move all checks."""
     share = cadence.offset(REF, timedelta(seconds=1)).total_seconds()
     assert share == pytest.approx(0.371897, abs=1e-6)
+
+
+@given(interval=intervals, tenths=st.integers(-30, 30))
+def test_a_check_further_ahead_than_anything_planned_it_is_due_now(
+    interval: timedelta, tenths: int
+) -> None:
+    """Redis' clock was ahead, or the interval was longer; what is plausible stays as it is."""
+    at = NOW + interval * (tenths / 10)
+    assert cadence.plausible(at, NOW, interval) == (at if tenths <= 11 else NOW)
