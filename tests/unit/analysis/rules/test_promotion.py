@@ -166,6 +166,10 @@ TABLE: dict[str, tuple[Observation, Answer]] = {
         worlds.seen(promoting(), primary=COPIED),
         Decided("shift", "Finalising", "100/0", ["Routing all traffic to primary"]),
     ),
+    "the first step back waits for no route: the canary's last weight need not be in force": (
+        worlds.seen(promoting(), primary=COPIED, confirmed=UNROUTED),
+        Decided("shift", "Finalising", "100/0", ["Routing all traffic to primary"]),
+    ),
     "with promotion steps it goes back step by step": (
         worlds.seen(promoting(100), BY_50, primary=COPIED),
         Decided("shift", "Promoting", "50/50", ["Advance cart.shop primary weight 50"], 30),

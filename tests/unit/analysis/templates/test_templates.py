@@ -41,6 +41,7 @@ def render(template: str) -> str:
         ("{{ printf `%s/%s` namespace name }}", "prod/podinfo"),
         ("{{ printf `%d%%` 99 }}", "99%"),
         ("{{ printf `%q` variables.quote }}", '"a\\"b"'),
+        ("{{ printf `%q` `\x7f\x85` }}", '"\\x7f\\u0085"'),
         ("{{ printf `%v %v %v` 1 `x` true }}", "1 x true"),
         ("{{ name | printf `%s-%s` namespace }}", "prod-podinfo"),
         ("{{ name | printf `<%s>` | printf `%q` }}", '"<podinfo>"'),
