@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import socket
 from collections.abc import Iterator
 from typing import Final
 
@@ -34,3 +35,9 @@ def taking(port: int, option: str) -> Iterator[None]:
             text = f"port {port} is in use by another process; choose another with {option}"
             raise PortTaken(text) from None
         raise
+
+
+def check_free(address: str, port: int, option: str) -> None:
+    """Raises PortTaken when `port`, which `option` has chosen, is in use on `address`."""
+    with taking(port, option):
+        socket.create_server((address, port)).close()

@@ -12,7 +12,7 @@ from typing import Final, NoReturn
 from cli import exits, options, processes, roles, up
 from cli.demo import run as demo
 from clients import errors, lifeline
-from config.settings import environment
+from config.settings import environment, flags
 from config.settings.settings import FLAGS, Settings, SettingsError
 
 PROGRAM: Final = "coalmine"
@@ -28,7 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["sandbox"]:
         _become_the_sandbox(words[1:])
-    given = parser().parse_args(options.with_two_dashes(words, [flag.name for flag in FLAGS]))
+    words = options.with_two_dashes(words, [flag.name for flag in FLAGS])
+    given, unknown = parser().parse_known_args(words)
+    if unknown:  # argparse itself would name the help of `coalmine`, not that of the command
+        given.refuse(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         if given.parent_pid:
             lifeline.end_with(given.parent_pid)
@@ -44,9 +47,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return exits.INTERRUPTED
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Ends with one line, which says where help is: the usage alone is a page long."""
+        self.exit(exits.UNUSABLE, f"{PROGRAM}: {message} (see {self.prog} --help)\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole grammar of the command line."""
-    root = argparse.ArgumentParser(
+    root = _Parser(
         prog=PROGRAM,
         description="Canary releases on Kubernetes, compatible with Flagger.",
         epilog="Every setting is also read from the environment; `coalmine up --help` lists them.",
@@ -77,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
-def _add_up(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_up(commands: argparse._SubParsersAction[_Parser]) -> None:
     text = "the whole process set against a cluster, in the foreground"
     parser = _command(commands, "up", text, _up)
     section = parser.add_argument_group("processes")
@@ -99,7 +108,7 @@ def _add_up(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     options.add_settings(parser)
 
 
-def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_demo(commands: argparse._SubParsersAction[_Parser]) -> None:
     text = "three releases on a sandbox cluster: one promoted, two rolled back"
     parser = _command(commands, "demo", text, _demo)
     text = "stay up at the end, for kubectl and Flower, until Ctrl-C"
@@ -109,7 +118,7 @@ def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: argparse._SubParsersAction[_Parser],
     name: str,
     text: str,
     handler: Handler,
@@ -118,7 +127,7 @@ def _command(
         name, help=text, allow_abbrev=False, description=f"{text[0].upper()}{text[1:]}."
     )
     parser.add_argument(processes.PARENT_OPTION, type=int, help=argparse.SUPPRESS)
-    parser.set_defaults(handler=handler)
+    parser.set_defaults(handler=handler, refuse=parser.error)
     return parser
 
 
@@ -129,7 +138,7 @@ def _add_flower_port(
 ) -> None:
     shown = f"{default}{', ' if note else ''}{note}"
     text = f"port of Flower [default {shown}]"
-    parser.add_argument("--flower-port", type=_count, default=default, metavar="PORT", help=text)
+    parser.add_argument("--flower-port", type=_port, default=default, metavar="PORT", help=text)
 
 
 def _count(text: str) -> int:
@@ -138,11 +147,21 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _port(text: str) -> int:
+    try:
+        return flags.port(text)
+    except flags.BadValue as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from error
+
+
 def _settings(given: argparse.Namespace) -> Settings:
     return options.settings(given, environment.current())
 
 
 def _up(given: argparse.Namespace) -> int:
+    if given.port:
+        text = "--port: up gives each of its processes a free port, and logs it (health served)"
+        raise exits.Unusable(f"{text}; the option is for worker and beat")
     numbers = {name: getattr(given, name) for name in ("beats", *roles.WORKERS)}
     wanted = up.ProcessSet(**numbers, flower_port=given.flower_port if given.flower else None)
     variables = options.environment(given, environment.current())

@@ -5,7 +5,7 @@ Each is Celery's or Flower's own program, started once Redis and the API server 
 
 from __future__ import annotations
 
-import socket
+import logging
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -19,6 +19,8 @@ from tasks.app import make_app
 from tasks.gate import Gate
 from tasks.publishing import CeleryDispatcher
 from tasks.queues import Queue
+
+log = logging.getLogger(__name__)
 
 WORKERS: Final = tuple(queue.value for queue in Queue)
 NEED_KUBERNETES: Final = frozenset({Queue.ROUTING, Queue.REPORT})
@@ -86,9 +88,9 @@ def beat(settings: Settings, name: str) -> int:
 def flower(settings: Settings, name: str, address: str, port: int) -> int:
     """The exit code, once Flower was told to end. Raises PortTaken."""
     startup.configure_logs(settings, name)
-    with exits.taking(port, "--flower-port"):  # Flower itself would end with a traceback
-        socket.create_server((address, port)).close()
+    exits.check_free(address, port, "--flower-port")  # Flower itself would end with a traceback
     startup.wait_for_redis(settings, SystemClock())
+    log.info("flower served", extra={"url": f"http://{address}:{port}"})
     # Comes back when Flower has ended, although its stub says that it never does.
     start: Callable[[list[str]], object] = make_app(settings).start
     start(["--quiet", "flower", f"--address={address}", f"--port={port}", "--logging=none"])

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 RETRY_SECONDS: Final = 0.5
-LOG_EVERY: Final = 10
+LOG_EVERY: Final = 60
 """Tries between two log lines about the same thing that is still away."""
 
 
@@ -84,7 +84,8 @@ def connect_kubernetes(settings: Settings, role: str, clock: Clock) -> KubeHttp:
         path = Path(given) if given else None
         return connect.connect(role=role, kubeconfig=path, clock=clock)
     except errors.Permanent as error:
-        raise exits.Unusable(f"kubernetes: {error.message} (give --kubeconfig)") from error
+        hint = "" if given else " (give --kubeconfig)"
+        raise exits.Unusable(f"kubernetes: {error.message}{hint}") from error
 
 
 def wait_for_kubernetes(kube: Kube, settings: Settings, clock: Clock) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from cli import startup
+from cli import exits, roles, startup
 from cli.processes import Command
 from cli.supervisor import Supervisor
 from clients.clock import SystemClock
@@ -34,6 +34,11 @@ class ProcessSet:
     report: int = 1
     flower_port: int | None = None
 
+    def absent(self) -> tuple[str, ...]:
+        """The kinds of which there is no process, Flower aside."""
+        kinds = ("beats", *(queue.value for queue in Queue))
+        return tuple(kind for kind in kinds if not getattr(self, kind))
+
     def commands(self) -> tuple[Command, ...]:
         """One command per process, named by role and number."""
         counts: dict[tuple[str, ...], int] = {("beat",): self.beats}
@@ -52,7 +57,14 @@ def run(settings: Settings, environ: Mapping[str, str], wanted: ProcessSet) -> i
     """The exit code, once the set was told to end and has ended.
 
     `environ` is what the children get: settings included, except for an embedded server's URL.
+    Raises Unusable when nobody would do a part of the work, PortTaken for Flower's port.
     """
+    if settings.redis.url is None and (absent := wanted.absent()):
+        text = f"there are to be no {' and no '.join(absent)} processes, and nobody else works on"
+        remedy = "give --redis-url (COALMINE_REDIS_URL), or 1 or more of each"
+        raise exits.Unusable(f"{text} the Valkey that up starts: {remedy}")
+    if wanted.flower_port is not None:  # its process would be started again and again
+        exits.check_free(roles.FLOWER_ADDRESS, wanted.flower_port, "--flower-port")
     startup.configure_logs(settings, "up")
     clock = SystemClock()
     supervisor = Supervisor(wanted.commands(), clock)

@@ -130,6 +130,7 @@ BY_EXCEPTION: Final[tuple[tuple[type[BaseException], type[ClientError], str], ..
     (socket.gaierror, Transient, "the name does not resolve"),
     (FileNotFoundError, Permanent, "there is no such file"),
     (PermissionError, Permanent, "the file may not be read"),
+    (IsADirectoryError, Permanent, "it is a folder, not a file"),
     (TimeoutError, Transient, "timed out"),
     (OSError, Transient, "the connection broke"),
 )

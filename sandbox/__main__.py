@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import json
 import signal
+import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
@@ -22,15 +24,27 @@ import yaml
 
 from clients import lifeline, logs
 from config import durations
+from config.settings import flags
+from sandbox.apiserver import ApiError
+from sandbox.apiserver.server import HOST
 from sandbox.cluster import Cluster
 from sandbox.mesh import Scenario, ScenarioError
 
 _TRAFFIC: Final = resources.files("sandbox") / "scenarios" / "traffic.yaml"
+_PORT_TAKEN: Final = 1
 _UNUSABLE: Final = 2
 
 
+class _Refused(Exception):
+    """Manifests that the API server does not take."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """The exit code, once the sandbox was told to end; 2 for a scenario that cannot be used."""
+    """The exit code, once the sandbox was told to end.
+
+    2 for files that cannot be used, 1 for a port that another process has; what is wrong is on
+    stderr.
+    """
     given = _parser().parse_args(argv)
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -38,20 +52,41 @@ def main(argv: Sequence[str] | None = None) -> int:
     if given.parent_pid:
         lifeline.end_with(given.parent_pid)
     logs.configure("WARNING", role="sandbox")
+    for option, port in (("--api-port", given.api_port), ("--metrics-port", given.metrics_port)):
+        if _is_taken(port):
+            text = f"port {port} is in use by another process; choose another with {option}"
+            return _refused(text, _PORT_TAKEN)
     try:
         scenario = Scenario.parse(scenario_text(given.scenario))
-        manifests = [each for path in given.apply for each in yaml.safe_load_all(path.read_text())]
-    except (OSError, ScenarioError, yaml.YAMLError) as error:
-        sys.stderr.write(f"coalmine sandbox: {error}\n")
-        return _UNUSABLE
-    _serve(given, scenario, manifests, ending)
+        manifests = {path: _documents(path) for path in given.apply}
+        _serve(given, scenario, manifests, ending)
+    except (OSError, ScenarioError, yaml.YAMLError, _Refused, UnicodeDecodeError) as error:
+        return _refused(str(error), _UNUSABLE)
     return 0
+
+
+def _refused(problem: str, code: int) -> int:
+    sys.stderr.write(f"coalmine sandbox: {problem}\n")
+    return code
+
+
+def _is_taken(port: int) -> bool:
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError as error:
+        return error.errno == errno.EADDRINUSE
+    return False
+
+
+def _documents(path: Path) -> list[dict[str, Any]]:
+    with path.open(encoding="utf-8") as stream:  # a stream has a name, which the parser's words use
+        return [each for each in yaml.safe_load_all(stream) if each is not None]
 
 
 def _serve(
     given: argparse.Namespace,
     scenario: Scenario,
-    manifests: Sequence[dict[str, Any]],
+    manifests: Mapping[Path, Sequence[dict[str, Any]]],
     ending: threading.Event,
 ) -> None:
     cluster = Cluster(
@@ -63,7 +98,11 @@ def _serve(
     )
     with _kubeconfig(given.kubeconfig) as kubeconfig, cluster:
         cluster.api.write_kubeconfig(kubeconfig)
-        cluster.api.apply_manifests(manifests)
+        for path, documents in manifests.items():
+            try:
+                cluster.api.apply_manifests(documents)
+            except (ApiError, KeyError) as error:  # KeyError: a kind that nothing serves, or none
+                raise _Refused(f"{path}: {error}") from error
         where = {
             "kubeconfig": str(kubeconfig),
             "apiServer": cluster.api.url,
@@ -93,14 +132,21 @@ def _parser() -> argparse.ArgumentParser:
     add("--scenario", type=Path, help="traffic scenario (YAML) [default: the demo's]")
     add("--apply", type=Path, action="append", default=[], help="manifests to begin with")
     add("--kubeconfig", type=Path, help="where to write the kubeconfig [default: a new file]")
-    add("--api-port", type=int, default=0, help="port of the API server [default: a free one]")
-    add("--metrics-port", type=int, default=0, help="port of the metrics server [default: free]")
+    add("--api-port", type=_port, default=0, help="port of the API server [default: a free one]")
+    add("--metrics-port", type=_port, default=0, help="port of the metrics server [default: free]")
     text = "time between two samples of every metric [default 1s]"
     add("--scrape-interval", type=_duration, default=timedelta(seconds=1), help=text)
     text = "how long a pod takes to become ready [default 500ms]"
     add("--ready-after", type=_duration, default=timedelta(milliseconds=500), help=text)
     add("--parent-pid", type=int, help=argparse.SUPPRESS)
     return parser
+
+
+def _port(text: str) -> int:
+    try:
+        return flags.port(text)
+    except flags.BadValue as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from error
 
 
 def _duration(text: str) -> timedelta:

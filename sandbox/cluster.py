@@ -48,7 +48,7 @@ class Cluster:
         self._running = ExitStack()
 
     def start(self) -> Self:
-        """Itself, running until `stop`. Raises OSError or RuntimeError when a port is taken."""
+        """Itself, running until `stop`. Raises OSError when a port is taken."""
         with ExitStack() as stack:
             self.api.start()
             stack.callback(self.api.stop)

@@ -54,6 +54,9 @@ def _load(kubeconfig: Path, configuration: Configuration) -> None:
         config.load_kube_config(  # type: ignore[no-untyped-call]
             str(kubeconfig), client_configuration=configuration, persist_config=False
         )
+    except config.ConfigException:
+        kubeconfig.expanduser().open("rb").close()  # a file that is not there is told as empty
+        raise
     except (yaml.YAMLError, ValueError, TypeError, AttributeError, KeyError):
         # Not chained: a parser quotes the line it stumbles over, which may hold a credential.
         raise errors.Permanent(f"kubeconfig {kubeconfig}: the file is not a kubeconfig") from None

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import NoPermissionError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -62,8 +63,12 @@ def check_server(client: Redis[str]) -> tuple[str, ...]:
     Raises Permanent for a server that cannot hold our state: too old, a Redis Cluster, or set up
     to evict keys when memory runs out. Raises Transient when it cannot be asked now.
     """
-    with scripts.translated("INFO, by which failovers are noticed (ACL: +info)"):
-        information = client.info("server")
+    with scripts.translated("connecting"):
+        try:
+            information = client.info("server")
+        except NoPermissionError as error:
+            text = "Redis: this user may not ask for INFO, by which failovers are noticed"
+            raise errors.Permanent(f"{text} (ACL: +info)") from error
     _check_version(information)
     try:
         with scripts.translated("CONFIG GET"):

@@ -75,6 +75,10 @@ def whole(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
+port: Final = whole(0, 65_535)
+"""A parser of ports to listen on; 0 is any free one."""
+
+
 def duration(given: str) -> timedelta:
     """A Go duration of more than 0."""
     try:

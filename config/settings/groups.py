@@ -46,7 +46,7 @@ class RedisSettings:
     def state_url(self) -> str:
         """The URL of the state's server, password included. Raises SettingsError without one."""
         if self.url is None:
-            raise SettingsError(("redis-url: (missing): is required (COALMINE_REDIS_URL)",))
+            raise SettingsError(("--redis-url (COALMINE_REDIS_URL): is required",))
         return self.url.get_secret_value()
 
     def queue_url(self) -> str:
@@ -231,10 +231,10 @@ class ServerSettings:
 
     port: int = setting(
         "port",
-        flags.whole(0, 65_535),
+        flags.port,
         "8080",
-        "Port of the health endpoints, 0 for any free one; Flagger's default. `coalmine up` gives "
-        "each of its processes a free one instead and logs it.",
+        "Port of the health endpoints, 0 for any free one; Flagger's default. `coalmine up` "
+        "refuses it: each of its processes takes a free one, and logs it.",
         env="LISTEN_PORT",
     )
     log_level: str = setting(

@@ -49,7 +49,7 @@ class ApiServer:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
-        self._failure: BaseException | None = None
+        self._failure: OSError | None = None
         self._ready = threading.Event()
         self._counts = Counts()
         self.faults = Faults()
@@ -66,11 +66,16 @@ class ApiServer:
         return f"http://{HOST}:{self._port}"
 
     def start(self) -> Self:
-        """Serves until `stop`; comes back once connections are accepted."""
+        """Serves until `stop`; comes back once connections are accepted.
+
+        Raises OSError when the port is taken.
+        """
         self._thread = threading.Thread(target=self._run, name="sandbox-apiserver", daemon=True)
         self._thread.start()
-        if not self._ready.wait(_START_TIMEOUT_SECONDS) or self._failure is not None:
-            raise RuntimeError("the sandbox API server did not start") from self._failure
+        if not self._ready.wait(_START_TIMEOUT_SECONDS):
+            raise RuntimeError("the sandbox API server did not start")
+        if self._failure is not None:
+            raise self._failure
         return self
 
     def stop(self) -> None:

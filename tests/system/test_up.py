@@ -223,3 +223,28 @@ def test_a_port_in_use_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
             assert ended.returncode == 1
             (line,) = ended.stderr.splitlines()
             assert f"port {port} is in use" in line
+
+
+def test_flower_says_where_it_is(tmp_path: Path) -> None:
+    """The line comes when its port is free and Redis is there."""
+    presence.require("valkey")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    log = tmp_path / "flower.log"
+    with valkey.running(tmp_path) as server, log.open("wb") as output:
+        process = subprocess.Popen(
+            [*PYTHON, "cli", "flower", f"--flower-port={port}"],
+            cwd=presence.REPOSITORY,
+            env={**os.environ, "COALMINE_REDIS_URL": server.url},
+            stdin=subprocess.DEVNULL,
+            stderr=output,
+        )
+        flower = Up(process, log)
+        try:
+            flower.wait_until(lambda: bool(flower.lines()))
+            line = flower.lines()[0]
+        finally:
+            process.kill()
+            process.wait()
+
+    assert (line["msg"], line["url"]) == ("flower served", f"http://127.0.0.1:{port}")

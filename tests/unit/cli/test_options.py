@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import socket
 
 import pytest
 
@@ -144,3 +145,51 @@ def test_flags_become_environment_for_the_processes_below() -> None:
         "COALMINE_LOG_LEVEL": "debug",
         "COALMINE_NAMESPACE": "shop",
     }
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["up", "--port", "9000"], "coalmine: --port: up gives each of its processes a free port"),
+        (["up", "-port=9000"], "coalmine: --port: up gives each of its processes a free port"),
+        (["up", "--foo"], "coalmine: unrecognized arguments: --foo (see coalmine up --help)"),
+        (["worker"], "coalmine: the following arguments are required: role (see coalmine worker"),
+        (["worker", "foo"], "coalmine: argument role: invalid choice: 'foo' (choose from"),
+        (["demo", "--flower-port", "99999"], "coalmine: argument --flower-port: '99999': allowed:"),
+    ],
+)
+def test_a_command_line_that_cannot_be_used_is_one_line(
+    words: list[str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says what is wrong and where help is, and the usage does not push it off the screen."""
+    try:
+        code: object = command_line.main(words)
+    except SystemExit as ended:
+        code = ended.code
+    (told,) = capsys.readouterr().err.splitlines()
+
+    assert (code, told[: len(line)]) == (2, line)
+
+
+@pytest.mark.parametrize("kind", ["beats", "analysis", "hooks", "routing", "report"])
+def test_a_server_of_its_own_needs_every_kind_of_process(
+    kind: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else reaches it, so a part of the work would be left undone without a word."""
+    monkeypatch.delenv("COALMINE_REDIS_URL", raising=False)
+    option = "--beats" if kind == "beats" else f"--{kind}-workers"
+
+    assert command_line.main(["up", option, "0"]) == 2
+    assert f"there are to be no {kind} processes" in capsys.readouterr().err
+
+
+def test_up_refuses_the_port_of_flower_that_another_process_has(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Before anything is started: its process would be started again and again."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code = command_line.main(["up", "--flower", "--flower-port", str(port)])
+
+    assert code == 1
+    assert f"port {port} is in use by another process" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ from clients import errors
 from clients.clock import ManualClock
 from clients.kube.protocol import NoKube
 from clients.kube.resources import CANARIES
-from config.settings.settings import Settings
+from config.settings.settings import Settings, SettingsError
 from tests.fakes.faults import Fault
 from tests.fakes.kube import FakeKube
 
@@ -44,17 +45,17 @@ def _logging_restored() -> Iterator[None]:
 def test_an_api_server_that_is_away_is_waited_for(
     clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Half a minute of refused connections costs half a minute, and a few log lines."""
+    """A minute of refused connections costs a minute, and a line every half of it."""
     kube = FakeKube(clock)
-    kube.faults.add(Fault(errors.Transient("connection refused"), times=60))
+    kube.faults.add(Fault(errors.Transient("connection refused"), times=120))
     caplog.set_level(logging.INFO)
 
     startup.wait_for_kubernetes(kube, Settings(), clock)
 
-    assert clock.monotonic() == pytest.approx(30)
-    assert len(kube.calls) == 61
+    assert clock.monotonic() == pytest.approx(60)
+    assert len(kube.calls) == 121
     waiting = [record for record in caplog.records if record.message == "waiting"]
-    assert len(waiting) == 6
+    assert len(waiting) == 2
     assert caplog.records[-1].message == "found"
 
 
@@ -82,6 +83,37 @@ def test_a_server_that_does_not_know_us_ends_the_start(clock: ManualClock) -> No
 
     with pytest.raises(exits.Unusable, match="who are you"):
         startup.wait_for_kubernetes(kube, Settings(), clock)
+
+
+def test_a_redis_that_is_not_named_is_told_with_option_and_variable(clock: ManualClock) -> None:
+    """As other settings are when they are wrong."""
+    with pytest.raises(SettingsError) as refusal:
+        startup.wait_for_redis(Settings(), clock)
+    assert refusal.value.problems == ("--redis-url (COALMINE_REDIS_URL): is required",)
+
+
+@pytest.mark.parametrize("content", [None, "contexts: []"])
+def test_a_kubeconfig_that_cannot_be_used_does_not_ask_for_what_was_given(
+    content: str | None, tmp_path: Path, clock: ManualClock
+) -> None:
+    """A file that is not there is told as such; --kubeconfig is only asked for without one."""
+    path = tmp_path / "kubeconfig"
+    if content is not None:
+        path.write_text(content)
+    settings = Settings.from_environ({"COALMINE_KUBECONFIG": str(path)})
+    with pytest.raises(exits.Unusable) as refusal:
+        startup.connect_kubernetes(settings, "test", clock)
+
+    assert str(refusal.value).startswith(f"kubernetes: kubeconfig {path}: ")
+    assert ("there is no such file" in str(refusal.value)) is (content is None)
+    assert "give --kubeconfig" not in str(refusal.value)
+
+
+def test_a_kubeconfig_that_is_a_folder_is_told(tmp_path: Path, clock: ManualClock) -> None:
+    """Nothing to wait for: starting again would not help."""
+    settings = Settings.from_environ({"COALMINE_KUBECONFIG": str(tmp_path)})
+    with pytest.raises(exits.Unusable, match="is a folder"):
+        startup.connect_kubernetes(settings, "test", clock)
 
 
 def test_a_redis_url_of_an_unknown_form_ends_the_start(clock: ManualClock) -> None:
@@ -115,7 +147,8 @@ def test_a_redis_that_is_away_is_named_without_its_password(
         startup.wait_for_redis(settings, Impatient(datetime(2026, 1, 1, tzinfo=UTC)))
     (line,) = (vars(record) for record in caplog.records)
 
-    assert line["error"].endswith("Connection refused (127.0.0.1:1)")
+    told = "Redis: connecting: the connection broke: Connection refused (127.0.0.1:1)"
+    assert line["error"] == told
     assert "COALMINE_REDIS_URL" in line["remedy"]
     assert "secretword" not in str(line)
 

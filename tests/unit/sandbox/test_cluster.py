@@ -1,6 +1,7 @@
 """The sandbox as a whole: its parts see each other, and bad scenarios are refused."""
 
 import json
+import socket
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,6 +55,55 @@ def test_stopping_twice_is_harmless(cluster: Cluster) -> None:
     """Clean-up may run more than once."""
     cluster.stop()
     cluster.stop()
+
+
+@pytest.mark.parametrize("option", ["--api-port", "--metrics-port"])
+def test_a_port_in_use_ends_with_code_1_and_names_the_option(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line instead of a traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main([option, str(port)]) == 1
+
+    told = f"port {port} is in use by another process; choose another with {option}"
+    assert capsys.readouterr().err == f"coalmine sandbox: {told}\n"
+
+
+def test_one_port_for_both_servers_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """The second one finds it taken, which ends the first one too."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+
+    assert main(["--api-port", port, "--metrics-port", port]) == 2
+    assert "Address already in use" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_not_there_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The kubeconfig is written nowhere, and the servers have ended."""
+    wanted = tmp_path / "nowhere" / "kubeconfig"
+
+    assert main(["--kubeconfig", str(wanted)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("coalmine sandbox: ")
+    assert str(wanted) in line
+
+
+@pytest.mark.parametrize("text", ["a: [", "apiVersion: v1\nkind: Nothing\nmetadata: {name: x}\n"])
+def test_manifests_that_cannot_be_applied_are_told_with_their_file(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of several files, the one to mend is named, whether YAML or the API server refuses it."""
+    good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
+    good.write_text("---\n---\n")
+    bad.write_text(text)
+
+    assert main(["--apply", str(good), "--apply", str(bad)]) == 2
+    told = capsys.readouterr().err
+    assert str(bad) in told
+    assert str(good) not in told
 
 
 def test_a_scenario_that_cannot_be_used_ends_with_code_2(
