@@ -83,7 +83,7 @@ def test_a_rollout_stays_where_it_is_until_its_manifest_is_mended(
     assert (stage.phase(), stage.status["failedChecks"]) == ("Progressing", 0)
     waiting = stage.condition("Waiting")
     assert (waiting["status"], waiting["reason"]) == ("True", "NotAccepted")
-    assert all(part in waiting["message"] for part in [*named, "correct the manifest"])
+    assert all(part in waiting["message"] for part in [*named, "apply the manifest before it"])
     assert waiting["lastTransitionTime"] <= (since + timedelta(seconds=31)).isoformat()
     (count,) = repeated(stage, HELD)
     assert 10 <= count <= 12
