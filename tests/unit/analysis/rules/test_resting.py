@@ -13,6 +13,7 @@ from analysis.findings import Findings
 from analysis.observation import Confirmed, Observation
 from analysis.phases import Phase
 from analysis.state import RolloutState
+from analysis.waiting import Reason
 from config.scaling import CanaryScale, WorkloadIntent
 from tests.unit.analysis import tables, worlds
 from tests.unit.analysis.tables import Answer, Decided, Rests
@@ -306,3 +307,13 @@ def test_hooks_of_an_ended_rollout_survive_a_crash() -> None:
     assert decision.state.epilogue
     assert decision.state.round is not None
     assert (decision.state.round.id, decision.state.round.repeats) == (10, 1)
+
+
+def test_a_primary_that_is_down_is_waited_for_and_not_taken_for_gone() -> None:
+    """Whatever revision the target holds; only a primary that does not exist is to be made anew."""
+    down = worlds.a_workload(OLD, readiness=worlds.unready(), available=0)
+    applied = resting(Phase.FAILED, applied=NEW, promoted=OLD)
+    decision = tables.decision(worlds.seen(applied, primary=down))
+    assert decision.rule == "primary_down"
+    assert decision.state.waiting is not None
+    assert decision.state.waiting.reason is Reason.PRIMARY_NOT_READY
