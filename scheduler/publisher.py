@@ -211,8 +211,9 @@ class Publisher:
             listed = self._store.agenda()
             self._round, elapsed = sorted(self._backlog.refs(), reverse=True), 0.0
             self._round_size, self._round_began = len(self._round), self._clock.monotonic()
+            latest = self._latest()
             for ref in self._backlog.refs():
-                if ref not in listed or listed[ref] > self._latest():
+                if ref not in listed or listed[ref] > latest:
                     self._poke_in_turn(ref)
             # A tick that was queued when its canary went puts it on the agenda again.
             self._forget_others(listed)
