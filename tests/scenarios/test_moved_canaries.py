@@ -68,6 +68,16 @@ class Watched(Stage):
                     self.outages.append(f"{self.clock.now()} {leg} selects {label}")
 
 
+def in_mid_rollout() -> Watched:
+    """A stage on which the canary has 40 % of the traffic, watched since its release."""
+    stage = Watched()
+    initialized(a_manifest(spec=NAMED), stage)
+    stage.outages.clear()
+    stage.release("cart:2")
+    rollouts.at_weight(stage, 40)
+    return stage
+
+
 def test_a_replaced_target_gets_a_primary_while_that_of_the_former_serves() -> None:
     """Also when its pods take a minute; the next release is analysed like any other."""
     stage = Watched()
@@ -100,11 +110,7 @@ def test_a_replaced_target_gets_a_primary_while_that_of_the_former_serves() -> N
 
 def test_a_target_replaced_in_mid_rollout_calls_it_off_first() -> None:
     """The canary that is left has no traffic any more before its successor is looked at."""
-    stage = Watched()
-    initialized(a_manifest(spec=NAMED), stage)
-    stage.outages.clear()
-    stage.release("cart:2")
-    rollouts.at_weight(stage, 40)
+    stage = in_mid_rollout()
     stage.create(resources.DEPLOYMENTS, another_target())
     stage.edit_canary(targetRef={"name": "basket-app"})
     stage.wait(timedelta(seconds=5))
@@ -117,11 +123,7 @@ def test_a_target_replaced_in_mid_rollout_calls_it_off_first() -> None:
 
 def test_a_route_renamed_in_mid_rollout_is_left_with_everything_on_the_primary() -> None:
     """Users of the former name are not sent to a canary that nobody looks after."""
-    stage = Watched()
-    initialized(a_manifest(spec=NAMED), stage)
-    stage.outages.clear()
-    stage.release("cart:2")
-    rollouts.at_weight(stage, 40)
+    stage = in_mid_rollout()
     stage.edit_canary(service={"name": "basket"})
     stage.wait(timedelta(minutes=1))
     assert weights(stage, "cart") == [100, 0]
@@ -149,11 +151,7 @@ def test_a_target_made_anew_with_other_labels_takes_no_pods_from_the_primary() -
 
 def test_a_new_leader_knows_the_route_of_a_canary_that_was_renamed_in_mid_rollout() -> None:
     """It learns from Redis what was in force before, as it does of manifests that are refused."""
-    stage = Watched()
-    initialized(a_manifest(spec=NAMED), stage)
-    stage.outages.clear()
-    stage.release("cart:2")
-    rollouts.at_weight(stage, 40)
+    stage = in_mid_rollout()
     stage.edit_canary(service={"name": "basket"})
     stage.beat.restart()
     stage.wait(timedelta(minutes=1))

@@ -88,32 +88,24 @@ def hang(over: threading.Event, *, after: bytes = b"") -> Answer:
 
 def drip(over: threading.Event, pause: float = 0.05) -> Answer:
     """An answer of which one byte comes now and then, without an end."""
-
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
-        while not over.wait(pause):
-            handler.wfile.write(b"x")
-
-    return answer
+    return _endless(over, pause, b"x", b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
 
 
 def drip_a_header(over: threading.Event, pause: float = 0.05) -> Answer:
     """A header of which one byte comes now and then, without an end."""
-
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-        while not over.wait(pause):
-            handler.wfile.write(b"x")
-
-    return answer
+    return _endless(over, pause, b"x", b"HTTP/1.1 200 OK\r\nX-Slow: ")
 
 
 def continue_for_ever(over: threading.Event, pause: float = 0.05) -> Answer:
     """Interim answers without an end, and no final one."""
+    return _endless(over, pause, b"HTTP/1.1 100 Continue\r\n\r\n")
 
+
+def _endless(over: threading.Event, pause: float, piece: bytes, beginning: bytes = b"") -> Answer:
     def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(beginning)
         while not over.wait(pause):
-            handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            handler.wfile.write(piece)
 
     return answer
 
