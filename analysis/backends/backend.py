@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from analysis.findings import Absent, Measurement
 from clients.clock import Clock
@@ -34,6 +34,23 @@ class MetricBackend(Protocol):
 
     def online(self) -> Absent | None:
         """None when the backend answers queries; otherwise what is wrong."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series of an instant vector; NaN is an Absent."""
+
+    labels: Mapping[str, str]
+    measurement: Measurement
+
+
+@runtime_checkable
+class VectorBackend(MetricBackend, Protocol):
+    """A metric backend that gives all series of a query, so that many can be asked at once."""
+
+    def vector(self, query: str) -> tuple[Series, ...] | Absent:
+        """The series that `query` gives now, or why there are none."""
         ...
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import requests
 from prometheus_api_client.exceptions import PrometheusApiClientException
@@ -20,7 +20,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 from urllib3.util.retry import Retry
 
-from analysis.backends.backend import Access, Credentials, Endpoint, InvalidEndpoint
+from analysis.backends.backend import Access, Credentials, Endpoint, InvalidEndpoint, Series
 from analysis.backends.bounded import BodyTooLarge, BoundedSession, ErrorStatus
 from analysis.findings import Absent, Measurement, Sample
 from analysis.verdicts import Reason, Verdict
@@ -73,11 +73,21 @@ class Prometheus:
         ERROR that says what happened. Never raises.
         """
         started = self._clock.monotonic()
-        measurement = self._measured(query)
-        took = timedelta(seconds=self._clock.monotonic() - started)
-        return replace(measurement, took=took)
+        series = self._series(query)
+        if isinstance(series, Absent):
+            measurement: Measurement = series
+        else:
+            measurement = _number(series[-1]) if series else _NO_VALUES
+        return replace(measurement, took=timedelta(seconds=self._clock.monotonic() - started))
 
-    def _measured(self, query: str) -> Measurement:
+    def vector(self, query: str) -> tuple[Series, ...] | Absent:
+        """All series that `query` gives now, with their labels, or why there are none."""
+        series = self._series(query)
+        if isinstance(series, Absent):
+            return series
+        return tuple(Series(_labels(each), _number(each)) for each in series)
+
+    def _series(self, query: str) -> Sequence[Mapping[str, Any]] | Absent:
         try:
             answer = self._connect.custom_query(" ".join(query.split()))
         except requests.RequestException as error:
@@ -85,7 +95,12 @@ class Prometheus:
         except _UNREADABLE as error:
             cause = f"{_STRANGE}: {type(error).__name__}: {errors.capped(str(error))}"
             return _absent(Reason.UNREADABLE_ANSWER, cause)
-        return _number(answer)
+        if not _is_list_of_series(answer):
+            cause = "the query gave a scalar or a text; allowed: an instant vector"
+            return _absent(Reason.UNREADABLE_ANSWER, cause)
+        if any("values" in series for series in answer):
+            return _absent(Reason.MULTIPLE_VALUES, "query returned multiple values")
+        return answer
 
     def online(self) -> Absent | None:
         """None when the server answers `vector(1)` with 1; otherwise what is wrong."""
@@ -98,19 +113,12 @@ class Prometheus:
         return Absent(Verdict.ERROR, Reason.UNREADABLE_ANSWER, cause, measurement.took)
 
 
-def _number(answer: Any) -> Measurement:
-    if answer == []:
-        return _absent(Reason.NO_VALUES, "no values found")
-    if not (isinstance(answer, Sequence) and all(isinstance(one, Mapping) for one in answer)):
-        cause = "the query gave a scalar or a text; allowed: an instant vector"
-        return _absent(Reason.UNREADABLE_ANSWER, cause)
-    if any("values" in series for series in answer):
-        return _absent(Reason.MULTIPLE_VALUES, "query returned multiple values")
+def _number(series: Mapping[str, Any]) -> Measurement:
     try:
-        value = _parsed(answer[-1]["value"][1])
+        value = _parsed(series["value"][1])
     except (KeyError, IndexError, TypeError, ValueError):
         return _absent(Reason.UNREADABLE_ANSWER, "a series without a number")
-    return _absent(Reason.NO_VALUES, "no values found") if math.isnan(value) else Sample(value)
+    return _NO_VALUES if math.isnan(value) else Sample(value)
 
 
 def _absent(reason: Reason, cause: str) -> Absent:
@@ -118,6 +126,7 @@ def _absent(reason: Reason, cause: str) -> Absent:
     return Absent(verdict, reason, cause)
 
 
+_NO_VALUES: Final = _absent(Reason.NO_VALUES, "no values found")
 _NO_RETRIES: Final = Retry(total=0, read=False)
 
 
@@ -180,3 +189,12 @@ def _parsed(text: Any) -> float:
     if not isinstance(text, str) or "_" in text:
         raise ValueError("not a number as Prometheus writes it")
     return float(text)
+
+
+def _is_list_of_series(answer: Any) -> TypeGuard[Sequence[Mapping[str, Any]]]:
+    return isinstance(answer, Sequence) and all(isinstance(one, Mapping) for one in answer)
+
+
+def _labels(series: Mapping[str, Any]) -> Mapping[str, str]:
+    labels = series.get("metric")
+    return labels if isinstance(labels, Mapping) else {}

@@ -8,7 +8,7 @@ out. Source: docs/compatibility/metrics.md, "Which checks an entry makes" and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
@@ -64,6 +64,8 @@ class Check:
     subject: Subject
     policies: Policies = field(default_factory=Policies)
     problem: Absent | None = None
+    builtin: queries.Builtin | None = None
+    """What `query` was written from, where it comes from the table of built-in queries."""
 
     @property
     def unit(self) -> str:
@@ -144,37 +146,36 @@ class _Planner:
         workload = queries.WorkloadName(self.canary.namespace, self.canary.spec.target_ref.name)
         window = derived.metric_window(entry)
         is_rate = entry.name == REQUEST_SUCCESS_RATE
-        return self._rendered(
-            entry,
-            CheckKind.SUCCESS_RATE if is_rate else CheckKind.DURATION,
-            lambda: queries.single(
-                derived.provider(self.canary, self.default_provider), entry.name, workload, window
-            ),
-        )
+        kind = CheckKind.SUCCESS_RATE if is_rate else CheckKind.DURATION
+        try:
+            provider = derived.provider(self.canary, self.default_provider)
+            row = queries.Builtin(provider, entry.name, window, workload)
+            return self._check(entry, kind, query=row.text, builtin=row)
+        except (queries.NoBuiltinQueries, UnknownMesh) as error:
+            problem = Absent(Verdict.ERROR, Reason.NOT_SUPPORTED, str(error))
+            return self._check(entry, kind, problem=problem)
 
     def _inline(self, entry: MetricCheck) -> Check:
         names = query_names(self.canary, derived.metric_window(entry))
-        text, variables = entry.query or "", entry.template_variables
-        return self._rendered(
-            entry, CheckKind.QUERY, lambda: templates.render(text, names, variables)
-        )
-
-    def _rendered(self, entry: MetricCheck, kind: CheckKind, render: Callable[[], str]) -> Check:
         try:
-            return self._check(entry, kind, query=render())
-        except (queries.NoBuiltinQueries, UnknownMesh) as error:
-            problem = Absent(Verdict.ERROR, Reason.NOT_SUPPORTED, str(error))
+            text = templates.render(entry.query or "", names, entry.template_variables)
+            return self._check(entry, CheckKind.QUERY, query=text)
         except templates.TemplateError as error:
             cause = f"query render error: {error}"
             problem = Absent(Verdict.ERROR, Reason.QUERY_NOT_RENDERED, cause)
-        return self._check(entry, kind, problem=problem)
+            return self._check(entry, CheckKind.QUERY, problem=problem)
 
     def _unusable(self, entry: MetricCheck, reason: Reason, cause: str) -> Check:
         problem = Absent(Verdict.ERROR, reason, cause)
         return self._check(entry, CheckKind.UNUSABLE, problem=problem)
 
     def _check(
-        self, entry: MetricCheck, kind: CheckKind, query: str = "", problem: Absent | None = None
+        self,
+        entry: MetricCheck,
+        kind: CheckKind,
+        query: str = "",
+        problem: Absent | None = None,
+        builtin: queries.Builtin | None = None,
     ) -> Check:
         minimum, maximum = bounds(entry, kind)
         return Check(
@@ -187,6 +188,7 @@ class _Planner:
             subject=self._subject(),
             policies=Policies(entry.on_no_data, entry.on_error),
             problem=problem,
+            builtin=builtin,
         )
 
     def _subject(self) -> Subject:

@@ -87,6 +87,26 @@ class WorkloadName:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Builtin:
+    """A row asked about one workload; those of equal `row` and `window` go into one query."""
+
+    provider: str
+    metric: str
+    window: str
+    workload: WorkloadName
+
+    @property
+    def text(self) -> str:
+        """The query about this workload alone. Raises NoBuiltinQueries."""
+        return single(self.provider, self.metric, self.workload, self.window)
+
+    @property
+    def row(self) -> tuple[str, str, str]:
+        """What two questions must have in common to be asked together."""
+        return self.provider, self.metric, self.window
+
+
 def single(provider: str, metric: str, workload: WorkloadName, window: str) -> str:
     """The query for `metric` of one workload over `window`; gives at most one series.
 

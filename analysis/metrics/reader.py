@@ -10,17 +10,26 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future, wait
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from queue import Empty, SimpleQueue
+from itertools import chain
 from typing import Final, TypeVar
 
-from analysis.backends.backend import Endpoint, InvalidEndpoint, MetricBackend, UnknownBackend
+from analysis.backends.backend import (
+    Endpoint,
+    InvalidEndpoint,
+    MetricBackend,
+    Series,
+    UnknownBackend,
+    VectorBackend,
+)
 from analysis.findings import Absent, CheckResult, Measurement
+from analysis.metrics import grouping
 from analysis.metrics.breaker import Breaker
 from analysis.metrics.checks import Check
+from analysis.metrics.fanout import Fanout
+from analysis.metrics.grouping import Group, Query
 from analysis.verdicts import Reason, Verdict
 from clients import urls
 from clients.clock import Clock
@@ -28,9 +37,8 @@ from config import durations
 
 log = logging.getLogger(__name__)
 
-_Argument = TypeVar("_Argument")
-_Result = TypeVar("_Result")
-_Work = SimpleQueue[tuple[_Argument, "Future[_Result]"]]
+_Answer = TypeVar("_Answer")
+_Key = TypeVar("_Key", bound=Hashable)
 Judge = Callable[[Check, Measurement], CheckResult]
 Connect = Callable[[Endpoint], MetricBackend]
 
@@ -38,19 +46,14 @@ Connect = Callable[[Endpoint], MetricBackend]
 OUTAGES: Final = frozenset(
     (Reason.UNREACHABLE, Reason.TIMED_OUT, Reason.THROTTLED, Reason.SERVER_ERROR)
 )
+TOGETHER: Final = timedelta(milliseconds=50)
+"""How long answers wait for each other, to be judged together."""
+
 LONGEST_MESSAGE: Final = 1000
 """Characters of a message that are kept: it goes into state, timeline, events and status."""
 
 #: Servers remembered at once; the one unused for longest is forgotten first.
 _MOST_SERVERS: Final = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What is asked of whom; equal queries have equal answers."""
-
-    endpoint: Endpoint
-    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,32 +78,42 @@ class _Server:
         self._patience = limits.per_query.total_seconds()
 
     def query(self, text: str) -> Measurement:
+        return self._asked(lambda: self.backend.query(text))
+
+    def vector(self, text: str) -> tuple[Series, ...] | Absent:
+        backend = self.backend
+        if not isinstance(backend, VectorBackend):
+            raise TypeError(f"{type(backend).__name__} gives no vectors")
+        return self._asked(lambda: backend.vector(text))
+
+    def _asked(self, ask: Callable[[], _Answer]) -> _Answer | Absent:
         if refusal := self._breaker.refusal():
             return Absent(Verdict.ERROR, Reason.CIRCUIT_OPEN, refusal)
         if not self._slots.acquire(timeout=self._patience):
             cause = "too many queries are waiting for this server"
             return Absent(Verdict.ERROR, Reason.TIMED_OUT, cause)
         try:
-            measurement = self._answer(text)
+            answer = _guarded(ask)
         finally:
             self._slots.release()
-        if isinstance(measurement, Absent) and measurement.reason in OUTAGES:
-            self._breaker.failed(measurement.message)
+        if isinstance(answer, Absent) and answer.reason in OUTAGES:
+            self._breaker.failed(answer.message)
         else:
             self._breaker.succeeded()
-        return measurement
+        return answer
 
-    def _answer(self, text: str) -> Measurement:
-        """The backend's answer; a defect of one is an error of its checks, and told briefly."""
-        try:
-            measurement = self.backend.query(text)
-        except Exception as defect:
-            log.exception("defect of a metric backend")
-            cause = f"defect of the backend, see the log: {type(defect).__name__}"
-            return Absent(Verdict.ERROR, Reason.UNREADABLE_ANSWER, cause)
-        if isinstance(measurement, Absent) and len(measurement.message) > LONGEST_MESSAGE:
-            return replace(measurement, message=measurement.message[:LONGEST_MESSAGE] + "…")
-        return measurement
+
+def _guarded(ask: Callable[[], _Answer]) -> _Answer | Absent:
+    """The backend's answer; a defect of one is an error of its checks, and told briefly."""
+    try:
+        answer = ask()
+    except Exception as defect:
+        log.exception("defect of a metric backend")
+        cause = f"defect of the backend, see the log: {type(defect).__name__}"
+        return Absent(Verdict.ERROR, Reason.UNREADABLE_ANSWER, cause)
+    if isinstance(answer, Absent) and len(answer.message) > LONGEST_MESSAGE:
+        return replace(answer, message=answer.message[:LONGEST_MESSAGE] + "…")
+    return answer
 
 
 class MetricReader:
@@ -122,12 +135,32 @@ class MetricReader:
 
     def measure(self, checks: Iterable[Check]) -> tuple[CheckResult, ...]:
         """One result per check, in the order of `checks`, within the budget of time."""
-        checks = tuple(checks)
-        queries = [Query(check.endpoint, check.query) for check in checks if check.problem is None]
-        answers = self._all(dict.fromkeys(queries), self._measured)
+        (results,) = (wave[""] for wave in self.measure_each({"": tuple(checks)}))
+        return results
+
+    def measure_each(
+        self, asked: Mapping[_Key, Sequence[Check]]
+    ) -> Iterator[dict[_Key, tuple[CheckResult, ...]]]:
+        """The results of each key's checks, in their order, all within the budget of time.
+
+        What is done together comes together; whoever has a slow query comes later and keeps
+        nobody waiting. Built-in checks of one server are asked together.
+        """
+        open_keys = {key: _queries(checks) for key, checks in asked.items()}
+        answers: dict[Query, Measurement] = {}
+        for wave in self._answers(dict.fromkeys(chain.from_iterable(open_keys.values()))):
+            answers.update(wave)
+            ready = [key for key, needed in open_keys.items() if needed.keys() <= answers.keys()]
+            if ready:
+                yield {key: self._judged(asked[key], answers) for key in ready}
+            for key in ready:
+                del open_keys[key]
+
+    def _judged(
+        self, checks: Iterable[Check], answers: Mapping[Query, Measurement]
+    ) -> tuple[CheckResult, ...]:
         return tuple(
-            self._judge(check, check.problem or answers[Query(check.endpoint, check.query)])
-            for check in checks
+            self._judge(check, check.problem or answers[_query(check)]) for check in checks
         )
 
     def probe(self, endpoints: Iterable[Endpoint]) -> tuple[str, ...]:
@@ -135,32 +168,61 @@ class MetricReader:
 
         The texts complete the event `Error checking metric providers: …`.
         """
-        asked = dict.fromkeys(Query(endpoint, "") for endpoint in endpoints)
-        found = self._all(asked, self._probed)
+        asked = dict.fromkeys(endpoints)
+        fanout = Fanout(self._probed, self._clock, threads=1)
+        for endpoint in asked:
+            fanout.add(endpoint, endpoint)
+        online: dict[Endpoint, Absent | None] = dict.fromkeys(asked, self._late())
+        for wave in fanout.waves(self._limits.budget, TOGETHER):
+            online.update(wave)
         return tuple(
-            f"{query.endpoint.kind} {urls.redacted(query.endpoint.address)} is not available: "
-            f"{problem.message}"
-            for query, problem in found.items()
-            if isinstance(problem, Absent)
+            f"{endpoint.kind} {urls.redacted(endpoint.address)} is not available: {problem.message}"
+            for endpoint, problem in online.items()
+            if problem
         )
 
-    def _all(
-        self, queries: Iterable[Query], ask: Callable[[Query], _Result]
-    ) -> dict[Query, _Result | Absent]:
-        """What `ask` gives for each of `queries`, side by side, within the budget."""
-        limits = self._limits
-        queries = tuple(queries)
-        answers = _side_by_side(ask, queries, threads=limits.per_server, within=limits.budget)
-        cause = f"no answer within {durations.format_go(limits.budget)}"
-        late = Absent(Verdict.ERROR, Reason.TIMED_OUT, cause, limits.budget)
-        return {query: answers.get(query, late) for query in queries}
+    def _answers(self, asked: Iterable[Query]) -> Iterator[Mapping[Query, Measurement]]:
+        """The answers to `asked` in waves, the first at once, the last with what came too late."""
+        yield {}
+        missing = dict.fromkeys(asked)
+        fanout = Fanout(self._asked, self._clock, threads=self._limits.per_server)
+        for group in grouping.grouped(missing, self._gives_vectors):
+            fanout.add(group.endpoint, group)
+        for wave in fanout.waves(self._limits.budget, TOGETHER):
+            answers: dict[Query, Measurement] = {}
+            for group, answer in wave.items():
+                if answer is None:  # refused, too large, too slow: perhaps not so for each alone
+                    for query in group.members:
+                        fanout.add(group.endpoint, Group((query,)))
+                else:
+                    answers.update(answer)
+            for query in answers:
+                del missing[query]
+            yield answers
+        yield dict.fromkeys(missing, self._late())
 
-    def _measured(self, query: Query) -> Measurement:
-        server = self._server(query.endpoint)
-        return server if isinstance(server, Absent) else server.query(query.text)
+    def _late(self) -> Absent:
+        budget = self._limits.budget
+        cause = f"no answer within {durations.format_go(budget)}"
+        return Absent(Verdict.ERROR, Reason.TIMED_OUT, cause, budget)
 
-    def _probed(self, query: Query) -> Absent | None:
-        server = self._server(query.endpoint)
+    def _asked(self, group: Group) -> Mapping[Query, Measurement] | None:
+        """The answers to a group; None when they are to be asked for one by one."""
+        server = self._server(group.endpoint)
+        if isinstance(server, Absent):
+            return dict.fromkeys(group.members, server)
+        if len(group.members) == 1:
+            (query,) = group.members
+            return {query: server.query(query.text)}
+        vector = server.vector(group.text)
+        return None if isinstance(vector, Absent) else group.answers(vector)
+
+    def _gives_vectors(self, endpoint: Endpoint) -> bool:
+        server = self._server(endpoint)
+        return not isinstance(server, Absent) and isinstance(server.backend, VectorBackend)
+
+    def _probed(self, endpoint: Endpoint) -> Absent | None:
+        server = self._server(endpoint)
         return server if isinstance(server, Absent) else server.backend.online()
 
     def _server(self, endpoint: Endpoint) -> _Server | Absent:
@@ -179,40 +241,9 @@ class MetricReader:
             return self._servers[endpoint]
 
 
-def _side_by_side(
-    call: Callable[[_Argument], _Result],
-    arguments: Iterable[_Argument],
-    *,
-    threads: int,
-    within: timedelta,
-) -> dict[_Argument, _Result]:
-    """What `call` gave for each distinct argument; those not done `within` the time are missing.
-
-    At most `threads` run at once; what has not begun when the time is up never does. The threads
-    are daemons: a call that never ends keeps neither the caller nor the process. Raises what
-    `call` raised.
-    """
-    futures: dict[_Argument, Future[_Result]] = {
-        argument: Future() for argument in dict.fromkeys(arguments)
-    }
-    work: _Work[_Argument, _Result] = SimpleQueue()
-    for pair in futures.items():
-        work.put(pair)
-    for _ in range(min(threads, len(futures))):
-        threading.Thread(target=_work_off, args=(call, work), name="metrics", daemon=True).start()
-    wait(futures.values(), timeout=within.total_seconds())
-    done = {argument: future for argument, future in futures.items() if not future.cancel()}
-    return {argument: future.result() for argument, future in done.items() if future.done()}
+def _query(check: Check) -> Query:
+    return Query(check.endpoint, check.query, check.builtin)
 
 
-def _work_off(call: Callable[[_Argument], _Result], work: _Work[_Argument, _Result]) -> None:
-    while True:
-        try:
-            argument, future = work.get_nowait()
-        except Empty:
-            return
-        if future.set_running_or_notify_cancel():
-            try:
-                future.set_result(call(argument))
-            except Exception as error:  # noqa: BLE001 (handed to the caller, who raises it)
-                future.set_exception(error)
+def _queries(checks: Iterable[Check]) -> dict[Query, None]:
+    return dict.fromkeys(_query(check) for check in checks if check.problem is None)

@@ -20,10 +20,11 @@ import pytest
 
 from analysis import backends
 from analysis.backends import bounded
-from analysis.backends.backend import Access, Credentials, Endpoint
+from analysis.backends.backend import Access, Credentials, Endpoint, Series
 from analysis.findings import Absent, Measurement, Sample
 from analysis.judges import threshold
-from analysis.metrics import queries
+from analysis.metrics import grouping, queries
+from analysis.metrics.grouping import Query
 from analysis.metrics.reader import Limits, MetricReader
 from analysis.verdicts import Reason, Verdict
 from clients.clock import SystemClock
@@ -157,32 +158,67 @@ def test_a_range_of_values_is_an_error(
 def test_a_grouped_query_gives_every_workload_the_value_of_its_own_query(
     prometheus: RealPrometheus, metrics_endpoint: MetricsEndpoint
 ) -> None:
-    """To the last digit at the same instant: sharing a query changes no judgement."""
-    workloads = [
+    """To the last digit at the same instant: sharing a query changes no judgement.
+
+    Also where a workload has no traffic (NaN), only errors (nothing to divide), no series at all,
+    or a name that is an expression when it is not escaped.
+    """
+    busy = [
         queries.WorkloadName(namespace, name)
         for namespace in ("contract-a", "contract-b")
         for name in ("web", "web.api", "webxapi")
     ]
+    idle, failing = queries.WorkloadName("contract-a", "idle"), queries.WorkloadName("contract-b", "failing")
+    absent = queries.WorkloadName("contract-b", "absent")
     scrapes = 'min(count_over_time(istio_requests_total{destination_workload="webxapi"}[30s]))'
     for step in range(60):  # a new Prometheus takes some seconds to its first scrape
-        metrics_endpoint.set(_istio_page(workloads, step), part="provider")
+        page = _istio_page(busy, step) + _quiet_page(idle, failing, step)
+        metrics_endpoint.set(page, part="provider")
         counted = prometheus.query(scrapes)["result"]
         if counted and float(counted[0]["value"][1]) >= 4:
             break
         time.sleep(0.5)
     now = time.time()
-    labels = queries.labels("istio")
     for metric in ("request-success-rate", "request-duration"):
-        together = prometheus.query(queries.grouped("istio", metric, workloads, "30s"), now)
-        shared = {
-            tuple(series["metric"][label] for label in labels): series["value"][1]
-            for series in together["result"]
+        asked = {
+            workload: Query(Endpoint(address=prometheus.url), own.text, own)
+            for workload in (*busy, idle, failing, absent)
+            for own in [queries.Builtin("istio", metric, "30s", workload)]
         }
-        for workload in workloads:
-            own = prometheus.query(queries.single("istio", metric, workload, "30s"), now)
-            (series,) = own["result"]
-            assert shared[workload.namespace, workload.name] == series["value"][1]
-            assert 0 < float(series["value"][1]) < 1000
+        (group,) = grouping.grouped(asked.values(), lambda _: True)
+        shared = group.answers(_vector(prometheus, group.text, now))
+        alone = {query: _vector(prometheus, query.text, now)[-1:] for query in asked.values()}
+        for query, own in alone.items():
+            assert _number(shared[query]) == (_number(own[0].measurement) if own else None)
+        assert all(0 < (_number(shared[asked[workload]]) or 0) < 1000 for workload in busy)
+        assert not alone[asked[absent]]
+
+
+def _vector(prometheus: RealPrometheus, query: str, at: float) -> tuple[Series, ...]:
+    """The answer of a real server at an instant, read as the backend reads it."""
+    answer = prometheus.query(query, at)["result"]
+    return tuple(
+        Series(
+            each["metric"],
+            Absent(Verdict.NO_DATA, Reason.NO_VALUES, "NaN")
+            if each["value"][1] == "NaN"
+            else Sample(float(each["value"][1])),
+        )
+        for each in answer
+    )
+
+
+def _number(measurement: Measurement) -> float | None:
+    return measurement.value if isinstance(measurement, Sample) else None
+
+
+def _quiet_page(idle: queries.WorkloadName, failing: queries.WorkloadName, step: int) -> str:
+    """Counters that stand still, and those of a workload that answers with nothing but errors."""
+    template = (
+        'istio_requests_total{{reporter="destination",destination_workload="{0.name}",'
+        'destination_workload_namespace="{0.namespace}",response_code="{1}"}} {2}\n'
+    )
+    return "\n" + template.format(idle, 200, 7) + template.format(failing, 503, 11 * step + 1)
 
 
 def _istio_page(workloads: list[queries.WorkloadName], step: int) -> str:

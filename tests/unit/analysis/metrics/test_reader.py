@@ -12,9 +12,11 @@ import pytest
 
 from analysis import backends
 from analysis.backends import Access, Endpoint, InvalidEndpoint, MetricBackend
-from analysis.backends.backend import SecretKey
+from analysis.backends.backend import SecretKey, Series
 from analysis.findings import Absent, CheckResult, Measurement, Sample
 from analysis.judges import threshold
+from analysis.metrics import grouping, queries
+from analysis.metrics.checks import Check, CheckKind
 from analysis.metrics.reader import Limits, MetricReader
 from analysis.verdicts import Reason, Verdict
 from clients.clock import ManualClock, SystemClock
@@ -304,3 +306,126 @@ def test_the_probe_names_each_server_that_does_not_answer() -> None:
     assert reader.probe([at("http://0"), at("http://1"), at("http://1")]) == (
         "prometheus http://1 is not available: connection refused",
     )
+
+
+# -- several canaries at once -------------------------------------------------------------------
+
+
+class Vectors(Backend):
+    """A backend that also gives vectors: of a grouped query, the series that the test sets."""
+
+    def __init__(
+        self,
+        answer: Callable[[str], Measurement],
+        vector: Callable[[str], tuple[Series, ...] | Absent],
+    ) -> None:
+        super().__init__(answer)
+        self._vector = vector
+        self.vectors: list[str] = []
+
+    def vector(self, query: str) -> tuple[Series, ...] | Absent:
+        """What the function says."""
+        self.vectors.append(query)
+        return self._vector(query)
+
+
+def builtin(name: str, metric: str = "request-success-rate", window: str = "1m") -> Check:
+    """A built-in check of the workload `name` in namespace `shop`."""
+    row = queries.Builtin("istio", metric, window, queries.WorkloadName("shop", name))
+    kind = CheckKind.SUCCESS_RATE
+    return a_check(metric=metric, kind=kind, query=row.text, builtin=row, endpoint=at("http://0"))
+
+
+def series(**values: float) -> tuple[Series, ...]:
+    """A series per workload of namespace `shop`."""
+    namespace, workload = queries.labels("istio")
+    return tuple(
+        Series({namespace: "shop", workload: name}, Sample(value)) for name, value in values.items()
+    )
+
+
+def values(
+    reader: MetricReader, asked: dict[str, list[Check]]
+) -> dict[str, tuple[float | None, ...]]:
+    """The values of all waves."""
+    waves = reader.measure_each(asked)
+    return {key: tuple(r.value for r in results) for wave in waves for key, results in wave.items()}
+
+
+def test_builtin_checks_of_one_server_row_and_window_are_one_query() -> None:
+    """Each canary has its own workload's series; another window is another query."""
+    backend = Vectors(lambda _: Sample(99), lambda _: series(a=1, b=2, stranger=3))
+    reader = a_reader(backend)
+    asked = {name: [builtin(name)] for name in "ab"} | {"c": [builtin("c", window="5m")]}
+    assert values(reader, asked) == {"a": (1,), "b": (2,), "c": (99,)}
+    (together,) = backend.vectors
+    workloads = [queries.WorkloadName("shop", name) for name in "ab"]
+    assert together == queries.grouped("istio", "request-success-rate", workloads, "1m")
+    assert backend.asked == [builtin("c", window="5m").query]
+
+
+def test_a_workload_without_a_series_has_no_data() -> None:
+    """As its own query would have had none; its neighbours have theirs."""
+    reader = a_reader(Vectors(lambda _: Sample(99), lambda _: series(a=1)))
+    (wave,) = reader.measure_each({name: [builtin(name)] for name in "ab"})
+    assert (wave["a"][0].value, wave["b"][0].verdict) == (1, Verdict.NO_DATA)
+    assert wave["b"][0].message == (
+        "Halt advancement no values found for istio metric request-success-rate probably "
+        "podinfo-app.test is not receiving traffic: running query failed: no values found"
+    )
+
+
+@pytest.mark.parametrize("failure", [REFUSED, DOWN, Absent(Verdict.ERROR, Reason.TIMED_OUT, "")])
+def test_when_a_grouped_query_fails_each_is_asked_alone(failure: Absent) -> None:
+    """What was too much for the server together need not be so one by one."""
+    backend = Vectors(lambda _: Sample(5), lambda _: failure)
+    asked = {name: [builtin(name)] for name in "abc"}
+    assert values(a_reader(backend), asked) == {"a": (5,), "b": (5,), "c": (5,)}
+    assert sorted(backend.asked) == [builtin(name).query for name in "abc"]
+
+
+def test_a_grouped_query_asks_for_a_bounded_number_of_workloads() -> None:
+    """However many canaries there are in a batch."""
+    backend = Vectors(lambda _: Sample(5), lambda _: ())
+    most = grouping.LARGEST_GROUP
+    asked = {f"w{number}": [builtin(f"w{number}")] for number in range(2 * most + 1)}
+    assert set(values(a_reader(backend), asked).values()) == {(None,), (5,)}
+    assert [query.count("|") for query in backend.vectors] == [2 * (most - 1), 2 * (most - 1)]
+
+
+def test_servers_without_vectors_are_asked_one_by_one() -> None:
+    """Grouping is an offer of the backend."""
+    backend = Backend(lambda _: Sample(5))
+    assert values(a_reader(backend), {name: [builtin(name)] for name in "ab"}) == {
+        "a": (5,),
+        "b": (5,),
+    }
+    assert len(backend.asked) == 2
+
+
+def test_a_canary_with_a_slow_query_comes_later_and_keeps_nobody_waiting() -> None:
+    """The others are judged as soon as they can be; equal queries of several canaries are one."""
+    release = threading.Event()
+
+    def answer(query: str) -> Measurement:
+        if query == "slow":
+            release.wait(5)
+        return Sample(len(query))
+
+    backend = Backend(answer)
+    quick, slow = (a_check(query=text, endpoint=at("http://0")) for text in ("quick", "slow"))
+    waves = a_reader(backend).measure_each({"a": [quick], "b": [quick, slow], "c": [quick]})
+    assert set(next(waves)) == {"a", "c"}
+    release.set()
+    (last,) = waves
+    assert [result.value for result in last["b"]] == [5, 4]
+    assert sorted(backend.asked) == ["quick", "slow"]
+
+
+def test_a_canary_without_checks_has_its_results_at_once() -> None:
+    """It waits for no server."""
+    backend = Backend(lambda _: Sample(1))
+    waves = a_reader(backend).measure_each({"a": [], "b": [a_check(endpoint=at("http://0"))]})
+    assert next(waves) == {"a": ()}
+    assert backend.asked == []
+    assert set(next(waves)) == {"b"}

@@ -1,0 +1,95 @@
+"""Which queries of a batch are sent as one. Pure.
+
+Built-in checks of one server, row and window differ in the workload alone: the grouped form of
+the row asks for many workloads at once. Source: docs/decisions, "Measured together".
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from analysis.backends.backend import Endpoint, Series
+from analysis.findings import Absent, Measurement
+from analysis.metrics import queries
+from analysis.metrics.queries import Builtin
+from analysis.verdicts import Reason, Verdict
+
+LARGEST_GROUP: Final = 100
+"""Workloads in one query: with names of 63 characters some 13 kB, far below the 100 kB or so that
+servers and proxies take, and each failing group costs no more than so many single queries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is asked of whom; equal queries have equal answers.
+
+    `builtin` is the row and the workload that `text` was written from, if it was.
+    """
+
+    endpoint: Endpoint
+    text: str
+    builtin: Builtin | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Queries that are sent as one; a group of one is that query itself."""
+
+    members: tuple[Query, ...]
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The server they are all for."""
+        return self.members[0].endpoint
+
+    @property
+    def text(self) -> str:
+        """The query for all."""
+        if len(self.members) == 1:
+            return self.members[0].text
+        asked = [query.builtin for query in self.members if query.builtin]
+        workloads = [each.workload for each in asked]
+        return queries.grouped(asked[0].provider, asked[0].metric, workloads, asked[0].window)
+
+    def answers(self, vector: Sequence[Series]) -> dict[Query, Measurement]:
+        """Each query's own answer, out of the series that the grouped query gave.
+
+        A workload without a series has no values, as its own query would have had none.
+        """
+        by_workload = dict(self._by_workload(vector))
+        nothing = Absent(Verdict.NO_DATA, Reason.NO_VALUES, "no values found")
+        return {
+            query: by_workload.get(query.builtin.workload, nothing)
+            for query in self.members
+            if query.builtin
+        }
+
+    def _by_workload(
+        self, vector: Sequence[Series]
+    ) -> Iterator[tuple[queries.WorkloadName, Measurement]]:
+        first = self.members[0].builtin
+        if first is not None:
+            namespace, name = queries.labels(first.provider)
+            for series in vector:
+                labels = series.labels
+                subject = queries.WorkloadName(labels.get(namespace, ""), labels.get(name, ""))
+                yield subject, series.measurement
+
+
+def grouped(asked: Iterable[Query], is_vector: Callable[[Endpoint], bool]) -> Iterator[Group]:
+    """The groups in which `asked`, all distinct, are sent: each query is in one of them.
+
+    Only endpoints that give vectors take groups of more than one.
+    """
+    together: defaultdict[object, list[Query]] = defaultdict(list)
+    for query in asked:
+        if query.builtin and is_vector(query.endpoint):
+            together[query.endpoint, query.builtin.row].append(query)
+        else:
+            together[query].append(query)
+    for alike in together.values():
+        for start in range(0, len(alike), LARGEST_GROUP):
+            yield Group(tuple(alike[start : start + LARGEST_GROUP]))
