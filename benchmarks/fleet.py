@@ -6,12 +6,12 @@ import contextlib
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from benchmarks import following
 from clients.kube import connect, resources
@@ -25,6 +25,8 @@ MAX_WEIGHT: Final = 50
 THRESHOLD: Final = 5
 PER_NAMESPACE: Final = 10
 _AT_ONCE: Final = 8
+
+_Result = TypeVar("_Result")
 
 
 class Overdue(Exception):
@@ -77,7 +79,7 @@ class Sightings:
         with self._changed:
             return [weight for weight in self._weights[ref] if weight.at >= since]
 
-    def wait(self, done: Callable[[], bool], seconds: float, what: str) -> None:
+    def wait(self, done: Callable[[], object], seconds: float, what: str) -> None:
         """Returns once `done`, which is asked at each change. Raises Overdue after `seconds`."""
         deadline = time.monotonic() + seconds
         while not done():
@@ -87,15 +89,22 @@ class Sightings:
                 self._changed.wait(0.2)
 
 
-class Fleet:
-    """`count` canaries in namespaces of ten, and what has been seen of them."""
+def namespace_of(name: str) -> str:
+    """The namespace of the canary `name`, which is its target's name, too."""
+    return f"bench-{int(name.rpartition('-')[2]) // PER_NAMESPACE}"
 
-    def __init__(self, kube: KubeHttp, count: int) -> None:
+
+class Fleet:
+    """`count` canaries in namespaces of ten, and what has been seen of them.
+
+    `hook` is the URL of their two webhooks; without one they have none, and two checks only.
+    """
+
+    def __init__(self, kube: KubeHttp, count: int, hook: str = "") -> None:
         self._kube = kube
-        self.refs = tuple(
-            CanaryRef(f"bench-{number // PER_NAMESPACE}", f"app-{number}")
-            for number in range(count)
-        )
+        self._hook = hook
+        names = (f"app-{number}" for number in range(count))
+        self.refs = tuple(CanaryRef(namespace_of(name), name) for name in names)
         self.seen = Sightings()
 
     def make(self) -> None:
@@ -104,15 +113,28 @@ class Fleet:
             self._kube.create(resources.NAMESPACES, None, {"metadata": {"name": namespace}})
         self._each(self._make)
 
-    def release(self, image: str) -> datetime:
-        """When the first Deployment was given the new image; all others follow at once."""
-        started = datetime.now(UTC)
+    def release(self, image: str, over: float = 0.0) -> Mapping[CanaryRef, datetime]:
+        """When each Deployment was given the new image: at an even pace, `over` so many seconds."""
+        if not over:
+            return dict(
+                zip(self.refs, self._each(lambda ref: self._release(ref, image)), strict=True)
+            )
+        began, released = time.monotonic(), {}
+        for number, ref in enumerate(self.refs):
+            time.sleep(max(0.0, began + over * number / len(self.refs) - time.monotonic()))
+            released[ref] = self._release(ref, image)
+        return released
+
+    def release_one(self, ref: CanaryRef, image: str) -> datetime:
+        """When this Deployment alone was given the new image."""
+        return self._release(ref, image)
+
+    def _release(self, ref: CanaryRef, image: str) -> datetime:
+        at = datetime.now(UTC)
         container = {"name": "app", "image": image}
         patch = {"spec": {"template": {"spec": {"containers": [container]}}}}
-        self._each(
-            lambda ref: self._kube.patch(resources.DEPLOYMENTS, ref.namespace, ref.name, patch)
-        )
-        return started
+        self._kube.patch(resources.DEPLOYMENTS, ref.namespace, ref.name, patch)
+        return at
 
     def all_in(self, phase: str, since: datetime) -> Callable[[], bool]:
         """Whether all have been seen in `phase` after `since`."""
@@ -120,21 +142,21 @@ class Fleet:
 
     def _make(self, ref: CanaryRef) -> None:
         self._kube.create(resources.DEPLOYMENTS, ref.namespace, _deployment(ref.name))
-        self._kube.create(resources.CANARIES, ref.namespace, _canary(ref.name))
+        self._kube.create(resources.CANARIES, ref.namespace, _canary(ref.name, self._hook))
 
-    def _each(self, do: Callable[[CanaryRef], object]) -> None:
+    def _each(self, do: Callable[[CanaryRef], _Result]) -> list[_Result]:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(pool.map(do, self.refs))
+            return list(pool.map(do, self.refs))
 
 
 @contextlib.contextmanager
-def watched(admin: Path, count: int) -> Iterator[Fleet]:
+def watched(admin: Path, count: int, hook: str = "") -> Iterator[Fleet]:
     """A fleet that does not exist yet, watched for the length of the block."""
 
     def door() -> KubeHttp:
         return connect.connect(role="bench", kubeconfig=admin)
 
-    fleet = Fleet(door(), count)
+    fleet = Fleet(door(), count, hook)
     with (
         following.followed(door(), resources.CANARIES, fleet.seen.see_canary),
         following.followed(door(), resources.VIRTUAL_SERVICES, fleet.seen.see_route),
@@ -158,19 +180,25 @@ def _deployment(name: str) -> dict[str, Any]:
     }
 
 
-def _canary(name: str) -> dict[str, Any]:
+def _canary(name: str, hook: str) -> dict[str, Any]:
     interval = f"{INTERVAL_SECONDS}s"
-    metrics = [
+    metrics: list[dict[str, Any]] = [
         {"name": "request-success-rate", "interval": interval, "thresholdRange": {"min": 99}},
         {"name": "request-duration", "interval": interval, "thresholdRange": {"max": 500}},
     ]
-    analysis = {
+    analysis: dict[str, Any] = {
         "interval": interval,
         "threshold": THRESHOLD,
         "stepWeight": STEP_WEIGHT,
         "maxWeight": MAX_WEIGHT,
         "metrics": metrics,
     }
+    if hook:
+        metrics += (_own_metric(name, number, interval) for number in range(4))
+        analysis["webhooks"] = [
+            {"name": f"hook-{number}", "type": "rollout", "url": hook, "timeout": "5s"}
+            for number in range(2)
+        ]
     return {
         "apiVersion": "flagger.app/v1beta1",
         "kind": "Canary",
@@ -181,3 +209,9 @@ def _canary(name: str) -> dict[str, Any]:
             "analysis": analysis,
         },
     }
+
+
+def _own_metric(name: str, number: int, interval: str) -> dict[str, Any]:
+    query = f'up{{app="{name}",number="{number}"}}'
+    bounds = {"max": 5}
+    return {"name": f"own-{number}", "interval": interval, "query": query, "thresholdRange": bounds}

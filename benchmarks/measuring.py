@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 from benchmarks import figures, fleet
@@ -26,7 +27,8 @@ LULL_SECONDS: Final = 4.0
 """After the last canary's first step; well before the first canary's first check."""
 SETTLE_SECONDS: Final = 6.0
 """After a phase, for what was decided to be written and told."""
-_PATIENCE_SECONDS: Final = 600.0
+LONE_RELEASES: Final = 20
+_PATIENCE_SECONDS: Final = 1800.0
 _TIMELINE: Final = 200
 
 
@@ -56,10 +58,22 @@ class Figures:
     initialized: float
     idle: Usage
     rollouts: Rollouts
+    lone: tuple[float, ...]
+    """Of single releases among canaries at rest: until the new image is seen in the phase."""
     memory: Mapping[str, float]
     """The most that each role has had, in MiB."""
     bad: tuple[float, ...]
     """By canary: release of a bad revision until its weight is back at 0; empty if not measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protocol:
+    """What is measured: `rest` seconds without a rollout, releases over `stagger` seconds."""
+
+    rest: float
+    stagger: float = 0.0
+    bad: bool = False
+    only_rest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +86,19 @@ class Bench:
     meters: Meters
     window: Callable[[bool], None]
 
-    def measure(self, *, idle_seconds: float, bad: bool) -> Figures:
+    def measure(self, protocol: Protocol) -> Figures:
         """All figures. Raises fleet.Overdue when the canaries do not get where they should."""
         initialized = self._initialize()
-        idle = self._idle(idle_seconds)
-        rollouts = self._roll_out()
-        spoilt = self._spoil() if bad else ()
+        idle = self._idle(protocol.rest)
+        rollouts = self._none() if protocol.only_rest else self._roll_out(protocol.stagger)
+        lone = self._release_some() if protocol.only_rest else ()
+        spoilt = self._spoil() if protocol.bad else ()
         return Figures(
             canaries=len(self.fleet.refs),
             initialized=initialized,
             idle=idle,
             rollouts=rollouts,
+            lone=lone,
             memory=self.gauge.peak_memory(),
             bad=spoilt,
         )
@@ -101,10 +117,36 @@ class Bench:
         time.sleep(seconds)
         return self.gauge.read().since(before)
 
-    def _roll_out(self) -> Rollouts:
+    def _release_some(self) -> tuple[float, ...]:
+        """Seconds until each of some single releases was noticed, one after the other."""
+        _say(f"releasing {LONE_RELEASES} canaries, one by one")
+        delays: list[float] = []
+        for ref in self.fleet.refs[:: max(1, len(self.fleet.refs) // LONE_RELEASES)]:
+            released = {ref: self.fleet.release_one(ref, "registry.example/app:2")}
+            self._until(partial(self._delays, "Progressing", released), str(ref))
+            delays += self._delays("Progressing", released)
+            time.sleep(1)
+        return tuple(delays)
+
+    def _none(self) -> Rollouts:
+        """The figures of no rollouts."""
+        now = self.gauge.read()
+        nothing = now.since(now)
+        return Rollouts(
+            noticed=(),
+            active=nothing,
+            active_ticks=0,
+            tick_late=(),
+            step_late=(),
+            seconds=math.nan,
+            whole=nothing,
+        )
+
+    def _roll_out(self, stagger: float) -> Rollouts:
         before = self.gauge.read()
         _say("releasing all")
-        released = self.fleet.release("registry.example/app:2")
+        releases = self.fleet.release("registry.example/app:2", stagger)
+        released = min(releases.values())
         self._until(lambda: all(self._percents(ref, released) for ref in self.fleet.refs), "step 1")
         active, span = self._window(released)
         self._until_all("Succeeded", released)
@@ -113,7 +155,7 @@ class Bench:
         made = self._checks(released)
         weighed = {ref: self._percents(ref, released) for ref in self.fleet.refs}
         return Rollouts(
-            noticed=self._delays("Progressing", released),
+            noticed=self._delays("Progressing", releases),
             active=active,
             active_ticks=sum(span[0] <= check.at < span[1] for check in made),
             tick_late=tuple(figures.lateness(made)),
@@ -139,13 +181,13 @@ class Bench:
         """Seconds from the release of a bad revision until its weight is back at 0."""
         self.meters.is_bad = True
         _say("releasing a bad revision to all")
-        released = self.fleet.release("registry.example/app:3")
-        self._until_all("Failed", released)
+        releases = self.fleet.release("registry.example/app:3")
+        self._until_all("Failed", min(releases.values()))
         time.sleep(SETTLE_SECONDS)
         self.meters.is_bad = False
         return tuple(
             (seen[-1].at - released).total_seconds()
-            for ref in self.fleet.refs
+            for ref, released in releases.items()
             if (seen := self.fleet.seen.weights(ref, released)) and seen[-1].percent == 0
         )
 
@@ -165,14 +207,17 @@ class Bench:
         seen = self.fleet.seen.weights(ref, since)
         return {weight.percent: weight.at for weight in reversed(seen) if weight.percent}
 
-    def _delays(self, phase: str, since: datetime) -> tuple[float, ...]:
-        entered = (self.fleet.seen.entered(ref, phase, since) for ref in self.fleet.refs)
-        return tuple((at - since).total_seconds() for at in entered if at)
+    def _delays(self, phase: str, since: Mapping[CanaryRef, datetime]) -> tuple[float, ...]:
+        return tuple(
+            (at - released).total_seconds()
+            for ref, released in since.items()
+            if (at := self.fleet.seen.entered(ref, phase, released))
+        )
 
     def _until_all(self, phase: str, since: datetime) -> None:
         self._until(self.fleet.all_in(phase, since), f"all {phase}")
 
-    def _until(self, done: Callable[[], bool], what: str) -> None:
+    def _until(self, done: Callable[[], object], what: str) -> None:
         self.fleet.seen.wait(done, _PATIENCE_SECONDS, what)
 
 

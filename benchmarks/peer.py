@@ -28,6 +28,8 @@ class Peer:
     calls_per_rollout: float
     memory: float
     calls_per_active_tick: float
+    rollout_cpu: float | None = None
+    """Seconds of the controller's processor time per rollout."""
     calls_per_idle_tick: float = 12.0
 
 
@@ -57,6 +59,7 @@ _PEERS: Final[Mapping[int, Peer]] = {
         calls_per_rollout=171,
         memory=90,
         calls_per_active_tick=17,
+        rollout_cpu=0.041,
     ),
     500: Peer(
         canaries=500,
@@ -70,6 +73,7 @@ _PEERS: Final[Mapping[int, Peer]] = {
         calls_per_rollout=171,
         memory=119,
         calls_per_active_tick=17,
+        rollout_cpu=0.042,
     ),
     1000: Peer(
         canaries=1000,
@@ -83,6 +87,7 @@ _PEERS: Final[Mapping[int, Peer]] = {
         calls_per_rollout=219,
         memory=164,
         calls_per_active_tick=15,
+        rollout_cpu=0.066,
     ),
 }
 

@@ -22,7 +22,7 @@ _SECONDS_PER_MINUTE: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One figure beside Flagger's; less is better for all of them."""
+    """One figure beside Flagger's; less is better for all but the ticks per second."""
 
     name: str
     ours: float
@@ -42,9 +42,13 @@ def comparison(figures: Figures, cluster: Sequence[str]) -> Iterator[Line]:
     )
     calls = sum(_ours(active).values())
     yield Line("Kubernetes calls per active tick", calls * per_tick, theirs.calls_per_active_tick)
-    rollout = sum(_ours(figures.rollouts.whole).values()) / figures.canaries
+    whole = figures.rollouts.whole
+    per_rollout = 1 / figures.canaries if figures.rollouts.active_ticks else math.nan
+    rollout = sum(_ours(whole).values()) * per_rollout
     yield Line("Kubernetes calls per rollout", rollout, theirs.calls_per_rollout)
     yield Line("new image noticed, p50 s", p(figures.rollouts.noticed, 50), theirs.noticed_p50)
+    yield Line("new image noticed, p99 s", p(figures.rollouts.noticed, 99))
+    yield Line("new image of one among many noticed, p99 s", p(figures.lone, 99))
     yield Line("tick late, p50 s", p(figures.rollouts.tick_late, 50))
     yield Line("tick late, p99 s", p(figures.rollouts.tick_late, 99))
     yield Line("weight step late, p50 s", p(figures.rollouts.step_late, 50))
@@ -56,6 +60,13 @@ def comparison(figures: Figures, cluster: Sequence[str]) -> Iterator[Line]:
     everything = own + sum(active.cpu.get(role, 0.0) for role in cluster) * 1000 * per_tick
     yield Line("own CPU per active tick (with Redis), ms", own, theirs.controller_cpu)
     yield Line("CPU per active tick with API server and etcd, ms", everything, theirs.cluster_cpu)
+    own_whole = sum(whole.cpu.get(role, 0.0) for role in queue) * per_rollout
+    all_whole = own_whole + sum(whole.cpu.get(role, 0.0) for role in cluster) * per_rollout
+    yield Line("own CPU per rollout (with Redis), s", own_whole, theirs.rollout_cpu)
+    yield Line("CPU per rollout with API server and etcd, s", all_whole)
+    idle = sum(figures.idle.cpu.get(role, 0.0) for role in queue) / figures.idle.at * 100
+    yield Line("own CPU at rest (with Redis), % of a core", idle)
+    yield Line("active ticks per second", figures.rollouts.active_ticks / (active.at or math.nan))
     memory = sum(figures.memory.get(role, 0.0) for role in queue)
     yield Line("peak RSS, MiB", memory, theirs.memory)
     yield Line("Prometheus queries per active tick", active.queries * per_tick)
@@ -73,7 +84,7 @@ def text(figures: Figures, cluster: str, pids: Sequence[str]) -> str:
         f"active: {rollouts.active_ticks} ticks in {rollouts.active.at:.0f} s; idle: {idle:.0f} s",
         "",
         f"{'':<52}{'Coalmine':>10}{f'Flagger {theirs.canaries}':>14}{'ratio':>8}",
-        *(_row(line) for line in comparison(figures, processes)),
+        *(_row(line) for line in comparison(figures, processes) if not math.isnan(line.ours)),
     )
     tables = (head, _calls(figures), _roles(figures), _askers(figures), _commands(figures))
     return "\n\n".join("\n".join(table) for table in tables)

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from benchmarks import control_plane, crew, fleet, meters, profiler, report, sandboxed
 from benchmarks.cluster import Cluster
-from benchmarks.measuring import Bench
+from benchmarks.measuring import Bench, Protocol
 from benchmarks.usage import Gauge
 from cli.up import ProcessSet
 from clients.redis.embedded import EmbeddedValkey
@@ -28,6 +28,8 @@ from clients.redis.store import connect_store
 from config.settings.groups import RedisSettings
 
 READY_AFTER_SECONDS: Final = 0.5
+SLOW: Final = (0.2, 0.5)
+"""Seconds that a query and a webhook take with `--slow`."""
 QPS: Final = 2000
 """Requests per second that each process may make: Flagger's figures are those of raised limits."""
 _CLUSTERS: Final = {"control-plane": control_plane.running, "sandbox": sandboxed.running}
@@ -37,18 +39,31 @@ _TOP: Final = 40
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code: 1 when the canaries did not get where they should, 130 for Ctrl-C."""
     given = _parser().parse_args(argv)
+    for workers in given.workers or [given.analysis_workers]:
+        given.analysis_workers = workers
+        if failed := _run(given):
+            return failed
+    return 0
+
+
+def _protocol(given: argparse.Namespace) -> Protocol:
+    stagger = float(fleet.INTERVAL_SECONDS) if given.stagger else 0.0
+    return Protocol(rest=given.rest, stagger=stagger, bad=given.bad, only_rest=bool(given.idle))
+
+
+def _run(given: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="coalmine-bench-") as temporary:
         folder = Path(given.keep_logs or temporary)
         folder.mkdir(parents=True, exist_ok=True)
         try:
             with _set_up(given, folder) as (bench, cluster, members):
-                found = bench.measure(idle_seconds=given.idle, bad=given.bad)
+                found = bench.measure(_protocol(given))
                 roles = tuple(bench.gauge.pids)
                 print(report.text(found, cluster.name, roles), flush=True)
                 if given.json:
                     document = report.document(found, cluster.name, roles)
                     given.json.write_text(json.dumps(document, indent=1), "utf-8")
-                if given.profile:
+                if given.profile and found.rollouts.active_ticks:
                     print(_costs(members.profiles(), found.rollouts.active_ticks))
         except (fleet.Overdue, crew.NotStarted) as failure:
             print(f"bench: {failure}", file=sys.stderr)
@@ -65,8 +80,12 @@ def _set_up(given: argparse.Namespace, folder: Path) -> Iterator[tuple[Bench, Cl
     with (
         _CLUSTERS[name](folder, READY_AFTER_SECONDS) as cluster,
         EmbeddedValkey() as valkey,
-        meters.running() as measured,
-        fleet.watched(cluster.admin, given.canaries) as canaries,
+        meters.running(fleet.namespace_of, SLOW if given.slow else (0.0, 0.0)) as measured,
+        fleet.watched(
+            cluster.admin,
+            given.idle or given.canaries,
+            measured.url + meters.HOOK if given.slow else "",
+        ) as canaries,
     ):
         settings = {
             "COALMINE_REDIS_URL": valkey.url,
@@ -119,8 +138,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--canaries", type=int, default=100, metavar="N", help="how many [default 100]")
     text = "where [default: control-plane if its programs are here, else sandbox]"
     add("--cluster", choices=sorted(_CLUSTERS), help=text)
-    add("--idle", type=float, default=60.0, metavar="S", help="seconds without a rollout")
+    add("--rest", type=float, default=60.0, metavar="S", help="seconds without a rollout")
+    add("--idle", type=int, metavar="N", help="only rest, of so many, and some lone releases")
+    add("--stagger", action="store_true", help="release over an interval, not all at once")
+    add("--slow", action="store_true", help="metrics of 200 ms, six of them, two hooks of 500 ms")
     add("--bad", action="store_true", help="release a bad revision as well")
+    text = "measure with so many analysis workers each, as in 1,2,4"
+    add("--workers", type=_numbers, metavar="N,…", help=text)
     for role in ("analysis", "routing", "report"):
         default = getattr(ProcessSet(), role)
         text = f"number of {role} workers [default {default}]"
@@ -129,6 +153,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--json", type=Path, metavar="FILE", help="write the figures there as well")
     add("--keep-logs", type=Path, metavar="FOLDER", help="where all logs go [default: nowhere]")
     return parser
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(number) for number in text.split(",")]
 
 
 if __name__ == "__main__":
