@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from config.refs import CanaryRef
 
-SPREAD: Final = 0.02
-"""Share of an interval over which first checks are spread. A rollout may take 5 % longer than its
-intervals add up to; this spends less than half of it, once."""
+SLOT: Final = 0.05
+"""Share of an interval between two moments at which checks are due: those of many canaries fall
+together, and are made in one job. A rollout may take 5 % longer than its intervals add up to; this
+spends half of that of one interval, once."""
+
+_BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""Of the slots of all canaries."""
 
 TOLERANCE: Final = 0.1
 """Share of an interval by which a check may be late, or a route in force late, without the next
@@ -23,9 +27,10 @@ def offset(ref: CanaryRef, period: timedelta) -> timedelta:
     return period * (int.from_bytes(digest[:8], "big") / 2**64)
 
 
-def first_check(ref: CanaryRef, now: datetime, interval: timedelta) -> datetime:
-    """When a rollout that takes its first step `now` is measured first."""
-    return now + interval + offset(ref, interval * SPREAD)
+def first_check(now: datetime, interval: timedelta) -> datetime:
+    """When a rollout that takes its first step `now` is measured first: at the next slot."""
+    whole = now + interval
+    return whole + (_BEGINNING - whole) % (interval * SLOT)
 
 
 def next_check(due: datetime, now: datetime, interval: timedelta) -> datetime:
@@ -43,7 +48,7 @@ def plausible(check_at: datetime, now: datetime, interval: timedelta) -> datetim
 
     Redis' clock may have been ahead for a while, and the interval may have been longer.
     """
-    return check_at if check_at <= now + interval * (1 + SPREAD + TOLERANCE) else now
+    return check_at if check_at <= now + interval * (1 + SLOT + TOLERANCE) else now
 
 
 def measurable_at(check_at: datetime, in_force_since: datetime, interval: timedelta) -> datetime:

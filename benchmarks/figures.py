@@ -46,7 +46,7 @@ def checks(ref: CanaryRef, entries: Sequence[Entry], interval: timedelta) -> lis
             found.append(Check(ref, due, at, canary_percent(entry)))
             due = cadence.next_check(due, at, interval)
         elif due is None and canary_percent(entry):
-            due = cadence.first_check(ref, at, interval)
+            due = cadence.first_check(at, interval)
     return found
 
 

@@ -200,7 +200,7 @@ class Publisher:
             self._check_lead()
             ref, lane = drift
             if not is_our_write(self._store.read(ref), self._drifts[drift]):
-                self._dispatcher.reconcile(ref, lane)
+                self._dispatcher.reconcile([ref], lane)
                 self._nudged[drift] = now
             del self._drifts[drift], self._seen[drift]
 
@@ -224,7 +224,7 @@ class Publisher:
             self._write(ref, world)
             if world and self._is_behind(ref, world):
                 self._check_lead()
-                self._dispatcher.reconcile(ref, Lane.WORKLOAD)
+                self._dispatcher.reconcile([ref], Lane.WORKLOAD)
 
     def _latest(self) -> datetime:
         """When everybody is looked at again, if Redis' clock was not ahead at some time."""

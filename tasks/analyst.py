@@ -1,4 +1,4 @@
-"""Looks at one canary: observe, find out what must be known, decide, commit, ask for the effects.
+"""Looks at canaries: observe, find out what must be known, decide, commit, ask for the effects.
 
 The imperative shell around `analysis.decide`; everything it does can be done twice.
 """
@@ -10,11 +10,11 @@ import math
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from functools import partial
+from typing import Any, Final
 
 from analysis import cadence, decide, effects, hooks
 from analysis import state as states
-from analysis.backends.backend import Endpoint
 from analysis.decisions import AskBackends, AskChecks, Decision, Outcome, Rest
 from analysis.effects import Lane
 from analysis.events import Event
@@ -24,13 +24,13 @@ from analysis.observation import Observation
 from analysis.phases import shown
 from analysis.state import RolloutState
 from clients.documents.notice import Notice
+from clients.redis import rollouts
 from clients.redis.records import Begun, Commit, Work
-from clients.redis.store import Store
 from config.api.hooks import AlertSeverity
 from config.refs import CanaryRef
 from tasks import gather
+from tasks.batch import Crew, Measure, Nudge, Probe, Steps, ask, awaited
 from tasks.gather import Defaults
-from tasks.queues import Dispatcher
 
 log = logging.getLogger(__name__)
 
@@ -38,83 +38,79 @@ QUESTIONS: Final = 4
 """How often a tick may ask before it decides; each question is asked at most once."""
 
 
-class Reader(Protocol):
-    """What the analyst needs of a metric reader; measuring never raises."""
-
-    def measure(self, asked: tuple[checks.Check, ...]) -> tuple[CheckResult, ...]:
-        """The results of `asked`, in that order."""
-
-    def probe(self, endpoints: tuple[Endpoint, ...]) -> tuple[str, ...]:
-        """What is wrong with `endpoints`; empty when all of them answer."""
-
-
 @dataclass(frozen=True, slots=True)
 class Analyst:
     """Decides; the only writer of rollout state."""
 
-    store: Store
-    reader: Reader
-    dispatcher: Dispatcher
+    crew: Crew
     defaults: Defaults
     lease: timedelta
     """How long one tick may take."""
     resync: timedelta
     """How long a canary may rest unseen."""
 
-    def tick(self, ref: CanaryRef) -> None:
-        """Brings `ref` one decision further, if it is due and there is one to make."""
-        begun = self.store.begin(ref, Work.TICK, self.lease, if_due=True)
-        if begun is not None:
-            self._work(ref, begun)
+    def tick(self, *refs: CanaryRef) -> None:
+        """Brings each of `refs` one decision further, if it is due and there is one to make."""
+        self.crew.carry_out({ref: self._tick(ref) for ref in refs})
 
-    def _work(self, ref: CanaryRef, begun: Begun) -> None:
+    def _tick(self, ref: CanaryRef) -> Steps[None]:
+        begun = yield from ask(rollouts.beginning(ref, Work.TICK, self.lease, if_due=True))
+        if begun is None:
+            return
         seen = gather.observe(ref, begun.snapshot, self.defaults)
         if seen is None:
             # A newer release may be looking at what this one cannot read.
             pause = self.resync if begun.snapshot.is_readable else effects.RETRY
-            self.store.finish(ref, Work.TICK, begun.token, begun.snapshot.now + pause)
+            due = begun.snapshot.now + pause
+            yield from ask(rollouts.finishing(ref, Work.TICK, begun.token, due))
             return
-        found = self._heard(seen)
+        found = yield from self._heard(seen)
         outcome = decide.decide(seen, found)
         for _ in range(QUESTIONS):
             if isinstance(outcome, Decision | Rest):
                 break
-            found = self._find_out(seen, outcome, found)
+            found = yield from self._find_out(seen, outcome, found)
             outcome = decide.decide(seen, found)
-        self._conclude(seen, begun, outcome, found)
+        yield from self._conclude(seen, begun, outcome, found)
 
-    def _heard(self, seen: Observation) -> Findings:
+    def _heard(self, seen: Observation) -> Steps[Findings]:
         """What the hooks have answered that the state waits for."""
         asked = seen.state.round if seen.state else None
         if asked is None:
             return Findings.none()
-        return gather.answered(seen, self.store.calls(seen.ref, asked.id))
+        calls = yield from awaited(partial(self.crew.store.calls, seen.ref, asked.id))
+        return gather.answered(seen, calls)
 
-    def _find_out(self, seen: Observation, question: Outcome, found: Findings) -> Findings:
+    def _find_out(self, seen: Observation, question: Outcome, found: Findings) -> Steps[Findings]:
         """`found` with the answer to `question`."""
         canary, default = seen.canary, self.defaults
         if canary is None:
             return found
         if isinstance(question, AskBackends):
             endpoints = checks.endpoints_to_probe(canary, default.endpoint)
-            return replace(found, backends=self.reader.probe(endpoints))
+            return replace(found, backends=(yield Probe(endpoints)))
         asked = checks.checks_for(canary, default.provider, default.endpoint)
-        return replace(found, checks=self.reader.measure(asked))
+        return replace(found, checks=(yield Measure(asked)))
 
-    def _conclude(self, seen: Observation, begun: Begun, outcome: Outcome, found: Findings) -> None:
+    def _conclude(
+        self, seen: Observation, begun: Begun, outcome: Outcome, found: Findings
+    ) -> Steps[None]:
         match outcome:
             case Decision():
-                self._commit(seen, begun, outcome, found)
+                yield from self._commit(seen, begun, outcome, found)
             case Rest(until=until):
-                self.store.finish(seen.ref, Work.TICK, begun.token, self._due(seen, until))
+                due = self._due(seen, until)
+                yield from ask(rollouts.finishing(seen.ref, Work.TICK, begun.token, due))
                 # At rest nothing else would notice that a nudge to mend drift was lost. It costs no
                 # call where nothing has drifted.
                 drifted = {Lane.ROUTE, Lane.STATUS} if until is None else set()
-                self._ask_for_effects(seen, seen.version, drifted)
+                yield from _nudges(seen, seen.version, drifted)
             case AskChecks() | AskBackends():
                 raise AssertionError(f"rule {outcome.rule} asks what it was told")
 
-    def _commit(self, seen: Observation, begun: Begun, decision: Decision, found: Findings) -> None:
+    def _commit(
+        self, seen: Observation, begun: Begun, decision: Decision, found: Findings
+    ) -> Steps[None]:
         due = effects.due(decision.state, decision.due, seen.now)
         commit = Commit(
             expected=seen.version,
@@ -125,25 +121,13 @@ class Analyst:
             token=begun.token,
             floor=seen.status.version if seen.status else 0,
         )
-        version = self.store.commit(seen.ref, commit)
+        version = yield from ask(rollouts.committing(seen.ref, commit))
         if version is None:
-            self.store.finish(seen.ref, Work.TICK, begun.token, seen.now)
+            yield from ask(rollouts.finishing(seen.ref, Work.TICK, begun.token, seen.now))
             return
         _log(seen, decision, version)
-        after = replace(seen, state=decision.state)
-        self._ask_for_effects(after, version)
+        yield from _nudges(replace(seen, state=decision.state), version)
         self._ask_hooks(seen, decision.state, found.calls)
-
-    def _ask_for_effects(
-        self, seen: Observation, version: int, also: Collection[Lane] = ()
-    ) -> None:
-        """Has what is desired but not confirmed brought about, and `also`; weights first."""
-        if seen.state is None:
-            return
-        missing = effects.unfinished(seen.state, version, seen.confirmed) | set(also)
-        for lane in Lane:
-            if lane in missing:
-                self.dispatcher.reconcile(seen.ref, lane)
 
     def _ask_hooks(self, seen: Observation, state: RolloutState, known: HookCalls) -> None:
         """Has the hooks called that `state`, just decided, asks for, or asks for once more."""
@@ -151,7 +135,7 @@ class Analyst:
         if asked is None or asked == (seen.state and seen.state.round) or seen.canary is None:
             return
         for key in hooks.untaken(hooks.awaited(seen.canary, state), known, seen.now):
-            self.dispatcher.call(seen.ref, asked.id, key)
+            self.crew.dispatcher.call(seen.ref, asked.id, key)
 
     def _due(self, seen: Observation, until: datetime | None) -> datetime:
         """`until`, or the next resync, spread over its period so that not all come at once.
@@ -161,6 +145,16 @@ class Analyst:
         spread = cadence.offset(seen.ref, self.resync * cadence.TOLERANCE)
         due = until or seen.now + self.resync + spread
         return min(due, seen.now + effects.RETRY) if _is_awaited(seen, until) else due
+
+
+def _nudges(seen: Observation, version: int, also: Collection[Lane] = ()) -> Steps[None]:
+    """Has what is desired but not confirmed brought about, and `also`; weights first."""
+    if seen.state is None:
+        return
+    missing = effects.unfinished(seen.state, version, seen.confirmed) | set(also)
+    for lane in Lane:
+        if lane in missing:
+            yield Nudge(lane)
 
 
 def _is_awaited(seen: Observation, until: datetime | None) -> bool:

@@ -40,8 +40,8 @@ class NudgeTask(Task):  # type: ignore[type-arg] # Task is generic for type chec
 
 @shared_task(name=queues.TICK, base=NudgeTask)
 def tick(message: dict[str, Any]) -> None:
-    """Look at a canary."""
-    wiring.current().analyst.tick(Nudge.parse(message).ref)
+    """Look at canaries."""
+    wiring.current().analyst.tick(*Nudge.parse(message).refs)
 
 
 @shared_task(name=queues.CALL, base=NudgeTask)
@@ -54,16 +54,16 @@ def call(message: dict[str, Any]) -> None:
 @shared_task(name=queues.ROUTE, base=NudgeTask)
 def route(message: dict[str, Any]) -> None:
     """Bring a canary's traffic to what was decided; for routing workers, who alone may write it."""
-    wiring.current().route.reconcile(Nudge.parse(message).ref)
+    wiring.current().route.reconcile(*Nudge.parse(message).refs)
 
 
 @shared_task(name=queues.WORKLOAD, base=NudgeTask)
 def workload(message: dict[str, Any]) -> None:
     """Bring a canary's workloads to what was decided."""
-    wiring.current().workload.reconcile(Nudge.parse(message).ref)
+    wiring.current().workload.reconcile(*Nudge.parse(message).refs)
 
 
 @shared_task(name=queues.STATUS, base=NudgeTask)
 def status(message: dict[str, Any]) -> None:
     """Show a canary's state in its status and events."""
-    wiring.current().status.reconcile(Nudge.parse(message).ref)
+    wiring.current().status.reconcile(*Nudge.parse(message).refs)

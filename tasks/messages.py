@@ -1,4 +1,4 @@
-"""What travels through the queues: the name of a canary, and what tells old messages from new.
+"""What travels through the queues: names of canaries, and what tells old messages from new.
 
 JSON, versioned, so that workers of two releases can share a queue during an upgrade.
 """
@@ -12,6 +12,8 @@ from typing import Any, Final, TypeVar
 from config.refs import CanaryRef
 
 VERSION: Final = 1
+BATCHES: Final = 2
+"""The version of messages about several canaries."""
 
 T = TypeVar("T")
 
@@ -22,18 +24,26 @@ class UnreadableMessage(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Nudge:
-    """Have a look at `ref`."""
+    """Have a look at `refs`."""
 
-    ref: CanaryRef
+    refs: tuple[CanaryRef, ...]
 
     def dump(self) -> dict[str, Any]:
-        """The message as JSON-ready data."""
-        return {"v": VERSION, "canary": str(self.ref)}
+        """The message as JSON-ready data; one canary alone goes as releases before batches do."""
+        if len(self.refs) == 1:
+            return {"v": VERSION, "canary": str(self.refs[0])}
+        return {"v": BATCHES, "canaries": [str(ref) for ref in self.refs]}
 
     @classmethod
     def parse(cls, message: Mapping[str, Any]) -> Nudge:
         """The nudge in `message`. Raises UnreadableMessage."""
-        return cls(_ref(message))
+        if _version(message) != BATCHES:
+            return cls((_ref(message),))
+        names = _typed(message, "canaries", list, "a list")
+        try:
+            return cls(tuple(map(CanaryRef.parse, names)))
+        except (TypeError, ValueError, AttributeError) as error:
+            raise UnreadableMessage(f"message with odd canaries: {message!r:.200}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +65,17 @@ class HookMessage:
         return cls(ref, round_id, _typed(message, "key", str, "a text"))
 
 
+def _version(message: Any) -> Any:
+    return message.get("v") if isinstance(message, Mapping) else None
+
+
 def _ref(message: Mapping[str, Any]) -> CanaryRef:
     if not isinstance(message, Mapping):
         raise UnreadableMessage(f"message {message!r:.200}; allowed: a JSON object")
     if message.get("v") != VERSION:
-        raise UnreadableMessage(f"message version {message.get('v')!r}; allowed: {VERSION}")
+        raise UnreadableMessage(
+            f"message version {message.get('v')!r}; allowed: {VERSION} or {BATCHES}"
+        )
     try:
         return CanaryRef.parse(message["canary"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any, Final
 
 from celery import Celery
@@ -38,13 +39,13 @@ class CeleryDispatcher:
         self._longest = longest
         self._gauged: dict[str, tuple[float, bool]] = {}
 
-    def tick(self, ref: CanaryRef) -> None:
+    def tick(self, refs: Sequence[CanaryRef]) -> None:
         """See `queues.Dispatcher`, as for the others."""
-        self._send(queues.TICK, Nudge(ref).dump())
+        self._send(queues.TICK, Nudge(tuple(refs)).dump())
 
-    def reconcile(self, ref: CanaryRef, lane: Lane) -> None:
+    def reconcile(self, refs: Sequence[CanaryRef], lane: Lane) -> None:
         """Puts a nudge into the queue of `lane`."""
-        self._send(queues.LANES[lane], Nudge(ref).dump())
+        self._send(queues.LANES[lane], Nudge(tuple(refs)).dump())
 
     def call(self, ref: CanaryRef, round_id: int, key: str) -> None:
         """Have one hook of a round called."""

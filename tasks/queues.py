@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -47,11 +48,11 @@ class Dispatcher(Protocol):
     needs an effect asks for it again until it is confirmed.
     """
 
-    def tick(self, ref: CanaryRef) -> None:
-        """Have the canary looked at."""
+    def tick(self, refs: Sequence[CanaryRef]) -> None:
+        """Have the canaries looked at, in one job."""
 
-    def reconcile(self, ref: CanaryRef, lane: Lane) -> None:
-        """Have the reconciler of a lane look at the canary."""
+    def reconcile(self, refs: Sequence[CanaryRef], lane: Lane) -> None:
+        """Have the reconciler of a lane look at the canaries, in one job."""
 
     def call(self, ref: CanaryRef, round_id: int, key: str) -> None:
         """Have one hook of a round called."""

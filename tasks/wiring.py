@@ -22,7 +22,8 @@ from clients.kube.transport import Limits as KubeLimits
 from clients.redis.store import Store, connect_store
 from config.settings.groups import KubernetesSettings
 from config.settings.settings import Settings
-from tasks.analyst import Analyst, Reader
+from tasks.analyst import Analyst
+from tasks.batch import Crew, Reader
 from tasks.caller import Caller, HttpPoster, Poster
 from tasks.gather import Defaults
 from tasks.queues import Dispatcher, Queue
@@ -60,12 +61,11 @@ def wire(settings: Settings, doors: Doors, registries: Registries = BUILT_IN) ->
     """The services over `doors`; makes no connection."""
     canaries, schedule = settings.canaries, settings.scheduler
     copying = Copying(canaries.selector_labels, canaries.include_label_prefixes)
-    writing = doors.store, doors.kube, doors.clock
+    crew = Crew(doors.store, doors.reader, doors.dispatcher, doubt)
+    writing = crew, doors.kube, doors.clock
     return Services(
         analyst=Analyst(
-            doors.store,
-            doors.reader,
-            doors.dispatcher,
+            crew,
             defaults(settings, registries),
             lease=schedule.tick_lease,
             resync=schedule.resync_interval,

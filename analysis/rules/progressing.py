@@ -169,7 +169,7 @@ def first_step(case: Case) -> Outcome | None:
     step = case.strategy.next_step(case.canary, case.state)
     if step is None:
         return Rest()
-    due = cadence.first_check(case.observation.ref, case.now, case.observation.interval)
+    due = cadence.first_check(case.now, case.observation.interval)
     return _step(case, step, due, said)
 
 

@@ -7,7 +7,7 @@ import logging
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 from clients.documents import calls, confirmed
@@ -18,6 +18,7 @@ from clients.documents.confirmed import Confirmation
 from clients.documents.world import World, canonical
 from clients.redis import keys, scripts
 from clients.redis.records import Basis, Begun, Call, Commit, Snapshot, Work
+from clients.redis.scripts import Invocation
 from config.refs import CanaryRef
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class Rollouts(scripts.Door):
 
     def read(self, ref: CanaryRef) -> Snapshot:
         """All that is stored about `ref`, without taking anything."""
-        return _snapshot(ref, self._run("read", ref, _STORED))
+        return self.run(reading(ref))
 
     def begin(
         self, ref: CanaryRef, work: Work, ttl: timedelta, *, if_due: bool = False
@@ -56,10 +57,7 @@ class Rollouts(scripts.Door):
         due: whoever asked for this run has had one, however old the message. None as well while
         what is stored is not confirmed (see `store.Store`); the canary is due as soon as it is.
         """
-        shared = (keys.AGENDA, keys.FENCE, keys.TICK, keys.EPOCH)
-        rows, nonce = (keys.LEASES[work], *_STORED, *shared), secrets.token_hex(4)
-        reply = self._run("begin", ref, rows, ttl, ref, work.value, nonce, if_due)
-        return Begun(str(reply[0]), _snapshot(ref, reply[1])) if reply else None
+        return self.run(beginning(ref, work, ttl, if_due=if_due))
 
     def commit(self, ref: CanaryRef, commit: Commit) -> int | None:
         """The version that `commit` made, or None when nothing was changed; one round trip.
@@ -71,8 +69,7 @@ class Rollouts(scripts.Door):
         the tick lease was taken; without that lease a due time is only brought forward, and a tick
         that runs meanwhile is asked to run again.
         """
-        reply = self._run("commit", ref, _COMMITTED, *_arguments(ref, commit))
-        return int(reply) if reply else None
+        return self.run(committing(ref, commit))
 
     def take_call(self, ref: CanaryRef, round_id: int, key: str, ttl: timedelta) -> Call | None:
         """The right to make call `key` for `ttl`; None when it is not to be made (any more)."""
@@ -106,8 +103,7 @@ class Rollouts(scripts.Door):
         the due time forward. It is now when Redis failed over or lost something since `begin`.
         Nothing happens, and the answer is False, when the lease is lost.
         """
-        rows = (keys.LEASES[work], keys.AGENDA, keys.TICK, keys.EPOCH)
-        return bool(self._run("finish", ref, rows, ref, token, due, work.value))
+        return self.run(finishing(ref, work, token, due))
 
     def confirm(
         self,
@@ -126,16 +122,7 @@ class Rollouts(scripts.Door):
         known by now than in `over`, the world they were computed from: a watcher knows better.
         `wake` makes the canary due.
         """
-        added = confirmed.encode(news)
-        objects = worlds.encode(news.world)
-        before = worlds.encode(over or World())
-        kept = ((role, text, before.get(role, "")) for role, text in objects.items())
-        lease = keys.LEASES[news.lane]
-        rows = (keys.CONFIRMED, keys.STATE, keys.WORLD, lease, keys.TICK, keys.AGENDA)
-        head = (ref, basis.uid, basis.part, basis.token, wake)
-        layouts = (confirmed.VERSION, worlds.VERSION, len(added))
-        pairs = [part for row in (*added.items(), *kept) for part in row]
-        return bool(self._run("confirm", ref, rows, *head, *layouts, *pairs))
+        return self.run(confirming(ref, news, basis, over=over, wake=wake))
 
     def put_world(
         self,
@@ -169,6 +156,57 @@ class Rollouts(scripts.Door):
         """
         rows = (keys.AGENDA, keys.LEADER, *keys.OF_CANARY)
         self._run_for_leader("forget", ref, rows, ref, term)
+
+
+def reading(ref: CanaryRef) -> Invocation[Snapshot]:
+    """`Rollouts.read`, still to be made; as are the others below."""
+    return Invocation("read", ref, _STORED, (), partial(_snapshot, ref))
+
+
+def beginning(
+    ref: CanaryRef, work: Work, ttl: timedelta, *, if_due: bool = False
+) -> Invocation[Begun | None]:
+    """See `Rollouts.begin`."""
+    shared = (keys.AGENDA, keys.FENCE, keys.TICK, keys.EPOCH)
+    rows, nonce = (keys.LEASES[work], *_STORED, *shared), secrets.token_hex(4)
+
+    def decode(reply: Any) -> Begun | None:
+        return Begun(str(reply[0]), _snapshot(ref, reply[1])) if reply else None
+
+    return Invocation("begin", ref, rows, (ttl, ref, work.value, nonce, if_due), decode)
+
+
+def committing(ref: CanaryRef, commit: Commit) -> Invocation[int | None]:
+    """See `Rollouts.commit`."""
+
+    def decode(reply: Any) -> int | None:
+        return int(reply) if reply else None
+
+    return Invocation("commit", ref, _COMMITTED, _arguments(ref, commit), decode)
+
+
+def finishing(
+    ref: CanaryRef, work: Work, token: str, due: datetime | None = None
+) -> Invocation[bool]:
+    """See `Rollouts.finish`."""
+    rows = (keys.LEASES[work], keys.AGENDA, keys.TICK, keys.EPOCH)
+    return Invocation("finish", ref, rows, (ref, token, due, work.value), bool)
+
+
+def confirming(
+    ref: CanaryRef, news: Confirmation, basis: Basis, *, over: World | None = None, wake: bool
+) -> Invocation[bool]:
+    """See `Rollouts.confirm`."""
+    added = confirmed.encode(news)
+    objects = worlds.encode(news.world)
+    before = worlds.encode(over or World())
+    kept = ((role, text, before.get(role, "")) for role, text in objects.items())
+    lease = keys.LEASES[news.lane]
+    rows = (keys.CONFIRMED, keys.STATE, keys.WORLD, lease, keys.TICK, keys.AGENDA)
+    head = (ref, basis.uid, basis.part, basis.token, wake)
+    layouts = (confirmed.VERSION, worlds.VERSION, len(added))
+    pairs = [part for row in (*added.items(), *kept) for part in row]
+    return Invocation("confirm", ref, rows, (*head, *layouts, *pairs), bool)
 
 
 def _arguments(ref: CanaryRef, commit: Commit) -> list[scripts.Argument]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import redis.exceptions
+from redis.exceptions import NoScriptError
 
 from clients import errors
 from clients.clock import SystemClock
@@ -33,6 +35,8 @@ NAMES: Final = tuple(
     sorted(file.name.removesuffix(".lua") for file in _FOLDER.iterdir() if file.name != _PRELUDE)
 )
 
+_Reply = TypeVar("_Reply")
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _NEARLY_A_MILLISECOND: Final = timedelta(microseconds=999)
@@ -48,6 +52,20 @@ _PASSING: Final = re.compile(
 def source(name: str) -> str:
     """The text of one script as sent to the server: the prelude, then the file."""
     return "\n".join((_FOLDER / file).read_text("utf-8") for file in (_PRELUDE, f"{name}.lua"))
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation(Generic[_Reply]):
+    """One run of a script that is still to be made: its keys and arguments, and its reply's form.
+
+    `arguments` are without the time, which the door adds.
+    """
+
+    name: str
+    ref: CanaryRef
+    rows: Sequence[Row]
+    arguments: Sequence[Argument]
+    decode: Callable[[Any], _Reply]
 
 
 class Door:
@@ -92,6 +110,36 @@ class Door:
         with translated(name.replace("_", " ")):
             return self._scripts[name](names, values)
 
+    def run(self, asked: Invocation[_Reply]) -> _Reply:
+        """What one script gives."""
+        return asked.decode(self._run(asked.name, asked.ref, asked.rows, *asked.arguments))
+
+    def run_all(self, asked: Sequence[Invocation[Any]]) -> list[Any]:
+        """What each script gives, or the ClientError that it alone came to; one round trip.
+
+        Each is atomic for itself. Raises what concerns the server: then nobody knows which were
+        carried out.
+        """
+        with translated("a batch"):
+            replies = self._sent(asked)
+            lost = [at for at, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+            for name in {asked[at].name for at in lost}:
+                self.client.script_load(source(name))  # type: ignore[no-untyped-call]
+            for at, reply in zip(lost, self._sent([asked[at] for at in lost]), strict=True):
+                replies[at] = reply
+        return [_outcome(one, reply) for one, reply in zip(asked, replies, strict=True)]
+
+    def _sent(self, asked: Sequence[Invocation[Any]]) -> list[Any]:
+        """The replies, exceptions among them."""
+        now = None if self._now is None else milliseconds(self._now())
+        pipeline = self.client.pipeline(transaction=False)
+        for one in asked:
+            sha: str = self._scripts[one.name].sha  # type: ignore[attr-defined]  # left out
+            names = [row.of(one.ref) for row in one.rows]
+            values = [_argument(each) for each in (now, *one.arguments)]
+            pipeline.evalsha(sha, len(names), *names, *values)
+        return pipeline.execute(raise_on_error=False) if asked else []
+
     def _run_for_leader(
         self, name: str, ref: CanaryRef | None, rows: Sequence[Row], *arguments: Argument
     ) -> Any:
@@ -100,6 +148,18 @@ class Door:
         if reply is None:
             raise errors.Conflict(f"Redis: {name.replace('_', ' ')}: this term of the beat is over")
         return reply
+
+
+def _outcome(asked: Invocation[_Reply], reply: Any) -> _Reply | errors.ClientError:
+    try:
+        with translated(asked.name.replace("_", " ")):
+            if isinstance(reply, Exception):
+                raise reply
+            return asked.decode(reply)
+    except errors.ClientError as failure:
+        return failure
+    except ValueError as odd:
+        return errors.Permanent(f"Redis: {asked.name}: unreadable: {odd}")
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import ClassVar, Final, NamedTuple, assert_never
 
 from analysis import state as states
@@ -22,11 +23,13 @@ from clients.documents.confirmed import Confirmation, Confirmed
 from clients.documents.outcome import Applied, Objects, Outcome, Rejected, Superseded
 from clients.documents.world import World, canonical
 from clients.kube.protocol import Kube
+from clients.redis import rollouts
 from clients.redis.records import Basis, Begun, Snapshot, Work, part_of
 from clients.redis.store import Store
 from config.api.canary import Canary
 from config.refs import CanaryRef
 from tasks import gather
+from tasks.batch import Crew, Steps, ask, awaited
 
 log = logging.getLogger(__name__)
 
@@ -101,30 +104,40 @@ class Reconciler(ABC):
     """Brings about what one lane of a canary wants."""
 
     lane: ClassVar[Lane]
-    store: Store
+    crew: Crew
     kube: Kube
     clock: Clock
 
-    def reconcile(self, ref: CanaryRef) -> None:
-        """Brings about what the state of `ref` wants by now, and again while it changes.
+    @property
+    def store(self) -> Store:
+        """Where the intents are."""
+        return self.crew.store
+
+    def reconcile(self, *refs: CanaryRef) -> None:
+        """Brings about what the state of each of `refs` wants by now, and again while it changes.
 
         Does nothing while another process has the lease: that one will run again. What a failing
         run was asked for meanwhile is left to the agenda, which asks until it is confirmed.
         """
+        self.crew.carry_out({ref: self._reconcile(ref) for ref in refs})
+
+    def _reconcile(self, ref: CanaryRef) -> Steps[None]:
         work, left = Work(self.lane.value), STRAYS
         strays = Strays({}, World())
         again = True
         while again:
             asked = self.clock.monotonic()
-            begun = self.store.begin(ref, work, LEASE)
+            begun = yield from ask(rollouts.beginning(ref, work, LEASE))
             if begun is None:
                 return
+            astray: Objects = {}
             try:
                 run = self._run(ref, begun, asked, strays)
-                astray = {} if run is None else self._carry_out(run, begun.token)
+                if run is not None:
+                    astray = yield from self._carry_out(run, begun.token)
                 strays = Strays(astray, begun.snapshot.world)
             finally:
-                again = self.store.finish(ref, work, begun.token)
+                again = yield from ask(rollouts.finishing(ref, work, begun.token))
             if astray:
                 left -= 1
                 again = again or left > 0
@@ -167,17 +180,21 @@ class Reconciler(ABC):
         now = self.store.read(ref).state
         return now is None or _part(self.lane, before) not in canonical(now)
 
-    def _carry_out(self, run: Run, token: str) -> Objects:
+    def _carry_out(self, run: Run, token: str) -> Steps[Objects]:
         """The objects that were written or read, if the run is not believed; else none.
 
         They are then in the way of what is wanted, and newer than what anybody else knows.
         """
-        outcome = self._write(run)
+        outcome = yield from awaited(partial(self._write, run))
         if outcome is None:
             return {}
         news, wake = self._judged(run, outcome)
         basis = Basis(uid=run.state.uid, part=_part(self.lane, run.snapshot), token=token)
-        if self.store.confirm(run.ref, news, basis, over=run.snapshot.world, wake=wake):
+        over = run.snapshot.world
+        is_believed = yield from ask(
+            rollouts.confirming(run.ref, news, basis, over=over, wake=wake)
+        )
+        if is_believed:
             return {}
         log.info("not wanted any more", extra={"canary": run.ref.dotted, "lane": self.lane.value})
         return {**outcome.observed, **outcome.written}

@@ -71,7 +71,7 @@ def test_messages_travel_through(
     with serve(tmp_path) as url:
         settings = replace(Settings(), redis=RedisSettings(url=SecretStr(url)))
         app = apps.make_app(settings)
-        publishing.CeleryDispatcher(app).tick(REF)
+        publishing.CeleryDispatcher(app).tick([REF])
         with contextlib.closing(server.connect(url)) as client:
             assert client.llen("cq:analysis") == 1
         app.close()

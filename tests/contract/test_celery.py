@@ -138,9 +138,9 @@ def test_every_message_finds_its_task(app: Celery) -> None:
     """Ticks and each kind of effect."""
     publisher = publishing.CeleryDispatcher(app)
     with working(app) as noted:
-        publisher.tick(REF)
+        publisher.tick([REF])
         for effect in Lane:
-            publisher.reconcile(REF, effect)
+            publisher.reconcile([REF], effect)
         calls = noted.wait(4)
     expected = {(name, REF) for name in ("tick", "route", "workload", "status")}
     assert set(calls) == expected
@@ -149,10 +149,10 @@ def test_every_message_finds_its_task(app: Celery) -> None:
 def test_messages_wait_in_the_queue_of_their_worker(app: Celery, valkey: Valkey) -> None:
     """Routing workers alone get traffic: nobody else has the rights to write it."""
     publisher = publishing.CeleryDispatcher(app)
-    publisher.tick(REF)
+    publisher.tick([REF])
     publisher.call(REF, 7, "a")
     for effect in Lane:
-        publisher.reconcile(REF, effect)
+        publisher.reconcile([REF], effect)
     with contextlib.closing(valkey.client()) as client:
         waiting = {queue: client.llen(f"cq:{queue}") for queue in queues.Queue}
     assert waiting == {"analysis": 2, "hooks": 1, "routing": 1, "report": 1}
@@ -190,7 +190,7 @@ def test_a_message_of_another_release_is_dropped_with_a_line(
     with working(app) as noted, caplog.at_level(logging.WARNING):
         app.send_task(queues.TICK, args=({"v": 2, "canary": "shop/cart"},))
         app.send_task(queues.TICK, args=(["shop/cart"],))
-        publishing.CeleryDispatcher(app).tick(REF)
+        publishing.CeleryDispatcher(app).tick([REF])
         assert noted.wait(1) == [("tick", REF)]
         _until(lambda: len(_dropped(caplog)) == 2)
     assert sorted(_dropped(caplog)) == [
@@ -203,7 +203,7 @@ def test_a_task_that_fails_is_not_tried_again(app: Celery) -> None:
     """The agenda asks again; the queue must not."""
     with working(app) as noted:
         noted.failure = errors.Transient("away")
-        publishing.CeleryDispatcher(app).tick(REF)
+        publishing.CeleryDispatcher(app).tick([REF])
         noted.wait(1)
         time.sleep(0.3)
         assert noted.calls == [("tick", REF)]
@@ -212,7 +212,7 @@ def test_a_task_that_fails_is_not_tried_again(app: Celery) -> None:
 def test_nudges_leave_nothing_behind(app: Celery, valkey: Valkey) -> None:
     """No result, no waiting message."""
     with working(app) as noted:
-        publishing.CeleryDispatcher(app).tick(REF)
+        publishing.CeleryDispatcher(app).tick([REF])
         publishing.CeleryDispatcher(app).call(REF, 7, "a")
         noted.wait(2)
     with contextlib.closing(valkey.client()) as client:
@@ -224,14 +224,14 @@ def test_a_broker_that_is_away_is_transient(tmp_path: Path) -> None:
     """For nudges and for hooks, and in seconds."""
     with valkeys.running(tmp_path) as server:
         app = connected(server.url)
-        publishing.CeleryDispatcher(app).tick(REF)
+        publishing.CeleryDispatcher(app).tick([REF])
     try:
         started = time.monotonic()
         publisher = publishing.CeleryDispatcher(app)
         with pytest.raises(errors.Transient):
-            publisher.tick(REF)
+            publisher.tick([REF])
         with pytest.raises(errors.Transient):
-            publisher.reconcile(REF, Lane.ROUTE)
+            publisher.reconcile([REF], Lane.ROUTE)
         with pytest.raises(errors.Transient):
             publisher.call(REF, 7, "a")
         assert time.monotonic() - started < 10

@@ -108,12 +108,12 @@ def test_a_worker_that_cannot_work_leaves_messages_to_those_who_can(
     outside = Outside(failure)
     publisher = publishing.CeleryDispatcher(app)
     with working(app, outside) as own:
-        publisher.reconcile(CanaryRef("shop", "first"), Lane.ROUTE)
+        publisher.reconcile([CanaryRef("shop", "first")], Lane.ROUTE)
         until(lambda: not own.is_open)
         time.sleep(1.2)  # what was asked of the server before that is answered
         lost = outside.lost
         for ref in refs(50):
-            publisher.reconcile(ref, Lane.ROUTE)
+            publisher.reconcile([ref], Lane.ROUTE)
         time.sleep(1.5)
         assert (outside.lost, outside.done) == (lost, [])
         with contextlib.closing(valkey.client()) as client:

@@ -168,7 +168,10 @@ def test_a_grouped_query_gives_every_workload_the_value_of_its_own_query(
         for namespace in ("contract-a", "contract-b")
         for name in ("web", "web.api", "webxapi")
     ]
-    idle, failing = queries.WorkloadName("contract-a", "idle"), queries.WorkloadName("contract-b", "failing")
+    idle, failing = (
+        queries.WorkloadName("contract-a", "idle"),
+        queries.WorkloadName("contract-b", "failing"),
+    )
     absent = queries.WorkloadName("contract-b", "absent")
     scrapes = 'min(count_over_time(istio_requests_total{destination_workload="webxapi"}[30s]))'
     for step in range(60):  # a new Prometheus takes some seconds to its first scrape

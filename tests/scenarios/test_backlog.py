@@ -70,10 +70,10 @@ def test_a_tick_that_is_old_news_costs_one_refused_begin() -> None:
 def test_messages_do_not_expire(app: Celery, valkey: Valkey) -> None:
     """8: a worker would compare their time with its own clock, which may be wrong."""
     publisher = publishing.CeleryDispatcher(app)
-    publisher.tick(REF)
+    publisher.tick([REF])
     publisher.call(REF, 7, "a")
     for lane in Lane:
-        publisher.reconcile(REF, lane)
+        publisher.reconcile([REF], lane)
     with contextlib.closing(valkey.client()) as client:
         messages = [
             json.loads(each)
@@ -91,8 +91,8 @@ def test_queues_that_nobody_serves_stay_bounded(app: Celery, valkey: Valkey) -> 
     clock = ManualClock(START)
     publisher = publishing.CeleryDispatcher(app, clock, longest=5)
     for _ in range(20):
-        publisher.tick(REF)
-        publisher.reconcile(REF, Lane.STATUS)
+        publisher.tick([REF])
+        publisher.reconcile([REF], Lane.STATUS)
         publisher.call(REF, 7, "a")
         clock.sleep(publishing.GAUGE_SECONDS)
 
@@ -105,14 +105,14 @@ def test_a_full_queue_takes_messages_again_once_it_is_served(app: Celery, valkey
     clock = ManualClock(START)
     publisher = publishing.CeleryDispatcher(app, clock, longest=1)
     for _ in range(3):
-        publisher.reconcile(REF, Lane.STATUS)
+        publisher.reconcile([REF], Lane.STATUS)
         clock.sleep(publishing.GAUGE_SECONDS)
-    publisher.reconcile(REF, Lane.ROUTE)
+    publisher.reconcile([REF], Lane.ROUTE)
     assert lengths(valkey) == {"report": 1, "routing": 1}
 
     valkey.flush()
     clock.sleep(publishing.GAUGE_SECONDS)
-    publisher.reconcile(REF, Lane.STATUS)
+    publisher.reconcile([REF], Lane.STATUS)
     assert lengths(valkey) == {"report": 1}
 
 
@@ -121,12 +121,12 @@ def test_a_broker_that_falls_silent_does_not_hold_a_publisher(tmp_path: Path) ->
     with valkeys.running(tmp_path) as server:
         app = connected(server.url)
         publisher = publishing.CeleryDispatcher(app)
-        publisher.tick(REF)
+        publisher.tick([REF])
         os.kill(server.process.pid, signal.SIGSTOP)
         try:
             started = time.monotonic()
             with pytest.raises(errors.Transient):
-                publisher.tick(REF)
+                publisher.tick([REF])
             assert time.monotonic() - started < 20
         finally:
             os.kill(server.process.pid, signal.SIGCONT)

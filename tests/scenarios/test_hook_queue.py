@@ -7,7 +7,7 @@ which each makes one call at a time, and all writers, who bring about everything
 import heapq
 import itertools
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
@@ -26,6 +26,7 @@ from config.refs import CanaryRef
 from config.settings.settings import Settings
 from tasks import wiring
 from tasks.analyst import Analyst
+from tasks.batch import Crew
 from tasks.caller import RENEWAL_SECONDS, Caller
 from tests.fakes import memory_redis
 from tests.stage.measuring import Hooks, Meters
@@ -53,9 +54,7 @@ class Site:
         self._later: list[tuple[float, int, Callable[[], object]]] = []
         self._numbers = itertools.count()
         self._analyst = Analyst(
-            self.store,
-            Meters(),
-            self,
+            Crew(self.store, Meters(), self),
             wiring.defaults(SETTINGS),
             lease=SETTINGS.scheduler.tick_lease,
             resync=SETTINGS.scheduler.resync_interval,
@@ -81,16 +80,20 @@ class Site:
         state = replace(worlds.progressing(1), check_at=due)
         self.store.commit(ref, Commit(expected=0, state=states.to_json(state), due=due))
         for lane in Lane:
-            self.reconcile(ref, lane)
+            self.reconcile([ref], lane)
 
     # --- a dispatcher
 
-    def tick(self, ref: CanaryRef) -> None:
+    def tick(self, refs: Sequence[CanaryRef]) -> None:
         """There are enough analysis workers."""
-        self._analyst.tick(ref)
+        self._analyst.tick(*refs)
 
-    def reconcile(self, ref: CanaryRef, lane: Lane) -> None:
+    def reconcile(self, refs: Sequence[CanaryRef], lane: Lane) -> None:
         """All writers are done at once."""
+        for ref in refs:
+            self._confirm(ref, lane)
+
+    def _confirm(self, ref: CanaryRef, lane: Lane) -> None:
         snapshot = self.store.read(ref)
         assert snapshot.state is not None
         state = states.from_json(snapshot.state)
@@ -127,7 +130,7 @@ class Site:
         schedule = SETTINGS.scheduler
         while refs := self.store.claim(100, schedule.tick_lease, schedule.repair_interval).refs:
             for ref in refs:
-                self.tick(ref)
+                self.tick([ref])
 
     def _sleep(self) -> None:
         due = [(at - NOW).total_seconds() for at in self.store.agenda().values()]

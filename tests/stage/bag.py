@@ -1,5 +1,6 @@
 """A message queue in a test's hands."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from analysis.effects import Lane
@@ -23,13 +24,15 @@ class Bag:
     messages: list[Message] = field(default_factory=list)
     sent: int = 0
 
-    def tick(self, ref: CanaryRef) -> None:
-        """Have the canary looked at."""
-        self.put(Message("tick", ref))
+    def tick(self, refs: Sequence[CanaryRef]) -> None:
+        """Have the canaries looked at: a message each, for tests to lose and reorder."""
+        for ref in refs:
+            self.put(Message("tick", ref))
 
-    def reconcile(self, ref: CanaryRef, lane: Lane) -> None:
-        """Have the reconciler of a lane look at the canary."""
-        self.put(Message(lane.value, ref))
+    def reconcile(self, refs: Sequence[CanaryRef], lane: Lane) -> None:
+        """Have the reconciler of a lane look at the canaries."""
+        for ref in refs:
+            self.put(Message(lane.value, ref))
 
     def call(self, ref: CanaryRef, round_id: int, key: str) -> None:
         """Have one hook of a round called."""

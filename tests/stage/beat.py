@@ -131,7 +131,7 @@ class Beat:
         """At once: the pause after which real ones look would be a step of its own each time."""
         publisher = self._side._publisher
         for ref, lane in publisher._drifts:
-            self._doors.dispatcher.reconcile(ref, lane)
+            self._doors.dispatcher.reconcile([ref], lane)
         publisher._drifts.clear()
         publisher._seen.clear()
 

@@ -4,7 +4,7 @@ import contextlib
 import http.server
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from analysis.backends.backend import Endpoint
@@ -13,6 +13,7 @@ from analysis.hooks import HookCall
 from analysis.judges import threshold
 from analysis.metrics.checks import Check
 from analysis.verdicts import Reason, Verdict
+from config.refs import CanaryRef
 
 Source = Callable[[Check], Measurement]
 
@@ -40,12 +41,17 @@ class Meters:
     asked: list[tuple[Check, ...]] = field(default_factory=list)
     probes: tuple[str, ...] = ()
 
-    def measure(self, asked: tuple[Check, ...]) -> tuple[CheckResult, ...]:
-        """The results of `asked`."""
-        self.asked.append(asked)
-        return tuple(threshold.judge(check, check.problem or self.source(check)) for check in asked)
+    def measure_each(
+        self, asked: Mapping[CanaryRef, Sequence[Check]]
+    ) -> Iterator[dict[CanaryRef, tuple[CheckResult, ...]]]:
+        """The results of each canary's checks, all at once."""
+        self.asked += map(tuple, asked.values())
+        yield {
+            ref: tuple(threshold.judge(each, each.problem or self.source(each)) for each in checks)
+            for ref, checks in asked.items()
+        }
 
-    def probe(self, endpoints: tuple[Endpoint, ...]) -> tuple[str, ...]:
+    def probe(self, endpoints: Sequence[Endpoint]) -> tuple[str, ...]:
         """What is wrong with `endpoints`."""
         return self.probes if endpoints else ()
 

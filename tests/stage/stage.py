@@ -23,7 +23,7 @@ from config.traffic import TrafficSplit
 from routing.router import UnreadableRoute, split_in_force
 from scheduler import wiring as scheduling
 from tasks import gather, wiring
-from tasks.analyst import Reader
+from tasks.batch import Reader
 from tasks.caller import Poster
 from tasks.queues import Dispatcher
 from tasks.registries import BUILT_IN, Registries

@@ -75,6 +75,11 @@ class CeleryStage(Stage):
         super().__init__(redis=redis, dispatcher=dispatcher, poster=poster)
         wiring.install(self.services)
 
+    @property
+    def sent(self) -> int:
+        """The messages sent so far."""
+        return self._traffic._sent
+
     def settle(self, *, most: int = 400) -> None:
         """Lets the workers work until nothing is left to do at this moment."""
         for _ in range(most):

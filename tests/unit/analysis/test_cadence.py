@@ -14,13 +14,25 @@ intervals = st.integers(10, 3600).map(lambda seconds: timedelta(seconds=seconds)
 names = st.text(st.sampled_from("abcdefghij-0123456789"), min_size=1, max_size=40)
 
 
-@given(name=names, interval=intervals)
+@given(ahead=st.integers(0, 10**9), interval=intervals)
 def test_a_first_check_gives_the_first_step_a_whole_interval(
-    name: str, interval: timedelta
+    ahead: int, interval: timedelta
 ) -> None:
-    """Spread by the canary's name, by at most 2 % of the interval."""
-    due = cadence.first_check(CanaryRef("shop", name), NOW, interval)
-    assert interval <= due - NOW <= interval * 1.02
+    """And no more than a slot in addition: 5 % of the interval."""
+    now = NOW + timedelta(milliseconds=ahead)
+    due = cadence.first_check(now, interval)
+    assert interval <= due - now < interval * 1.05
+
+
+@given(st.lists(st.integers(0, 499), min_size=2), intervals)
+def test_checks_of_steps_taken_one_after_the_other_are_due_together(
+    milliseconds: list[int], interval: timedelta
+) -> None:
+    """Within a slot, whatever canary it is; then they keep together."""
+    slot = interval * cadence.SLOT
+    begins = NOW - (NOW - cadence._BEGINNING) % slot
+    steps = [begins + slot * (each + 1) / 501 for each in milliseconds]
+    assert len({cadence.first_check(step, interval) for step in steps}) == 1
 
 
 @given(name=names, interval=intervals)

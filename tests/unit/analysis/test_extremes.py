@@ -129,7 +129,7 @@ def _ask_about_steps(canary: Canary) -> None:
 
 def _ask_about_time(canary: Canary) -> None:
     interval = derived.interval(canary)
-    first = cadence.first_check(canary.ref, worlds.NOW, interval)
+    first = cadence.first_check(worlds.NOW, interval)
     cadence.measurable_at(cadence.next_check(first, worlds.NOW, interval), first, interval)
     assert worlds.NOW + interval * derived.threshold(canary) > worlds.NOW
     assert worlds.NOW + derived.progress_deadline(canary) > worlds.NOW

@@ -19,7 +19,7 @@ from config.refs import CanaryRef
 REF = CanaryRef("shop", "cart")
 INTERVAL = timedelta(seconds=10)
 START = datetime(2026, 1, 1, tzinfo=UTC)
-FIRST_DUE = cadence.first_check(REF, START, INTERVAL)
+FIRST_DUE = cadence.first_check(START, INTERVAL)
 
 
 def an_entry(at: datetime, canary: int, *, checked: bool = True) -> Mapping[str, Any]:

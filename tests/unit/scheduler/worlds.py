@@ -2,7 +2,7 @@
 
 import contextlib
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -137,15 +137,15 @@ class Sent:
     effects: list[tuple[CanaryRef, Lane]] = field(default_factory=list)
     broken: bool = False
 
-    def tick(self, ref: CanaryRef) -> None:
-        """Keep the tick."""
+    def tick(self, refs: Sequence[CanaryRef]) -> None:
+        """Keep the ticks."""
         self._check()
-        self.ticks.append(ref)
+        self.ticks += refs
 
-    def reconcile(self, ref: CanaryRef, lane: Lane) -> None:
-        """Keep the effect."""
+    def reconcile(self, refs: Sequence[CanaryRef], lane: Lane) -> None:
+        """Keep the effects."""
         self._check()
-        self.effects.append((ref, lane))
+        self.effects += ((ref, lane) for ref in refs)
 
     def call(self, ref: CanaryRef, round_id: int, key: str) -> None:
         """Nothing here calls hooks."""

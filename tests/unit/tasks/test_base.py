@@ -20,7 +20,7 @@ def run(error: Exception | None) -> Any:
     def body(message: dict[str, Any]) -> str:
         if error:
             raise error
-        return str(Nudge.parse(message).ref)
+        return str(Nudge.parse(message).refs[0])
 
     task = app.task(name="test.nudge", base=NudgeTask, shared=False)(body)
     try:

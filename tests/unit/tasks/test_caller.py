@@ -5,7 +5,7 @@ import shutil
 import ssl
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
@@ -330,9 +330,9 @@ def test_an_answer_is_kept_when_the_queue_is_away() -> None:
     class Away(Bag):
         """A queue that cannot be reached."""
 
-        def tick(self, ref: CanaryRef) -> None:
+        def tick(self, refs: Sequence[CanaryRef]) -> None:
             """Fails."""
-            raise errors.Transient(f"no broker for {ref}")
+            raise errors.Transient(f"no broker for {refs}")
 
     room = a_room({"url": "http://slow/"})
     key = calls(room)[0].key

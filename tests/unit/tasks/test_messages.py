@@ -11,6 +11,7 @@ from config.refs import CanaryRef
 from tasks.messages import HookMessage, Nudge, UnreadableMessage
 
 REF = CanaryRef("shop", "cart")
+OTHER = CanaryRef("shop", "till")
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -20,7 +21,8 @@ JSON = st.recursive(
 @pytest.mark.parametrize(
     ("message", "text"),
     [
-        (Nudge(REF), {"v": 1, "canary": "shop/cart"}),
+        (Nudge((REF,)), {"v": 1, "canary": "shop/cart"}),
+        (Nudge((REF, OTHER)), {"v": 2, "canaries": ["shop/cart", "shop/till"]}),
         (HookMessage(REF, 7, "a-1"), {"v": 1, "canary": "shop/cart", "round": 7, "key": "a-1"}),
     ],
 )
@@ -32,14 +34,15 @@ def test_messages_travel_as_json(message: Any, text: dict[str, Any]) -> None:
 
 def test_fields_of_later_releases_are_ignored() -> None:
     """Within one version, fields may be added."""
-    assert Nudge.parse({"v": 1, "canary": "shop/cart", "hurry": True}) == Nudge(REF)
+    assert Nudge.parse({"v": 1, "canary": "shop/cart", "hurry": True}) == Nudge((REF,))
 
 
 @pytest.mark.parametrize(
     ("message", "text"),
     [
-        ({"v": 2, "canary": "shop/cart"}, "message version 2; allowed: 1"),
-        ({"canary": "shop/cart"}, "message version None; allowed: 1"),
+        ({"v": 3, "canary": "shop/cart"}, "message version 3; allowed: 1 or 2"),
+        ({"v": 2, "canaries": "shop/cart"}, "message with canaries='shop/cart'; allowed: a list"),
+        ({"canary": "shop/cart"}, "message version None; allowed: 1 or 2"),
         ({"v": 1}, "message without a canary: {'v': 1}"),
         ({"v": 1, "canary": 3}, "message without a canary: {'v': 1, 'canary': 3}"),
         ({"v": 1, "canary": "cart"}, "message without a canary: {'v': 1, 'canary': 'cart'}"),

@@ -14,6 +14,7 @@ from clients.kube import resources
 from config.api.canary import Canary
 from config.api.hooks import AlertSeverity
 from tasks.reconcile.status import StatusReconciler
+from tests.fakes.crews import a_crew
 from tests.fakes.faults import Fault
 from tests.unit.analysis import worlds as rollouts
 from tests.unit.tasks.worlds import NOW, REF, Room, a_state
@@ -47,7 +48,7 @@ def a_notice(room: Room, text: str) -> Notice:
 def report(room: Room) -> list[tuple[str | None, ...]]:
     """The calls that a report takes."""
     room.kube.calls.clear()
-    StatusReconciler(room.store, room.kube, room.clock).reconcile(REF)
+    StatusReconciler(a_crew(room.store), room.kube, room.clock).reconcile(REF)
     return [tuple(call) for call in room.kube.calls]
 
 
@@ -256,7 +257,7 @@ def test_a_state_about_an_earlier_object_is_not_shown(room: Room) -> None:
 def test_a_report_asked_for_meanwhile_is_made(room: Room) -> None:
     """A commit that comes while a report is running is shown by the same run."""
     room.commit(a_state(uid=uid(room)))
-    reconciler = StatusReconciler(room.store, room.kube, room.clock)
+    reconciler = StatusReconciler(a_crew(room.store), room.kube, room.clock)
 
     def meanwhile() -> None:
         room.commit(a_state(uid=uid(room), failed_checks=1))

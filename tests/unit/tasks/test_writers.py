@@ -17,6 +17,7 @@ from routing import metadata
 from tasks.reconcile.leased import LEASE, RESERVE
 from tasks.reconcile.route import RouteReconciler
 from tasks.reconcile.workload import WorkloadReconciler
+from tests.fakes.crews import a_crew
 from tests.fakes.faults import Fault
 from tests.unit.analysis import worlds
 from tests.unit.tasks.worlds import NOW, REF, Room, a_state
@@ -61,12 +62,12 @@ def wanted(seq: int = 5, weight: int = 20, scale: CanaryScale = CanaryScale.RUNN
 
 def apply(room: Room) -> None:
     """The traffic writer's run."""
-    RouteReconciler(room.store, room.kube, room.clock).reconcile(REF)
+    RouteReconciler(a_crew(room.store), room.kube, room.clock).reconcile(REF)
 
 
 def converge(room: Room) -> None:
     """The workload writer's run."""
-    doors = room.store, room.kube, room.clock
+    doors = a_crew(room.store), room.kube, room.clock
     WorkloadReconciler(*doors, Copying(KEYS), lambda: "id").reconcile(REF)
 
 

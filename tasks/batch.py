@@ -1,0 +1,241 @@
+"""Several canaries in one job: each is worked on by steps of its own, in lockstep with the others.
+
+A step asks for something and waits for the answer: a script of Redis, a measurement, a call that
+takes time. Scripts that are asked for together travel together, measurements are made together,
+calls run side by side. Whoever has its answer goes on: nobody waits for one that is slow, and what
+fails for one fails for it alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Any, Final, Protocol, TypeVar
+
+from analysis.backends.backend import Endpoint
+from analysis.effects import Lane
+from analysis.findings import CheckResult
+from analysis.metrics.checks import Check
+from clients import errors
+from clients.redis.scripts import Invocation
+from clients.redis.store import Store
+from config.refs import CanaryRef
+from tasks.queues import Dispatcher
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+THREADS: Final = 32
+"""Calls of one process that run side by side."""
+
+TOGETHER_SECONDS: Final = 0.005
+"""How long answers wait for each other, so that what follows them travels together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Has the checks measured and judged."""
+
+    checks: Sequence[Check]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Has the endpoints probed."""
+
+    endpoints: Sequence[Endpoint]
+
+
+@dataclass(frozen=True, slots=True)
+class Await:
+    """Has a call made that takes time."""
+
+    call: Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Nudge:
+    """Has the reconciler of a lane look at the canary; nobody waits for that."""
+
+    lane: Lane
+
+
+Request = Invocation[Any] | Measure | Probe | Await | Nudge
+Steps = Generator[Request, Any, T]
+"""The work on one canary, which gets each answer where it asked."""
+
+
+def ask(asked: Invocation[T]) -> Steps[T]:
+    """What a script gives."""
+    answer: T = yield asked
+    return answer
+
+
+def awaited(call: Callable[[], T]) -> Steps[T]:
+    """What a call gives."""
+    answer: T = yield Await(call)
+    return answer
+
+
+class Reader(Protocol):
+    """What is needed of a metric reader; measuring never raises."""
+
+    def measure_each(
+        self, asked: Mapping[CanaryRef, Sequence[Check]]
+    ) -> Iterable[Mapping[CanaryRef, tuple[CheckResult, ...]]]:
+        """The results of each canary's checks, in their order, as they come."""
+
+    def probe(self, endpoints: Sequence[Endpoint]) -> tuple[str, ...]:
+        """What is wrong with `endpoints`; empty when all of them answer."""
+
+
+Works = Mapping[CanaryRef, Steps[None]]
+_Answered = tuple[CanaryRef, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Carries out batches; one per process, shared by its threads."""
+
+    store: Store
+    reader: Reader
+    dispatcher: Dispatcher
+    doubt: Callable[[], None] = lambda: None
+    """Hears of a failure that others may meet, too."""
+    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "batch"))
+
+    def carry_out(self, works: Works) -> None:
+        """Carries out the work on each canary to its end.
+
+        Raises what the work on a canary alone failed with; of several, each failure is logged.
+        """
+        failures = _Batch(self, dict(works)).run()
+        for ref, failure in failures.items():
+            if len(works) == 1:
+                raise failure
+            self._tell(ref, failure)
+
+    def _tell(self, ref: CanaryRef, failure: Exception) -> None:
+        extra = {"canary": ref.dotted, "kind": type(failure).__name__}
+        if not isinstance(failure, errors.ClientError):
+            log.error("defect", extra=extra, exc_info=failure)
+            return
+        log.warning("nudge came to nothing", extra={**extra, "error": failure.message})
+        if errors.concerns_all(failure):
+            self.doubt()
+
+
+@dataclass(slots=True)
+class _Batch:
+    crew: Crew
+    works: dict[CanaryRef, Steps[None]]
+    done: SimpleQueue[_Answered] = field(default_factory=SimpleQueue)
+    out: int = 0
+    """Answers that are still to come."""
+    failures: dict[CanaryRef, Exception] = field(default_factory=dict)
+
+    def run(self) -> dict[CanaryRef, Exception]:
+        """What some of the works failed with, once all have ended."""
+        ready: list[_Answered] = [(ref, None) for ref in self.works]
+        while ready or self.out:
+            ready = self._advance(ready) or self._arrived()
+        return self.failures
+
+    def _advance(self, ready: list[_Answered]) -> list[_Answered]:
+        """Lets those that are `ready` go on; gives the answers that are at hand."""
+        asked: dict[CanaryRef, Request] = {}
+        nudged: defaultdict[Lane, list[CanaryRef]] = defaultdict(list)
+        for ref, answer in ready:
+            request = self._next(ref, answer)
+            while isinstance(request, Nudge):
+                nudged[request.lane].append(ref)
+                request = self._next(ref, None)
+            if request is not None:
+                asked[ref] = request
+        for lane in Lane:
+            if nudged[lane]:
+                self._send(nudged[lane], lane)
+        self._begin(asked)
+        return self._scripted({r: a for r, a in asked.items() if isinstance(a, Invocation)})
+
+    def _next(self, ref: CanaryRef, answer: Any) -> Request | None:
+        """What the work on `ref` asks for next; None when it has ended."""
+        steps = self.works[ref]
+        try:
+            if isinstance(answer, Exception):
+                return steps.throw(answer)
+            return steps.send(answer)
+        except StopIteration:
+            return None
+        except Exception as failure:  # noqa: BLE001 - told when all the others have ended
+            self.failures[ref] = failure
+        return None
+
+    def _send(self, refs: Sequence[CanaryRef], lane: Lane) -> None:
+        try:
+            self.crew.dispatcher.reconcile(refs, lane)
+        except errors.ClientError as failure:  # the agenda asks, until it is confirmed
+            self.failures.update(dict.fromkeys(refs, failure))
+
+    def _scripted(self, asked: Mapping[CanaryRef, Invocation[Any]]) -> list[_Answered]:
+        """The answers of all scripts, in one round trip; a failure of the server is everybody's."""
+        if not asked:
+            return []
+        try:
+            replies = self.crew.store.run_all(list(asked.values()))
+        except errors.ClientError as failure:
+            replies = [failure] * len(asked)
+        return list(zip(asked, replies, strict=True))
+
+    def _begin(self, asked: Mapping[CanaryRef, Request]) -> None:
+        """Has begun what takes time. What is asked for alone is waited for on the spot."""
+        checks = {r: tuple(a.checks) for r, a in asked.items() if isinstance(a, Measure)}
+        calls = {r: a.call for r, a in asked.items() if isinstance(a, Await)}
+        for ref, request in asked.items():
+            if isinstance(request, Probe):
+                calls[ref] = partial(self.crew.reader.probe, tuple(request.endpoints))
+        self.out += len(checks) + len(calls)
+        alone = len(self.works) == 1
+        for ref, call in calls.items():
+            (self._call if alone else self._later)(ref, call)
+        if checks:
+            self._measure(checks) if alone else self.crew.pool.submit(self._measure, checks)
+
+    def _later(self, ref: CanaryRef, call: Callable[[], Any]) -> None:
+        self.crew.pool.submit(self._call, ref, call)
+
+    def _call(self, ref: CanaryRef, call: Callable[[], Any]) -> None:
+        try:
+            self.done.put((ref, call()))
+        except Exception as failure:  # noqa: BLE001 - it is told to the steps that asked
+            self.done.put((ref, failure))
+
+    def _measure(self, checks: Mapping[CanaryRef, Sequence[Check]]) -> None:
+        open_refs = set(checks)
+        try:
+            for wave in self.crew.reader.measure_each(checks):
+                open_refs -= wave.keys()
+                for each in wave.items():
+                    self.done.put(each)
+        except Exception as defect:  # noqa: BLE001 - it is told to the steps that asked
+            for ref in open_refs:
+                self.done.put((ref, defect))
+
+    def _arrived(self) -> list[_Answered]:
+        """The answers that have come, at least one, and those that come right after it."""
+        if not self.out:
+            return []
+        answers = [self.done.get()]
+        while len(answers) < self.out:
+            try:
+                answers.append(self.done.get(timeout=TOGETHER_SECONDS))
+            except Empty:
+                break
+        self.out -= len(answers)
+        return answers

@@ -1,0 +1,224 @@
+"""Several canaries in one job: what travels together, and what is kept apart.
+
+Left out: what the steps of a tick or of a run are (test_analyst.py, test_writers.py, scenarios).
+"""
+
+import logging
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+
+from analysis.effects import Lane
+from analysis.findings import CheckResult
+from analysis.metrics.checks import Check
+from clients import errors
+from clients.redis import rollouts
+from clients.redis.records import Begun, Work
+from clients.redis.scripts import Invocation
+from clients.redis.store import Store
+from config.refs import CanaryRef
+from tasks.batch import Crew, Measure, Nudge, Probe, Steps, ask, awaited
+from tests.fakes import memory_redis
+from tests.stage.measuring import Meters
+
+REFS: Final = tuple(CanaryRef("shop", name) for name in ("cart", "till", "wish"))
+LEASE: Final = timedelta(seconds=8)
+
+
+class Counted(Store):
+    """A store that knows how many canaries each round trip was about."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.trips: list[int] = []
+        self.failing: list[errors.ClientError] = []
+
+    def run_all(self, asked: Sequence[Invocation[Any]]) -> list[Any]:
+        """As the store does; fails as a test wants."""
+        self.trips.append(len(asked))
+        if self.failing:
+            raise self.failing.pop()
+        return super().run_all(asked)
+
+
+@dataclass
+class Sent:
+    """A dispatcher that keeps what it is given."""
+
+    messages: list[tuple[str, tuple[CanaryRef, ...]]] = field(default_factory=list)
+
+    def tick(self, refs: Sequence[CanaryRef]) -> None:
+        """Keeps a tick."""
+        self.messages.append(("tick", tuple(refs)))
+
+    def reconcile(self, refs: Sequence[CanaryRef], lane: Lane) -> None:
+        """Keeps a nudge."""
+        self.messages.append((lane.value, tuple(refs)))
+
+    def call(self, ref: CanaryRef, round_id: int, key: str) -> None:
+        """Nothing here calls hooks."""
+        raise AssertionError(f"{ref} {round_id} {key}")
+
+
+@pytest.fixture
+def store() -> Counted:
+    """An empty store whose content is confirmed."""
+    store = Counted(memory_redis.connect())
+    memory_redis.confirm(store)
+    return store
+
+
+@pytest.fixture
+def crew(store: Counted) -> Crew:
+    """A crew over that store."""
+    return Crew(store, Meters(), Sent())
+
+
+def begin(ref: CanaryRef) -> Steps[Begun | None]:
+    """The lease on a tick."""
+    return (yield from ask(rollouts.beginning(ref, Work.TICK, LEASE)))
+
+
+def test_what_several_canaries_ask_of_redis_is_one_round_trip(crew: Crew, store: Counted) -> None:
+    """At each step, and each has its own answer."""
+    begun: dict[CanaryRef, Begun | None] = {}
+
+    def work(ref: CanaryRef) -> Steps[None]:
+        begun[ref] = yield from begin(ref)
+        lease = begun[ref]
+        assert lease is not None
+        yield from ask(rollouts.finishing(ref, Work.TICK, lease.token))
+
+    crew.carry_out({ref: work(ref) for ref in REFS})
+    assert store.trips == [3, 3]
+    assert len({lease.token for lease in begun.values() if lease}) == 3
+
+
+def test_a_canary_whose_call_is_slow_keeps_nobody_waiting(crew: Crew, store: Counted) -> None:
+    """The others are done while it still waits; it is finished apart."""
+    slow = REFS[0]
+    others_done = threading.Barrier(3)
+    ended: list[CanaryRef] = []
+
+    def call(ref: CanaryRef) -> CanaryRef:
+        if ref == slow:
+            others_done.wait(5)
+        return ref
+
+    def work(ref: CanaryRef) -> Steps[None]:
+        assert (yield from awaited(lambda: call(ref))) == ref
+        yield from begin(ref)
+        ended.append(ref)
+        if ref != slow:
+            threading.Thread(target=others_done.wait, args=(5,)).start()
+
+    crew.carry_out({ref: work(ref) for ref in REFS})
+    assert ended[-1] == slow
+    assert set(ended) == set(REFS)
+    assert sum(store.trips) == 3
+
+
+class Waves(Meters):
+    """A reader that has the results of the first canary later than those of the others."""
+
+    def measure_each(
+        self, asked: Mapping[CanaryRef, Sequence[Check]]
+    ) -> Iterator[dict[CanaryRef, tuple[CheckResult, ...]]]:
+        """Two waves."""
+        first, *others = asked
+        yield dict.fromkeys(others, ())
+        yield {first: ()}
+
+
+def test_what_is_measured_is_asked_for_together(store: Counted) -> None:
+    """Each canary goes on when it has its own results."""
+    crew, order = Crew(store, Waves(), Sent()), list[CanaryRef]()
+
+    def work(ref: CanaryRef) -> Steps[None]:
+        assert (yield Measure([])) == ()
+        order.append(ref)
+
+    crew.carry_out({ref: work(ref) for ref in REFS})
+    assert order == [*REFS[1:], REFS[0]]
+
+
+def test_endpoints_are_probed_for_whoever_asks(store: Counted) -> None:
+    """By itself: it is asked for once, when a canary is initialized."""
+    crew, found = Crew(store, Meters(probes=("away",)), Sent()), list[Any]()
+
+    def work() -> Steps[None]:
+        found.append((yield Probe([])))
+
+    crew.carry_out({ref: work() for ref in REFS})
+    assert found == [()] * 3
+
+
+def test_nudges_of_a_lane_are_one_message_and_weights_come_first(store: Counted) -> None:
+    """Whoever asks at the same step travels together."""
+    sent = Sent()
+
+    def work(lanes: Sequence[Lane]) -> Steps[None]:
+        for lane in lanes:
+            yield Nudge(lane)
+
+    first, second, third = REFS
+    works = {first: [Lane.STATUS, Lane.ROUTE], second: [Lane.ROUTE], third: []}
+    Crew(store, Meters(), sent).carry_out({ref: work(lanes) for ref, lanes in works.items()})
+    assert sent.messages == [("route", (first, second)), ("status", (first,))]
+
+
+@pytest.mark.parametrize("failure", [ZeroDivisionError(), errors.Conflict("moved")])
+def test_what_fails_for_one_fails_for_it_alone(
+    crew: Crew, failure: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged with the name of its canary; alone in its job, it is the job's failure."""
+    ended: list[CanaryRef] = []
+
+    def work(ref: CanaryRef) -> Steps[None]:
+        yield from begin(ref)
+        if ref == REFS[1]:
+            raise failure
+        yield from begin(ref)
+        ended.append(ref)
+
+    with caplog.at_level(logging.WARNING):
+        crew.carry_out({ref: work(ref) for ref in REFS})
+    assert ended == [REFS[0], REFS[2]]
+    (record,) = caplog.records
+    assert (record.canary, record.kind) == ("till.shop", type(failure).__name__)  # type: ignore[attr-defined]
+    with pytest.raises(type(failure)):
+        crew.carry_out({REFS[1]: work(REFS[1])})
+
+
+def test_a_document_that_cannot_be_used_fails_for_its_canary_alone(
+    crew: Crew, store: Counted
+) -> None:
+    """One key of another type in the middle of a round trip."""
+    store.client.set(f"coalmine:{{{REFS[1]}}}:state", "odd")
+    begun: dict[CanaryRef, Any] = {}
+
+    def work(ref: CanaryRef) -> Steps[None]:
+        begun[ref] = yield from begin(ref)
+
+    crew.carry_out({ref: work(ref) for ref in REFS})
+    assert set(begun) == {REFS[0], REFS[2]}
+
+
+def test_a_server_that_is_away_is_everybodys_failure(crew: Crew, store: Counted) -> None:
+    """Each hears of it where it asked, and may still clean up."""
+    heard: list[CanaryRef] = []
+
+    def work(ref: CanaryRef) -> Steps[None]:
+        try:
+            yield from begin(ref)
+        finally:
+            heard.append(ref)
+
+    store.failing.append(errors.Transient("away"))
+    crew.carry_out({ref: work(ref) for ref in REFS})
+    assert heard == list(REFS)
+    assert store.trips == [3]
