@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from analysis import hooks
+from analysis import cadence, hooks
 from analysis.decisions import Rest
 from analysis.findings import CheckResult
 from analysis.phases import Phase
@@ -529,7 +529,7 @@ def test_a_rollback_happens_in_the_tick_of_the_last_failed_check() -> None:
     world = rollout(worlds.a_canary(threshold=1), check=failing_from(20))
     first_step = next(at for at, done in world.decisions if done.reason == "Advanced")
     back = world.when("FailedChecksThresholdReached")
-    assert timedelta(seconds=back - first_step) <= worlds.INTERVAL * 1.02
+    assert timedelta(seconds=back - first_step) <= worlds.INTERVAL * (1 + cadence.SLOT)
 
 
 def test_a_first_template_that_never_starts_is_mended_by_the_next_one() -> None:

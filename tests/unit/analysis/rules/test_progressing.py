@@ -8,7 +8,6 @@ from datetime import timedelta
 
 import pytest
 
-from analysis import cadence
 from analysis.effects import Lane
 from analysis.findings import Findings
 from analysis.observation import Confirmed, Observation
@@ -20,7 +19,7 @@ from config.scaling import CanaryScale
 from config.traffic import TrafficSplit
 from tests.unit.analysis import tables, worlds
 from tests.unit.analysis.tables import Answer, Asks, Decided, Rests
-from tests.unit.analysis.worlds import INTERVAL, NEW, NEWER, NOW, OLD, REF
+from tests.unit.analysis.worlds import INTERVAL, NEW, NEWER, NOW, OLD
 
 HOOKS = [
     {"name": "h0", "type": "pre-rollout", "url": "http://tester.shop/", "timeout": "5s"},
@@ -31,8 +30,8 @@ HOOKED = worlds.a_canary(webhooks=HOOKS)
 NOT_READY = "waiting for rollout to finish: x"
 FAILED = "Canary failed! Scaling down cart.shop"
 UNSAID = Confirmed(route_seq=4, workload_seq=5, status_version=10)
-FIRST = 30 + cadence.offset(REF, INTERVAL * 0.02).total_seconds()
-"""Seconds from the first step to the first check."""
+FIRST = 30
+"""Seconds from the first step to the first check: noon is where a slot begins."""
 
 CRASHED = worlds.a_workload(NEW, readiness=worlds.unready())
 PARTLY = replace(CRASHED, available=1)
@@ -507,7 +506,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
                 "Starting canary analysis for cart-app.shop",
                 "Advance cart.shop canary weight 20",
             ],
-            round(FIRST, 3),
+            FIRST,
         ),
     ),
     "the pre-rollout hooks are asked before the first step; looked after when a lease is over": (
@@ -544,7 +543,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
                 "Pre-rollout check h1 passed",
                 "Advance cart.shop canary weight 20",
             ],
-            round(FIRST, 3),
+            FIRST,
         ),
     ),
     "a refusing pre-rollout hook costs a failed check, and is asked again an interval later": (
