@@ -130,14 +130,17 @@ class Reconciler(ABC):
             begun = yield from ask(rollouts.beginning(ref, work, LEASE))
             if begun is None:
                 return
+            finish = rollouts.finishing(ref, work, begun.token)
             astray: Objects = {}
             try:
                 run = self._run(ref, begun, asked, strays)
                 if run is not None:
                     astray = yield from self._carry_out(run, begun.token)
-                strays = Strays(astray, begun.snapshot.world)
-            finally:
-                again = yield from ask(rollouts.finishing(ref, work, begun.token))
+            except Exception:
+                yield from ask(finish)
+                raise
+            strays = Strays(astray, begun.snapshot.world)
+            again = yield from ask(finish)
             if astray:
                 left -= 1
                 again = again or left > 0
