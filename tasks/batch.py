@@ -180,7 +180,7 @@ class _Batch:
     def _send(self, refs: Sequence[CanaryRef], lane: Lane) -> None:
         try:
             self.crew.dispatcher.reconcile(refs, lane)
-        except errors.ClientError as failure:  # the agenda asks, until it is confirmed
+        except Exception as failure:  # noqa: BLE001 - the agenda asks, until it is confirmed
             self.failures.update(dict.fromkeys(refs, failure))
 
     def _scripted(self, asked: Mapping[CanaryRef, Invocation[Any]]) -> list[_Answered]:
@@ -217,15 +217,19 @@ class _Batch:
             self.done.put((ref, failure))
 
     def _measure(self, checks: Mapping[CanaryRef, Sequence[Check]]) -> None:
-        open_refs = set(checks)
+        """Measures what can be together, and each alone whom a defect has kept from its results."""
+        unmeasured = dict(checks)
         try:
             for wave in self.crew.reader.measure_each(checks):
-                open_refs -= wave.keys()
                 for each in wave.items():
+                    del unmeasured[each[0]]
                     self.done.put(each)
         except Exception as defect:  # noqa: BLE001 - it is told to the steps that asked
-            for ref in open_refs:
-                self.done.put((ref, defect))
+            for ref, asked in unmeasured.items():
+                if len(checks) == 1:
+                    self.done.put((ref, defect))
+                else:
+                    self.crew.pool.submit(self._measure, {ref: asked})
 
     def _arrived(self) -> list[_Answered]:
         """The answers that have come, at least one, and those that come right after it."""

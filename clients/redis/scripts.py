@@ -115,10 +115,10 @@ class Door:
         return asked.decode(self._run(asked.name, asked.ref, asked.rows, *asked.arguments))
 
     def run_all(self, asked: Sequence[Invocation[Any]]) -> list[Any]:
-        """What each script gives, or the ClientError that it alone came to; one round trip.
+        """What each script gives, or the exception that it alone came to; one round trip.
 
-        Each is atomic for itself. Raises what concerns the server: then nobody knows which were
-        carried out.
+        Each is atomic for itself; a reply that cannot be decoded is no other's failure. Raises what
+        concerns the server: then nobody knows which were carried out.
         """
         with translated("a batch"):
             replies = self._sent(asked)
@@ -150,16 +150,18 @@ class Door:
         return reply
 
 
-def _outcome(asked: Invocation[_Reply], reply: Any) -> _Reply | errors.ClientError:
+def _outcome(asked: Invocation[_Reply], reply: Any) -> _Reply | Exception:
     try:
-        with translated(asked.name.replace("_", " ")):
-            if isinstance(reply, Exception):
-                raise reply
-            return asked.decode(reply)
-    except errors.ClientError as failure:
+        return _decoded(asked, reply)
+    except Exception as failure:  # noqa: BLE001 - it is told to whoever asked
         return failure
-    except ValueError as odd:
-        return errors.Permanent(f"Redis: {asked.name}: unreadable: {odd}")
+
+
+def _decoded(asked: Invocation[_Reply], reply: Any) -> _Reply:
+    with translated(asked.name.replace("_", " ")):
+        if isinstance(reply, Exception):
+            raise reply
+        return asked.decode(reply)
 
 
 @contextmanager
@@ -187,7 +189,7 @@ def at(since_1970: str | float) -> datetime:
     return _EPOCH + int(since_1970) * _MILLISECOND
 
 
-def _argument(value: Argument) -> str | int:
+def _argument(value: Argument) -> str | int | bytes:
     match value:
         case None | False:
             return ""
@@ -201,6 +203,10 @@ def _argument(value: Argument) -> str | int:
             return "1"
         case CanaryRef():
             return str(value)
+        case str():
+            # JSON of a metrics server or a webhook may hold half a surrogate pair, which no
+            # encoding knows: a question mark then, or the decision could not be stored at all.
+            return value.encode("utf-8", "replace")
         case _:
             return value
 

@@ -6,7 +6,7 @@ Left out: what the steps of a tick or of a run are (test_analyst.py, test_writer
 import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from analysis.findings import CheckResult
 from analysis.metrics.checks import Check
 from clients import errors
 from clients.redis import rollouts
-from clients.redis.records import Begun, Work
+from clients.redis.records import Begun, Commit, Work
 from clients.redis.scripts import Invocation
 from clients.redis.store import Store
 from config.refs import CanaryRef
@@ -206,6 +206,78 @@ def test_a_document_that_cannot_be_used_fails_for_its_canary_alone(
 
     crew.carry_out({ref: work(ref) for ref in REFS})
     assert set(begun) == {REFS[0], REFS[2]}
+
+
+def test_a_reply_that_is_misread_is_a_defect_of_its_canary_alone(crew: Crew) -> None:
+    """Whatever decoding it raises."""
+    ended: list[CanaryRef] = []
+
+    def work(ref: CanaryRef) -> Steps[None]:
+        asked: Invocation[Any] = rollouts.reading(ref)
+        yield from ask(replace(asked, decode=int) if ref == REFS[1] else asked)
+        ended.append(ref)
+
+    crew.carry_out({ref: work(ref) for ref in REFS})
+    assert ended == [REFS[0], REFS[2]]
+
+
+def test_a_text_that_no_encoding_knows_keeps_no_decision_from_being_stored(crew: Crew) -> None:
+    """Half a surrogate pair, as JSON of a metrics server can have it, in one of the decisions."""
+    messages = dict(zip(REFS, ("good", "\ud800 is odd", "fine"), strict=True))
+
+    def work(ref: CanaryRef) -> Steps[None]:
+        begun = yield from begin(ref)
+        assert begun is not None
+        state = {"uid": "1", "message": messages[ref]}
+        commit = Commit(expected=0, state=state, token=begun.token)
+        yield from ask(rollouts.committing(ref, commit))
+
+    crew.carry_out({ref: work(ref) for ref in REFS})
+    stored = [(crew.store.read(ref).state or {}).get("message") for ref in REFS]
+    assert stored == ["good", "? is odd", "fine"]
+
+
+def test_a_nudge_that_cannot_be_sent_ends_no_other_work(store: Counted) -> None:
+    """Whatever the queue's library raises: the agenda asks again."""
+    ended: list[CanaryRef] = []
+
+    class Broken(Sent):
+        def reconcile(self, refs: Sequence[CanaryRef], lane: Lane) -> None:
+            raise AttributeError(f"{refs} {lane}")
+
+    def work(ref: CanaryRef) -> Steps[None]:
+        if ref == REFS[1]:
+            yield Nudge(Lane.ROUTE)
+        yield from begin(ref)
+        ended.append(ref)
+
+    Crew(store, Meters(), Broken()).carry_out({ref: work(ref) for ref in REFS})
+    assert set(ended) == set(REFS)
+
+
+def test_a_defect_in_measuring_one_leaves_the_others_their_results(store: Counted) -> None:
+    """Those that had none yet are measured alone."""
+    odd, measured, failed = REFS[1], list[CanaryRef](), list[CanaryRef]()
+
+    class Odd(Meters):
+        def measure_each(
+            self, asked: Mapping[CanaryRef, Sequence[Check]]
+        ) -> Iterator[dict[CanaryRef, tuple[CheckResult, ...]]]:
+            if odd in asked:
+                raise TypeError("odd")
+            yield dict.fromkeys(asked, ())
+
+    def work(ref: CanaryRef) -> Steps[None]:
+        try:
+            yield Measure([])
+        except TypeError:
+            failed.append(ref)
+        else:
+            measured.append(ref)
+
+    Crew(store, Odd(), Sent()).carry_out({ref: work(ref) for ref in REFS})
+    assert set(measured) == {REFS[0], REFS[2]}
+    assert failed == [odd]
 
 
 def test_a_server_that_is_away_is_everybodys_failure(crew: Crew, store: Counted) -> None:
