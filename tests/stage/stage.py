@@ -91,14 +91,14 @@ class Stage:
         """Merges `patch` into an object of the canary's namespace."""
         self.kube.patch(resource, REF.namespace, name, patch)
 
-    def release(self, image: str, *, broken: bool = False) -> None:
-        """Sets the image of the target; pods of a broken release never become ready."""
+    def release(self, image: str, *, broken: bool = False, name: str = "cart-app") -> None:
+        """Sets the image of a target; pods of a broken release never become ready."""
         annotations = {"test/never-ready": "true" if broken else None}
         template = {
             "metadata": {"annotations": annotations},
             "spec": {"containers": [{"name": "app", "image": image}]},
         }
-        self.edit(resources.DEPLOYMENTS, "cart-app", {"spec": {"template": template}})
+        self.edit(resources.DEPLOYMENTS, name, {"spec": {"template": template}})
 
     def edit_canary(self, **spec: Any) -> None:
         """Merges fields into the canary's spec, as `kubectl apply` of an edited manifest does."""
@@ -186,7 +186,11 @@ class Stage:
     @property
     def state(self) -> RolloutState:
         """The working state."""
-        stored = self.store.read(REF).state
+        return self.state_of(REF)
+
+    def state_of(self, ref: CanaryRef) -> RolloutState:
+        """The working state of one canary of several."""
+        stored = self.store.read(ref).state
         assert stored is not None, "no state"
         return states.from_json(stored)
 
@@ -230,9 +234,10 @@ class Stage:
             for event in sorted(told, key=lambda each: int(each["metadata"]["resourceVersion"]))
         ]
 
-    def phase(self) -> str:
+    def phase(self, ref: CanaryRef = REF) -> str:
         """The phase shown; empty before the first report."""
-        return str(self.status.get("phase") or "")
+        canary = self.kube.get(resources.CANARIES, ref.namespace, ref.name)
+        return str((canary.get("status") or {}).get("phase") or "")
 
     def shown_version(self) -> int:
         """The version of the state that the status shows."""
@@ -262,15 +267,16 @@ class Stage:
             self.weights.append(split.canary)
 
     def _carry_out(self, message: Message) -> None:
+        refs = (message.ref, *message.others)
         match message.kind:
             case "tick":
-                self.services.analyst.tick(message.ref)
+                self.services.analyst.tick(*refs)
             case "route":
-                self.services.route.reconcile(message.ref)
+                self.services.route.reconcile(*refs)
             case "workload":
-                self.services.workload.reconcile(message.ref)
+                self.services.workload.reconcile(*refs)
             case "status":
-                self.services.status.reconcile(message.ref)
+                self.services.status.reconcile(*refs)
             case "call" if self.hooks.mute:
                 self._call_for_long(message)
             case "call":
@@ -286,17 +292,19 @@ class Stage:
             self.late.append((taken, self.hooks.post(call, lambda: True)))
 
 
-def a_deployment(image: str = "cart:1", replicas: int = 2) -> dict[str, Any]:
-    """The target `cart-app.shop`."""
+def a_deployment(
+    image: str = "cart:1", replicas: int = 2, name: str = "cart-app"
+) -> dict[str, Any]:
+    """The target `cart-app.shop`, or another one of that namespace."""
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": "cart-app", "namespace": REF.namespace},
+        "metadata": {"name": name, "namespace": REF.namespace},
         "spec": {
             "replicas": replicas,
-            "selector": {"matchLabels": {"app": "cart-app"}},
+            "selector": {"matchLabels": {"app": name}},
             "template": {
-                "metadata": {"labels": {"app": "cart-app"}},
+                "metadata": {"labels": {"app": name}},
                 "spec": {"containers": [{"name": "app", "image": image}]},
             },
         },

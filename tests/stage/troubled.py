@@ -2,9 +2,14 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
+
+import redis.exceptions
 
 from analysis import hooks
 from analysis.findings import HookResult, Measurement
@@ -13,10 +18,11 @@ from analysis.metrics.checks import Check
 from clients import errors
 from clients.kube import resources
 from clients.redis import keys, scripts
+from tasks.wiring import Services
 from tests.stage.bag import Message
 from tests.stage.measuring import Source, healthy
 from tests.stage.stage import REF, Stage
-from tests.stage.stalls import Plan, Stallings, Workers
+from tests.stage.stalls import Actor, Plan, Stallings, Workers
 
 TAKEOVER: Final = timedelta(seconds=6)
 """After which a standby leads in the place of a leader that says nothing."""
@@ -30,16 +36,19 @@ PLACES: Final = {
         "",
         "send confirm",
         "hear patch virtualservices",
-        *["send patch virtualservices"] * 3,
+        *["send patch virtualservices"] * 5,
     ),
-    "workload": ("", "send confirm", "hear patch deployments", *["send patch deployments"] * 3),
-    "status": ("", "send create", "hear patch canaries", *["send patch canaries"] * 3),
+    "workload": ("", "send confirm", "hear patch deployments", *["send patch deployments"] * 5),
+    "status": ("", "send create", "hear patch canaries", *["send patch canaries"] * 5),
     "call": ("", "send post", "hear post", "send answer_call"),
     "beat": ("", "send put_world", "send claim", "hear claim", "hear watch", "send"),
 }
 """Where each kind of work stalls; several are likelier."""
 
 MOST_PARKED: Final = 3
+
+CUT: Final = 0.03
+"""How often a connection to Redis breaks in the middle of an exchange, where all work stalls."""
 
 
 class Webhooks:
@@ -74,11 +83,13 @@ class Webhooks:
 
 
 class TroubledStage(Stage):
-    """A stage on which `share` of all work stalls."""
+    """A stage on which `share` of all work stalls; with `batches`, jobs are of several canaries."""
 
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self, chance: random.Random, *, batches: bool = False) -> None:
         self.webhooks = Webhooks(self)
         super().__init__(poster=self.webhooks)
+        self.bag.batches = batches
+        self.services = on_one_thread(self.services)
         self.chance = chance
         self.share = 0.0
         self.losses = 0
@@ -89,6 +100,8 @@ class TroubledStage(Stage):
         self.meters.source = self._measured
         self.watchman: Callable[[bool], None] = lambda _: None
         self._leader = self.workers.perform("beat", lambda: None, None)
+        names = self.store._scripts.items()
+        self._scripts = {vars(script)["sha"]: name for name, script in names}
         self._stall_at_redis()
 
     # --- work
@@ -169,13 +182,17 @@ class TroubledStage(Stage):
     @property
     def weight(self) -> int | None:
         """The canary's weight in the live route, whatever anybody knows; None without one."""
+        return self.weight_of("cart-app")
+
+    def weight_of(self, target: str) -> int | None:
+        """As `weight`, of the canary of another target."""
         try:
-            route = self.kube.get(resources.VIRTUAL_SERVICES, REF.namespace, "cart-app")
+            route = self.kube.get(resources.VIRTUAL_SERVICES, REF.namespace, target)
         except errors.NotFound:
             return None
         destinations = route["spec"]["http"][0]["route"]
         weights = {each["destination"]["host"]: each["weight"] for each in destinations}
-        return int(weights["cart-app-canary"])
+        return int(weights[f"{target}-canary"])
 
     def _note_weight(self) -> None:
         """Nothing: it costs much, and `weight` tells."""
@@ -197,18 +214,83 @@ class TroubledStage(Stage):
         return self.source(check)
 
     def _stall_at_redis(self) -> None:
-        scripts_known = self.store._scripts.items()
-        names = {vars(script)["sha"]: name for name, script in scripts_known}
-        execute = self.redis.execute_command
+        """Whoever sends commands may stall before they are carried out, and before the replies."""
+        execute, pipeline = self.redis.execute_command, self.redis.pipeline
 
-        def stalling(*args: Any, **options: Any) -> Any:
-            name = names.get(args[1], args[0]) if args[0] == "EVALSHA" else args[0]
-            self.workers.request(f"send {name}", is_redis=True)
-            if args[0] == "EVALSHA":  # the server's time is that of its work
-                at = 3 + int(args[2])
-                args = (*args[:at], scripts.milliseconds(self.clock.now()), *args[at + 1 :])
-            reply = execute(*args, **options)
-            self.workers.request(f"hear {name}", is_redis=True)
-            return reply
+        def one(*args: Any, **options: Any) -> Any:
+            def carry_out() -> Any:
+                return execute(*self._timed(args), **options)
 
-        self.redis.execute_command = stalling  # type: ignore[method-assign]
+            return self._exchanged([args], carry_out)
+
+        def several(*args: Any, **options: Any) -> Any:
+            queued: Any = pipeline(*args, **options)
+            send = queued.execute
+
+            def exchanged(**options: Any) -> Any:
+                return self._exchanged(
+                    [args for args, _ in queued.command_stack],
+                    lambda: self._carried_out(queued, partial(send, **options)),
+                )
+
+            queued.execute = exchanged
+            return queued
+
+        self.redis.execute_command = one  # type: ignore[method-assign]
+        self.redis.pipeline = several  # type: ignore[method-assign]
+
+    def _exchanged(self, commands: Sequence[Sequence[Any]], carry_out: Callable[[], Any]) -> Any:
+        names = list(dict.fromkeys(map(self._name, commands)))
+        self.workers.request(", ".join(f"send {name}" for name in names), is_redis=True)
+        reply = carry_out()
+        self.workers.request(", ".join(f"hear {name}" for name in names), is_redis=True)
+        return reply
+
+    def _carried_out(self, queued: Any, send: Callable[[], Any]) -> Any:
+        """The replies to a pipeline; now and then the connection breaks in the middle of it.
+
+        The client sends all of it once more then, unless the connection breaks again.
+        """
+        commands = [(self._timed(args), options) for args, options in queued.command_stack]
+        if self.chance.random() < self.share * CUT:
+            queued.command_stack = commands[: self.chance.randrange(len(commands) + 1)]
+            send()
+            if self.chance.random() < 0.5:
+                # What it holds is missed as late as if it had died.
+                self.workers.dead.append(Actor("cut", self.clock.now()))
+                raise redis.exceptions.ConnectionError("cut")
+        queued.command_stack = commands
+        return send()
+
+    def _name(self, command: Sequence[Any]) -> str:
+        is_script = command[0] == "EVALSHA"
+        return str(self._scripts.get(command[1], command[0]) if is_script else command[0])
+
+    def _timed(self, command: Sequence[Any]) -> tuple[Any, ...]:
+        """A script with the present time: the server's is that of its work."""
+        if command[0] != "EVALSHA":
+            return tuple(command)
+        at = 3 + int(command[2])
+        now = scripts.milliseconds(self.clock.now())
+        return (*command[:at], now, *command[at + 1 :])
+
+
+class Inline(ThreadPoolExecutor):
+    """Has calls made at once, by whoever hands them in: a process stalls as a whole."""
+
+    def submit(self, call: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
+        """Makes the call."""
+        call(*args, **options)
+        return Future()
+
+
+def on_one_thread(services: Services) -> Services:
+    """`services` that use no threads."""
+    crew = replace(services.analyst.crew, pool=Inline())
+    return replace(
+        services,
+        analyst=replace(services.analyst, crew=crew),
+        status=replace(services.status, crew=crew),
+        route=replace(services.route, crew=crew),
+        workload=replace(services.workload, crew=crew),
+    )
