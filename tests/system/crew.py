@@ -73,11 +73,13 @@ def at_work(
     settings: Mapping[str, str],
     *,
     server: str | None = None,
+    entry: str = "cli",
 ) -> Iterator[Crew]:
     """All processes for the length of the block, with a Redis of their own; files in `folder`.
 
     `settings` are COALMINE_ variables in addition to how to reach Redis and the API server;
-    `server` is the URL of the API server when it is not to be asked directly.
+    `server` is the URL of the API server when it is not to be asked directly. They are
+    started by the module `entry`.
     """
     accounts = apply_rbac(plane)
     with contextlib.ExitStack() as stack:
@@ -91,7 +93,7 @@ def at_work(
                 "COALMINE_LISTEN_PORT": "0",
                 **settings,
             }
-            members[name] = _member(name, role, folder, environ)
+            members[name] = _member(name, role, folder, environ, entry)
         for member in members.values():
             stack.callback(member.stop)
             member.start()
@@ -117,8 +119,8 @@ def _wait_ready(members: Iterable[Process], seconds: float = 40) -> None:
             time.sleep(0.05)
 
 
-def _member(name: str, role: str, folder: Path, environ: Mapping[str, str]) -> Process:
+def _member(name: str, role: str, folder: Path, environ: Mapping[str, str], entry: str) -> Process:
     words = ["beat"] if role == "beat" else ["worker", role]
-    command = [sys.executable, "-m", "cli", *words, "--name", name]
+    command = [sys.executable, "-m", entry, *words, "--name", name]
     env = {"PYTHONPATH": str(presence.REPOSITORY), "PATH": "/usr/bin:/bin", **environ}
     return processes.Process(name, command, folder / f"{name}.log", env=env)

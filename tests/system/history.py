@@ -6,6 +6,7 @@ import ssl
 import threading
 import time
 import urllib.request
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -44,12 +45,12 @@ class History:
     def __init__(self, plane: ControlPlane, namespace: str) -> None:
         self._plane = plane
         self._namespace = namespace
-        self._seen: list[Sighting] = []
+        self._seen: defaultdict[tuple[str, str], list[Sighting]] = defaultdict(list)
         self._ending = threading.Event()
 
     def of(self, resource: str, name: str) -> list[Sighting]:
         """The versions of one object, oldest first."""
-        return [one for one in self._seen if (one.resource, one.name) == (resource, name)]
+        return list(self._seen[resource, name])
 
     def follow(self, resource: str) -> None:
         """Watches until `end`; a server that is away is asked again from where it was left."""
@@ -80,9 +81,9 @@ class History:
     def _note(self, resource: str, item: dict[str, Any]) -> None:
         """Keeps `item`, unless it was seen before: a watch that broke off repeats itself."""
         sighting = Sighting(time.time(), resource, item)
-        known = self.of(resource, sighting.name)
+        known = self._seen[resource, sighting.name]
         if not known or known[-1].version < sighting.version:
-            self._seen.append(sighting)
+            known.append(sighting)
 
     def end(self) -> None:
         """Makes `follow` return within a second."""

@@ -15,7 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-WORKLOAD: Final = re.compile(r'destination_workload=~"([^"]+)"')
+WORKLOADS: Final = re.compile(r'destination_workload=~"([^"]+)"')
+GROUPED: Final = re.compile(r'destination_workload_namespace=~"([^"|]+)"')
+"""A query about several workloads of one namespace: the answer names them by their labels."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,11 @@ class Meters:
         self.url = f"http://127.0.0.1:{port}"
         self._health: dict[str, Health] = {}
         self._asked: list[str] = []
+        self._of_all: Health | None = None
+
+    def set_all(self, health: Health | None) -> None:
+        """From the next query on, everybody is in this health; None: each in its own again."""
+        self._of_all = health
 
     def set(self, name: str, health: Health) -> None:
         """From the next query on, `name` is in this health."""
@@ -56,21 +63,33 @@ class Meters:
 
     def answer(self, query: str) -> tuple[int, dict[str, Any]]:
         """Status and body for one query."""
-        found = WORKLOAD.search(query)
-        name = found.group(1) if found else ""
-        self._asked.append(name)
-        health = self._health.get(name, HEALTHY)
-        time.sleep(health.delay_seconds)
-        if health.status != 200:
-            return health.status, {"status": "error", "errorType": "test", "error": "as told"}
-        value = 1.0 if not found else _value(health, query)
-        sample = [] if value is None else [{"metric": {}, "value": [time.time(), str(value)]}]
-        return 200, {"status": "success", "data": {"resultType": "vector", "result": sample}}
+        found = WORKLOADS.search(query)
+        names = found.group(1).split("|") if found else [""]
+        self._asked += names
+        healths = {name: self._of_all or self._health.get(name, HEALTHY) for name in names}
+        time.sleep(max(health.delay_seconds for health in healths.values()))
+        status = max(health.status for health in healths.values())
+        if status != 200:
+            return status, {"status": "error", "errorType": "test", "error": "as told"}
+        values = {name: _value(health, query) for name, health in healths.items()}
+        samples = [
+            {"metric": _labels(name, query), "value": [time.time(), str(value)]}
+            for name, value in values.items()
+            if value is not None
+        ]
+        return 200, {"status": "success", "data": {"resultType": "vector", "result": samples}}
 
 
 def unwell(status: int, *, delay_seconds: float = 0.0) -> Health:
     """A server that answers with `status`."""
     return replace(HEALTHY, status=status, delay_seconds=delay_seconds)
+
+
+def _labels(name: str, query: str) -> dict[str, str]:
+    grouped = GROUPED.search(query)
+    if grouped is None:
+        return {}
+    return {"destination_workload_namespace": grouped.group(1), "destination_workload": name}
 
 
 def _value(health: Health, query: str) -> float | None:

@@ -204,12 +204,18 @@ def _in_a_row(values: Iterable[T]) -> list[T]:
 
 @contextlib.contextmanager
 def opened(
-    plane: ControlPlane, folder: Path, *, server: str | None = None, **settings: str
+    plane: ControlPlane,
+    folder: Path,
+    *,
+    server: str | None = None,
+    entry: str = "cli",
+    **settings: str,
 ) -> Iterator[Site]:
     """A site of its own namespace for the length of the block; files in `folder`.
 
     `settings` are Coalmine's, by the name of their variable without COALMINE_; `server` is the
-    API server's URL for Coalmine when that is not to be asked directly.
+    API server's URL for Coalmine when that is not to be asked directly. The processes
+    are started by the module `entry`.
     """
     namespace = plane.create_namespace()
     with (
@@ -225,5 +231,5 @@ def opened(
             **settings,
         }
         environ = {f"COALMINE_{name}": value for name, value in variables.items()}
-        with crews.at_work(plane, folder, environ, server=server) as crew:
+        with crews.at_work(plane, folder, environ, server=server, entry=entry) as crew:
             yield Site(plane, namespace, crew, measured, receiver, pods, history)

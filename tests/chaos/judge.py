@@ -1,0 +1,189 @@
+"""What the API server's own record says of the rollouts: its watch, its audit log, its events.
+
+What Coalmine says of itself is believed nowhere, except which version of the state a status shows.
+"""
+
+import bisect
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import redis
+
+from analysis import conditions
+from clients.redis import keys
+from clients.redis.keys import Lifetime
+from tests.services.cluster import Request
+from tests.system.history import Sighting
+from tests.system.site import App, canary_weight
+
+FIRST: Final = "registry.example/app:1"
+SECOND: Final = "registry.example/app:2"
+STEPS: Final = (40, 80)
+LASTING_SECONDS: Final = 1.0
+"""How long a write of a stale holder may be in force."""
+REBUILT_SECONDS: Final = 30.0
+"""After a loss of Redis, in which a weight may fall to what is sure."""
+UNTOLD_SECONDS: Final = 15.0
+"""How long an event may wait for a report worker; those that waited in a lost Redis are lost."""
+DECIDED_SECONDS: Final = 3.0
+"""How long before it is in force, or shown, something may have been decided."""
+WRITES: Final = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+OF_CELERY: Final = re.compile(r"cq:(_kombu\..*|unacked.*|analysis|hooks|routing|report)")
+
+
+@dataclass(frozen=True)
+class Violation:
+    """Something that must not be."""
+
+    subject: str
+    rule: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.rule}: {self.detail}"
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """What the record has of one rollout; `losses` are the moments at which Redis lost all."""
+
+    app: App
+    is_bad: bool
+    released: float
+    losses: Sequence[float]
+    messages: frozenset[str]
+
+    @property
+    def weights(self) -> list[tuple[float, int]]:
+        """Since when the canary had which weight, without repetitions."""
+        versions = self.app.seen("virtualservices")
+        seen = [(one.at, canary_weight(one.object)) for one in versions]
+        rows = itertools.groupby(seen, key=lambda each: each[1])
+        return [next(group) for _, group in rows]
+
+    @property
+    def statuses(self) -> list[Sighting]:
+        """The versions of the Canary since the release."""
+        return [one for one in self.app.seen("canaries") if one.at >= self.released]
+
+    @property
+    def ended(self) -> float | None:
+        """When the rollout was shown as over; None: not yet."""
+        over = {"Succeeded", "Failed"}
+        return next((one.at for one in self.statuses if _phase(one) in over), None)
+
+    def entered(self, weight: int) -> float | None:
+        """When the canary first had `weight` since the release."""
+        return next(
+            (at for at, seen in self.weights if seen == weight and at > self.released), None
+        )
+
+    def lost(self, since: float, until: float) -> bool:
+        """Whether Redis lost all it held between these moments."""
+        at = bisect.bisect_left(self.losses, since)
+        return at < len(self.losses) and self.losses[at] <= until
+
+    # --- the rules
+
+    def violations(self) -> Iterator[Violation]:
+        """What is wrong about it."""
+        rules = (self._end, self._plan, self._standing, self._risen, self._told)
+        for rule in rules:
+            name = (rule.__doc__ or "").rstrip(".")
+            yield from (Violation(self.app.name, name, detail) for detail in rule())
+
+    def _end(self) -> Iterator[str]:
+        """A good one is promoted, a bad one rolled back, none is stuck."""
+        wanted = ("Failed", FIRST, 0) if self.is_bad else ("Succeeded", SECOND, 0)
+        last = self.statuses[-1:]
+        phase = _phase(last[0]) if last else "never shown"
+        ran = [_image(one) for one in self.app.seen("deployments", f"{self.app.name}-primary")]
+        found = (phase, ran[-1], self.weights[-1][1])
+        if found != wanted:
+            yield f"{found}, not {wanted}"
+        if self.is_bad and SECOND in ran:
+            yield "the primary ran the bad revision"
+
+    def _plan(self) -> Iterator[str]:
+        """No weight is off its plan."""
+        planned = {0, STEPS[0]} if self.is_bad else {0, *STEPS}
+        for at, weight in self.weights:
+            if weight not in planned:
+                yield f"{weight} after {at - self.released:.1f} s"
+
+    def _standing(self) -> Iterator[str]:
+        """A write of a stale holder is not in force for more than a second."""
+        rows = self.weights
+        spans = zip(rows, rows[1:], rows[2:], strict=False)
+        for (_, before), (at, weight), (until, _) in spans:
+            is_back = weight < before and not self.lost(at - REBUILT_SECONDS, at)
+            is_over = weight > 0 and self.ended is not None and at > self.ended
+            if (is_back or is_over) and until - at > LASTING_SECONDS:
+                yield f"{weight} after {before}, for {until - at:.1f} s"
+
+    def _risen(self) -> Iterator[str]:
+        """No weight rises in a tick with a failed check."""
+        for before, after in itertools.pairwise(self.statuses):
+            one, other = _status(before), _status(after)
+            step = conditions.recorded_version(other) - conditions.recorded_version(one)
+            failed, risen = (
+                other.get(name, 0) > one.get(name, 0) for name in ("failedChecks", "canaryWeight")
+            )
+            if step == 1 and failed and risen:
+                yield f"{other.get('failedChecks')} failed, weight {other.get('canaryWeight')}"
+
+    def _told(self) -> Iterator[str]:
+        """No event is lost."""
+        for text in self.expected():
+            if not any(message.startswith(text) for message in self.messages):
+                yield text
+
+    def expected(self) -> Iterator[str]:
+        """How the events that must be there begin.
+
+        Left out are those that may have waited in Redis when it lost all it held.
+        """
+        name, ended = f"{self.app.name}.{self.app.site.namespace}", self.ended
+        told = [(f"Advance {name} canary weight {step}", self.entered(step)) for step in STEPS]
+        ends = (
+            ("Rolling back {} failed checks", "Canary failed! Scaling down {}")
+            if self.is_bad
+            else ("Copying ", "Promotion completed! Scaling down {}")
+        )
+        for text, at in (*told, *((each.format(name), ended) for each in ends)):
+            if at is not None and not self.lost(at - DECIDED_SECONDS, at + UNTOLD_SECONDS):
+                yield text
+
+
+def of_writers(requests: Iterable[Request], routing: str) -> Iterator[Violation]:
+    """Writes of VirtualServices by anybody but the routing account, the user `routing`."""
+    for one in requests:
+        is_route = one.resource.startswith("virtualservices")
+        if is_route and one.verb in WRITES and one.user != routing:
+            yield Violation(one.name, "only the routing account writes routes", one.user)
+
+
+def of_keys(client: "redis.Redis[bytes]") -> Iterator[Violation]:
+    """Keys without a lifetime that are not declared to have none."""
+    rows = [row for row in keys.TABLE if row.lifetime is not Lifetime.EXPIRES]
+    lasting = [re.escape(row.pattern).replace("NAMESPACE/NAME", "[^}]+") for row in rows]
+    allowed = re.compile("|".join([*lasting, OF_CELERY.pattern]))
+    for raw in client.scan_iter(count=1000):
+        key = raw.decode()
+        if not allowed.fullmatch(key) and client.ttl(raw) == -1:
+            yield Violation(key, "no key without a lifetime but those declared", "in Redis")
+
+
+def _status(canary: Sighting) -> Mapping[str, Any]:
+    return canary.object.get("status") or {}
+
+
+def _phase(canary: Sighting) -> str:
+    return str(_status(canary).get("phase") or "")
+
+
+def _image(deployment: Sighting) -> str:
+    return str(deployment.object["spec"]["template"]["spec"]["containers"][0]["image"])
