@@ -13,6 +13,7 @@ READY := $(VENV)/.ready-for-coalmine
 N ?= 100
 KEEP ?=
 ARGS ?=
+SEED ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -80,6 +81,11 @@ format: $(READY) ## Format and mend what can be mended
 .PHONY: bench
 bench: $(READY) ## Calls, queries, commands and CPU per tick with N canaries (N=100)
 	@$(BIN)/python -m benchmarks.run --canaries $(N) $(ARGS)
+
+.PHONY: chaos
+chaos: $(READY) ## N rollouts (N=200) under a seeded adversary (SEED=7), judged by the API server
+	@$(BIN)/python -m tests.chaos.run --rollouts $(if $(filter file,$(origin N)),200,$(N)) \
+	  $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 .PHONY: mutants
 mutants: $(READY) ## Small defects on purpose: does a test notice? A fixed sample, up to 20 minutes
