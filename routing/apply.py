@@ -30,6 +30,8 @@ from routing.router import (
     split_in_force,
 )
 
+_SERVICES: Final = frozenset(ServiceRole)
+
 TRIES: Final = 3
 """Writes of one object in one call: each further one follows a read after a conflict."""
 
@@ -166,7 +168,7 @@ class Convergence:
         role, reread = managed.role, False
         present = self.live.get(role)
         for tries_left in reversed(range(TRIES)):
-            desired = self._render(role, self._owned(present))
+            desired = self._render(managed, self._owned(present))
             change = None if present is None else diff.patch(present, desired)
             if present is not None and not change:
                 if reread:
@@ -186,16 +188,12 @@ class Convergence:
     def _owned(self, live: Object | None) -> Object | None:
         return metadata.owned(live, self.canary, self.world.left_by)
 
-    def _render(self, role: str, present: Object | None) -> Object:
-        """The object in `role` as it should be, where it is as `present` now."""
-        live = {**self.live, role: present}
-        target = self._target
-        if target is not None:
-            facts = self.canary, target, self.intent.stage, live
-            rendered = services.render(*facts, self.world.primary)
-            if role in rendered:
-                return rendered[role]
-        return self.router.render(self.canary, target, self.intent.split, live)[role]
+    def _render(self, managed: Managed, present: Object | None) -> Object:
+        """The object as it should be, where it is as `present` now."""
+        live, target = {**self.live, managed.role: present}, self._target
+        if target is not None and managed.role in _SERVICES:
+            return services.render(managed, self.canary, target, live, self.world.primary)
+        return self.router.render(managed, self.canary, target, self.intent.split, live)
 
     def _write(self, managed: Managed, whole: Object, change: Mapping[str, Any] | None) -> Object:
         place = managed.resource, self.canary.namespace

@@ -31,9 +31,11 @@ def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any
     }
     for key, value in new.items():
         before = old.get(key)
+        if value is None or value == before:  # most of an object: compared without a call of ours
+            continue
         if isinstance(before, Mapping) and isinstance(value, Mapping):
             if inner := merge_patch(before, value):
                 patch[key] = inner
-        elif value is not None and value != before:
+        else:
             patch[key] = value
     return patch

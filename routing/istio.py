@@ -71,12 +71,17 @@ class Istio:
         return tuple(Managed(role, self.writes[role], name) for role, name in by_role.items())
 
     def render(
-        self, canary: Canary, target: TargetFacts | None, split: TrafficSplit, live: Live
-    ) -> Mapping[str, Object]:
-        """Role to the object as it should be; see `Router.render`."""
-        *rules, route = self.resources(canary)
-        rendered = {rule.role: _destination_rule(canary, rule, live) for rule in rules}
-        return {**rendered, route.role: _virtual_service(canary, route, target, split, live)}
+        self,
+        managed: Managed,
+        canary: Canary,
+        target: TargetFacts | None,
+        split: TrafficSplit,
+        live: Live,
+    ) -> Object:
+        """The object as it should be; see `Router.render`."""
+        if managed.role == VIRTUAL_SERVICE:
+            return _virtual_service(canary, managed, target, split, live)
+        return _destination_rule(canary, managed, live)
 
     def parse(self, canary: Canary, live: Live) -> TrafficSplit | None:
         """The weights of the last rule that leads to the canary; see `Router.parse`."""

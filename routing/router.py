@@ -118,9 +118,14 @@ class Router(Protocol):
         """The mesh objects of one canary, in the order of creation: the carrier comes last."""
 
     def render(
-        self, canary: Canary, target: TargetFacts | None, split: TrafficSplit, live: Live
-    ) -> Mapping[str, Object]:
-        """Role to the object as it should be, fields of `live` that are not ours kept.
+        self,
+        managed: Managed,
+        canary: Canary,
+        target: TargetFacts | None,
+        split: TrafficSplit,
+        live: Live,
+    ) -> Object:
+        """One of the `resources` as it should be, fields of `live` that are not ours kept.
 
         Without `target` (the workload is gone) labels and annotations stay as they are.
         Raises UnroutableCanary.

@@ -45,28 +45,41 @@ def managed(canary: Canary, stage: RouteStage) -> tuple[Managed, ...]:
 
 
 def render(
+    service: Managed,
     canary: Canary,
     target: TargetFacts,
-    stage: RouteStage,
     live: Live,
     primary: WorkloadView | None = None,
-) -> Mapping[str, Object]:
-    """Role to the Service as it should be; fields of live Services that are not ours are kept.
+) -> Object:
+    """`service` as it should be; fields of the live Service that are not ours are kept.
 
     `primary` is the view of the primary, None while there is none.
     """
-    of_canary = {target.label_key: target.label_value}
-    of_primary = _primary_selector(canary, target, live, primary)
-    return {
-        service.role: _render_one(
-            canary,
-            target,
-            service,
-            of_canary if service.role == ServiceRole.CANARY else of_primary,
-            live.get(service.role),
-        )
-        for service in managed(canary, stage)
-    }
+    present = live.get(service.role)
+    custom = {
+        ServiceRole.APEX: canary.spec.service.apex,
+        ServiceRole.PRIMARY: canary.spec.service.primary,
+        ServiceRole.CANARY: canary.spec.service.canary,
+    }[ServiceRole(service.role)]
+    if service.role == ServiceRole.CANARY:
+        selector: Mapping[str, str] = {target.label_key: target.label_value}
+    else:
+        selector = _primary_selector(canary, target, live, primary)
+    marks = metadata.service_marks(canary, target, service.name, custom, present)
+    if present is None:
+        return metadata.new_object(canary, service, marks, _new_spec(canary, target, selector))
+    spec = _reconciled_spec(canary, target, selector, present.get("spec") or {})
+    if metadata.is_controlled(present, canary):
+        return {
+            **present,
+            "metadata": metadata.with_marks(present["metadata"], marks),
+            "spec": spec,
+        }
+    if spec == present.get("spec"):
+        return present
+    # Somebody else's: only Flux is told to leave it alone.
+    opted_out = metadata.with_flux_opt_out(present["metadata"].get("annotations"))
+    return {**present, "metadata": {**present["metadata"], "annotations": opted_out}, "spec": spec}
 
 
 def _primary_selector(
@@ -85,32 +98,6 @@ def _primary_selector(
     if primary and primary.selector_label:
         return dict([primary.selector_label])
     return {target.label_key: target.label_value + well_known.PRIMARY_SUFFIX}
-
-
-def _render_one(
-    canary: Canary,
-    target: TargetFacts,
-    service: Managed,
-    selector: Mapping[str, str],
-    live: Object | None,
-) -> Object:
-    given = canary.spec.service
-    custom = {
-        ServiceRole.APEX: given.apex,
-        ServiceRole.PRIMARY: given.primary,
-        ServiceRole.CANARY: given.canary,
-    }[ServiceRole(service.role)]
-    marks = metadata.service_marks(canary, target, service.name, custom, live)
-    if live is None:
-        return metadata.new_object(canary, service, marks, _new_spec(canary, target, selector))
-    spec = _reconciled_spec(canary, target, selector, live.get("spec") or {})
-    if metadata.is_controlled(live, canary):
-        return {**live, "metadata": metadata.with_marks(live["metadata"], marks), "spec": spec}
-    if spec == live.get("spec"):
-        return live
-    # Somebody else's: only Flux is told to leave it alone.
-    opted_out = metadata.with_flux_opt_out(live["metadata"].get("annotations"))
-    return {**live, "metadata": {**live["metadata"], "annotations": opted_out}, "spec": spec}
 
 
 def _new_spec(canary: Canary, target: TargetFacts, selector: Mapping[str, str]) -> dict[str, Any]:
@@ -167,13 +154,13 @@ def _with_node_ports(
     ]
 
 
-def _same_ports(one: Iterable[Mapping[str, Any]], other: Iterable[Mapping[str, Any]]) -> bool:
+def _same_ports(one: Sequence[Mapping[str, Any]], other: Sequence[Mapping[str, Any]]) -> bool:
     """Whether both lists hold the same ports, in whatever order."""
 
     def identity(port: Mapping[str, Any]) -> list[tuple[str, str]]:
         return sorted((field, repr(value)) for field, value in port.items())
 
-    return sorted(map(identity, one)) == sorted(map(identity, other))
+    return one == other or sorted(map(identity, one)) == sorted(map(identity, other))
 
 
 def _discovered(

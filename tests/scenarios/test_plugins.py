@@ -71,11 +71,12 @@ class Edge:
 
     def render(
         self,
+        managed: Managed,
         canary: Canary,
         target: TargetFacts | None,  # noqa: ARG002 - nothing of the target is shown
         split: TrafficSplit,
         live: Live,
-    ) -> Mapping[str, Object]:
+    ) -> Object:
         """The Ingress with its annotations; see `Router.render`."""
         name = names.apex_name(canary)
         refuse_beyond(self.features, split, f"Ingress {name}")
@@ -91,10 +92,9 @@ class Edge:
         present = live.get(INGRESS)
         if present is not None:
             kept = metadata.with_marks(present["metadata"], marks)
-            return {INGRESS: {**present, "metadata": kept}}
-        (managed,) = self.resources(canary)
+            return {**present, "metadata": kept}
         spec = {"defaultBackend": backend}
-        return {INGRESS: metadata.new_object(canary, managed, marks, spec)}
+        return metadata.new_object(canary, managed, marks, spec)
 
     def parse(self, canary: Canary, live: Live) -> TrafficSplit | None:
         """What the annotations say; see `Router.parse`."""

@@ -26,10 +26,9 @@ from analysis.strategies import weights
 from config import derived
 from config.api.canary import Canary
 from config.api.hooks import WebhookType
-from config.traffic import RouteStage, TrafficSplit
+from config.traffic import TrafficSplit
 from config.validation import admission
 from config.validation.admission import Policy
-from routing import services
 from routing.registry import ROUTERS
 from scheduler import projections
 from tasks.registries import BUILT_IN
@@ -143,8 +142,8 @@ def _ask_about_checks(canary: Canary) -> None:
 
 
 def _ask_about_objects(canary: Canary) -> None:
-    services.render(canary, canaries.FACTS, RouteStage.EXPOSED, {})
-    ROUTERS.chosen(canary).render(canary, canaries.FACTS, TrafficSplit.of(50), {})
+    canaries.rendered_services(canary, {})
+    canaries.mesh_objects(canary, TrafficSplit.of(50), {})
     projections.manifest({"metadata": {}}, canary, "istio", ROUTERS)
 
 

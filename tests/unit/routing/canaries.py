@@ -6,9 +6,9 @@ from typing import Any, Final
 from clients.documents.world import ContainerPort, WorkloadView
 from clients.kube.protocol import Object
 from config.api.canary import Canary
-from config.traffic import TrafficSplit
-from routing import istio, registry
-from routing.router import TargetFacts
+from config.traffic import RouteStage, TrafficSplit
+from routing import istio, registry, services
+from routing.router import Live, TargetFacts
 
 FLUX: Final = {
     "kustomize.toolkit.fluxcd.io/reconcile": "disabled",
@@ -100,10 +100,29 @@ def virtual_service(
     }
 
 
+def mesh_objects(
+    canary: Canary, split: TrafficSplit, live: Live, target: TargetFacts | None = FACTS
+) -> dict[str, Any]:
+    """The mesh objects of `canary` at `split` by role, over those that are `live`."""
+    router = registry.ROUTERS.chosen(canary, "istio")
+    return {
+        each.role: router.render(each, canary, target, split, live)
+        for each in router.resources(canary)
+    }
+
+
+def rendered_services(
+    canary: Canary, live: Live, target: TargetFacts = FACTS
+) -> dict[str, dict[str, Any]]:
+    """All three Services of `canary` by role, over those that are `live`."""
+    return {
+        each.role: dict(services.render(each, canary, target, live))
+        for each in services.managed(canary, RouteStage.EXPOSED)
+    }
+
+
 def rendered_route(
     canary: Canary, split: TrafficSplit, live: Object | None = None
 ) -> dict[str, Any]:
     """The VirtualService of `canary` at `split`, over `live`."""
-    router = registry.ROUTERS.named("istio")
-    objects = router.render(canary, FACTS, split, {istio.VIRTUAL_SERVICE: live})
-    return dict(objects[istio.VIRTUAL_SERVICE])
+    return dict(mesh_objects(canary, split, {istio.VIRTUAL_SERVICE: live})[istio.VIRTUAL_SERVICE])

@@ -21,10 +21,10 @@ from config.traffic import (
 from routing import istio, registry
 from routing.router import Live, ServiceRole, UnreadableRoute, UnroutableCanary
 from tests.unit.routing.canaries import (
-    FACTS,
     FLUX,
     OWNER,
     a_canary,
+    mesh_objects,
     rendered_route,
     virtual_service,
 )
@@ -332,7 +332,7 @@ def test_a_destination_rule_is_host_and_policy(
         "metadata": {"name": name, "namespace": "prod", "ownerReferences": [OWNER]},
         "spec": {"host": name, **({} if policy is None else {"trafficPolicy": policy})},
     }
-    assert expected == ISTIO.render(canary, FACTS, ALL_TO_PRIMARY, {})[role]
+    assert expected == mesh_objects(canary, ALL_TO_PRIMARY, {})[role]
 
 
 def test_the_carrier_is_created_after_what_it_leads_to() -> None:
@@ -360,7 +360,7 @@ def test_apex_metadata_goes_to_the_route_with_the_selector_label() -> None:
     )
     apex = {"metadata": {"annotations": {"cloud": "neg", "other": "y"}}}
     live: Live = {ServiceRole.APEX: apex}
-    route = ISTIO.render(canary, FACTS, ALL_TO_PRIMARY, live)[istio.VIRTUAL_SERVICE]
+    route = mesh_objects(canary, ALL_TO_PRIMARY, live)[istio.VIRTUAL_SERVICE]
     assert route["metadata"]["labels"] == {"team": "a", "app": "shop"}
     assert route["metadata"]["annotations"] == {"note": "x", "cloud": "neg", **FLUX}
 

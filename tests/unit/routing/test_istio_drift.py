@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from config.traffic import ALL_TO_PRIMARY, Mirror, TrafficSplit
-from routing import diff, istio, registry
+from routing import diff, istio
 from tests.unit.routing.canaries import (
-    FACTS,
     FLUX,
     a_canary,
+    mesh_objects,
     rendered_route,
     stored,
     virtual_service,
@@ -162,9 +162,7 @@ def test_fields_unknown_to_us_survive_in_destination_rules() -> None:
             "workloadSelector": {"matchLabels": {"a": "b"}},
         },
     }
-    rendered = registry.ROUTERS.named("istio").render(
-        canary, FACTS, TWENTY, {istio.PRIMARY_RULE: live}
-    )
+    rendered = mesh_objects(canary, TWENTY, {istio.PRIMARY_RULE: live})
     assert rendered[istio.PRIMARY_RULE] == {
         "metadata": live["metadata"],
         "spec": {
@@ -180,9 +178,7 @@ def test_fields_unknown_to_us_survive_in_destination_rules() -> None:
 def test_a_policy_the_canary_does_not_have_is_removed() -> None:
     """`trafficPolicy` is absent when unset."""
     live = {"metadata": {}, "spec": {"host": "shop-canary", "trafficPolicy": {"tls": {}}}}
-    rendered = registry.ROUTERS.named("istio").render(
-        a_canary(), FACTS, TWENTY, {istio.CANARY_RULE: live}
-    )
+    rendered = mesh_objects(a_canary(), TWENTY, {istio.CANARY_RULE: live})
     assert rendered[istio.CANARY_RULE]["spec"] == {"host": "shop-canary"}
 
 
@@ -265,9 +261,8 @@ def test_without_the_target_labels_and_annotations_stay() -> None:
     """A rollback needs no workload: the weights move, the marks that need its label do not."""
     canary = a_canary(apex={"labels": {"team": "a"}})
     live = own_route(canary, TWENTY)
-    rendered = registry.ROUTERS.named("istio").render(
-        canary, None, ALL_TO_PRIMARY, {istio.VIRTUAL_SERVICE: live}
-    )[istio.VIRTUAL_SERVICE]
+    over = {istio.VIRTUAL_SERVICE: live}
+    rendered = mesh_objects(canary, ALL_TO_PRIMARY, over, None)[istio.VIRTUAL_SERVICE]
     assert rendered["metadata"] == live["metadata"]
     assert weights(rendered) == [100, 0]
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from config.traffic import Mirror, TrafficSplit
 from routing import diff, istio, registry
 from routing.router import UnreadableRoute
-from tests.unit.routing.canaries import FACTS, a_canary, stored, virtual_service
+from tests.unit.routing.canaries import a_canary, mesh_objects, stored, virtual_service
 
 ISTIO = registry.ROUTERS.named("istio")
 
@@ -97,7 +97,7 @@ def sayable(canary: Any, split: TrafficSplit) -> TrafficSplit:
 def test_what_is_rendered_is_what_is_read(canary: Any, split: TrafficSplit, live: Any) -> None:
     """parse(render(split)) is split, whatever was there before."""
     split = sayable(canary, split)
-    rendered = ISTIO.render(canary, FACTS, split, {istio.VIRTUAL_SERVICE: live})
+    rendered = mesh_objects(canary, split, {istio.VIRTUAL_SERVICE: live})
     assert split == ISTIO.parse(canary, rendered)
 
 
@@ -107,9 +107,9 @@ def test_rendering_what_was_rendered_changes_nothing(
 ) -> None:
     """A second application finds nothing to write: no write follows from our own write."""
     split = sayable(canary, split)
-    once = ISTIO.render(canary, FACTS, split, {istio.VIRTUAL_SERVICE: live})
+    once = mesh_objects(canary, split, {istio.VIRTUAL_SERVICE: live})
     written = {role: stored(manifest) for role, manifest in once.items()}
-    again = ISTIO.render(canary, FACTS, split, written)
+    again = mesh_objects(canary, split, written)
     assert [role for role in once if diff.patch(written[role], again[role])] == []
 
 
@@ -119,10 +119,8 @@ def test_moving_between_two_splits_touches_rules_only(
 ) -> None:
     """Of a route of ours a step changes `spec.http` or `spec.tcp`, or nothing at all."""
     before, after = sayable(canary, before), sayable(canary, after)
-    written = {
-        role: stored(manifest) for role, manifest in ISTIO.render(canary, FACTS, before, {}).items()
-    }
-    moved = ISTIO.render(canary, FACTS, after, written)
+    written = {role: stored(each) for role, each in mesh_objects(canary, before, {}).items()}
+    moved = mesh_objects(canary, after, written)
     bodies = {role: change for role in moved if (change := diff.patch(written[role], moved[role]))}
     kind = "tcp" if is_tcp(canary) else "http"
     assert set(bodies) <= {istio.VIRTUAL_SERVICE}

@@ -19,7 +19,7 @@ def render(
     canary: Any, role: str, target: TargetFacts = FACTS, live: Any = None, **more: Any
 ) -> dict[str, Any]:
     """The Service in `role`, with all three managed."""
-    return dict(services.render(canary, target, RouteStage.EXPOSED, {role: live, **more})[role])
+    return canaries.rendered_services(canary, {role: live, **more}, target)[role]
 
 
 def ports_of(canary: Any, target: TargetFacts = FACTS) -> list[tuple[str, int, Any]]:
@@ -118,7 +118,7 @@ def test_the_selector_follows_the_label_value_and_not_the_workload_name() -> Non
 
 def test_service_name_is_the_base_of_all_three_names() -> None:
     """`service.name` goes before the target's name."""
-    rendered = services.render(a_canary(name="front"), FACTS, RouteStage.EXPOSED, {})
+    rendered = canaries.rendered_services(a_canary(name="front"), {})
     names = [service["metadata"]["name"] for service in rendered.values()]
     assert names == ["front-canary", "front-primary", "front"]
 
@@ -247,8 +247,8 @@ def test_services_rendered_over_what_was_rendered_do_not_change(
 
 def test_before_exposure_the_apex_service_is_not_touched() -> None:
     """Users reach the target through it until the primary serves."""
-    rendered = services.render(a_canary(), FACTS, RouteStage.SERVICES, {})
-    assert list(rendered) == [ServiceRole.CANARY, ServiceRole.PRIMARY]
+    managed = services.managed(a_canary(), RouteStage.SERVICES)
+    assert [each.role for each in managed] == [ServiceRole.CANARY, ServiceRole.PRIMARY]
 
 
 def test_a_service_as_it_should_be_is_not_written() -> None:
@@ -261,12 +261,8 @@ def test_ports_in_another_order_are_the_same_ports() -> None:
     other = {"name": "m", "protocol": "TCP", "port": 9, "targetPort": 9}
     main = {"name": "http", "protocol": "TCP", "port": 80, "targetPort": 80}
     live = live_service(ports=[other, main])
-    desired = services.render(
-        a_canary(portDiscovery=True),
-        facts_with(a_port(9, "m")),
-        RouteStage.EXPOSED,
-        {ServiceRole.APEX: live},
-    )[ServiceRole.APEX]
+    canary, target = a_canary(portDiscovery=True), facts_with(a_port(9, "m"))
+    desired = render(canary, ServiceRole.APEX, target, live)
     assert diff.patch(live, desired) == {}
 
 
