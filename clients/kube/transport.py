@@ -30,6 +30,12 @@ from clients.kube.protocol import JSON_TYPE
 Decode = Callable[[bytes, str], Any]
 """From an answer's body to its JSON; the text says what was asked. Raises ValueError."""
 
+BELIEVED: Final = timedelta(seconds=10)
+"""How long a token is taken for the present one."""
+
+UNKNOWN_CALLER: Final = 401
+"""What an API server answers to a token that is not valid, or not any more."""
+
 FIRST_BACKOFF: Final = 0.1
 """Seconds, doubled by every attempt, spread by half to whole."""
 
@@ -79,6 +85,7 @@ class Transport:
         self._clock = clock or SystemClock()
         self._spread = spread
         self._doubt = doubt
+        self._credentials = _Credentials(api, self._clock)
         self._pool, self._prefix = _pool_of(api)
         self._bucket = (
             limiter.TokenBucket(self.limits.qps, self.limits.burst, self._clock)
@@ -159,6 +166,8 @@ class Transport:
             if not 200 <= response.status < 300:
                 raise errors.of_status(response.status, data, doing, response.headers)
         except errors.ClientError as failure:
+            if failure.status == UNKNOWN_CALLER:
+                self._credentials.forget()
             if self._doubt and errors.concerns_all(failure):
                 self._doubt()
             raise
@@ -171,7 +180,7 @@ class Transport:
             method,
             self._prefix + path,
             body=body,
-            headers=self._headers(content_type),
+            headers={**self._credentials.headers(), "Content-Type": content_type},
             timeout=timeout,
             retries=False,
             redirect=False,  # an API server does not redirect; a token must not follow one
@@ -186,23 +195,39 @@ class Transport:
         connect = self.limits.connect.total_seconds()
         return Timeout(left, connect=connect, read=silence.total_seconds())
 
-    def _headers(self, content_type: str) -> dict[str, str]:
-        headers = {
-            "User-Agent": self._api.user_agent,
-            "Accept": JSON_TYPE,
-            "Content-Type": content_type,
-        }
-        # Asked for every call: the library renews tokens that expire.
-        token = self._api.configuration.auth_settings().get("BearerToken")
-        if token and token["value"]:
-            headers["Authorization"] = token["value"]
-        return headers
-
     def _body(self, response: urllib3.BaseHTTPResponse, doing: str) -> bytes:
         own = self._clock.monotonic() + self.limits.read.total_seconds()
         deadline = min(own, self.deadline)
         limit, clock = self.limits.max_body, self._clock
         return answers.whole(response, limit=limit, deadline=deadline, clock=clock, doing=doing)
+
+
+class _Credentials:
+    """Who calls: the headers that say so, shared by threads."""
+
+    def __init__(self, api: ApiClient, clock: Clock) -> None:
+        self._api = api
+        self._clock = clock
+        self._known: tuple[float, dict[str, str]] = -math.inf, {}
+
+    def headers(self) -> dict[str, str]:
+        """The present token, if there is one, and what is the same in every call.
+
+        The library renews tokens that expire, minutes before they do. To ask it costs as much as a
+        fifth of a call: it reads all proxy settings anew.
+        """
+        asked_at, headers = self._known
+        if self._clock.monotonic() - asked_at >= BELIEVED.total_seconds():
+            headers = {"User-Agent": self._api.user_agent, "Accept": JSON_TYPE}
+            token = self._api.configuration.auth_settings().get("BearerToken")
+            if token and token["value"]:
+                headers["Authorization"] = token["value"]
+            self._known = self._clock.monotonic(), headers
+        return headers
+
+    def forget(self) -> None:
+        """Have the library asked again before the next call."""
+        self._known = -math.inf, {}
 
 
 def _pool_of(api: ApiClient) -> tuple[urllib3.PoolManager | urllib3.HTTPConnectionPool, str]:

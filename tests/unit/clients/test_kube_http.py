@@ -4,6 +4,7 @@ Tested: the requests that go out, what every kind of bad answer becomes, what is
 for how long, watch streams that end badly, closing. What a good server does is the contract suite.
 """
 
+import contextlib
 import json
 import threading
 import time
@@ -571,6 +572,38 @@ def test_in_a_cluster_the_service_account_is_used(
     assert api.configuration.ssl_ca_cert == str(ca)
     assert api.configuration.auth_settings()["BearerToken"]["value"] == "bearer the-token"
     assert api.user_agent == "coalmine/beat"
+
+
+@pytest.mark.parametrize(
+    ("answer", "later", "sent"),
+    [
+        (reply(200, json.dumps(SHOP)), 9, "first"),
+        (reply(200, json.dumps(SHOP)), 10, "second"),
+        (status(401, "Unauthorized"), 0, "second"),
+        (status(403, "Forbidden"), 0, "first"),
+    ],
+)
+def test_a_token_is_asked_for_again_when_it_is_old_or_refused(
+    script: Script,
+    clock: ManualClock,
+    answer: scripted.Answer,
+    later: int,
+    sent: str,
+) -> None:
+    """Every ten seconds, and after `401 Unauthorized`: what renews it costs a fifth of a call."""
+    door = connect.connect(role="routing", url=script.url, limits=QUICK, clock=clock)
+    tokens = iter(("first", "second"))
+    configuration = door._transport._api.configuration
+    configuration.api_key["authorization"] = "unasked"
+    configuration.refresh_api_key_hook = lambda config: config.api_key.update(
+        authorization=next(tokens)
+    )
+    script.then(answer, reply(200, json.dumps(SHOP)))
+    with contextlib.suppress(errors.Permanent):
+        get(door.until(clock.monotonic() + 5))
+    clock.advance(timedelta(seconds=later))
+    get(door.until(clock.monotonic() + 5))
+    assert [each.headers["Authorization"] for each in script.seen] == ["first", sent]
 
 
 def test_a_kubeconfig_that_is_not_there_is_told(tmp_path: Path) -> None:
