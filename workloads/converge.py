@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -78,8 +78,8 @@ class Convergence:
 
     def _reread(self) -> None:
         """Looks at the live workloads of which the watch is late, or the store was restored."""
-        views = {worlds.TARGET: self.world.target, worlds.PRIMARY: self.world.primary}
-        for role, view in views.items():
+        for role in (worlds.TARGET, worlds.PRIMARY):
+            view = self._known(role)
             if view is not None and role in self.stale:
                 self._role = role
                 with suppress(errors.NotFound):
@@ -88,7 +88,7 @@ class Convergence:
 
     def _see_to_primary(self) -> None:
         """Makes the primary, or gives it what is to be promoted."""
-        seen = self.observed.get(worlds.PRIMARY, self.world.primary)
+        seen = self._known(worlds.PRIMARY)
         if seen is None:
             seen = self._create()
         else:
@@ -160,21 +160,17 @@ class Convergence:
     def _promote(self) -> None:
         """Gives the primary the revision to be promoted, which the target must still hold.
 
-        Target and primary are read together and written under the primary's resourceVersion, so
-        what is copied is what was checked.
+        What is copied is what was checked: the target is read for that.
         """
-        name = names.primary_workload(self.canary)
-        live, found = self._read(name)
-        if found.revision == self.intent.promote:
-            self.observed[worlds.PRIMARY] = found
+        primary = self._known(worlds.PRIMARY)
+        if primary is None or primary.revision == self.intent.promote:
             return
         target, held = self._read(self.canary.spec.target_ref.name)
         self._insist_on_analysed(held)
-        self._refuse_stranger(found, held)
-        body = self._kind.promote(self.canary, target, live, **self._copying(held))
-        with _told(f"updating {self._named(name)} template spec failed"):
-            made = self.kube.replace(self._kind.resource, self.canary.namespace, name, body)
-        self._wrote(worlds.PRIMARY, made)
+        self._refuse_stranger(primary, held)
+        changes = self._kind.promote(self.canary, target, **self._copying(held))
+        told = f"updating {self._named(primary.name)} template spec failed"
+        self._patch(worlds.PRIMARY, primary, changes, told)
 
     def _see_to_scale(self) -> None:
         """Scales the target as intended; a running one keeps its number of replicas."""
@@ -190,44 +186,43 @@ class Convergence:
 
     def _scale(self) -> None:
         name = self.canary.spec.target_ref.name
-        known = self.observed.get(worlds.TARGET, self.world.target)
-        target = known or self._look(worlds.TARGET, name)
+        target = self._known(worlds.TARGET) or self._look(worlds.TARGET, name)
         match self.intent.canary, target.replicas:
             case CanaryScale.ZERO, replicas if replicas:
                 self._set_replicas(target, 0, f"{self._named(name)} patch query error")
             case CanaryScale.RUNNING, 0:
-                seen = self.written.get(worlds.PRIMARY, self.world.primary)
-                wanted = (seen.replicas if seen else 0) or 1
+                primary = self._known(worlds.PRIMARY)
+                wanted = (primary.replicas if primary else 0) or 1
                 told = f"scaling up {name}.{self.canary.namespace} to {wanted} failed"
                 self._set_replicas(target, wanted, told)
 
     def _set_replicas(self, target: WorkloadView, replicas: int, told: str) -> None:
-        """Scales the target as it was seen: one that was edited since is not touched.
+        self._patch(worlds.TARGET, target, self._kind.scaled(replicas), told)
+
+    def _patch(
+        self, role: str, view: WorkloadView, changes: Sequence[Mapping[str, Any]], told: str
+    ) -> None:
+        """Changes a workload as it was seen: one that was edited since is not touched.
 
         A late write of an earlier rollout would else end the next one.
         """
         patch: list[Mapping[str, Any]] = [
-            {"op": "test", "path": "/metadata/uid", "value": target.uid},
-            {"op": "test", "path": "/metadata/generation", "value": target.generation},
-            *self._kind.scaled(replicas),
+            {"op": "test", "path": "/metadata/uid", "value": view.uid},
+            {"op": "test", "path": "/metadata/generation", "value": view.generation},
+            *changes,
         ]
+        place = self._kind.resource, self.canary.namespace, view.name
         with _told(told):
             try:
-                made = self.kube.patch(
-                    self._kind.resource,
-                    self.canary.namespace,
-                    target.name,
-                    patch,
-                    kind=PatchKind.JSON,
-                )
+                made = self.kube.patch(*place, patch, kind=PatchKind.JSON)
             except errors.Permanent as refused:
                 if refused.status != UNFIT:
                     raise
-                found = self._look(worlds.TARGET, target.name)
-                if (found.uid, found.generation) == (target.uid, target.generation):
+                found = self._look(role, view.name)
+                if (found.uid, found.generation) == (view.uid, view.generation):
                     raise
                 raise errors.Conflict(refused.message) from refused
-        self._wrote(worlds.TARGET, made)
+        self._wrote(role, made)
 
     def _again_after_conflicts(self, attempt: Callable[[], None]) -> None:
         """Tries `attempt`, anew after each conflict but the last, as long as it is wanted."""
@@ -238,6 +233,11 @@ class Convergence:
                 if self.superseded():
                     raise _Superseded("a newer intent exists") from None
         return attempt()
+
+    def _known(self, role: str) -> WorkloadView | None:
+        """The newest there is: what was read or written by ourselves, or what the watch has."""
+        views = {worlds.TARGET: self.world.target, worlds.PRIMARY: self.world.primary}
+        return self.observed.get(role) or self.written.get(role) or views[role]
 
     def _look(self, role: str, name: str) -> WorkloadView:
         """The workload as it is now."""

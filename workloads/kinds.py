@@ -33,8 +33,8 @@ class Kind:
     patience_ends: Callable[[WorkloadView, timedelta, datetime], datetime | None]
     create: Callable[..., dict[str, Any]]
     """The primary of a target; as `primary.create`."""
-    promote: Callable[..., dict[str, Any]]
-    """The primary with its target's revision; as `primary.promote`."""
+    promote: Callable[..., Sequence[Mapping[str, Any]]]
+    """The JSON patch that gives the primary its target's revision; as `primary.promote`."""
     scaled: Callable[[int], Sequence[Mapping[str, Any]]]
 
 

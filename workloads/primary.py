@@ -6,7 +6,7 @@ Source: docs/compatibility/lifecycle.md, "Primary Deployment as created" and "Pr
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -66,36 +66,26 @@ def create(
 
 
 def promote(
-    canary: Canary,
-    target: Object,
-    primary: Object,
-    label: SelectorLabel,
-    copying: Copying,
-    *,
-    pod_id: str,
-) -> dict[str, Any]:
-    """`primary` with the revision of `target`, to be put under its own resourceVersion.
+    canary: Canary, target: Object, label: SelectorLabel, copying: Copying, *, pod_id: str
+) -> list[Mapping[str, Any]]:
+    """The JSON patch (RFC 6902) that gives a primary the revision of `target`.
 
     Selector and whatever else the target does not determine stay as they are; replicas follow the
     target unless an autoscaler owns them.
     """
     spec, (key, value) = target["spec"], of_primary(label)
-    kept = {field: item for field, item in primary["spec"].items() if field not in _COPIED}
     follows = spec.get("replicas") and not canary.spec.autoscaler_ref
-    return {
-        **primary,
-        "metadata": {
-            **primary["metadata"],
-            "labels": {**_prefixed(target, "labels", copying), key: value},
-            "annotations": _prefixed(target, "annotations", copying),
-        },
-        "spec": {
-            **kept,
-            **_copied(spec),
-            **({"replicas": spec["replicas"]} if follows else {}),
-            "template": _template(canary, spec["template"], (key, value), copying, pod_id),
-        },
+    wanted = {
+        "/metadata/labels": {**_prefixed(target, "labels", copying), key: value},
+        "/metadata/annotations": _prefixed(target, "annotations", copying),
+        **{f"/spec/{field}": spec.get(field) for field in _COPIED},
+        **({"/spec/replicas": spec["replicas"]} if follows else {}),
+        "/spec/template": _template(canary, spec["template"], (key, value), copying, pod_id),
     }
+    changes = [{"op": "add", "path": path, "value": wanted[path]} for path in wanted]
+    # What is added first can be removed for certain, whether it was there before or not.
+    absent = [{"op": "remove", "path": path} for path in wanted if wanted[path] is None]
+    return [*changes, *absent]
 
 
 def _template(

@@ -31,7 +31,6 @@ TROUBLE: Final = ("the object has been modified", "too many", "etcdserver", "no 
 
 CALLS: Final = (
     Call("get", "deployments", None, "cart-app"),
-    Call("get", "deployments", None, "cart-app-primary"),
     Call("create", "services", None, "cart-app-canary"),
     Call("create", "services", None, "cart-app-primary"),
     Call("create", "services", None, "cart-app"),
@@ -43,7 +42,7 @@ CALLS: Final = (
     Call("patch", "canaries", "status", "cart"),
     Call("patch", "deployments", None, "cart-app"),
     Call("patch", "virtualservices", None, "cart-app"),
-    Call("replace", "deployments", None, "cart-app-primary"),
+    Call("patch", "deployments", None, "cart-app-primary"),
 )
 """Each request that a canary's life up to its first promotion makes; events as one."""
 
@@ -197,7 +196,9 @@ def test_a_copy_that_is_refused_for_ever_gives_everything_back_to_the_old_primar
     """The primary still has its old revision: an ordinary rollback, told with the cause (D-10)."""
     stage = rollouts.released(a_manifest(spec={"progressDeadlineSeconds": 60}))
     denied = Permanent("admission webhook denied the request", status=403)
-    stage.door.faults.add(Fault(denied, "replace", "deployments", times=10**6))
+    stage.door.faults.add(
+        Fault(denied, "patch", "deployments", name="cart-app-primary", times=10**6)
+    )
     rollouts.finish(stage)
 
     assert any("admission webhook denied" in text for text in rollouts.told(stage))
@@ -208,7 +209,7 @@ def test_a_copy_that_is_refused_for_ever_gives_everything_back_to_the_old_primar
     "conflicting",
     [
         (ROUTE, "cart-app", {"metadata": {"annotations": {"edited": "1"}}}),
-        (resources.DEPLOYMENTS, "cart-app-primary", {"metadata": {"labels": {"edited": "1"}}}),
+        (resources.DEPLOYMENTS, "cart-app-primary", {"spec": {"minReadySeconds": 1}}),
     ],
     ids=["route", "primary"],
 )
@@ -219,8 +220,7 @@ def test_a_real_conflict_at_the_moment_of_writing_is_resolved_in_the_same_tick(
     stage = initialized(a_manifest())
     resource, name, patch = conflicting
     edit: Callable[[], None] = lambda: stage.edit(resource, name, patch)  # noqa: E731
-    verb = "patch" if resource is ROUTE else "replace"
-    stage.door.faults.add(Fault(edit, verb, resource.plural, name=name))
+    stage.door.faults.add(Fault(edit, "patch", resource.plural, name=name))
     began = stage.clock.now()
     stage.release("cart:2")
     stage.run(rollouts.ended, within=LONG)

@@ -63,7 +63,7 @@ def test_a_newer_revision_in_mid_analysis_restarts_from_zero() -> None:
 def test_a_change_right_before_the_copy_is_analysed_and_not_promoted() -> None:
     """The target is read once more for the copy: another revision there restarts (D-9)."""
     stage = rollouts.released(a_manifest())
-    reading = Fault(lambda: stage.release("cart:3"), "get", "deployments", name="cart-app-primary")
+    reading = Fault(lambda: stage.release("cart:3"), "get", "deployments", name="cart-app")
     stage.door.faults.add(reading)
     images: set[str] = set()
     stage.run(lambda on: _noted(on, images), within=LONG)
@@ -78,7 +78,9 @@ def test_a_change_right_before_the_copy_is_analysed_and_not_promoted() -> None:
 def test_a_change_during_the_copy_leaves_the_analysed_revision_promoted() -> None:
     """What was read is what was analysed; the newer revision gets its own analysis (D-9)."""
     stage = rollouts.released(a_manifest())
-    writing = Fault(lambda: stage.release("cart:3"), "replace", "deployments")
+    writing = Fault(
+        lambda: stage.release("cart:3"), "patch", "deployments", name="cart-app-primary"
+    )
     stage.door.faults.add(writing)
     stage.run(lambda on: on.image("cart-app-primary") != "cart:1", within=LONG)
     assert stage.image("cart-app-primary") == "cart:2"

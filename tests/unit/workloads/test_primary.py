@@ -2,6 +2,9 @@
 
 from typing import Any, Final
 
+import jsonpatch
+
+from config.api.canary import Canary
 from tests.unit.workloads.deployments import (
     COPYING,
     KEYS,
@@ -59,6 +62,12 @@ def a_primary(**changes: Any) -> dict[str, Any]:
         "status": {"observedGeneration": 4},
         **changes,
     }
+
+
+def promoted(canary: Canary, target: dict[str, Any], copying: Copying = COPYING) -> Any:
+    """What the patch of a promotion makes of `a_primary`."""
+    patch = primary.promote(canary, target, LABEL, copying, pod_id=POD_ID)
+    return jsonpatch.apply_patch(a_primary(), patch)
 
 
 def test_a_created_primary_is_what_the_reference_says() -> None:
@@ -131,15 +140,15 @@ def test_labels_and_annotations_with_an_included_prefix_travel() -> None:
     ):
         copying = Copying(KEYS, prefixes)
         made = primary.create(canary, target, LABEL, copying, pod_id=POD_ID)["metadata"]
-        promoted = primary.promote(canary, target, a_primary(), LABEL, copying, pod_id=POD_ID)
-        assert made["labels"] == promoted["metadata"]["labels"] == labels
-        assert promoted["metadata"]["annotations"] == {"team/mail": "a@b"}
+        given = promoted(canary, target, copying)
+        assert made["labels"] == given["metadata"]["labels"] == labels
+        assert given["metadata"]["annotations"] == {"team/mail": "a@b"}
 
 
 def test_a_promoted_primary_is_what_the_reference_says() -> None:
     """11: what the target determines is replaced, everything else stays (D-53)."""
     before = a_primary()
-    made = primary.promote(a_canary(), a_target(), before, LABEL, COPYING, pod_id=POD_ID)
+    made = promoted(a_canary(), a_target())
     assert made == {
         **before,
         "metadata": {
@@ -164,7 +173,7 @@ def test_a_promotion_never_scales_the_primary_to_zero_nor_against_its_autoscaler
     scaled = a_canary(autoscalerRef=AUTOSCALER)
     for canary, replicas, expected in ((a_canary(), 0, 2), (a_canary(), 9, 9), (scaled, 9, 2)):
         target = a_target(replicas=replicas)
-        made = primary.promote(canary, target, a_primary(), LABEL, COPYING, pod_id=POD_ID)
+        made = promoted(canary, target)
         assert made["spec"]["replicas"] == expected
 
 
