@@ -54,7 +54,7 @@ REASONS: Final[dict[Key, str]] = {
     ): "tidiness: it ends by itself, and answered calls cannot be renewed",
     (
         "workloads/converge.py",
-        "wanted = (seen.replicas if seen else 0) or 1",
+        "wanted = (primary.replicas if primary else 0) or 1",
         "0 -> 1",
     ): "0 becomes 1 on the same line",
     (

@@ -47,10 +47,10 @@ def test_routing_workers_may_write_what_routers_write_and_nothing_else() -> None
 
 
 def test_analysis_workers_may_write_the_kinds_of_targets_and_nothing_else() -> None:
-    """Create, promote and scale, each after a read."""
+    """Read what is to be copied; create, promote and scale."""
     targets = frozenset(kind.resource for kind in KINDS.values())
     owning = {("flagger.app", "canaries/finalizers", "update")}
-    assert roles()["analysis"] == of(targets, "get", "create", "update", "patch") | owning
+    assert roles()["analysis"] == of(targets, "get", "create", "patch") | owning
 
 
 def test_the_beat_may_watch_what_is_watched_and_nothing_else() -> None:
