@@ -18,6 +18,8 @@ from tests.services.cluster import ControlPlane
 RBAC: Final = presence.REPOSITORY / "deploy" / "rbac" / "rbac.yaml"
 HOME: Final = "coalmine-system"
 ROLES: Final = ("beat", "analysis", "hooks", "routing", "report")
+ALL: Final = "worker"
+"""The role of a worker for all queues, whose one account may do everything."""
 
 
 def is_present() -> bool:
@@ -37,7 +39,7 @@ def running(folder: Path, ready_after: float) -> Iterator[Cluster]:
             yield Cluster(
                 name="kube-apiserver and etcd",
                 admin=admin,
-                kubeconfigs=_accounts(plane, folder),
+                kubeconfigs={**_accounts(plane, folder), ALL: admin},
                 calls=AuditLog(plane.audit_log),
                 pids={"kube-apiserver": (plane.apiserver.pid,), "etcd": (plane.etcd.pid,)},
             )

@@ -14,7 +14,7 @@ from benchmarks.calls import Call
 from benchmarks.measuring import Figures, p
 from benchmarks.usage import Usage
 
-OURS: Final = ("beat", "analysis", "hooks", "routing", "report")
+OURS: Final = ("beat", "analysis", "hooks", "routing", "report", "worker")
 """The roles of our own processes; the rest is what they use."""
 BENCH: Final = "bench"
 _SECONDS_PER_MINUTE: Final = 60

@@ -22,7 +22,7 @@ from benchmarks import control_plane, crew, fleet, meters, profiler, report, san
 from benchmarks.cluster import Cluster
 from benchmarks.measuring import Bench, Protocol
 from benchmarks.usage import Gauge
-from cli.up import ProcessSet
+from cli.up import SMALL, ProcessSet
 from clients.redis.embedded import EmbeddedValkey
 from clients.redis.store import connect_store
 from config.settings.groups import RedisSettings
@@ -34,6 +34,9 @@ QPS: Final = 2000
 """Requests per second that each process may make: Flagger's figures are those of raised limits."""
 _CLUSTERS: Final = {"control-plane": control_plane.running, "sandbox": sandboxed.running}
 _TOP: Final = 40
+_CHOSEN: Final = ("analysis", "routing", "report")
+FEW: Final = 200
+"""Canaries that are measured with the small set of `coalmine up`, by default."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -93,11 +96,7 @@ def _set_up(given: argparse.Namespace, folder: Path) -> Iterator[tuple[Bench, Cl
             "COALMINE_KUBECONFIG_QPS": str(QPS),
             "COALMINE_KUBECONFIG_BURST": str(2 * QPS),
         }
-        wanted = ProcessSet(
-            analysis=given.analysis_workers,
-            routing=given.routing_workers,
-            report=given.report_workers,
-        )
+        wanted = _process_set(given)
         store = connect_store(RedisSettings(url=SecretStr(valkey.url)))
         with crew.at_work(cluster, folder, wanted, settings, given.profile) as members:
             own = {"valkey": (valkey.pid,), report.BENCH: (os.getpid(),)}
@@ -110,6 +109,14 @@ def _set_up(given: argparse.Namespace, folder: Path) -> Iterator[tuple[Bench, Cl
                     os.kill(pid, profiler.BEGIN if begins else profiler.END)
 
             yield Bench(canaries, store, gauge, measured, window), cluster, members
+
+
+def _process_set(given: argparse.Namespace) -> ProcessSet:
+    """What `coalmine up` runs: its small set for few canaries, unless numbers are asked for."""
+    asked = {role: getattr(given, f"{role}_workers") for role in _CHOSEN}
+    numbers = {role: number for role, number in asked.items() if number is not None}
+    is_small = not numbers and (given.idle or given.canaries) <= FEW
+    return SMALL if is_small else ProcessSet(**numbers)
 
 
 def _costs(files: Sequence[Path], ticks: int) -> str:
@@ -145,10 +152,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--bad", action="store_true", help="release a bad revision as well")
     text = "measure with so many analysis workers each, as in 1,2,4"
     add("--workers", type=_numbers, metavar="N,…", help=text)
-    for role in ("analysis", "routing", "report"):
+    for role in _CHOSEN:
         default = getattr(ProcessSet(), role)
-        text = f"number of {role} workers [default {default}]"
-        add(f"--{role}-workers", type=int, default=default, metavar="N", help=text)
+        text = f"number of {role} workers [default {default}; up to {FEW} canaries one for all]"
+        add(f"--{role}-workers", type=int, metavar="N", help=text)
     add("--profile", choices=report.OURS, help="also trace where this role spends its time")
     add("--json", type=Path, metavar="FILE", help="write the figures there as well")
     add("--keep-logs", type=Path, metavar="FOLDER", help="where all logs go [default: nowhere]")

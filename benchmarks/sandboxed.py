@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks import calls
 from benchmarks.calls import Call
 from benchmarks.cluster import Cluster
-from benchmarks.control_plane import ROLES
+from benchmarks.control_plane import ALL, ROLES
 from clients.clock import SystemClock
 from sandbox.apiserver import ApiServer
 from sandbox.cluster import coalmine_crds
@@ -37,7 +37,7 @@ def running(folder: Path, ready_after: float) -> Iterator[Cluster]:
         yield Cluster(
             name="sandbox",
             admin=config,
-            kubeconfigs=dict.fromkeys(ROLES, config),
+            kubeconfigs=dict.fromkeys((*ROLES, ALL), config),
             calls=Remote(ours),
             pids={"sandbox": (process.pid or 0,)},
         )

@@ -1,4 +1,4 @@
-"""What one process of the set does: `coalmine worker ROLE`, `beat`, `flower`.
+"""What one process of the set does: `coalmine worker ROLES`, `beat`, `flower`.
 
 Each is Celery's or Flower's own program, started once Redis and the API server are there.
 """
@@ -6,61 +6,78 @@ Each is Celery's or Flower's own program, started once Redis and the API server 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 
 from cli import exits, health, startup
 from clients.clock import SystemClock
+from clients.kube.protocol import Kube
+from clients.redis.store import Store
 from config.settings.settings import Settings
 from scheduler import beat as beats
 from scheduler import wiring as beat_wiring
-from tasks import gate, registries, wiring
+from tasks import gate, registries, serving, wiring
 from tasks.app import make_app
 from tasks.gate import Gate
 from tasks.publishing import CeleryDispatcher
 from tasks.queues import Queue
+from tasks.serving import Line
 
 log = logging.getLogger(__name__)
 
-WORKERS: Final = tuple(queue.value for queue in Queue)
 NEED_KUBERNETES: Final = frozenset({Queue.ROUTING, Queue.REPORT})
-"""Roles all of whose work is at the API server; analysis goes on without it."""
+"""Queues all of whose work is at the API server; analysis goes on without it."""
 
 HEARTBEAT_SECONDS: Final = 10
 """Between two signs of life for Flower; nothing else listens to them."""
 
-FLOWER_ADDRESS: Final = "127.0.0.1"
-"""Whoever reaches Flower can stop workers: it is not shown to the network unless asked for."""
-FLOWER_PORT: Final = 5555
 
+def worker(settings: Settings, roles: Sequence[str], name: str) -> int:
+    """The exit code, once the worker of the queues `roles` was told to end.
 
-def worker(settings: Settings, role: str, name: str) -> int:
-    """The exit code, once the worker was told to end; `name` tells workers of one role apart."""
+    `name` tells workers of the same queues apart.
+    """
+    served = [Queue(role) for role in roles]
     startup.configure_logs(settings, name)
     clock = SystemClock()
     startup.wait_for_redis(settings, clock)
-    app = make_app(settings, role)
-    own = Gate(lambda: gate.probe(doors.store, needed, settings.kubernetes.namespace))
-    gate.guard(app, own)
+    app = make_app(settings)
+    lines: list[Line] = []
+
+    def doubt() -> None:
+        for each in {line.gate for line in lines}:
+            each.doubt()
+
     known = registries.installed()
-    doors = wiring.open_doors(settings, role, CeleryDispatcher(app), own.doubt, known)
-    needed = doors.kube if role in NEED_KUBERNETES else None
-    if role != Queue.HOOKS:
+    doors = wiring.open_doors(settings, served, CeleryDispatcher(app), doubt, known)
+    lines += lines_of(settings, served, doors.store, doors.kube)
+    if set(served) != {Queue.HOOKS}:
         startup.wait_for_kubernetes(doors.kube, settings, clock)
-    wiring.install(wiring.wire(settings, doors, known), own.doubt)
-    program = app.Worker(**worker_options(settings, role, name))
-    with health.served(settings.server.port, health.of_worker(doors.store, lambda: own.is_open)):
+    wiring.install(wiring.wire(settings, doors, known), doubt)
+    program = app.Worker(**serving.serve(app, lines), **worker_options(settings, name))
+    look = health.of_worker(doors.store, lambda: all(line.gate.is_open for line in lines))
+    with health.served(settings.server.port, look):
         program.start()
     return int(program.exitcode or 0)
 
 
-def worker_options(settings: Settings, role: str, name: str) -> dict[str, Any]:
-    """What Celery's worker is told: threads, one queue, and no talk among workers."""
+def lines_of(
+    settings: Settings, served: Sequence[Queue], store: Store, kube: Kube
+) -> Iterator[Line]:
+    """The lines of the queues `served`: those that need the same have one gate."""
+    namespace = settings.kubernetes.namespace
+    here = Gate(partial(gate.probe, store, None, namespace))
+    there = Gate(partial(gate.probe, store, kube, namespace))
+    for queue in served:
+        threads = getattr(settings.workers, f"{queue}_concurrency")
+        yield Line(queue, threads, there if queue in NEED_KUBERNETES else here)
+
+
+def worker_options(settings: Settings, name: str) -> dict[str, Any]:
+    """What Celery's worker is told, whatever it serves: no talk among workers."""
     return {
         "hostname": f"{name}@",
-        "pool_cls": "threads",
-        "concurrency": getattr(settings.workers, f"{role}_concurrency"),
-        "queues": [role],
         "loglevel": settings.server.python_log_level,
         # Flower asks for them while it runs; for nobody they are two or three messages per job.
         "task_events": False,

@@ -44,8 +44,7 @@ _CHATTY: Final = ("celery.worker.strategy", "celery.app.trace", "celery.worker.c
 def configure_logs(settings: Settings, role: str) -> None:
     """JSON lines on stderr with the key `role`; the queue's own chatter at debug only."""
     level = settings.server.python_log_level
-    cluster = settings.canaries.cluster_name
-    logs.configure(level, role=role, **({"cluster": cluster} if cluster else {}))
+    logs.configure(level, role=role, cluster=settings.canaries.cluster_name)
     logging.captureWarnings(capture=True)
     # Celery's worry about root is about pickled messages; ours are JSON, and nothing else is read.
     warnings.filterwarnings("ignore", message="You're running the worker with superuser")

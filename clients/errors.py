@@ -9,26 +9,17 @@
     └── Permanent           a condition the user must see; retrying cannot help
         └── TooLarge        the answer has more bytes than are read
 
-The only translation table from library exceptions and HTTP status codes; originals are chained.
-Messages name what was being done and the server's own words, cut at `MAX_MESSAGE` characters, and
-never a header, a URL's userinfo or its query.
+HTTP statuses become errors here, exceptions of libraries in `clients.translation`. Messages name
+what was being done and the server's own words, cut at `MAX_MESSAGE` characters, and never a
+header, a URL's userinfo or its query.
 """
 
 from __future__ import annotations
 
 import json
-import re
-import socket
-import ssl
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
-
-import kubernetes.client.exceptions as kubernetes_errors
-import kubernetes.config.config_exception as kubeconfig_errors
-import redis.exceptions as redis_errors
-import urllib3.exceptions as urllib3_errors
 
 MAX_MESSAGE: Final = 256
 """Characters of a server's words that are kept: enough to read, too few to flood an event."""
@@ -97,81 +88,6 @@ BY_STATUS: Final[Mapping[int, type[ClientError]]] = {
 }
 """Statuses not listed here are `Permanent`."""
 
-BY_EXCEPTION: Final[tuple[tuple[type[BaseException], type[ClientError], str], ...]] = (
-    # The first row that matches decides: subclasses stand before their bases.
-    (urllib3_errors.NameResolutionError, Transient, "the name does not resolve"),
-    (urllib3_errors.NewConnectionError, Transient, "connecting failed"),
-    (urllib3_errors.ConnectTimeoutError, Transient, "connecting timed out"),
-    (urllib3_errors.TimeoutError, Transient, "timed out"),
-    (urllib3_errors.ProxyError, Transient, "the proxy failed"),
-    (urllib3_errors.ProtocolError, Transient, "the connection broke"),
-    (urllib3_errors.URLSchemeUnknown, Permanent, "the URL's scheme is not supported"),
-    (urllib3_errors.LocationValueError, Permanent, "the URL is not valid"),
-    (redis_errors.AuthenticationError, Permanent, "the server refused the credentials"),
-    (redis_errors.AuthorizationError, Permanent, "the server refused the credentials"),
-    (redis_errors.ConnectionError, Transient, "the connection broke"),
-    (redis_errors.TimeoutError, Transient, "timed out"),
-    (redis_errors.ReadOnlyError, Transient, "the server is a replica"),
-    (redis_errors.TryAgainError, Transient, "the server is moving keys"),
-    (redis_errors.ClusterDownError, Transient, "the server is down"),
-    (
-        redis_errors.OutOfMemoryError,  # type: ignore[attr-defined]  # missing in types-redis
-        Transient,
-        "the server has no memory left",
-    ),
-    (redis_errors.ResponseError, Permanent, "the server refused the command"),
-    (redis_errors.RedisError, Permanent, "the command failed"),
-    (ssl.SSLCertVerificationError, Permanent, "the certificate is not trusted"),
-    (ssl.SSLEOFError, Transient, "the connection broke"),
-    (ssl.SSLZeroReturnError, Transient, "the connection broke"),
-    (ssl.SSLError, Permanent, "TLS failed"),
-    (urllib3_errors.SSLError, Permanent, "TLS failed"),
-    (urllib3_errors.HTTPError, Transient, "the answer broke off"),
-    (socket.gaierror, Transient, "the name does not resolve"),
-    (FileNotFoundError, Permanent, "there is no such file"),
-    (PermissionError, Permanent, "the file may not be read"),
-    (IsADirectoryError, Permanent, "it is a folder, not a file"),
-    (TimeoutError, Transient, "timed out"),
-    (OSError, Transient, "the connection broke"),
-)
-
-WRAPPERS: Final = (urllib3_errors.MaxRetryError, urllib3_errors.SSLError)
-"""Exceptions that only carry the one that decides."""
-
-_REDIS_ADDRESS: Final = re.compile(r"connecting to (\S+?)\.?(?:\s|$)")
-"""Where redis-py's messages name the server: host and port, or the path of a socket."""
-
-LIBRARY_ERRORS: Final = (
-    urllib3_errors.HTTPError,
-    kubernetes_errors.OpenApiException,
-    kubeconfig_errors.ConfigException,
-    redis_errors.RedisError,
-    OSError,
-)
-"""What `translated` catches; everything else is a defect of ours and passes through."""
-
-
-@contextmanager
-def translated(doing: str) -> Iterator[None]:
-    """A block whose library exceptions come out as `ClientError`, the original chained."""
-    try:
-        yield
-    except LIBRARY_ERRORS as error:
-        raise of_exception(error, doing) from error
-
-
-def of_exception(error: BaseException, doing: str) -> ClientError:
-    """The `ClientError` for a library's exception; `doing` opens the message ("GET /api/v1")."""
-    if isinstance(error, kubeconfig_errors.ConfigException):
-        return Permanent(f"{doing}: {capped(str(error))}")
-    if isinstance(error, kubernetes_errors.ApiException) and error.status:
-        return of_status(int(error.status), error.body or "", doing, error.headers or {})
-    decisive = _unwrapped(error)
-    for kind, translation, words in BY_EXCEPTION:
-        if isinstance(decisive, kind):
-            return translation(f"{doing}: {words}{_cause(error)}{_where(error, doing)}")
-    return Permanent(f"{doing}: {type(error).__name__}")
-
 
 def of_status(
     status: int, body: str | bytes, doing: str, headers: Mapping[str, str] | None = None
@@ -227,47 +143,3 @@ def _delay(seconds: object) -> timedelta | None:
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
         return None
     return timedelta(seconds=int(text)) if int(text) <= LONGEST_DELAY else None
-
-
-def _cause(error: BaseException) -> str:
-    """The operating system's or OpenSSL's own words, which name no address and no credential."""
-    for each in _chain(error):
-        if isinstance(each, ssl.SSLCertVerificationError):
-            return f": {each.verify_message}"
-        if isinstance(each, OSError) and each.strerror:
-            return f": {capped(each.strerror)}"
-    return ""
-
-
-def _where(error: BaseException, doing: str) -> str:
-    """The address that could not be reached, in brackets, unless `doing` names it already."""
-    address = ""
-    for each in _chain(error):
-        if isinstance(each, urllib3_errors.NewConnectionError):
-            connection: Any = each.conn
-            address = f"{connection.host}:{connection.port}"
-        elif isinstance(each, redis_errors.ConnectionError | redis_errors.TimeoutError):
-            named = _REDIS_ADDRESS.search(str(each))
-            address = named[1] if named else ""
-    return f" ({address})" if address and address not in doing else ""
-
-
-def _unwrapped(error: BaseException) -> BaseException:
-    inner = _inner(error) if isinstance(error, WRAPPERS) else None
-    return error if inner is None else _unwrapped(inner)
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    for _ in range(8):  # a bound, should a library ever chain an exception to itself
-        if error is None:
-            return
-        yield error
-        error = _inner(error)
-
-
-def _inner(error: BaseException) -> BaseException | None:
-    reason = getattr(error, "reason", None)
-    if isinstance(reason, BaseException):
-        return reason
-    nested = [argument for argument in error.args if isinstance(argument, BaseException)]
-    return nested[0] if nested else error.__cause__ or error.__context__

@@ -43,13 +43,13 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str, ensure_ascii=False)
 
 
-def configure(level: str, **always: str) -> None:
+def configure(level: str, **always: str | None) -> None:
     """Sends the logs of this process, from `level` (a name of `logging`) up, to stderr as JSON.
 
-    `always` are keys of every line, such as the role of the process.
+    `always` are keys of every line, such as the role of the process, unless they are None.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter(**always))
+    handler.setFormatter(JsonFormatter(**{key: text for key, text in always.items() if text}))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

@@ -16,15 +16,10 @@ REDELIVERY_SECONDS: Final = 600
 agenda asks again within seconds, and a message that comes once more finds nothing to do."""
 
 
-def make_app(settings: Settings, role: str = "") -> Celery:
-    """The application for `settings`; makes no connection before the first message.
-
-    `role` is the queue that its worker serves, if it has one.
-    """
+def make_app(settings: Settings) -> Celery:
+    """The application for `settings`; makes no connection before the first message."""
     app = Celery("coalmine", set_as_current=True)
     app.conf.update(configuration(settings))
-    # Calls of webhooks last: one that is reserved by a busy worker could be made by an idle one.
-    app.conf.worker_disable_prefetch = role == queues.Queue.HOOKS
     return app
 
 
@@ -53,7 +48,6 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "accept_content": ["json"],
         "task_ignore_result": True,
         "task_acks_late": False,
-        "worker_prefetch_multiplier": 1,
         "broker_transport_options": {
             "visibility_timeout": REDELIVERY_SECONDS,
             "global_keyprefix": "cq:",

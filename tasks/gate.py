@@ -1,4 +1,4 @@
-"""Whether this worker takes messages: not while it could not do what they ask for.
+"""Whether a worker takes messages: not while it could not do what they ask for.
 
 A message is acknowledged when it is taken. A worker that is cut off from Redis or the API server,
 or that they do not know any more, would take its share of all messages and lose it, while others
@@ -11,10 +11,7 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
-
-from celery import Celery, bootsteps
-from celery.worker.consumer.tasks import Tasks
+from typing import Final
 
 from clients import errors
 from clients.kube.protocol import Kube
@@ -82,20 +79,3 @@ def ask_for_canaries(kube: Kube, namespace: str | None) -> None:
     """Raises ClientError unless the API server answers and knows Canary objects; one request."""
     with suppress(errors.NotFound):
         kube.get(CANARIES, namespace or "default", "coalmine-start")
-
-
-def guard(app: Celery, gate: Gate) -> None:
-    """Workers of `app` take messages only while `gate` is open; what they have taken, they do."""
-
-    class Guard(bootsteps.StartStopStep):
-        """Goes between the consumer and its queue, at every connection anew."""
-
-        requires = (Tasks,)
-
-        def start(self, consumer: Any) -> None:
-            """Asks the gate first, as Celery's own limit on reserved messages is asked."""
-            qos = consumer.task_consumer.channel.qos
-            can_consume = qos.can_consume
-            qos.can_consume = lambda: gate.is_open and can_consume()
-
-    app.steps["consumer"].add(Guard)

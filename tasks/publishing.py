@@ -10,7 +10,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from analysis.effects import Lane
-from clients import errors
+from clients import errors, translation
 from clients.clock import Clock, SystemClock
 from config.refs import CanaryRef
 from tasks import queues
@@ -53,7 +53,7 @@ class CeleryDispatcher:
 
     def _send(self, name: str, message: dict[str, Any]) -> None:
         try:
-            with errors.translated("publishing"):
+            with translation.translated("publishing"):
                 if not self._is_full(name):
                     self._app.send_task(name, args=(message,))
         except OperationalError as error:

@@ -6,9 +6,10 @@ Tests put together their own `Services` from the same parts, with fakes for the 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from analysis import backends
 from analysis.judges import threshold
@@ -32,6 +33,9 @@ from tasks.reconcile.status import StatusReconciler
 from tasks.reconcile.workload import WorkloadReconciler
 from tasks.registries import BUILT_IN, Registries
 from workloads.primary import Copying
+
+SEVERAL: Final = "worker"
+"""What a worker of several queues calls itself to the API server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +93,21 @@ def defaults(settings: Settings, registries: Registries = BUILT_IN) -> Defaults:
 
 def open_doors(
     settings: Settings,
-    role: str,
+    served: Collection[Queue],
     dispatcher: Dispatcher,
     doubt: Callable[[], None],
     registries: Registries = BUILT_IN,
 ) -> Doors:
-    """Doors to the outside for a worker of `role`; `doubt` hears of an API server that is away.
+    """Doors to the outside for a worker of the queues `served`.
 
+    `doubt` hears of an API server that is away.
     Raises clients.errors.Permanent for a kubeconfig that cannot be used or a metric backend that
     is not in `registries`, SettingsError without a Redis URL.
     """
     clock = SystemClock()
     return Doors(
         store=connect_store(settings.redis),
-        kube=_kube(settings.kubernetes, role, clock, doubt),
+        kube=_kube(settings.kubernetes, served, clock, doubt),
         reader=metric_reader(settings, clock, registries),
         poster=HttpPoster(clock),
         dispatcher=dispatcher,
@@ -110,10 +115,13 @@ def open_doors(
     )
 
 
-def _kube(settings: KubernetesSettings, role: str, clock: Clock, doubt: Callable[[], None]) -> Kube:
+def _kube(
+    settings: KubernetesSettings, served: Collection[Queue], clock: Clock, doubt: Callable[[], None]
+) -> Kube:
     """The door to the API server; none for hook workers, which have no credentials for it."""
-    if role == Queue.HOOKS:
+    if set(served) == {Queue.HOOKS}:
         return NoKube()
+    role = SEVERAL if len(served) > 1 else next(iter(served))
     kubeconfig = Path(settings.kubeconfig) if settings.kubeconfig else None
     limits = KubeLimits(read=settings.request_timeout, qps=settings.qps, burst=settings.burst)
     return connect.connect(

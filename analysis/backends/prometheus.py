@@ -24,7 +24,7 @@ from analysis.backends.backend import Access, Credentials, Endpoint, InvalidEndp
 from analysis.backends.bounded import BodyTooLarge, BoundedSession, ErrorStatus
 from analysis.findings import Absent, Measurement, Sample
 from analysis.verdicts import Reason, Verdict
-from clients import errors, urls
+from clients import errors, translation, urls
 from clients.http import answers
 from config.validation import problems
 
@@ -166,7 +166,7 @@ def _explained(error: requests.RequestException) -> tuple[Reason, str]:
 def _unreachable(error: Exception) -> str:
     """Why there is no connection, and to which host and port; no name of a class of ours."""
     is_refused = isinstance(error, NewConnectionError)
-    return str(errors.of_exception(error, "metrics server")) if is_refused else str(error)
+    return str(translation.of_exception(error, "metrics server")) if is_refused else str(error)
 
 
 def _reason_of(status: int) -> Reason:

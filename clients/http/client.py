@@ -19,7 +19,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import urllib3
 
-from clients import backoff, errors, urls
+from clients import backoff, errors, translation, urls
 from clients.clock import Clock, SystemClock
 from clients.http import answers
 
@@ -136,8 +136,8 @@ def _translated(request: Request) -> Iterator[None]:
     except ValueError:
         # Not chained: it quotes what is wrong with the URL, or all of it.
         raise errors.Permanent(f"{request.doing}: the URL is not valid") from None
-    except errors.LIBRARY_ERRORS as error:
-        raise errors.of_exception(error, request.doing) from error
+    except translation.LIBRARY_ERRORS as error:
+        raise translation.of_exception(error, request.doing) from error
 
 
 def _headers(request: Request) -> dict[str, str]:

@@ -10,7 +10,7 @@ import yaml
 from kubernetes import config
 from kubernetes.client import ApiClient, Configuration
 
-from clients import errors
+from clients import errors, translation
 from clients.clock import Clock
 from clients.kube.rest import KubeHttp
 from clients.kube.transport import Limits, Transport
@@ -39,10 +39,10 @@ def connect(
     configuration = Configuration(host=url) if url else Configuration()
     configuration.connection_pool_maxsize = pool_size
     if not url and kubeconfig is not None:
-        with errors.translated(f"kubeconfig {kubeconfig}"):
+        with translation.translated(f"kubeconfig {kubeconfig}"):
             _load(kubeconfig, configuration)
     elif not url:
-        with errors.translated("no API server URL, no kubeconfig and not in a cluster"):
+        with translation.translated("no API server URL, no kubeconfig and not in a cluster"):
             config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
     api = ApiClient(configuration)
     api.user_agent = f"coalmine/{role}"

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 import urllib3
 
-from clients import errors
+from clients import errors, translation
 from clients.kube import decoding
 from clients.kube.protocol import (
     JSON_TYPE,
@@ -159,7 +159,7 @@ class _Streams:
                 response.close()  # reading gives the end at once
         try:
             yield
-        except (errors.ClientError, *errors.LIBRARY_ERRORS):
+        except (errors.ClientError, *translation.LIBRARY_ERRORS):
             if not self._closed:
                 raise
         finally:

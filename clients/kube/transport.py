@@ -21,7 +21,7 @@ import urllib3
 from kubernetes.client import ApiClient
 from urllib3.util import Timeout
 
-from clients import backoff, errors
+from clients import backoff, errors, translation
 from clients.clock import Clock, SystemClock
 from clients.http import answers
 from clients.kube import decoding, limiter
@@ -114,7 +114,7 @@ class Transport:
     @contextmanager
     def stream(self, path: str, doing: str) -> Iterator[urllib3.BaseHTTPResponse]:
         """An answer to be read as it comes; errors of the block are translated as well."""
-        with errors.translated(doing):
+        with translation.translated(doing):
             timeout = self._timeout(self.limits.silence, doing)
             response = self._send("GET", path, None, JSON_TYPE, timeout)
             if response.status != 200:
@@ -159,7 +159,7 @@ class Transport:
     ) -> dict[str, Any]:
         doing = f"{method} {path.partition('?')[0]}"
         try:
-            with errors.translated(doing):
+            with translation.translated(doing):
                 timeout = self._timeout(self.limits.read, doing)
                 response = self._send(method, path, body, content_type, timeout)
                 data = self._body(response, doing)

@@ -24,12 +24,16 @@ from config.refs import CanaryRef
 from config.settings.groups import RedisSettings
 from config.settings.settings import Settings
 from tasks import app as apps
-from tasks import publishing, queues, wiring
+from tasks import publishing, queues, serving, wiring
+from tasks.gate import Gate
+from tasks.queues import Queue
+from tasks.serving import Line
 from tests.services import valkey as valkeys
 from tests.services.valkey import Valkey
 
 REF: Final = CanaryRef("shop", "cart")
 PATIENCE_SECONDS: Final = 15.0
+THREADS: Final = 4
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,12 @@ class Reconciler:
     noted: "Noted"
     lane: str
 
-    def reconcile(self, ref: CanaryRef) -> None:
-        """Notes it."""
-        self.noted.note(self.lane, ref)
+    def reconcile(self, *refs: CanaryRef) -> None:
+        """Notes each of them."""
+        if slow := self.noted.slow.get(self.lane):
+            slow.wait(PATIENCE_SECONDS)
+        for ref in refs:
+            self.noted.note(self.lane, ref)
 
 
 @dataclass
@@ -52,6 +59,8 @@ class Noted:
     came: threading.Condition = field(default_factory=threading.Condition)
     hook: Callable[[], object] | None = None
     failure: Exception | None = None
+    slow: dict[str, threading.Event] = field(default_factory=dict)
+    """By lane: what its reconciler waits for."""
 
     def note(self, *call: Any) -> None:
         """Keeps a call."""
@@ -91,9 +100,10 @@ class Noted:
         """The reconciler of the status."""
         return Reconciler(self, "status")
 
-    def tick(self, ref: CanaryRef) -> None:
-        """Notes it; fails where it is told to."""
-        self.note("tick", ref)
+    def tick(self, *refs: CanaryRef) -> None:
+        """Notes each; fails where it is told to."""
+        for ref in refs:
+            self.note("tick", ref)
         if self.failure:
             raise self.failure
 
@@ -104,25 +114,25 @@ class Noted:
         self.note("call", ref, round_id, key)
 
 
-def connected(url: str, role: str = "") -> Celery:
+def connected(url: str) -> Celery:
     """The application over the server at `url`."""
-    return apps.make_app(replace(Settings(), redis=RedisSettings(url=SecretStr(url))), role)
+    return apps.make_app(replace(Settings(), redis=RedisSettings(url=SecretStr(url))))
 
 
 @contextlib.contextmanager
-def working(app: Celery, served: str = ",".join(queues.Queue)) -> Iterator[Noted]:
-    """A worker of the `served` queues, and what it was asked to do."""
+def working(app: Celery, *served: Queue) -> Iterator[Noted]:
+    """A worker of the `served` queues (all by default), and what it was asked to do."""
     noted = Noted()
     wiring.install(noted)  # type: ignore[arg-type]  # has the methods, is none of the classes
-    options: dict[str, Any] = {
-        "pool": "threads",
-        "concurrency": 4,
-        "queues": served,
-        "perform_ping_check": False,
-        "loglevel": "warning",
-        "shutdown_timeout": 10.0,
-    }
-    with start_worker(app, **options):
+    always_open = Gate(lambda: None)
+    lines = [Line(queue, THREADS, always_open) for queue in served or Queue]
+    with start_worker(
+        app,
+        **serving.serve(app, lines),
+        perform_ping_check=False,
+        loglevel="warning",
+        shutdown_timeout=10.0,
+    ):
         yield noted
 
 
@@ -169,9 +179,9 @@ def test_the_hooks_of_a_round_are_called_at_once(app: Celery) -> None:
 
 def test_a_busy_hook_worker_leaves_calls_to_an_idle_one(valkey: Valkey) -> None:
     """7: it takes what it can make at once, and reserves nothing beyond it."""
-    app = connected(valkey.url, queues.Queue.HOOKS)
+    app = connected(valkey.url)
     publisher, go_on = publishing.CeleryDispatcher(app), threading.Event()
-    with working(app, queues.Queue.HOOKS) as noted, contextlib.closing(valkey.client()) as client:
+    with working(app, Queue.HOOKS) as noted, contextlib.closing(valkey.client()) as client:
         noted.hook = lambda: go_on.wait(PATIENCE_SECONDS)
         for number in range(10):
             publisher.call(REF, 7, str(number))
@@ -183,19 +193,67 @@ def test_a_busy_hook_worker_leaves_calls_to_an_idle_one(valkey: Valkey) -> None:
     app.close()
 
 
+def test_hooks_that_hang_delay_nothing_else(app: Celery, valkey: Valkey) -> None:
+    """One process serves all queues: five times as many calls as it has threads for, and all hang.
+
+    Ticks, routes, workloads and reports are done meanwhile, and the calls that cannot be made yet
+    wait in their queue; when the calls end, the next ones begin at once.
+    """
+    publisher, go_on = publishing.CeleryDispatcher(app), threading.Event()
+    with working(app) as noted, contextlib.closing(valkey.client()) as client:
+        noted.hook = lambda: go_on.wait(PATIENCE_SECONDS)
+        for number in range(5 * THREADS):
+            publisher.call(REF, 7, str(number))
+        _until(lambda: client.llen("cq:hooks") == 4 * THREADS)
+        refs = [CanaryRef("shop", f"c{number}") for number in range(40)]
+        began = time.monotonic()
+        for ref in refs:
+            publisher.tick([ref])
+            for lane in Lane:
+                publisher.reconcile([ref], lane)
+        done = noted.wait(len(refs) * 4)
+        assert time.monotonic() - began < 5
+        assert sorted(done) == sorted(
+            (name, ref) for ref in refs for name in ("tick", "route", "workload", "status")
+        )
+        assert client.llen("cq:hooks") == 4 * THREADS
+
+        began = time.monotonic()
+        go_on.set()
+        noted.wait(len(done) + 5 * THREADS)
+        assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("stuck", [Lane.ROUTE, Lane.STATUS])
+def test_a_queue_that_is_stuck_delays_no_other(app: Celery, stuck: Lane) -> None:
+    """Not even when more messages wait in it than there are threads in the whole process."""
+    publisher, go_on = publishing.CeleryDispatcher(app), threading.Event()
+    with working(app) as noted:
+        noted.slow = {stuck.value: go_on}
+        for number in range(10 * THREADS):
+            publisher.reconcile([CanaryRef("shop", f"c{number}")], stuck)
+        for _ in range(10):
+            publisher.tick([REF])
+            publisher.call(REF, 7, "a")
+        done = noted.wait(20)
+        go_on.set()
+        noted.wait(20 + 10 * THREADS)
+    assert sorted(done, key=str) == [("call", REF, 7, "a")] * 10 + [("tick", REF)] * 10
+
+
 def test_a_message_of_another_release_is_dropped_with_a_line(
     app: Celery, caplog: pytest.LogCaptureFixture
 ) -> None:
     """And the worker goes on."""
     with working(app) as noted, caplog.at_level(logging.WARNING):
-        app.send_task(queues.TICK, args=({"v": 2, "canary": "shop/cart"},))
+        app.send_task(queues.TICK, args=({"v": 3, "canary": "shop/cart"},))
         app.send_task(queues.TICK, args=(["shop/cart"],))
         publishing.CeleryDispatcher(app).tick([REF])
         assert noted.wait(1) == [("tick", REF)]
         _until(lambda: len(_dropped(caplog)) == 2)
     assert sorted(_dropped(caplog)) == [
         "message ['shop/cart']; allowed: a JSON object",
-        "message version 2; allowed: 1",
+        "message version 3; allowed: 1 or 2",
     ]
 
 

@@ -21,8 +21,10 @@ from clients.clock import ManualClock
 from clients.kube.protocol import NoKube
 from clients.redis.store import Store
 from config.refs import CanaryRef
-from tasks import gate, publishing, wiring
+from tasks import gate, publishing, serving, wiring
 from tasks.gate import Gate
+from tasks.queues import Queue
+from tasks.serving import Line
 from tests.contract.test_celery import PATIENCE_SECONDS, connected
 from tests.fakes.kube import FakeKube
 from tests.services.valkey import Valkey
@@ -67,13 +69,10 @@ def app(valkey: Valkey) -> Iterator[Celery]:
 def working(app: Celery, outside: Outside) -> Iterator[Gate]:
     """A routing worker with a gate, like that of `coalmine worker`."""
     own = Gate(outside.probe, retry=0.05)
-    gate.guard(app, own)
     wiring.install(outside, own.doubt)  # type: ignore[arg-type]  # has the method that is called
     with start_worker(
         app,
-        pool="threads",
-        concurrency=2,
-        queues="routing",
+        **serving.serve(app, [Line(Queue.ROUTING, 2, own)]),
         perform_ping_check=False,
         loglevel="warning",
         shutdown_timeout=10.0,

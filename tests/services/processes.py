@@ -189,6 +189,13 @@ def children() -> set[int]:
     return {pid for pid in pids if _runs(pid) and "resource_tracker" not in command_line(pid)}
 
 
+def descendants(pid: int) -> list[int]:
+    """Process ids of the children of `pid` and of theirs; empty where /proc is missing."""
+    listings = Path(f"/proc/{pid}/task").glob("*/children")
+    own = [int(child) for listing in listings for child in _read(listing).split()]
+    return own + [below for child in own for below in descendants(child)]
+
+
 def command_line(pid: int) -> str:
     """The command of a process, empty when it is gone."""
     return _read(Path(f"/proc/{pid}/cmdline")).replace("\0", " ").strip()

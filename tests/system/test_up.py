@@ -8,13 +8,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from benchmarks import usage
 from tests.services import presence, processes, valkey
 
 PYTHON: Final = [sys.executable, "-m"]
@@ -28,6 +29,11 @@ PROCESSES: Final = (
     "report-1",
 )
 READY: Final = ("analysis-1", "analysis-2", "hooks-1", "routing-1", "report-1")
+SMALL: Final = ("beat-1", "worker-1")
+START_SECONDS: Final = 2.0
+"""Of processor time, until a small set works."""
+MEMORY_MIB: Final = 220
+"""Of a small set, its supervisor and its server included."""
 
 
 @dataclass
@@ -82,10 +88,20 @@ def sandbox(tmp_path: Path) -> Iterator[Mapping[str, str]]:
 
 @pytest.fixture
 def up(tmp_path: Path, sandbox: Mapping[str, str]) -> Iterator[Up]:
-    """The process set, all of it at work."""
+    """A process for each role, all of them at work."""
+    with at_work(tmp_path, sandbox, READY, "--beats=2") as running:
+        yield running
+
+
+@contextlib.contextmanager
+def at_work(
+    tmp_path: Path, sandbox: Mapping[str, str], ready: Sequence[str], *options: str
+) -> Iterator[Up]:
+    """`coalmine up` with `options`, once the workers `ready` are and a beat leads."""
     presence.require("valkey")
     log = tmp_path / "up.log"
     arguments = [
+        *options,
         "-kubeconfig",
         sandbox["kubeconfig"],
         f"-metrics-server={sandbox['metricsServer']}",
@@ -100,12 +116,30 @@ def up(tmp_path: Path, sandbox: Mapping[str, str]) -> Iterator[Up]:
         )
     running = Up(process, log)
     try:
-        running.wait_until(lambda: all(running.ready(name) for name in READY))
+        running.wait_until(lambda: all(running.ready(name) for name in ready))
         running.wait_until(lambda: any(line["msg"] == "leading" for line in running.lines()))
         yield running
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_small_set_is_two_processes_that_cost_little(
+    tmp_path: Path, sandbox: Mapping[str, str]
+) -> None:
+    """Start-up and memory of all: supervisor, beat, worker and server."""
+    with at_work(tmp_path, sandbox, SMALL[1:]) as up:
+        pids = [up.process.pid, *processes.descendants(up.process.pid)]
+        seconds = sum(map(usage.cpu_seconds, pids))
+        mib = sum(map(usage.peak_mib, pids))
+
+        children = [line["child"] for line in up.lines() if line["msg"] == "process started"]
+        assert children == list(SMALL)
+        assert len(pids) == len(SMALL) + 2
+        assert seconds < START_SECONDS
+        assert mib < MEMORY_MIB
+        up.process.terminate()
+        assert up.process.wait(timeout=15) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -3,14 +3,19 @@
 import argparse
 import re
 import socket
+import subprocess
+import sys
+from typing import Final
 
 import pytest
 
 from cli import main as command_line
 from cli import options
 from config.settings.settings import FLAGS, SettingsError
+from tests.services import presence
 
 NAMES = [flag.name for flag in FLAGS]
+OTHERS: Final = ("hooks-1", "routing-1", "report-1")
 
 
 def parsed(*words: str) -> argparse.Namespace:
@@ -135,6 +140,36 @@ def test_an_unknown_role_is_refused_with_the_known_ones(
     assert all(role in shown for role in ("analysis", "hooks", "routing", "report"))
 
 
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ([], ["beat-1", "worker-1"]),
+        (["--beats", "1"], ["beat-1", "analysis-1", "analysis-2", *OTHERS]),
+        (["--analysis-workers", "1"], ["beat-1", "beat-2", "analysis-1", *OTHERS]),
+        (["--flower"], ["beat-1", "worker-1", "flower"]),
+    ],
+)
+def test_up_runs_a_worker_for_everything_unless_told_how_many_of_which(
+    words: list[str], names: list[str]
+) -> None:
+    """Any number asked for means one role per process, the others as many as in a cluster."""
+    given = command_line.parser().parse_args(["up", *words])
+
+    assert [command.name for command in command_line.process_set(given).commands()] == names
+
+
+def test_the_supervisor_imports_nothing_that_its_children_need() -> None:
+    """It stays as long as they do: each of these libraries is 5 to 25 MiB."""
+    script = "import sys, cli.main; print(*sys.modules)"
+    command = [sys.executable, "-c", script]
+    told = subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=presence.REPOSITORY
+    )
+    heavy = {"celery", "kombu", "kubernetes", "redis", "requests", "rich", "urllib3", "yaml"}
+
+    assert not {name.partition(".")[0] for name in told.stdout.split()} & heavy
+
+
 def test_flags_become_environment_for_the_processes_below() -> None:
     """Only what was given is passed on; it wins over the inherited environment."""
     given = argparse.Namespace(mesh_provider="istio", namespace=None, log_level="debug")
@@ -153,8 +188,8 @@ def test_flags_become_environment_for_the_processes_below() -> None:
         (["up", "--port", "9000"], "coalmine: --port: up gives each of its processes a free port"),
         (["up", "-port=9000"], "coalmine: --port: up gives each of its processes a free port"),
         (["up", "--foo"], "coalmine: unrecognized arguments: --foo (see coalmine up --help)"),
-        (["worker"], "coalmine: the following arguments are required: role (see coalmine worker"),
-        (["worker", "foo"], "coalmine: argument role: invalid choice: 'foo' (choose from"),
+        (["worker"], "coalmine: the following arguments are required: ROLES (see coalmine worker"),
+        (["worker", "foo"], "coalmine: argument ROLES: unknown: 'foo' (choose from"),
         (["demo", "--flower-port", "99999"], "coalmine: argument --flower-port: '99999': allowed:"),
     ],
 )

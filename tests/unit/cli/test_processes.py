@@ -5,8 +5,14 @@ import sys
 
 from cli import processes, roles
 from cli.processes import Command
-from cli.up import ProcessSet
+from cli.up import ROLES, SMALL, ProcessSet
+from clients import errors
+from clients.kube.protocol import NoKube
+from clients.redis.store import Store
 from config.settings.settings import Settings
+from tasks.queues import Queue
+from tasks.serving import Line
+from tests.fakes import memory_redis
 
 
 def test_no_setting_is_on_the_command_line_of_a_child() -> None:
@@ -36,12 +42,32 @@ def test_a_child_leads_a_group_of_its_own_and_its_end_is_seen() -> None:
     assert child.ended() == 0
 
 
-def test_a_worker_serves_its_own_queue_with_its_own_concurrency() -> None:
-    """One role, one queue; the names in Flower say which."""
+def test_a_worker_serves_its_queues_with_a_concurrency_each() -> None:
+    """Threads as the settings say; work at the API server alone waits while that is away."""
     settings = Settings.from_environ({"COALMINE_HOOKS_CONCURRENCY": "7"})
-    options = roles.worker_options(settings, "hooks", "hooks-2")
+    store = Store(memory_redis.connect())
+    lines = list(roles.lines_of(settings, list(Queue), store, NoKube()))
 
-    assert options["queues"] == ["hooks"]
-    assert options["concurrency"] == 7
-    assert options["hostname"] == "hooks-2@"
-    assert options["pool_cls"] == "threads"
+    threads = {line.queue.value: line.threads for line in lines}
+    assert threads == {"analysis": 8, "hooks": 7, "routing": 4, "report": 4}
+    assert [line.queue for line in lines if _is_shut(line)] == [Queue.ROUTING, Queue.REPORT]
+
+
+def _is_shut(line: Line) -> bool:
+    """Whether a look at what the line needs finds something away."""
+    try:
+        line.gate._probe()
+    except errors.ClientError:
+        return True
+    return False
+
+
+def test_a_small_set_does_all_the_work_in_two_processes() -> None:
+    """Beside the supervisor and the embedded server."""
+    beat, worker = SMALL.commands()
+
+    assert (beat.name, beat.arguments[:1]) == ("beat-1", ("beat",))
+    assert worker.name == "worker-1"
+    assert worker.arguments[:2] == ("worker", "analysis,hooks,routing,report")
+    assert SMALL.absent() == ()
+    assert tuple(Queue) == ROLES

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException
 
-from clients import errors
+from clients import errors, translation
 
 POOL: Any = urllib3.HTTPConnectionPool("example.com")
 CONNECTION: Any = urllib3.connection.HTTPConnection("example.com")
@@ -86,7 +86,7 @@ def test_a_librarys_exception_becomes_one_of_four_kinds(
     error: Exception, kind: type[errors.ClientError], words: str
 ) -> None:
     """The kind and the words are the table's; of the library's text only the system's remains."""
-    with pytest.raises(errors.ClientError) as failure, errors.translated("GET x"):
+    with pytest.raises(errors.ClientError) as failure, translation.translated("GET x"):
         raise error
     assert type(failure.value) is kind
     assert failure.value.__cause__ is error
@@ -96,14 +96,14 @@ def test_a_librarys_exception_becomes_one_of_four_kinds(
 
 def test_our_own_defects_are_not_translated() -> None:
     """A KeyError is no failure of a server: it passes through."""
-    with pytest.raises(KeyError), errors.translated("GET x"):
+    with pytest.raises(KeyError), translation.translated("GET x"):
         raise KeyError("x")
 
 
 def test_a_translated_error_passes_through_as_it_is() -> None:
     """Blocks may be nested: the innermost description stays."""
     original = errors.Conflict("inner")
-    with pytest.raises(errors.Conflict) as failure, errors.translated("outer"):
+    with pytest.raises(errors.Conflict) as failure, translation.translated("outer"):
         raise original
     assert failure.value is original
 
@@ -112,14 +112,14 @@ def test_the_kubernetes_clients_exception_is_translated_by_its_status() -> None:
     """An ApiException of the library's own calls is read like an answer."""
     error = ApiException(status=409, reason="Conflict")
     error.body = '{"kind":"Status","reason":"AlreadyExists","message":"taken"}'
-    found = errors.of_exception(error, "POST x")
+    found = translation.of_exception(error, "POST x")
     assert type(found) is errors.AlreadyExists
     assert found.message == "POST x: 409 taken"
 
 
 def test_no_row_of_the_table_is_hidden_by_an_earlier_one() -> None:
     """A subclass stands before its bases, else it could never be found."""
-    rows = [kind for kind, _, _ in errors.BY_EXCEPTION]
+    rows = [kind for kind, _, _ in translation.BY_EXCEPTION]
     hidden = [
         (later, earlier)
         for place, later in enumerate(rows)

@@ -1,0 +1,157 @@
+"""How one worker process serves its queues: none of them ever waits for another.
+
+Each queue has threads of its own, and a channel of its own, by which it takes a message only while
+one of its threads could carry it out. Webhooks that hang keep the threads of their queue, and
+nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from celery import Celery, bootsteps
+from celery.concurrency import thread
+from celery.concurrency.base import apply_target
+from celery.concurrency.thread import TaskPool
+from celery.worker.consumer.tasks import Tasks
+from kombu.asynchronous import get_event_loop
+
+from tasks import queues
+from tasks.gate import Gate
+from tasks.queues import Queue
+
+RESERVED: Final = {Queue.HOOKS: 0}
+"""Messages that may wait for each thread, 1 for other queues. Calls of webhooks last: one that is
+reserved by a busy worker could be made by an idle one."""
+
+
+@dataclass(slots=True)
+class Line:
+    """One queue of a worker, and the threads that serve it while its gate is open."""
+
+    queue: Queue
+    threads: int
+    gate: Gate
+    executor: ThreadPoolExecutor = field(init=False)
+    jobs: set[Future[Any]] = field(default_factory=set)
+    """Taken from the queue and not finished."""
+
+    def __post_init__(self) -> None:
+        self.executor = ThreadPoolExecutor(self.threads, self.queue.value)
+
+    def has_room(self) -> bool:
+        """Whether a message may be taken from the queue."""
+        most = self.threads * (1 + RESERVED.get(self.queue, 1))
+        return self.gate.is_open and len(self.jobs) < most
+
+    def carry_out(self, *call: Any) -> Future[Any]:
+        """Has a job, the arguments of `apply_target`, done by the next free thread."""
+        job = self.executor.submit(apply_target, *call)
+        self.jobs.add(job)
+        job.add_done_callback(self._end)
+        return job
+
+    def _end(self, job: Future[Any]) -> None:
+        was_full = not self.has_room()
+        self.jobs.discard(job)
+        loop = get_event_loop()
+        if was_full and loop is not None:  # it looks for room when something wakes it
+            loop.call_soon(_nothing)
+
+
+def serve(app: Celery, lines: Sequence[Line]) -> dict[str, Any]:
+    """Has the worker of `app` serve `lines`; gives what it must be told besides: see `Worker`."""
+    first, *others = lines
+    app.steps["consumer"].update({_limited(first), *map(_channel_of, others)})
+    return {
+        "pool": _pool_of(lines),
+        "concurrency": sum(line.threads for line in lines),
+        "queues": [first.queue.value],
+    }
+
+
+def _pool_of(lines: Sequence[Line]) -> type[TaskPool]:
+    by_queue = {line.queue: line for line in lines}
+
+    class Pool(TaskPool):
+        """The threads of all lines."""
+
+        def on_apply(
+            self,
+            target: Any,
+            args: Any = None,
+            kwargs: Any = None,
+            callback: Any = None,
+            accept_callback: Any = None,
+            **_: Any,
+        ) -> Any:
+            """Has the task `args[0]` carried out by the line that its name belongs to."""
+            queue = queues.QUEUES.get(args[0], lines[0].queue)
+            line = by_queue.get(queue, lines[0])
+            job = line.carry_out(target, args, kwargs, callback, accept_callback)
+            return thread.ApplyResult(job)  # type: ignore[attr-defined]  # missing in its stubs
+
+        def on_stop(self) -> None:
+            """Ends all threads, once they have done what they are at."""
+            for line in lines:
+                line.executor.shutdown(wait=False, cancel_futures=True)
+            for line in lines:
+                line.executor.shutdown()
+            super().on_stop()
+
+    return Pool
+
+
+def _limited(line: Line) -> type[bootsteps.StartStopStep]:
+    """A step that puts `line` between Celery's own consumer and its queue."""
+
+    class Limited(bootsteps.StartStopStep):
+        """Is repeated at every connection."""
+
+        requires = (Tasks,)
+
+        def start(self, consumer: Any) -> None:
+            """Replaces Celery's own limit on reserved messages."""
+            _limit(consumer.task_consumer.channel, line)
+
+    return Limited
+
+
+def _channel_of(line: Line) -> type[bootsteps.ConsumerStep]:
+    """A step that takes messages for `line` by a channel of their own."""
+
+    class OwnChannel(bootsteps.ConsumerStep):
+        """Is repeated at every connection."""
+
+        name = f"channel of {line.queue}"
+        requires = (Tasks,)
+
+        def start(self, consumer: Any) -> None:
+            """Takes messages as Celery's own consumer does."""
+            self._worker = consumer
+            super().start(consumer)
+
+        def get_consumers(self, channel: Any) -> list[Any]:
+            """The one consumer."""
+            _limit(channel, line)
+            amqp, worker = self._worker.app.amqp, self._worker
+            own = amqp.TaskConsumer(
+                channel,
+                queues=[amqp.queues[line.queue.value]],
+                on_decode_error=worker.on_decode_error,
+            )
+            own.on_message = worker.create_task_handler()
+            return [own]
+
+    return OwnChannel
+
+
+def _limit(channel: Any, line: Line) -> None:
+    channel.qos.can_consume = line.has_room
+
+
+def _nothing() -> None:
+    """Wakes whoever calls it."""
