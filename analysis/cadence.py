@@ -21,10 +21,41 @@ TOLERANCE: Final = 0.1
 check being moved: beyond it a revision would be judged on traffic it barely had."""
 
 
+LATEST: Final = 1 + 2 * TOLERANCE
+"""Resyncs after which every canary has been looked at again, however they were spread."""
+
+RESTING_PER_SECOND: Final = 2.0
+"""Canaries at rest that are looked at, of all together: what is done against faults that nobody
+was told of must not cost the more, the more canaries there are at which nothing happens."""
+
+RESTING_SLOT: Final = timedelta(seconds=10)
+"""Between two moments at which canaries at rest are due: those of one are looked at in one job."""
+
+
+def resync(shortest: timedelta, canaries: int) -> timedelta:
+    """Time between two looks at a canary at rest, one of so many."""
+    return max(shortest, timedelta(seconds=canaries / RESTING_PER_SECOND))
+
+
+def at_rest(ref: CanaryRef, now: datetime, resync: timedelta) -> datetime:
+    """When a canary at rest is looked at next: spread by its name, and at a slot."""
+    whole = now + resync + offset(ref, resync * TOLERANCE)
+    return whole + (_BEGINNING - whole) % min(RESTING_SLOT, resync * TOLERANCE)
+
+
 def offset(ref: CanaryRef, period: timedelta) -> timedelta:
     """A share of `period`, 0 <= offset < period, that is always the same for `ref`."""
+    return period * (_number(ref) / 2**64)
+
+
+def turn(ref: CanaryRef, turns: int) -> int:
+    """Which of so many turns is that of `ref`, 0 <= turn < turns; always the same."""
+    return _number(ref) % turns
+
+
+def _number(ref: CanaryRef) -> int:
     digest = hashlib.sha256(str(ref).encode()).digest()
-    return period * (int.from_bytes(digest[:8], "big") / 2**64)
+    return int.from_bytes(digest[:8], "big")
 
 
 def first_check(now: datetime, interval: timedelta) -> datetime:

@@ -8,13 +8,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterable
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 from clients.documents.world import World
 from clients.kube.protocol import Object, WatchType
 from clients.kube.resources import Resource
 from config.refs import CanaryRef
 from scheduler.index import Changes, Index
+
+
+class Change(NamedTuple):
+    """What is to be stored of a canary: these roles of its world, None when it is gone."""
+
+    ref: CanaryRef
+    world: World | None
+    roles: Collection[str]
 
 
 class Backlog:
@@ -46,28 +55,32 @@ class Backlog:
 
     # --- for the one who stores
 
-    def take(self) -> tuple[CanaryRef, World | None, Collection[str]] | None:
-        """A canary, its world (None when it is gone) and the roles to be stored; None if all is.
+    def __len__(self) -> int:
+        """How many canaries there is something to be stored of."""
+        with self._news:
+            return len(self._unstored)
+
+    def take(self, most: int) -> list[Change]:
+        """What is to be stored, longest waiting first, of so many canaries at most.
 
         What was taken counts as stored: give it back with `again` if it was not.
         """
         with self._news:
-            if not self._unstored:
-                return None
-            ref = next(iter(self._unstored))
-            roles = self._unstored.pop(ref)
-            return ref, self._index.world(ref), roles
+            refs = list(islice(self._unstored, most))
+            return [Change(ref, self._index.world(ref), self._unstored.pop(ref)) for ref in refs]
 
-    def take_whole(self, ref: CanaryRef) -> World | None:
-        """Everything about `ref` as it is now; None when it is gone."""
+    def take_whole(self, refs: Iterable[CanaryRef]) -> list[Change]:
+        """Everything about `refs` as it is now."""
         with self._news:
-            self._unstored.pop(ref, None)
-            return self._index.world(ref)
+            for ref in refs:
+                self._unstored.pop(ref, None)
+            return [Change(ref, self._index.world(ref), self.roles) for ref in refs]
 
-    def again(self, ref: CanaryRef, roles: Collection[str]) -> None:
-        """Note that these roles are to be stored still."""
+    def again(self, changes: Iterable[Change]) -> None:
+        """Note that these are to be stored still, after all others."""
         with self._news:
-            self._unstored.setdefault(ref, set()).update(roles)
+            for ref, _, roles in changes:
+                self._unstored.setdefault(ref, set()).update(roles)
             self._news.notify_all()
 
     def adopt(self, ref: CanaryRef, raw: Any) -> None:

@@ -30,8 +30,12 @@ class AgendaScheduler(beat.Scheduler):
         """Nothing: not even the clean-up of results, which Redis does itself."""
 
     def tick(self, *_args: Any, **_kwargs: Any) -> float:
-        """Seconds until the next call; has ticks queued for the canaries that are due."""
-        return self._loop.step()
+        """No seconds until the next call; has ticks queued for the canaries that are due.
+
+        Celery would sleep: the loop waits by itself, and is woken by what is seen of the cluster.
+        """
+        self._loop.wait(self._loop.step())
+        return 0.0
 
     def should_sync(self) -> bool:
         """False: there is no schedule to save."""

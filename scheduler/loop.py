@@ -28,6 +28,10 @@ LIMIT: Final = 500
 BATCH: Final = 25
 """Canaries in one job: enough to make a message cheap, few enough for all workers to have some."""
 
+GATHER: Final = 0.03
+"""Least seconds between two looks at the agenda: of many changes those that come together are
+published together, and one that comes alone does not wait."""
+
 STANDBY_PAUSE: Final = 1.0
 """Seconds between a standby's attempts: with a lease of 5 s, a silent beat is replaced in 6 s."""
 
@@ -158,6 +162,14 @@ class Loop:
             log.info("beating again")
             self._failures = 0
         return wait
+
+    def wait(self, seconds: float) -> None:
+        """Comes back after the time, or earlier when something was stored that calls for a step."""
+        if self._side is None:
+            self._clock.sleep(seconds)
+        elif self._side.wait(seconds):
+            since = self._clock.monotonic() - (self._claimed_at or 0.0)
+            self._clock.sleep(max(0.0, GATHER - since))
 
     def close(self) -> None:
         """Ends watching and publishing, then lets another beat take over."""

@@ -7,8 +7,9 @@ anybody by changing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from clients.documents.confirmed import Lane
@@ -44,9 +45,10 @@ Projection = WorkloadView | Object
 """What is kept of an object other than a Canary."""
 
 
-def drifting(changed: Collection[str]) -> dict[Lane, frozenset[str]]:
+@cache
+def drifting(changed: frozenset[str]) -> Mapping[Lane, frozenset[str]]:
     """Per lane the roles whose change may have taken it away from what is wanted."""
-    routed, shown = frozenset(changed) - (OWN_ROLES - {CANARY}), frozenset(changed) & {STATUS}
+    routed, shown = changed - (OWN_ROLES - {CANARY}), changed & {STATUS}
     lanes = {Lane.ROUTE: routed, Lane.STATUS: shown}
     return {lane: roles for lane, roles in lanes.items() if roles}
 

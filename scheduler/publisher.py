@@ -1,49 +1,51 @@
 """Stores what is known of the cluster as the worlds of its canaries, and wakes who is concerned.
 
-One thread writes, so a newer projection is never overwritten by an older one. What could not be
-stored is stored later; besides, every world is stored again once per resync, which mends what a
-Redis that lost writes, or a worker that wrote an older object, has left behind.
+One thread writes, so a newer projection is never overwritten by an older one. What changed together
+is stored in one round trip, and what could not be stored is stored later, each canary for itself.
+Besides, every world is stored again once per resync, which mends what a Redis that lost writes, or
+a worker that wrote an older object, has left behind.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
-from collections.abc import Callable, Collection
-from datetime import datetime, timedelta
-from typing import Final
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from itertools import islice
+from typing import Any, Final, TypeVar
 
 from analysis import cadence
 from analysis.effects import Lane
 from clients import errors
 from clients.clock import Clock
-from clients.documents import world as worlds
-from clients.documents.world import World
+from clients.documents.world import CANARY
+from clients.redis import rollouts, store
+from clients.redis.records import Snapshot
+from clients.redis.scripts import Invocation
 from clients.redis.store import Store
 from config.refs import CanaryRef
 from scheduler import projections
-from scheduler.backlog import Backlog
-from tasks.gather import is_our_write
+from scheduler.backlog import Backlog, Change
+from scheduler.drifts import Drifts
 from tasks.queues import Dispatcher
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 PACE: Final = timedelta(milliseconds=5)
 """Spread per canary of first looks: 200 a second, which a single analysis worker keeps up with."""
 
-Drift = tuple[CanaryRef, Lane]
-"""A lane of a canary whose objects are perhaps not as wanted any more."""
-
-DRIFT_HOLD: Final = timedelta(seconds=0.5)
-"""How long a changed object is left alone: our own writes are seen before their writers have said
-so, and most changes are our own."""
-
-DRIFT_PAUSE: Final = timedelta(seconds=2)
-"""Between two looks at one lane of a canary for drift. Somebody who writes back whatever we
-mend is answered at this pace, not at that of his writes."""
-
 LONGEST_SPREAD: Final = timedelta(seconds=10)
 """The shortest analysis interval: no rollout misses a check by having been spread."""
+
+TOGETHER: Final = 100
+"""Canaries in one round trip: about a MiB, and some ms in which Redis serves nobody else."""
+
+NUDGED_TOGETHER: Final = 25
+"""Canaries in one message to a reconciler: as many as in a job of the agenda."""
 
 
 class Publisher:
@@ -72,15 +74,15 @@ class Publisher:
         self._current_term = term
         self._term = 0
         self._namespace = namespace
-        self._resync = resync.total_seconds()
+        self._resync = resync
         self._round: list[CanaryRef] = []
-        self._round_size, self._round_began = 0, clock.monotonic()
-        self._drifts: dict[Drift, set[str]] = {}
-        self._seen: dict[Drift, float] = {}
-        self._nudged: dict[Drift, float] = {}
+        self._round_size, self._round_began, self._rounds = 0, clock.monotonic(), 0
+        self._drifts = Drifts(clock, resync)
         self._wanted = threading.Event()
         self._wanted.set()
         self._confirmed = False
+        self.woke: Final = threading.Event()
+        """Set when something was stored that makes a canary due."""
 
     def refs(self) -> frozenset[CanaryRef]:
         """All canaries."""
@@ -104,9 +106,9 @@ class Publisher:
         self._term = self._check_lead()
         if self._wanted.is_set():
             self._store_everything()
-        self._store_changes()
-        self._go_round()
+        failures = [*self._store_changes(), *self._go_round()]
         self._send_nudges()
+        _raise_first(failures)
 
     # --- everything
 
@@ -119,12 +121,14 @@ class Publisher:
             epoch = self._store.open_epoch(self._term)
             self._remember_good_manifests()
             listed = self._store.agenda()
-            for ref in sorted(self._backlog.refs()):
-                self._write(ref, self._backlog.take_whole(ref), wakes=ref in listed)
+            for refs in _parts(sorted(self._backlog.refs()), TOGETHER):
+                changes = self._backlog.take_whole(refs)
+                _raise_first(self._write(changes, asleep=set(refs) - listed.keys()))
                 # Not before the world is there: a look at nothing would take the canary for
                 # deleted. States and due times may be old ones, too, in an epoch that is new.
-                if ref not in listed or not epoch.already_confirmed:
-                    self._poke_in_turn(ref)
+                is_kept = epoch.already_confirmed
+                self._poke_in_turn(ref for ref in refs if ref not in listed or not is_kept)
+                self._doubt(changes if is_kept else ())
             self._forget_others(listed)
             self._confirmed = self._store.confirm_epoch(self._term, epoch)
         finally:
@@ -133,114 +137,158 @@ class Publisher:
 
     def _remember_good_manifests(self) -> None:
         """Takes over what an earlier leader knew of canaries that have been edited badly since."""
-        for ref in self._backlog.unsettled():
-            self._backlog.adopt(ref, self._store.read(ref).world.canary)
+        for refs in _parts(self._backlog.unsettled(), TOGETHER):
+            for ref, known in self._read(refs).items():
+                self._backlog.adopt(ref, known.world.canary)
 
-    def _poke_in_turn(self, ref: CanaryRef) -> None:
+    def _doubt(self, changes: Iterable[Change]) -> None:
+        """Has an earlier leader's nudges repeated, within a resync: it may have died over them."""
+        for ref, world, _ in changes:
+            roles = world.by_role().keys() - {CANARY} if world else ()
+            self._drifts.note(ref, roles, cadence.offset(ref, self._resync))
+
+    def _poke_in_turn(self, refs: Iterable[CanaryRef]) -> None:
         spread = min(LONGEST_SPREAD, PACE * len(self._backlog.refs()))
-        at = self._store.now() + cadence.offset(ref, spread)
-        self._store.poke(ref, at, term=self._term)
+        for some in _parts(refs, TOGETHER):
+            now = self._store.now()
+            dues = {ref: now + cadence.offset(ref, spread) for ref in some}
+            self._run_all(store.poking(ref, at, term=self._term) for ref, at in dues.items())
 
     def _forget_others(self, listed: Collection[CanaryRef]) -> None:
         """Drops canaries that were deleted while nobody watched."""
         known = self._backlog.refs()
-        for ref in listed:
-            if ref not in known and self._namespace in {None, ref.namespace}:
-                self._check_lead()
-                self._store.forget(ref, term=self._term)
+        gone = (ref for ref in listed if ref not in known)
+        ours = (ref for ref in gone if self._namespace in {None, ref.namespace})
+        for refs in _parts(ours, TOGETHER):
+            self._run_all(rollouts.forgetting(ref, term=self._term) for ref in refs)
 
     # --- what changed
 
-    def _store_changes(self) -> None:
-        while taken := self._backlog.take():
-            self._write(*taken)
+    def _store_changes(self) -> list[errors.ClientError]:
+        """Stores what there is to be stored by now; the failures of single canaries."""
+        waiting = range(0, len(self._backlog), TOGETHER)
+        return [each for _ in waiting for each in self._write(self._backlog.take(TOGETHER))]
 
     def _write(
-        self,
-        ref: CanaryRef,
-        world: World | None,
-        roles: Collection[str] | None = None,
-        *,
-        wakes: bool = True,
-    ) -> None:
-        """Stores `roles` of a world (None: all there are), or that the canary is gone."""
-        roles = self._backlog.roles if roles is None else roles
+        self, changes: Sequence[Change], asleep: Collection[CanaryRef] = ()
+    ) -> list[errors.ClientError]:
+        """Stores what changed, in one round trip; the failures of single canaries, kept for later.
+
+        Nobody is woken for those `asleep`, which are looked at in any case.
+        """
+        asked = [(each, script) for each in changes if (script := self._script(each, asleep))]
         try:
             self._check_lead()
-            if world is None:
-                self._store.forget(ref, term=self._term)
-                return
-            wake = projections.WAKING if wakes else ()
-            changed = self._store.put_world(ref, world, roles, wake=wake, term=self._term)
+            answers = self._store.run_all([script for _, script in asked])
+        except errors.ClientError:
+            self._backlog.again(changes)
+            raise
+        for (change, _), answer in zip(asked, answers, strict=True):
+            self._heed(change, answer, asleep)
+        return [answer for answer in answers if isinstance(answer, errors.ClientError)]
+
+    def _script(self, change: Change, asleep: Collection[CanaryRef]) -> Invocation[Any] | None:
+        """What stores a change, or that a canary is gone; None for what no store can hold."""
+        ref, world, roles = change
+        if world is None:
+            return rollouts.forgetting(ref, term=self._term)
+        wake = () if ref in asleep else projections.WAKING
+        try:
+            return rollouts.storing(ref, world, roles, wake=wake, term=self._term)
         except ValueError as error:  # a number that JSON does not have, a text that is not Unicode
             log.warning("projection not stored", extra={"canary": str(ref), "error": str(error)})
-            return
-        except errors.ClientError:
-            self._backlog.again(ref, roles)
-            raise
-        for lane, drifting in projections.drifting(changed).items() if wakes else ():
-            self._drifts.setdefault((ref, lane), set()).update(drifting)
-            self._seen.setdefault((ref, lane), self._clock.monotonic())
+            return None
+
+    def _heed(self, change: Change, answer: Any, asleep: Collection[CanaryRef]) -> None:
+        """Draws the conclusions from the `answer` to what stores a change."""
+        if isinstance(answer, errors.ClientError):
+            self._backlog.again([change])
+        elif change.world is None:
+            self._drifts.forget(change.ref)
+        elif change.ref not in asleep:
+            self._drifts.note(change.ref, answer)
+            if answer & projections.WAKING:
+                self.woke.set()
 
     def _send_nudges(self) -> None:
-        """Has lanes looked at that may have drifted, once their time has come.
+        """Has lanes looked at that may have drifted, once their time has come."""
+        ripe = self._drifts.ripe()
+        for drifts in _parts(sorted(ripe), TOGETHER):
+            asked = [rollouts.comparing(each[0], sorted(ripe[each])) for each in drifts]
+            answers = self._store.run_all(asked)
+            pairs = zip(drifts, answers, strict=True)
+            foreign = {drift for drift, is_ours in pairs if is_ours is not True}
+            self._drifts.dismiss(*set(drifts) - foreign)
+            for lane in Lane:
+                self._nudge([ref for ref, each in sorted(foreign) if each is lane], lane)
 
-        Those that were looked at just now are kept for later.
-        """
-        now = self._clock.monotonic()
-        since = now - DRIFT_PAUSE.total_seconds()
-        self._nudged = {drift: at for drift, at in self._nudged.items() if at > since}
-        held = now - DRIFT_HOLD.total_seconds()
-        ripe = {
-            drift
-            for drift, roles in self._drifts.items()
-            if self._seen[drift] <= held or worlds.CANARY in roles
-        }
-        for drift in sorted(ripe - self._nudged.keys()):
+    def _nudge(self, refs: Iterable[CanaryRef], lane: Lane) -> None:
+        for together in _parts(refs, NUDGED_TOGETHER):
             self._check_lead()
-            ref, lane = drift
-            if not is_our_write(self._store.read(ref), self._drifts[drift]):
-                self._dispatcher.reconcile([ref], lane)
-                self._nudged[drift] = now
-            del self._drifts[drift], self._seen[drift]
+            self._dispatcher.reconcile(list(together), lane)
+            for ref in together:
+                self._drifts.nudge((ref, lane))
 
-    def _go_round(self) -> None:
-        """Stores again the worlds whose turn it is: all of them, evenly, within a resync."""
-        elapsed = (self._clock.monotonic() - self._round_began) / self._resync
+    def _go_round(self) -> list[errors.ClientError]:
+        """Stores again the worlds whose turn it is: all of them, evenly, within a resync.
+
+        The failures of single canaries.
+        """
+        elapsed = (self._clock.monotonic() - self._round_began) / self._resync.total_seconds()
         if not self._round and elapsed >= 1:
-            listed = self._store.agenda()
-            self._round, elapsed = sorted(self._backlog.refs(), reverse=True), 0.0
-            self._round_size, self._round_began = len(self._round), self._clock.monotonic()
-            latest = self._latest()
-            for ref in self._backlog.refs():
-                if ref not in listed or listed[ref] > latest:
-                    self._poke_in_turn(ref)
-            # A tick that was queued when its canary went puts it on the agenda again.
-            self._forget_others(listed)
+            self._begin_round()
+            elapsed = 0.0
         rest = self._round_size - round(self._round_size * min(1.0, elapsed))
         due, self._round = self._round[rest:], self._round[:rest]
-        for ref in reversed(due):
-            world = self._backlog.take_whole(ref)
-            self._write(ref, world)
-            if world and self._is_behind(ref, world):
-                self._check_lead()
-                self._dispatcher.reconcile([ref], Lane.WORKLOAD)
+        failures = []
+        for refs in _parts(reversed(due), TOGETHER):
+            changes = self._backlog.take_whole(refs)
+            failures += self._write(changes)
+            behind = self._behind(changes)
+            if behind:
+                self._dispatcher.reconcile(behind, Lane.WORKLOAD)
+        return failures
 
-    def _latest(self) -> datetime:
-        """When everybody is looked at again, if Redis' clock was not ahead at some time."""
-        return self._store.now() + timedelta(seconds=self._resync * (1 + 2 * cadence.TOLERANCE))
+    def _begin_round(self) -> None:
+        """Chooses who is looked at: all in a rollout, and of the others those whose turn it is."""
+        listed, refs = self._store.agenda(), self._backlog.refs()
+        busy, whole = self._backlog.unsettled(), cadence.resync(self._resync, len(refs))
+        turns = math.ceil(whole / self._resync)
+        now = self._store.now()
+        late = now + whole * cadence.LATEST
+        latest = {ref: now + self._resync * cadence.LATEST if ref in busy else late for ref in refs}
+        self._poke_in_turn(ref for ref in refs if ref not in listed or listed[ref] > latest[ref])
+        # A tick that was queued when its canary went puts it on the agenda again.
+        self._forget_others(listed)
+        self._rounds += 1
+        self._round = [
+            ref
+            for ref in sorted(refs, reverse=True)
+            if ref in busy or cadence.turn(ref, turns) == self._rounds % turns
+        ]
+        self._round_size, self._round_began = len(self._round), self._clock.monotonic()
 
-    def _is_behind(self, ref: CanaryRef, world: World) -> bool:
-        """Whether workloads show less than what we once wrote.
+    def _behind(self, changes: Iterable[Change]) -> list[CanaryRef]:
+        """The canaries whose workloads show less than what we once wrote.
 
         For a moment that is the watch's delay. When the API server's store was restored from older
         data it stays, until the reconciler confirms what there is.
         """
-        confirmed = self._store.read(ref).confirmed.seeing(world)
-        written = (confirmed.target_generation, confirmed.primary_generation)
-        views = (world.target, world.primary)
-        pairs = zip(views, written, strict=True)
-        return any(view is not None and view.generation < least for view, least in pairs)
+        there = {ref: world for ref, world, _ in changes if world}
+        return [
+            ref for ref, known in self._read(there).items() if known.confirmed.stale(there[ref])
+        ]
+
+    def _read(self, refs: Iterable[CanaryRef]) -> Mapping[CanaryRef, Snapshot]:
+        asked = list(refs)
+        return dict(zip(asked, self._run_all(map(rollouts.reading, asked)), strict=True))
+
+    def _run_all(self, asked: Iterable[Invocation[T]]) -> list[T]:
+        """What the scripts give, in one round trip. Raises what the first that failed came to."""
+        self._check_lead()
+        answers = self._store.run_all(list(asked))
+        _raise_first(each for each in answers if isinstance(each, errors.ClientError))
+        return answers
 
     def _check_lead(self) -> int:
         """The term. Raises Conflict, sparing the store the question, when it is over."""
@@ -248,3 +296,15 @@ class Publisher:
         if term is None:
             raise errors.Conflict("the lease is not held: another process may be storing")
         return term
+
+
+def _raise_first(failures: Iterable[errors.ClientError]) -> None:
+    for failure in failures:
+        raise failure
+
+
+def _parts(whole: Iterable[T], size: int) -> Iterator[list[T]]:
+    """`whole` in parts of `size`, in order."""
+    rest = iter(whole)
+    while part := list(islice(rest, size)):
+        yield part

@@ -100,6 +100,15 @@ class WatchSide:
         """Whether there is anything to look at."""
         return bool(self._publisher.refs())
 
+    def wait(self, seconds: float) -> bool:
+        """Whether something was stored that makes a canary due, since this was last asked.
+
+        Comes back when it is, or after the time.
+        """
+        is_woken = self._publisher.woke.wait(seconds)
+        self._publisher.woke.clear()
+        return is_woken
+
     def contacts(self) -> tuple[Contact, ...]:
         """How each watch is doing."""
         return tuple(each.contact() for each in self._reflectors)

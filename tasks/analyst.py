@@ -47,7 +47,7 @@ class Analyst:
     lease: timedelta
     """How long one tick may take."""
     resync: timedelta
-    """How long a canary may rest unseen."""
+    """How long a canary may rest unseen, when there are few of them."""
 
     def tick(self, *refs: CanaryRef) -> None:
         """Brings each of `refs` one decision further, if it is due and there is one to make."""
@@ -99,7 +99,7 @@ class Analyst:
             case Decision():
                 yield from self._commit(seen, begun, outcome, found)
             case Rest(until=until):
-                due = self._due(seen, until)
+                due = self._due(seen, begun, until)
                 yield from ask(rollouts.finishing(seen.ref, Work.TICK, begun.token, due))
                 # At rest nothing else would notice that a nudge to mend drift was lost. It costs no
                 # call where nothing has drifted.
@@ -117,7 +117,7 @@ class Analyst:
             state=states.to_json(decision.state),
             timeline=_entry(seen, decision, found),
             notices=tuple(_notice(seen, decision, event) for event in decision.events),
-            due=self._due(seen, due),
+            due=self._due(seen, begun, due),
             token=begun.token,
             floor=seen.status.version if seen.status else 0,
         )
@@ -137,13 +137,10 @@ class Analyst:
         for key in hooks.untaken(hooks.awaited(seen.canary, state), known, seen.now):
             self.crew.dispatcher.call(seen.ref, asked.id, key)
 
-    def _due(self, seen: Observation, until: datetime | None) -> datetime:
-        """`until`, or the next resync, spread over its period so that not all come at once.
-
-        Earlier while something is to be mended, or was never brought about.
-        """
-        spread = cadence.offset(seen.ref, self.resync * cadence.TOLERANCE)
-        due = until or seen.now + self.resync + spread
+    def _due(self, seen: Observation, begun: Begun, until: datetime | None) -> datetime:
+        """`until`, or the next resync; earlier while something is to be mended or brought about."""
+        resync = cadence.resync(self.resync, begun.canaries)
+        due = until or cadence.at_rest(seen.ref, seen.now, resync)
         return min(due, seen.now + effects.RETRY) if _is_awaited(seen, until) else due
 
 

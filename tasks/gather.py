@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -14,7 +13,6 @@ from analysis.findings import Findings, HookCalls
 from analysis.observation import Observation, PastStatus, Workload
 from analysis.phases import Phase
 from analysis.state import RolloutState
-from clients.documents import world as worlds
 from clients.documents.confirmed import Confirmed
 from clients.documents.world import ShownStatus, WorkloadView, World
 from clients.redis.records import Snapshot
@@ -99,14 +97,6 @@ def answered(seen: Observation, known: HookCalls) -> Findings:
         return Findings(calls=known)
     results = tuple(known.answers[call.key] for call in calls)
     return Findings(hooks={state.round.type: results}, calls=known)
-
-
-def is_our_write(snapshot: Snapshot, roles: Collection[str]) -> bool:
-    """Whether the objects in `roles`, as they are known now, are all as we last wrote them."""
-    live, ours = snapshot.world.by_role(), snapshot.confirmed.versions
-    return all(
-        role in live and worlds.resource_version(live[role]) == ours.get(role) for role in roles
-    )
 
 
 def _still_shown(

@@ -46,8 +46,7 @@ class Confirmed:
 
     `target_generation` and `primary_generation` are the spec generations that our own writes
     produced, of the objects `target_uid` and `primary_uid`: a view that shows less is older than
-    what we did. `versions` are the resourceVersions of our newest writes by role: a watcher knows
-    them for ours by that. `troubles` are what keeps lanes from finishing, in words for an event:
+    what we did. `troubles` are what keeps lanes from finishing, in words for an event:
     these are tried again, also where their intent was in force once. The lanes in `refused` would
     be refused again, so that trying often only loads the API server.
     """
@@ -63,7 +62,6 @@ class Confirmed:
     uid: str = ""
     target_uid: str = ""
     primary_uid: str = ""
-    versions: Mapping[str, str] = field(default_factory=dict)
     is_readable: bool = True
     """False for a document of another version: its emptiness says nothing."""
 
@@ -137,7 +135,7 @@ def encode(confirmation: Confirmation) -> dict[str, str]:
         for name in ("generation", "uid")
     }
     versions = {
-        f"{_VERSION}{role}": version
+        version_field(role): version
         for role, value in confirmation.written.items()
         if (version := resource_version(value))
     }
@@ -156,17 +154,17 @@ def decode(stored: Mapping[str, str], version: str | None) -> Confirmed:
     """What was confirmed under a layout `version`; UNREADABLE for anything else."""
     if stored and version != str(VERSION):
         return UNREADABLE
-    versions = {
-        name.removeprefix(_VERSION): value
-        for name, value in stored.items()
-        if name.startswith(_VERSION)
-    }
     troubles, refused = (_of_lanes(stored, prefix) for prefix in (_TROUBLE, _REFUSED))
-    nested = {"troubles": troubles, "refused": frozenset(refused), "versions": versions}
+    nested = {"troubles": troubles, "refused": frozenset(refused)}
     try:
         return _CONFIRMED.validate_python({**stored, **nested})
     except ValueError:
         return UNREADABLE
+
+
+def version_field(role: str) -> str:
+    """The field with the resourceVersion of our newest write to the object in `role`."""
+    return f"{_VERSION}{role}"
 
 
 def _of_lanes(stored: Mapping[str, str], prefix: str) -> dict[Lane, str]:

@@ -7,7 +7,7 @@ by everybody. Each object is one field of the hash, its role, so that a change c
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Self
 
@@ -194,9 +194,16 @@ def changed(before: World, after: World) -> frozenset[str]:
     return frozenset(role for role in old.keys() | new.keys() if old.get(role) != new.get(role))
 
 
-def encode(world: World) -> dict[str, str]:
-    """Role to canonical JSON, of everything there is. Raises ValueError for NaN."""
-    return {role: _dumped(role, value) for role, value in world.by_role().items()}
+def encode(world: World, roles: Collection[str] | None = None) -> dict[str, str]:
+    """Role to canonical JSON, of what there is in `roles`; None: of all. ValueError for NaN."""
+    there = world.by_role()
+    wanted = there.keys() if roles is None else there.keys() & set(roles)
+    return {role: _dumped(role, there[role]) for role in wanted}
+
+
+def version_of(role: str, text: str) -> str:
+    """The version of an object as it is encoded; see `resource_version`. Raises ValueError."""
+    return resource_version(_loaded(role, text))
 
 
 def decode(stored: Mapping[str, str], version: str | None) -> World:

@@ -66,6 +66,8 @@ class Begun:
 
     token: str
     snapshot: Snapshot
+    canaries: int = 0
+    """How many there are on the agenda."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

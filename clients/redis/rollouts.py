@@ -139,23 +139,14 @@ class Rollouts(scripts.Door):
         due, in the same step: a watcher that dies afterwards has lost nothing. With `term`, that of
         the leader that stores, raises Conflict and changes nothing when that is over.
         """
-        objects = worlds.encode(world)
-        parts = [
-            part
-            for role in (objects if roles is None else roles)
-            for part in (role, objects.get(role, ""), role in wake)
-        ]
-        rows = (keys.WORLD, keys.TICK, keys.AGENDA, keys.LEADER)
-        head = (ref, worlds.VERSION, term)
-        return frozenset(self._run_for_leader("put_world", ref, rows, *head, *parts))
+        return self.run(storing(ref, world, roles, wake=wake, term=term))
 
     def forget(self, ref: CanaryRef, *, term: int | None = None) -> None:
         """Drops everything about `ref`, undelivered notices included.
 
         Raises Conflict, and drops nothing, when the leader's `term` is over.
         """
-        rows = (keys.AGENDA, keys.LEADER, *keys.OF_CANARY)
-        self._run_for_leader("forget", ref, rows, ref, term)
+        self.run(forgetting(ref, term=term))
 
 
 def reading(ref: CanaryRef) -> Invocation[Snapshot]:
@@ -171,7 +162,7 @@ def beginning(
     rows, nonce = (keys.LEASES[work], *_STORED, *shared), secrets.token_hex(4)
 
     def decode(reply: Any) -> Begun | None:
-        return Begun(str(reply[0]), _snapshot(ref, reply[1])) if reply else None
+        return Begun(str(reply[0]), _snapshot(ref, reply[1]), int(reply[2])) if reply else None
 
     return Invocation("begin", ref, rows, (ttl, ref, work.value, nonce, if_due), decode)
 
@@ -207,6 +198,45 @@ def confirming(
     layouts = (confirmed.VERSION, worlds.VERSION, len(added))
     pairs = [part for row in (*added.items(), *kept) for part in row]
     return Invocation("confirm", ref, rows, (*head, *layouts, *pairs), bool)
+
+
+def storing(
+    ref: CanaryRef,
+    world: World,
+    roles: Collection[str] | None = None,
+    *,
+    wake: Collection[str] = (),
+    term: int | None = None,
+) -> Invocation[frozenset[str]]:
+    """See `Rollouts.put_world`."""
+    objects = worlds.encode(world, roles)
+    parts = [
+        part
+        for role in (objects if roles is None else roles)
+        for part in (role, objects.get(role, ""), role in wake)
+    ]
+    rows = (keys.WORLD, keys.TICK, keys.AGENDA, keys.LEADER)
+    head = (ref, worlds.VERSION, term)
+    return scripts.for_leader("put_world", ref, rows, (*head, *parts), frozenset)
+
+
+def forgetting(ref: CanaryRef, *, term: int | None = None) -> Invocation[bool]:
+    """See `Rollouts.forget`."""
+    rows = (keys.AGENDA, keys.LEADER, *keys.OF_CANARY)
+    return scripts.for_leader("forget", ref, rows, (ref, term), bool)
+
+
+def comparing(ref: CanaryRef, roles: Collection[str]) -> Invocation[bool]:
+    """Whether the objects in `roles`, as they are known now, are all as we last wrote them."""
+
+    def decode(reply: Sequence[str | None]) -> bool:
+        return all(
+            known and worlds.version_of(role, known) == ours
+            for role, known, ours in zip(roles, reply[::2], reply[1::2], strict=True)
+        )
+
+    fields = [part for role in roles for part in (role, confirmed.version_field(role))]
+    return Invocation("compare", ref, (keys.WORLD, keys.CONFIRMED), fields, decode)
 
 
 def _arguments(ref: CanaryRef, commit: Commit) -> list[scripts.Argument]:

@@ -62,7 +62,7 @@ class Invocation(Generic[_Reply]):
     """
 
     name: str
-    ref: CanaryRef
+    ref: CanaryRef | None
     rows: Sequence[Row]
     arguments: Sequence[Argument]
     decode: Callable[[Any], _Reply]
@@ -140,14 +140,22 @@ class Door:
             pipeline.evalsha(sha, len(names), *names, *values)
         return pipeline.execute(raise_on_error=False) if asked else []
 
-    def _run_for_leader(
-        self, name: str, ref: CanaryRef | None, rows: Sequence[Row], *arguments: Argument
-    ) -> Any:
-        """As `_run`; raises Conflict when the term among `arguments` is over."""
-        reply = self._run(name, ref, rows, *arguments)
+
+def for_leader(
+    name: str,
+    ref: CanaryRef | None,
+    rows: Sequence[Row],
+    arguments: Sequence[Argument],
+    decode: Callable[[Any], _Reply],
+) -> Invocation[_Reply]:
+    """An invocation that comes to a Conflict when the leader's term among `arguments` is over."""
+
+    def decoded(reply: Any) -> _Reply:
         if reply is None:
             raise errors.Conflict(f"Redis: {name.replace('_', ' ')}: this term of the beat is over")
-        return reply
+        return decode(reply)
+
+    return Invocation(name, ref, rows, arguments, decoded)
 
 
 def _outcome(asked: Invocation[_Reply], reply: Any) -> _Reply | Exception:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from clients.documents.notice import Notice, order
 from clients.redis import keys, scripts, server
 from clients.redis.records import Claimed, Epoch
 from clients.redis.rollouts import Rollouts
+from clients.redis.scripts import Invocation
 from config.refs import CanaryRef
 from config.settings.groups import RedisSettings
 
@@ -40,7 +41,7 @@ class Store(Rollouts):
         A tick that begins between now and `at` may set another due time: it sees all there is.
         Raises Conflict, and changes nothing, when the leader's `term` is over.
         """
-        self._run_for_leader("poke", ref, (keys.TICK, keys.AGENDA, keys.LEADER), ref, term, at)
+        self.run(poking(ref, at, term=term))
 
     def claim(self, limit: int, queued_ttl: timedelta, retry: timedelta) -> Claimed:
         """What is due, of at most `limit` entries; the caller enqueues a tick for each ref.
@@ -68,8 +69,7 @@ class Store(Rollouts):
     def open_epoch(self, term: int) -> Epoch:
         """The epoch to store everything in now. Raises Conflict when the `term` is over."""
         rows = (keys.EPOCH, keys.LEADER, keys.FENCE)
-        number, confirmed = self._run_for_leader("open_epoch", None, rows, term)
-        return Epoch(int(number), already_confirmed=bool(confirmed))
+        return self.run(scripts.for_leader("open_epoch", None, rows, (term,), _epoch))
 
     def confirm_epoch(self, term: int, epoch: Epoch) -> bool:
         """Whether what was stored since `open_epoch` is confirmed now.
@@ -78,7 +78,8 @@ class Store(Rollouts):
         stored again. Raises Conflict when the term is over.
         """
         rows = (keys.EPOCH, keys.LEADER)
-        return bool(self._run_for_leader("confirm_epoch", None, rows, term, epoch.number))
+        given = (term, epoch.number)
+        return self.run(scripts.for_leader("confirm_epoch", None, rows, given, bool))
 
     def acquire(self, holder: str, ttl: timedelta) -> int | None:
         """The leader's term, a fencing token, for `ttl` from now; None while another leads.
@@ -134,6 +135,19 @@ class Store(Rollouts):
         with scripts.translated("reading the timeline"):
             newest_first = self.client.xrevrange(keys.TIMELINE.of(ref), count=count)
         return tuple(json.loads(fields["entry"]) for _, fields in reversed(newest_first))
+
+
+def poking(
+    ref: CanaryRef, at: datetime | None = None, *, term: int | None = None
+) -> Invocation[bool]:
+    """See `Store.poke`."""
+    rows = (keys.TICK, keys.AGENDA, keys.LEADER)
+    return scripts.for_leader("poke", ref, rows, (ref, term, at), bool)
+
+
+def _epoch(reply: Sequence[Any]) -> Epoch:
+    number, confirmed = reply
+    return Epoch(int(number), already_confirmed=bool(confirmed))
 
 
 def connect_store(settings: RedisSettings) -> Store:

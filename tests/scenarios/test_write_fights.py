@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from analysis.effects import Lane
 from clients.kube import resources
-from scheduler.publisher import DRIFT_HOLD, DRIFT_PAUSE
+from scheduler.drifts import HOLD, PAUSE
 from scheduler.watching import WatchSide
 from tests.unit.scheduler import worlds
 from tests.unit.scheduler.worlds import SHOP, Setting
@@ -40,13 +40,13 @@ def test_a_tool_that_writes_a_route_all_the_time_is_answered_at_a_bounded_pace()
         setting.clock.advance(STEP)
 
     looks = len(setting.sent.effects)
-    assert span / DRIFT_PAUSE - 1 <= looks <= span / DRIFT_PAUSE + 1
+    assert span / PAUSE - 1 <= looks <= span / PAUSE + 1
 
 
 def look(setting: Setting, side: WatchSide) -> None:
     """Lets the leader see what has happened, and as much time pass as it waits to be sure."""
     side.pump()
-    setting.clock.advance(DRIFT_HOLD)
+    setting.clock.advance(HOLD)
     side.pump()
 
 
@@ -61,7 +61,7 @@ def test_the_first_drift_is_looked_at_soon_and_the_last_not_forgotten() -> None:
     look(setting, side)
     assert len(setting.sent.effects) == 1
 
-    setting.clock.advance(DRIFT_PAUSE)
+    setting.clock.advance(PAUSE)
     side.pump()
     assert setting.sent.effects == [(SHOP, Lane.ROUTE)] * 2
 

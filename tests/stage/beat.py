@@ -129,11 +129,10 @@ class Beat:
 
     def _nudge_what_drifted(self) -> None:
         """At once: the pause after which real ones look would be a step of its own each time."""
-        publisher = self._side._publisher
-        for ref, lane in publisher._drifts:
+        drifts = self._side._publisher._drifts
+        for ref, lane in list(drifts._suspected):
             self._doors.dispatcher.reconcile([ref], lane)
-        publisher._drifts.clear()
-        publisher._seen.clear()
+            drifts.dismiss((ref, lane))
 
     def _watcher(self) -> Watcher:
         return Refusing(self._kube, self.refusals)

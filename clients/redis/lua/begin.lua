@@ -4,7 +4,7 @@
 -- ARGV    1 now, or ""  2 ttl ms  3 namespace/name  4 "tick", or another kind of work
 --         5 nonce of this call, so that sending it again is no second call
 --         6 "1" to refuse a canary that is neither queued nor due, or ""
--- Return  {token, {as read.lua}}, or nil when refused: so, or because another run has it, or because
+-- Return  {token, {as read.lua}, canaries on the agenda}, or nil when refused: so, or because another run has it, or because
 --         what is stored is not confirmed; a canary on the agenda is due then
 -- Atomic  the read must come after the lease is ours: whoever is refused in between relies on us
 --         seeing what they saw. The refusal must leave its mark before the holder releases.
@@ -42,4 +42,4 @@ take(KEYS[1], token, now, ttl, again and held.rest or '-')
 if ARGV[4] == 'tick' then
   hasten(KEYS[5], member, now + ttl) -- a tick that dies is followed up
 end
-return {token, found}
+return {token, found, redis.call('ZCARD', KEYS[5])}

@@ -252,7 +252,7 @@ def test_only_what_was_done_for_the_newest_intent_is_believed(store: Store) -> N
 
     late = replace(BASIS, part=first)
     assert not store.confirm(REF, routed(1, version="b"), late, over=World(), wake=True)
-    known = Confirmed(uid="u1", route_seq=1, versions={"virtual-service": "a"})
+    known = Confirmed(uid="u1", route_seq=1)
     assert store.read(REF).confirmed == known
     assert store.agenda() == {}
     assert store.confirm(REF, routed(2), replace(BASIS, part=second), wake=True)
@@ -327,7 +327,7 @@ def test_a_document_of_another_layout_is_unreadable_and_never_written_into(
     first = Confirmation(lane=Lane.WORKLOAD, seq=1, written=written)
     assert store.confirm(REF, first, BASIS, over=World(), wake=False)
     store.put_world(REF, World(routes={"x": {}}))
-    assert store.read(REF).confirmed == Confirmed(uid="u1", workload_seq=1, versions={"y": "3"})
+    assert store.read(REF).confirmed == Confirmed(uid="u1", workload_seq=1)
     assert store.read(REF).world == World(routes={"x": {}})
 
 

@@ -5,7 +5,7 @@ world consists of (test_index.py).
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import hypothesis
@@ -14,6 +14,7 @@ from hypothesis import strategies
 from clients import errors
 from clients.documents.world import World
 from clients.kube import resources
+from clients.redis.scripts import Invocation
 from config.refs import CanaryRef
 from routing.registry import ROUTERS
 from scheduler import projections
@@ -34,15 +35,15 @@ class History:
         self.beats = [Beat(self.setting, "first"), Beat(self.setting, "second")]
         self.broken = 0
         self.numbers = itertools.count()
-        put_world = self.setting.store.put_world
+        run_all = self.setting.store.run_all
 
-        def unreliable(*args: Any, **options: Any) -> frozenset[str]:
+        def unreliable(asked: Sequence[Invocation[Any]]) -> list[Any]:
             if self.broken:
                 self.broken -= 1
                 raise errors.Transient("Redis is away")
-            return put_world(*args, **options)
+            return run_all(asked)
 
-        self.setting.store.put_world = unreliable  # type: ignore[method-assign]
+        self.setting.store.run_all = unreliable  # type: ignore[method-assign]
 
     def step(self) -> None:
         """A second passes."""

@@ -4,7 +4,8 @@ Tested in simulated time over an in-memory Redis: who leads, fail-over, lost epo
 outages of Redis and of the queue, health. Left out: Celery around it (test_beat.py).
 """
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from clients import errors
 from clients.documents.world import World
 from clients.kube import resources
 from clients.redis.records import Work
+from clients.redis.scripts import Invocation
 from config.refs import CanaryRef
 from scheduler.loop import Role
 from tests.fakes import memory_redis
@@ -218,24 +220,24 @@ def test_what_a_leader_stores_that_stalled_past_its_lease_changes_nothing(
     stale, successor = setting.beat("stale"), setting.beat("successor")
     stale.run(2 * SECOND)
     setting.edit(resources.DEPLOYMENTS, "shop", {"spec": {"replicas": 3}})
-    put_world = setting.store.put_world
-    stalled: list[World] = []
+    run_all = setting.store.run_all
+    stalled: list[Invocation[Any]] = []
 
-    def stalls(*args: Any, **options: Any) -> frozenset[str]:
+    def stalls(asked: Sequence[Invocation[Any]]) -> list[Any]:
         if not stalled:
-            stalled.append(args[1])
+            stalled.extend(asked)
             setting.clock.sleep(6)
             setting.edit(resources.DEPLOYMENTS, "shop", {"spec": {"replicas": 4}})
             successor.run(SECOND)
-        return put_world(*args, **options)
+        return run_all(asked)
 
-    monkeypatch.setattr(setting.store, "put_world", stalls)
+    monkeypatch.setattr(setting.store, "run_all", stalls)
     with pytest.raises(errors.Conflict, match="term"):
         stale.sides[-1].pump()
 
-    seen = stalled[0].target
-    assert seen is not None
-    assert (seen.replicas, setting.world()["target"].replicas) == (3, 4)
+    (late,) = stalled
+    seen = next(json.loads(str(text)) for text in late.arguments if '"replicas"' in str(text))
+    assert (seen["replicas"], setting.world()["target"].replicas) == (3, 4)
 
 
 def test_a_leader_that_led_before_mends_what_was_stored_between(setting: Setting) -> None:

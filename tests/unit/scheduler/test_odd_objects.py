@@ -164,7 +164,7 @@ class Watch:
 
     def world(self, ref: CanaryRef) -> World:
         """What would be stored of a canary, which can be stored."""
-        found = self.backlog.take_whole(ref)
+        ((_, found, _),) = self.backlog.take_whole([ref])
         assert found is not None
         assert documents.decode(documents.encode(found), str(documents.VERSION)) == found
         return found

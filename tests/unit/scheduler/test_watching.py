@@ -24,7 +24,7 @@ from config.validation.problems import Problem, ProblemReason
 from routing.registry import ROUTERS, Routers
 from scheduler import reflector
 from scheduler.backlog import Backlog
-from scheduler.publisher import DRIFT_HOLD
+from scheduler.drifts import HOLD
 from scheduler.reflector import Reflector
 from tasks.registries import Registries
 from tests.fakes.faults import Fault
@@ -424,7 +424,7 @@ def test_what_could_not_be_stored_is_stored_later(
     for replicas in (3, 4):
         setting.edit(resources.DEPLOYMENTS, "shop", {"spec": {"replicas": replicas}})
         with monkeypatch.context() as patched:
-            patched.setattr(setting.store, "put_world", away)
+            patched.setattr(setting.store, "run_all", away)
             with pytest.raises(errors.Transient):
                 side.pump()
     side.pump()
@@ -590,11 +590,11 @@ def test_a_route_changed_by_others_is_looked_at_by_routing(setting: Setting) -> 
 
     setting.edit(resources.VIRTUAL_SERVICES, "shop", {"spec": {"hosts": ["stolen"]}})
     side.pump()
-    setting.clock.advance(DRIFT_HOLD)
+    setting.clock.advance(HOLD)
     side.pump()
 
     assert setting.sent.effects == [(SHOP, Lane.ROUTE)]
-    assert setting.due() == RESYNC - DRIFT_HOLD
+    assert setting.due() == RESYNC - HOLD
 
 
 def test_a_write_of_ours_that_the_watch_saw_first_is_no_drift(setting: Setting) -> None:
@@ -611,7 +611,7 @@ def test_a_write_of_ours_that_the_watch_saw_first_is_no_drift(setting: Setting) 
     written = {"virtual-service": world["virtual-service"]}
     news = Confirmation(lane=Lane.ROUTE, written=written)
     assert setting.store.confirm(SHOP, news, Basis(uid=uid), wake=False)
-    setting.clock.advance(DRIFT_HOLD)
+    setting.clock.advance(HOLD)
     side.pump()
 
     assert setting.sent.effects == []
@@ -658,7 +658,7 @@ def test_the_routes_of_a_canary_without_a_target_of_its_own_are_left_alone(
 
     setting.edit(resources.VIRTUAL_SERVICES, "shop", {"spec": {"hosts": ["stolen"]}})
     side.pump()
-    setting.clock.advance(DRIFT_HOLD)
+    setting.clock.advance(HOLD)
     side.pump()
 
     assert {ref for ref, lane in setting.sent.effects if lane is Lane.ROUTE} == {OTHER}
@@ -673,7 +673,7 @@ def test_a_nudge_that_could_not_be_sent_is_sent_later(setting: Setting) -> None:
     setting.sent.broken = True
     setting.edit(resources.VIRTUAL_SERVICES, "shop", {"spec": {"hosts": ["stolen"]}})
     side.pump()
-    setting.clock.advance(DRIFT_HOLD)
+    setting.clock.advance(HOLD)
     with pytest.raises(errors.Transient):
         side.pump()
 
