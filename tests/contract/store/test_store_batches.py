@@ -6,10 +6,14 @@ from typing import Any
 from redis import Redis
 
 from clients import errors
+from clients.documents.confirmed import Confirmation, Lane
+from clients.documents.world import World
 from clients.redis import keys, rollouts
-from clients.redis.records import Begun, Commit, Snapshot, Work
+from clients.redis.records import Basis, Begun, Commit, Snapshot, Work
+from clients.redis.scripts import Invocation
 from clients.redis.store import Store
 from config.refs import CanaryRef
+from tests.fakes import memory_redis
 
 REFS = tuple(CanaryRef("shop", name) for name in ("cart", "till", "wish"))
 TTL = timedelta(seconds=30)
@@ -56,3 +60,71 @@ def test_a_server_that_has_lost_its_scripts_gets_them_again(
     assert all(isinstance(lease, Begun) for lease in leases)
     assert len({lease.token for lease in leases}) == 3
     assert begun(store) == [None, None, None]
+
+
+def test_worlds_are_stored_together_and_a_leader_whose_term_is_over_changes_none(
+    store: Store,
+) -> None:
+    """Each says what changed, and wakes its canary."""
+    term = store.acquire("first", TTL)
+    stored = [
+        rollouts.storing(ref, World(canary={"name": ref.name}), wake={"canary"}, term=term)
+        for ref in REFS
+    ]
+    assert store.run_all(stored) == [{"canary"}] * 3
+    assert store.run_all(stored) == [frozenset()] * 3
+    assert store.agenda().keys() == set(REFS)
+
+    store.release("first")
+    store.acquire("second", TTL)
+    late: list[Invocation[Any]] = [
+        rollouts.storing(ref, World(canary={}), ["canary"], term=term) for ref in REFS
+    ]
+    late.append(rollouts.forgetting(REFS[0], term=term))
+    assert [type(answer) for answer in store.run_all(late)] == [errors.Conflict] * 4
+    known: list[Snapshot] = store.run_all([rollouts.reading(ref) for ref in REFS])
+    assert [each.world for each in known] == [World(canary={"name": ref.name}) for ref in REFS]
+
+
+def test_only_the_roles_asked_for_are_stored(store: Store) -> None:
+    """Of a world that has more; one that it lacks is deleted."""
+    ref = REFS[0]
+    store.put_world(ref, World(routes={"x": {"a": 1}, "y": {"a": 1}}))
+    now = World(routes={"x": {"a": 2}, "z": {"a": 2}})
+    assert store.put_world(ref, now, ["x", "y"]) == {"x", "y"}
+    assert store.read(ref).world == World(routes={"x": {"a": 2}})
+
+
+def test_an_object_is_as_we_last_wrote_it_by_its_version(store: Store) -> None:
+    """What nobody confirmed, what somebody changed since, and what is gone are not."""
+    ref, other, _ = REFS
+    memory_redis.confirm(store)
+    for each in (ref, other):
+        store.commit(each, Commit(expected=0, state={"uid": "u"}))
+    ours = {"x": versioned("1"), "y": versioned("2")}
+    news = Confirmation(lane=Lane.ROUTE, written=ours)
+    assert store.confirm(ref, news, Basis(uid="u"), over=World(), wake=False)
+
+    def are_ours(*roles: str) -> bool:
+        return store.run(rollouts.comparing(ref, roles))
+
+    store.put_world(ref, World(routes=ours))
+    assert [are_ours("x"), are_ours("x", "y"), are_ours("z"), are_ours("x", "z")] == [
+        *(True, True),
+        *(False, False),
+    ]
+    assert not store.run(rollouts.comparing(other, ["x"]))
+    store.put_world(ref, World(routes={"x": versioned("3")}), ["x", "y"])
+    assert [are_ours("x"), are_ours("y")] == [False, False]
+
+
+def test_whoever_begins_is_told_how_many_canaries_there_are(store: Store) -> None:
+    """All that are on the agenda, due or not."""
+    for ref in REFS:
+        store.poke(ref)
+    assert [lease.canaries for lease in begun(store)] == [3, 3, 3]
+
+
+def versioned(version: str) -> dict[str, Any]:
+    """A raw object of this version."""
+    return {"metadata": {"resourceVersion": version}}

@@ -6,11 +6,13 @@ out: threads (tests/contract/test_watch.py).
 """
 
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from analysis import cadence
 from analysis.effects import Lane
 from clients import errors
 from clients.clock import ManualClock
@@ -18,7 +20,9 @@ from clients.documents.confirmed import Confirmation
 from clients.documents.world import World
 from clients.kube import resources
 from clients.kube.resources import Resource
+from clients.redis import keys
 from clients.redis.records import Basis, Commit, Work
+from clients.redis.scripts import Invocation
 from config.refs import CanaryRef
 from config.validation.problems import Problem, ProblemReason
 from routing.registry import ROUTERS, Routers
@@ -26,6 +30,7 @@ from scheduler import reflector
 from scheduler.backlog import Backlog
 from scheduler.drifts import HOLD
 from scheduler.reflector import Reflector
+from scheduler.watching import WatchSide
 from tasks.registries import Registries
 from tests.fakes.faults import Fault
 from tests.fakes.kube import FakeKube
@@ -33,7 +38,7 @@ from tests.scenarios.test_plugins import Edge
 from tests.unit.scheduler import worlds
 from tests.unit.scheduler.worlds import SHOP, Setting
 
-OTHER = CanaryRef("prod", "other")
+OTHER, THIRD = CanaryRef("prod", "other"), CanaryRef("prod", "third")
 LEASE = timedelta(seconds=30)
 RESYNC = timedelta(minutes=5)
 
@@ -683,7 +688,164 @@ def test_a_nudge_that_could_not_be_sent_is_sent_later(setting: Setting) -> None:
     assert setting.sent.effects == [(SHOP, Lane.ROUTE)]
 
 
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_drift_is_nudged_again_each_resync_until_it_is_mended_or_was_looked_at(
+    setting: Setting, times: int
+) -> None:
+    """A nudge is lost with the worker that has it, and a canary at rest may not be due for long."""
+    setting.create(worlds.a_canary())
+    setting.create(worlds.a_virtual_service())
+    side = setting.side()
+    side.pump()
+    setting.edit(resources.VIRTUAL_SERVICES, "shop", {"spec": {"hosts": ["stolen"]}})
+    side.pump()
+    for _ in range(times):
+        setting.clock.advance(RESYNC)
+        side.pump()
+    if times < 3:
+        mended(setting, side)
+    for _ in range(3):
+        setting.clock.advance(RESYNC)
+        side.pump()
+
+    assert setting.sent.effects == [(SHOP, Lane.ROUTE)] * times
+
+
+def test_a_new_leader_has_nudges_repeated_that_its_predecessor_may_not_have_sent(
+    setting: Setting,
+) -> None:
+    """Within a resync, of what is not as we wrote it; what is, costs nobody anything."""
+    for name in ("shop", "other"):
+        setting.create(worlds.a_canary(name))
+        setting.create(worlds.a_virtual_service(name))
+    first = setting.side()
+    first.pump()
+    for ref in (SHOP, OTHER):
+        mended(setting, first, ref)
+        settle(setting, ref, 2 * RESYNC)
+    setting.edit(resources.VIRTUAL_SERVICES, "shop", {"spec": {"hosts": ["stolen"]}})
+    first.pump()  # and dies before the change is ripe
+
+    second = setting.side()
+    for _ in range(300):
+        second.pump()
+        setting.clock.advance(timedelta(seconds=1))
+
+    assert [each for each in setting.sent.effects if each[1] is Lane.ROUTE] == [(SHOP, Lane.ROUTE)]
+
+
+def test_what_drifts_together_is_one_message_per_lane(setting: Setting) -> None:
+    """Of 40 canaries: two messages for their routes, as a message holds 25."""
+    names = [f"shop-{number:02}" for number in range(40)]
+    for name in names:
+        setting.create(worlds.a_canary(name))
+        setting.create(worlds.a_virtual_service(name))
+    side = setting.side()
+    side.pump()
+    for name in names:
+        setting.edit(resources.VIRTUAL_SERVICES, name, {"spec": {"hosts": ["stolen"]}})
+    side.pump()
+    setting.clock.advance(HOLD)
+    side.pump()
+
+    assert setting.sent.effects == [(CanaryRef("prod", name), Lane.ROUTE) for name in names]
+    assert setting.sent.messages == 2
+
+
+# --- many canaries
+
+
+def test_one_that_cannot_be_stored_keeps_no_other_from_being_stored(setting: Setting) -> None:
+    """It is told, tried again, and stored as soon as it can be."""
+    for name in ("other", "shop", "third"):
+        setting.create(worlds.a_canary(name))
+        setting.create(worlds.a_deployment(name))
+    side = setting.side()
+    side.pump()
+    setting.redis.delete(keys.WORLD.of(SHOP))
+    setting.redis.set(keys.WORLD.of(SHOP), "no hash")
+    for name in ("other", "shop", "third"):
+        setting.edit(resources.DEPLOYMENTS, name, {"spec": {"replicas": 3}})
+    with pytest.raises(errors.Permanent):
+        side.pump()
+    stored = {ref.name: setting.world(ref)["target"].replicas for ref in (OTHER, THIRD)}
+    assert stored == {"other": 3, "third": 3}
+
+    setting.redis.delete(keys.WORLD.of(SHOP))
+    side.pump()
+    assert setting.world()["target"].replicas == 3
+
+
+def test_hundreds_of_canaries_are_stored_in_few_round_trips(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both when a term begins and when all change at once."""
+    refs = [CanaryRef("prod", f"shop-{number}") for number in range(300)]
+    trips: list[int] = []
+    run_all = setting.store.run_all
+
+    def counting(asked: Sequence[Invocation[Any]]) -> list[Any]:
+        trips.append(len(asked))
+        return run_all(asked)
+
+    monkeypatch.setattr(setting.store, "run_all", counting)
+    for ref in refs:
+        setting.create(worlds.a_canary(ref.name))
+    side = setting.side()
+    side.pump()
+    assert (len(trips), sum(trips)) == (6, 600)  # worlds, and first looks
+
+    trips.clear()
+    for ref in refs:
+        setting.edit(resources.CANARIES, ref.name, {"spec": {"analysis": {"interval": "1m"}}})
+    side.pump()
+    assert trips[:3] == [100, 100, 100]
+    assert {setting.world(ref)["canary"]["spec"]["analysis"]["interval"] for ref in refs} == {"1m"}
+
+
+def test_canaries_at_rest_are_stored_again_at_a_bounded_pace(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each in its turn; one in a rollout within each resync, however many there are at rest."""
+    monkeypatch.setattr(cadence, "RESTING_PER_SECOND", 0.1)  # so that 90 are four rounds' worth
+    refs = [CanaryRef("prod", f"shop-{number}") for number in range(90)]
+    for ref in refs:
+        setting.create(worlds.a_canary(ref.name))
+    setting.create(worlds.a_canary("busy", status={"phase": "Progressing"}))
+    side = setting.side()
+    side.pump()
+    busy, again = CanaryRef("prod", "busy"), []
+    for ref in (*refs, busy):
+        settle(setting, ref, timedelta(minutes=1))
+    for _ in range(6):
+        for ref in (*refs, busy):
+            setting.store.put_world(ref, World(), ["canary"])
+        for _ in range(12):
+            setting.clock.advance(RESYNC / 10)
+            side.pump()
+        again.append({ref for ref in (*refs, busy) if "canary" in setting.world(ref)})
+
+    assert all(busy in stored for stored in again[1:])
+    assert all(10 <= len(stored) <= 65 for stored in again[1:])
+    assert set().union(*again) == {*refs, busy}
+
+
 # --- builders
+
+
+def mended(setting: Setting, side: WatchSide, ref: CanaryRef = SHOP) -> None:
+    """The routing worker writes the VirtualService and the status of `ref`, and says so."""
+    metadata = {"labels": {"mended": ref.name}}
+    setting.edit(resources.VIRTUAL_SERVICES, ref.name, {"metadata": metadata})
+    report = {"status": {"phase": "Initialized"}}
+    setting.kube.patch(resources.CANARIES, "prod", ref.name, report, subresource="status")
+    side.pump()
+    world = setting.world(ref)
+    uid = world["admission"].uid
+    setting.store.commit(ref, Commit(expected=0, state={"uid": uid}))
+    for lane, role in ((Lane.ROUTE, "virtual-service"), (Lane.STATUS, "status")):
+        news = Confirmation(lane=lane, written={role: world[role]})
+        assert setting.store.confirm(ref, news, Basis(uid=uid), wake=False)
 
 
 def a_reflector(kube: FakeKube, clock: ManualClock) -> Reflector:

@@ -135,6 +135,8 @@ class Sent:
 
     ticks: list[CanaryRef] = field(default_factory=list)
     effects: list[tuple[CanaryRef, Lane]] = field(default_factory=list)
+    messages: int = 0
+    """To reconcilers."""
     broken: bool = False
 
     def tick(self, refs: Sequence[CanaryRef]) -> None:
@@ -146,6 +148,7 @@ class Sent:
         """Keep the effects."""
         self._check()
         self.effects += ((ref, lane) for ref in refs)
+        self.messages += 1
 
     def call(self, ref: CanaryRef, round_id: int, key: str) -> None:
         """Nothing here calls hooks."""
