@@ -62,12 +62,14 @@ def _state(seen: Observation, canary: Canary, strategy: Strategy, past: PastStat
     applied, promoted = _revisions(seen, past)
     target = canary.spec.target_ref.label
     state = replace(_blank(seen), target=target, applied=applied, promoted=promoted)
-    if past.phase in ANALYSING:
-        return _analysing(seen, canary, strategy, past, state)
-    if past.phase in PROMOTING:  # copying what was copied changes nothing
+    given = _given_since(seen, promoted) if past.phase != StatusPhase.FAILED else ""
+    if given or past.phase in PROMOTING:  # copying what was copied changes nothing
         live = seen.in_force or ALL_TO_PRIMARY
         split = live.weighing(min(_weight(past), live.canary))
-        return _running(state, Phase.PROMOTING, split, applied)
+        going_on = replace(state, applied=given or applied)
+        return _running(going_on, Phase.PROMOTING, split, going_on.applied)
+    if past.phase in ANALYSING:
+        return _analysing(seen, canary, strategy, past, state)
     if past.phase == StatusPhase.FAILED:
         return _failed(seen, past, state)
     has_succeeded = past.phase == StatusPhase.SUCCEEDED
@@ -116,6 +118,16 @@ def _revisions(seen: Observation, past: PastStatus) -> tuple[str, str]:
         return past.applied, promoted
     unsettled = past.phase in IN_ROLLOUT | {StatusPhase.FAILED}
     return (target if unsettled else promoted), promoted
+
+
+def _given_since(seen: Observation, promoted: str) -> str:
+    """The target's revision if the primary has it already, though not when the status was shown.
+
+    It was given nothing that had not passed its analysis: its promotion goes on. Empty otherwise.
+    """
+    if seen.primary is None or seen.target is None or seen.primary.revision == promoted:
+        return ""
+    return seen.target.revision if seen.target.revision == seen.primary.revision else ""
 
 
 def _analysing(

@@ -86,6 +86,18 @@ class Rollout:
         at = bisect.bisect_left(self.losses, since)
         return at < len(self.losses) and self.losses[at] <= until
 
+    @property
+    def story(self) -> str:
+        """What the record has of it, for whoever looks into a violation; seconds since release."""
+        told = [(at, f"weight {weight}") for at, weight in self.weights]
+        for one in self.statuses:
+            said = _status(one)
+            version = conditions.recorded_version(said)
+            told.append((one.at, f"{_phase(one)} {said.get('canaryWeight')} v{version}"))
+        told += [(at, "Redis lost all") for at in self.losses]
+        rows = (f"{at - self.released:.1f} {text}" for at, text in sorted(told))
+        return f"{self.app.name}: {', '.join(rows)}"
+
     # --- the rules
 
     def violations(self) -> Iterator[Violation]:
@@ -147,14 +159,20 @@ class Rollout:
         Left out are those that may have waited in Redis when it lost all it held.
         """
         name, ended = f"{self.app.name}.{self.app.site.namespace}", self.ended
-        told = [(f"Advance {name} canary weight {step}", self.entered(step)) for step in STEPS]
+        steps = [self.entered(step) for step in STEPS]
+        last_step = max((at for at in steps if at), default=self.released)
+        told = [
+            (f"Advance {name} canary weight {step}", at)
+            for step, at in zip(STEPS, steps, strict=True)
+        ]
         ends = (
             ("Rolling back {} failed checks", "Canary failed! Scaling down {}")
             if self.is_bad
             else ("Copying ", "Promotion completed! Scaling down {}")
         )
         for text, at in (*told, *((each.format(name), ended) for each in ends)):
-            if at is not None and not self.lost(at - DECIDED_SECONDS, at + UNTOLD_SECONDS):
+            since = last_step if at == ended else at
+            if at and since and not self.lost(since - DECIDED_SECONDS, at + UNTOLD_SECONDS):
                 yield text
 
 

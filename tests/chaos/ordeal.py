@@ -50,6 +50,8 @@ class Report:
     events: int
     """That had to be there."""
     violations: Sequence[Violation]
+    stories: Sequence[str]
+    """Of the rollouts with violations."""
 
 
 def run(plane: ControlPlane, folder: Path, *, count: int, seed: int) -> Report:
@@ -85,6 +87,12 @@ class _Ordeal:
         site.pause(judge.LASTING_SECONDS)  # what a stale holder may still write
         rollouts = self._rollouts()
         requests = site.plane.requests(offset)
+        violations = [
+            *(found for each in rollouts for found in each.violations()),
+            *judge.of_writers(requests, site.crew.user("routing")),
+            *judge.of_keys(site.crew.valkey.client()),
+        ]
+        subjects = {each.subject for each in violations}
         return Report(
             seed=seed,
             good=len(self._apps) - len(self._bad),
@@ -97,11 +105,8 @@ class _Ordeal:
                 one.resource == "virtualservices" and one.verb in judge.WRITES for one in requests
             ),
             events=sum(1 for each in rollouts for _ in each.expected()),
-            violations=[
-                *(found for each in rollouts for found in each.violations()),
-                *judge.of_writers(requests, site.crew.user("routing")),
-                *judge.of_keys(site.crew.valkey.client()),
-            ],
+            violations=violations,
+            stories=[each.story for each in rollouts if each.app.name in subjects],
         )
 
     # --- the course of events

@@ -2,6 +2,7 @@
 
 import argparse
 import secrets
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -17,14 +18,17 @@ BEGINNING: Final = "<!-- Written by `make chaos ARGS=--write`; do not edit below
 def main() -> int:
     """The exit code: 1 with violations."""
     asked = _parser().parse_args()
-    with tempfile.TemporaryDirectory(prefix="coalmine-chaos-") as name:
-        folder = Path(name)
-        with control_plane.running(folder) as plane:
-            plane.apply_file(control_plane.ISTIO_CRDS)
-            plane.apply_file(control_plane.COALMINE_CRDS)
-            report = ordeal.run(plane, folder, count=asked.rollouts, seed=asked.seed)
+    folder = Path(tempfile.mkdtemp(prefix="coalmine-chaos-"))
+    with control_plane.running(folder) as plane:
+        plane.apply_file(control_plane.ISTIO_CRDS)
+        plane.apply_file(control_plane.COALMINE_CRDS)
+        report = ordeal.run(plane, folder, count=asked.rollouts, seed=asked.seed)
     text = ordeal.text(report)
     sys.stdout.write(text)
+    if report.violations:
+        sys.stdout.write("\n".join([*report.stories, f"The logs are in {folder}.", ""]))
+    else:
+        shutil.rmtree(folder)
     if asked.write:
         head, mark, _ = PAGE.read_text("utf-8").partition(BEGINNING)
         PAGE.write_text(f"{head}{mark}\n{text}", "utf-8")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from analysis.phases import Phase
 from clients.kube import resources
 from config.traffic import TrafficSplit
 from tests.stage import measuring, rollouts
@@ -43,6 +44,28 @@ def test_a_good_rollout_ends_well_although_redis_is_emptied(moment: Moment) -> N
 
     rollouts.succeeded(stage)
     assert set(stage.weights) <= set(PLAN)
+
+
+@pytest.mark.parametrize("shown", [0, 60])
+@pytest.mark.parametrize("phase", [Phase.PROMOTING, Phase.SUCCEEDED])
+def test_a_promotion_that_the_status_does_not_show_is_not_lost_with_redis(
+    phase: Phase, shown: int
+) -> None:
+    """The primary has the revision, so it was analysed; the status lags by all that came since.
+
+    While its new pods start, the canary alone has some, and gets all traffic.
+    """
+    stage = rollouts.at_weight(rollouts.released(a_manifest()), shown)
+    stage.losing = {"status"}
+    stage.run(lambda on: on.state.phase is phase, within=LONG)
+    assert stage.status["canaryWeight"] == shown
+    flushed(stage)
+    stage.losing = set()
+    rollouts.finish(stage)
+
+    rollouts.succeeded(stage)
+    assert stage.weights in (PLAN, [0, 20, 40, 60, 100, 0])
+    assert stage.texts()[-1] == rollouts.COMPLETED
 
 
 @pytest.mark.parametrize("checks", [1, 2, 3])

@@ -342,8 +342,11 @@ def test_a_failed_revision_never_resumes_by_being_rebuilt(
 def test_a_rollout_that_was_being_rolled_back_is_rebuilt_as_failed(
     past: PastStatus, target: str
 ) -> bool:
-    """The status still shows a weight, the route has none any more: a rollback was under way."""
-    status = replace(past, phase="Progressing", weight=20, applied=target, version=9)
+    """The status still shows a weight, the route has none any more: a rollback was under way.
+
+    The primary has what the status calls promoted; otherwise a promotion was.
+    """
+    status = replace(past, phase="Progressing", weight=20, applied=target, promoted=OLD, version=9)
     lost = worlds.seen(
         None, version=0, status=status, target=worlds.a_workload(target), in_force=None
     )
