@@ -15,11 +15,13 @@ from analysis import backends
 from analysis.judges import threshold
 from analysis.metrics.reader import Limits as ReaderLimits
 from analysis.metrics.reader import MetricReader
+from analysis.metrics.sharing import Answers, Sharing
 from clients import errors
 from clients.clock import Clock, SystemClock
 from clients.kube import connect
 from clients.kube.protocol import Kube, NoKube
 from clients.kube.transport import Limits as KubeLimits
+from clients.redis.answers import RedisAnswers
 from clients.redis.store import Store, connect_store
 from config.settings.groups import KubernetesSettings
 from config.settings.settings import Settings
@@ -104,11 +106,11 @@ def open_doors(
     Raises clients.errors.Permanent for a kubeconfig that cannot be used or a metric backend that
     is not in `registries`, SettingsError without a Redis URL.
     """
-    clock = SystemClock()
+    clock, store = SystemClock(), connect_store(settings.redis)
     return Doors(
-        store=connect_store(settings.redis),
+        store=store,
         kube=_kube(settings.kubernetes, served, clock, doubt),
-        reader=metric_reader(settings, clock, registries),
+        reader=metric_reader(settings, clock, registries, RedisAnswers(store.client)),
         poster=HttpPoster(clock),
         dispatcher=dispatcher,
         clock=clock,
@@ -130,10 +132,15 @@ def _kube(
 
 
 def metric_reader(
-    settings: Settings, clock: Clock, registries: Registries = BUILT_IN
+    settings: Settings,
+    clock: Clock,
+    registries: Registries = BUILT_IN,
+    answers: Answers | None = None,
 ) -> MetricReader:
     """The reader of metric checks with the time limits of `settings`.
 
+    It shares queries with all that have the same `answers`: whoever waits for another's answer
+    has time left to ask by itself.
     Raises clients.errors.Permanent when the kind of the metrics server is unknown.
     """
     if settings.metrics.backend not in registries.backends:
@@ -146,7 +153,9 @@ def metric_reader(
     def connect(endpoint: backends.Endpoint) -> backends.MetricBackend:
         return backends.connect(endpoint, access, registries.backends)
 
-    return MetricReader(connect, clock, threshold.judge, limits=limits)
+    patience = limits.budget - limits.per_query
+    sharing = Sharing(answers, clock, limits.per_query, patience) if answers else None
+    return MetricReader(connect, clock, threshold.judge, limits=limits, sharing=sharing)
 
 
 _installed: Services | None = None

@@ -18,8 +18,14 @@ from analysis.metrics.queries import Builtin
 from analysis.verdicts import Reason, Verdict
 
 LARGEST_GROUP: Final = 100
-"""Workloads in one query: with names of 63 characters some 13 kB, far below the 100 kB or so that
-servers and proxies take, and each failing group costs no more than so many single queries."""
+"""Workloads in one query: a failing one costs no more than so many single queries."""
+
+LONGEST_GROUP: Final = 60_000
+"""Characters of one query, at most: servers and proxies take 100 kB or so. It is never longer than
+the queries that it stands for together."""
+
+NOTHING: Final = Absent(Verdict.NO_DATA, Reason.NO_VALUES, "no values found")
+"""What a query is answered with that gives no series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +66,8 @@ class Group:
         A workload without a series has no values, as its own query would have had none.
         """
         by_workload = dict(self._by_workload(vector))
-        nothing = Absent(Verdict.NO_DATA, Reason.NO_VALUES, "no values found")
         return {
-            query: by_workload.get(query.builtin.workload, nothing)
+            query: by_workload.get(query.builtin.workload, NOTHING)
             for query in self.members
             if query.builtin
         }
@@ -91,5 +96,16 @@ def grouped(asked: Iterable[Query], is_vector: Callable[[Endpoint], bool]) -> It
         else:
             together[query].append(query)
     for alike in together.values():
-        for start in range(0, len(alike), LARGEST_GROUP):
-            yield Group(tuple(alike[start : start + LARGEST_GROUP]))
+        yield from map(Group, _parts(alike))
+
+
+def _parts(alike: Iterable[Query]) -> Iterator[tuple[Query, ...]]:
+    """`alike` in parts of bounded number and length."""
+    part, length = list[Query](), 0
+    for query in alike:
+        if len(part) == LARGEST_GROUP or (part and length + len(query.text) > LONGEST_GROUP):
+            yield tuple(part)
+            part, length = [], 0
+        part.append(query)
+        length += len(query.text)
+    yield tuple(part)

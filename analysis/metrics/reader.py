@@ -7,11 +7,10 @@ time limit nor those of another server. One reader per process, shared by thread
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import chain
 from typing import Final, TypeVar
@@ -20,100 +19,52 @@ from analysis.backends.backend import (
     Endpoint,
     InvalidEndpoint,
     MetricBackend,
-    Series,
     UnknownBackend,
     VectorBackend,
 )
 from analysis.findings import Absent, CheckResult, Measurement
-from analysis.metrics import grouping
-from analysis.metrics.breaker import Breaker
+from analysis.metrics import grouping, servers
 from analysis.metrics.checks import Check
 from analysis.metrics.fanout import Fanout
 from analysis.metrics.grouping import Group, Query
+from analysis.metrics.servers import Limits as Limits
+from analysis.metrics.servers import Server
+from analysis.metrics.sharing import Look, Sharing, Wanted
 from analysis.verdicts import Reason, Verdict
 from clients import urls
 from clients.clock import Clock
 from config import durations
 
-log = logging.getLogger(__name__)
-
-_Answer = TypeVar("_Answer")
 _Key = TypeVar("_Key", bound=Hashable)
 Judge = Callable[[Check, Measurement], CheckResult]
 Connect = Callable[[Endpoint], MetricBackend]
 
-#: Reasons that speak of the server, not of the query: these make up a breaker's row.
-OUTAGES: Final = frozenset(
-    (Reason.UNREACHABLE, Reason.TIMED_OUT, Reason.THROTTLED, Reason.SERVER_ERROR)
-)
 TOGETHER: Final = timedelta(milliseconds=50)
 """How long answers wait for each other, to be judged together."""
-
-LONGEST_MESSAGE: Final = 1000
-"""Characters of a message that are kept: it goes into state, timeline, events and status."""
 
 #: Servers remembered at once; the one unused for longest is forgotten first.
 _MOST_SERVERS: Final = 256
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """`per_server` queries under way at once; `budget` bounds one call of the reader as a whole.
-
-    `per_query` is the time limit of one query; it is no longer than the budget.
-    """
-
-    per_server: int = 16
-    per_query: timedelta = timedelta(seconds=5)
-    budget: timedelta = timedelta(seconds=6)
+_Job = Group | Wanted
 
 
-class _Server:
-    """One metrics server: its connection, its queue, its breaker."""
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What a job came to: answers, and what is to be done for more of them."""
 
-    def __init__(self, backend: MetricBackend, clock: Clock, limits: Limits) -> None:
-        self.backend = backend
-        self._breaker = Breaker(clock)
-        self._slots = threading.BoundedSemaphore(limits.per_server)
-        self._patience = limits.per_query.total_seconds()
+    answers: Mapping[Query, Measurement] = field(default_factory=dict)
+    then: tuple[_Job, ...] = ()
 
-    def query(self, text: str) -> Measurement:
-        return self._asked(lambda: self.backend.query(text))
-
-    def vector(self, text: str) -> tuple[Series, ...] | Absent:
-        backend = self.backend
-        if not isinstance(backend, VectorBackend):
-            raise TypeError(f"{type(backend).__name__} gives no vectors")
-        return self._asked(lambda: backend.vector(text))
-
-    def _asked(self, ask: Callable[[], _Answer]) -> _Answer | Absent:
-        if refusal := self._breaker.refusal():
-            return Absent(Verdict.ERROR, Reason.CIRCUIT_OPEN, refusal)
-        if not self._slots.acquire(timeout=self._patience):
-            cause = "too many queries are waiting for this server"
-            return Absent(Verdict.ERROR, Reason.TIMED_OUT, cause)
-        try:
-            answer = _guarded(ask)
-        finally:
-            self._slots.release()
-        if isinstance(answer, Absent) and answer.reason in OUTAGES:
-            self._breaker.failed(answer.message)
-        else:
-            self._breaker.succeeded()
-        return answer
+    def go_on(self, fanout: Fanout[_Job, _Step]) -> None:
+        """Has it done: by threads of each server, and by one that waits for others."""
+        for job in self.then:
+            fanout.add(job.endpoint if isinstance(job, Group) else None, job)
 
 
-def _guarded(ask: Callable[[], _Answer]) -> _Answer | Absent:
-    """The backend's answer; a defect of one is an error of its checks, and told briefly."""
-    try:
-        answer = ask()
-    except Exception as defect:
-        log.exception("defect of a metric backend")
-        cause = f"defect of the backend, see the log: {type(defect).__name__}"
-        return Absent(Verdict.ERROR, Reason.UNREADABLE_ANSWER, cause)
-    if isinstance(answer, Absent) and len(answer.message) > LONGEST_MESSAGE:
-        return replace(answer, message=answer.message[:LONGEST_MESSAGE] + "…")
-    return answer
+def _looked(look: Look) -> _Step:
+    alone: list[_Job] = [Group((query,)) for query in look.own]
+    return _Step(look.answers, (*alone, *([look.wanted] if look.wanted else [])))
 
 
 class MetricReader:
@@ -124,13 +75,21 @@ class MetricReader:
     """
 
     def __init__(
-        self, connect: Connect, clock: Clock, judge: Judge, *, limits: Limits = Limits()
+        self,
+        connect: Connect,
+        clock: Clock,
+        judge: Judge,
+        *,
+        limits: Limits = servers.DEFAULTS,
+        sharing: Sharing | None = None,
     ) -> None:
+        """`sharing` is with other threads and processes; without it each call is for itself."""
         self._connect = connect
+        self._sharing = sharing
         self._clock = clock
         self._judge = judge
         self._limits = limits
-        self._servers: OrderedDict[Endpoint, _Server] = OrderedDict()
+        self._servers: OrderedDict[Endpoint, Server] = OrderedDict()
         self._lock = threading.Lock()
 
     def measure(self, checks: Iterable[Check]) -> tuple[CheckResult, ...]:
@@ -185,37 +144,64 @@ class MetricReader:
         """The answers to `asked` in waves, the first at once, the last with what came too late."""
         yield {}
         missing = dict.fromkeys(asked)
-        fanout = Fanout(self._asked, self._clock, threads=self._limits.per_server)
-        for group in grouping.grouped(missing, self._gives_vectors):
-            fanout.add(group.endpoint, group)
-        for wave in fanout.waves(self._limits.budget, TOGETHER):
-            answers: dict[Query, Measurement] = {}
-            for group, answer in wave.items():
-                if answer is None:  # refused, too large, too slow: perhaps not so for each alone
-                    for query in group.members:
-                        fanout.add(group.endpoint, Group((query,)))
-                else:
-                    answers.update(answer)
+        fanout = Fanout(self._carried_out, self._clock, threads=self._limits.per_server)
+        answers: dict[Query, Measurement] = {}
+        for step in self._first_steps(missing):
+            answers.update(step.answers)
+            step.go_on(fanout)
+        for wave in chain([{}], fanout.waves(self._limits.budget, TOGETHER)):
+            for step in wave.values():
+                answers.update(step.answers)
+                step.go_on(fanout)
+            self._tell(wave)
             for query in answers:
                 del missing[query]
             yield answers
+            answers = {}
         yield dict.fromkeys(missing, self._late())
+
+    def _first_steps(self, asked: Iterable[Query]) -> Iterator[_Step]:
+        """Has queries begun; what others may ask as well after the rest, which waits for nobody."""
+        alone, shared = list[Query](), list[Query]()
+        for query in asked:
+            (shared if self._sharing and query.builtin is None else alone).append(query)
+        yield _Step(then=tuple(grouping.grouped(alone, self._gives_vectors)))
+        if self._sharing and shared:
+            yield _looked(self._sharing.look(shared))
+
+    def _tell(self, wave: Mapping[_Job, _Step]) -> None:
+        """Has others know what this process has found out."""
+        asked = (step for job, step in wave.items() if isinstance(job, Group))
+        news = {
+            query: answer
+            for step in asked
+            for query, answer in step.answers.items()
+            if query.builtin is None
+        }
+        if self._sharing and news:
+            self._sharing.tell(news)
 
     def _late(self) -> Absent:
         budget = self._limits.budget
         cause = f"no answer within {durations.format_go(budget)}"
         return Absent(Verdict.ERROR, Reason.TIMED_OUT, cause, budget)
 
-    def _asked(self, group: Group) -> Mapping[Query, Measurement] | None:
-        """The answers to a group; None when they are to be asked for one by one."""
+    def _carried_out(self, job: _Job) -> _Step:
+        return self._asked(job) if isinstance(job, Group) else _looked(job.look_again())
+
+    def _asked(self, group: Group) -> _Step:
         server = self._server(group.endpoint)
         if isinstance(server, Absent):
-            return dict.fromkeys(group.members, server)
+            return _Step(dict.fromkeys(group.members, server))
         if len(group.members) == 1:
             (query,) = group.members
-            return {query: server.query(query.text)}
+            return _Step({query: server.query(query.text)})
         vector = server.vector(group.text)
-        return None if isinstance(vector, Absent) else group.answers(vector)
+        if isinstance(
+            vector, Absent
+        ):  # refused, too large, too slow: perhaps not so for each alone
+            return _Step(then=tuple(Group((query,)) for query in group.members))
+        return _Step(group.answers(vector))
 
     def _gives_vectors(self, endpoint: Endpoint) -> bool:
         server = self._server(endpoint)
@@ -225,7 +211,7 @@ class MetricReader:
         server = self._server(endpoint)
         return server if isinstance(server, Absent) else server.backend.online()
 
-    def _server(self, endpoint: Endpoint) -> _Server | Absent:
+    def _server(self, endpoint: Endpoint) -> Server | Absent:
         with self._lock:
             if endpoint not in self._servers:
                 try:
@@ -234,7 +220,7 @@ class MetricReader:
                     kind, address = endpoint.kind.capitalize(), urls.redacted(endpoint.address)
                     cause = f"Error building {kind} client for {address} {error}"
                     return Absent(Verdict.ERROR, Reason.INVALID_ADDRESS, cause)
-                self._servers[endpoint] = _Server(backend, self._clock, self._limits)
+                self._servers[endpoint] = Server(backend, self._clock, self._limits)
             self._servers.move_to_end(endpoint)
             while len(self._servers) > _MOST_SERVERS:
                 self._servers.popitem(last=False)

@@ -17,6 +17,7 @@ from config.refs import CanaryRef
 PREFIX: Final = "coalmine:"
 
 _CANARY: Final = "NAMESPACE/NAME"
+_DIGEST: Final = "DIGEST"
 
 
 KeyType = Literal["string", "hash", "stream", "zset"]
@@ -44,6 +45,10 @@ class Row:
     def of(self, ref: CanaryRef | None) -> str:
         """The key of one canary; the same for all of them where there is only one."""
         return self.pattern.replace(_CANARY, str(ref))
+
+    def named(self, digest: str) -> str:
+        """The key of one thing that is known by a digest."""
+        return self.pattern.replace(_DIGEST, digest)
 
     def around(self) -> tuple[str, str]:
         """What stands before and after `namespace/name`, for scripts that meet canaries by name."""
@@ -138,6 +143,13 @@ LEADER: Final = Row(
     Lifetime.EXPIRES,
     "Which process stores the worlds and has ticks queued: `<fencing token> <expiry ms> <holder>`.",
 )
+QUERY: Final = Row(
+    f"{PREFIX}query:{_DIGEST}",
+    "string",
+    Lifetime.EXPIRES,
+    "A metric query by the digest of server and text: `?` while somebody asks, for no longer than "
+    "a query may take; then its number, or that there is none, for half a second.",
+)
 
 TABLE: Final = (
     STATE,
@@ -151,6 +163,7 @@ TABLE: Final = (
     FENCE,
     EPOCH,
     LEADER,
+    QUERY,
 )
 
 OF_CANARY: Final = tuple(row for row in TABLE if _CANARY in row.pattern)

@@ -393,6 +393,16 @@ def test_a_grouped_query_asks_for_a_bounded_number_of_workloads() -> None:
     assert [query.count("|") for query in backend.vectors] == [2 * (most - 1), 2 * (most - 1)]
 
 
+def test_a_grouped_query_has_a_bounded_length() -> None:
+    """Names of Deployments may have 253 characters, and dots, which are written with escapes."""
+    backend = Vectors(lambda _: Sample(5), lambda _: ())
+    names = [f"{'a.' * 124}{number:05}" for number in range(200)]
+    assert len(values(a_reader(backend), {name: [builtin(name)] for name in names})) == len(names)
+    assert all(len(query) < 100_000 for query in backend.vectors)
+    assert all(sum(query.count(name[-5:]) for query in backend.vectors) == 2 for name in names)
+    assert len(backend.vectors) < len(names) / 10
+
+
 def test_servers_without_vectors_are_asked_one_by_one() -> None:
     """Grouping is an offer of the backend."""
     backend = Backend(lambda _: Sample(5))

@@ -1,0 +1,93 @@
+"""One metrics server: bounded in queries under way, and left alone while it is down."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final, TypeVar
+
+from analysis.backends.backend import MetricBackend, Series, VectorBackend
+from analysis.findings import Absent, Measurement
+from analysis.metrics.breaker import Breaker
+from analysis.verdicts import Reason, Verdict
+from clients.clock import Clock
+
+log = logging.getLogger(__name__)
+
+_Answer = TypeVar("_Answer")
+
+#: Reasons that speak of the server, not of the query: these make up a breaker's row.
+OUTAGES: Final = frozenset(
+    (Reason.UNREACHABLE, Reason.TIMED_OUT, Reason.THROTTLED, Reason.SERVER_ERROR)
+)
+
+LONGEST_MESSAGE: Final = 1000
+"""Characters of a message that are kept: it goes into state, timeline, events and status."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """`per_server` queries under way at once; `budget` bounds one call of the reader as a whole.
+
+    `per_query` is the time limit of one query; it is no longer than the budget.
+    """
+
+    per_server: int = 16
+    per_query: timedelta = timedelta(seconds=5)
+    budget: timedelta = timedelta(seconds=6)
+
+
+DEFAULTS: Final = Limits()
+
+
+class Server:
+    """One metrics server: its connection, its queue, its breaker."""
+
+    def __init__(self, backend: MetricBackend, clock: Clock, limits: Limits) -> None:
+        self.backend = backend
+        self._breaker = Breaker(clock)
+        self._slots = threading.BoundedSemaphore(limits.per_server)
+        self._patience = limits.per_query.total_seconds()
+
+    def query(self, text: str) -> Measurement:
+        """The number `text` gives now, or why there is none."""
+        return self._asked(lambda: self.backend.query(text))
+
+    def vector(self, text: str) -> tuple[Series, ...] | Absent:
+        """All series `text` gives now. Raises TypeError for a backend that gives no vectors."""
+        backend = self.backend
+        if not isinstance(backend, VectorBackend):
+            raise TypeError(f"{type(backend).__name__} gives no vectors")
+        return self._asked(lambda: backend.vector(text))
+
+    def _asked(self, ask: Callable[[], _Answer]) -> _Answer | Absent:
+        if refusal := self._breaker.refusal():
+            return Absent(Verdict.ERROR, Reason.CIRCUIT_OPEN, refusal)
+        if not self._slots.acquire(timeout=self._patience):
+            cause = "too many queries are waiting for this server"
+            return Absent(Verdict.ERROR, Reason.TIMED_OUT, cause)
+        try:
+            answer = _guarded(ask)
+        finally:
+            self._slots.release()
+        if isinstance(answer, Absent) and answer.reason in OUTAGES:
+            self._breaker.failed(answer.message)
+        else:
+            self._breaker.succeeded()
+        return answer
+
+
+def _guarded(ask: Callable[[], _Answer]) -> _Answer | Absent:
+    """The backend's answer; a defect of one is an error of its checks, and told briefly."""
+    try:
+        answer = ask()
+    except Exception as defect:
+        log.exception("defect of a metric backend")
+        cause = f"defect of the backend, see the log: {type(defect).__name__}"
+        return Absent(Verdict.ERROR, Reason.UNREADABLE_ANSWER, cause)
+    if isinstance(answer, Absent) and len(answer.message) > LONGEST_MESSAGE:
+        return replace(answer, message=answer.message[:LONGEST_MESSAGE] + "…")
+    return answer
