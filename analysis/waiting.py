@@ -12,6 +12,10 @@ from typing import Final
 NEWS: Final = timedelta(seconds=10)
 """How soon other words for the same reason are told: pods become ready one by one, or flap."""
 
+ON_THE_WAY: Final = timedelta(seconds=10)
+"""For how long nothing is said of pods that a phase has asked for: the shortest interval, after
+which Flagger would have looked first."""
+
 _VARYING: Final = re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{4,}\b")
 """Ports, times and identifiers: what differs between two accounts of the same refusal."""
 

@@ -64,8 +64,14 @@ def _first(*moments: datetime | None) -> datetime | None:
 
 
 def await_pods(case: Case, side: pods.Side, until: datetime | None = None) -> Decision | Rest:
-    """Rest, saying why, until `side` runs out of its deadline, and not beyond `until`."""
-    return wait(case, side.reason, side.event, _first(side.patience, until))
+    """Rest, saying why, until `side` runs out of its deadline, and not beyond `until`.
+
+    Nothing is said of pods as long as they are on their way.
+    """
+    until, quiet = _first(side.patience, until), pods.on_their_way_until(case, side)
+    if quiet is not None:
+        return Rest(_first(until, quiet))
+    return wait(case, side.reason, side.event, until)
 
 
 def await_effects(case: Case, *lanes: effects.Lane) -> Decision | Rest | None:

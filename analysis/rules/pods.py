@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -11,13 +11,21 @@ from analysis import events
 from analysis.decisions import Case
 from analysis.events import Event
 from analysis.observation import Workload
-from analysis.waiting import Reason
+from analysis.phases import Phase
+from analysis.waiting import ON_THE_WAY, Reason
 from config import readiness
 from config.api.canary import Canary
 from config.readiness import Readiness
 
 AT_ZERO: Final = Readiness(ready=False, message=f"{readiness.WAITING}scaled to zero")
 """What is said of a workload without replicas."""
+
+_ASKED_FOR: Final[Mapping[Phase, Reason]] = {
+    Phase.INITIALIZING: Reason.PRIMARY_NOT_READY,
+    Phase.PROGRESSING: Reason.CANARY_NOT_READY,
+    Phase.PROMOTING: Reason.PRIMARY_NOT_READY,
+}
+"""The side whose pods a phase asks for when it begins, by the reason to wait for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,20 @@ def canary(case: Case) -> Side:
 def unready(case: Case) -> tuple[Side, ...]:
     """The sides that cannot take traffic, the primary first."""
     return tuple(side for side in (primary(case), canary(case)) if not side.readiness.ready)
+
+
+def on_their_way_until(case: Case, side: Side) -> datetime | None:
+    """Until when the missing pods of `side` are no news, since the phase has just asked for them.
+
+    None for pods that were there, which an analysis or asked hooks show, and for a wait that was
+    told already.
+    """
+    state = case.state
+    is_news = state.waiting or state.round or state.check_at
+    if is_news or _ASKED_FOR.get(state.phase) is not side.reason:
+        return None
+    until = state.since + ON_THE_WAY
+    return until if case.now < until else None
 
 
 def is_primary_lost(case: Case) -> bool:

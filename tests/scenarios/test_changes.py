@@ -17,7 +17,6 @@ from tests.stage.rollouts import (
     LONG,
     RESTARTING,
     STARTING,
-    WAITING,
 )
 from tests.stage.stage import REF, Stage, a_deployment, initialized
 from tests.unit.analysis.worlds import a_manifest
@@ -52,7 +51,6 @@ def test_a_newer_revision_in_mid_analysis_restarts_from_zero() -> None:
     restarted = rollouts.told(stage)[rollouts.told(stage).index(RESTARTING) :]
     assert restarted == [
         RESTARTING,
-        WAITING,
         STARTING,
         *rollouts.advance(20, 40, 60),
         *ENDING,

@@ -10,7 +10,7 @@ from clients import errors
 from clients.kube import resources
 from tests.fakes.faults import Fault
 from tests.stage import measuring, rollouts
-from tests.stage.rollouts import LONG
+from tests.stage.rollouts import LONG, PRIMARY_WAITING, WAITING
 from tests.stage.stage import REF, Stage, initialized
 from tests.unit.analysis.worlds import a_manifest
 
@@ -94,6 +94,36 @@ def test_a_refusal_in_other_words_each_time_is_tried_no_more_often(
     assert len(stage.texts()) - told <= 15
 
 
+def test_pods_that_come_up_at_once_are_not_spoken_of() -> None:
+    """Neither an event nor a condition, from the initialization to the end of a rollout."""
+    stage = rollouts.finish(rollouts.released(a_manifest()))
+    assert [text for text in stage.texts() if "not ready" in text] == []
+    assert stage.condition("Waiting") == {}
+
+
+def test_pods_that_take_longer_are_told_once_after_ten_seconds() -> None:
+    """By one event for the new revision and one for its promotion, and by the condition."""
+    stage = initialized(a_manifest(), Stage(ready_after=timedelta(seconds=25)))
+    probed, done = "all the metrics providers are available!", "Initialization done! cart.shop"
+    assert stage.texts() == [probed, PRIMARY_WAITING, done]
+    stage.release("cart:2")
+    assert _seconds_until_told(stage, WAITING) == 10
+    stage.run(lambda on: on.phase() == "Promoting", within=LONG)
+    assert _seconds_until_told(stage, PRIMARY_WAITING) == 10
+    rollouts.finish(stage)
+    assert counts(stage, "not ready") == [1, 1, 1]
+    assert stage.condition("Waiting")["status"] == "False"
+
+
+def _seconds_until_told(stage: Stage, text: str) -> float:
+    """After how long the canary is said to wait, by this text and the condition."""
+    began, told = stage.clock.now(), len(stage.texts())
+    assert stage.condition("Waiting")["status"] == "False"
+    stage.run(lambda on: text in on.texts()[told:], within=LONG)
+    assert text in stage.condition("Waiting")["message"]
+    return (stage.clock.now() - began).total_seconds()
+
+
 def test_pods_that_come_up_one_by_one_are_no_event_each() -> None:
     """Nor a commit, nor a status each: what is waited for is the same."""
     stage = initialized(a_manifest())
@@ -116,7 +146,7 @@ def test_a_canary_that_waits_for_nothing_costs_nothing() -> None:
     stage.door.calls.clear()
     stage.wait(timedelta(hours=1))
     assert stage.door.calls == []
-    assert stage.condition("Waiting")["status"] == "False"
+    assert stage.condition("Waiting") == {}
 
 
 def test_the_condition_of_a_failed_rollout_says_why_after_the_loss_of_its_state() -> None:

@@ -29,8 +29,8 @@ COMPLETED: Final = "Promotion completed! Scaling down cart-app.shop"
 RESTARTING: Final = "New revision detected! Restarting analysis for cart-app.shop"
 FAILED: Final = "Canary failed! Scaling down cart.shop"
 
-BEGINNING: Final = [NEW, WAITING, STARTING]
-ENDING: Final = [COPYING, PRIMARY_WAITING, TO_PRIMARY, COMPLETED]
+BEGINNING: Final = [NEW, STARTING]
+ENDING: Final = [COPYING, TO_PRIMARY, COMPLETED]
 
 
 def advance(*weights: int) -> list[str]:

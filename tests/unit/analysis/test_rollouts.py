@@ -142,14 +142,12 @@ def test_the_events_of_a_good_rollout_with_hooks_come_in_this_order() -> None:
     """Post-rollout hooks are told before the promotion is said to be completed."""
     assert rollout(worlds.a_canary(webhooks=HOOKS)).events == [
         "New revision detected! Scaling up cart-app.shop",
-        "canary deployment cart-app.shop not ready: not yet",
         "Starting canary analysis for cart-app.shop",
         "Pre-rollout check smoke passed",
         "Advance cart.shop canary weight 20",
         "Advance cart.shop canary weight 40",
         "Advance cart.shop canary weight 60",
         "Copying cart-app.shop template spec to cart-app-primary.shop",
-        "cart-app-primary.shop not ready: not yet",
         "Routing all traffic to primary",
         "Post-rollout check tell passed",
         "Promotion completed! Scaling down cart-app.shop",
@@ -172,7 +170,6 @@ def test_the_events_of_a_bad_rollout_come_in_this_order() -> None:
     world = rollout(worlds.a_canary(webhooks=HOOKS), check=failing_from(40))
     assert world.events == [
         "New revision detected! Scaling up cart-app.shop",
-        "canary deployment cart-app.shop not ready: not yet",
         "Starting canary analysis for cart-app.shop",
         "Pre-rollout check smoke passed",
         "Advance cart.shop canary weight 20",
@@ -283,9 +280,7 @@ def test_with_skip_analysis_a_ready_revision_is_promoted_without_checks() -> Non
     assert world.measured == 0
     assert world.events == [
         "New revision detected! Scaling up cart-app.shop",
-        "canary deployment cart-app.shop not ready: not yet",
         "Copying cart-app.shop template spec to cart-app-primary.shop",
-        "cart-app-primary.shop not ready: not yet",
         "Routing all traffic to primary",
         "Post-rollout check tell passed",
         "Promotion completed! Canary analysis was skipped for cart-app.shop",
@@ -401,12 +396,34 @@ def test_a_change_during_initialization_is_rolled_out_afterwards() -> None:
 
 def test_the_events_of_an_initialization_come_in_this_order() -> None:
     """28: the pinned order; each is told once, where the peer repeats them at every tick."""
-    world = Simulation(worlds.a_canary())
+    world = Simulation(worlds.a_canary(), readiness=25)
     world.release(OLD)
     assert world.run().events == [
         "all the metrics providers are available!",
         "cart-app-primary.shop not ready: not yet",
         "Initialization done! cart.shop",
+    ]
+
+
+def test_pods_that_come_up_at_once_are_not_spoken_of() -> None:
+    """Flagger looks after an interval, and finds them ready; no decision is made for them."""
+    world = Simulation(worlds.a_canary(), readiness=5)
+    world.release(OLD)
+    world.run()
+    world.release(NEW)
+    world.run()
+    assert [text for text in world.events if "not ready" in text] == []
+    assert {"Waiting", "WaitOver"}.isdisjoint(done.reason for _, done in world.decisions)
+
+
+def test_pods_that_take_longer_are_told_once_after_ten_seconds() -> None:
+    """The new revision's, and the primary's after the copy: one word each, ten seconds on."""
+    world = rollout(worlds.a_canary(), readiness=25)
+    waits = [at for at, done in world.decisions if done.reason == "Waiting"]
+    assert waits == pytest.approx([10, world.when("Promoting") + 10])
+    assert [text for text in world.events if "not ready" in text] == [
+        "canary deployment cart-app.shop not ready: not yet",
+        "cart-app-primary.shop not ready: not yet",
     ]
 
 

@@ -4,6 +4,7 @@ Source: lifecycle 4, 5; defect D-6. Readiness is awaited with skipAnalysis too, 
 """
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -91,6 +92,16 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
     ),
     "a primary that is not ready is told": (
         worlds.seen(HIDDEN, primary=UNREADY),
+        None,
+        Decided("await_primary", "Initializing", "100/0", [TOLD], 300),
+    ),
+    "but not in its first ten seconds": (
+        worlds.seen(replace(HIDDEN, since=NOW - timedelta(seconds=9)), primary=UNREADY),
+        None,
+        Rests("await_primary", 1),
+    ),
+    "from then on it is": (
+        worlds.seen(replace(HIDDEN, since=NOW - timedelta(seconds=10)), primary=UNREADY),
         None,
         Decided("await_primary", "Initializing", "100/0", [TOLD], 300),
     ),

@@ -40,6 +40,7 @@ CANARY_LOST = f"Routing all traffic to primary, cart-app.shop lost: {NOT_READY}"
 at_20 = worlds.progressing(20)
 at_60 = worlds.progressing(60)
 at_0 = worlds.progressing(0)
+JUST_BEGUN = worlds.progressing(0, since=NOW - timedelta(seconds=4))
 BAD = worlds.FAILED
 TWO_BAD = Findings(
     checks=(
@@ -335,6 +336,73 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
             "100/0",
             [f"canary deployment cart-app.shop not ready: {NOT_READY}"],
             200,
+        ),
+    ),
+    "new pods are not spoken of in their first ten seconds": (
+        worlds.seen(JUST_BEGUN, target=CRASHED),
+        None,
+        Rests("canary_unready", 6),
+    ),
+    "nor beyond their patience": (
+        worlds.seen(JUST_BEGUN, target=replace(CRASHED, patience_ends=NOW + timedelta(seconds=5))),
+        None,
+        Rests("canary_unready", 5),
+    ),
+    "with skipAnalysis neither": (
+        worlds.seen(JUST_BEGUN, worlds.a_canary(spec={"skipAnalysis": True}), target=CRASHED),
+        None,
+        Rests("canary_unready", 6),
+    ),
+    "a wait that was told already goes on": (
+        worlds.seen(
+            replace(JUST_BEGUN, waiting=worlds.a_wait("x", Reason.CANARY_NOT_READY, 310)),
+            target=CRASHED,
+        ),
+        None,
+        Decided(
+            "canary_unready",
+            "Progressing",
+            "100/0",
+            [f"canary deployment cart-app.shop not ready: {NOT_READY}"],
+            300,
+        ),
+    ),
+    "a primary that loses pods is told at once": (
+        worlds.seen(JUST_BEGUN, primary=worlds.a_workload(OLD, readiness=worlds.unready())),
+        None,
+        Decided(
+            "primary_unready",
+            "Progressing",
+            "100/0",
+            [f"cart-app-primary.shop not ready: {NOT_READY}"],
+            300,
+        ),
+    ),
+    "and so are pods that were there when hooks were asked": (
+        worlds.seen(replace(JUST_BEGUN, round=worlds.a_round("pre-rollout")), target=CRASHED),
+        None,
+        Decided(
+            "canary_unready",
+            "Progressing",
+            "100/0",
+            [f"canary deployment cart-app.shop not ready: {NOT_READY}"],
+            300,
+        ),
+    ),
+    "or had traffic": (
+        worlds.seen(
+            worlds.progressing(
+                20, since=NOW - timedelta(seconds=4), check_at=NOW + timedelta(seconds=26)
+            ),
+            target=PARTLY,
+        ),
+        None,
+        Decided(
+            "canary_unready",
+            "Progressing",
+            "80/20",
+            [f"canary deployment cart-app.shop not ready: {NOT_READY}"],
+            26,
         ),
     ),
     "the same reason to wait is not told again at once": (

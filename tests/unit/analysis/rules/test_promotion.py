@@ -129,6 +129,36 @@ TABLE: dict[str, tuple[Observation, Answer]] = {
             300,
         ),
     ),
+    "which are not spoken of in their first ten seconds": (
+        worlds.seen(promoting(since=NOW - timedelta(seconds=3)), primary=COMING),
+        Rests("primary_unready", 7),
+    ),
+    "unless they were ready: traffic has begun to return": (
+        worlds.seen(
+            promoting(since=NOW - timedelta(seconds=3), check_at=NOW + timedelta(seconds=27)),
+            primary=COMING,
+        ),
+        Decided(
+            "primary_unready",
+            "Promoting",
+            "40/60",
+            [f"cart-app-primary.shop not ready: {CAUSE}"],
+            300,
+        ),
+    ),
+    "or all of it has": (
+        worlds.seen(
+            finalising(since=NOW - timedelta(seconds=1)),
+            primary=COMING,
+        ),
+        Decided(
+            "primary_unready",
+            "Finalising",
+            "100/0",
+            [f"cart-app-primary.shop not ready: {CAUSE}"],
+            300,
+        ),
+    ),
     "a view of the primary older than the copy proves nothing": (
         worlds.seen(promoting(), confirmed=Confirmed(5, NOW, 5, primary_generation=2)),
         Decided(

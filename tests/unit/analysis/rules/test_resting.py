@@ -84,6 +84,21 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
             300,
         ),
     ),
+    "even right after a rollout, which has asked for no pods of it": (
+        worlds.seen(
+            resting(Phase.FAILED, since=NOW - timedelta(seconds=1)),
+            target=AT_ZERO_NEW,
+            primary=worlds.a_workload(OLD, readiness=worlds.unready()),
+        ),
+        None,
+        Decided(
+            "new_revision",
+            "Failed",
+            "100/0",
+            ["cart-app-primary.shop not ready: waiting for rollout to finish: x"],
+            300,
+        ),
+    ),
     "a failed revision is not tried again": (
         worlds.seen(failed(), target=AT_ZERO_NEW),
         None,
