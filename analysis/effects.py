@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -9,6 +10,8 @@ from analysis.phases import Phase
 from analysis.state import RolloutState
 from clients.documents.confirmed import Confirmed
 from clients.documents.confirmed import Lane as Lane
+from config.scaling import CanaryScale
+from config.traffic import RouteStage
 
 RETRY: Final = timedelta(seconds=10)
 """How soon what somebody else has undone is mended again, after the first try to do so failed."""
@@ -32,9 +35,33 @@ def outstanding(state: RolloutState, version: int, confirmed: Confirmed) -> froz
     return frozenset(effect for effect, missing in wanted.items() if missing)
 
 
-def unfinished(state: RolloutState, version: int, confirmed: Confirmed) -> frozenset[Lane]:
-    """The effects to ask for: those outstanding, and those whose last try to mend them failed."""
-    return outstanding(state, version, confirmed) | frozenset(confirmed.troubles)
+def unfinished(
+    state: RolloutState, version: int, confirmed: Confirmed, now: datetime, due: datetime | None
+) -> frozenset[Lane]:
+    """The effects to ask for `now`: those outstanding, and those whose last try failed.
+
+    Without the status while the canary is about to be looked at again, at `due` at the latest:
+    that look tells and shows both decisions at once.
+    """
+    missing = outstanding(state, version, confirmed)
+    if due is not None and due <= now + REPAIR and _is_passing(state, missing, now):
+        missing -= {Lane.STATUS}
+    return missing | frozenset(confirmed.troubles)
+
+
+def _is_passing(state: RolloutState, missing: Collection[Lane], now: datetime) -> bool:
+    """Whether the next decision waits for nothing but what is `missing`, and not for long yet.
+
+    So it is while all traffic goes to the primary, and when the canary is scaled to zero after it.
+    A rollback is told at once, with its cause.
+    """
+    if state.intended_at is None or now >= state.intended_at + REPAIR:
+        return False
+    is_returning = Lane.ROUTE in missing and state.route.stage is RouteStage.EXPOSED
+    is_parking = Lane.WORKLOAD in missing and state.workload.canary is CanaryScale.ZERO
+    if state.phase in (Phase.INITIALIZING, Phase.FINALISING):
+        return is_returning or is_parking
+    return state.phase is Phase.FAILED and is_parking
 
 
 def awaits_route(state: RolloutState, now: datetime) -> bool:

@@ -104,7 +104,7 @@ class Analyst:
                 # At rest nothing else would notice that a nudge to mend drift was lost. It costs no
                 # call where nothing has drifted.
                 drifted = {Lane.ROUTE, Lane.STATUS} if until is None else set()
-                yield from _nudges(seen, seen.version, drifted)
+                yield from _nudges(seen, seen.version, until, drifted)
             case AskChecks() | AskBackends():
                 raise AssertionError(f"rule {outcome.rule} asks what it was told")
 
@@ -126,7 +126,7 @@ class Analyst:
             yield from ask(rollouts.finishing(seen.ref, Work.TICK, begun.token, seen.now))
             return
         _log(seen, decision, version)
-        yield from _nudges(replace(seen, state=decision.state), version)
+        yield from _nudges(replace(seen, state=decision.state), version, due)
         self._ask_hooks(seen, decision.state, found.calls)
 
     def _ask_hooks(self, seen: Observation, state: RolloutState, known: HookCalls) -> None:
@@ -144,11 +144,13 @@ class Analyst:
         return min(due, seen.now + effects.RETRY) if _is_awaited(seen, until) else due
 
 
-def _nudges(seen: Observation, version: int, also: Collection[Lane] = ()) -> Steps[None]:
+def _nudges(
+    seen: Observation, version: int, due: datetime | None, also: Collection[Lane] = ()
+) -> Steps[None]:
     """Has what is desired but not confirmed brought about, and `also`; weights first."""
     if seen.state is None:
         return
-    missing = effects.unfinished(seen.state, version, seen.confirmed) | set(also)
+    missing = effects.unfinished(seen.state, version, seen.confirmed, seen.now, due) | set(also)
     for lane in Lane:
         if lane in missing:
             yield Nudge(lane)

@@ -6,9 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from analysis.phases import Phase
 from clients.kube import resources
 from config.traffic import TrafficSplit
 from tests.stage import measuring, rollouts
+from tests.stage.rollouts import BEGINNING, ENDING
 from tests.stage.stage import Stage, initialized
 from tests.unit.analysis.worlds import a_manifest
 
@@ -104,6 +106,39 @@ def test_a_whole_rollout_writes_each_thing_once() -> None:
     assert written[("patch", "deployments", None)] == 2 + 1
     reads = [call[:2] for call in stage.door.calls[before:] if call.verb == "get"]
     assert reads == [("get", "deployments")]  # the template to be copied
+
+
+def test_a_rollout_of_five_steps_asks_no_more_than_it_must() -> None:
+    """Events are Flagger's ten; what follows the promotion is shown by one status."""
+    stage = initialized(a_manifest(stepWeight=10, maxWeight=50))
+    stage.settle()
+    before = len(stage.door.calls)
+    good(stage)
+
+    steps = [10, 20, 30, 40, 50]
+    asked = Counter(call[:3] for call in stage.door.calls[before:])
+    assert asked == {
+        ("create", "events", None): len([*BEGINNING, *rollouts.advance(*steps), *ENDING]),
+        ("patch", "canaries", "status"): len(["new", *steps, "promoting", "succeeded"]),
+        ("patch", "virtualservices", None): len([*steps, 0]),
+        ("patch", "deployments", None): len(["up", "copy", "down"]),
+        ("get", "deployments", None): len(["copy"]),
+    }
+    assert asked.total() == 28
+
+
+def test_an_end_that_lasts_is_shown_after_two_seconds() -> None:
+    """A decision left to the next one to show is shown by itself when that does not come."""
+    stage = rollouts.released(a_manifest())
+    stage.run(lambda on: on.phase() == "Promoting", within=rollouts.LONG)
+    stage.losing.add("route")
+    stage.run(lambda on: on.state.phase is Phase.FINALISING, within=rollouts.LONG)
+    assert stage.phase() == "Promoting"
+    stage.wait(timedelta(seconds=3))
+    assert stage.phase() == "Finalising"
+    assert rollouts.told(stage)[-1] == rollouts.TO_PRIMARY
+    stage.losing.clear()
+    rollouts.succeeded(rollouts.finish(stage))
 
 
 def test_a_new_image_is_noticed_when_it_is_written() -> None:

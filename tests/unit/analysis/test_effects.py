@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,9 @@ from analysis import effects
 from analysis.effects import REPAIR, Lane
 from analysis.observation import Confirmed
 from analysis.phases import Phase
+from analysis.state import RolloutState
+from config.scaling import CanaryScale
+from config.traffic import ALL_TO_PRIMARY, RouteIntent, RouteStage
 from tests.unit.analysis import worlds
 from tests.unit.analysis.worlds import NOW
 
@@ -80,6 +84,75 @@ def test_what_could_not_be_mended_is_asked_for_again() -> None:
     state = worlds.progressing(20)
     troubled = replace(DONE, troubles={Lane.ROUTE: "forbidden"})
 
-    assert effects.unfinished(state, 10, DONE) == frozenset()
+    assert effects.unfinished(state, 10, DONE, NOW, LATER) == frozenset()
     assert effects.outstanding(state, 10, troubled) == frozenset()
-    assert effects.unfinished(state, 10, troubled) == {Lane.ROUTE}
+    assert effects.unfinished(state, 10, troubled, NOW, LATER) == {Lane.ROUTE}
+
+
+UNTOLD = replace(DONE, status_version=9)
+UNROUTED = replace(UNTOLD, route_seq=4)
+UNSCALED = replace(UNTOLD, workload_seq=4)
+SERVICES = RouteIntent(5, RouteStage.SERVICES, ALL_TO_PRIMARY)
+ZERO, RUNNING = CanaryScale.ZERO, CanaryScale.RUNNING
+SOON = NOW + REPAIR
+
+
+def passing(phase: Phase, canary: CanaryScale, **changes: Any) -> RolloutState:
+    """A state whose route or workload was decided just now."""
+    return worlds.a_state(phase, canary=canary, **{"intended_at": NOW, **changes})
+
+
+@pytest.mark.parametrize(
+    ("state", "confirmed", "due"),
+    [
+        pytest.param(passing(Phase.FINALISING, RUNNING), UNROUTED, SOON, id="traffic returns"),
+        pytest.param(passing(Phase.FINALISING, ZERO), UNSCALED, SOON, id="and the canary goes"),
+        pytest.param(passing(Phase.FAILED, ZERO), UNSCALED, SOON, id="after a rollback too"),
+        pytest.param(
+            passing(Phase.INITIALIZING, CanaryScale.LEAVE), UNROUTED, SOON, id="the first route"
+        ),
+        pytest.param(passing(Phase.INITIALIZING, ZERO), UNSCALED, NOW, id="the target parked"),
+    ],
+)
+def test_a_decision_that_the_next_follows_at_once_is_shown_with_it(
+    state: RolloutState, confirmed: Confirmed, due: datetime
+) -> None:
+    """One patch for both; what is to be brought about is asked for all the same."""
+    missing = effects.outstanding(state, 10, confirmed)
+    assert Lane.STATUS in missing
+    assert effects.unfinished(state, 10, confirmed, NOW, due) == missing - {Lane.STATUS}
+
+
+@pytest.mark.parametrize(
+    ("state", "confirmed", "due"),
+    [
+        pytest.param(passing(Phase.FINALISING, RUNNING), UNTOLD, SOON, id="all is in force"),
+        pytest.param(passing(Phase.FINALISING, RUNNING), UNROUTED, None, id="no look is planned"),
+        pytest.param(passing(Phase.FINALISING, RUNNING), UNROUTED, LATER, id="none soon"),
+        pytest.param(
+            passing(Phase.FINALISING, RUNNING, intended_at=NOW - REPAIR),
+            UNROUTED,
+            SOON,
+            id="the route takes long",
+        ),
+        pytest.param(
+            passing(Phase.FINALISING, RUNNING, intended_at=None), UNROUTED, SOON, id="since ever"
+        ),
+        pytest.param(passing(Phase.FAILED, RUNNING), UNROUTED, NOW, id="a rollback"),
+        pytest.param(passing(Phase.PROGRESSING, RUNNING), UNSCALED, SOON, id="a new revision"),
+        pytest.param(passing(Phase.PROMOTING, RUNNING), UNSCALED, SOON, id="a promotion"),
+        pytest.param(passing(Phase.SUCCEEDED, ZERO), UNSCALED, SOON, id="a mended primary"),
+        pytest.param(
+            passing(Phase.INITIALIZING, CanaryScale.LEAVE, route=SERVICES),
+            replace(UNROUTED, workload_seq=4),
+            SOON,
+            id="an initialization that begins",
+        ),
+    ],
+)
+def test_every_other_decision_is_shown_at_once(
+    state: RolloutState, confirmed: Confirmed, due: datetime | None
+) -> None:
+    """Whoever waits for pods, for a refused write or for a user must be seen to do so."""
+    missing = effects.outstanding(state, 10, confirmed)
+    assert effects.unfinished(state, 10, confirmed, NOW, due) == missing >= {Lane.STATUS}
