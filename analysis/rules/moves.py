@@ -130,6 +130,17 @@ def hook_events(case: Case, results: Iterable[HookResult]) -> tuple[Event, ...]:
     return tuple(events.normal(text) if ok else events.warning(text) for ok, text in texts if text)
 
 
+def has_epilogue(case: Case) -> bool:
+    """Whether there are hooks to be called when the rollout has ended."""
+    return bool(hooks.calls_in(case.canary, WebhookType.POST_ROLLOUT, case.state))
+
+
+def completed(case: Case) -> Event:
+    """What is told last of a promotion."""
+    promoted = events.promoted_unanalysed if case.state.skipped else events.promoted
+    return promoted(case.canary)
+
+
 def failed_check(case: Case, causes: tuple[Event, ...]) -> Decision:
     """One more failed check: the rollout holds, or is rolled back when it was the last one."""
     failed = case.state.failed_checks + 1
@@ -193,7 +204,7 @@ def rollback(case: Case, reason: str, causes: tuple[Event, ...]) -> Decision:
         failed_checks=0,
         iterations=0,
         check_at=None,
-        epilogue=True,
+        epilogue=has_epilogue(case),
         failure=events.summary(causes),
     )
     said = (*causes, events.failed(case.canary))
@@ -219,7 +230,7 @@ def hand_over(case: Case, reason: str, event: Event, revision: str, promote: str
         route=case.state.routed(ALL_TO_CANARY if pods.canary(case).available else ALL_TO_PRIMARY),
         workload=case.state.worked(CanaryScale.RUNNING, promote=promote),
         check_at=None,
-        epilogue=True,
+        epilogue=has_epilogue(case),
         failure=event.message,
     )
     return Decision(reason, event.message, state, (event,), case.now)

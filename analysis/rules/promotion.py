@@ -98,10 +98,14 @@ def scale_down(case: Case) -> Outcome | None:
 
 
 def succeeded(case: Case) -> Outcome:
-    """The rollout is over; the analysed revision is the promoted one."""
+    """The rollout is over; the analysed revision is the promoted one.
+
+    That is told after the answers of the last hooks, if there are any.
+    """
     waiting = moves.await_effects(case, effects.Lane.WORKLOAD)
     if waiting:
         return waiting
+    is_told_later = moves.has_epilogue(case)
     state = case.state.moved(
         Phase.SUCCEEDED,
         case.now,
@@ -109,9 +113,10 @@ def succeeded(case: Case) -> Outcome:
         copying="",
         iterations=0,
         check_at=None,
-        epilogue=True,
+        epilogue=is_told_later,
     )
-    return Decision("Succeeded", "promotion finished", state, due=case.now)
+    said = () if is_told_later else (moves.completed(case),)
+    return Decision("Succeeded", "promotion finished", state, said, case.now)
 
 
 def _is_copied(case: Case) -> bool:

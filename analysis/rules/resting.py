@@ -48,8 +48,7 @@ def epilogue(case: Case) -> Outcome | None:
     said = (events.hooks_lost(case.canary, kind.value),) if asking else said
     state = replace(case.state, epilogue=False, round=None)
     if case.state.phase is Phase.SUCCEEDED:
-        promoted = events.promoted_unanalysed if case.state.skipped else events.promoted
-        said = (*said, promoted(case.canary))
+        said = (*said, moves.completed(case))
     return Decision("RolloutEnded", "the rollout has ended", state, said, case.now)
 
 

@@ -130,7 +130,7 @@ def test_a_rollout_takes_its_intervals_and_its_readiness(analysis: dict[str, Any
     world = rollout(worlds.a_canary(**analysis))
     weights = {row[1] for row in world.rows if row[0] in ("Progressing", "Promoting")}
     intervals = len(weights - {"100/0"})
-    assert world.when("RolloutEnded") <= 1.05 * intervals * INTERVAL + 2 * world.readiness
+    assert world.when("Succeeded") <= 1.05 * intervals * INTERVAL + 2 * world.readiness
 
 
 def test_a_good_rollout_measures_once_per_interval_and_no_more() -> None:

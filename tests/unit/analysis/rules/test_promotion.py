@@ -20,6 +20,7 @@ from tests.unit.analysis import tables, worlds
 from tests.unit.analysis.tables import Answer, Decided, Rests
 from tests.unit.analysis.worlds import NEW, NEWER, NOW, OLD
 
+COMPLETED = "Promotion completed! Scaling down cart-app.shop"
 FAILED = "Canary failed! Scaling down cart.shop"
 BY_50 = worlds.a_canary(stepWeightPromotion=50)
 UNCOPIED = Confirmed(route_seq=5, workload_seq=4, status_version=10)
@@ -327,10 +328,30 @@ TABLE: dict[str, tuple[Observation, Answer]] = {
     ),
     "a primary that dies after the canary is gone cannot fail the promotion any more": (
         worlds.seen(finalising(CanaryScale.ZERO), primary=DEAD, target=PARKED),
-        Decided("succeeded", "Succeeded", "100/0", [], 0),
+        Decided("succeeded", "Succeeded", "100/0", [COMPLETED], 0),
     ),
     "then the rollout has succeeded": (
         worlds.seen(finalising(CanaryScale.ZERO), primary=COPIED),
+        Decided("succeeded", "Succeeded", "100/0", [COMPLETED], 0),
+    ),
+    "which is told otherwise where the analysis was skipped": (
+        worlds.seen(finalising(CanaryScale.ZERO, skipped=True), primary=COPIED),
+        Decided(
+            "succeeded",
+            "Succeeded",
+            "100/0",
+            ["Promotion completed! Canary analysis was skipped for cart-app.shop"],
+            0,
+        ),
+    ),
+    "and after the answers of the last hooks": (
+        worlds.seen(
+            finalising(CanaryScale.ZERO),
+            worlds.a_canary(
+                webhooks=[{"name": "h", "type": "post-rollout", "url": "http://tester.shop/"}]
+            ),
+            primary=COPIED,
+        ),
         Decided("succeeded", "Succeeded", "100/0", [], 0),
     ),
 }
@@ -344,11 +365,11 @@ def test_a_promotion(seen: Observation, expected: Answer) -> None:
 
 
 def test_after_the_end_the_analysed_revision_is_the_promoted_one() -> None:
-    """Lifecycle 12: weight 0, iterations 0, promoted := applied; hooks still to be called."""
+    """Lifecycle 12: weight 0, iterations 0, promoted := applied."""
     seen = worlds.seen(finalising(CanaryScale.ZERO, iterations=3), primary=COPIED)
     state = tables.decision(seen).state
     assert (state.applied, state.promoted, state.iterations) == (NEW, NEW, 0)
-    assert (state.epilogue, state.since) == (True, NOW)
+    assert (state.epilogue, state.since) == (False, NOW)
 
 
 def test_the_last_number_of_failed_checks_stays_visible_after_success() -> None:

@@ -46,7 +46,6 @@ FAILED: Final[dict[str, Any]] = {
     "failed_checks": 0,
     "iterations": 0,
     "check_at": None,
-    "epilogue": True,
 }
 DEAD: Final = worlds.a_workload(NEW, readiness=worlds.unready(retriable=False))
 AT_ZERO: Final = worlds.a_workload(NEW, 0)
@@ -243,7 +242,6 @@ TABLE: dict[str, tuple[str, Observation, Findings | None, dict[str, Any]]] = {
             "waiting for rollout to finish: x",
             "route": ALL,
             "check_at": None,
-            "epilogue": True,
         },
     ),
     "a primary lost under analysis leaves everything to the canary, and is given nothing": (
@@ -258,7 +256,6 @@ TABLE: dict[str, tuple[str, Observation, Findings | None, dict[str, Any]]] = {
             "deployment not found",
             "route": ALL,
             "check_at": None,
-            "epilogue": True,
         },
     ),
     "a primary lost to a canary that is not to be analysed is given its revision": (
@@ -274,7 +271,6 @@ TABLE: dict[str, tuple[str, Observation, Findings | None, dict[str, Any]]] = {
             "route": ALL,
             "workload": WorkloadIntent(6, RUNNING, NEW, OLD),
             "check_at": None,
-            "epilogue": True,
         },
     ),
     "a lost primary that is back has everything again": (
@@ -313,7 +309,6 @@ TABLE: dict[str, tuple[str, Observation, Findings | None, dict[str, Any]]] = {
             "copying": "",
             "iterations": 0,
             "check_at": None,
-            "epilogue": True,
         },
     ),
     "a failed canary is scaled down, and nothing is copied any more": (
@@ -480,6 +475,25 @@ def test_a_decision_leaves_this_state_and_no_other(
     if {"route", "workload"} & changes.keys():
         expected = replace(expected, intended_at=NOW)
     assert decision.state == expected
+
+
+POST: Final = worlds.a_canary(
+    webhooks=[{"name": "tell", "type": "post-rollout", "url": "http://tester.shop/"}]
+)
+ENDS: Final = [
+    "the last failed check takes everything back",
+    "a promotion that fails leaves everything to the canary",
+    "a success leaves nothing on its way",
+]
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_an_end_leaves_an_epilogue_where_there_are_hooks_to_be_called(name: str) -> None:
+    """And is otherwise the same."""
+    _, seen, found, _ = TABLE[name]
+    plain = tables.decision(seen, found).state
+    assert tables.decision(replace(seen, canary=POST), found).state == replace(plain, epilogue=True)
+    assert not plain.epilogue
 
 
 def test_a_revision_that_was_not_copied_is_not_noted_as_promoted() -> None:
