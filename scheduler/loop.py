@@ -8,25 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from itertools import islice
 from typing import Final
 
 from clients import backoff, errors
 from clients.clock import Clock
 from clients.redis.store import Store
-from config.refs import CanaryRef
 from config.settings.groups import SchedulerSettings
+from scheduler.batching import Batch, batches
+from scheduler.lateness import Lateness
 from scheduler.reflector import Contact
 from scheduler.watching import WatchSide
 from tasks.queues import Dispatcher
 
 log = logging.getLogger(__name__)
-
-LIMIT: Final = 500
-"""Canaries claimed at once: some tens of ms of publishing, far below the lease."""
-
-BATCH: Final = 25
-"""Canaries in one job: enough to make a message cheap, few enough for all workers to have some."""
 
 GATHER: Final = 0.03
 """Least seconds between two looks at the agenda: of many changes those that come together are
@@ -148,7 +142,8 @@ class Loop:
         self._leadership = Leadership(store, holder, settings.beat_lease, clock)
         self._side: WatchSide | None = None
         self._term: int | None = None
-        self._claimed: deque[CanaryRef] = deque()
+        self._claimed: deque[Batch] = deque()
+        self._lateness = Lateness(store, dispatcher, clock)
         self._claimed_at: float | None = None
         self._failures = 0
 
@@ -199,17 +194,18 @@ class Loop:
         self._publish()
         retry, queued = self._settings.repair_interval, self._settings.tick_lease
         stored = side.confirmed
-        claimed = self._store.claim(LIMIT if stored else 0, queued, retry)
+        most = self._settings.max_in_flight if stored else 0
+        claimed = self._store.claim(most, queued, retry)
         self._claimed_at = self._clock.monotonic()
-        self._claimed.extend(claimed.refs)
+        self._claimed.extend(batches(claimed.by_rank))
         is_lost = claimed.next_due is None and side.has_canaries  # the agenda alone
         if stored and (is_lost or not claimed.confirmed):
             log.warning("redis was emptied, restarted or failed over; storing everything again")
             self._leadership.renew()
             side.refresh()
         self._publish()
-        is_more = len(claimed.refs) == LIMIT
-        return 0.0 if is_more else self._settings.agenda_poll.total_seconds()
+        self._lateness.tell()
+        return self._settings.agenda_poll.total_seconds()
 
     def _watching(self) -> WatchSide:
         """The watch side of this term.
@@ -233,10 +229,9 @@ class Loop:
         while self._claimed:
             if self._leadership.term() is None:
                 return
-            together = list(islice(self._claimed, BATCH))
-            self._dispatcher.tick(together)
-            for _ in together:
-                self._claimed.popleft()
+            rank, refs = self._claimed[0]
+            self._dispatcher.tick(refs, rank)
+            self._claimed.popleft()
 
     # --- not leading
 

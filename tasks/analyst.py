@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from analysis import cadence, decide, effects, hooks
+from analysis import cadence, decide, effects, hooks, urgency
 from analysis import state as states
 from analysis.decisions import AskBackends, AskChecks, Decision, Outcome, Rest
 from analysis.effects import Lane
@@ -27,6 +27,7 @@ from clients.documents.notice import Notice
 from clients.redis import rollouts
 from clients.redis.records import Begun, Commit, Work
 from config.api.hooks import AlertSeverity
+from config.ranks import Rank
 from config.refs import CanaryRef
 from tasks import gather
 from tasks.batch import Crew, Measure, Nudge, Probe, Steps, ask, awaited
@@ -62,7 +63,8 @@ class Analyst:
             # A newer release may be looking at what this one cannot read.
             pause = self.resync if begun.snapshot.is_readable else effects.RETRY
             due = begun.snapshot.now + pause
-            yield from ask(rollouts.finishing(ref, Work.TICK, begun.token, due))
+            finish = rollouts.finishing(ref, Work.TICK, begun.token, due, Rank.RESYNC)
+            yield from ask(finish)
             return
         found = yield from self._heard(seen)
         outcome = decide.decide(seen, found)
@@ -100,7 +102,8 @@ class Analyst:
                 yield from self._commit(seen, begun, outcome, found)
             case Rest(until=until):
                 due = self._due(seen, begun, until)
-                yield from ask(rollouts.finishing(seen.ref, Work.TICK, begun.token, due))
+                rank = urgency.rank(seen.state, _missing(seen, seen.version))
+                yield from ask(rollouts.finishing(seen.ref, Work.TICK, begun.token, due, rank))
                 # At rest nothing else would notice that a nudge to mend drift was lost. It costs no
                 # call where nothing has drifted.
                 drifted = {Lane.ROUTE, Lane.STATUS} if until is None else set()
@@ -112,6 +115,7 @@ class Analyst:
         self, seen: Observation, begun: Begun, decision: Decision, found: Findings
     ) -> Steps[None]:
         due = effects.due(decision.state, decision.due, seen.now)
+        decided = replace(seen, state=decision.state)
         commit = Commit(
             expected=seen.version,
             state=states.to_json(decision.state),
@@ -120,13 +124,14 @@ class Analyst:
             due=self._due(seen, begun, due),
             token=begun.token,
             floor=seen.status.version if seen.status else 0,
+            rank=urgency.rank(decision.state, _missing(decided, seen.version + 1)),
         )
         version = yield from ask(rollouts.committing(seen.ref, commit))
         if version is None:
             yield from ask(rollouts.finishing(seen.ref, Work.TICK, begun.token, seen.now))
             return
         _log(seen, decision, version)
-        yield from _nudges(replace(seen, state=decision.state), version, due)
+        yield from _nudges(decided, version, due)
         self._ask_hooks(seen, decision.state, found.calls)
 
     def _ask_hooks(self, seen: Observation, state: RolloutState, known: HookCalls) -> None:
@@ -134,8 +139,9 @@ class Analyst:
         asked = state.round
         if asked is None or asked == (seen.state and seen.state.round) or seen.canary is None:
             return
+        rank = urgency.rank(state, ())
         for key in hooks.untaken(hooks.awaited(seen.canary, state), known, seen.now):
-            self.crew.dispatcher.call(seen.ref, asked.id, key)
+            self.crew.dispatcher.call(seen.ref, asked.id, key, rank)
 
     def _due(self, seen: Observation, begun: Begun, until: datetime | None) -> datetime:
         """`until`, or the next resync; earlier while something is to be mended or brought about."""
@@ -151,16 +157,22 @@ def _nudges(
     if seen.state is None:
         return
     missing = effects.unfinished(seen.state, version, seen.confirmed, seen.now, due) | set(also)
+    rank = urgency.rank(seen.state, _missing(seen, version))
     for lane in Lane:
         if lane in missing:
-            yield Nudge(lane)
+            yield Nudge(lane, rank)
+
+
+def _missing(seen: Observation, version: int) -> frozenset[Lane]:
+    """What the state, committed as `version`, still wants."""
+    return effects.outstanding(seen.state, version, seen.confirmed) if seen.state else frozenset()
 
 
 def _is_awaited(seen: Observation, until: datetime | None) -> bool:
     """Whether effects are to be asked for again soon, though the rules plan to rest `until`."""
     if seen.state is None or seen.canary is None or seen.deleting:
         return False
-    missing = effects.outstanding(seen.state, seen.version, seen.confirmed)
+    missing = _missing(seen, seen.version)
     return bool(seen.confirmed.troubles) or (until is None and bool(missing))
 
 

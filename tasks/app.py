@@ -52,6 +52,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
             "visibility_timeout": REDELIVERY_SECONDS,
             "global_keyprefix": "cq:",
             "health_check_interval": broker.HEALTH_SECONDS,
+            "priority_steps": sorted(set(queues.PRIORITIES.values())),
             **broker.SOCKET,
             **server.options,
         },

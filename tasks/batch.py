@@ -24,6 +24,7 @@ from analysis.metrics.checks import Check
 from clients import errors
 from clients.redis.scripts import Invocation
 from clients.redis.store import Store
+from config.ranks import Rank
 from config.refs import CanaryRef
 from tasks.queues import Dispatcher
 
@@ -64,6 +65,7 @@ class Nudge:
     """Has the reconciler of a lane look at the canary; nobody waits for that."""
 
     lane: Lane
+    rank: Rank
 
 
 Request = Invocation[Any] | Measure | Probe | Await | Nudge
@@ -94,6 +96,9 @@ class Reader(Protocol):
     def probe(self, endpoints: Sequence[Endpoint]) -> tuple[str, ...]:
         """What is wrong with `endpoints`; empty when all of them answer."""
 
+
+_LANES: Final = tuple(Lane)
+"""Weights first."""
 
 Works = Mapping[CanaryRef, Steps[None]]
 _Answered = tuple[CanaryRef, Any]
@@ -150,17 +155,16 @@ class _Batch:
     def _advance(self, ready: list[_Answered]) -> list[_Answered]:
         """Lets those that are `ready` go on; gives the answers that are at hand."""
         asked: dict[CanaryRef, Request] = {}
-        nudged: defaultdict[Lane, list[CanaryRef]] = defaultdict(list)
+        nudged: defaultdict[Nudge, list[CanaryRef]] = defaultdict(list)
         for ref, answer in ready:
             request = self._next(ref, answer)
             while isinstance(request, Nudge):
-                nudged[request.lane].append(ref)
+                nudged[request].append(ref)
                 request = self._next(ref, None)
             if request is not None:
                 asked[ref] = request
-        for lane in Lane:
-            if nudged[lane]:
-                self._send(nudged[lane], lane)
+        for nudge in sorted(nudged, key=lambda each: (each.rank, _LANES.index(each.lane))):
+            self._send(nudged[nudge], nudge)
         self._begin(asked)
         return self._scripted({r: a for r, a in asked.items() if isinstance(a, Invocation)})
 
@@ -177,9 +181,9 @@ class _Batch:
             self.failures[ref] = failure
         return None
 
-    def _send(self, refs: Sequence[CanaryRef], lane: Lane) -> None:
+    def _send(self, refs: Sequence[CanaryRef], nudge: Nudge) -> None:
         try:
-            self.crew.dispatcher.reconcile(refs, lane)
+            self.crew.dispatcher.reconcile(refs, nudge.lane, nudge.rank)
         except Exception as failure:  # noqa: BLE001 - the agenda asks, until it is confirmed
             self.failures.update(dict.fromkeys(refs, failure))
 

@@ -22,6 +22,7 @@ from clients.http import client
 from clients.http.client import Http, Response
 from clients.redis.records import Call
 from clients.redis.store import Store
+from config.ranks import Rank
 from config.refs import CanaryRef
 from tasks import gather
 from tasks.queues import Dispatcher
@@ -82,7 +83,7 @@ class Caller:
             answer = self.poster.post(call, lambda: self._is_wanted(taken))
         if self.store.answer_call(taken, answer):
             with suppress(errors.ClientError):  # then the agenda asks, where the answer left word
-                self.dispatcher.tick([ref])
+                self.dispatcher.tick([ref], Rank.STEP)
 
     def take(self, ref: CanaryRef, round_id: int, key: str) -> tuple[hooks.HookCall, Call] | None:
         """The call to make, and the right to make it; None when it is not to be made."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 from celery import Celery
@@ -12,9 +13,11 @@ from kombu.exceptions import OperationalError
 from analysis.effects import Lane
 from clients import errors, translation
 from clients.clock import Clock, SystemClock
+from config.ranks import Rank
 from config.refs import CanaryRef
 from tasks import queues
 from tasks.messages import HookMessage, Nudge
+from tasks.queues import Queue
 
 LONGEST_QUEUE: Final = 50_000
 """Messages, some 50 MB. Nobody serves a queue that long; what is wanted is asked for again."""
@@ -39,25 +42,27 @@ class CeleryDispatcher:
         self._longest = longest
         self._gauged: dict[str, tuple[float, bool]] = {}
 
-    def tick(self, refs: Sequence[CanaryRef]) -> None:
+    def tick(self, refs: Sequence[CanaryRef], rank: Rank) -> None:
         """See `queues.Dispatcher`, as for the others."""
-        self._send(queues.TICK, Nudge(tuple(refs)).dump())
+        self._send(queues.TICK, Nudge(tuple(refs)).dump(), rank)
 
-    def reconcile(self, refs: Sequence[CanaryRef], lane: Lane) -> None:
+    def reconcile(self, refs: Sequence[CanaryRef], lane: Lane, rank: Rank = Rank.REVISION) -> None:
         """Puts a nudge into the queue of `lane`."""
-        self._send(queues.LANES[lane], Nudge(tuple(refs)).dump())
+        self._send(queues.LANES[lane], Nudge(tuple(refs)).dump(), rank)
 
-    def call(self, ref: CanaryRef, round_id: int, key: str) -> None:
+    def call(self, ref: CanaryRef, round_id: int, key: str, rank: Rank) -> None:
         """Have one hook of a round called."""
-        self._send(queues.CALL, HookMessage(ref, round_id, key).dump())
+        self._send(queues.CALL, HookMessage(ref, round_id, key).dump(), rank)
 
-    def _send(self, name: str, message: dict[str, Any]) -> None:
-        try:
-            with translation.translated("publishing"):
-                if not self._is_full(name):
-                    self._app.send_task(name, args=(message,))
-        except OperationalError as error:
-            raise errors.Transient(f"publishing: {error}") from error
+    def waiting(self) -> Mapping[Queue, int]:
+        """How many messages wait, by queue, of whatever priority."""
+        with _translated():
+            return {queue: self._length(queue) for queue in Queue}
+
+    def _send(self, name: str, message: dict[str, Any], rank: Rank) -> None:
+        with _translated():
+            if not self._is_full(name):
+                self._app.send_task(name, args=(message,), priority=queues.PRIORITIES[rank])
 
     def _is_full(self, name: str) -> bool:
         """Whether the queue of the task `name` was too long a moment ago."""
@@ -75,3 +80,12 @@ class CeleryDispatcher:
     def _length(self, queue: str) -> int:
         with self._app.producer_or_acquire() as producer:
             return int(producer.channel.queue_declare(queue).message_count)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        with translation.translated("publishing"):
+            yield
+    except OperationalError as error:
+        raise errors.Transient(f"publishing: {error}") from error

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Final, Protocol
 
 from analysis.effects import Lane
+from config.ranks import Rank
 from config.refs import CanaryRef
 
 
@@ -41,6 +42,18 @@ QUEUES: Final = {
 }
 
 
+PRIORITIES: Final = {
+    Rank.ROLLBACK: 0,
+    Rank.CHECK: 1,
+    Rank.STEP: 1,
+    Rank.REVISION: 2,
+    Rank.INITIALIZATION: 2,
+    Rank.RESYNC: 2,
+}
+"""Of messages, 0 goes first, as do those of releases that know no priorities. Each is a list of its
+own in Redis, which every worker waits at."""
+
+
 class Dispatcher(Protocol):
     """Puts messages into queues; returns before anything has happened.
 
@@ -48,11 +61,14 @@ class Dispatcher(Protocol):
     needs an effect asks for it again until it is confirmed.
     """
 
-    def tick(self, refs: Sequence[CanaryRef]) -> None:
-        """Have the canaries looked at, in one job."""
+    def tick(self, refs: Sequence[CanaryRef], rank: Rank) -> None:
+        """Have the canaries, all of that rank, looked at in one job."""
 
-    def reconcile(self, refs: Sequence[CanaryRef], lane: Lane) -> None:
-        """Have the reconciler of a lane look at the canaries, in one job."""
+    def reconcile(self, refs: Sequence[CanaryRef], lane: Lane, rank: Rank = Rank.REVISION) -> None:
+        """Have the reconciler of a lane look at the canaries in one job."""
 
-    def call(self, ref: CanaryRef, round_id: int, key: str) -> None:
+    def call(self, ref: CanaryRef, round_id: int, key: str, rank: Rank) -> None:
         """Have one hook of a round called."""
+
+    def waiting(self) -> Mapping[Queue, int]:
+        """How many messages wait, by queue."""

@@ -120,7 +120,15 @@ AGENDA: Final = Row(
     f"{PREFIX}agenda",
     "zset",
     Lifetime.PERMANENT,
-    "When each canary is looked at next: `namespace/name` by due time in ms.",
+    "When each canary is looked at next: `namespace/name` by rank (`config/ranks.py`) times 10^15 "
+    "plus due time in ms.",
+)
+QUEUE: Final = Row(
+    f"{PREFIX}queue",
+    "zset",
+    Lifetime.EXPIRES,
+    "The canaries whose ticks wait in the queue: `namespace/name` by rank times 10^15 plus the ms "
+    "at which the message counts as lost.",
 )
 FENCE: Final = Row(
     f"{PREFIX}fence",
@@ -160,6 +168,7 @@ TABLE: Final = (
     NOTICES,
     *LEASES.values(),
     AGENDA,
+    QUEUE,
     FENCE,
     EPOCH,
     LEADER,

@@ -11,6 +11,7 @@ from typing import Any
 from clients.documents.confirmed import Confirmed
 from clients.documents.notice import Notice
 from clients.documents.world import World, canonical
+from config.ranks import Rank
 from config.refs import CanaryRef
 
 
@@ -86,17 +87,34 @@ class Commit:
     """The tick lease to release."""
     floor: int = 0
     """The new version exceeds this too: the version a rebuilt state's Canary status shows."""
+    rank: Rank | None = None
+    """How urgent the next look is; None: as this one was."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """What is due, each to be enqueued by whoever got this answer."""
 
-    refs: tuple[CanaryRef, ...]
+    by_rank: Mapping[Rank, Sequence[CanaryRef]]
+    """The most urgent first, and of one rank in the order in which they are to be enqueued."""
     next_due: datetime | None
     """Earliest due time left, perhaps already past; None for an empty agenda."""
     confirmed: bool
     """Whether the leader has confirmed what is stored; see `store.Store`."""
+
+    @property
+    def refs(self) -> tuple[CanaryRef, ...]:
+        """All of them, in order."""
+        return tuple(ref for refs in self.by_rank.values() for ref in refs)
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """Canaries of one rank that are due and have not been enqueued."""
+
+    count: int
+    since: datetime
+    """When the first of them became due."""
 
 
 @dataclass(frozen=True, slots=True)

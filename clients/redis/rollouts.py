@@ -19,6 +19,7 @@ from clients.documents.world import World, canonical
 from clients.redis import keys, scripts
 from clients.redis.records import Basis, Begun, Call, Commit, Snapshot, Work
 from clients.redis.scripts import Invocation
+from config.ranks import Rank
 from config.refs import CanaryRef
 
 log = logging.getLogger(__name__)
@@ -95,15 +96,23 @@ class Rollouts(scripts.Door):
         with scripts.translated("reading calls"):
             return calls.decode(self.client.hgetall(keys.CALLS.of(ref)), round_id)
 
-    def finish(self, ref: CanaryRef, work: Work, token: str, due: datetime | None = None) -> bool:
+    def finish(
+        self,
+        ref: CanaryRef,
+        work: Work,
+        token: str,
+        due: datetime | None = None,
+        rank: Rank | None = None,
+    ) -> bool:
         """Whether another run was asked for since `begin`; releases the lease.
 
         After a tick that run is already on the agenda; after other work the caller enqueues it.
-        `due` is when to look at the canary next; given by other work than a tick it only brings
-        the due time forward. It is now when Redis failed over or lost something since `begin`.
+        `due` is when to look at the canary next, and `rank` how urgent that is (None: as it was);
+        given by other work than a tick it only brings the due time forward. It is now when Redis
+        failed over or lost something since `begin`.
         Nothing happens, and the answer is False, when the lease is lost.
         """
-        return self.run(finishing(ref, work, token, due))
+        return self.run(finishing(ref, work, token, due, rank))
 
     def confirm(
         self,
@@ -158,7 +167,7 @@ def beginning(
     ref: CanaryRef, work: Work, ttl: timedelta, *, if_due: bool = False
 ) -> Invocation[Begun | None]:
     """See `Rollouts.begin`."""
-    shared = (keys.AGENDA, keys.FENCE, keys.TICK, keys.EPOCH)
+    shared = (keys.AGENDA, keys.FENCE, keys.TICK, keys.EPOCH, keys.QUEUE)
     rows, nonce = (keys.LEASES[work], *_STORED, *shared), secrets.token_hex(4)
 
     def decode(reply: Any) -> Begun | None:
@@ -177,11 +186,15 @@ def committing(ref: CanaryRef, commit: Commit) -> Invocation[int | None]:
 
 
 def finishing(
-    ref: CanaryRef, work: Work, token: str, due: datetime | None = None
+    ref: CanaryRef,
+    work: Work,
+    token: str,
+    due: datetime | None = None,
+    rank: Rank | None = None,
 ) -> Invocation[bool]:
     """See `Rollouts.finish`."""
     rows = (keys.LEASES[work], keys.AGENDA, keys.TICK, keys.EPOCH)
-    return Invocation("finish", ref, rows, (ref, token, due, work.value), bool)
+    return Invocation("finish", ref, rows, (ref, token, due, work.value, rank), bool)
 
 
 def confirming(
@@ -250,6 +263,7 @@ def _arguments(ref: CanaryRef, commit: Commit) -> list[scripts.Argument]:
         commit.due,
         None if commit.timeline is None else canonical(commit.timeline),
         TIMELINE_LENGTH,
+        commit.rank,
         *(canonical(notices.encode(notice)) for notice in commit.notices),
     ]
 

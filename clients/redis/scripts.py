@@ -216,7 +216,7 @@ def _argument(value: Argument) -> str | int | bytes:
             # encoding knows: a question mark then, or the decision could not be stored at all.
             return value.encode("utf-8", "replace")
         case _:
-            return value
+            return int(value)  # of an enum the client would send the name
 
 
 def _span(ttl: timedelta) -> int:

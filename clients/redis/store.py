@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -11,13 +12,20 @@ from typing import Any, Final
 from clients.documents import notice as notices
 from clients.documents.notice import Notice, order
 from clients.redis import keys, scripts, server
-from clients.redis.records import Claimed, Epoch
+from clients.redis.records import Claimed, Epoch, Overdue
 from clients.redis.rollouts import Rollouts
 from clients.redis.scripts import Invocation
+from config.ranks import Rank
 from config.refs import CanaryRef
 from config.settings.groups import RedisSettings
 
 log = logging.getLogger(__name__)
+
+SPAN: Final = 10**15
+"""Milliseconds between the due times of two ranks in the agenda; as in `lua/prelude.lua`."""
+
+LOOKED_AT: Final = 500
+"""Due entries of a rank that a claim looks at, from either end: some hundred µs of the server."""
 
 _ACCOUNT: Final = "delivered:"
 """Begins the fields that say how far a channel has come."""
@@ -35,36 +43,67 @@ class Store(Rollouts):
     server is away or unwell, Permanent when it refuses us.
     """
 
-    def poke(self, ref: CanaryRef, at: datetime | None = None, *, term: int | None = None) -> None:
+    def poke(
+        self,
+        ref: CanaryRef,
+        at: datetime | None = None,
+        *,
+        rank: Rank = Rank.INITIALIZATION,
+        term: int | None = None,
+    ) -> None:
         """Makes `ref` due at `at` (now if None) or earlier, also if a tick is running.
 
         A tick that begins between now and `at` may set another due time: it sees all there is.
-        Raises Conflict, and changes nothing, when the leader's `term` is over.
+        `rank` is of a canary that is not on the agenda; others keep theirs. Raises Conflict, and
+        changes nothing, when the leader's `term` is over.
         """
-        self.run(poking(ref, at, term=term))
+        self.run(poking(ref, at, rank=rank, term=term))
 
-    def claim(self, limit: int, queued_ttl: timedelta, retry: timedelta) -> Claimed:
-        """What is due, of at most `limit` entries; the caller enqueues a tick for each ref.
+    def claim(self, most: int, queued_ttl: timedelta, retry: timedelta) -> Claimed:
+        """What is due, the most urgent first; the caller enqueues a tick for each ref.
 
         A ref counts as queued until its tick begins or `queued_ttl` is over, and is due again
-        after `retry`, or when the lease of a tick that is under way ends. Refs that are queued or
-        running are not given out; a running tick is asked to run again. Nothing is given out
-        while what is stored is not confirmed.
+        after `retry`, or when the lease of a tick that is under way ends. Refs are given out while
+        fewer than `most` of their rank, or of more urgent ones, are queued. Within a rank
+        namespaces take turns, and within a namespace goes first what has been due for longest.
+        Refs that are queued or running are not given out; a running tick is asked to run again.
+        Nothing is given out while what is stored is not confirmed.
         """
-        rows, around = (keys.AGENDA, keys.EPOCH), keys.TICK.around()
-        reply = self._run("claim", None, rows, limit, queued_ttl, retry, *around)
+        rows, around = (keys.AGENDA, keys.EPOCH, keys.QUEUE), keys.TICK.around()
+        reply = self._run("claim", None, rows, most, queued_ttl, retry, *around, LOOKED_AT)
         confirmed, first, *members = reply
-        return Claimed(
-            refs=tuple(CanaryRef.parse(member) for member in members),
-            next_due=scripts.at(first) if first else None,
-            confirmed=bool(confirmed),
-        )
+        by_rank: defaultdict[Rank, list[CanaryRef]] = defaultdict(list)
+        for member, rank in zip(members[::2], members[1::2], strict=True):
+            by_rank[Rank(int(rank))].append(CanaryRef.parse(member))
+        return Claimed(by_rank, scripts.at(first) if first else None, bool(confirmed))
 
     def agenda(self) -> Mapping[CanaryRef, datetime]:
         """All due times, earliest first."""
         with scripts.translated("reading the agenda"):
             entries = self.client.zrange(keys.AGENDA.pattern, 0, -1, withscores=True)
-        return {CanaryRef.parse(member): scripts.at(due) for member, due in entries}
+        dues = sorted((score % SPAN, member) for member, score in entries)
+        return {CanaryRef.parse(member): scripts.at(due) for due, member in dues}
+
+    def ranks(self) -> Mapping[CanaryRef, Rank]:
+        """How urgent the next look at each canary on the agenda is."""
+        with scripts.translated("reading the agenda"):
+            entries = self.client.zrange(keys.AGENDA.pattern, 0, -1, withscores=True)
+        return {CanaryRef.parse(member): Rank(int(score // SPAN)) for member, score in entries}
+
+    def overdue(self, before: datetime) -> Mapping[Rank, Overdue]:
+        """What was due `before` and is not enqueued, by rank."""
+        pipeline = self.client.pipeline(transaction=False)
+        for rank in Rank:
+            spans = (rank * SPAN, rank * SPAN + scripts.milliseconds(before))
+            pipeline.zcount(keys.AGENDA.pattern, *spans)
+            pipeline.zrangebyscore(keys.AGENDA.pattern, *spans, start=0, num=1, withscores=True)
+        with scripts.translated("reading the agenda"):
+            replies = pipeline.execute()
+        return {
+            rank: Overdue(int(count), scripts.at(first[0][1] % SPAN))
+            for rank, count, first in zip(Rank, replies[::2], replies[1::2], strict=True)
+            if first
+        }
 
     def open_epoch(self, term: int) -> Epoch:
         """The epoch to store everything in now. Raises Conflict when the `term` is over."""
@@ -138,11 +177,15 @@ class Store(Rollouts):
 
 
 def poking(
-    ref: CanaryRef, at: datetime | None = None, *, term: int | None = None
+    ref: CanaryRef,
+    at: datetime | None = None,
+    *,
+    rank: Rank = Rank.INITIALIZATION,
+    term: int | None = None,
 ) -> Invocation[bool]:
     """See `Store.poke`."""
     rows = (keys.TICK, keys.AGENDA, keys.LEADER)
-    return scripts.for_leader("poke", ref, rows, (ref, term, at), bool)
+    return scripts.for_leader("poke", ref, rows, (ref, term, at, rank), bool)
 
 
 def _epoch(reply: Sequence[Any]) -> Epoch:

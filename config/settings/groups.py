@@ -187,6 +187,15 @@ class SchedulerSettings:
         "Time between looks at what is due: the greatest lateness of a tick on an idle system, "
         "at one cheap Redis command each.",
     )
+    max_in_flight: int = setting(
+        "max-in-flight",
+        flags.whole(1, 10_000),
+        "500",
+        "Canaries whose ticks may wait in the queue. What is due beyond them waits on the agenda, "
+        "where a rollback or a check passes whatever is less urgent, and does not count. Enough "
+        "for workers that do 5,000 ticks a second, and the queue holds no more than they do in "
+        "seconds.",
+    )
     repair_interval: timedelta = setting(
         "repair-interval",
         flags.duration,

@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from clients.redis import server
+from config.ranks import Rank
 from config.refs import CanaryRef
 from config.settings.groups import RedisSettings
 from config.settings.settings import Settings
@@ -71,7 +72,7 @@ def test_messages_travel_through(
     with serve(tmp_path) as url:
         settings = replace(Settings(), redis=RedisSettings(url=SecretStr(url)))
         app = apps.make_app(settings)
-        publishing.CeleryDispatcher(app).tick([REF])
+        publishing.CeleryDispatcher(app).tick([REF], Rank.ROLLBACK)
         with contextlib.closing(server.connect(url)) as client:
             assert client.llen("cq:analysis") == 1
         app.close()

@@ -17,9 +17,11 @@ import pytest
 from celery import Celery
 from celery.contrib.testing.worker import start_worker
 from pydantic import SecretStr
+from redis import Redis
 
 from analysis.effects import Lane
 from clients import errors
+from config.ranks import Rank
 from config.refs import CanaryRef
 from config.settings.groups import RedisSettings
 from config.settings.settings import Settings
@@ -120,12 +122,12 @@ def connected(url: str) -> Celery:
 
 
 @contextlib.contextmanager
-def working(app: Celery, *served: Queue) -> Iterator[Noted]:
+def working(app: Celery, *served: Queue, threads: int = THREADS) -> Iterator[Noted]:
     """A worker of the `served` queues (all by default), and what it was asked to do."""
     noted = Noted()
     wiring.install(noted)  # type: ignore[arg-type]  # has the methods, is none of the classes
     always_open = Gate(lambda: None)
-    lines = [Line(queue, THREADS, always_open) for queue in served or Queue]
+    lines = [Line(queue, threads, always_open) for queue in served or Queue]
     with start_worker(
         app,
         **serving.serve(app, lines),
@@ -148,7 +150,7 @@ def test_every_message_finds_its_task(app: Celery) -> None:
     """Ticks and each kind of effect."""
     publisher = publishing.CeleryDispatcher(app)
     with working(app) as noted:
-        publisher.tick([REF])
+        publisher.tick([REF], Rank.CHECK)
         for effect in Lane:
             publisher.reconcile([REF], effect)
         calls = noted.wait(4)
@@ -159,13 +161,40 @@ def test_every_message_finds_its_task(app: Celery) -> None:
 def test_messages_wait_in_the_queue_of_their_worker(app: Celery, valkey: Valkey) -> None:
     """Routing workers alone get traffic: nobody else has the rights to write it."""
     publisher = publishing.CeleryDispatcher(app)
-    publisher.tick([REF])
-    publisher.call(REF, 7, "a")
+    publisher.tick([REF], Rank.CHECK)
+    publisher.call(REF, 7, "a", Rank.STEP)
     for effect in Lane:
         publisher.reconcile([REF], effect)
+    waiting = {"analysis": 2, "hooks": 1, "routing": 1, "report": 1}
     with contextlib.closing(valkey.client()) as client:
-        waiting = {queue: client.llen(f"cq:{queue}") for queue in queues.Queue}
-    assert waiting == {"analysis": 2, "hooks": 1, "routing": 1, "report": 1}
+        assert {queue: _length(client, queue) for queue in queues.Queue} == waiting
+    assert publisher.waiting() == waiting
+
+
+def test_the_most_urgent_message_is_taken_first(valkey: Valkey) -> None:
+    """Whatever came before it to its queue; of one priority in their order."""
+    app = connected(valkey.url)
+    publisher = publishing.CeleryDispatcher(app)
+    for number, rank in enumerate(sorted(Rank, reverse=True) * 2):
+        publisher.tick([CanaryRef("shop", f"c{number}")], rank)
+        publisher.reconcile([CanaryRef("shop", f"c{number}")], Lane.ROUTE, rank)
+    with working(app, threads=1) as noted:
+        calls = noted.wait(24)
+    app.close()
+    for kind in ("tick", "route"):
+        numbers = [int(ref.name[1:]) for name, ref in calls if name == kind]
+        assert numbers == [5, 11, 3, 4, 9, 10, 0, 1, 2, 6, 7, 8]
+
+
+def test_messages_of_a_release_without_priorities_are_taken_too(app: Celery) -> None:
+    """During an upgrade; they wait in the list that goes first."""
+    for number in range(3):
+        message = {"v": 1, "canary": f"shop/old-{number}"}
+        app.send_task(queues.TICK, args=(message,))
+    publishing.CeleryDispatcher(app).tick([REF], Rank.ROLLBACK)
+    with working(app, threads=1) as noted:
+        calls = noted.wait(4)
+    assert calls == [*(("tick", CanaryRef("shop", f"old-{n}")) for n in range(3)), ("tick", REF)]
 
 
 def test_the_hooks_of_a_round_are_called_at_once(app: Celery) -> None:
@@ -173,7 +202,7 @@ def test_the_hooks_of_a_round_are_called_at_once(app: Celery) -> None:
     with working(app) as noted:
         noted.hook = threading.Barrier(3, timeout=PATIENCE_SECONDS).wait
         for key in "abc":
-            publishing.CeleryDispatcher(app).call(REF, 7, key)
+            publishing.CeleryDispatcher(app).call(REF, 7, key, Rank.STEP)
         assert sorted(noted.wait(3)) == [("call", REF, 7, key) for key in "abc"]
 
 
@@ -184,10 +213,10 @@ def test_a_busy_hook_worker_leaves_calls_to_an_idle_one(valkey: Valkey) -> None:
     with working(app, Queue.HOOKS) as noted, contextlib.closing(valkey.client()) as client:
         noted.hook = lambda: go_on.wait(PATIENCE_SECONDS)
         for number in range(10):
-            publisher.call(REF, 7, str(number))
-        _until(lambda: client.llen("cq:hooks") == 6)
+            publisher.call(REF, 7, str(number), Rank.STEP)
+        _until(lambda: _length(client, "hooks") == 6)
         time.sleep(1)
-        assert client.llen("cq:hooks") == 6
+        assert _length(client, "hooks") == 6
         go_on.set()
         assert len(noted.wait(10)) == 10
     app.close()
@@ -203,12 +232,12 @@ def test_hooks_that_hang_delay_nothing_else(app: Celery, valkey: Valkey) -> None
     with working(app) as noted, contextlib.closing(valkey.client()) as client:
         noted.hook = lambda: go_on.wait(PATIENCE_SECONDS)
         for number in range(5 * THREADS):
-            publisher.call(REF, 7, str(number))
-        _until(lambda: client.llen("cq:hooks") == 4 * THREADS)
+            publisher.call(REF, 7, str(number), Rank.STEP)
+        _until(lambda: _length(client, "hooks") == 4 * THREADS)
         refs = [CanaryRef("shop", f"c{number}") for number in range(40)]
         began = time.monotonic()
         for ref in refs:
-            publisher.tick([ref])
+            publisher.tick([ref], Rank.CHECK)
             for lane in Lane:
                 publisher.reconcile([ref], lane)
         done = noted.wait(len(refs) * 4)
@@ -216,7 +245,7 @@ def test_hooks_that_hang_delay_nothing_else(app: Celery, valkey: Valkey) -> None
         assert sorted(done) == sorted(
             (name, ref) for ref in refs for name in ("tick", "route", "workload", "status")
         )
-        assert client.llen("cq:hooks") == 4 * THREADS
+        assert _length(client, "hooks") == 4 * THREADS
 
         began = time.monotonic()
         go_on.set()
@@ -233,8 +262,8 @@ def test_a_queue_that_is_stuck_delays_no_other(app: Celery, stuck: Lane) -> None
         for number in range(10 * THREADS):
             publisher.reconcile([CanaryRef("shop", f"c{number}")], stuck)
         for _ in range(10):
-            publisher.tick([REF])
-            publisher.call(REF, 7, "a")
+            publisher.tick([REF], Rank.CHECK)
+            publisher.call(REF, 7, "a", Rank.STEP)
         done = noted.wait(20)
         go_on.set()
         noted.wait(20 + 10 * THREADS)
@@ -248,7 +277,7 @@ def test_a_message_of_another_release_is_dropped_with_a_line(
     with working(app) as noted, caplog.at_level(logging.WARNING):
         app.send_task(queues.TICK, args=({"v": 3, "canary": "shop/cart"},))
         app.send_task(queues.TICK, args=(["shop/cart"],))
-        publishing.CeleryDispatcher(app).tick([REF])
+        publishing.CeleryDispatcher(app).tick([REF], Rank.CHECK)
         assert noted.wait(1) == [("tick", REF)]
         _until(lambda: len(_dropped(caplog)) == 2)
     assert sorted(_dropped(caplog)) == [
@@ -261,7 +290,7 @@ def test_a_task_that_fails_is_not_tried_again(app: Celery) -> None:
     """The agenda asks again; the queue must not."""
     with working(app) as noted:
         noted.failure = errors.Transient("away")
-        publishing.CeleryDispatcher(app).tick([REF])
+        publishing.CeleryDispatcher(app).tick([REF], Rank.CHECK)
         noted.wait(1)
         time.sleep(0.3)
         assert noted.calls == [("tick", REF)]
@@ -270,8 +299,8 @@ def test_a_task_that_fails_is_not_tried_again(app: Celery) -> None:
 def test_nudges_leave_nothing_behind(app: Celery, valkey: Valkey) -> None:
     """No result, no waiting message."""
     with working(app) as noted:
-        publishing.CeleryDispatcher(app).tick([REF])
-        publishing.CeleryDispatcher(app).call(REF, 7, "a")
+        publishing.CeleryDispatcher(app).tick([REF], Rank.CHECK)
+        publishing.CeleryDispatcher(app).call(REF, 7, "a", Rank.STEP)
         noted.wait(2)
     with contextlib.closing(valkey.client()) as client:
         left = [key.decode() for key in client.scan_iter("*")]
@@ -282,19 +311,24 @@ def test_a_broker_that_is_away_is_transient(tmp_path: Path) -> None:
     """For nudges and for hooks, and in seconds."""
     with valkeys.running(tmp_path) as server:
         app = connected(server.url)
-        publishing.CeleryDispatcher(app).tick([REF])
+        publishing.CeleryDispatcher(app).tick([REF], Rank.CHECK)
     try:
         started = time.monotonic()
         publisher = publishing.CeleryDispatcher(app)
         with pytest.raises(errors.Transient):
-            publisher.tick([REF])
+            publisher.tick([REF], Rank.CHECK)
         with pytest.raises(errors.Transient):
             publisher.reconcile([REF], Lane.ROUTE)
         with pytest.raises(errors.Transient):
-            publisher.call(REF, 7, "a")
+            publisher.call(REF, 7, "a", Rank.STEP)
         assert time.monotonic() - started < 10
     finally:
         app.close()
+
+
+def _length(client: "Redis[bytes]", queue: str) -> int:
+    """The messages that wait in the lists of all priorities."""
+    return sum(client.llen(key) for key in client.scan_iter(f"cq:{queue}*", _type="LIST"))
 
 
 def _dropped(caplog: pytest.LogCaptureFixture) -> list[str]:

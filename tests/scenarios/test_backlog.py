@@ -3,8 +3,10 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from pydantic import SecretStr
 from analysis.effects import Lane
 from clients import errors
 from clients.clock import ManualClock
+from config.ranks import Rank
 from config.settings.groups import RedisSettings
 from config.settings.settings import Settings
 from tasks import app as apps
@@ -43,8 +46,10 @@ def connected(url: str) -> Celery:
 def lengths(valkey: Valkey) -> dict[str, int]:
     """How many messages wait, by queue."""
     with contextlib.closing(valkey.client()) as client:
-        keys = [key.decode() for key in client.scan_iter("cq:*", _type="LIST")]
-        return {key.removeprefix("cq:"): client.llen(key) for key in keys}
+        found: Counter[str] = Counter()
+        for key in client.scan_iter("cq:*", _type="LIST"):
+            found[re.split("[:\x06]", key.decode())[1]] += client.llen(key)
+        return found
 
 
 def test_a_tick_that_is_old_news_costs_one_refused_begin() -> None:
@@ -70,15 +75,15 @@ def test_a_tick_that_is_old_news_costs_one_refused_begin() -> None:
 def test_messages_do_not_expire(app: Celery, valkey: Valkey) -> None:
     """8: a worker would compare their time with its own clock, which may be wrong."""
     publisher = publishing.CeleryDispatcher(app)
-    publisher.tick([REF])
-    publisher.call(REF, 7, "a")
+    publisher.tick([REF], Rank.CHECK)
+    publisher.call(REF, 7, "a", Rank.STEP)
     for lane in Lane:
         publisher.reconcile([REF], lane)
     with contextlib.closing(valkey.client()) as client:
         messages = [
             json.loads(each)
-            for key in lengths(valkey)
-            for each in client.lrange(f"cq:{key}", 0, -1)
+            for key in client.scan_iter("cq:*", _type="LIST")
+            for each in client.lrange(key, 0, -1)
         ]
     assert len(messages) == 5
     assert {(message["headers"]["expires"], message["headers"]["eta"]) for message in messages} == {
@@ -91,9 +96,9 @@ def test_queues_that_nobody_serves_stay_bounded(app: Celery, valkey: Valkey) -> 
     clock = ManualClock(START)
     publisher = publishing.CeleryDispatcher(app, clock, longest=5)
     for _ in range(20):
-        publisher.tick([REF])
+        publisher.tick([REF], Rank.CHECK)
         publisher.reconcile([REF], Lane.STATUS)
-        publisher.call(REF, 7, "a")
+        publisher.call(REF, 7, "a", Rank.STEP)
         clock.sleep(publishing.GAUGE_SECONDS)
 
     assert max(lengths(valkey).values()) <= 6
@@ -121,12 +126,12 @@ def test_a_broker_that_falls_silent_does_not_hold_a_publisher(tmp_path: Path) ->
     with valkeys.running(tmp_path) as server:
         app = connected(server.url)
         publisher = publishing.CeleryDispatcher(app)
-        publisher.tick([REF])
+        publisher.tick([REF], Rank.CHECK)
         os.kill(server.process.pid, signal.SIGSTOP)
         try:
             started = time.monotonic()
             with pytest.raises(errors.Transient):
-                publisher.tick([REF])
+                publisher.tick([REF], Rank.CHECK)
             assert time.monotonic() - started < 20
         finally:
             os.kill(server.process.pid, signal.SIGCONT)

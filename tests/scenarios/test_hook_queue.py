@@ -7,7 +7,7 @@ which each makes one call at a time, and all writers, who bring about everything
 import heapq
 import itertools
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
@@ -22,12 +22,14 @@ from clients.documents.confirmed import Confirmation, Lane
 from clients.documents.world import World
 from clients.redis.records import Basis, Call, Commit
 from clients.redis.store import Store
+from config.ranks import Rank
 from config.refs import CanaryRef
 from config.settings.settings import Settings
 from tasks import wiring
 from tasks.analyst import Analyst
 from tasks.batch import Crew
 from tasks.caller import RENEWAL_SECONDS, Caller
+from tasks.queues import Queue
 from tests.fakes import memory_redis
 from tests.stage.measuring import Hooks, Meters
 from tests.unit.analysis import worlds
@@ -84,11 +86,11 @@ class Site:
 
     # --- a dispatcher
 
-    def tick(self, refs: Sequence[CanaryRef]) -> None:
+    def tick(self, refs: Sequence[CanaryRef], rank: Rank) -> None:  # noqa: ARG002
         """There are enough analysis workers."""
         self._analyst.tick(*refs)
 
-    def reconcile(self, refs: Sequence[CanaryRef], lane: Lane) -> None:
+    def reconcile(self, refs: Sequence[CanaryRef], lane: Lane, rank: Rank = Rank.REVISION) -> None:  # noqa: ARG002
         """All writers are done at once."""
         for ref in refs:
             self._confirm(ref, lane)
@@ -107,9 +109,13 @@ class Site:
         assert self.store.confirm(ref, news, Basis(uid="u1"), wake=False)
         self.steps[ref] = state.route.split.canary - 1
 
-    def call(self, ref: CanaryRef, round_id: int, key: str) -> None:
+    def call(self, ref: CanaryRef, round_id: int, key: str, rank: Rank) -> None:  # noqa: ARG002
         """The message waits for a free thread."""
         self._queue.append((ref, round_id, key))
+
+    def waiting(self) -> Mapping[Queue, int]:
+        """Nobody asks."""
+        return {Queue.HOOKS: len(self._queue)}
 
     # --- time
 
@@ -130,7 +136,7 @@ class Site:
         schedule = SETTINGS.scheduler
         while refs := self.store.claim(100, schedule.tick_lease, schedule.repair_interval).refs:
             for ref in refs:
-                self.tick([ref])
+                self.tick([ref], Rank.STEP)
 
     def _sleep(self) -> None:
         due = [(at - NOW).total_seconds() for at in self.store.agenda().values()]

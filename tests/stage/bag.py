@@ -1,10 +1,14 @@
 """A message queue in a test's hands."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from analysis.effects import Lane
+from config.ranks import Rank
 from config.refs import CanaryRef
+from tasks import queues
+from tasks.queues import Queue
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,7 @@ class Message:
     round: int = 0
     key: str = ""
     others: tuple[CanaryRef, ...] = ()
+    rank: Rank = field(default=Rank.REVISION, compare=False)
 
 
 @dataclass
@@ -29,24 +34,30 @@ class Bag:
     sent: int = 0
     batches: bool = False
 
-    def tick(self, refs: Sequence[CanaryRef]) -> None:
+    def tick(self, refs: Sequence[CanaryRef], rank: Rank) -> None:
         """Have the canaries looked at."""
-        self._nudge("tick", refs)
+        self._nudge("tick", refs, rank)
 
-    def reconcile(self, refs: Sequence[CanaryRef], lane: Lane) -> None:
+    def reconcile(self, refs: Sequence[CanaryRef], lane: Lane, rank: Rank = Rank.REVISION) -> None:
         """Have the reconciler of a lane look at the canaries."""
-        self._nudge(lane.value, refs)
+        self._nudge(lane.value, refs, rank)
 
-    def _nudge(self, kind: str, refs: Sequence[CanaryRef]) -> None:
+    def _nudge(self, kind: str, refs: Sequence[CanaryRef], rank: Rank) -> None:
         if self.batches:
-            self.put(Message(kind, refs[0], others=tuple(refs[1:])))
+            self.put(Message(kind, refs[0], others=tuple(refs[1:]), rank=rank))
             return
         for ref in refs:
-            self.put(Message(kind, ref))
+            self.put(Message(kind, ref, rank=rank))
 
-    def call(self, ref: CanaryRef, round_id: int, key: str) -> None:
+    def call(self, ref: CanaryRef, round_id: int, key: str, rank: Rank) -> None:
         """Have one hook of a round called."""
-        self.put(Message("call", ref, round_id, key))
+        self.put(Message("call", ref, round_id, key, rank=rank))
+
+    def waiting(self) -> Mapping[Queue, int]:
+        """How many messages wait, by queue."""
+        lanes = {lane.value: name for lane, name in queues.LANES.items()}
+        names = {"tick": queues.TICK, "call": queues.CALL, **lanes}
+        return Counter(queues.QUEUES[names[message.kind]] for message in self.messages)
 
     def put(self, message: Message) -> None:
         """Adds a message."""

@@ -1,6 +1,7 @@
 -- Take a work lease and read the canary; or, while another run has it, ask that one to run again.
 --
 -- KEYS    1 work lease  2 state  3 confirmed  4 world  5 agenda  6 fence  7 tick lease  8 epoch
+--         9 queue
 -- ARGV    1 now, or ""  2 ttl ms  3 namespace/name  4 "tick", or another kind of work
 --         5 nonce of this call, so that sending it again is no second call
 --         6 "1" to refuse a canary that is neither queued nor due, or ""
@@ -16,7 +17,7 @@ local epoch = confirmed_epoch(KEYS[8])
 if not epoch then
   if held and held.token == 'queued' then redis.call('DEL', KEYS[1]) end
   -- Not one that is missing there: the leader puts it back in its turn.
-  redis.call('ZADD', KEYS[5], 'XX', 'LT', digits(now), member)
+  if entry(KEYS[5], member) then hasten(KEYS[5], member, now) end
   return nil
 end
 
@@ -32,7 +33,7 @@ end
 
 -- A message that is old news: the canary has been looked at since, and is due later.
 if ARGV[6] == '1' and not held then
-  local due = tonumber(redis.call('ZSCORE', KEYS[5], member) or '')
+  local _, due = entry(KEYS[5], member)
   if not due or due > now then return nil end
 end
 
@@ -41,5 +42,6 @@ local token = again and held.token or (next_token(KEYS[6]) .. '-' .. epoch .. '-
 take(KEYS[1], token, now, ttl, again and held.rest or '-')
 if ARGV[4] == 'tick' then
   hasten(KEYS[5], member, now + ttl) -- a tick that dies is followed up
+  redis.call('ZREM', KEYS[9], member)
 end
 return {token, found, redis.call('ZCARD', KEYS[5])}

@@ -1,35 +1,96 @@
--- Take what is due: each canary goes to one caller, and is due again after the retry period.
--- Nothing while what is stored is not confirmed.
+-- Take what is due, the most urgent first: each canary goes to one caller, and is due again after
+-- the retry period. Nothing while what is stored is not confirmed.
 --
--- KEYS    1 agenda  2 epoch
--- ARGV    1 now, or ""  2 most entries to look at  3 queued ttl ms  4 retry ms
+-- KEYS    1 agenda  2 epoch  3 queue
+-- ARGV    1 now, or ""  2 most canaries that may be queued  3 queued ttl ms  4 retry ms
 --         5, 6 what stands before and after namespace/name in a tick lease's key
--- Return  {confirmed: 1 or 0, earliest due left or "", namespace/name, ...}
+--         7 most entries to look at: of each rank, so many that are due for longest, and so many
+--         that have become due last
+-- Return  {confirmed: 1 or 0, earliest due left or "", namespace/name, rank, ...}
 -- Atomic  two beats see the same due entries; only the one that marks an entry queued may enqueue.
 --
 -- The tick leases are not in KEYS, as their names are only known from the agenda; that is fine
 -- without Redis Cluster, which is refused at start-up.
 
-local now, queued, retry = clock(ARGV[1]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local now, most = clock(ARGV[1]), tonumber(ARGV[2])
+local queued, retry = tonumber(ARGV[3]), tonumber(ARGV[4])
 local reply = {confirmed_epoch(KEYS[2]) and 1 or 0, ''}
-local due = {}
-if reply[1] == 1 then
-  due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', digits(now), 'LIMIT', '0', ARGV[2])
+if reply[1] == 0 then most = 0 end
+
+-- How many more may be queued: less urgent ones take no place from those of `rank`.
+local function room(rank)
+  local first, last = digits(rank * SPAN), digits(rank * SPAN + now)
+  redis.call('ZREMRANGEBYSCORE', KEYS[3], first, last) -- their messages count as lost
+  return most - redis.call('ZCOUNT', KEYS[3], '-inf', '(' .. digits((rank + 1) * SPAN))
 end
 
-for _, member in ipairs(due) do
-  local key = ARGV[5] .. member .. ARGV[6]
-  local held, again = lease(key, now), now + retry
-  if held then
-    want(key, held, now)
-    again = math.min(again, held.expires) -- if its holder is dead, not a moment later than needed
-  else
-    take(key, 'queued', now, queued, '-')
-    reply[#reply + 1] = member
+-- The canaries of `rank` that are due. Behind a crowd that is long due, those that have just become
+-- due are seen too.
+local function due(rank)
+  local first, last = digits(rank * SPAN), digits(rank * SPAN + now)
+  local members = redis.call('ZRANGEBYSCORE', KEYS[1], first, last, 'LIMIT', '0', ARGV[7])
+  if #members < tonumber(ARGV[7]) then return members end
+  local known = {}
+  for _, member in ipairs(members) do known[member] = true end
+  local latest = redis.call('ZREVRANGEBYSCORE', KEYS[1], last, first, 'LIMIT', '0', ARGV[7])
+  for index = #latest, 1, -1 do
+    if not known[latest[index]] then members[#members + 1] = latest[index] end
   end
-  redis.call('ZADD', KEYS[1], digits(again), member)
+  return members
 end
 
-local first = redis.call('ZRANGE', KEYS[1], '0', '0', 'WITHSCORES')
-if first[2] then reply[2] = digits(tonumber(first[2])) end
+-- One of each namespace, then the second of each, and so on; `most` of them.
+local function in_turn(members, most)
+  local counts, rounds, mixed = {}, {}, {}
+  for _, member in ipairs(members) do
+    local namespace = string.match(member, '^[^/]*')
+    local nth = (counts[namespace] or 0) + 1
+    counts[namespace] = nth
+    rounds[nth] = rounds[nth] or {}
+    table.insert(rounds[nth], member)
+  end
+  for _, round in ipairs(rounds) do
+    for _, member in ipairs(round) do
+      if #mixed == most then return mixed end
+      mixed[#mixed + 1] = member
+    end
+  end
+  return mixed
+end
+
+local function give_out(members, rank)
+  local ticks, agenda, queue = {}, {}, {}
+  for index, member in ipairs(members) do ticks[index] = ARGV[5] .. member .. ARGV[6] end
+  local leases = redis.call('MGET', unpack(ticks))
+  local again, lost = digits(rank * SPAN + now + retry), digits(rank * SPAN + now + queued)
+  for index, member in ipairs(members) do
+    local held, at = in_force(leases[index], now), again
+    if held then
+      want(ticks[index], held, now)
+      -- If its holder is dead, not a moment later than needed.
+      at = digits(rank * SPAN + math.min(now + retry, held.expires))
+    else
+      take(ticks[index], 'queued', now, queued, '-')
+      queue[#queue + 1], queue[#queue + 2] = lost, member
+      reply[#reply + 1], reply[#reply + 2] = member, rank
+    end
+    agenda[#agenda + 1], agenda[#agenda + 2] = at, member
+  end
+  redis.call('ZADD', KEYS[1], unpack(agenda))
+  if #queue > 0 then redis.call('ZADD', KEYS[3], unpack(queue)) end
+end
+
+local earliest
+for rank = 0, RESYNC do
+  local places = most > 0 and room(rank) or 0
+  local members = places > 0 and in_turn(due(rank), places) or {}
+  if #members > 0 then give_out(members, rank) end
+  local from, to = digits(rank * SPAN), '(' .. digits((rank + 1) * SPAN)
+  local first = redis.call('ZRANGEBYSCORE', KEYS[1], from, to, 'WITHSCORES', 'LIMIT', '0', '1')
+  local at = first[2] and tonumber(first[2]) - rank * SPAN
+  if at and (not earliest or at < earliest) then earliest = at end
+end
+redis.call('PEXPIRE', KEYS[3], ARGV[3])
+
+if earliest then reply[2] = digits(earliest) end
 return reply

@@ -3,7 +3,7 @@
 -- KEYS    1 state  2 confirmed  3 timeline  4 notices  5 tick lease  6 agenda  7 epoch
 -- ARGV    1 now, or ""  2 namespace/name  3 expected version  4 floor  5 state JSON  6 uid, or ""
 --         7 token, or ""  8 due ms, or ""  9 timeline JSON, or ""  10 timeline length
---         11... notices JSON
+--         11 rank, or ""  12... notices JSON
 -- Return  the new version, or nil and nothing was changed: the version is not the expected one, or
 --         what is stored is not confirmed, or was not when the tick began
 -- Atomic  it is the one place where a rollout moves: a reader sees all of a decision or none, and
@@ -39,13 +39,13 @@ if confirmed and uid ~= '' and confirmed ~= uid then redis.call('DEL', KEYS[2]) 
 if ARGV[9] ~= '' then
   redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[10], '*', 'entry', ARGV[9])
 end
-for index = 11, #ARGV do
-  redis.call('HSET', KEYS[4], string.format('%012.0f-%d', version, index - 11), ARGV[index])
+for index = 12, #ARGV do
+  redis.call('HSET', KEYS[4], string.format('%012.0f-%d', version, index - 12), ARGV[index])
 end
 
 if ours then
   redis.call('DEL', KEYS[5])
-  settle(KEYS[6], member, due, held.wanted)
+  settle(KEYS[6], member, due, tonumber(ARGV[11]), held.wanted)
 else
   -- Without the lease nobody kept what was asked for since: bring forward only. Another holder
   -- decides from a version that is gone; let it run again.

@@ -2,6 +2,7 @@
 --
 -- KEYS    1 work lease  2 agenda  3 tick lease  4 epoch
 -- ARGV    1 now, or ""  2 namespace/name  3 token  4 due ms, or ""  5 "tick", or another work
+--         6 rank of a tick, or ""
 -- Return  1 when a run was asked for meanwhile (of a tick, the agenda has it already), else 0;
 --         0 and no change when the lease is no longer ours
 -- Atomic  a mark set between looking and releasing would be lost.
@@ -14,7 +15,7 @@ redis.call('DEL', KEYS[1])
 -- What a tick saw before Redis failed over or lost something is no reason to rest.
 if due and not of_epoch(ARGV[3], confirmed_epoch(KEYS[4])) then due = now end
 if ARGV[5] == 'tick' then
-  settle(KEYS[2], member, due, held.wanted)
+  settle(KEYS[2], member, due, tonumber(ARGV[6]), held.wanted)
 elseif due then
   nudge(KEYS[2], member, KEYS[3], due, now)
 end

@@ -9,6 +9,10 @@
 --                never.
 -- Leader lease:  "<token> <expires> <holder>".
 -- Epoch:         "<pending|confirmed> <number> <history>".
+-- Agenda, queue: a member's score is its rank times SPAN, plus a time. Ranks: config/ranks.py.
+
+local SPAN = 1e15 -- ms: more than any date has, and six of them are exact in a double
+local REVISION, INITIALIZATION, RESYNC = 3, 4, 5
 
 local function clock(given)
   if given ~= '' then return tonumber(given) end
@@ -31,11 +35,15 @@ local function next_token(fence)
   return token
 end
 
--- The lease in force under a key, or nil: absent, expired, unreadable.
-local function lease(key, now)
-  local token, expires, rest = string.match(redis.call('GET', key) or '', '^(%S+) (%d+) (.+)$')
+-- The lease in force that a key's value says, or nil: absent, expired, unreadable.
+local function in_force(value, now)
+  local token, expires, rest = string.match(value or '', '^(%S+) (%d+) (.+)$')
   if not token or tonumber(expires) <= now then return nil end
   return {token = token, expires = tonumber(expires), rest = rest, wanted = tonumber(rest)}
+end
+
+local function lease(key, now)
+  return in_force(redis.call('GET', key), now)
 end
 
 local function take(key, token, now, ttl, rest)
@@ -76,24 +84,47 @@ local function want(key, held, at)
   redis.call('SET', key, value, 'KEEPTTL')
 end
 
--- Bring a canary's due time forward; never back.
-local function hasten(agenda, member, at)
-  redis.call('ZADD', agenda, 'LT', digits(at), member)
+-- The rank and the due time of a canary; nil when it is not on the agenda.
+local function entry(agenda, member)
+  local score = tonumber(redis.call('ZSCORE', agenda, member) or '')
+  if not score then return nil end
+  local rank = math.floor(score / SPAN)
+  return rank, score - rank * SPAN
+end
+
+local function enter(set, member, rank, at)
+  redis.call('ZADD', set, digits(rank * SPAN + at), member)
+end
+
+-- Bring a canary's due time forward; never back. One that is not on the agenda gets `rank`.
+local function hasten(agenda, member, at, rank)
+  local present, due = entry(agenda, member)
+  if not present or at < due then
+    enter(agenda, member, present or rank or INITIALIZATION, at)
+  end
+end
+
+-- What happened to a canary at rest goes before looks at others for nothing.
+local function rouse(rank)
+  return rank == RESYNC and REVISION or rank
 end
 
 -- Something happened: a run at `at`, whether or not one is under way.
 local function nudge(agenda, member, tick, at, now)
   local held = lease(tick, now)
-  hasten(agenda, member, at)
+  local rank, due = entry(agenda, member)
+  enter(agenda, member, rouse(rank) or INITIALIZATION, math.min(at, due or at))
   if held then want(tick, held, at) end
 end
 
--- The holder of the tick lease says when to look again. What was asked for since it began
--- (`wanted`) has been kept in its lease, so this may also move the due time back.
-local function settle(agenda, member, due, wanted)
+-- The holder of the tick lease says when to look again, and how urgent that is; nil as before. What
+-- was asked for since it began (`wanted`) has been kept in its lease, so this may also move the due
+-- time back.
+local function settle(agenda, member, due, rank, wanted)
   local at = due
-  if wanted and (not at or wanted < at) then at = wanted end
-  if at then redis.call('ZADD', agenda, digits(at), member) end
+  rank = rank or entry(agenda, member) or INITIALIZATION
+  if wanted and (not at or wanted < at) then at, rank = wanted, rouse(rank) end
+  if at then enter(agenda, member, rank, at) end
 end
 
 local function snapshot(now, state, confirmed, world)

@@ -6,16 +6,20 @@ Aspects: who gets what is due and when again; poking; who leads; whose time coun
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from redis import Redis
 
 from clients import clock as clocks
-from clients.redis import keys
-from clients.redis.records import Claimed, Commit, Work
-from clients.redis.store import Store
+from clients.documents.world import World
+from clients.redis import keys, scripts
+from clients.redis.records import Claimed, Commit, Overdue, Work
+from clients.redis.store import LOOKED_AT, SPAN, Store
+from config.ranks import Rank
 from config.refs import CanaryRef
+from tests.fakes import memory_redis
 
 REFS = [CanaryRef("shop", f"app-{index}") for index in range(4)]
 REF = REFS[0]
@@ -28,6 +32,16 @@ TTL = 40 * SECOND
 def claim(store: Store, limit: int = 10) -> Claimed:
     """A claim with the usual spans."""
     return store.claim(limit, QUEUED, RETRY)
+
+
+def decide(store: Store, ref: CanaryRef, rank: Rank, due: datetime) -> None:
+    """A tick that decides on `rank` and `due`."""
+    begun = store.begin(ref, Work.TICK, TTL)
+    assert begun is not None
+    commit = Commit(
+        expected=begun.snapshot.version, state={}, due=due, token=begun.token, rank=rank
+    )
+    assert store.commit(ref, commit) is not None
 
 
 def test_poking_only_brings_a_due_time_forward(store: Store) -> None:
@@ -47,7 +61,7 @@ def test_a_claim_gives_out_what_is_due_and_leaves_the_rest_alone(store: Store) -
     for ref, at in zip(REFS, due, strict=True):
         store.poke(ref, at)
     claimed = claim(store)
-    assert claimed.refs == (REFS[1], REFS[0], REFS[2])
+    assert claimed.by_rank == {Rank.INITIALIZATION: [REFS[1], REFS[0], REFS[2]]}
     assert claimed.next_due == due[3]
     assert store.agenda() == {
         REFS[3]: due[3],
@@ -55,28 +69,165 @@ def test_a_claim_gives_out_what_is_due_and_leaves_the_rest_alone(store: Store) -
     }
 
 
-def test_a_claim_takes_no_more_than_its_limit(store: Store) -> None:
-    """What is left shows as a due time that has passed."""
-    for ref in REFS:
+def test_no_more_are_queued_at_a_time_than_there_is_room_for(store: Store) -> None:
+    """What is left shows as a due time that has passed, and has its turn as ticks begin."""
+    now = store.now()
+    for seconds, ref in enumerate(REFS):
+        store.poke(ref, now - 10 * SECOND + seconds * SECOND)
+    assert claim(store, 3).refs == tuple(REFS[:3])
+    assert claim(store, 3) == Claimed({}, now - 7 * SECOND, confirmed=True)
+    store.begin(REFS[1], Work.TICK, TTL)
+    assert claim(store, 3).refs == (REFS[3],)
+
+
+def test_a_place_of_a_message_that_counts_as_lost_is_free(
+    store: Store, clock: clocks.ManualClock
+) -> None:
+    """Or a broker that was emptied would stop everything."""
+    for ref in REFS[:2]:
         store.poke(ref)
-    assert len(claim(store, 3).refs) == 3
-    assert claim(store, 0).next_due == store.now()
-    assert claim(store).refs == (REFS[3],)
+    assert claim(store, 1).refs == (REFS[0],)
+    clock.advance(QUEUED - SECOND)
+    assert claim(store, 1).refs == ()
+    clock.advance(SECOND)
+    assert claim(store, 1).refs == (REFS[1],)
 
 
-def test_a_claim_looks_at_the_earliest_alone_and_at_each_once(store: Store) -> None:
-    """A batch is as large as was asked for; who runs takes a place in it, and makes room then."""
+def test_a_claim_looks_at_each_once(store: Store) -> None:
+    """Who runs takes a place among those looked at, and makes room then."""
     now = store.now()
     for seconds, ref in enumerate(REFS):
         store.poke(ref, now - 10 * SECOND + seconds * SECOND)
     store.begin(REFS[0], Work.TICK, TTL)
-    assert [claim(store, 1).refs for _ in range(5)] == [(), *((ref,) for ref in REFS[1:]), ()]
+    assert [claim(store, most).refs for most in (1, 1, 2, 3, 4)] == [
+        *((), *((ref,) for ref in REFS[1:]), ())
+    ]
     assert store.agenda() == dict.fromkeys(REFS, now + RETRY)
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_the_most_urgent_go_first_whatever_is_due_for_longer(store: Store, lost: bool) -> None:
+    """A rank is what the decision before said, and stays until the next; also if a tick dies."""
+    now = store.now()
+    ranks = [Rank.RESYNC, Rank.STEP, Rank.ROLLBACK, Rank.CHECK]
+    for seconds, (ref, rank) in enumerate(zip(REFS, ranks, strict=True)):
+        decide(store, ref, rank, now - 10 * SECOND + seconds * SECOND)
+    if lost:
+        assert len(claim(store).refs) == 4
+        for ref in REFS:
+            store.poke(ref)
+        store.client.delete(*(keys.TICK.of(ref) for ref in REFS))
+    assert claim(store).by_rank == {
+        Rank.ROLLBACK: [REFS[2]],
+        Rank.CHECK: [REFS[3]],
+        Rank.STEP: [REFS[1]],
+        Rank.RESYNC: [REFS[0]],
+    }
+    assert list(store.ranks().values()) == sorted(ranks)
+
+
+def test_less_urgent_ones_take_no_place_from_more_urgent_ones(store: Store) -> None:
+    """A queue that is full of initialisations has room for a rollback; not the other way round."""
+    for ref, rank in zip(REFS, [*[Rank.INITIALIZATION] * 3, Rank.ROLLBACK], strict=True):
+        decide(store, ref, rank, store.now() + SECOND * (rank is Rank.ROLLBACK))
+    assert claim(store, 2).refs == tuple(REFS[:2])
+    store.poke(REFS[3])
+    assert claim(store, 2).refs == (REFS[3],)
+    store.begin(REFS[0], Work.TICK, TTL)
+    assert claim(store, 2).refs == ()
+
+
+def test_namespaces_take_turns(store: Store) -> None:
+    """A thousand due canaries of one do not delay the one of another."""
+    now = store.now()
+    many = [CanaryRef("many", f"app-{index:04}") for index in range(1000)]
+    few = [CanaryRef("few", "first"), CanaryRef("few", "second"), CanaryRef("one", "alone")]
+    pipeline = store.client.pipeline()
+    for index, ref in enumerate([*many, *few]):
+        at = scripts.milliseconds(now - 60 * SECOND) + index
+        pipeline.zadd(keys.AGENDA.pattern, {str(ref): Rank.CHECK * SPAN + at})
+    pipeline.execute()
+    assert claim(store, 6).refs == (many[0], few[0], few[2], many[1], few[1], many[2])
+
+
+def test_behind_a_crowd_who_has_just_become_due_is_seen(store: Store) -> None:
+    """However large it is; and nobody is given out twice for being seen from both ends."""
+    now = scripts.milliseconds(store.now())
+    for size in (LOOKED_AT - 1, LOOKED_AT, 2 * LOOKED_AT - 1, 3 * LOOKED_AT):
+        store.client.flushall()
+        memory_redis.confirm(store)
+        due = Rank.CHECK * SPAN + now
+        entries: dict[Any, Any] = {f"many/app-{index:05}": due - 9000 for index in range(size)}
+        store.client.zadd(keys.AGENDA.pattern, {"few/cart": due} | entries)
+        refs = store.claim(2 * size, QUEUED, RETRY).refs
+        assert refs[1] == CanaryRef("few", "cart")
+        assert len(set(refs)) == len(refs) == min(size + 1, 2 * LOOKED_AT)
+
+
+def test_what_happens_to_a_canary_at_rest_goes_before_resyncs_of_others(store: Store) -> None:
+    """Until it has been looked at; what is more urgent, or being initialised, stays so."""
+    now = store.now()
+    ranks = [Rank.RESYNC, Rank.STEP, Rank.INITIALIZATION, Rank.CHECK]
+    for ref, rank in zip(REFS, ranks, strict=True):
+        decide(store, ref, rank, now + 60 * SECOND)
+        store.put_world(ref, World(canary={}), wake=["canary"])
+    new = CanaryRef("shop", "new")
+    store.put_world(new, World(canary={}), wake=["canary"])
+    assert store.ranks() == {
+        REFS[0]: Rank.REVISION,
+        REFS[1]: Rank.STEP,
+        REFS[2]: Rank.INITIALIZATION,
+        REFS[3]: Rank.CHECK,
+        new: Rank.INITIALIZATION,
+    }
+
+
+def test_what_happens_during_a_look_for_nothing_is_no_look_for_nothing(store: Store) -> None:
+    """Its run after this one goes before resyncs."""
+    begun = store.begin(REF, Work.TICK, TTL)
+    assert begun is not None
+    store.put_world(REF, World(canary={}), wake=["canary"])
+    due = store.now() + timedelta(minutes=5)
+    store.finish(REF, Work.TICK, begun.token, due, Rank.RESYNC)
+    assert store.ranks() == {REF: Rank.REVISION}
+    assert store.agenda() == {REF: store.now()}
+
+
+def test_a_poke_by_the_leader_is_no_news(store: Store) -> None:
+    """It has all canaries looked at after a loss; a rank that it knows is of those not listed."""
+    decide(store, REF, Rank.RESYNC, store.now() + 60 * SECOND)
+    store.poke(REF, rank=Rank.CHECK)
+    store.poke(REFS[1], rank=Rank.CHECK)
+    assert store.ranks() == {REF: Rank.RESYNC, REFS[1]: Rank.CHECK}
+
+
+def test_what_is_overdue_is_told_by_rank(store: Store) -> None:
+    """Those that are enqueued are not."""
+    now = store.now()
+    for seconds, ref in enumerate(REFS[:3]):
+        decide(store, ref, Rank.STEP, now - seconds * SECOND)
+    decide(store, REFS[3], Rank.RESYNC, now - SECOND)
+    assert store.overdue(now - SECOND) == {
+        Rank.STEP: Overdue(2, now - 2 * SECOND),
+        Rank.RESYNC: Overdue(1, now - SECOND),
+    }
+    claim(store, 3)
+    assert store.overdue(now) == {Rank.RESYNC: Overdue(1, now - SECOND)}
+
+
+def test_scripts_and_python_mean_the_same_ranks() -> None:
+    """The numbers stand in both."""
+    text = scripts.source("claim")
+    assert f"local SPAN = {SPAN:.0e}".replace("e+", "e") in text
+    last = (Rank.REVISION, Rank.INITIALIZATION, Rank.RESYNC)
+    names, numbers = (", ".join(rank.name for rank in last), ", ".join(map(str, map(int, last))))
+    assert f"local {names} = {numbers}" in text
+    assert max(Rank) is Rank.RESYNC
 
 
 def test_an_empty_agenda_has_no_next_due_time(store: Store) -> None:
     """None, not a time."""
-    assert claim(store) == Claimed(refs=(), next_due=None, confirmed=True)
+    assert claim(store) == Claimed(by_rank={}, next_due=None, confirmed=True)
 
 
 def test_what_is_queued_is_not_given_out_again_until_its_message_counts_as_lost(
@@ -187,7 +338,7 @@ def test_of_many_claimers_each_ref_goes_to_one(live_store: Store) -> None:
     for ref in refs:
         live_store.poke(ref)
     with ThreadPoolExecutor(6) as pool:
-        claims = list(pool.map(lambda _: claim(live_store, 7), range(30)))
+        claims = list(pool.map(lambda most: claim(live_store, most), range(2, 62, 2)))
     given = [ref for claimed in claims for ref in claimed.refs]
     assert sorted(given) == sorted(refs)
 

@@ -30,7 +30,7 @@ def test_no_key_is_that_of_another_row_or_canary(namespace: str, name: str) -> N
     of_canaries = {row.of(ref) for row in keys.OF_CANARY for ref in refs}
     assert len(of_canaries) == len(keys.OF_CANARY) * len(refs)
     others = {row.of(ref) for row in keys.TABLE if row not in keys.OF_CANARY for ref in refs}
-    names = ("agenda", "fence", "epoch", "lease:beat", "query:DIGEST")
+    names = ("agenda", "queue", "fence", "epoch", "lease:beat", "query:DIGEST")
     assert others == {f"coalmine:{name}" for name in names}
     assert not of_canaries & others
 

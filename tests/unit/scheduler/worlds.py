@@ -13,6 +13,7 @@ from clients.clock import ManualClock
 from clients.kube import resources
 from clients.kube.resources import Resource
 from clients.redis.store import Store
+from config.ranks import Rank
 from config.refs import CanaryRef
 from config.settings.settings import Settings
 from config.validation.admission import Policy
@@ -20,6 +21,7 @@ from scheduler import wiring
 from scheduler.index import Index
 from scheduler.loop import Loop
 from scheduler.watching import WatchSide
+from tasks.queues import Queue
 from tasks.registries import BUILT_IN
 from tests.fakes import memory_redis
 from tests.fakes.kube import FakeKube
@@ -134,25 +136,35 @@ class Sent:
     """A dispatcher that keeps what it is given; fails while `broken`."""
 
     ticks: list[CanaryRef] = field(default_factory=list)
+    jobs: list[tuple[Rank, int]] = field(default_factory=list)
+    """The rank and size of each message."""
     effects: list[tuple[CanaryRef, Lane]] = field(default_factory=list)
     messages: int = 0
     """To reconcilers."""
     broken: bool = False
+    queued: dict[Queue, int] = field(default_factory=dict)
 
-    def tick(self, refs: Sequence[CanaryRef]) -> None:
+    def tick(self, refs: Sequence[CanaryRef], rank: Rank) -> None:
         """Keep the ticks."""
         self._check()
         self.ticks += refs
+        self.jobs.append((rank, len(refs)))
 
-    def reconcile(self, refs: Sequence[CanaryRef], lane: Lane) -> None:
+    def reconcile(self, refs: Sequence[CanaryRef], lane: Lane, rank: Rank = Rank.REVISION) -> None:
         """Keep the effects."""
         self._check()
         self.effects += ((ref, lane) for ref in refs)
         self.messages += 1
+        self.jobs.append((rank, len(refs)))
 
-    def call(self, ref: CanaryRef, round_id: int, key: str) -> None:
+    def call(self, ref: CanaryRef, round_id: int, key: str, rank: Rank) -> None:
         """Nothing here calls hooks."""
-        raise AssertionError(f"hook {key} of {ref} asked for in round {round_id}")
+        raise AssertionError(f"hook {key} of {ref} ({rank}) asked for in round {round_id}")
+
+    def waiting(self) -> Mapping[Queue, int]:
+        """Nothing waits, unless a test says so."""
+        self._check()
+        return self.queued
 
     def _check(self) -> None:
         if self.broken:

@@ -20,8 +20,10 @@ from clients.redis import rollouts
 from clients.redis.records import Begun, Commit, Work
 from clients.redis.scripts import Invocation
 from clients.redis.store import Store
+from config.ranks import Rank
 from config.refs import CanaryRef
 from tasks.batch import Crew, Measure, Nudge, Probe, Steps, ask, awaited
+from tasks.queues import Queue
 from tests.fakes import memory_redis
 from tests.stage.measuring import Meters
 
@@ -50,18 +52,25 @@ class Sent:
     """A dispatcher that keeps what it is given."""
 
     messages: list[tuple[str, tuple[CanaryRef, ...]]] = field(default_factory=list)
+    ranks: list[Rank] = field(default_factory=list)
 
-    def tick(self, refs: Sequence[CanaryRef]) -> None:
+    def tick(self, refs: Sequence[CanaryRef], rank: Rank) -> None:
         """Keeps a tick."""
         self.messages.append(("tick", tuple(refs)))
+        self.ranks.append(rank)
 
-    def reconcile(self, refs: Sequence[CanaryRef], lane: Lane) -> None:
+    def reconcile(self, refs: Sequence[CanaryRef], lane: Lane, rank: Rank = Rank.REVISION) -> None:
         """Keeps a nudge."""
         self.messages.append((lane.value, tuple(refs)))
+        self.ranks.append(rank)
 
-    def call(self, ref: CanaryRef, round_id: int, key: str) -> None:
+    def call(self, ref: CanaryRef, round_id: int, key: str, rank: Rank) -> None:
         """Nothing here calls hooks."""
-        raise AssertionError(f"{ref} {round_id} {key}")
+        raise AssertionError(f"{ref} {round_id} {key} {rank}")
+
+    def waiting(self) -> Mapping[Queue, int]:
+        """Nobody asks."""
+        return {}
 
 
 @pytest.fixture
@@ -163,12 +172,32 @@ def test_nudges_of_a_lane_are_one_message_and_weights_come_first(store: Counted)
 
     def work(lanes: Sequence[Lane]) -> Steps[None]:
         for lane in lanes:
-            yield Nudge(lane)
+            yield Nudge(lane, Rank.CHECK)
 
     first, second, third = REFS
     works = {first: [Lane.STATUS, Lane.ROUTE], second: [Lane.ROUTE], third: []}
     Crew(store, Meters(), sent).carry_out({ref: work(lanes) for ref, lanes in works.items()})
     assert sent.messages == [("route", (first, second)), ("status", (first,))]
+
+
+def test_nudges_of_different_ranks_travel_apart_the_most_urgent_first(store: Counted) -> None:
+    """A rollback does not wait in the job of its neighbours' next steps."""
+    sent = Sent()
+
+    def work(rank: Rank) -> Steps[None]:
+        yield Nudge(Lane.ROUTE, rank)
+        yield Nudge(Lane.STATUS, rank)
+
+    first, second, third = REFS
+    works = {first: work(Rank.CHECK), second: work(Rank.ROLLBACK), third: work(Rank.CHECK)}
+    Crew(store, Meters(), sent).carry_out(works)
+    assert sent.messages == [
+        ("route", (second,)),
+        ("status", (second,)),
+        ("route", (first, third)),
+        ("status", (first, third)),
+    ]
+    assert sent.ranks == [Rank.ROLLBACK] * 2 + [Rank.CHECK] * 2
 
 
 @pytest.mark.parametrize("failure", [ZeroDivisionError(), errors.Conflict("moved")])
@@ -242,12 +271,14 @@ def test_a_nudge_that_cannot_be_sent_ends_no_other_work(store: Counted) -> None:
     ended: list[CanaryRef] = []
 
     class Broken(Sent):
-        def reconcile(self, refs: Sequence[CanaryRef], lane: Lane) -> None:
-            raise AttributeError(f"{refs} {lane}")
+        def reconcile(
+            self, refs: Sequence[CanaryRef], lane: Lane, rank: Rank = Rank.REVISION
+        ) -> None:
+            raise AttributeError(f"{refs} {lane} {rank}")
 
     def work(ref: CanaryRef) -> Steps[None]:
         if ref == REFS[1]:
-            yield Nudge(Lane.ROUTE)
+            yield Nudge(Lane.ROUTE, Rank.CHECK)
         yield from begin(ref)
         ended.append(ref)
 

@@ -21,6 +21,7 @@ from analysis.state import HookRound
 from clients import errors
 from clients.documents.calls import HookCalls
 from config.api.hooks import WebhookType
+from config.ranks import Rank
 from config.refs import CanaryRef
 from tasks import gather
 from tasks.caller import Caller, HttpPoster
@@ -330,9 +331,9 @@ def test_an_answer_is_kept_when_the_queue_is_away() -> None:
     class Away(Bag):
         """A queue that cannot be reached."""
 
-        def tick(self, refs: Sequence[CanaryRef]) -> None:
+        def tick(self, refs: Sequence[CanaryRef], rank: Rank) -> None:
             """Fails."""
-            raise errors.Transient(f"no broker for {refs}")
+            raise errors.Transient(f"no broker for {refs}, {rank}")
 
     room = a_room({"url": "http://slow/"})
     key = calls(room)[0].key
