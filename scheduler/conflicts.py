@@ -58,7 +58,7 @@ def has_traffic(status: ShownStatus) -> bool:
     """Whether the canary has traffic by its status, or is about to get some."""
     weight = status.fields.get("canaryWeight")
     is_weighed = isinstance(weight, int) and weight > 0
-    return is_weighed or status.fields.get("phase") in IN_ROLLOUT
+    return is_weighed or str(status.fields.get("phase")) in IN_ROLLOUT  # of anybody's making
 
 
 def _moved(good: Manifest, role: str) -> Problem:
