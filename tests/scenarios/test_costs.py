@@ -127,6 +127,23 @@ def test_a_rollout_of_five_steps_asks_no_more_than_it_must() -> None:
     assert asked.total() == 28
 
 
+def test_a_rollback_is_shown_once_and_its_end_not_at_all() -> None:
+    """Scaling the canary down, and that it is done, change nothing that a status shows."""
+    stage = initialized(a_manifest())
+    stage.settle()
+    before = len(stage.door.calls)
+    bad(stage)
+
+    asked = Counter(call[:3] for call in stage.door.calls[before:])
+    halts = ["first", "second", "last"]
+    assert asked == {
+        ("create", "events", None): len([*BEGINNING, "advance", *halts, "spent", "failed"]),
+        ("patch", "canaries", "status"): len(["new", "step", *halts]),
+        ("patch", "virtualservices", None): len([20, 0]),
+        ("patch", "deployments", None): len(["up", "down"]),
+    }
+
+
 def test_an_end_that_lasts_is_shown_after_two_seconds() -> None:
     """A decision left to the next one to show is shown by itself when that does not come."""
     stage = rollouts.released(a_manifest())
