@@ -15,6 +15,7 @@ from clients.documents.world import World
 from clients.kube.protocol import Object, WatchType
 from clients.kube.resources import Resource
 from config.refs import CanaryRef
+from scheduler.conflicts import has_traffic
 from scheduler.index import Changes, Index
 
 
@@ -92,6 +93,12 @@ class Backlog:
         """All canaries."""
         with self._news:
             return self._index.refs()
+
+    def has_traffic(self, ref: CanaryRef) -> bool:
+        """Whether a canary has traffic by its status, or is about to get some."""
+        with self._news:
+            world = self._index.world(ref)
+        return world is not None and world.status is not None and has_traffic(world.status)
 
     def unsettled(self) -> frozenset[CanaryRef]:
         """The canaries that are not acted on as they are written now."""

@@ -25,6 +25,7 @@ from clients.redis import rollouts, store
 from clients.redis.records import Snapshot
 from clients.redis.scripts import Invocation
 from clients.redis.store import Store
+from config.ranks import Rank
 from config.refs import CanaryRef
 from scheduler import projections
 from scheduler.backlog import Backlog, Change
@@ -152,7 +153,14 @@ class Publisher:
         for some in _parts(refs, TOGETHER):
             now = self._store.now()
             dues = {ref: now + cadence.offset(ref, spread) for ref in some}
-            self._run_all(store.poking(ref, at, term=self._term) for ref, at in dues.items())
+            self._run_all(
+                store.poking(ref, at, rank=self._rank(ref), term=self._term)
+                for ref, at in dues.items()
+            )
+
+    def _rank(self, ref: CanaryRef) -> Rank:
+        """The rank of a canary of which Redis knows nothing."""
+        return Rank.CHECK if self._backlog.has_traffic(ref) else Rank.INITIALIZATION
 
     def _forget_others(self, listed: Collection[CanaryRef]) -> None:
         """Drops canaries that were deleted while nobody watched."""

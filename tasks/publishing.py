@@ -25,6 +25,10 @@ LONGEST_QUEUE: Final = 50_000
 GAUGE_SECONDS: Final = 1.0
 """How long the length of a queue is believed."""
 
+WRITTEN_TOGETHER: Final = 5
+"""Canaries being initialised in one job of a lane: some thirty requests, a second of a process that
+may make a hundred a second, after which its threads are free for what is more urgent."""
+
 log = logging.getLogger(__name__)
 
 
@@ -47,8 +51,11 @@ class CeleryDispatcher:
         self._send(queues.TICK, Nudge(tuple(refs)).dump(), rank)
 
     def reconcile(self, refs: Sequence[CanaryRef], lane: Lane, rank: Rank = Rank.REVISION) -> None:
-        """Puts a nudge into the queue of `lane`."""
-        self._send(queues.LANES[lane], Nudge(tuple(refs)).dump(), rank)
+        """Puts nudges into the queue of `lane`."""
+        most = WRITTEN_TOGETHER if rank is Rank.INITIALIZATION else max(1, len(refs))
+        for start in range(0, len(refs), most):
+            some = tuple(refs[start : start + most])
+            self._send(queues.LANES[lane], Nudge(some).dump(), rank)
 
     def call(self, ref: CanaryRef, round_id: int, key: str, rank: Rank) -> None:
         """Have one hook of a round called."""

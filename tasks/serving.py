@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Final
+from threading import Lock
+from typing import Any
 
 from celery import Celery, bootsteps
 from celery.concurrency import thread
@@ -24,10 +25,6 @@ from tasks import queues
 from tasks.gate import Gate
 from tasks.queues import Queue
 
-RESERVED: Final = {Queue.HOOKS: 0}
-"""Messages that may wait for each thread, 1 for other queues. Calls of webhooks last: one that is
-reserved by a busy worker could be made by an idle one."""
-
 
 @dataclass(slots=True)
 class Line:
@@ -38,26 +35,29 @@ class Line:
     gate: Gate
     executor: ThreadPoolExecutor = field(init=False)
     jobs: set[Future[Any]] = field(default_factory=set)
-    """Taken from the queue and not finished."""
+    """Taken from the queue and not finished; none waits for a thread: an idle worker could do it,
+    and a more urgent one that comes to the queue would wait behind it."""
+    changing: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
         self.executor = ThreadPoolExecutor(self.threads, self.queue.value)
 
     def has_room(self) -> bool:
         """Whether a message may be taken from the queue."""
-        most = self.threads * (1 + RESERVED.get(self.queue, 1))
-        return self.gate.is_open and len(self.jobs) < most
+        return self.gate.is_open and len(self.jobs) < self.threads
 
     def carry_out(self, *call: Any) -> Future[Any]:
         """Has a job, the arguments of `apply_target`, done by the next free thread."""
         job = self.executor.submit(apply_target, *call)
-        self.jobs.add(job)
+        with self.changing:
+            self.jobs.add(job)
         job.add_done_callback(self._end)
         return job
 
     def _end(self, job: Future[Any]) -> None:
-        was_full = not self.has_room()
-        self.jobs.discard(job)
+        with self.changing:  # of all that end at a time, one must find that there was no room
+            was_full = not self.has_room()
+            self.jobs.discard(job)
         loop = get_event_loop()
         if was_full and loop is not None:  # it looks for room when something wakes it
             loop.call_soon(_nothing)

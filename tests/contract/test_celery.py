@@ -186,6 +186,34 @@ def test_the_most_urgent_message_is_taken_first(valkey: Valkey) -> None:
         assert numbers == [5, 11, 3, 4, 9, 10, 0, 1, 2, 6, 7, 8]
 
 
+def test_an_urgent_message_passes_all_that_wait_for_a_busy_worker(app: Celery) -> None:
+    """It keeps nothing back for its threads that it could not begin at once."""
+    publisher, go_on = publishing.CeleryDispatcher(app), threading.Event()
+    refs = [CanaryRef("shop", f"c{number}") for number in range(5)]
+    with working(app, Queue.ROUTING, threads=1) as noted:
+        noted.slow = {"route": go_on}
+        publisher.reconcile(refs[:1], Lane.ROUTE, Rank.RESYNC)
+        time.sleep(0.5)
+        publisher.reconcile(refs[1:4], Lane.ROUTE, Rank.RESYNC)
+        time.sleep(0.5)
+        publisher.reconcile(refs[4:], Lane.ROUTE, Rank.ROLLBACK)
+        go_on.set()
+        calls = noted.wait(5)
+    assert calls == [("route", refs[number]) for number in (0, 4, 1, 2, 3)]
+
+
+def test_canaries_being_initialised_are_written_a_few_at_a_time(app: Celery) -> None:
+    """Each is many requests, behind which what is urgent would wait; others travel together."""
+    publisher = publishing.CeleryDispatcher(app)
+    refs = [CanaryRef("shop", f"c{number}") for number in range(12)]
+    publisher.reconcile(refs, Lane.ROUTE, Rank.CHECK)
+    assert publisher.waiting()[Queue.ROUTING] == 1
+    publisher.reconcile(refs, Lane.ROUTE, Rank.INITIALIZATION)
+    assert publisher.waiting()[Queue.ROUTING] == 1 + 3
+    with working(app, Queue.ROUTING, threads=1) as noted:
+        assert noted.wait(24) == [("route", ref) for ref in refs] * 2
+
+
 def test_messages_of_a_release_without_priorities_are_taken_too(app: Celery) -> None:
     """During an upgrade; they wait in the list that goes first."""
     for number in range(3):

@@ -16,6 +16,7 @@ from clients.documents.world import World
 from clients.kube import resources
 from clients.redis.records import Work
 from clients.redis.scripts import Invocation
+from config.ranks import Rank
 from config.refs import CanaryRef
 from scheduler.loop import Role
 from tests.fakes import memory_redis
@@ -145,6 +146,19 @@ def test_an_emptied_redis_is_filled_again_without_listing(setting: Setting) -> N
     assert SHOP in setting.sent.ticks
     assert sum(call.verb == "list" for call in setting.kube.calls) == lists
     assert len(beat.sides) == 1
+
+
+def test_of_canaries_that_redis_has_lost_those_with_traffic_go_first(setting: Setting) -> None:
+    """By the status: there is no state that says it."""
+    status = {"phase": "Progressing", "canaryWeight": 10}
+    setting.create(worlds.a_canary())
+    setting.create(worlds.a_canary("busy", status=status))
+    beat = Beat(setting, "first")
+    for _ in range(2):
+        beat.run(3 * SECOND)
+        busy = CanaryRef("prod", "busy")
+        assert setting.store.ranks() == {SHOP: Rank.INITIALIZATION, busy: Rank.CHECK}
+        setting.redis.flushall()
 
 
 def test_a_redis_that_lost_only_the_epoch_is_filled_again(setting: Setting) -> None:
