@@ -1,16 +1,18 @@
 """Settings as options: both spellings of flags, precedence, refusals, help."""
 
 import argparse
+import json
 import re
 import socket
 import subprocess
 import sys
+from dataclasses import asdict
 from typing import Final
 
 import pytest
 
 from cli import main as command_line
-from cli import options
+from cli import options, up
 from config.settings.settings import FLAGS, SettingsError
 from tests.services import presence
 
@@ -160,14 +162,24 @@ def test_up_runs_a_worker_for_everything_unless_told_how_many_of_which(
 
 def test_the_supervisor_imports_nothing_that_its_children_need() -> None:
     """It stays as long as they do: each of these libraries is 5 to 25 MiB."""
-    script = "import sys, cli.main; print(*sys.modules)"
-    command = [sys.executable, "-c", script]
     told = subprocess.run(
-        command, capture_output=True, text=True, check=True, cwd=presence.REPOSITORY
+        [sys.executable, "-c", "import sys, cli.up; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=presence.REPOSITORY,
     )
-    heavy = {"celery", "kombu", "kubernetes", "redis", "requests", "rich", "urllib3", "yaml"}
+    imported = {name.partition(".")[0] for name in told.stdout.split()}
+    heavy = {"celery", "kombu", "kubernetes", "pydantic", "redis", "requests", "rich", "urllib3"}
 
-    assert not {name.partition(".")[0] for name in told.stdout.split()} & heavy
+    assert not imported & heavy
+
+
+def test_an_order_to_the_supervisor_is_read_as_it_was_given() -> None:
+    """It travels as an argument, for there is nothing secret in it."""
+    order = up.Order(up.SMALL, parent=7, level="INFO", cluster=None, embedded=True)
+
+    assert up.Order.parse(json.dumps(asdict(order))) == order
 
 
 def test_flags_become_environment_for_the_processes_below() -> None:
