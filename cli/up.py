@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from cli import exits, processes
@@ -86,12 +87,16 @@ def run(
 
     It ends with the process `parent`.
 
-    Raises Unusable when nobody would do a part of the work, PortTaken for Flower's port.
+    Raises Unusable when nobody would do a part of the work, or there is no kubeconfig where it is
+    said to be; PortTaken for Flower's port.
     """
     if settings.redis.url is None and (absent := wanted.absent()):
         text = f"there are to be no {' and no '.join(absent)} processes, and nobody else works on"
         remedy = "give --redis-url (COALMINE_REDIS_URL), or 1 or more of each"
         raise exits.Unusable(f"{text} the Valkey that up starts: {remedy}")
+    kubeconfig = settings.kubernetes.kubeconfig
+    if kubeconfig and not Path(kubeconfig).expanduser().is_file():
+        raise exits.Unusable(f"kubernetes: kubeconfig {kubeconfig}: there is no such file")
     if wanted.flower_port is not None:  # its process would be started again and again
         exits.check_free(FLOWER_ADDRESS, wanted.flower_port, "--flower-port")
     order = Order(
