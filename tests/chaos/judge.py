@@ -161,6 +161,7 @@ class Rollout:
         name, ended = f"{self.app.name}.{self.app.site.namespace}", self.ended
         steps = [self.entered(step) for step in STEPS]
         last_step = max((at for at in steps if at), default=self.released)
+        decided = self.weights[-1][0] if self.is_bad else last_step
         told = [
             (f"Advance {name} canary weight {step}", at)
             for step, at in zip(STEPS, steps, strict=True)
@@ -171,7 +172,7 @@ class Rollout:
             else ("Copying ", "Promotion completed! Scaling down {}")
         )
         for text, at in (*told, *((each.format(name), ended) for each in ends)):
-            since = last_step if at == ended else at
+            since = decided if at == ended else at
             if at and since and not self.lost(since - DECIDED_SECONDS, at + UNTOLD_SECONDS):
                 yield text
 

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.chaos import ordeal
 from tests.services.cluster import ControlPlane
 
 SEED = 7
 
 
+@pytest.mark.timeout(300)
 def test_whatever_is_struck_the_good_are_promoted_and_the_bad_rolled_back(
     control_plane: ControlPlane, tmp_path: Path
 ) -> None:
