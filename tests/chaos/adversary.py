@@ -59,9 +59,17 @@ class Adversary:
         for each in due:
             self._amends.remove(each)
             each[1]()
+        self.supervise()
         if now >= self._next:
             self._next = now + self.chance.uniform(*PACE_SECONDS)
             self.chance.choice(STRIKES)(self)
+
+    def supervise(self) -> None:
+        """Starts again whoever has ended by itself, as a Deployment would."""
+        for process in self.site.crew.members.values():
+            if process.ended and process.name not in self._struck:
+                self._note("ended by itself", process)
+                process.start()
 
     def stop(self) -> None:
         """Gives everything back."""
@@ -69,6 +77,7 @@ class Adversary:
         for _, amend in self._amends:
             amend()
         self._amends.clear()
+        self._struck.clear()
         for thief in self._thieves:
             thief.join()
         befallen = self.proxy.faults.befallen

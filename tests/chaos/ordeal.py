@@ -82,7 +82,7 @@ class _Ordeal:
         self._until_released()
         self._until_ended(INTERVAL_SECONDS * 10, adversary.step)
         adversary.stop()
-        self._until_ended(CALM_SECONDS, lambda: None)
+        self._until_ended(CALM_SECONDS, adversary.supervise)
         seconds = time.monotonic() - began
         site.pause(judge.LASTING_SECONDS)  # what a stale holder may still write
         rollouts = self._rollouts()
