@@ -28,7 +28,7 @@ REBUILT_SECONDS: Final = 30.0
 """After a loss of Redis, in which a weight may fall to what is sure."""
 UNTOLD_SECONDS: Final = 15.0
 """How long an event may wait for a report worker; those that waited in a lost Redis are lost."""
-DECIDED_SECONDS: Final = 3.0
+DECIDED_SECONDS: Final = 10.0
 """How long before it is in force, or shown, something may have been decided."""
 WRITES: Final = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 OF_CELERY: Final = re.compile(r"cq:(_kombu\..*|unacked.*|analysis|hooks|routing|report)")
@@ -71,9 +71,11 @@ class Rollout:
 
     @property
     def ended(self) -> float | None:
-        """When the rollout was shown as over; None: not yet."""
+        """When the rollout was shown as over, for good; None: not yet."""
         over = {"Succeeded", "Failed"}
-        return next((one.at for one in self.statuses if _phase(one) in over), None)
+        backwards = reversed(self.statuses)
+        last = list(itertools.takewhile(lambda one: _phase(one) in over, backwards))
+        return last[-1].at if last else None
 
     def entered(self, weight: int) -> float | None:
         """When the canary first had `weight` since the release."""
@@ -161,7 +163,8 @@ class Rollout:
         name, ended = f"{self.app.name}.{self.app.site.namespace}", self.ended
         steps = [self.entered(step) for step in STEPS]
         last_step = max((at for at in steps if at), default=self.released)
-        decided = self.weights[-1][0] if self.is_bad else last_step
+        returned = self.weights[-1][0]
+        decided = min(returned, ended or returned) if self.is_bad else last_step
         told = [
             (f"Advance {name} canary weight {step}", at)
             for step, at in zip(STEPS, steps, strict=True)
