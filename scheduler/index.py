@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from clients.documents import world as worlds
+from clients.documents.packed import packed
 from clients.documents.world import Admission, ShownStatus, World
 from clients.kube import decoding, resources
 from clients.kube.protocol import Object, WatchType
@@ -42,22 +43,19 @@ class Entry:
     """
 
     bare: Object
+    """Packed."""
+    uid: str
+    """Identity of the object."""
+    created: str
+    """When the object was created, in a form that sorts; without a time it sorts last."""
+    generation: int
+    deleting: bool
     status: ShownStatus
     problems: tuple[Problem, ...]
     current: Manifest | None
     good: Manifest | None = None
     conflicts: tuple[Problem, ...] = ()
     """What keeps `current` from being in force."""
-
-    @property
-    def uid(self) -> str:
-        """Identity of the object."""
-        return str(self.bare["metadata"].get("uid") or "")
-
-    @property
-    def created(self) -> str:
-        """When the object was created, in a form that sorts; without a time it sorts last."""
-        return str(self.bare["metadata"].get("creationTimestamp") or "~")
 
     @property
     def claims(self) -> frozenset[Place]:
@@ -183,7 +181,7 @@ class Index:
                 entries.update({ref: None} if before else {})
                 continue
             bare, status = projections.bare_canary(raw), worlds.shown_status(raw)
-            if before is None or before.bare != bare:
+            if before is None or before.bare != packed(bare):
                 entries[ref] = self._entry(before, bare, status)
             elif before.status != status:
                 self._entries[ref] = replace(before, status=status)
@@ -196,7 +194,17 @@ class Index:
     def _entry(self, before: Entry | None, bare: Object, status: ShownStatus) -> Entry:
         judged = self._judged(bare)
         current = self._manifest(bare, judged.canary) if judged.canary else None
-        entry = Entry(bare=bare, status=status, problems=judged.problems, current=current)
+        metadata = bare["metadata"]
+        entry = Entry(
+            bare=current.raw if current else packed(bare),
+            uid=str(metadata.get("uid") or ""),
+            created=str(metadata.get("creationTimestamp") or "~"),
+            generation=projections.generation(metadata),
+            deleting=bool(metadata.get("deletionTimestamp")),
+            status=status,
+            problems=judged.problems,
+            current=current,
+        )
         is_same = before and before.uid == entry.uid
         return replace(entry, good=before.good) if before and is_same else entry
 
@@ -207,12 +215,11 @@ class Index:
 
     def _admission(self, entry: Entry) -> Admission:
         """Which object was judged, and all that is wrong with it."""
-        metadata, left_by = entry.bare["metadata"], self._left_by(entry)
-        generation = metadata.get("generation")
+        left_by = self._left_by(entry)
         return Admission(
             uid=entry.uid,
-            generation=generation if isinstance(generation, int) else 0,
-            deleting=bool(metadata.get("deletionTimestamp")),
+            generation=entry.generation,
+            deleting=entry.deleting,
             left_by=left_by,
             problems=(*entry.problems, *entry.conflicts, *self._troubles(entry.good, left_by)),
         )
@@ -289,16 +296,22 @@ class Index:
 
     def _left_by(self, entry: Entry) -> tuple[str, ...]:
         """The uids of other canaries that control what `entry` has, and do not want it any more."""
-        places = entry.good.places.values() if entry.good else ()
-        held = ((self._observed.controller(place), place) for place in places)
-        known = ((uid, place) for uid, place in held if uid != entry.uid and uid in self._by_uid)
-        left = {uid for uid, place in known if place not in self._entries[self._by_uid[uid]].claims}
+        left: set[str] = set()
+        for place in entry.good.places.values() if entry.good else ():
+            uid = self._observed.controller(place)
+            if uid == entry.uid or uid not in self._by_uid:
+                continue
+            if place not in self._entries[self._by_uid[uid]].claims:
+                left.add(uid)
         return tuple(sorted(left))
 
     def _keep(self, place: Place, raw: Object | None) -> Changes:
+        sight = self._observed.see(place, raw)
+        if sight == self._observed.known(place):
+            return {}
         concerned = tuple(self._observed.concerned(place))
         before = {ref: self._admission(self._entries[ref]) for ref, _ in concerned}
-        changed = self._observed.put(place, raw)
+        changed = self._observed.put(place, sight)
         changes: Changes = {}
         for ref, role in concerned:
             told = self._admission(self._entries[ref]) != before[ref]

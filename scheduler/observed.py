@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from clients.documents.world import WorkloadView
 from clients.kube import decoding
@@ -25,13 +25,25 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
+class Sight(NamedTuple):
+    """What is kept of an object: its projection, who controls it, what of it cannot be read."""
+
+    view: Projection | None
+    controller: str = ""
+    """A uid; empty for nothing."""
+    oddity: str = ""
+
+
+NOTHING: Final = Sight(None)
+"""What is known of an object that is not there."""
+
+
 class Observed:
     """Projections by place. Objects without a canary are kept too: one may come for them."""
 
     def __init__(self, selector_labels: Sequence[str], routers: Routers) -> None:
         self._project = projections.projector(selector_labels, routers)
-        self._views: dict[Resource, dict[Place, Projection]] = {each: {} for each in self._project}
-        self._odd: dict[Place, str] = {}
+        self._sights: dict[Place, Sight] = {}
         self._roles: defaultdict[Place, set[tuple[CanaryRef, str]]] = defaultdict(set)
         self._unlisted: dict[Resource, str] = {}
 
@@ -50,44 +62,53 @@ class Observed:
 
     def workload(self, place: Place | None) -> WorkloadView | None:
         """The view of the workload in a place; None when there is none."""
-        view = None if place is None else self._views[place.resource].get(place)
+        view = None if place is None else self.known(place).view
         return view if isinstance(view, WorkloadView) else None
 
     def routes(self, places: Mapping[str, Place]) -> dict[str, Object]:
         """The Services and mesh objects that there are in `places`, by role."""
-        views = {role: self._views[place.resource].get(place) for role, place in places.items()}
+        views = {role: self.known(place).view for role, place in places.items()}
         return {role: view for role, view in views.items() if isinstance(view, Mapping)}
 
     def controller(self, place: Place) -> str:
         """The uid of what controls the object in a place; empty for nothing."""
-        view = self._views[place.resource].get(place)
-        if isinstance(view, WorkloadView):
-            return view.controller
-        holder = ownership.controller(view["metadata"]) if view else None
-        return str(holder.get("uid", "")) if holder else ""
+        return self.known(place).controller
 
     def places(self, resource: Resource) -> Iterable[Place]:
         """Where there are objects of a resource."""
-        return tuple(self._views[resource])
+        return tuple(place for place in self._sights if place.resource == resource)
 
     def oddity(self, place: Place) -> tuple[Problem, ...]:
         """What its canary should know of the object in a place: that not all of it can be read."""
-        if place not in self._odd:
-            return ()
-        return (conflicts.odd(place, self._odd[place]),)
+        why = self.known(place).oddity
+        return (conflicts.odd(place, why),) if why else ()
 
-    def put(self, place: Place, raw: Object | None) -> bool:
-        """Whether this changes the view of the object in a place; None: it is gone."""
-        views = self._views[place.resource]
-        self._odd.pop(place, None)
-        view = None if raw is None else self._read(place, raw)
-        if views.get(place) == view:
-            return False
-        if view is None:
-            del views[place]
+    def known(self, place: Place) -> Sight:
+        """What is kept of the object in a place."""
+        return self._sights.get(place, NOTHING)
+
+    def see(self, place: Place, raw: Object | None) -> Sight:
+        """What would be kept of the object in a place; None: it is gone."""
+        if raw is None:
+            return NOTHING
+        oddity = raw.reason if isinstance(raw, decoding.Odd) else ""
+        try:
+            view = self._project[place.resource](raw)
+            return Sight(view, _controller(view, raw), oddity)
+        except admission.UNREADABLE as error:
+            extra = {"object": str(place), "error": f"{type(error).__name__}: {error}"}
+            log.warning("object left out: it cannot be read", extra=extra)
+            known = self.known(place)  # for it is not gone
+            return known._replace(oddity=f"{error!r:.200}")
+
+    def put(self, place: Place, sight: Sight) -> bool:
+        """Whether this changes the view of the object in a place."""
+        before = self.known(place).view
+        if sight == NOTHING:
+            self._sights.pop(place, None)
         else:
-            views[place] = view
-        return True
+            self._sights[place] = sight
+        return before != sight.view
 
     def concerned(self, place: Place) -> Iterable[tuple[CanaryRef, str]]:
         """The canaries that refer to the object in a place, each with its role."""
@@ -102,16 +123,12 @@ class Observed:
         for role, place in after.places.items() if after else ():
             self._roles[place].add((ref, role))
 
-    def _read(self, place: Place, raw: Object) -> Projection | None:
-        if isinstance(raw, decoding.Odd):
-            self._odd[place] = raw.reason
-        try:
-            return self._project[place.resource](raw)
-        except admission.UNREADABLE as error:
-            self._odd[place] = f"{error!r:.200}"
-            extra = {"object": str(place), "error": f"{type(error).__name__}: {error}"}
-            log.warning("object left out: it cannot be read", extra=extra)
-            return self._views[place.resource].get(place)  # for it is not gone
+
+def _controller(view: Projection, raw: Object) -> str:
+    if isinstance(view, WorkloadView):
+        return view.controller
+    holder = ownership.controller(raw["metadata"])
+    return str(holder.get("uid", "")) if holder else ""
 
 
 def discard(sets: dict[K, set[V]], key: K, member: V) -> None:

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from clients.documents.confirmed import Lane
+from clients.documents.packed import packed
 from clients.documents.world import (
     ADMISSION,
     CANARY,
@@ -84,25 +85,17 @@ class Manifest:
     """A Canary that can be acted on, and what it refers to."""
 
     raw: Object
+    """Packed."""
+    ref: CanaryRef
+    """Name of the Canary object this was written in."""
+    uid: str
+    """Identity of that object."""
+    generation: int
+    """Which edit of that object this is."""
     service: str | None
     """`spec.service.name`, if given."""
     places: Mapping[str, Place]
     """Role to the object in it. Two canaries must not share any of them."""
-
-    @property
-    def ref(self) -> CanaryRef:
-        """Name of the Canary object this was written in."""
-        return CanaryRef(self.raw["metadata"]["namespace"], self.raw["metadata"]["name"])
-
-    @property
-    def uid(self) -> str:
-        """Identity of that object."""
-        return str(self.raw["metadata"].get("uid") or "")
-
-    @property
-    def generation(self) -> int:
-        """Which edit of that object this is."""
-        return int(self.raw["metadata"].get("generation") or 0)
 
     def needs(self, resource: Resource) -> bool:
         """Whether it refers to objects of a resource."""
@@ -111,7 +104,21 @@ class Manifest:
 
 def manifest(bare: Object, canary: Canary, default_provider: str, routers: Routers) -> Manifest:
     """The manifest `canary`, which was read from the bare object `bare`."""
-    return Manifest(bare, canary.spec.service.name, _places(canary, default_provider, routers))
+    metadata = bare["metadata"]
+    return Manifest(
+        raw=packed(bare),
+        ref=CanaryRef(metadata["namespace"], metadata["name"]),
+        uid=str(metadata.get("uid") or ""),
+        generation=generation(metadata),
+        service=canary.spec.service.name,
+        places=_places(canary, default_provider, routers),
+    )
+
+
+def generation(metadata: Mapping[str, Any]) -> int:
+    """Which edit of an object its metadata tell; 0 for none, or what is no number."""
+    number = metadata.get("generation")
+    return number if isinstance(number, int) else 0
 
 
 def place(resource: Resource, raw: Any) -> Place | None:
@@ -141,7 +148,10 @@ def projector(
     def viewed(kind: Kind) -> Callable[[Object], WorkloadView]:
         return lambda raw: kind.project(raw, selector_labels)
 
-    routes = dict.fromkeys(routers.writes.values(), metadata.bare)
+    def bare(raw: Object) -> Object:
+        return packed(metadata.bare(raw))
+
+    routes = dict.fromkeys(routers.writes.values(), bare)
     return {**{kind.resource: viewed(kind) for kind in kinds.KINDS.values()}, **routes}
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 
 from pydantic import TypeAdapter
 
+from clients.documents.packed import Packed, canonical
 from clients.kube.protocol import Object
 from config.validation.problems import Problem
 
@@ -216,14 +217,9 @@ def decode(stored: Mapping[str, str], version: str | None) -> World:
         return UNREADABLE
 
 
-def canonical(value: Any) -> str:
-    """JSON that is equal for equal values: sorted keys, no spaces. Raises ValueError for NaN."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
-
-
 def _dumped(role: str, value: Any) -> str:
+    if isinstance(value, Packed):
+        return value.text
     adapter = _ADAPTERS.get(role)
     return canonical(adapter.dump_python(value, mode="json") if adapter else value)
 

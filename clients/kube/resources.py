@@ -17,6 +17,10 @@ class Resource:
     kind: str
     namespaced: bool = True
 
+    def __hash__(self) -> int:
+        """That of the plural: quick, for resources are in the keys of all that is watched."""
+        return hash(self.plural)
+
     @property
     def api_version(self) -> str:
         """The `apiVersion` its objects carry: `group/version`, or `v1` in the core group."""

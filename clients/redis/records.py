@@ -10,7 +10,8 @@ from typing import Any
 
 from clients.documents.confirmed import Confirmed
 from clients.documents.notice import Notice
-from clients.documents.world import World, canonical
+from clients.documents.packed import canonical
+from clients.documents.world import World
 from config.ranks import Rank
 from config.refs import CanaryRef
 

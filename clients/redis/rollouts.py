@@ -15,7 +15,8 @@ from clients.documents import notice as notices
 from clients.documents import world as worlds
 from clients.documents.calls import HookCalls, HookResult
 from clients.documents.confirmed import Confirmation
-from clients.documents.world import World, canonical
+from clients.documents.packed import canonical
+from clients.documents.world import World
 from clients.redis import keys, scripts
 from clients.redis.records import Basis, Begun, Call, Commit, Snapshot, Work
 from clients.redis.scripts import Invocation

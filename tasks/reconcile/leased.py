@@ -21,7 +21,8 @@ from analysis.state import RolloutState
 from clients.clock import Clock
 from clients.documents.confirmed import Confirmation, Confirmed
 from clients.documents.outcome import Applied, Objects, Outcome, Rejected, Superseded
-from clients.documents.world import World, canonical
+from clients.documents.packed import canonical
+from clients.documents.world import World
 from clients.kube.protocol import Kube
 from clients.redis import rollouts
 from clients.redis.records import Basis, Begun, Snapshot, Work, part_of
