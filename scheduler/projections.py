@@ -107,7 +107,7 @@ def manifest(bare: Object, canary: Canary, default_provider: str, routers: Route
     metadata = bare["metadata"]
     return Manifest(
         raw=packed(bare),
-        ref=CanaryRef(metadata["namespace"], metadata["name"]),
+        ref=canary.ref,
         uid=str(metadata.get("uid") or ""),
         generation=generation(metadata),
         service=canary.spec.service.name,
