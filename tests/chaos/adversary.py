@@ -1,6 +1,7 @@
 """Who kills, freezes, empties, cuts and repeats, by a seed, until told to stop."""
 
 import contextlib
+import math
 import os
 import random
 import signal
@@ -33,6 +34,8 @@ FAULTS: Final = (
 )
 REQUESTS: Final = "^(PATCH|POST|PUT) |watch="
 ILLS: Final = (meters.unwell(503), meters.unwell(429), Health(delay_seconds=1.5))
+MOST_STRUCK: Final = 2
+"""Processes that are dead or frozen at once."""
 KEYS: Final = [f"cq:{queue}" for queue in Queue]
 """The lists in which messages wait."""
 
@@ -47,6 +50,8 @@ class Adversary:
     strikes: Counter[str] = field(default_factory=Counter)
     losses: list[float] = field(default_factory=list)
     """When Redis lost all it held, in seconds since the epoch."""
+    until: float = math.inf
+    """No strikes after this moment of the monotonic clock: a slow machine would never get on."""
     _amends: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     _struck: set[str] = field(default_factory=set)
     _thieves: list[threading.Thread] = field(default_factory=list)
@@ -60,7 +65,7 @@ class Adversary:
             self._amends.remove(each)
             each[1]()
         self.supervise()
-        if now >= self._next:
+        if now >= self._next and time.monotonic() < self.until:
             self._next = now + self.chance.uniform(*PACE_SECONDS)
             self.chance.choice(STRIKES)(self)
 
@@ -142,8 +147,10 @@ class Adversary:
     # --- how
 
     def _victim(self) -> Process | None:
-        process = self.chance.choice(list(self.site.crew.members.values()))
-        return process if self._takes(process) else None
+        members = self.site.crew.members
+        process = self.chance.choice(list(members.values()))
+        is_enough = len(self._struck & members.keys()) >= MOST_STRUCK
+        return None if is_enough or not self._takes(process) else process
 
     def _takes(self, process: Process) -> bool:
         """Whether `process` is whole; it is struck from now on."""

@@ -29,6 +29,8 @@ SETTINGS: Final = {
 }
 AT_ONCE: Final = 25
 """Rollouts under way at most."""
+STORM_SECONDS: Final = 30
+"""How long the adversary strikes, and as long again for each so many rollouts."""
 CALM_SECONDS: Final = 120
 """After the last strike every rollout ends within this time, or is stuck."""
 _Names = Mapping[str, frozenset[str]]
@@ -79,6 +81,7 @@ class _Ordeal:
         offset = site.plane.audit_log.stat().st_size
         self._deploy()
         began = time.monotonic()
+        adversary.until = began + STORM_SECONDS * (1 + len(self._apps) / AT_ONCE)
         self._until_released()
         self._until_ended(INTERVAL_SECONDS * 10, adversary.step)
         adversary.stop()
