@@ -5,10 +5,12 @@ Written with the decision that it is about, read by whoever delivers. Every chan
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from pydantic import TypeAdapter
 
@@ -45,6 +47,21 @@ class Notice:
         return self.uid, self.id, self.at, self.message
 
 
+class Untold(NamedTuple):
+    """The notices of a canary that are not dropped yet, oldest first.
+
+    `accounts` has by channel the last one that it has delivered. `unreadable` are the ids of those
+    of another release, which are to be dropped: their texts were logged when they were decided.
+    """
+
+    notices: tuple[Notice, ...] = ()
+    accounts: Mapping[str, str] = MappingProxyType({})
+    unreadable: tuple[str, ...] = ()
+
+
+NOTHING_UNTOLD: Final = Untold()
+
+
 def order(notice_id: str) -> tuple[int, int]:
     """Sorts ids as their notices were made; that of no notice comes first."""
     version, _, index = notice_id.partition("-")
@@ -67,5 +84,23 @@ def decode(notice_id: str, stored: Mapping[str, Any]) -> Notice:
     """The notice stored under `notice_id`. Raises pydantic.ValidationError for anything else."""
     return replace(_NOTICE.validate_python(stored), id=notice_id)
 
+
+def untold(stored: Mapping[str, str]) -> Untold:
+    """What is in the hash of a canary's notices."""
+    accounts, notices, unreadable = dict[str, str](), list[Notice](), list[str]()
+    for field_name, text in stored.items():
+        if field_name.startswith(ACCOUNT):
+            accounts[field_name.removeprefix(ACCOUNT)] = text
+            continue
+        try:
+            notices.append(decode(field_name, json.loads(text)))
+        except ValueError:
+            unreadable.append(field_name)
+    notices.sort(key=lambda notice: order(notice.id))
+    return Untold(tuple(notices), accounts, tuple(unreadable))
+
+
+ACCOUNT: Final = "delivered:"
+"""Begins the fields that say how far a channel has come."""
 
 _NOTICE: Final = TypeAdapter(Notice)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from clients.documents.confirmed import Confirmed
-from clients.documents.notice import Notice
+from clients.documents.notice import NOTHING_UNTOLD, Notice, Untold
 from clients.documents.packed import canonical
 from clients.documents.world import World
 from config.ranks import Rank
@@ -70,6 +70,8 @@ class Begun:
     snapshot: Snapshot
     canaries: int = 0
     """How many there are on the agenda."""
+    untold: Untold = NOTHING_UNTOLD
+    """What is yet to be told, for the status lane."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

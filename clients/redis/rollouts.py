@@ -168,11 +168,15 @@ def beginning(
     ref: CanaryRef, work: Work, ttl: timedelta, *, if_due: bool = False
 ) -> Invocation[Begun | None]:
     """See `Rollouts.begin`."""
-    shared = (keys.AGENDA, keys.FENCE, keys.TICK, keys.EPOCH, keys.QUEUE)
+    shared = (keys.AGENDA, keys.FENCE, keys.TICK, keys.EPOCH, keys.QUEUE, keys.NOTICES)
     rows, nonce = (keys.LEASES[work], *_STORED, *shared), secrets.token_hex(4)
 
     def decode(reply: Any) -> Begun | None:
-        return Begun(str(reply[0]), _snapshot(ref, reply[1]), int(reply[2])) if reply else None
+        if not reply:
+            return None
+        token, stored, canaries, told = reply
+        untold = notices.untold(_by_field(told))
+        return Begun(str(token), _snapshot(ref, stored), int(canaries), untold)
 
     return Invocation("begin", ref, rows, (ttl, ref, work.value, nonce, if_due), decode)
 
@@ -192,10 +196,12 @@ def finishing(
     token: str,
     due: datetime | None = None,
     rank: Rank | None = None,
+    *,
+    told: Collection[str] = (),
 ) -> Invocation[bool]:
-    """See `Rollouts.finish`."""
-    rows = (keys.LEASES[work], keys.AGENDA, keys.TICK, keys.EPOCH)
-    return Invocation("finish", ref, rows, (ref, token, due, work.value, rank), bool)
+    """See `Rollouts.finish`; besides, notices that were `told` are dropped, lease or not."""
+    rows = (keys.LEASES[work], keys.AGENDA, keys.TICK, keys.EPOCH, keys.NOTICES)
+    return Invocation("finish", ref, rows, (ref, token, due, work.value, rank, *told), bool)
 
 
 def confirming(
@@ -204,7 +210,8 @@ def confirming(
     """See `Rollouts.confirm`."""
     added = confirmed.encode(news)
     objects = worlds.encode(news.world)
-    before = worlds.encode(over or World())
+    known = (over or World()).by_role()
+    before = worlds.encode(World.of({role: known[role] for role in objects if role in known}))
     kept = ((role, text, before.get(role, "")) for role, text in objects.items())
     lease = keys.LEASES[news.lane]
     rows = (keys.CONFIRMED, keys.STATE, keys.WORLD, lease, keys.TICK, keys.AGENDA)
@@ -269,9 +276,14 @@ def _arguments(ref: CanaryRef, commit: Commit) -> list[scripts.Argument]:
     ]
 
 
+def _by_field(flat: Sequence[str]) -> dict[str, str]:
+    """A hash as scripts answer with it: field, value, field, value."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
 def _snapshot(ref: CanaryRef, reply: Sequence[Any]) -> Snapshot:
     now, version, state, *stored = reply
-    brought_about, world = (dict(zip(flat[::2], flat[1::2], strict=True)) for flat in stored)
+    brought_about, world = map(_by_field, stored)
     layouts = brought_about.pop(VERSION, None), world.pop(VERSION, None)
     snapshot = Snapshot(
         now=scripts.at(now),

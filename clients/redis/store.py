@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from clients.documents import notice as notices
-from clients.documents.notice import Notice, order
+from clients.documents.notice import Untold
 from clients.redis import keys, scripts, server
 from clients.redis.records import Claimed, Epoch, Overdue
 from clients.redis.rollouts import Rollouts
@@ -26,9 +26,6 @@ SPAN: Final = 10**15
 
 LOOKED_AT: Final = 500
 """Due entries of a rank that a claim looks at, from either end: some hundred µs of the server."""
-
-_ACCOUNT: Final = "delivered:"
-"""Begins the fields that say how far a channel has come."""
 
 
 class Store(Rollouts):
@@ -133,35 +130,15 @@ class Store(Rollouts):
         """Whether `holder` led, and nobody does now."""
         return bool(self._run("release", None, (keys.LEADER,), holder))
 
-    def undelivered(self, ref: CanaryRef) -> tuple[tuple[Notice, ...], Mapping[str, str]]:
-        """Those not yet dropped, oldest first, and by channel the last one it has delivered."""
+    def undelivered(self, ref: CanaryRef) -> Untold:
+        """What is yet to be told about `ref`, and by whom."""
         with scripts.translated("reading notices"):
-            stored = self.client.hgetall(keys.NOTICES.of(ref))
-        accounts = {
-            field.removeprefix(_ACCOUNT): last
-            for field, last in stored.items()
-            if field.startswith(_ACCOUNT)
-        }
-        waiting = [
-            notice
-            for identity, body in stored.items()
-            if not identity.startswith(_ACCOUNT) and (notice := self._decoded(ref, identity, body))
-        ]
-        return tuple(sorted(waiting, key=lambda notice: order(notice.id))), accounts
-
-    def _decoded(self, ref: CanaryRef, identity: str, body: str) -> Notice | None:
-        """The notice, or None for one of another release: it is dropped, its text was logged."""
-        try:
-            return notices.decode(identity, json.loads(body))
-        except ValueError:
-            log.warning("notice unreadable", extra={"canary": ref.dotted, "notice": identity})
-            self.drop_notices(ref, [identity])
-            return None
+            return notices.untold(self.client.hgetall(keys.NOTICES.of(ref)))
 
     def note_delivered(self, ref: CanaryRef, channel: str, notice_id: str) -> None:
         """Records that `channel` has delivered all notices up to this one."""
         with scripts.translated("recording a delivery"):
-            self.client.hset(keys.NOTICES.of(ref), _ACCOUNT + channel, notice_id)
+            self.client.hset(keys.NOTICES.of(ref), notices.ACCOUNT + channel, notice_id)
 
     def drop_notices(self, ref: CanaryRef, ids: Collection[str]) -> None:
         """Forgets those delivered; unknown ids are fine."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from clients import errors
-from clients.documents.notice import Notice, order
+from clients.documents.notice import Notice, Untold, order
 from clients.kube.protocol import Kube
 from clients.redis.store import Store
 from config.refs import CanaryRef
@@ -31,47 +31,37 @@ class Delivery:
     store: Store
     channels: Sequence[Channel]
 
-    def deliver(self, ref: CanaryRef, kube: Kube) -> None:
-        """Tells every channel what it does not know yet about `ref`.
+    def deliver(
+        self, ref: CanaryRef, kube: Kube, untold: Untold
+    ) -> tuple[tuple[str, ...], errors.ClientError | None]:
+        """The ids of the notices that every channel has now, and the first failure of a channel.
 
-        Raises the failure of a channel that could not be told everything, once all had their turn.
+        One that could not be told everything keeps none of the others waiting.
         """
-        waiting, accounts = self.store.undelivered(ref)
-        waiting = self._bounded(ref, waiting)
+        given_up, waiting = untold.notices[:-MOST_WAITING], untold.notices[-MOST_WAITING:]
         needed, failures = set[str](), list[errors.ClientError]()
         for channel in self.channels:
-            account = order(accounts.get(channel.name, ""))
-            untold = [notice for notice in waiting if order(notice.id) > account]
-            for index, notice in enumerate(untold):
+            account = order(untold.accounts.get(channel.name, ""))
+            missing = [notice for notice in waiting if order(notice.id) > account]
+            for index, notice in enumerate(missing):
                 failure = _tried(channel, ref, notice, kube)
                 if failure is not None:
                     failures.append(failure)
-                    needed.update(each.id for each in untold[index:])
+                    needed.update(each.id for each in missing[index:])
                     break
-                self._note(ref, channel, notice)
-        if self._has_accounts:
-            self.store.drop_notices(ref, [each.id for each in waiting if each.id not in needed])
-        if failures:
-            raise failures[0]
+                if len(self.channels) > 1:  # what a single channel has delivered is dropped
+                    self.store.note_delivered(ref, channel.name, notice.id)
+        _say_dropped(ref, given_up, untold.unreadable)
+        told = (notice.id for notice in untold.notices if notice.id not in needed)
+        return (*untold.unreadable, *told), failures[0] if failures else None
 
-    @property
-    def _has_accounts(self) -> bool:
-        """Whether accounts are kept: what a single channel has delivered is dropped instead."""
-        return len(self.channels) > 1
 
-    def _note(self, ref: CanaryRef, channel: Channel, notice: Notice) -> None:
-        """Keeps account of a delivery."""
-        if self._has_accounts:
-            self.store.note_delivered(ref, channel.name, notice.id)
-        else:
-            self.store.drop_notices(ref, [notice.id])
-
-    def _bounded(self, ref: CanaryRef, waiting: tuple[Notice, ...]) -> tuple[Notice, ...]:
-        given_up, kept = waiting[:-MOST_WAITING], waiting[-MOST_WAITING:]
-        if given_up:
-            self.store.drop_notices(ref, [notice.id for notice in given_up])
-            log.error("notices given up", extra={"canary": ref.dotted, "count": len(given_up)})
-        return kept
+def _say_dropped(ref: CanaryRef, given_up: Sequence[Notice], unreadable: Sequence[str]) -> None:
+    extra = {"canary": ref.dotted}
+    if given_up:
+        log.error("notices given up", extra={**extra, "count": len(given_up)})
+    for notice_id in unreadable:
+        log.warning("notice unreadable", extra={**extra, "notice": notice_id})
 
 
 def _tried(

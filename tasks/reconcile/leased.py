@@ -20,6 +20,7 @@ from analysis.effects import Lane
 from analysis.state import RolloutState
 from clients.clock import Clock
 from clients.documents.confirmed import Confirmation, Confirmed
+from clients.documents.notice import Untold
 from clients.documents.outcome import Applied, Objects, Outcome, Rejected, Superseded
 from clients.documents.packed import canonical
 from clients.documents.world import World
@@ -53,8 +54,9 @@ class Run:
     `seq` is the number of the intent, `is_first` whether it was not in force before: later runs
     only mend drift. `canary` is the last good manifest, `confirmed` what had been brought about
     before; `strays` are what a run before has written or read and was not believed, as far as
-    nobody else has said anything since. `kube` refuses calls that would outlive the lease.
-    `superseded` asks whether the intent is not the newest any more.
+    nobody else has said anything since. Of the `untold` notices, the ids of those that have been
+    told are added to `told`. `kube` refuses calls that would outlive the lease. `superseded` asks
+    whether the intent is not the newest any more.
     """
 
     ref: CanaryRef
@@ -65,6 +67,8 @@ class Run:
     state: RolloutState
     canary: Canary | None
     strays: Objects
+    untold: Untold
+    told: list[str]
     kube: Kube
     superseded: Callable[[], bool]
     now: Callable[[], datetime]
@@ -131,17 +135,17 @@ class Reconciler(ABC):
             begun = yield from ask(rollouts.beginning(ref, work, LEASE))
             if begun is None:
                 return
-            finish = rollouts.finishing(ref, work, begun.token)
+            told: list[str] = []
             astray: Objects = {}
             try:
-                run = self._run(ref, begun, asked, strays)
+                run = self._run(ref, begun, asked, strays, told)
                 if run is not None:
                     astray = yield from self._carry_out(run, begun.token)
             except Exception:
-                yield from ask(finish)
+                yield from ask(rollouts.finishing(ref, work, begun.token, told=told))
                 raise
             strays = Strays(astray, begun.snapshot.world)
-            again = yield from ask(finish)
+            again = yield from ask(rollouts.finishing(ref, work, begun.token, told=told))
             if astray:
                 left -= 1
                 again = again or left > 0
@@ -154,7 +158,9 @@ class Reconciler(ABC):
     def _calls_for_a_look(self, run: Run, outcome: Applied) -> bool:
         """Whether the rollout goes on now that its intent is in force."""
 
-    def _run(self, ref: CanaryRef, begun: Begun, asked: float, strays: Strays) -> Run | None:
+    def _run(
+        self, ref: CanaryRef, begun: Begun, asked: float, strays: Strays, told: list[str]
+    ) -> Run | None:
         """The run to be made; None without a state of this very object as new as its status."""
         snapshot = begun.snapshot
         admission, stored = snapshot.world.admission, snapshot.state
@@ -175,6 +181,8 @@ class Reconciler(ABC):
             state=state,
             canary=gather.accepted(snapshot.world),
             strays=strays.still_newest(snapshot.world),
+            untold=begun.untold,
+            told=told,
             kube=self.kube.until(asked + (LEASE - RESERVE).total_seconds()),
             superseded=lambda: self._is_superseded(ref, snapshot),
             now=lambda: snapshot.now + timedelta(seconds=self.clock.monotonic() - asked),

@@ -31,10 +31,12 @@ class StatusReconciler(Reconciler):
     def _write(self, run: Run) -> Outcome | None:
         """The status, then the events: a refusal of the one keeps none of the others untold."""
         outcome = self._show(run)
-        try:
-            Delivery(self.store, self.channels).deliver(run.ref, run.kube)
-        except errors.NotFound:
+        told, failure = Delivery(self.store, self.channels).deliver(run.ref, run.kube, run.untold)
+        run.told.extend(told)
+        if isinstance(failure, errors.NotFound):
             return Superseded("there is no namespace to put events in", outcome.written)
+        if failure is not None:
+            raise failure
         return outcome
 
     def _calls_for_a_look(self, run: Run, outcome: Applied) -> bool:  # noqa: ARG002

@@ -1,12 +1,13 @@
 -- Take a work lease and read the canary; or, while another run has it, ask that one to run again.
 --
 -- KEYS    1 work lease  2 state  3 confirmed  4 world  5 agenda  6 fence  7 tick lease  8 epoch
---         9 queue
+--         9 queue  10 notices
 -- ARGV    1 now, or ""  2 ttl ms  3 namespace/name  4 "tick", or another kind of work
 --         5 nonce of this call, so that sending it again is no second call
 --         6 "1" to refuse a canary that is neither queued nor due, or ""
--- Return  {token, {as read.lua}, canaries on the agenda}, or nil when refused: so, or because another run has it, or because
---         what is stored is not confirmed; a canary on the agenda is due then
+-- Return  {token, {as read.lua}, canaries on the agenda, {field, value, ...} of the notices for
+--         work "status"}; or nil when refused: so, or because another run has it, or because what
+--         is stored is not confirmed; a canary on the agenda is due then
 -- Atomic  the read must come after the lease is ours: whoever is refused in between relies on us
 --         seeing what they saw. The refusal must leave its mark before the holder releases.
 
@@ -44,4 +45,5 @@ if ARGV[4] == 'tick' then
   hasten(KEYS[5], member, now + ttl) -- a tick that dies is followed up
   redis.call('ZREM', KEYS[9], member)
 end
-return {token, found, redis.call('ZCARD', KEYS[5])}
+local untold = ARGV[4] == 'status' and redis.call('HGETALL', KEYS[10]) or {}
+return {token, found, redis.call('ZCARD', KEYS[5]), untold}

@@ -15,12 +15,14 @@ from redis import Redis
 
 from clients import clock as clocks
 from clients import errors
+from clients.documents.notice import Notice
 from clients.documents.world import World
-from clients.redis import keys
+from clients.redis import keys, rollouts
 from clients.redis import server as redis_server
 from clients.redis.embedded import EmbeddedValkey
 from clients.redis.records import Commit, Work
 from clients.redis.store import Store
+from config.api.hooks import AlertSeverity
 from config.refs import CanaryRef
 from tests.fakes import memory_redis
 from tests.services import processes
@@ -292,3 +294,24 @@ def _eventually(condition: Callable[[], bool]) -> None:
             return
         clock.sleep(0.02)
     raise AssertionError("not within ten seconds")
+
+
+@pytest.mark.parametrize("lose", [None, fail_over, forge])
+def test_told_notices_are_dropped_unless_others_may_have_their_ids(
+    store: Store, client: "Redis[str]", lose: Callable[["Redis[str]"], None] | None
+) -> None:
+    """A run that ends late drops nothing that was written since Redis lost something."""
+    told = Notice(uid="u1", at=store.now(), severity=AlertSeverity.INFO, message="told")
+    store.commit(REF, Commit(expected=0, state={}, notices=[told]))
+    tick, status = (store.begin(REF, work, TTL) for work in (Work.TICK, Work.STATUS))
+    assert tick is not None
+    assert status is not None
+    assert tick.untold.notices == ()
+    (notice,) = status.untold.notices
+    assert notice.message == "told"
+    if lose is not None:
+        lose(client)
+        memory_redis.confirm(store)
+    store.run(rollouts.finishing(REF, Work.STATUS, status.token, told=[notice.id]))
+    assert len(store.undelivered(REF).notices) == (0 if lose is None else 1)
+    store.forget(REF)
