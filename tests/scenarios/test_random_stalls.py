@@ -222,7 +222,7 @@ def play(seed: int) -> Counter[str]:
     assert isinstance(stage, TroubledStage)
     watchman, releases = Watchman(stage), Releases()
     stage.watchman = watchman.look
-    stage.share = chance.choice([0.3, 0.5, 0.7])
+    stage.share = chance.choice([0.4, 0.6, 0.8])
     try:
         for _ in range(chance.randrange(1, 4)):
             releases.release(stage)
