@@ -9,9 +9,11 @@ fails for one fails for it alone.
 from __future__ import annotations
 
 import logging
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -35,7 +37,14 @@ T = TypeVar("T")
 THREADS: Final = 32
 """Calls of one process that run side by side."""
 
-TOGETHER_SECONDS: Final = 0.005
+QUICK: Final = 8
+"""Of these, calls that may all be quick ones. More would only wait for the interpreter, which each
+needs for most of its time, and would have it handed around among them for a tenth of the costs."""
+
+PATIENCE_SECONDS: Final = 0.1
+"""How long a call waits for one of those to end: behind slow ones it goes ahead."""
+
+TOGETHER_SECONDS: Final = 0.01
 """How long answers wait for each other, so that what follows them travels together."""
 
 
@@ -114,6 +123,7 @@ class Crew:
     doubt: Callable[[], None] = lambda: None
     """Hears of a failure that others may meet, too."""
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "batch"))
+    quick: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(QUICK))
 
     def carry_out(self, works: Works) -> None:
         """Carries out the work on each canary to its end.
@@ -212,7 +222,13 @@ class _Batch:
             self._measure(checks) if alone else self.crew.pool.submit(self._measure, checks)
 
     def _later(self, ref: CanaryRef, call: Callable[[], Any]) -> None:
-        self.crew.pool.submit(self._call, ref, call)
+        self.crew.pool.submit(self._in_turn, ref, call)
+
+    def _in_turn(self, ref: CanaryRef, call: Callable[[], Any]) -> None:
+        had_turn = self.crew.quick.acquire(timeout=PATIENCE_SECONDS)
+        self._call(ref, call)
+        if had_turn:
+            self.crew.quick.release()
 
     def _call(self, ref: CanaryRef, call: Callable[[], Any]) -> None:
         try:
@@ -240,10 +256,10 @@ class _Batch:
         if not self.out:
             return []
         answers = [self.done.get()]
-        while len(answers) < self.out:
-            try:
-                answers.append(self.done.get(timeout=TOGETHER_SECONDS))
-            except Empty:
-                break
+        if self.out > 1:  # asleep meanwhile: to be woken by each answer would cost more than it
+            threading.Event().wait(TOGETHER_SECONDS)
+        with suppress(Empty):
+            while len(answers) < self.out:
+                answers.append(self.done.get_nowait())
         self.out -= len(answers)
         return answers

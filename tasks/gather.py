@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Final
 
 from analysis import cadence, conditions, hooks
 from analysis import state as states
@@ -14,6 +16,7 @@ from analysis.observation import Observation, PastStatus, Workload
 from analysis.phases import Phase
 from analysis.state import RolloutState
 from clients.documents.confirmed import Confirmed
+from clients.documents.packed import Packed
 from clients.documents.world import ShownStatus, WorkloadView, World
 from clients.redis.records import Snapshot
 from config import derived
@@ -26,6 +29,10 @@ from tasks.registries import BUILT_IN, Registries
 from workloads import kinds
 
 log = logging.getLogger(__name__)
+
+REMEMBERED: Final = 1024
+"""Manifests of which a worker keeps what was read, some kB each: all lanes of a canary read it at
+every step, and it hardly ever changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,12 @@ def observe(ref: CanaryRef, snapshot: Snapshot, defaults: Defaults) -> Observati
 
 def accepted(world: World) -> Canary | None:
     """The last manifest that could be carried out."""
-    return None if world.canary is None else manifests.load_canary(world.canary)
+    return None if world.canary is None else _loaded(Packed(world.canary))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _loaded(manifest: Packed) -> Canary:
+    return manifests.load_canary(manifest)
 
 
 def is_behind(snapshot: Snapshot) -> bool:

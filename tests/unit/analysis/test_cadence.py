@@ -21,7 +21,7 @@ def test_a_first_check_gives_the_first_step_a_whole_interval(
     """And no more than a slot in addition: 5 % of the interval."""
     now = NOW + timedelta(milliseconds=ahead)
     due = cadence.first_check(now, interval)
-    assert interval <= due - now < interval * 1.05
+    assert interval <= due - now < interval * (1 + cadence.SLOT)
 
 
 @given(st.lists(st.integers(0, 499), min_size=2), intervals)
