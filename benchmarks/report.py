@@ -122,13 +122,15 @@ def _calls(figures: Figures) -> Iterator[str]:
 
 
 def _roles(figures: Figures) -> Iterator[str]:
-    yield f"{'CPU ms, by role':<32}{'idle/min':>10}{'per tick':>10}{'net':>8}{'RSS MiB':>10}"
+    head = f"{'CPU ms, by role':<32}{'idle/min':>10}{'per tick':>10}{'net':>8}{'per rollout':>13}"
+    yield f"{head}{'RSS MiB':>10}"
     for role, seconds in figures.rollouts.active.cpu.items():
         idle = figures.idle.cpu[role] / figures.idle.at
         net = (seconds - idle * figures.rollouts.active.at) * 1000 * _per_tick(figures)
         yield (
             f"  {role:<30}{idle * 1000 * _SECONDS_PER_MINUTE:>10.0f}"
             f"{seconds * 1000 * _per_tick(figures):>10.2f}{net:>8.2f}"
+            f"{figures.rollouts.whole.cpu.get(role, 0.0) * 1000 / figures.canaries:>13.1f}"
             f"{figures.memory.get(role, 0.0):>10.0f}"
         )
 
