@@ -26,6 +26,13 @@ GATHER: Final = 0.03
 """Least seconds between two looks at the agenda: of many changes those that come together are
 published together, and one that comes alone does not wait."""
 
+BUSY_GATHER: Final = 0.2
+"""The same after a look that found many: a job of one costs several times its share of a large
+one, and nobody is in time when all are alone."""
+
+MANY: Final = 5
+"""Canaries due at one look that make a busy time."""
+
 STANDBY_PAUSE: Final = 1.0
 """Seconds between a standby's attempts: with a lease of 5 s, a silent beat is replaced in 6 s."""
 
@@ -145,6 +152,7 @@ class Loop:
         self._claimed: deque[Batch] = deque()
         self._lateness = Lateness(store, dispatcher, clock)
         self._claimed_at: float | None = None
+        self._is_busy = False
         self._failures = 0
 
     def step(self) -> float:
@@ -162,6 +170,8 @@ class Loop:
         """Comes back after the time, or earlier when something was stored that calls for a step."""
         if self._side is None:
             self._clock.sleep(seconds)
+        elif self._is_busy:
+            self._clock.sleep(BUSY_GATHER)
         elif self._side.wait(seconds):
             since = self._clock.monotonic() - (self._claimed_at or 0.0)
             self._clock.sleep(max(0.0, GATHER - since))
@@ -198,6 +208,7 @@ class Loop:
         claimed = self._store.claim(most, queued, retry)
         self._claimed_at = self._clock.monotonic()
         self._claimed.extend(batches(claimed.by_rank))
+        self._is_busy = sum(map(len, claimed.by_rank.values())) >= MANY
         is_lost = claimed.next_due is None and side.has_canaries  # the agenda alone
         if stored and (is_lost or not claimed.confirmed):
             log.warning("redis was emptied, restarted or failed over; storing everything again")
