@@ -8,10 +8,11 @@ from typing import Final
 
 from config.refs import CanaryRef
 
-SLOT: Final = 0.1
+SLOT: Final = 0.05
 """Share of an interval between two moments at which checks are due: those of many canaries fall
-together, and are made in one job. A rollout takes longer by half of that, on average, once. The
-whole is a multiple of it, so that a canary stays in its slot."""
+together, and are made in one job. A rollout may take 5 % longer than its intervals add up to, which
+is what one of a single step spends here. The whole is a multiple of it, so that canaries stay in
+their slots."""
 
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """Of the slots of all canaries."""
