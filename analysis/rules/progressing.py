@@ -56,22 +56,31 @@ def crashed(case: Case) -> Outcome | None:
     """A canary without any available pod loses its traffic at once, for a failed check.
 
     Its analysis begins anew when it has pods again. If somebody else scaled it to zero, or it is
-    past its deadline, it is rolled back.
+    past its deadline, it is rolled back. One that we have not scaled up yet, which is so when the
+    state was rebuilt, has failed at nothing.
     """
     if not case.state.route.split.reaches_canary or not pods.is_canary_lost(case):
         return None
     canary = pods.canary(case)
     ready = canary.readiness
     if ready == pods.AT_ZERO:
+        if moves.await_effects(case, effects.Lane.WORKLOAD):
+            event = events.canary_lost(case.canary, ready.message)
+            return _from_the_start(Decision("CanaryLost", event.message, case.state, (event,)))
         return moves.rollback(case, "ScaledToZero", (canary.event,))
     if not ready.retriable:
         return _give_up(case, ready.message)
     counted = moves.failed_check(case, (events.canary_lost(case.canary, ready.message),))
     if counted.state.phase is Phase.FAILED:
         return counted
-    route = counted.state.routed(ALL_TO_PRIMARY)
-    state = replace(counted.state, route=route, iterations=0, check_at=None)
-    return replace(counted, reason="CanaryLost", state=state, due=None)
+    return _from_the_start(replace(counted, reason="CanaryLost", due=None))
+
+
+def _from_the_start(decision: Decision) -> Decision:
+    """`decision`, with all traffic at the primary and the analysis yet to begin."""
+    state = decision.state
+    state = replace(state, route=state.routed(ALL_TO_PRIMARY), iterations=0, check_at=None)
+    return replace(decision, state=state)
 
 
 def primary_unready(case: Case) -> Outcome | None:

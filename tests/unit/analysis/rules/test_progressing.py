@@ -497,6 +497,23 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
         None,
         Decided("scaled_to_zero", "Progressing", "100/0"),
     ),
+    "a canary that we have not scaled up yet loses its traffic, and has failed no check": (
+        worlds.seen(
+            at_20,
+            target=worlds.a_workload(NEW, replicas=0),
+            confirmed=Confirmed(route_seq=5, workload_seq=4, status_version=10),
+        ),
+        None,
+        Decided(
+            "crashed",
+            "Progressing",
+            "100/0",
+            [
+                "Routing all traffic to primary, cart-app.shop lost: "
+                "waiting for rollout to finish: scaled to zero"
+            ],
+        ),
+    ),
     "a canary scaled to zero under traffic is rolled back": (
         worlds.seen(at_20, target=worlds.a_workload(NEW, replicas=0)),
         worlds.PASSED,
@@ -805,6 +822,16 @@ def test_failed_checks_are_counted_over_the_whole_rollout(
         worlds.progressing(20, failed_checks=before), worlds.a_canary(thresholdMode=mode)
     )
     assert tables.decision(seen, found).state.failed_checks == after
+
+
+def test_pods_that_were_not_asked_for_yet_are_no_failed_check() -> None:
+    """After a loss of Redis the target may be at zero until the API server takes our write."""
+    unscaled = Confirmed(route_seq=5, workload_seq=4, status_version=10)
+    for before in (0, 2):
+        state = worlds.progressing(20, failed_checks=before)
+        seen = worlds.seen(state, target=worlds.a_workload(NEW, replicas=0), confirmed=unscaled)
+        decided = tables.decision(seen).state
+        assert (decided.failed_checks, decided.workload) == (before, state.workload)
 
 
 def test_what_is_promoted_is_the_revision_that_was_analysed() -> None:
