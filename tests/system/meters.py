@@ -71,7 +71,7 @@ class Meters:
         status = max(health.status for health in healths.values())
         if status != 200:
             return status, {"status": "error", "errorType": "test", "error": "as told"}
-        values = {name: _value(health, query) for name, health in healths.items()}
+        values = {name: _value(health, query) if found else 1.0 for name, health in healths.items()}
         samples = [
             {"metric": _labels(name, query), "value": [time.time(), str(value)]}
             for name, value in values.items()

@@ -67,6 +67,7 @@ def test_a_revert_in_mid_analysis_calls_the_rollout_off(site: Site) -> None:
     app.until_weight(40)
     app.release("registry.example/app:1")
     app.until("Failed")
+    app.until_weight(0)
     assert app.weights() == [0, 40, 0]
     assert _images_of_primary(app) == ["registry.example/app:1"]
 

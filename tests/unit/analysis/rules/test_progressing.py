@@ -12,6 +12,7 @@ from analysis.effects import Lane
 from analysis.findings import Findings
 from analysis.observation import Confirmed, Observation
 from analysis.phases import Phase
+from analysis.rules import pods
 from analysis.state import HookRound
 from analysis.verdicts import Effect
 from analysis.waiting import Reason
@@ -508,10 +509,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
             "crashed",
             "Progressing",
             "100/0",
-            [
-                "Routing all traffic to primary, cart-app.shop lost: "
-                "waiting for rollout to finish: scaled to zero"
-            ],
+            [f"Routing all traffic to primary, cart-app.shop lost: {pods.AT_ZERO.message}"],
         ),
     ),
     "a canary scaled to zero under traffic is rolled back": (
