@@ -155,8 +155,8 @@ def _duration(milliseconds: float, sign: str, bound: float) -> str:
     """
     if abs(milliseconds) >= _LONGEST:
         return _exact(milliseconds)
-    whole = math.trunc(milliseconds)
-    is_beyond = whole < bound if sign == "<" else whole > bound
+    whole, printed = math.trunc(milliseconds), round(bound, 3)  # which is what the reader compares
+    is_beyond = whole < printed if sign == "<" else whole > printed
     if is_beyond:
         return durations.format_go(timedelta(milliseconds=whole))
     rounding = ROUND_FLOOR if sign == "<" else ROUND_CEILING

@@ -8,7 +8,7 @@ import math
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from analysis.findings import Absent, CheckResult, Sample
@@ -220,6 +220,7 @@ def test_the_shortest_form_loses_nothing(value: float) -> None:
     value=st.floats(min_value=0, max_value=1e9),
     bound=st.floats(min_value=0, max_value=1e9),
 )
+@example(value=1.5, bound=0.99999)
 def test_a_failed_duration_never_reads_as_if_it_had_passed(value: float, bound: float) -> None:
     """Value and bound differ in print whenever the value is over by a microsecond or more."""
     result = judged(CheckKind.DURATION, value, None, bound)
