@@ -210,8 +210,7 @@ def confirming(
     """See `Rollouts.confirm`."""
     added = confirmed.encode(news)
     objects = worlds.encode(news.world)
-    known = (over or World()).by_role()
-    before = worlds.encode(World.of({role: known[role] for role in objects if role in known}))
+    before = worlds.encode(over or World(), objects.keys())
     kept = ((role, text, before.get(role, "")) for role, text in objects.items())
     lease = keys.LEASES[news.lane]
     rows = (keys.CONFIRMED, keys.STATE, keys.WORLD, lease, keys.TICK, keys.AGENDA)
