@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -139,12 +139,6 @@ class Store(Rollouts):
         """Records that `channel` has delivered all notices up to this one."""
         with scripts.translated("recording a delivery"):
             self.client.hset(keys.NOTICES.of(ref), notices.ACCOUNT + channel, notice_id)
-
-    def drop_notices(self, ref: CanaryRef, ids: Collection[str]) -> None:
-        """Forgets those delivered; unknown ids are fine."""
-        if ids:
-            with scripts.translated("dropping notices"):
-                self.client.hdel(keys.NOTICES.of(ref), *ids)
 
     def timeline(self, ref: CanaryRef, count: int = 50) -> tuple[Mapping[str, Any], ...]:
         """The last `count` entries, newest last."""

@@ -17,7 +17,7 @@ from clients import errors
 from clients.documents import confirmed
 from clients.documents.confirmed import Confirmation, Confirmed, Lane
 from clients.documents.world import UNREADABLE, World
-from clients.redis import keys
+from clients.redis import keys, rollouts
 from clients.redis.records import Basis, Begun, Commit, Work, part_of
 from clients.redis.store import Store
 from config.refs import CanaryRef
@@ -406,9 +406,10 @@ def test_notices_are_dropped_one_by_one_and_sorted_as_made(store: Store) -> None
     store.commit(REF, a_commit(1, notices=[a_notice("11")]))
     assert [notice.message for notice in store.undelivered(REF)[0]] == list(map(str, range(12)))
     done = [notice.id for notice in store.undelivered(REF)[0]][:11]
-    store.drop_notices(REF, done)
-    store.drop_notices(REF, done)
-    store.drop_notices(REF, [])
+    begun = store.begin(REF, Work.STATUS, TTL)
+    assert begun is not None
+    for told in (done, done, []):
+        store.run(rollouts.finishing(REF, Work.STATUS, begun.token, told=told))
     assert [notice.id for notice in store.undelivered(REF)[0]] == ["000000000002-0"]
 
 

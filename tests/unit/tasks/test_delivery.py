@@ -13,11 +13,13 @@ from clients import errors
 from clients.clock import ManualClock
 from clients.documents.notice import Notice
 from clients.kube.protocol import Kube
-from clients.redis.records import Commit
+from clients.redis import rollouts
+from clients.redis.records import Commit, Work
 from clients.redis.store import Store
 from config.refs import CanaryRef
 from tasks.reconcile import delivery
 from tasks.reconcile.delivery import Delivery
+from tasks.reconcile.leased import LEASE
 from tests.fakes import memory_redis
 from tests.fakes.kube import FakeKube
 from tests.unit.notify.notices import NOW, a_notice
@@ -59,8 +61,10 @@ def commit(store: Store, *texts: str) -> None:
 
 def deliver(store: Store, *channels: Recorder) -> bool:
     """Whether all is told, after one try."""
-    told, failure = Delivery(store, channels).deliver(REF, KUBE, store.undelivered(REF))
-    store.drop_notices(REF, told)
+    begun = store.begin(REF, Work.STATUS, LEASE)
+    assert begun is not None
+    told, failure = Delivery(store, channels).deliver(REF, KUBE, begun.untold)
+    store.run(rollouts.finishing(REF, Work.STATUS, begun.token, told=told))
     return failure is None
 
 
