@@ -19,7 +19,7 @@ from config.refs import CanaryRef
 from tests.stage import fleet, hands, measuring
 from tests.stage.stage import REF, Stage
 from tests.stage.troubled import TroubledStage
-from tests.stage.watchman import Watchman
+from tests.stage.watchman import Watchman, try_all
 from tests.unit.analysis.worlds import a_manifest
 
 NAMES: Final = fleet.NAMES[:5]
@@ -91,14 +91,4 @@ REACHED: Final = {"landed": 0.5, "promotions": 3.0, "failed checks": 4.0, "stood
 
 def test_whoever_stalls_with_a_batch_each_canary_comes_to_its_own_end() -> None:
     """Late writes are put right within a second; the good are promoted, the bad rolled back."""
-    counts = Counter[str]()
-
-    for seed in range(EXAMPLES):
-        try:
-            counts.update(play(seed))
-        except AssertionError as error:
-            error.add_note(f"seed {seed}")
-            raise
-
-    reached = {name: counts[name] / EXAMPLES for name in REACHED}
-    assert all(reached[name] >= least for name, least in REACHED.items()), counts
+    try_all(play, range(EXAMPLES), REACHED)

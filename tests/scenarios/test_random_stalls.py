@@ -23,7 +23,7 @@ from clients.kube import resources
 from tests.stage import hands, measuring
 from tests.stage.stage import REF, a_deployment, initialized
 from tests.stage.troubled import TroubledStage
-from tests.stage.watchman import Watchman, available
+from tests.stage.watchman import Watchman, available, try_all
 from tests.unit.analysis.worlds import a_manifest
 
 PRIMARY: Final = "cart-app-primary"
@@ -254,14 +254,4 @@ REACHED: Final = {"landed": 1.0, "late": 0.3, "promotions": 1.0, "stood": 0.5, "
 
 def test_whoever_stalls_nothing_wrong_lasts_and_every_rollout_ends() -> None:
     """Late writes are put right within a second; what has failed is not promoted, nor any twice."""
-    counts = Counter[str]()
-
-    for seed in range(FIRST, FIRST + EXAMPLES):
-        try:
-            counts.update(play(seed))
-        except AssertionError as error:
-            error.add_note(f"seed {seed}")
-            raise
-
-    reached = {name: counts[name] / EXAMPLES for name in REACHED}
-    assert all(reached[name] >= least for name, least in REACHED.items()), counts
+    try_all(play, range(FIRST, FIRST + EXAMPLES), REACHED)

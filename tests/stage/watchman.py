@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -145,3 +145,17 @@ def available(stage: TroubledStage, name: str) -> int | None:
         return None
     status = deployment.get("status") or {}
     return status.get("availableReplicas", 0) if deployment["spec"]["replicas"] else 0
+
+
+def try_all(
+    play: Callable[[int], Counter[str]], seeds: Sequence[int], reached: Mapping[str, float]
+) -> None:
+    """Plays all `seeds`. Raises AssertionError also when too little was `reached` per run."""
+    counts = Counter[str]()
+    for seed in seeds:
+        try:
+            counts.update(play(seed))
+        except AssertionError as error:
+            error.add_note(f"seed {seed}")
+            raise
+    assert all(counts[name] / len(seeds) >= least for name, least in reached.items()), counts
