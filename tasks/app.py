@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Final
+from typing import Any
 
 from celery import Celery
 from celery.apps import worker
 
 from config.settings.settings import Settings
-from tasks import broker, queues
-
-REDELIVERY_SECONDS: Final = 600
-"""After which Redis gives a message back that a lost worker had reserved. Nobody waits for it: the
-agenda asks again within seconds, and a message that comes once more finds nothing to do."""
+from tasks import broker, queues, transport
 
 
 def make_app(settings: Settings) -> Celery:
     """The application for `settings`; makes no connection before the first message."""
+    transport.install()
     app = Celery("coalmine", set_as_current=True)
     app.conf.update(configuration(settings))
     return app
@@ -35,8 +32,9 @@ def log_what_celery_says() -> None:
 def configuration(settings: Settings) -> dict[str, Any]:
     """Celery's settings.
 
-    Messages are acknowledged when they are taken: one that is lost with its worker is asked for
-    again by the agenda, within seconds, while Redis would give it back after minutes only.
+    Messages leave Redis when they are taken: one that is lost with its worker is asked for again by
+    the agenda, within seconds. Kombu's emulation of acknowledgements would give it back after
+    minutes, for eight commands of Redis per message.
     """
     server = broker.of(settings.redis.queue_url())
     return {
@@ -49,7 +47,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "task_ignore_result": True,
         "task_acks_late": False,
         "broker_transport_options": {
-            "visibility_timeout": REDELIVERY_SECONDS,
+            "ack_emulation": False,
             "global_keyprefix": "cq:",
             "health_check_interval": broker.HEALTH_SECONDS,
             "priority_steps": sorted(set(queues.PRIORITIES.values())),

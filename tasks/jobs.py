@@ -22,6 +22,7 @@ class NudgeTask(Task):  # type: ignore[type-arg] # Task is generic for type chec
     """Turns the failures that a nudge may have into one log line each."""
 
     abstract = True
+    Request = "tasks.serving:Taken"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the task; what the next nudge will mend is not an error of the task."""

@@ -29,6 +29,9 @@ WRITTEN_TOGETHER: Final = 5
 """Canaries being initialised in one job of a lane: some thirty requests, a second of a process that
 may make a hundred a second, after which its threads are free for what is more urgent."""
 
+LONGEST_SHOWN: Final = 1024
+"""Characters of a message's arguments that Flower shows, as Celery has it."""
+
 log = logging.getLogger(__name__)
 
 
@@ -69,7 +72,15 @@ class CeleryDispatcher:
     def _send(self, name: str, message: dict[str, Any], rank: Rank) -> None:
         with _translated():
             if not self._is_full(name):
-                self._app.send_task(name, args=(message,), priority=queues.PRIORITIES[rank])
+                self._app.send_task(
+                    name,
+                    args=(message,),
+                    # For Flower. Celery's own way of saying it takes as long as the rest of this.
+                    argsrepr=repr((message,))[:LONGEST_SHOWN],
+                    kwargsrepr="{}",
+                    declare=(),  # whoever takes messages declares the queue; this puts into it
+                    priority=queues.PRIORITIES[rank],
+                )
 
     def _is_full(self, name: str) -> bool:
         """Whether the queue of the task `name` was too long a moment ago."""

@@ -17,6 +17,7 @@ from celery import Celery, bootsteps
 from celery.concurrency import thread
 from celery.concurrency.base import apply_target
 from celery.concurrency.thread import TaskPool
+from celery.worker import request
 from celery.worker.consumer.tasks import Tasks
 from kombu.asynchronous import get_event_loop
 from kombu.common import ignore_errors
@@ -61,6 +62,14 @@ class Line:
         loop = get_event_loop()
         if was_full and loop is not None:  # it looks for room when something wakes it
             loop.call_soon(_nothing)
+
+
+class Taken(request.Request):
+    """A request of a message that left Redis when it was taken."""
+
+    def acknowledge(self) -> None:
+        """Wakes nobody: Celery would have its loop acknowledge what is gone."""
+        self.acknowledged = True
 
 
 def serve(app: Celery, lines: Sequence[Line]) -> dict[str, Any]:
@@ -115,7 +124,8 @@ def _limited(line: Line) -> type[bootsteps.StartStopStep]:
         requires = (Tasks,)
 
         def start(self, consumer: Any) -> None:
-            """Replaces Celery's own limit on reserved messages."""
+            """Replaces Celery's own limit on reserved messages, and its acknowledgements."""
+            consumer.task_consumer.no_ack = True
             _limit(consumer.task_consumer.channel, line)
 
     return Limited
@@ -142,6 +152,7 @@ def _channel_of(line: Line) -> type[bootsteps.ConsumerStep]:
             own = amqp.TaskConsumer(
                 channel,
                 queues=[amqp.queues[line.queue.value]],
+                no_ack=True,
                 on_decode_error=worker.on_decode_error,
             )
             own.on_message = worker.create_task_handler()

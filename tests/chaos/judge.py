@@ -31,7 +31,7 @@ UNTOLD_SECONDS: Final = 15.0
 DECIDED_SECONDS: Final = 10.0
 """How long before it is in force, or shown, something may have been decided."""
 WRITES: Final = frozenset({"create", "update", "patch", "delete", "deletecollection"})
-OF_CELERY: Final = re.compile(r"cq:(_kombu\..*|unacked.*|analysis|hooks|routing|report)")
+OF_CELERY: Final = re.compile(r"cq:(_kombu\..*|analysis|hooks|routing|report)")
 
 
 @dataclass(frozen=True)

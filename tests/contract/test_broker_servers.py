@@ -16,7 +16,7 @@ from config.refs import CanaryRef
 from config.settings.groups import RedisSettings
 from config.settings.settings import Settings
 from tasks import app as apps
-from tasks import broker, publishing
+from tasks import broker, publishing, transport
 from tests.services import processes
 from tests.services import valkey as valkeys
 
@@ -75,6 +75,8 @@ def test_messages_travel_through(
         publishing.CeleryDispatcher(app).tick([REF], Rank.ROLLBACK)
         with contextlib.closing(server.connect(url)) as client:
             assert client.llen("cq:analysis") == 1
+        with app.connection() as connection:
+            assert isinstance(connection.default_channel, transport.OneClient)
         app.close()
 
 

@@ -8,7 +8,8 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -26,7 +27,7 @@ from config.refs import CanaryRef
 from config.settings.groups import RedisSettings
 from config.settings.settings import Settings
 from tasks import app as apps
-from tasks import publishing, queues, serving, wiring
+from tasks import publishing, queues, serving, transport, wiring
 from tasks.gate import Gate
 from tasks.queues import Queue
 from tasks.serving import Line
@@ -335,6 +336,89 @@ def test_nudges_leave_nothing_behind(app: Celery, valkey: Valkey) -> None:
     assert not [key for key in left if not key.startswith("cq:_kombu.")]
 
 
+def test_a_message_costs_two_commands(app: Celery, valkey: Valkey) -> None:
+    """One that puts it into its queue and one that takes it out; nothing is kept about it.
+
+    Every further one is a round trip of the publisher or of the loop that takes messages.
+    """
+    publisher, most = publishing.CeleryDispatcher(app), 40
+    with working(app) as noted, contextlib.closing(valkey.client()) as client:
+        publisher.tick([REF], Rank.CHECK)
+        publisher.reconcile([REF], Lane.ROUTE)
+        noted.wait(2)  # connections are made and queues measured
+        before = _commands(client)
+        for _ in range(most // 2):
+            publisher.tick([REF], Rank.CHECK)
+            publisher.reconcile([REF], Lane.ROUTE)
+        noted.wait(2 + most)
+        used = _commands(client)
+    used.subtract(before)
+    assert used["lpush"] == most
+    # Each queue's worker asks again after a second without a message, and queues are measured.
+    assert used.total() < 2 * most + 30, used
+
+
+def test_a_message_that_is_taken_is_in_redis_no_more(app: Celery, valkey: Valkey) -> None:
+    """Also while it is carried out: no list of messages that somebody has."""
+    go_on = threading.Event()
+    with working(app) as noted, contextlib.closing(valkey.client()) as client:
+        noted.hook = lambda: go_on.wait(PATIENCE_SECONDS)
+        publishing.CeleryDispatcher(app).call(REF, 7, "a", Rank.STEP)
+        _until(lambda: _length(client, "hooks") == 0)
+        time.sleep(0.2)
+        left = {key.decode() for key in client.scan_iter("*")}
+        go_on.set()
+        noted.wait(1)
+    assert {key for key in left if not key.startswith("cq:_kombu.")} == set()
+
+
+def test_a_worker_that_ends_leaves_what_it_does_not_carry_out(valkey: Valkey) -> None:
+    """In the queue, also what Redis gave it in that moment: the next worker takes it."""
+    publishing_app, ended = connected(valkey.url), threading.Event()
+    sent: list[tuple[str, CanaryRef]] = []
+
+    def publish() -> None:
+        publisher = publishing.CeleryDispatcher(publishing_app)
+        while not ended.is_set():
+            ref = CanaryRef("shop", f"c{len(sent)}")
+            publisher.tick([ref], Rank.CHECK)
+            publisher.reconcile([ref], Lane.STATUS)
+            sent.extend((lane, ref) for lane in ("tick", "status"))
+            time.sleep(0.01)  # one that ends waits for the next message of a queue
+
+    done = []
+    thread = threading.Thread(target=publish)
+    thread.start()
+    for _ in range(3):
+        app = connected(valkey.url)
+        with working(app, Queue.ANALYSIS, Queue.REPORT) as noted:
+            noted.wait(20)
+        done += noted.calls
+        app.close()
+    ended.set()
+    thread.join()
+    with working(publishing_app, Queue.ANALYSIS, Queue.REPORT) as noted:
+        rest = len(sent) - len(done)
+        assert sorted(done + noted.wait(rest)) == sorted(sent)
+    publishing_app.close()
+
+
+def test_clients_of_the_broker_are_made_once(app: Celery) -> None:
+    """Of a channel; another one has another."""
+    with app.connection() as connection:
+        channel: Any = connection.default_channel
+        assert type(channel) is transport.Channel
+        with channel.conn_or_acquire() as first, channel.conn_or_acquire() as second:
+            assert first is second
+        with channel.conn_or_acquire("another") as asked_for:
+            assert asked_for == "another"
+    with app.connection() as connection:
+        channel = connection.default_channel
+        with channel.conn_or_acquire() as later:
+            assert later is not first
+            assert later.ping()
+
+
 def test_a_broker_that_is_away_is_transient(tmp_path: Path) -> None:
     """For nudges and for hooks, and in seconds."""
     with valkeys.running(tmp_path) as server:
@@ -357,6 +441,12 @@ def test_a_broker_that_is_away_is_transient(tmp_path: Path) -> None:
 def _length(client: "Redis[bytes]", queue: str) -> int:
     """The messages that wait in the lists of all priorities."""
     return sum(client.llen(key) for key in client.scan_iter(f"cq:{queue}*", _type="LIST"))
+
+
+def _commands(client: "Redis[bytes]") -> Counter[str]:
+    """How often each command was sent to the server."""
+    information: Mapping[str, Any] = client.info("commandstats")
+    return Counter({name.removeprefix("cmdstat_"): of["calls"] for name, of in information.items()})
 
 
 def _dropped(caplog: pytest.LogCaptureFixture) -> list[str]:
