@@ -41,12 +41,23 @@ def unfinished(
     """The effects to ask for `now`: those outstanding, and those whose last try failed.
 
     Without the status while the canary is about to be looked at again, at `due` at the latest:
-    that look tells and shows both decisions at once.
+    that look tells and shows both decisions at once. Nor is a step shown before it is in force.
     """
     missing = outstanding(state, version, confirmed)
-    if due is not None and due <= now + REPAIR and _is_passing(state, missing, now):
+    is_told_soon = due is not None and due <= now + REPAIR and _is_passing(state, missing, now)
+    is_step = is_shown_once_in_force(state) and Lane.ROUTE in missing and _is_fresh(state, now)
+    if is_told_soon or (is_step and not confirmed.troubles):
         missing -= {Lane.STATUS}
     return missing | frozenset(confirmed.troubles)
+
+
+def is_shown_once_in_force(state: RolloutState) -> bool:
+    """Whether what `state` wants of its route is a step of the analysis.
+
+    Whoever brings it into force has it shown. A status with a weight beside a route without any
+    tells that the traffic was taken back, should the state be lost.
+    """
+    return state.phase is Phase.PROGRESSING and state.check_at is not None
 
 
 def _is_passing(state: RolloutState, missing: Collection[Lane], now: datetime) -> bool:
@@ -55,13 +66,18 @@ def _is_passing(state: RolloutState, missing: Collection[Lane], now: datetime) -
     So it is while all traffic goes to the primary, and when the canary is scaled to zero after it.
     A rollback is told at once, with its cause.
     """
-    if state.intended_at is None or now >= state.intended_at + REPAIR:
+    if not _is_fresh(state, now):
         return False
     is_returning = Lane.ROUTE in missing and state.route.stage is RouteStage.EXPOSED
     is_parking = Lane.WORKLOAD in missing and state.workload.canary is CanaryScale.ZERO
     if state.phase in (Phase.INITIALIZING, Phase.FINALISING):
         return is_returning or is_parking
     return state.phase is Phase.FAILED and is_parking
+
+
+def _is_fresh(state: RolloutState, now: datetime) -> bool:
+    """Whether what is wanted was decided just now."""
+    return state.intended_at is not None and now < state.intended_at + REPAIR
 
 
 def awaits_route(state: RolloutState, now: datetime) -> bool:

@@ -80,7 +80,7 @@ def _served(seen: Observation, state: RolloutState) -> RolloutState:
     """`state`, unless it took traffic from pods that serve; a lagging status may have said so.
 
     A canary that alone has pods keeps what it has, and gets the rest. One that still has traffic is
-    not scaled down before that is gone.
+    not scaled down before that is gone: a revision that no status knows is analysed from the start.
     """
     live, split = seen.in_force or ALL_TO_PRIMARY, state.route.split
     if live.canary <= split.canary:
@@ -88,9 +88,11 @@ def _served(seen: Observation, state: RolloutState) -> RolloutState:
     has_pods = [side is not None and side.available > 0 for side in (seen.primary, seen.target)]
     if has_pods == [False, True]:
         return _running(state, Phase.PROMOTION_FAILED, ALL_TO_CANARY, state.workload.promote)
-    if state.workload.canary is CanaryScale.ZERO:
+    if state.workload.canary is not CanaryScale.ZERO:
+        return state
+    if seen.target is None or seen.target.revision in (state.applied, state.promoted):
         return _running(state, Phase.FAILED)
-    return state
+    return _running(replace(state, applied=seen.target.revision), Phase.PROGRESSING)
 
 
 def _lasting(seen: Observation, past: PastStatus, state: RolloutState) -> RolloutState:

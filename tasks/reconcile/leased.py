@@ -31,7 +31,7 @@ from clients.redis.store import Store
 from config.api.canary import Canary
 from config.refs import CanaryRef
 from tasks import gather
-from tasks.batch import Crew, Steps, ask, awaited
+from tasks.batch import Crew, Nudge, Steps, ask, awaited
 
 log = logging.getLogger(__name__)
 
@@ -154,6 +154,10 @@ class Reconciler(ABC):
     def _write(self, run: Run) -> Outcome | None:
         """How bringing about the intent of `run` ended; None when there is nothing to do."""
 
+    def _follower(self, run: Run, outcome: Outcome) -> Nudge | None:  # noqa: ARG002
+        """Whom `run` is followed by, now that it is believed."""
+        return None
+
     @abstractmethod
     def _calls_for_a_look(self, run: Run, outcome: Applied) -> bool:
         """Whether the rollout goes on now that its intent is in force."""
@@ -207,6 +211,8 @@ class Reconciler(ABC):
             rollouts.confirming(run.ref, news, basis, over=over, wake=wake)
         )
         if is_believed:
+            if follower := self._follower(run, outcome):
+                yield follower
             return {}
         log.info("not wanted any more", extra={"canary": run.ref.dotted, "lane": self.lane.value})
         return {**outcome.observed, **outcome.written}

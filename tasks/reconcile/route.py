@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analysis import effects
+from analysis import effects, urgency
 from analysis.effects import Lane
 from clients.documents.outcome import Applied, Outcome
 from config import meshes
 from routing.apply import Convergence
 from routing.registry import ROUTERS, Routers
+from tasks.batch import Nudge
 from tasks.reconcile.leased import Reconciler, Run
 
 
@@ -31,6 +32,13 @@ class RouteReconciler(Reconciler):
         return Convergence(
             run.kube, canary, intent, run.world, run.superseded, router
         ).bring_about()
+
+    def _follower(self, run: Run, outcome: Outcome) -> Nudge | None:
+        """The status: it shows a step once that is in force."""
+        is_news = run.is_first and isinstance(outcome, Applied)
+        if not is_news or not effects.is_shown_once_in_force(run.state):
+            return None
+        return Nudge(Lane.STATUS, urgency.rank(run.state, {Lane.STATUS}))
 
     def _calls_for_a_look(self, run: Run, outcome: Applied) -> bool:  # noqa: ARG002
         return run.is_first and effects.awaits_route(run.state, run.now())

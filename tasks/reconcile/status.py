@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
-from analysis import conditions
+from analysis import conditions, effects
 from analysis.effects import Lane
+from analysis.state import RolloutState
 from clients import errors
 from clients.documents import world as worlds
 from clients.documents.outcome import Applied, Outcome, Refusal, Rejected, Superseded
@@ -46,17 +48,20 @@ class StatusReconciler(Reconciler):
         """One patch, and none when the status says it all already.
 
         It is written under the resourceVersion that it was computed from; after a conflict only
-        while it is the newest there is to show.
+        while it is the newest there is to show. As long as the weight is not in force, the one
+        before is shown, and there is more to be shown later.
         """
         try:
             seen = run.world.status
             present = seen if seen and seen.resource_version else _look(run)
             for tries_left in reversed(range(TRIES)):
-                wanted = _wanted(run, present)
+                state = _in_force(run, present)
+                bring = Applied if state == run.state else _AHEAD
+                wanted = _wanted(run, state, present)
                 if not conditions.says_more(wanted, present.fields):
-                    return Applied(observed={worlds.STATUS: present})
+                    return bring(observed={worlds.STATUS: present})
                 try:
-                    return Applied({worlds.STATUS: _patched(run, present, wanted)})
+                    return bring(written={worlds.STATUS: _patched(run, present, wanted)})
                 except errors.Conflict:
                     if run.superseded():
                         return Superseded("a newer state is to be shown")
@@ -71,9 +76,22 @@ class StatusReconciler(Reconciler):
         raise AssertionError("the last try either returns or raises")
 
 
-def _wanted(run: Run, present: ShownStatus) -> dict[str, Any]:
+_AHEAD: Final = partial(Superseded, "the weight is not in force yet")
+
+
+def _in_force(run: Run, present: ShownStatus) -> RolloutState:
+    """The state, without the rise of a weight that the route is not known to have."""
+    state, version = run.state, run.snapshot.version
+    if Lane.ROUTE not in effects.outstanding(state, version, run.confirmed):
+        return state
+    split = state.route.split
+    weight = min(split.canary, int(present.fields.get("canaryWeight") or 0))
+    return replace(state, route=replace(state.route, split=split.weighing(weight)))
+
+
+def _wanted(run: Run, state: RolloutState, present: ShownStatus) -> dict[str, Any]:
     shown = present.fields.get("conditions") or ()
-    return conditions.status(run.state, run.snapshot.version, run.canary, shown, run.snapshot.now)
+    return conditions.status(state, run.snapshot.version, run.canary, shown, run.snapshot.now)
 
 
 def _look(run: Run) -> ShownStatus:

@@ -123,6 +123,34 @@ def test_a_decision_that_the_next_follows_at_once_is_shown_with_it(
     assert effects.unfinished(state, 10, confirmed, NOW, due) == missing - {Lane.STATUS}
 
 
+def a_step(**changes: Any) -> RolloutState:
+    """A step that was decided just now."""
+    return passing(Phase.PROGRESSING, RUNNING, check_at=LATER, **changes)
+
+
+def test_a_step_is_shown_by_whoever_brings_it_into_force() -> None:
+    """A weight that is shown before the route has it would look as a rollback does."""
+    assert effects.is_shown_once_in_force(a_step())
+    assert effects.unfinished(a_step(), 10, UNROUTED, NOW, LATER) == {Lane.ROUTE}
+
+
+@pytest.mark.parametrize(
+    ("state", "confirmed"),
+    [
+        pytest.param(a_step(), UNTOLD, id="in force"),
+        pytest.param(a_step(intended_at=NOW - REPAIR), UNROUTED, id="long on its way"),
+        pytest.param(a_step(), replace(UNROUTED, troubles={Lane.ROUTE: "no"}), id="refused"),
+        pytest.param(passing(Phase.PROGRESSING, RUNNING), UNROUTED, id="traffic taken back"),
+        pytest.param(passing(Phase.FAILED, RUNNING), UNROUTED, id="a rollback"),
+    ],
+)
+def test_nothing_but_a_step_on_its_way_keeps_the_status_waiting(
+    state: RolloutState, confirmed: Confirmed
+) -> None:
+    """What is to be remembered of a failure, above all."""
+    assert Lane.STATUS in effects.unfinished(state, 10, confirmed, NOW, LATER)
+
+
 @pytest.mark.parametrize(
     ("state", "confirmed", "due"),
     [

@@ -13,6 +13,7 @@ from clients.documents.world import ShownStatus, shown_status
 from clients.kube import resources
 from config.api.canary import Canary
 from config.api.hooks import AlertSeverity
+from config.traffic import RouteIntent, RouteStage, TrafficSplit
 from tasks.reconcile.status import StatusReconciler
 from tests.fakes.crews import a_crew
 from tests.fakes.faults import Fault
@@ -24,11 +25,13 @@ PATCH: Final = ("patch", "canaries", "status", "cart")
 
 @pytest.fixture
 def room() -> Room:
-    """A Canary in the cluster, known to the store, with a rollout under way."""
+    """A Canary in the cluster, known to the store, whose rollout has the weight it is to have."""
     room = Room()
     created = room.kube.create(resources.CANARIES, "shop", rollouts.a_manifest())
     room.reviewed(uid=created["metadata"]["uid"])
     room.put(canary=created, status=shown_status(created))
+    room.commit(a_state(uid=uid(room)))
+    room.brought_about(uid(room), a_state().route.seq)
     room.kube.calls.clear()
     return room
 
@@ -125,6 +128,36 @@ def test_the_status_is_what_the_reference_says(room: Room) -> None:
         ],
     }
     Canary.model_validate(room.kube.get(resources.CANARIES, "shop", "cart"))
+
+
+@pytest.mark.parametrize(
+    ("shown", "wanted", "expected"),
+    [(None, 40, 0), (20, 40, 20), (60, 40, 40), (40, 0, 0)],
+    ids=["the first step", "the next", "less", "none"],
+)
+def test_a_weight_does_not_rise_in_the_status_before_the_route_has_it(
+    room: Room, shown: int | None, wanted: int, expected: int
+) -> None:
+    """It is shown later: until then the report is not done."""
+    room.kube.patch(
+        resources.CANARIES,
+        "shop",
+        "cart",
+        {"status": {"canaryWeight": shown}},
+        subresource="status",
+    )
+    room.put(status=shown_status(room.kube.get(resources.CANARIES, "shop", "cart")))
+    route = RouteIntent(a_state().route.seq + 1, RouteStage.EXPOSED, TrafficSplit.of(wanted))
+    version = room.commit(a_state(uid=uid(room), route=route), a_notice(room, "one"))
+    report(room)
+    assert (status(room)["canaryWeight"], messages(room)) == (expected, ["one"])
+    assert room.confirmed().status_version == (version if expected == wanted else 0)
+    assert room.confirmed().troubles == {}
+
+    room.brought_about(uid(room), route.seq)
+    report(room)
+    assert status(room)["canaryWeight"] == wanted
+    assert room.confirmed().status_version == version
 
 
 def test_a_transition_time_moves_with_the_condition_s_status_only(room: Room) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import pytest
 
+from analysis.phases import Phase
 from clients import errors
 from clients.documents.confirmed import Confirmed, Lane
 from clients.documents.world import ShownStatus, WorkloadView, World
@@ -19,6 +20,7 @@ from tasks.reconcile.route import RouteReconciler
 from tasks.reconcile.workload import WorkloadReconciler
 from tests.fakes.crews import a_crew
 from tests.fakes.faults import Fault
+from tests.stage.bag import Bag
 from tests.unit.analysis import worlds
 from tests.unit.tasks.worlds import NOW, REF, Room, a_state
 from workloads import deployment
@@ -69,6 +71,27 @@ def converge(room: Room) -> None:
     """The workload writer's run."""
     doors = a_crew(room.store), room.kube, room.clock
     WorkloadReconciler(*doors, Copying(KEYS), lambda: "id").reconcile(REF)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [({}, ["status"]), ({"check_at": None}, []), ({"phase": Phase.FAILED}, [])],
+    ids=["a step", "traffic taken back", "a rollback"],
+)
+def test_a_step_is_shown_when_it_is_in_force_and_only_once(
+    room: Room, changes: dict[str, Any], expected: list[str]
+) -> None:
+    """By the status lane's own worker; everything else was shown when it was decided."""
+    crew, bag = a_crew(room.store), Bag()
+    room.commit(replace(wanted(), **changes))
+    traffic = RouteReconciler(replace(crew, dispatcher=bag), room.kube, room.clock)
+    room.kube.faults.add(Fault(FORBIDDEN, resource="virtualservices"))
+    traffic.reconcile(REF)
+    assert bag.messages == []
+
+    for _ in range(2):
+        traffic.reconcile(REF)
+        assert [message.kind for message in bag.messages] == expected
 
 
 BOTH: Final = pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from typing import Any, Final
 from analysis import state as states
 from analysis.state import RolloutState
 from clients.clock import ManualClock
-from clients.documents.confirmed import Confirmed
+from clients.documents.confirmed import Confirmation, Confirmed, Lane
 from clients.documents.notice import Notice
 from clients.documents.world import Admission, World
-from clients.redis.records import Commit, Work
+from clients.redis.records import Basis, Commit, Work
 from clients.redis.store import Store
 from config.refs import CanaryRef
 from tests.fakes import memory_redis
@@ -48,6 +48,11 @@ class Room:
         made = self.store.commit(REF, commit)
         assert made is not None
         return made
+
+    def brought_about(self, uid: str, route_seq: int) -> None:
+        """The route of `uid`, up to this intent, as its writer confirms it."""
+        said = Confirmation(lane=Lane.ROUTE, seq=route_seq)
+        assert self.store.confirm(REF, said, Basis(uid=uid), over=World(), wake=False)
 
     def reviewed(self, **changes: Any) -> None:
         """The admission with `changes`."""

@@ -236,8 +236,23 @@ def rebuilt(phase: Phase, weight: int, scale: CanaryScale, **changes: Any) -> Ro
             ),
         ),
         (past("Succeeded", promoted=NEW), 0, rebuilt(Phase.SUCCEEDED, 0, CanaryScale.ZERO)),
+        (past("Succeeded", applied=OLD), 40, rebuilt(Phase.PROGRESSING, 0, CanaryScale.RUNNING)),
+        (past("Initialized", applied=OLD), 40, rebuilt(Phase.PROGRESSING, 0, CanaryScale.RUNNING)),
+        (
+            past("Succeeded", promoted=NEW),
+            40,
+            rebuilt(Phase.FAILED, 0, CanaryScale.RUNNING),
+        ),
     ],
-    ids=["under analysis", "rolled back", "promoting", "at rest"],
+    ids=[
+        "under analysis",
+        "rolled back",
+        "promoting",
+        "at rest",
+        "under analysis, which no status has shown",
+        "the first one, which no status has shown",
+        "set back, which no status has shown",
+    ],
 )
 def test_a_rebuilt_state_is_whole(status: PastStatus, live: int, expected: RolloutState) -> None:
     """Nothing of it is left to chance: what no status says is as in a state that rests."""
