@@ -94,6 +94,10 @@ def run(
         text = f"there are to be no {' and no '.join(absent)} processes, and nobody else works on"
         remedy = "give --redis-url (COALMINE_REDIS_URL), or 1 or more of each"
         raise exits.Unusable(f"{text} the Valkey that up starts: {remedy}")
+    shard = settings.scheduler.shard
+    if settings.redis.url is None and shard.count > 1:
+        text = f"--shard {shard}: nobody else works on the Valkey that up starts"
+        raise exits.Unusable(f"{text}: give --redis-url (COALMINE_REDIS_URL), or leave it out")
     kubeconfig = settings.kubernetes.kubeconfig
     if kubeconfig and not Path(kubeconfig).expanduser().is_file():
         raise exits.Unusable(f"kubernetes: kubeconfig {kubeconfig}: there is no such file")

@@ -1,4 +1,4 @@
-"""One log line a minute while anything is late."""
+"""One log line a minute while anything is late, or nobody leads a part of it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from clients.clock import Clock
 from clients.redis.store import Store
+from config.shards import Shard
 from tasks.queues import Dispatcher
 
 log = logging.getLogger(__name__)
@@ -27,8 +28,9 @@ BETWEEN_LINES: Final = 60.0
 class Lateness:
     """Watches the agenda and the queues for the leader; costs a look every few seconds."""
 
-    def __init__(self, store: Store, dispatcher: Dispatcher, clock: Clock) -> None:
+    def __init__(self, store: Store, dispatcher: Dispatcher, clock: Clock, shard: Shard) -> None:
         self._store = store
+        self._shard = shard
         self._dispatcher = dispatcher
         self._clock = clock
         self._next = clock.monotonic() + BETWEEN_LOOKS
@@ -41,10 +43,18 @@ class Lateness:
         now = self._clock.monotonic()
         if now < self._next:
             return
-        late = self._late()
+        late, alone = self._late(), self._leaderless()
         if late:
             log.warning("work is late", extra=late)
-        self._next = now + (BETWEEN_LINES if late else BETWEEN_LOOKS)
+        if alone:
+            log.warning("nobody leads these shards: their canaries wait", extra={"shards": alone})
+        self._next = now + (BETWEEN_LINES if late or alone else BETWEEN_LOOKS)
+
+    def _leaderless(self) -> list[str]:
+        """The shards without a leader; a standby takes over within a look."""
+        count = self._shard.count
+        led = self._store.led() if count > 1 else {self._shard}
+        return [str(each) for i in range(count) if (each := Shard(i, count)) not in led]
 
     def _late(self) -> Mapping[str, Any]:
         """What a line says; nothing when all is on time."""

@@ -14,6 +14,7 @@ from clients import backoff, errors
 from clients.clock import Clock
 from clients.redis.store import Store
 from config.settings.groups import SchedulerSettings
+from config.shards import WHOLE, Shard
 from scheduler.batching import Batch, batches
 from scheduler.lateness import Lateness
 from scheduler.reflector import Contact
@@ -42,20 +43,30 @@ LONGEST_PAUSE: Final = 1.0
 FAREWELL: Final = timedelta(seconds=1)
 """How long a beat that ends waits for its watches to notice."""
 
+REPEAT: Final = 60.0
+"""Seconds after which it is logged again that this beat must not lead."""
+
 RENEWALS: Final = 3
 """Attempts to renew within one life of the lease."""
 
 
 class Leadership:
-    """One candidate, `holder`, for the lease."""
+    """One candidate, `holder`, for the lease of a shard.
 
-    def __init__(self, store: Store, holder: str, ttl: timedelta, clock: Clock) -> None:
+    `refusal` says why this one cannot lead at all: others share the namespaces out differently.
+    """
+
+    def __init__(
+        self, store: Store, holder: str, ttl: timedelta, clock: Clock, shard: Shard = WHOLE
+    ) -> None:
         self._store = store
         self._holder = holder
         self._ttl = ttl
         self._clock = clock
+        self._shard = shard
         self._token: int | None = None
         self._asked_at = 0.0
+        self.refusal = ""
 
     def term(self) -> int | None:
         """The fencing token of the lease; None when the lease may have passed to another.
@@ -78,7 +89,10 @@ class Leadership:
     def renew(self) -> bool:
         """As `keep`, when Redis may have lost the lease before its time."""
         asked_at = self._clock.monotonic()
-        self._token = self._store.acquire(self._holder, self._ttl)
+        try:
+            self._token, self.refusal = self._acquire(), ""
+        except errors.Conflict as error:
+            self._token, self.refusal = None, error.message
         self._asked_at = asked_at
         return self._token is not None
 
@@ -86,6 +100,9 @@ class Leadership:
         """Lets another lead at once. Raises the errors of the store."""
         self._token = None
         self._store.release(self._holder)
+
+    def _acquire(self) -> int | None:
+        return self._store.acquire(self._holder, self._ttl, self._shard)
 
     def _age(self) -> float:
         return self._clock.monotonic() - self._asked_at
@@ -110,6 +127,10 @@ class Health:
     claimed_seconds_ago: float | None
     """Since the agenda was last read; None: never, by this process."""
     watches: tuple[Contact, ...]
+    shard: str
+    """The part of the namespaces that this is a beat for."""
+    refusal: str
+    """Why it cannot lead, whoever else does; empty where it can."""
 
     def is_live(self, longest: timedelta) -> bool:
         """Whether the process does its work; `longest` is how long the agenda may go unread.
@@ -124,7 +145,8 @@ class Health:
     def is_ready(self) -> bool:
         """Whether a leader leads with a full picture, or a standby could take over."""
         has_all = self.synced and all(each.synced or each.absent for each in self.watches)
-        return self.redis and (self.role is Role.STANDBY or has_all)
+        is_complete = self.role is Role.STANDBY or has_all
+        return self.redis and not self.refusal and is_complete
 
 
 class Loop:
@@ -146,11 +168,13 @@ class Loop:
         self._watch = watch
         self._clock = clock
         self._settings = settings
-        self._leadership = Leadership(store, holder, settings.beat_lease, clock)
+        self._shard = settings.shard
+        self._leadership = Leadership(store, holder, settings.beat_lease, clock, settings.shard)
+        self._refused_at: float | None = None
         self._side: WatchSide | None = None
         self._term: int | None = None
         self._claimed: deque[Batch] = deque()
-        self._lateness = Lateness(store, dispatcher, clock)
+        self._lateness = Lateness(store, dispatcher, clock, settings.shard)
         self._claimed_at: float | None = None
         self._is_busy = False
         self._failures = 0
@@ -195,6 +219,8 @@ class Loop:
                 None if claimed_at is None else self._clock.monotonic() - claimed_at
             ),
             watches=side.contacts() if side else (),
+            shard=str(self._shard),
+            refusal=self._leadership.refusal,
         )
 
     # --- leading
@@ -205,7 +231,7 @@ class Loop:
         retry, queued = self._settings.repair_interval, self._settings.tick_lease
         stored = side.confirmed
         most = self._settings.max_in_flight if stored else 0
-        claimed = self._store.claim(most, queued, retry)
+        claimed = self._store.claim(most, queued, retry, self._shard)
         self._claimed_at = self._clock.monotonic()
         self._claimed.extend(batches(claimed.by_rank))
         self._is_busy = sum(map(len, claimed.by_rank.values())) >= MANY
@@ -250,7 +276,15 @@ class Loop:
         if self._side is not None:
             log.warning("no longer leading")
             self._step_down(timedelta(0))
+        if self._leadership.refusal:
+            self._tell_refusal(self._leadership.refusal)
         return STANDBY_PAUSE
+
+    def _tell_refusal(self, refusal: str) -> None:
+        now = self._clock.monotonic()
+        if self._refused_at is None or now - self._refused_at >= REPEAT:
+            log.error("not leading", extra={"error": refusal})
+            self._refused_at = now
 
     def _step_down(self, wait: timedelta) -> None:
         # What was claimed and not queued is due again by itself.

@@ -27,6 +27,7 @@ from clients.redis.scripts import Invocation
 from clients.redis.store import Store
 from config.ranks import Rank
 from config.refs import CanaryRef
+from config.shards import WHOLE, Shard
 from scheduler import projections
 from scheduler.backlog import Backlog, Change
 from scheduler.drifts import Drifts
@@ -66,15 +67,19 @@ class Publisher:
         term: Callable[[], int | None],
         resync: timedelta,
         namespace: str | None = None,
+        shard: Shard = WHOLE,
     ) -> None:
-        """`term` is None when this process must not write; `namespace` is the only one watched."""
+        """`term` is None when this process must not write.
+
+        `namespace` is the only one watched, `shard` the part of all that are.
+        """
         self._store = store
         self._dispatcher = dispatcher
         self._backlog = backlog
         self._clock = clock
         self._current_term = term
         self._term = 0
-        self._namespace = namespace
+        self._namespace, self._shard = namespace, shard
         self._resync = resync
         self._round: list[CanaryRef] = []
         self._round_size, self._round_began, self._rounds = 0, clock.monotonic(), 0
@@ -119,7 +124,7 @@ class Publisher:
         self._wanted.clear()
         try:
             # Before anything is stored, so that it is noticed if Redis loses it meanwhile.
-            epoch = self._store.open_epoch(self._term)
+            epoch = self._store.open_epoch(self._term, self._shard)
             self._remember_good_manifests()
             listed = self._store.agenda()
             for refs in _parts(sorted(self._backlog.refs()), TOGETHER):
@@ -166,9 +171,12 @@ class Publisher:
         """Drops canaries that were deleted while nobody watched."""
         known = self._backlog.refs()
         gone = (ref for ref in listed if ref not in known)
-        ours = (ref for ref in gone if self._namespace in {None, ref.namespace})
+        ours = (ref for ref in gone if self._is_watched(ref.namespace))
         for refs in _parts(ours, TOGETHER):
             self._run_all(rollouts.forgetting(ref, term=self._term) for ref in refs)
+
+    def _is_watched(self, namespace: str) -> bool:
+        return self._namespace in {None, namespace} and self._shard.owns(namespace)
 
     # --- what changed
 
@@ -260,7 +268,8 @@ class Publisher:
     def _begin_round(self) -> None:
         """Chooses who is looked at: all in a rollout, and of the others those whose turn it is."""
         listed, refs = self._store.agenda(), self._backlog.refs()
-        busy, whole = self._backlog.unsettled(), cadence.resync(self._resync, len(refs))
+        everybody = max(len(refs), len(listed))  # those of other shards too
+        busy, whole = self._backlog.unsettled(), cadence.resync(self._resync, everybody)
         turns = math.ceil(whole / self._resync)
         now = self._store.now()
         late = now + whole * cadence.LATEST

@@ -15,12 +15,14 @@ from clients.kube.protocol import Watcher
 from clients.kube.transport import Limits
 from clients.redis.store import Store, connect_store
 from config.settings.settings import Settings
+from config.shards import WHOLE
 from config.validation.admission import Policy
 from scheduler import projections
 from scheduler.backlog import Backlog
 from scheduler.index import Index
 from scheduler.loop import Loop
 from scheduler.publisher import Publisher
+from scheduler.sharing import Shared
 from scheduler.watching import WatchSide, a_while
 from tasks.queues import Dispatcher
 from tasks.registries import BUILT_IN, Registries
@@ -82,7 +84,7 @@ def watch_side(
     `timeout` is how long each watch lasts; `kind` is WatchSide or a subclass: simulations run
     theirs without threads.
     """
-    namespace = settings.kubernetes.namespace
+    namespace, shard = settings.kubernetes.namespace, settings.scheduler.shard
     canaries = settings.canaries
     policy = Policy(
         able=registries.carried_out,
@@ -99,7 +101,7 @@ def watch_side(
         term=term,
         resync=settings.scheduler.resync_interval,
         namespace=namespace,
+        shard=shard,
     )
-    return kind(
-        doors.watcher(), backlog, publisher, doors.clock, namespace=namespace, timeout=timeout
-    )
+    watcher = doors.watcher() if shard == WHOLE else Shared(doors.watcher(), shard)
+    return kind(watcher, backlog, publisher, doors.clock, namespace=namespace, timeout=timeout)

@@ -141,15 +141,16 @@ EPOCH: Final = Row(
     f"{PREFIX}epoch",
     "string",
     Lifetime.PERMANENT,
-    "`<pending or confirmed> <number> <replication id>`. Written by the leader, who confirms when "
-    "everything is stored; nothing is decided without, or when the server has another replication "
-    "id: it was emptied, restarted or failed over since.",
+    "`<pending or confirmed> <number> <replication id>`, the first once for each shard. Written by "
+    "the leaders, who confirm when everything is stored; nothing is decided without, or when the "
+    "server has another replication id: it was emptied, restarted or failed over since.",
 )
 LEADER: Final = Row(
     f"{PREFIX}lease:beat",
     "string",
     Lifetime.EXPIRES,
-    "Which process stores the worlds and has ticks queued: `<fencing token> <expiry ms> <holder>`.",
+    "Which processes store the worlds and have ticks queued, one for each shard: lines of "
+    "`<fencing token> <expiry ms> <shard> <holder>`. All are of one number of shards.",
 )
 QUERY: Final = Row(
     f"{PREFIX}query:{_DIGEST}",

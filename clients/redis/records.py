@@ -14,6 +14,7 @@ from clients.documents.packed import canonical
 from clients.documents.world import World
 from config.ranks import Rank
 from config.refs import CanaryRef
+from config.shards import WHOLE, Shard
 
 
 class Work(StrEnum):
@@ -122,11 +123,12 @@ class Overdue:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """A stretch of time for which the leader answers for what is stored."""
+    """A stretch of time for which the leader of a shard answers for what is stored of it."""
 
     number: int
     already_confirmed: bool
     """Whether nothing was lost since it was confirmed last."""
+    shard: Shard = WHOLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ class Rollouts(scripts.Door):
     def renew_call(self, call: Call, ttl: timedelta) -> bool:
         """Whether `call` is still ours to make, for `ttl` from now."""
         rows, given = (keys.CALLS, keys.STATE, keys.EPOCH), (call.round, call.key, call.nonce)
-        return bool(self._run("take_call", call.ref, rows, *given, ttl, ANSWERS_KEPT))
+        return bool(self._run("take_call", call.ref, rows, *given, ttl, ANSWERS_KEPT, call.ref))
 
     def answer_call(self, call: Call, answer: HookResult) -> bool:
         """Whether the answer to `call` was kept; the canary is due then.

@@ -7,8 +7,10 @@ import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
+from clients import errors
 from clients.documents import notice as notices
 from clients.documents.notice import Untold
 from clients.redis import keys, scripts, server
@@ -18,6 +20,7 @@ from clients.redis.scripts import Invocation
 from config.ranks import Rank
 from config.refs import CanaryRef
 from config.settings.groups import RedisSettings
+from config.shards import WHOLE, Shard
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +37,8 @@ class Store(Rollouts):
     Redis may be emptied, restarted with older data, or failed over to a replica that lags. The
     epoch, in which the leader confirmed what is stored, is missing then, or of another history of
     writes, and the scripts neither give out nor begin nor commit anything until the leader has
-    stored everything and confirmed it.
+    stored everything and confirmed it. Where leaders share out the namespaces (`config.shards`),
+    this is so for each shard by itself.
 
     Safe to share by threads. Raises the kinds of `clients.errors` alone: Transient while the
     server is away or unwell, Permanent when it refuses us.
@@ -56,19 +60,22 @@ class Store(Rollouts):
         """
         self.run(poking(ref, at, rank=rank, term=term))
 
-    def claim(self, most: int, queued_ttl: timedelta, retry: timedelta) -> Claimed:
-        """What is due, the most urgent first; the caller enqueues a tick for each ref.
+    def claim(
+        self, most: int, queued_ttl: timedelta, retry: timedelta, shard: Shard = WHOLE
+    ) -> Claimed:
+        """What is due in a shard, the most urgent first; the caller enqueues a tick for each ref.
 
         A ref counts as queued until its tick begins or `queued_ttl` is over, and is due again
         after `retry`, or when the lease of a tick that is under way ends. Refs are given out while
-        fewer than `most` of their rank, or of more urgent ones, are queued. Within a rank
-        namespaces take turns, and within a namespace goes first what has been due for longest.
+        fewer than `most` of their rank, or of more urgent ones, are queued, whatever their shard.
+        Within a rank namespaces take turns, and within a namespace goes first what has been due
+        for longest.
         Refs that are queued or running are not given out; a running tick is asked to run again.
         Nothing is given out while what is stored is not confirmed.
         """
         rows, around = (keys.AGENDA, keys.EPOCH, keys.QUEUE), keys.TICK.around()
-        reply = self._run("claim", None, rows, most, queued_ttl, retry, *around, LOOKED_AT)
-        confirmed, first, *members = reply
+        given = (most, queued_ttl, retry, *around, LOOKED_AT, shard.index, shard.count)
+        confirmed, first, *members = self._run("claim", None, rows, *given)
         by_rank: defaultdict[Rank, list[CanaryRef]] = defaultdict(list)
         for member, rank in zip(members[::2], members[1::2], strict=True):
             by_rank[Rank(int(rank))].append(CanaryRef.parse(member))
@@ -102,10 +109,12 @@ class Store(Rollouts):
             if first
         }
 
-    def open_epoch(self, term: int) -> Epoch:
-        """The epoch to store everything in now. Raises Conflict when the `term` is over."""
+    def open_epoch(self, term: int, shard: Shard = WHOLE) -> Epoch:
+        """The epoch to store all of a shard in now. Raises Conflict when the `term` is over."""
         rows = (keys.EPOCH, keys.LEADER, keys.FENCE)
-        return self.run(scripts.for_leader("open_epoch", None, rows, (term,), _epoch))
+        given = (term, shard.index, shard.count)
+        decode = partial(_epoch, shard)
+        return self.run(scripts.for_leader("open_epoch", None, rows, given, decode))
 
     def confirm_epoch(self, term: int, epoch: Epoch) -> bool:
         """Whether what was stored since `open_epoch` is confirmed now.
@@ -114,17 +123,27 @@ class Store(Rollouts):
         stored again. Raises Conflict when the term is over.
         """
         rows = (keys.EPOCH, keys.LEADER)
-        given = (term, epoch.number)
+        given = (term, epoch.number, epoch.shard.index, epoch.shard.count)
         return self.run(scripts.for_leader("confirm_epoch", None, rows, given, bool))
 
-    def acquire(self, holder: str, ttl: timedelta) -> int | None:
-        """The leader's term, a fencing token, for `ttl` from now; None while another leads.
+    def acquire(self, holder: str, ttl: timedelta, shard: Shard = WHOLE) -> int | None:
+        """The term of a shard's leader, a fencing token, for `ttl`; None while another leads it.
 
         The same holder renews it and keeps its token. Tokens of later holders are greater, also
-        after Redis was emptied.
+        after Redis was emptied. Raises Conflict while any shard of another number of them is led.
         """
-        reply = self._run("acquire", None, (keys.LEADER, keys.FENCE), holder, ttl)
-        return int(reply) if reply else None
+        given = (holder, ttl, shard.index, shard.count)
+        count, *token = self._run("acquire", None, (keys.LEADER, keys.FENCE), *given)
+        if count != shard.count:
+            text = f"shard {shard}: there are leaders of {count} shards"
+            raise errors.Conflict(f"{text}; allowed is one number of shards for all beats")
+        return int(token[0]) if token else None
+
+    def led(self) -> frozenset[Shard]:
+        """The shards that have a leader, as far as the server knows; for logs."""
+        with scripts.translated("reading the leaders"):
+            lines = (self.client.get(keys.LEADER.pattern) or "").splitlines()
+        return frozenset(Shard.parse(line.split(" ")[2]) for line in lines)
 
     def release(self, holder: str) -> bool:
         """Whether `holder` led, and nobody does now."""
@@ -159,9 +178,9 @@ def poking(
     return scripts.for_leader("poke", ref, rows, (ref, term, at, rank), bool)
 
 
-def _epoch(reply: Sequence[Any]) -> Epoch:
+def _epoch(shard: Shard, reply: Sequence[Any]) -> Epoch:
     number, confirmed = reply
-    return Epoch(int(number), already_confirmed=bool(confirmed))
+    return Epoch(int(number), already_confirmed=bool(confirmed), shard=shard)
 
 
 def connect_store(settings: RedisSettings) -> Store:

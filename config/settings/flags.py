@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from config import durations, meshes
+from config import durations, meshes, shards
+from config.shards import Shard
 from config.validation import problems
 
 PREFIX: Final = "COALMINE_"
@@ -103,6 +104,14 @@ def provider(given: str) -> str:
         return meshes.canonical(given)
     except meshes.UnknownMesh:
         raise BadValue(", ".join(meshes.SPEC_PROVIDERS)) from None
+
+
+def shard(given: str) -> Shard:
+    """One of several parts of the namespaces."""
+    try:
+        return Shard.parse(given)
+    except ValueError:
+        raise BadValue(shards.FORM) from None
 
 
 def http_url(given: str) -> str:

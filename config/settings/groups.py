@@ -12,8 +12,10 @@ from datetime import timedelta
 
 from pydantic import SecretStr
 
+from config import shards
 from config.settings import flags
 from config.settings.flags import setting
+from config.shards import Shard
 
 
 class SettingsError(ValueError):
@@ -180,6 +182,14 @@ class SchedulerSettings:
         "5s",
         "Time after which a standby takes over from a silent beat: below the shortest analysis "
         "interval of 10s, so that no tick is missed.",
+    )
+    shard: Shard = setting(
+        "shard",
+        flags.shard,
+        str(shards.WHOLE),
+        "Which part of the namespaces a beat watches: i/n is the i-th, from 0, of n, by a hash of "
+        "the name. All beats of an installation have the same n, and each i needs beats of its "
+        "own; one leader watches thousands of canaries, hence one part.",
     )
     agenda_poll: timedelta = setting(
         "agenda-poll",

@@ -1,14 +1,27 @@
--- Take or renew a leader lease.
+-- Take or renew the leader lease of one shard.
 --
--- KEYS    1 leader lease  2 fence
--- ARGV    1 now, or ""  2 holder  3 ttl ms
--- Return  the fencing token, the same for each renewal; or nil while another holds the lease
+-- KEYS    1 leader leases  2 fence
+-- ARGV    1 now, or ""  2 holder  3 ttl ms  4 index of the shard  5 number of shards
+-- Return  {the number of shards of those who lead, the fencing token, the same for each renewal};
+--         without a token while another holds the lease, or leaders of another number of shards
+--         any: what is whose is the same for all
 -- Atomic  renewing is comparing and writing; a lease that expires in between is another's.
 
-local now, ttl = clock(ARGV[1]), tonumber(ARGV[3])
-local held = lease(KEYS[1], now)
-if held and held.rest ~= ARGV[2] then return nil end
+local now, index, count = clock(ARGV[1]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local kept, token = {}, nil
+for _, held in ipairs(leaders(KEYS[1], now)) do
+  if held.count ~= count then return {held.count} end
+  if held.index ~= index then
+    kept[#kept + 1] = held
+  elseif held.holder ~= ARGV[2] then
+    return {count}
+  else
+    token = held.token
+  end
+end
 
-local token = held and held.token or next_token(KEYS[2])
-take(KEYS[1], token, now, ttl, ARGV[2])
-return token
+token = token or next_token(KEYS[2])
+local rest = index .. '/' .. count .. ' ' .. ARGV[2]
+kept[#kept + 1] = {token = token, expires = now + tonumber(ARGV[3]), rest = rest}
+keep_leaders(KEYS[1], kept, now)
+return {count, token}

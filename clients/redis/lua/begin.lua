@@ -14,7 +14,7 @@
 local now, ttl, member = clock(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local held = lease(KEYS[1], now)
 
-local epoch = confirmed_epoch(KEYS[8])
+local epoch = confirmed_epoch(KEYS[8], member)
 if not epoch then
   if held and held.token == 'queued' then redis.call('DEL', KEYS[1]) end
   -- Not one that is missing there: the leader puts it back in its turn.

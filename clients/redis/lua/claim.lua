@@ -1,11 +1,11 @@
--- Take what is due, the most urgent first: each canary goes to one caller, and is due again after
--- the retry period. Nothing while what is stored is not confirmed.
+-- Take what is due in one shard, the most urgent first: each canary goes to one caller, and is due
+-- again after the retry period. Nothing while what is stored of the shard is not confirmed.
 --
 -- KEYS    1 agenda  2 epoch  3 queue
 -- ARGV    1 now, or ""  2 most canaries that may be queued  3 queued ttl ms  4 retry ms
 --         5, 6 what stands before and after namespace/name in a tick lease's key
 --         7 most entries to look at: of each rank, so many that are due for longest, and so many
---         that have become due last
+--         that have become due last  8 index of the shard  9 number of shards
 -- Return  {confirmed: 1 or 0, earliest due left or "", namespace/name, rank, ...}
 -- Atomic  two beats see the same due entries; only the one that marks an entry queued may enqueue.
 --
@@ -14,8 +14,12 @@
 
 local now, most = clock(ARGV[1]), tonumber(ARGV[2])
 local queued, retry = tonumber(ARGV[3]), tonumber(ARGV[4])
-local reply = {confirmed_epoch(KEYS[2]) and 1 or 0, ''}
+local index, count, look = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[7])
+local words = present_epoch(KEYS[2]) or {}
+local reply = {#words == count and words[index + 1] == 'confirmed' and 1 or 0, ''}
 if reply[1] == 0 then most = 0 end
+
+local PAGES = 20 -- of entries to look at, where those of other shards may stand before ours
 
 -- How many more may be queued: less urgent ones take no place from those of `rank`.
 local function room(rank)
@@ -28,14 +32,22 @@ end
 -- due are seen too.
 local function due(rank)
   local first, last = digits(rank * SPAN), digits(rank * SPAN + now)
-  local members = redis.call('ZRANGEBYSCORE', KEYS[1], first, last, 'LIMIT', '0', ARGV[7])
-  if #members < tonumber(ARGV[7]) then return members end
-  local known = {}
-  for _, member in ipairs(members) do known[member] = true end
-  local latest = redis.call('ZREVRANGEBYSCORE', KEYS[1], last, first, 'LIMIT', '0', ARGV[7])
-  for index = #latest, 1, -1 do
-    if not known[latest[index]] then members[#members + 1] = latest[index] end
+  local members, known = {}, {}
+  local function add(member)
+    if known[member] or shard(member, count) ~= index then return end
+    known[member] = true
+    members[#members + 1] = member
   end
+  for page = 0, PAGES - 1 do
+    local from = digits(page * look)
+    local some = redis.call('ZRANGEBYSCORE', KEYS[1], first, last, 'LIMIT', from, ARGV[7])
+    if #some < look and count == 1 then return some end
+    for _, member in ipairs(some) do add(member) end
+    if #some < look then return members end
+    if #members >= look then break end
+  end
+  local latest = redis.call('ZREVRANGEBYSCORE', KEYS[1], last, first, 'LIMIT', '0', ARGV[7])
+  for at = #latest, 1, -1 do add(latest[at]) end
   return members
 end
 

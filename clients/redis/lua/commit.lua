@@ -26,7 +26,7 @@ redis.call('ZSCORE', KEYS[6], member)
 
 if by ~= '' and stored[2] == by then return digits(version) end -- sent again: its answer was lost
 if version ~= expected then return nil end
-local epoch = confirmed_epoch(KEYS[7])
+local epoch = confirmed_epoch(KEYS[7], member)
 if not epoch or (token ~= '' and not of_epoch(token, epoch)) then return nil end
 local ours = held and held.token == token
 -- Version 0 is also what forgetting leaves behind; a first state needs its lease, so that a tick

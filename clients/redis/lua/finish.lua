@@ -10,7 +10,7 @@
 -- Atomic  a mark set between looking and releasing would be lost.
 
 local now, member, due = clock(ARGV[1]), ARGV[2], tonumber(ARGV[4])
-local held, ours = lease(KEYS[1], now), of_epoch(ARGV[3], confirmed_epoch(KEYS[4]))
+local held, ours = lease(KEYS[1], now), of_epoch(ARGV[3], confirmed_epoch(KEYS[4], member))
 for index = 7, ours and #ARGV or 0 do redis.call('HDEL', KEYS[5], ARGV[index]) end
 if not held or held.token ~= ARGV[3] then return 0 end
 

@@ -1,6 +1,6 @@
 -- Ask for a run of one canary.
 --
--- KEYS    1 tick lease  2 agenda  3 leader lease
+-- KEYS    1 tick lease  2 agenda  3 leader leases
 -- ARGV    1 now, or ""  2 namespace/name  3 term, or ""  4 at ms, or "" for now
 --         5 rank of a canary that is not on the agenda
 -- Return  1; or nil and no change when the term is over

@@ -7,8 +7,8 @@
 -- Work lease:    "<token> <expires> <wanted>"; token = "<fencing token>-<epoch>-<nonce>", or
 --                "queued" while a message waits; wanted = when another run is asked for, "-" for
 --                never.
--- Leader lease:  "<token> <expires> <holder>".
--- Epoch:         "<pending|confirmed> <number> <history>".
+-- Leader leases: "<token> <expires> <index>/<count> <holder>", a line for each shard that is led.
+-- Epoch:         "<pending|confirmed> <number> <history>", with a word for each shard.
 -- Agenda, queue: a member's score is its rank times SPAN, plus a time. Ranks: config/ranks.py.
 
 local SPAN = 1e15 -- ms: more than any date has, and six of them are exact in a double
@@ -56,12 +56,40 @@ local function history()
   return string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)') or 'untold'
 end
 
--- The number of the epoch in which all that is stored was confirmed by the leader, or nil: Redis was
+-- The index of the shard, of `count`, that a canary is in; as `number` in config/shards.py.
+local shards = {}
+local function shard(member, count)
+  if count == 1 then return 0 end
+  local namespace = string.match(member, '^[^/]*')
+  if not shards[namespace] then
+    local total = 0
+    for index = 1, #namespace do
+      total = (total * 65599 + string.byte(namespace, index)) % 2147483647
+    end
+    shards[namespace] = total
+  end
+  return shards[namespace] % count
+end
+
+-- What the leaders have said of the epoch, a word for each shard, and its number; or nil: Redis was
 -- emptied, restarted or failed over since, and may hold less than it did.
-local function confirmed_epoch(key)
-  local text = redis.call('GET', key) or ''
-  local number, past = string.match(text, '^confirmed (%d+) (%w+)$')
-  if number and past == history() then return number end
+local function present_epoch(key)
+  local said, number, past = string.match(redis.call('GET', key) or '', '^([%l ]+) (%d+) (%w+)$')
+  if not number or past ~= history() then return nil end
+  local words = {}
+  for word in string.gmatch(said, '%l+') do words[#words + 1] = word end
+  return words, number
+end
+
+local function keep_epoch(key, words, number)
+  redis.call('SET', key, table.concat(words, ' ') .. ' ' .. number .. ' ' .. history())
+end
+
+-- The number of the epoch in which all that is stored of a canary's shard was confirmed by its
+-- leader, or nil.
+local function confirmed_epoch(key, member)
+  local words, number = present_epoch(key)
+  if words and words[shard(member, #words) + 1] == 'confirmed' then return number end
 end
 
 -- Whether a work lease's token was given out in this epoch; false without one.
@@ -69,11 +97,37 @@ local function of_epoch(token, epoch)
   return epoch ~= nil and string.match(token, '^%d+%-(%d+)%-') == epoch
 end
 
+-- The leader leases in force.
+local function leaders(key, now)
+  local found = {}
+  for line in string.gmatch(redis.call('GET', key) or '', '[^\n]+') do
+    local held = in_force(line, now)
+    local index, count, holder = string.match(held and held.rest or '', '^(%d+)/(%d+) (.+)$')
+    if index then
+      held.index, held.count, held.holder = tonumber(index), tonumber(count), holder
+      found[#found + 1] = held
+    end
+  end
+  return found
+end
+
+local function keep_leaders(key, leases, now)
+  local lines, last = {}, now
+  for index, held in ipairs(leases) do
+    lines[index] = held.token .. ' ' .. digits(held.expires) .. ' ' .. held.rest
+    last = math.max(last, held.expires)
+  end
+  if #lines == 0 then return redis.call('DEL', key) end
+  redis.call('SET', key, table.concat(lines, '\n'), 'PX', digits(last - now))
+end
+
 -- Whether the term of a leader is over; never for the empty term of those who do not lead.
-local function superseded(leader, term, now)
+local function superseded(key, term, now)
   if term == '' then return false end
-  local held = lease(leader, now)
-  return not held or held.token ~= term
+  for _, held in ipairs(leaders(key, now)) do
+    if held.token == term then return false end
+  end
+  return true
 end
 
 -- Ask the holder for another run, not later than `at`. A queued run is yet to begin and will see

@@ -1,6 +1,6 @@
 -- Store projections of observed objects, and wake the canary when one that matters changed.
 --
--- KEYS    1 world  2 tick lease  3 agenda  4 leader lease
+-- KEYS    1 world  2 tick lease  3 agenda  4 leader leases
 -- ARGV    1 now, or ""  2 namespace/name  3 version of the layout
 --         4 term of the leader that stores, or ""
 --         5... role, canonical JSON ("" deletes), "1" if its change wakes the canary (or "")

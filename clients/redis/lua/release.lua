@@ -1,10 +1,15 @@
 -- Give up a leader lease.
 --
--- KEYS    1 leader lease
+-- KEYS    1 leader leases
 -- ARGV    1 now, or ""  2 holder
--- Return  1; or 0 and no change when it is not the holder's
+-- Return  1; or 0 and no change when none is the holder's
 -- Atomic  comparing and deleting: a lease that expires in between is another's.
 
-local held = lease(KEYS[1], clock(ARGV[1]))
-if not held or held.rest ~= ARGV[2] then return 0 end
-return redis.call('DEL', KEYS[1])
+local now, kept = clock(ARGV[1]), {}
+local held = leaders(KEYS[1], now)
+for _, each in ipairs(held) do
+  if each.holder ~= ARGV[2] then kept[#kept + 1] = each end
+end
+if #kept == #held then return 0 end
+keep_leaders(KEYS[1], kept, now)
+return 1

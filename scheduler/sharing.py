@@ -1,0 +1,57 @@
+"""The door to the cluster of a leader that shares the watch with others.
+
+No API server can select objects by a hash of their namespace. So each leader reads all of them, and
+drops those that are not its own before anything is made of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+from clients.kube.protocol import Listing, Watcher, WatchEvent, WatchType
+from clients.kube.resources import Resource
+from config.shards import Shard
+from scheduler.watching import Closable
+
+
+class Shared:
+    """A watcher that tells of the namespaces of one shard alone."""
+
+    def __init__(self, watcher: Watcher, shard: Shard) -> None:
+        self._watcher = watcher
+        self._shard = shard
+
+    def list(self, resource: Resource, namespace: str | None = None) -> Listing:
+        """The objects of this shard."""
+        listing = self._watcher.list(resource, namespace)
+        items = tuple(item for item in listing.items if self._owns(item))
+        return Listing(items, listing.resource_version)
+
+    def watch(
+        self, resource: Resource, namespace: str | None, version: str, timeout: timedelta
+    ) -> Iterator[WatchEvent]:
+        """What happens in this shard; of others no more than how far the watch has come."""
+        for event in self._watcher.watch(resource, namespace, version, timeout):
+            is_ours = event.type is WatchType.BOOKMARK or self._owns(event.object)
+            yield event if is_ours else _bookmark(event)
+
+    def close(self) -> None:
+        """End all watches."""
+        if isinstance(self._watcher, Closable):
+            self._watcher.close()
+
+    def _owns(self, raw: Any) -> bool:
+        namespace = _metadata(raw).get("namespace")
+        return isinstance(namespace, str) and self._shard.owns(namespace)
+
+
+def _bookmark(event: WatchEvent) -> WatchEvent:
+    version = _metadata(event.object).get("resourceVersion")
+    return WatchEvent(WatchType.BOOKMARK, {"metadata": {"resourceVersion": version}})
+
+
+def _metadata(raw: Any) -> Mapping[str, Any]:
+    metadata = raw.get("metadata") if isinstance(raw, Mapping) else None
+    return metadata if isinstance(metadata, Mapping) else {}
