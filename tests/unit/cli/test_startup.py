@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cli import exits, startup
+from cli import exits, startup, up
 from clients import errors
 from clients.clock import ManualClock
 from clients.kube.protocol import NoKube
@@ -90,6 +90,13 @@ def test_a_redis_that_is_not_named_is_told_with_option_and_variable(clock: Manua
     with pytest.raises(SettingsError) as refusal:
         startup.wait_for_redis(Settings(), clock)
     assert refusal.value.problems == ("--redis-url (COALMINE_REDIS_URL): is required",)
+
+
+def test_up_with_a_redis_of_its_own_is_no_shard() -> None:
+    """Nobody else could lead the others; with a Redis that is named, somebody may."""
+    shard = Settings.from_environ({"COALMINE_SHARD": "0/2"})
+    with pytest.raises(exits.Unusable, match=r"--shard 0/2: .* give --redis-url"):
+        up.run(shard, {}, up.SMALL, parent=None)
 
 
 @pytest.mark.parametrize("content", [None, "contexts: []"])

@@ -246,7 +246,7 @@ class Beat:
     """A beat process that runs step by step."""
 
     def __init__(self, setting: Setting, holder: str) -> None:
-        self.setting = setting
+        self.setting, self.settings = setting, setting.settings
         self.sides: list[Inline] = []
         self.loop = Loop(
             setting.store,
@@ -254,12 +254,12 @@ class Beat:
             self._side,
             clock=setting.clock,
             holder=holder,
-            settings=setting.settings.scheduler,
+            settings=self.settings.scheduler,
         )
 
     def _side(self, term: Callable[[], int | None]) -> Inline:
         doors = self.setting.doors()
-        side = wiring.watch_side(self.setting.settings, doors, term, timedelta, Inline)
+        side = wiring.watch_side(self.settings, doors, term, timedelta, Inline)
         assert isinstance(side, Inline)
         self.sides.append(side)
         return side
