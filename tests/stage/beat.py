@@ -11,6 +11,7 @@ from clients.kube import resources
 from clients.kube.protocol import Listing, Watcher, WatchEvent
 from clients.kube.resources import Resource
 from config.settings.settings import Settings
+from config.shards import Shard
 from scheduler import wiring
 from scheduler.loop import Loop
 from scheduler.publisher import PACE
@@ -84,6 +85,16 @@ class Beat:
         self._doors.store.release(self._holder)
         parts = (self._settings, self._doors, self._kube, self._registries)
         return Beat(*parts, holder=f"{self._holder}'")
+
+    def beside(self, shard: Shard, holder: str) -> "Beat":
+        """Another process, of a shard that nobody leads."""
+        scheduler = replace(self._settings.scheduler, shard=shard)
+        settings = replace(self._settings, scheduler=scheduler)
+        return Beat(settings, self._doors, self._kube, self._registries, holder)
+
+    def end(self) -> None:
+        """The process ends in order."""
+        self._loop.close()
 
     def _begin(self) -> Loop:
         loop = Loop(
