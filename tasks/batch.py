@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -35,7 +35,11 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 THREADS: Final = 32
-"""Calls of one process that run side by side."""
+"""Calls of one batch that run side by side."""
+
+MOST_THREADS: Final = 16 * THREADS
+"""Those of all batches: as many as a process has jobs at once by default may be stuck altogether
+before another one waits. There are only as many as are needed at a time, mostly a few."""
 
 QUICK: Final = 8
 """Of these, calls that may all be quick ones. More would only wait for the interpreter, which each
@@ -111,6 +115,7 @@ _LANES: Final = tuple(Lane)
 
 Works = Mapping[CanaryRef, Steps[None]]
 _Answered = tuple[CanaryRef, Any]
+_Call = tuple[CanaryRef, Callable[[], Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +127,9 @@ class Crew:
     dispatcher: Dispatcher
     doubt: Callable[[], None] = lambda: None
     """Hears of a failure that others may meet, too."""
-    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "batch"))
+    pool: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(MOST_THREADS, "batch")
+    )
     quick: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(QUICK))
 
     def carry_out(self, works: Works) -> None:
@@ -154,6 +161,11 @@ class _Batch:
     out: int = 0
     """Answers that are still to come."""
     failures: dict[CanaryRef, Exception] = field(default_factory=dict)
+    calls: deque[_Call] = field(default_factory=deque)
+    """Those that have not begun."""
+    threads: int = 0
+    """Of the pool's, those that make the calls of this batch."""
+    changing: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self) -> dict[CanaryRef, Exception]:
         """What some of the works failed with, once all have ended."""
@@ -222,7 +234,23 @@ class _Batch:
             self._measure(checks) if alone else self.crew.pool.submit(self._measure, checks)
 
     def _later(self, ref: CanaryRef, call: Callable[[], Any]) -> None:
-        self.crew.pool.submit(self._in_turn, ref, call)
+        with self.changing:
+            self.calls.append((ref, call))
+            if self.threads == THREADS:
+                return
+            self.threads += 1
+        self.crew.pool.submit(self._make_calls)
+
+    def _make_calls(self) -> None:
+        while call := self._next_call():
+            self._in_turn(*call)
+
+    def _next_call(self) -> _Call | None:
+        with self.changing:
+            if self.calls:
+                return self.calls.popleft()
+            self.threads -= 1
+            return None
 
     def _in_turn(self, ref: CanaryRef, call: Callable[[], Any]) -> None:
         had_turn = self.crew.quick.acquire(timeout=PATIENCE_SECONDS)

@@ -22,7 +22,7 @@ from clients.redis.scripts import Invocation
 from clients.redis.store import Store
 from config.ranks import Rank
 from config.refs import CanaryRef
-from tasks.batch import Crew, Measure, Nudge, Probe, Steps, ask, awaited
+from tasks.batch import THREADS, Crew, Measure, Nudge, Probe, Steps, ask, awaited
 from tasks.queues import Queue
 from tests.fakes import memory_redis
 from tests.stage.measuring import Meters
@@ -325,3 +325,37 @@ def test_a_server_that_is_away_is_everybodys_failure(crew: Crew, store: Counted)
     crew.carry_out({ref: work(ref) for ref in REFS})
     assert heard == list(REFS)
     assert store.trips == [3]
+
+
+@pytest.mark.timeout(10)
+def test_a_batch_whose_calls_all_hang_keeps_no_other_batch_waiting(crew: Crew) -> None:
+    """A rollback of two, while a namespace of many writes into a webhook that does not answer."""
+    over, hanging = threading.Event(), threading.Semaphore(0)
+    ended: list[CanaryRef] = []
+
+    def hang() -> None:
+        hanging.release()
+        over.wait(8)
+
+    def stuck() -> Steps[None]:
+        yield from awaited(hang)
+
+    def urgent(ref: CanaryRef) -> Steps[None]:
+        yield from awaited(lambda: None)
+        yield Measure([])
+        ended.append(ref)
+
+    crowd = [CanaryRef("slow", f"each-{number}") for number in range(2 * THREADS)]
+    slow = threading.Thread(target=crew.carry_out, args=({ref: stuck() for ref in crowd},))
+    slow.start()
+    for _ in range(THREADS):
+        assert hanging.acquire(timeout=5)
+    quick = threading.Thread(target=crew.carry_out, args=({ref: urgent(ref) for ref in REFS[:2]},))
+    quick.start()
+    quick.join(2)
+    is_done, more = set(ended) == set(REFS[:2]), hanging.acquire(timeout=0.05)
+    over.set()
+    for thread in (slow, quick):
+        thread.join()
+    assert is_done
+    assert not more, f"more than {THREADS} calls of one batch are under way"
