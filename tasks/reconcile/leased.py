@@ -43,6 +43,10 @@ RESERVE: Final = timedelta(seconds=1)
 """The end of a lease, in which nothing is asked of the API server any more: time to say what came
 of it, and for clocks that do not run alike."""
 
+WAITED: Final = timedelta(seconds=0.5)
+"""How long a run may wait for its turn among others before it is asked whether it is still wanted:
+a step that is written after a rollback was decided exposes users once more."""
+
 STRAYS: Final = 3
 """Runs in a row whose work may turn out not to be wanted; then it is the agenda's turn to ask."""
 
@@ -201,7 +205,7 @@ class Reconciler(ABC):
 
         They are then in the way of what is wanted, and newer than what anybody else knows.
         """
-        outcome = yield from awaited(partial(self._write, run))
+        outcome = yield from awaited(partial(self._in_its_turn, run))
         if outcome is None:
             return {}
         news, wake = self._judged(run, outcome)
@@ -216,6 +220,11 @@ class Reconciler(ABC):
             return {}
         log.info("not wanted any more", extra={"canary": run.ref.dotted, "lane": self.lane.value})
         return {**outcome.observed, **outcome.written}
+
+    def _in_its_turn(self, run: Run) -> Outcome | None:
+        if run.now() - run.snapshot.now > WAITED and run.superseded():
+            return Superseded("a newer intent exists")
+        return self._write(run)
 
     def _judged(self, run: Run, outcome: Outcome) -> tuple[Confirmation, bool]:
         """What is to be said of the run, and whether the rollout is to look.

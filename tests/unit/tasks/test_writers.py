@@ -1,6 +1,7 @@
 """Reconcilers of route and workload: one lease, the latest intent, news told to the rollout."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from clients.documents.confirmed import Confirmed, Lane
 from clients.documents.world import ShownStatus, WorkloadView, World
 from clients.kube import resources
 from clients.redis.records import Work
+from config.refs import CanaryRef
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import RouteIntent, RouteStage, TrafficSplit
 from routing import metadata
@@ -194,6 +196,28 @@ def test_an_intent_that_changes_meanwhile_is_brought_about_by_the_same_run(
     if kind == "workload":
         target = room.kube.get(resources.DEPLOYMENTS, "shop", "cart-app")
         assert target["spec"]["replicas"] == 0
+
+
+def test_what_became_old_while_it_waited_for_its_turn_is_never_written(room: Room) -> None:
+    """In a job whose calls are many and slow, a rollback is decided before a step is written."""
+    room.commit(wanted(5, 20))
+
+    class Crowded(ThreadPoolExecutor):
+        """The first call waits behind others for a second."""
+
+        def submit(self, *call: Any, **given: Any) -> Any:
+            if room.store.read(REF).version == 1:
+                room.clock.sleep(1)
+                room.commit(wanted(6, 0))
+                apply(room)
+            return super().submit(*call, **given)
+
+    crew = replace(a_crew(room.store), pool=Crowded(1))
+    RouteReconciler(crew, room.kube, room.clock).reconcile(REF, CanaryRef("shop", "neighbour"))
+    route = room.kube.get(resources.VIRTUAL_SERVICES, "shop", "cart-app")
+    weights = [each["weight"] for each in route["spec"]["http"][0]["route"]]
+    assert (weights, in_force(room, "route")) == ([100, 0], 6)
+    assert [call for call in writes(room) if call.startswith("patch")] == []
 
 
 @BOTH
