@@ -1,30 +1,30 @@
-"""Who kills, freezes, empties, cuts and repeats, by a seed, until told to stop."""
+"""Who kills, freezes, empties, cuts and repeats, by a seed, so many times."""
 
 import contextlib
-import math
 import os
 import random
 import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import redis
 
-from tasks.queues import Queue
+from tests.chaos.judge import LISTS
 from tests.services.processes import Process
 from tests.system import meters
 from tests.system.meters import Health
-from tests.system.proxy import Answer, Cut, Delay, Proxy
+from tests.system.proxy import Answer, Cut, Delay, Fault, Proxy
 from tests.system.site import Site
 
-PACE_SECONDS: Final = (1.0, 3.5)
+T = TypeVar("T")
+
 FREEZES: Final = (1.0, 4.0, 9.0, 12.0)
 """Seconds that a process stands still: shorter than its leases, and longer than all of them."""
-FAULTS: Final = (
+FAULTS: Final[Sequence[Fault]] = (
     Answer(409),
     Answer(429, retry_after_seconds=1),
     Answer(500),
@@ -33,11 +33,32 @@ FAULTS: Final = (
     Cut(after=True),
 )
 REQUESTS: Final = "^(PATCH|POST|PUT) |watch="
-ILLS: Final = (meters.unwell(503), meters.unwell(429), Health(delay_seconds=1.5))
+ILLS: Final = (
+    meters.unwell(503),
+    meters.unwell(429),
+    meters.unwell(meters.CUT),
+    Health(delay_seconds=1.5),
+)
 MOST_STRUCK: Final = 2
 """Processes that are dead or frozen at once."""
-KEYS: Final = [f"cq:{queue}" for queue in Queue]
-"""The lists in which messages wait."""
+
+
+class Deck(Generic[T]):
+    """Deals each of `cards` in an order of chance, and none again before all the others."""
+
+    def __init__(self, chance: random.Random, cards: Sequence[T]) -> None:
+        self._chance = chance
+        self._cards = cards
+        self._left: list[T] = []
+
+    def deal(self) -> T:
+        """The next card."""
+        self._left = self._left or self._chance.sample(self._cards, len(self._cards))
+        return self._left.pop()
+
+    def put_back(self, card: T) -> None:
+        """Has `card` dealt after all others that are left."""
+        self._left.insert(0, card)
 
 
 @dataclass
@@ -47,15 +68,25 @@ class Adversary:
     site: Site
     proxy: Proxy
     chance: random.Random
+    left: int
+    """How many strikes there are still to be."""
+    pace: tuple[float, float]
+    """At least and at most so many seconds from one to the next."""
     strikes: Counter[str] = field(default_factory=Counter)
     losses: list[float] = field(default_factory=list)
     """When Redis lost all it held, in seconds since the epoch."""
-    until: float = math.inf
-    """No strikes after this moment of the monotonic clock: a slow machine would never get on."""
     _amends: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     _struck: set[str] = field(default_factory=set)
     _thieves: list[threading.Thread] = field(default_factory=list)
     _next: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Shuffles everything that is chosen from."""
+        self._deck = Deck(self.chance, STRIKES)
+        self._faults = Deck(self.chance, FAULTS)
+        self._ills = Deck(self.chance, ILLS)
+        self._freezes = Deck(self.chance, FREEZES)
+        self._members = Deck(self.chance, list(self.site.crew.members))
 
     def step(self) -> None:
         """Strikes when it is time, and gives back what was taken long enough."""
@@ -65,9 +96,17 @@ class Adversary:
             self._amends.remove(each)
             each[1]()
         self.supervise()
-        if now >= self._next and time.monotonic() < self.until:
-            self._next = now + self.chance.uniform(*PACE_SECONDS)
-            self.chance.choice(STRIKES)(self)
+        if now >= self._next and self.left:
+            self._next = now + self.chance.uniform(*self.pace)
+            self._strike()
+
+    def _strike(self) -> None:
+        """The next one of the deck; one for which there is nobody left comes later."""
+        strike = self._deck.deal()
+        if strike(self):
+            self.left -= 1
+        else:
+            self._deck.put_back(strike)
 
     def supervise(self) -> None:
         """Starts again whoever has ended by itself, as a Deployment would."""
@@ -88,69 +127,91 @@ class Adversary:
         befallen = self.proxy.faults.befallen
         self.strikes["requests to the API server refused, late or cut"] = befallen
 
-    # --- strikes
+    # --- strikes: each says whether there was somebody to strike
 
-    def kill(self) -> None:
+    def kill(self) -> bool:
         """A process dies at once, and is started again as a Deployment would."""
-        if process := self._victim():
+        process = self._victim()
+        if process is not None:
             process.kill()
             self._note("killed", process)
             self._later(self.chance.uniform(0.2, 4), process, process.start)
+        return process is not None
 
-    def freeze(self) -> None:
+    def freeze(self) -> bool:
         """A process stands still, perhaps past all of its leases."""
-        if process := self._victim():
-            self._stand_still(process, self.chance.choice(FREEZES))
+        process = self._victim()
+        if process is not None:
+            self._stand_still(process, self._freezes.deal())
+        return process is not None
 
-    def flush(self) -> None:
+    def flush(self) -> bool:
         """Redis is emptied."""
-        if self._takes(self.site.crew.valkey.process):
-            self.site.crew.valkey.flush()
-            self.losses.append(time.time())
-            self.strikes["Valkey emptied"] += 1
-            self._struck.discard(self.site.crew.valkey.process.name)
+        if not self._takes(self.site.crew.valkey.process):
+            return False
+        self.site.crew.valkey.flush()
+        self.losses.append(time.time())
+        self.strikes["Valkey emptied"] += 1
+        self._struck.discard(self.site.crew.valkey.process.name)
+        return True
 
-    def restart_redis(self) -> None:
+    def restart_redis(self) -> bool:
         """Redis dies, and comes back with nothing in it."""
         process = self.site.crew.valkey.process
-        if self._takes(process):
-            process.kill()
-            self.losses.append(time.time())
-            self.strikes["Valkey restarted, empty"] += 1
-            self._later(self.chance.uniform(0.2, 2), process, process.start)
+        if not self._takes(process):
+            return False
+        process.kill()
+        self.losses.append(time.time())
+        self.strikes["Valkey restarted, empty"] += 1
+        self._later(self.chance.uniform(0.2, 2), process, process.start)
+        return True
 
-    def freeze_server(self) -> None:
-        """Redis or the API server accepts and does not answer."""
-        servers = (self.site.crew.valkey.process, self.site.plane.apiserver)
-        process = self.chance.choice(servers)
-        if self._takes(process):
-            self._stand_still(process, self.chance.uniform(0.5, 3))
+    def freeze_redis(self) -> bool:
+        """Redis accepts and does not answer."""
+        return self._freeze_server(self.site.crew.valkey.process)
 
-    def fault(self) -> None:
+    def freeze_api_server(self) -> bool:
+        """The API server accepts and does not answer."""
+        return self._freeze_server(self.site.plane.apiserver)
+
+    def cut_off(self) -> bool:
+        """Nobody reaches the API server, and all watches end."""
+        faults = self.proxy.faults
+        faults.cut_off()
+        self.strikes["API server cut off"] += 1
+        until = time.monotonic() + self.chance.uniform(0.5, 4)
+        self._amends.append((until, faults.restore))
+        return True
+
+    def fault(self) -> bool:
         """Some of the next requests to the API server are refused, late or cut off."""
         for _ in range(self.chance.randrange(5, 25)):
-            self.proxy.faults.add(REQUESTS, self.chance.choice(FAULTS))
+            self.proxy.faults.add(REQUESTS, self._faults.deal())
+        return True
 
-    def spoil_metrics(self) -> None:
-        """The metrics server refuses, or answers too late."""
-        self.site.meters.set_all(self.chance.choice(ILLS))
-        self.strikes["metrics server unwell or slow"] += 1
+    def spoil_metrics(self) -> bool:
+        """The metrics server refuses, answers too late, or hangs up."""
+        self.site.meters.set_all(self._ills.deal())
+        self.strikes["metrics server refuses, is slow or cut off"] += 1
         until = time.monotonic() + self.chance.uniform(0.5, 4)
         self._amends.append((until, lambda: self.site.meters.set_all(None)))
+        return True
 
-    def steal(self) -> None:
+    def steal(self) -> bool:
         """For a second somebody else takes messages, and gives them back late, or twice."""
         thief = threading.Thread(target=self._steal, args=(random.Random(self.chance.random()),))
         self._thieves.append(thief)
         thief.start()
+        return True
 
     # --- how
 
     def _victim(self) -> Process | None:
         members = self.site.crew.members
-        process = self.chance.choice(list(members.values()))
-        is_enough = len(self._struck & members.keys()) >= MOST_STRUCK
-        return None if is_enough or not self._takes(process) else process
+        if len(self._struck & members.keys()) >= MOST_STRUCK:
+            return None
+        dealt = (members[self._members.deal()] for _ in members)
+        return next((process for process in dealt if self._takes(process)), None)
 
     def _takes(self, process: Process) -> bool:
         """Whether `process` is whole; it is struck from now on."""
@@ -165,6 +226,12 @@ class Adversary:
             self._struck.discard(process.name)
 
         self._amends.append((time.monotonic() + seconds, amended))
+
+    def _freeze_server(self, process: Process) -> bool:
+        is_whole = self._takes(process)
+        if is_whole:
+            self._stand_still(process, self.chance.uniform(0.5, 3))
+        return is_whole
 
     def _stand_still(self, process: Process, seconds: float) -> None:
         pid = process.pid
@@ -181,7 +248,7 @@ class Adversary:
         with contextlib.closing(self.site.crew.valkey.client()) as client:
             while time.monotonic() < until:
                 with contextlib.suppress(redis.RedisError):
-                    taken = client.brpop(KEYS, timeout=1)
+                    taken = client.brpop(chance.sample(LISTS, len(LISTS)), timeout=1)
                     if taken and chance.random() < 0.5:
                         client.lpush(taken[0], taken[1], taken[1])
                         self.strikes["messages duplicated"] += 1
@@ -196,14 +263,17 @@ class Adversary:
                     self.strikes["messages delayed, out of order"] += 1
 
 
-STRIKES: Final = (
+Strike = Callable[[Adversary], bool]
+STRIKES: Final[Sequence[Strike]] = (
     *[Adversary.kill] * 4,
     *[Adversary.freeze] * 4,
-    *[Adversary.fault] * 4,
+    *[Adversary.fault] * 3,
     *[Adversary.steal] * 3,
     *[Adversary.spoil_metrics] * 2,
-    Adversary.freeze_server,
+    Adversary.cut_off,
+    Adversary.freeze_redis,
+    Adversary.freeze_api_server,
     Adversary.flush,
     Adversary.restart_redis,
 )
-"""What is chosen from; several are likelier."""
+"""What is dealt; several are likelier."""

@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import redis
+from kombu.transport.redis import Channel
 
 from analysis import conditions
 from clients.redis import keys
 from clients.redis.keys import Lifetime
+from tasks import queues
+from tasks.queues import Queue
 from tests.services.cluster import Request
 from tests.system.history import Sighting
-from tests.system.site import App, canary_weight
+from tests.system.site import canary_weight
 
 FIRST: Final = "registry.example/app:1"
 SECOND: Final = "registry.example/app:2"
@@ -31,7 +34,13 @@ UNTOLD_SECONDS: Final = 15.0
 DECIDED_SECONDS: Final = 10.0
 """How long before it is in force, or shown, something may have been decided."""
 WRITES: Final = frozenset({"create", "update", "patch", "delete", "deletecollection"})
-OF_CELERY: Final = re.compile(r"cq:(_kombu\..*|analysis|hooks|routing|report)")
+LISTS: Final = tuple(
+    f"cq:{queue}{Channel.sep}{priority}" if priority else f"cq:{queue}"
+    for queue in Queue
+    for priority in sorted(set(queues.PRIORITIES.values()))
+)
+"""The lists in which messages wait, one for each priority."""
+OF_CELERY: Final = "|".join([r"cq:_kombu\..*", "cq:unacked.*", *map(re.escape, LISTS)])
 
 
 @dataclass(frozen=True)
@@ -46,28 +55,35 @@ class Violation:
         return f"{self.subject}: {self.rule}: {self.detail}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Rollout:
-    """What the record has of one rollout; `losses` are the moments at which Redis lost all."""
+    """What the record has of one rollout; `losses` are the moments at which Redis lost all.
 
-    app: App
+    `routes`, `canaries` and `primaries` are all versions of its three objects, since before its
+    release, `messages` those of its events.
+    """
+
+    name: str
+    namespace: str
     is_bad: bool
     released: float
     losses: Sequence[float]
     messages: frozenset[str]
+    routes: Sequence[Sighting]
+    canaries: Sequence[Sighting]
+    primaries: Sequence[Sighting]
 
     @property
     def weights(self) -> list[tuple[float, int]]:
         """Since when the canary had which weight, without repetitions."""
-        versions = self.app.seen("virtualservices")
-        seen = [(one.at, canary_weight(one.object)) for one in versions]
+        seen = [(one.at, canary_weight(one.object)) for one in self.routes]
         rows = itertools.groupby(seen, key=lambda each: each[1])
         return [next(group) for _, group in rows]
 
     @property
     def statuses(self) -> list[Sighting]:
         """The versions of the Canary since the release."""
-        return [one for one in self.app.seen("canaries") if one.at >= self.released]
+        return [one for one in self.canaries if one.at >= self.released]
 
     @property
     def ended(self) -> float | None:
@@ -98,28 +114,41 @@ class Rollout:
             told.append((one.at, f"{_phase(one)} {said.get('canaryWeight')} v{version}"))
         told += [(at, "Redis lost all") for at in self.losses]
         rows = (f"{at - self.released:.1f} {text}" for at, text in sorted(told))
-        return f"{self.app.name}: {', '.join(rows)}"
+        return f"{self.name}: {', '.join(rows)}"
 
     # --- the rules
 
     def violations(self) -> Iterator[Violation]:
         """What is wrong about it."""
-        rules = (self._end, self._plan, self._standing, self._risen, self._told)
+        rules = (
+            self._end,
+            self._unfailed,
+            self._plan,
+            self._standing,
+            self._risen,
+            self._told,
+        )
         for rule in rules:
             name = (rule.__doc__ or "").rstrip(".")
-            yield from (Violation(self.app.name, name, detail) for detail in rule())
+            yield from (Violation(self.name, name, detail) for detail in rule())
 
     def _end(self) -> Iterator[str]:
         """A good one is promoted, a bad one rolled back, none is stuck."""
         wanted = ("Failed", FIRST, 0) if self.is_bad else ("Succeeded", SECOND, 0)
         last = self.statuses[-1:]
         phase = _phase(last[0]) if last else "never shown"
-        ran = [_image(one) for one in self.app.seen("deployments", f"{self.app.name}-primary")]
+        ran = [_image(one) for one in self.primaries]
         found = (phase, ran[-1], self.weights[-1][1])
         if found != wanted:
             yield f"{found}, not {wanted}"
         if self.is_bad and SECOND in ran:
             yield "the primary ran the bad revision"
+
+    def _unfailed(self) -> Iterator[str]:
+        """A good one is never shown as failed."""
+        failed = [one for one in self.statuses if _phase(one) == "Failed"]
+        if failed and not self.is_bad:
+            yield f"Failed after {failed[0].at - self.released:.1f} s"
 
     def _plan(self) -> Iterator[str]:
         """No weight is off its plan."""
@@ -133,21 +162,23 @@ class Rollout:
         rows = self.weights
         spans = zip(rows, rows[1:], rows[2:], strict=False)
         for (_, before), (at, weight), (until, _) in spans:
-            is_back = weight < before and not self.lost(at - REBUILT_SECONDS, at)
+            is_end = self.ended is not None and weight == 0 and until > self.ended
+            is_back = weight < before and not is_end and not self.lost(at - REBUILT_SECONDS, at)
             is_over = weight > 0 and self.ended is not None and at > self.ended
             if (is_back or is_over) and until - at > LASTING_SECONDS:
                 yield f"{weight} after {before}, for {until - at:.1f} s"
 
     def _risen(self) -> Iterator[str]:
         """No weight rises in a tick with a failed check."""
-        for before, after in itertools.pairwise(self.statuses):
-            one, other = _status(before), _status(after)
-            step = conditions.recorded_version(other) - conditions.recorded_version(one)
+        shown = {conditions.recorded_version(_status(one)): _status(one) for one in self.statuses}
+        for version, after in shown.items():
+            before = shown.get(version - 1, after)
             failed, risen = (
-                other.get(name, 0) > one.get(name, 0) for name in ("failedChecks", "canaryWeight")
+                after.get(name, 0) > before.get(name, 0)
+                for name in ("failedChecks", "canaryWeight")
             )
-            if step == 1 and failed and risen:
-                yield f"{other.get('failedChecks')} failed, weight {other.get('canaryWeight')}"
+            if failed and risen:
+                yield f"{after.get('failedChecks')} failed, weight {after.get('canaryWeight')}"
 
     def _told(self) -> Iterator[str]:
         """No event is lost."""
@@ -160,7 +191,7 @@ class Rollout:
 
         Left out are those that may have waited in Redis when it lost all it held.
         """
-        name, ended = f"{self.app.name}.{self.app.site.namespace}", self.ended
+        name, ended = f"{self.name}.{self.namespace}", self.ended
         steps = [self.entered(step) for step in STEPS]
         last_step = max((at for at in steps if at), default=self.released)
         returned = self.weights[-1][0]
@@ -192,7 +223,7 @@ def of_keys(client: "redis.Redis[bytes]") -> Iterator[Violation]:
     """Keys without a lifetime that are not declared to have none."""
     rows = [row for row in keys.TABLE if row.lifetime is not Lifetime.EXPIRES]
     lasting = [re.escape(row.pattern).replace("NAMESPACE/NAME", "[^}]+") for row in rows]
-    allowed = re.compile("|".join([*lasting, OF_CELERY.pattern]))
+    allowed = re.compile("|".join([*lasting, OF_CELERY]))
     for raw in client.scan_iter(count=1000):
         key = raw.decode()
         if not allowed.fullmatch(key) and client.ttl(raw) == -1:

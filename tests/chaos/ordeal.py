@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.chaos import judge, shifted
-from tests.chaos.adversary import Adversary
+from tests.chaos.adversary import STRIKES, Adversary
 from tests.chaos.judge import Rollout, Violation
 from tests.services.cluster import ControlPlane
 from tests.system import manifests, meters
@@ -29,8 +29,12 @@ SETTINGS: Final = {
 }
 AT_ONCE: Final = 25
 """Rollouts under way at most."""
-STORM_SECONDS: Final = 30
-"""How long the adversary strikes, and as long again for each so many rollouts."""
+PACE_SECONDS: Final = (1.0, 3.5)
+"""From one strike to the next, at least and at most."""
+HASTY_SECONDS: Final = (0.3, 1.0)
+SHORT: Final = 20
+"""Up to so many rollouts are struck in haste: they would not last for a deck of strikes."""
+ROLLOUTS_PER_DECK: Final = 50
 CALM_SECONDS: Final = 120
 """After the last strike every rollout ends within this time, or is stuck."""
 _Names = Mapping[str, frozenset[str]]
@@ -63,8 +67,14 @@ def run(plane: ControlPlane, folder: Path, *, count: int, seed: int) -> Report:
         proxies.before(plane) as proxy,
         sites.opened(plane, folder, server=proxy.url, entry=shifted.__name__, **SETTINGS) as site,
     ):
-        ordeal = _Ordeal(site, Adversary(site, proxy, chance), count)
-        return ordeal.report(seed)
+        is_short = count <= SHORT
+        pace = HASTY_SECONDS if is_short else PACE_SECONDS
+        strikes = len(STRIKES) * (1 + count // ROLLOUTS_PER_DECK)
+        adversary = Adversary(site, proxy, chance, strikes, pace)
+        report = _Ordeal(site, adversary, count).report(seed)
+        for process in site.crew.members.values():
+            process.kill()  # nobody waits for farewells
+        return report
 
 
 class _Ordeal:
@@ -75,13 +85,13 @@ class _Ordeal:
         bad = adversary.chance.sample(self._apps, count // 4)
         self._bad = {app.name for app in bad}
         self._released: dict[str, float] = {}
+        self._strikes = adversary.left
 
     def report(self, seed: int) -> Report:
         site, adversary = self._site, self._adversary
         offset = site.plane.audit_log.stat().st_size
         self._deploy()
         began = time.monotonic()
-        adversary.until = began + STORM_SECONDS * (1 + len(self._apps) / AT_ONCE)
         self._until_released()
         self._until_ended(INTERVAL_SECONDS * 10, adversary.step)
         adversary.stop()
@@ -109,7 +119,7 @@ class _Ordeal:
             ),
             events=sum(1 for each in rollouts for _ in each.expected()),
             violations=violations,
-            stories=[each.story for each in rollouts if each.app.name in subjects],
+            stories=[each.story for each in rollouts if each.name in subjects],
         )
 
     # --- the course of events
@@ -137,9 +147,10 @@ class _Ordeal:
         )
 
     def _until_released(self) -> None:
-        """Releases one after the other, at most so many at once, under strikes."""
-        for app in self._apps:
-            while self._under_way() >= min(AT_ONCE, max(1, len(self._apps) // 2)):
+        """Releases one after the other, spread over all strikes, at most so many at once."""
+        for number, app in enumerate(self._apps):
+            share = self._strikes * (1 - number / len(self._apps))
+            while self._adversary.left > share or self._under_way() >= AT_ONCE:
                 self._adversary.step()
                 time.sleep(0.05)
             if app.name in self._bad:
@@ -178,7 +189,15 @@ class _Ordeal:
         losses = sorted(self._adversary.losses)
         return [
             Rollout(
-                app, app.name in self._bad, self._released[app.name], losses, messages[app.name]
+                name=app.name,
+                namespace=self._site.namespace,
+                is_bad=app.name in self._bad,
+                released=self._released[app.name],
+                losses=losses,
+                messages=messages[app.name],
+                routes=app.seen("virtualservices"),
+                canaries=app.seen("canaries"),
+                primaries=app.seen("deployments", f"{app.name}-primary"),
             )
             for app in self._apps
         ]

@@ -24,7 +24,8 @@ GROUPED: Final = re.compile(r'destination_workload_namespace=~"([^"|]+)"')
 class Health:
     """What is measured of an application: percent of good requests, 99th percentile in ms.
 
-    `status` other than 200 is answered instead, after `delay_seconds`; None is no series.
+    `status` other than 200 is answered instead, after `delay_seconds`, with CUT nothing at all;
+    None is no series.
     """
 
     success_rate: float | None = 100.0
@@ -33,6 +34,8 @@ class Health:
     delay_seconds: float = 0.0
 
 
+CUT: Final = 0
+"""The status of a server that hangs up instead of answering."""
 HEALTHY: Final = Health()
 FAILING: Final = Health(success_rate=50.0)
 SLOW: Final = Health(duration=900.0)
@@ -68,7 +71,7 @@ class Meters:
         self._asked += names
         healths = {name: self._of_all or self._health.get(name, HEALTHY) for name in names}
         time.sleep(max(health.delay_seconds for health in healths.values()))
-        status = max(health.status for health in healths.values())
+        status = max(healths.values(), key=lambda health: health.status != 200).status
         if status != 200:
             return status, {"status": "error", "errorType": "test", "error": "as told"}
         values = {name: _value(health, query) if found else 1.0 for name, health in healths.items()}
@@ -114,6 +117,9 @@ def running() -> Iterator[Meters]:
             query = urllib.parse.parse_qs(parameters).get("query", [""])[0]
             status, body = meters.answer(query)
             text = json.dumps(body).encode()
+            if status == CUT:
+                self.close_connection = True
+                return
             with contextlib.suppress(OSError):  # who asked has given up meanwhile
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")

@@ -52,6 +52,8 @@ class Faults:
     def __init__(self) -> None:
         self._planned: list[tuple[re.Pattern[str], Fault]] = []
         self._befallen = 0
+        self._open: set[socket.socket] = set()
+        self._is_cut_off = False
         self._lock = threading.Lock()
 
     @property
@@ -69,9 +71,33 @@ class Faults:
         with self._lock:
             self._planned.clear()
 
+    def cut_off(self) -> None:
+        """Ends all connections, and each new one at its first request, until `restore`."""
+        with self._lock:
+            self._is_cut_off = True
+            for connection in self._open:
+                hang_up(connection)
+
+    def restore(self) -> None:
+        """Lets requests through again."""
+        self._is_cut_off = False
+
+    def opened(self, connection: socket.socket) -> None:
+        """There is a connection more."""
+        with self._lock:
+            self._open.add(connection)
+
+    def closed(self, connection: socket.socket) -> None:
+        """It is gone."""
+        with self._lock:
+            self._open.discard(connection)
+
     def take(self, request: str) -> Fault | None:
         """The fault for a request; it is used up."""
         with self._lock:
+            if self._is_cut_off:
+                self._befallen += 1
+                return Cut(after=False)
             for index, (pattern, fault) in enumerate(self._planned):
                 if pattern.search(request):
                     del self._planned[index]
@@ -94,6 +120,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     plane: ControlPlane
     faults: Faults
+    tls: ssl.SSLContext
+
+    def setup(self) -> None:
+        """Has the connection known, for it to be cut off."""
+        super().setup()
+        self.faults.opened(self.connection)
+
+    def finish(self) -> None:
+        """It is over."""
+        self.faults.closed(self.connection)
+        super().finish()
 
     def handle_one_request(self) -> None:
         """One request; a peer that hangs up is not worth a word."""
@@ -129,8 +166,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     @contextlib.contextmanager
     def _asked(self, body: bytes) -> Iterator[http.client.HTTPResponse]:
         address = urllib.parse.urlsplit(self.plane.url)
-        tls = ssl.create_default_context(cafile=str(self.plane.ca_file))
-        server = http.client.HTTPSConnection(address.netloc, timeout=60, context=tls)
+        server = http.client.HTTPSConnection(address.netloc, timeout=60, context=self.tls)
         headers = {k: v for k, v in self.headers.items() if k.lower() not in HOP_BY_HOP}
         with contextlib.closing(server):
             server.request(self.command, self.path, body or None, headers)
@@ -162,18 +198,24 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _hang_up(self) -> None:
         self.close_connection = True
-        with contextlib.suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RDWR)
+        hang_up(self.connection)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (its name there)
         """Keeps the test's output free of one line per request."""
+
+
+def hang_up(connection: socket.socket) -> None:
+    """Ends a connection for both sides, if it is not over yet."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager
 def before(plane: ControlPlane) -> Iterator[Proxy]:
     """A proxy before `plane` for the length of the block."""
     faults = Faults()
-    handler = type("PlaneHandler", (Handler,), {"plane": plane, "faults": faults})
+    tls = ssl.create_default_context(cafile=str(plane.ca_file))
+    handler = type("PlaneHandler", (Handler,), {"plane": plane, "faults": faults, "tls": tls})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True  # watches are open when the block ends
         server.block_on_close = False
