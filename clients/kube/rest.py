@@ -82,7 +82,7 @@ class KubeHttp(Kube, Watcher):
                     raise
                 size = max(1, size // SMALLER)
             except errors.Expired:
-                whole = self._transport.read(path, decoding.page)
+                whole = self._transport.page(path)
                 return Listing(_items(resource, whole), _version(whole, path))
 
     def watch(
@@ -116,7 +116,7 @@ class KubeHttp(Kube, Watcher):
         items: list[Object] = []
         query = {"limit": str(size)}
         while True:
-            page = self._transport.read(f"{path}?{urlencode(query)}", decoding.page)
+            page = self._transport.page(f"{path}?{urlencode(query)}")
             items.extend(_items(resource, page))
             version = _version(page, path)
             token = page["metadata"].get("continue")

@@ -25,6 +25,7 @@ from clients import backoff, errors, translation
 from clients.clock import Clock, SystemClock
 from clients.http import answers
 from clients.kube import decoding, limiter
+from clients.kube.connections import Connections, Request
 from clients.kube.protocol import JSON_TYPE
 
 Decode = Callable[[bytes, str], Any]
@@ -47,7 +48,7 @@ class Limits:
     connect: timedelta = timedelta(seconds=3)
     """Longest wait for a connection."""
     read: timedelta = timedelta(seconds=10)
-    """Longest wait for an answer to begin, and then for it to end."""
+    """Longest wait for the whole of an answer; for a page of a list twice that, as it is large."""
     silence: timedelta = timedelta(seconds=90)
     """Longest pause within a watch: the server's bookmark of every minute, and some grace."""
     max_body: int = 64 * 2**20
@@ -87,6 +88,9 @@ class Transport:
         self._doubt = doubt
         self._credentials = _Credentials(api, self._clock)
         self._pool, self._prefix = _pool_of(api)
+        self._connections = Connections(
+            api, connect=self.limits.connect, max_body=self.limits.max_body
+        )
         self._bucket = (
             limiter.TokenBucket(self.limits.qps, self.limits.burst, self._clock)
             if self.limits.qps
@@ -100,9 +104,16 @@ class Transport:
         bounded.deadline = deadline
         return bounded
 
-    def read(self, path: str, decode: Decode = decoding.single) -> dict[str, Any]:
+    def read(self, path: str) -> dict[str, Any]:
         """The JSON object at `path`, with its query."""
-        return self._persist(lambda: self._call("GET", path, None, JSON_TYPE, decode), _may_recover)
+        return self._persist(lambda: self._call("GET", path), _may_recover)
+
+    def page(self, path: str) -> dict[str, Any]:
+        """The list at `path`, or the part of it that the query asks for."""
+        longest = 2 * self.limits.read
+        return self._persist(
+            lambda: self._call("GET", path, decode=decoding.page, longest=longest), _may_recover
+        )
 
     def write(
         self, method: str, path: str, body: Any, content_type: str = JSON_TYPE
@@ -115,8 +126,20 @@ class Transport:
     def stream(self, path: str, doing: str) -> Iterator[urllib3.BaseHTTPResponse]:
         """An answer to be read as it comes; errors of the block are translated as well."""
         with translation.translated(doing):
-            timeout = self._timeout(self.limits.silence, doing)
-            response = self._send("GET", path, None, JSON_TYPE, timeout)
+            left = self._time_left(doing)
+            response = self._pool.urlopen(
+                "GET",
+                self._prefix + path,
+                headers=self._credentials.headers(),
+                timeout=Timeout(
+                    left,
+                    connect=self.limits.connect.total_seconds(),
+                    read=self.limits.silence.total_seconds(),
+                ),
+                retries=False,
+                redirect=False,  # an API server does not redirect; a token must not follow one
+                preload_content=False,
+            )
             if response.status != 200:
                 data = self._body(response, doing)
                 raise errors.of_status(response.status, data, doing, response.headers)
@@ -124,6 +147,7 @@ class Transport:
 
     def close(self) -> None:
         """Drop the connections that are idle."""
+        self._connections.close()
         self._api.rest_client.pool_manager.clear()
 
     def _persist(
@@ -153,47 +177,35 @@ class Transport:
         self,
         method: str,
         path: str,
-        body: bytes | None,
-        content_type: str,
+        body: bytes | None = None,
+        content_type: str = JSON_TYPE,
+        *,
         decode: Decode = decoding.single,
+        longest: timedelta | None = None,
     ) -> dict[str, Any]:
         doing = f"{method} {path.partition('?')[0]}"
+        longest = longest or self.limits.read
         try:
+            seconds = min(self._time_left(doing), longest.total_seconds())
             with translation.translated(doing):
-                timeout = self._timeout(self.limits.read, doing)
-                response = self._send(method, path, body, content_type, timeout)
-                data = self._body(response, doing)
-            if not 200 <= response.status < 300:
-                raise errors.of_status(response.status, data, doing, response.headers)
+                headers = {**self._credentials.headers(), "Content-Type": content_type}
+            request = Request(method, path, headers, body)
+            answer = self._connections.ask(request, seconds, doing)
+            if not 200 <= answer.status < 300:
+                raise errors.of_status(answer.status, answer.body, doing, answer.headers)
         except errors.ClientError as failure:
             if failure.status == UNKNOWN_CALLER:
                 self._credentials.forget()
             if self._doubt and errors.concerns_all(failure):
                 self._doubt()
             raise
-        return _parsed(data, doing, decode)
+        return _parsed(answer.body, doing, decode)
 
-    def _send(
-        self, method: str, path: str, body: bytes | None, content_type: str, timeout: Timeout
-    ) -> urllib3.BaseHTTPResponse:
-        return self._pool.urlopen(
-            method,
-            self._prefix + path,
-            body=body,
-            headers={**self._credentials.headers(), "Content-Type": content_type},
-            timeout=timeout,
-            retries=False,
-            redirect=False,  # an API server does not redirect; a token must not follow one
-            preload_content=False,
-        )
-
-    def _timeout(self, silence: timedelta, doing: str) -> Timeout:
-        """How long a call may take, once it is its turn. Raises Transient when it is too late."""
+    def _time_left(self, doing: str) -> float:
+        """Seconds until the deadline, once it is a call's turn. Raises Transient when too late."""
         if self._bucket:
             self._bucket.acquire()
-        left = limiter.time_left(self.deadline, self._clock, doing)
-        connect = self.limits.connect.total_seconds()
-        return Timeout(left, connect=connect, read=silence.total_seconds())
+        return limiter.time_left(self.deadline, self._clock, doing)
 
     def _body(self, response: urllib3.BaseHTTPResponse, doing: str) -> bytes:
         own = self._clock.monotonic() + self.limits.read.total_seconds()

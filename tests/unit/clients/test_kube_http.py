@@ -29,7 +29,7 @@ from tests.unit.clients import scripted
 from tests.unit.clients.scripted import Script, hang, reply, reset, stream
 
 QUICK: Final = Limits(
-    connect=timedelta(seconds=1), read=timedelta(seconds=0.3), silence=timedelta(seconds=0.3)
+    connect=timedelta(seconds=1), read=timedelta(seconds=0.5), silence=timedelta(seconds=0.3)
 )
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 VIRTUAL_SERVICES_PATH: Final = "/apis/networking.istio.io/v1beta1/namespaces/prod/virtualservices"
@@ -358,7 +358,7 @@ def test_a_server_that_is_not_there_is_transient(clock: ManualClock) -> None:
 
 def test_a_read_is_tried_again_twice(script: Script, door: KubeHttp, clock: ManualClock) -> None:
     """Two failures of different kinds are survived, with pauses of less than a second."""
-    script.then(status(500, "InternalError"), reset, reply(200, json.dumps(SHOP)))
+    script.then(reset, status(500, "InternalError"), reply(200, json.dumps(SHOP)))
     assert get(door) == SHOP
     assert len(script.seen) == 3
     assert 0.1 < clock.monotonic() < 1
