@@ -235,7 +235,7 @@ class Loop:
         self._claimed_at = self._clock.monotonic()
         self._claimed.extend(batches(claimed.by_rank))
         self._is_busy = sum(map(len, claimed.by_rank.values())) >= MANY
-        is_lost = claimed.next_due is None and side.has_canaries  # the agenda alone
+        is_lost = claimed.canaries == 0 and side.has_canaries  # the agenda alone
         if stored and (is_lost or not claimed.confirmed):
             log.warning("redis was emptied, restarted or failed over; storing everything again")
             self._leadership.renew()

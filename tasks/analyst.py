@@ -30,7 +30,7 @@ from config.api.hooks import AlertSeverity
 from config.ranks import Rank
 from config.refs import CanaryRef
 from tasks import gather
-from tasks.batch import Crew, Measure, Nudge, Probe, Steps, ask, awaited
+from tasks.batch import Crew, Measure, Nudge, Steps, ask, awaited
 from tasks.gather import Defaults
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,8 @@ class Analyst:
             return found
         if isinstance(question, AskBackends):
             endpoints = checks.endpoints_to_probe(canary, default.endpoint)
-            return replace(found, backends=(yield Probe(endpoints)))
+            backends = yield from awaited(partial(self.crew.reader.probe, endpoints))
+            return replace(found, backends=backends)
         asked = checks.checks_for(canary, default.provider, default.endpoint)
         return replace(found, checks=(yield Measure(asked)))
 

@@ -15,9 +15,8 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar, assert_never
 
 from analysis.backends.backend import Endpoint
 from analysis.effects import Lane
@@ -60,13 +59,6 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
-    """Has the endpoints probed."""
-
-    endpoints: Sequence[Endpoint]
-
-
-@dataclass(frozen=True, slots=True)
 class Await:
     """Has a call made that takes time."""
 
@@ -81,8 +73,9 @@ class Nudge:
     rank: Rank
 
 
-Request = Invocation[Any] | Measure | Probe | Await | Nudge
-Steps = Generator[Request, Any, T]
+Request = Invocation[Any] | Measure | Await
+"""What gets an answer."""
+Steps = Generator[Request | Nudge, Any, T]
 """The work on one canary, which gets each answer where it asked."""
 
 
@@ -187,10 +180,9 @@ class _Batch:
                 asked[ref] = request
         for nudge in sorted(nudged, key=lambda each: (each.rank, _LANES.index(each.lane))):
             self._send(nudged[nudge], nudge)
-        self._begin(asked)
-        return self._scripted({r: a for r, a in asked.items() if isinstance(a, Invocation)})
+        return self._make(asked)
 
-    def _next(self, ref: CanaryRef, answer: Any) -> Request | None:
+    def _next(self, ref: CanaryRef, answer: Any) -> Request | Nudge | None:
         """What the work on `ref` asks for next; None when it has ended."""
         steps = self.works[ref]
         try:
@@ -209,6 +201,24 @@ class _Batch:
         except Exception as failure:  # noqa: BLE001 - the agenda asks, until it is confirmed
             self.failures.update(dict.fromkeys(refs, failure))
 
+    def _make(self, asked: Mapping[CanaryRef, Request]) -> list[_Answered]:
+        """Begins what takes time; the answers of the scripts."""
+        scripts = dict[CanaryRef, Invocation[Any]]()
+        calls = dict[CanaryRef, Callable[[], Any]]()
+        checks = dict[CanaryRef, Sequence[Check]]()
+        for ref, request in asked.items():
+            match request:
+                case Invocation():
+                    scripts[ref] = request
+                case Await():
+                    calls[ref] = request.call
+                case Measure():
+                    checks[ref] = tuple(request.checks)
+                case _:
+                    assert_never(request)
+        self._begin(calls, checks)
+        return self._scripted(scripts)
+
     def _scripted(self, asked: Mapping[CanaryRef, Invocation[Any]]) -> list[_Answered]:
         """The answers of all scripts, in one round trip; a failure of the server is everybody's."""
         if not asked:
@@ -219,13 +229,12 @@ class _Batch:
             replies = [failure] * len(asked)
         return list(zip(asked, replies, strict=True))
 
-    def _begin(self, asked: Mapping[CanaryRef, Request]) -> None:
+    def _begin(
+        self,
+        calls: Mapping[CanaryRef, Callable[[], Any]],
+        checks: Mapping[CanaryRef, Sequence[Check]],
+    ) -> None:
         """Has begun what takes time. What is asked for alone is waited for on the spot."""
-        checks = {r: tuple(a.checks) for r, a in asked.items() if isinstance(a, Measure)}
-        calls = {r: a.call for r, a in asked.items() if isinstance(a, Await)}
-        for ref, request in asked.items():
-            if isinstance(request, Probe):
-                calls[ref] = partial(self.crew.reader.probe, tuple(request.endpoints))
         self.out += len(checks) + len(calls)
         alone = len(self.works) == 1
         for ref, call in calls.items():

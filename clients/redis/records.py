@@ -101,8 +101,8 @@ class Claimed:
 
     by_rank: Mapping[Rank, Sequence[CanaryRef]]
     """The most urgent first, and of one rank in the order in which they are to be enqueued."""
-    next_due: datetime | None
-    """Earliest due time left, perhaps already past; None for an empty agenda."""
+    canaries: int
+    """How many there are on the agenda, of all shards."""
     confirmed: bool
     """Whether the leader has confirmed what is stored; see `store.Store`."""
 

@@ -75,11 +75,11 @@ class Store(Rollouts):
         """
         rows, around = (keys.AGENDA, keys.EPOCH, keys.QUEUE), keys.TICK.around()
         given = (most, queued_ttl, retry, *around, LOOKED_AT, shard.index, shard.count)
-        confirmed, first, *members = self._run("claim", None, rows, *given)
+        confirmed, canaries, *members = self._run("claim", None, rows, *given)
         by_rank: defaultdict[Rank, list[CanaryRef]] = defaultdict(list)
         for member, rank in zip(members[::2], members[1::2], strict=True):
             by_rank[Rank(int(rank))].append(CanaryRef.parse(member))
-        return Claimed(by_rank, scripts.at(first) if first else None, bool(confirmed))
+        return Claimed(by_rank, int(canaries), bool(confirmed))
 
     def agenda(self) -> Mapping[CanaryRef, datetime]:
         """All due times, earliest first."""

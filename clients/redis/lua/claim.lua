@@ -6,7 +6,7 @@
 --         5, 6 what stands before and after namespace/name in a tick lease's key
 --         7 most entries to look at: of each rank, so many that are due for longest, and so many
 --         that have become due last  8 index of the shard  9 number of shards
--- Return  {confirmed: 1 or 0, earliest due left or "", namespace/name, rank, ...}
+-- Return  {confirmed: 1 or 0, canaries on the agenda, of all shards, namespace/name, rank, ...}
 -- Atomic  two beats see the same due entries; only the one that marks an entry queued may enqueue.
 --
 -- The tick leases are not in KEYS, as their names are only known from the agenda; that is fine
@@ -16,7 +16,8 @@ local now, most = clock(ARGV[1]), tonumber(ARGV[2])
 local queued, retry = tonumber(ARGV[3]), tonumber(ARGV[4])
 local index, count, look = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[7])
 local words = present_epoch(KEYS[2]) or {}
-local reply = {#words == count and words[index + 1] == 'confirmed' and 1 or 0, ''}
+local is_confirmed = #words == count and words[index + 1] == 'confirmed'
+local reply = {is_confirmed and 1 or 0, redis.call('ZCARD', KEYS[1])}
 if reply[1] == 0 then most = 0 end
 
 local PAGES = 20 -- of entries to look at, where those of other shards may stand before ours
@@ -92,17 +93,10 @@ local function give_out(members, rank)
   if #queue > 0 then redis.call('ZADD', KEYS[3], unpack(queue)) end
 end
 
-local earliest
 for rank = 0, RESYNC do
   local places = most > 0 and room(rank) or 0
   local members = places > 0 and in_turn(due(rank), places) or {}
   if #members > 0 then give_out(members, rank) end
-  local from, to = digits(rank * SPAN), '(' .. digits((rank + 1) * SPAN)
-  local first = redis.call('ZRANGEBYSCORE', KEYS[1], from, to, 'WITHSCORES', 'LIMIT', '0', '1')
-  local at = first[2] and tonumber(first[2]) - rank * SPAN
-  if at and (not earliest or at < earliest) then earliest = at end
 end
 redis.call('PEXPIRE', KEYS[3], ARGV[3])
-
-if earliest then reply[2] = digits(earliest) end
 return reply

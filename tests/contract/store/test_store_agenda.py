@@ -62,7 +62,7 @@ def test_a_claim_gives_out_what_is_due_and_leaves_the_rest_alone(store: Store) -
         store.poke(ref, at)
     claimed = claim(store)
     assert claimed.by_rank == {Rank.INITIALIZATION: [REFS[1], REFS[0], REFS[2]]}
-    assert claimed.next_due == due[3]
+    assert claimed.canaries == 4
     assert store.agenda() == {
         REFS[3]: due[3],
         **dict.fromkeys(REFS[:3], now + RETRY),
@@ -70,12 +70,13 @@ def test_a_claim_gives_out_what_is_due_and_leaves_the_rest_alone(store: Store) -
 
 
 def test_no_more_are_queued_at_a_time_than_there_is_room_for(store: Store) -> None:
-    """What is left shows as a due time that has passed, and has its turn as ticks begin."""
+    """What is left stays due, and has its turn as ticks begin."""
     now = store.now()
     for seconds, ref in enumerate(REFS):
         store.poke(ref, now - 10 * SECOND + seconds * SECOND)
     assert claim(store, 3).refs == tuple(REFS[:3])
-    assert claim(store, 3) == Claimed({}, now - 7 * SECOND, confirmed=True)
+    assert claim(store, 3) == Claimed({}, 4, confirmed=True)
+    assert store.agenda()[REFS[3]] == now - 7 * SECOND
     store.begin(REFS[1], Work.TICK, TTL)
     assert claim(store, 3).refs == (REFS[3],)
 
@@ -225,9 +226,9 @@ def test_scripts_and_python_mean_the_same_ranks() -> None:
     assert max(Rank) is Rank.RESYNC
 
 
-def test_an_empty_agenda_has_no_next_due_time(store: Store) -> None:
-    """None, not a time."""
-    assert claim(store) == Claimed(by_rank={}, next_due=None, confirmed=True)
+def test_an_empty_agenda_gives_out_nothing_and_says_that_it_is_empty(store: Store) -> None:
+    """So that a leader with canaries knows that the agenda alone was lost."""
+    assert claim(store) == Claimed(by_rank={}, canaries=0, confirmed=True)
 
 
 def test_what_is_queued_is_not_given_out_again_until_its_message_counts_as_lost(

@@ -22,7 +22,7 @@ from clients.redis.scripts import Invocation
 from clients.redis.store import Store
 from config.ranks import Rank
 from config.refs import CanaryRef
-from tasks.batch import THREADS, Crew, Measure, Nudge, Probe, Steps, ask, awaited
+from tasks.batch import THREADS, Crew, Measure, Nudge, Steps, ask, awaited
 from tasks.queues import Queue
 from tests.fakes import memory_redis
 from tests.stage.measuring import Meters
@@ -153,17 +153,6 @@ def test_what_is_measured_is_asked_for_together(store: Counted) -> None:
 
     crew.carry_out({ref: work(ref) for ref in REFS})
     assert order == [*REFS[1:], REFS[0]]
-
-
-def test_endpoints_are_probed_for_whoever_asks(store: Counted) -> None:
-    """By itself: it is asked for once, when a canary is initialized."""
-    crew, found = Crew(store, Meters(probes=("away",)), Sent()), list[Any]()
-
-    def work() -> Steps[None]:
-        found.append((yield Probe([])))
-
-    crew.carry_out({ref: work() for ref in REFS})
-    assert found == [()] * 3
 
 
 def test_nudges_of_a_lane_are_one_message_and_weights_come_first(store: Counted) -> None:
