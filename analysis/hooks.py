@@ -76,14 +76,12 @@ def awaited(canary: Canary, state: RolloutState) -> tuple[HookCall, ...]:
     return calls_in(canary, WebhookType(state.round.type), state) if state.round else ()
 
 
-def checksum(applied: str, tracked_configs: Mapping[str, str] | None = None) -> str:
-    """An opaque mark of the tested configuration: equal input gives an equal text.
+def checksum(applied: str) -> str:
+    """An opaque mark of the tested revision: equal input gives an equal text.
 
-    `tracked_configs` are the checksums of its ConfigMaps and Secrets: none at all and an empty map
-    differ. The mark has Flagger's form, one to ten of `456789bcdf`, not its values.
+    It has Flagger's form, one to ten of `456789bcdf`, not its values.
     """
-    dump = json.dumps([applied, tracked_configs], sort_keys=True, separators=(",", ":"))
-    return str(_fnv1a(dump.encode())).translate(_DIGITS)
+    return str(_fnv1a(json.dumps(applied).encode())).translate(_DIGITS)
 
 
 def _call(canary: Canary, webhook: Webhook, phase: str, mark: str) -> HookCall:

@@ -102,7 +102,7 @@ def test_a_hook_gets_the_payload_of_the_reference(server: Script) -> None:
         "name": "cart",
         "namespace": "shop",
         "phase": "Progressing",
-        "checksum": checksum("r2", None),
+        "checksum": checksum("r2"),
         "metadata": {"type": "bash", "cmd": "true"},
     }
 
