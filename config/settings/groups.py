@@ -223,7 +223,8 @@ class WorkerSettings:
         "analysis-concurrency",
         flags.whole(1, 1_000),
         "8",
-        "Ticks at once; they mostly wait for metric queries.",
+        "Jobs of ticks and of workload writes at once, each of one canary or of many that were "
+        "due together; they mostly wait for metric queries.",
     )
     hooks_concurrency: int = setting(
         "hooks-concurrency",
@@ -235,13 +236,14 @@ class WorkerSettings:
         "routing-concurrency",
         flags.whole(1, 1_000),
         "4",
-        "Route writes at once; each is one short request.",
+        "Jobs of route writes at once, each of one canary or of many; up to 32 requests of one "
+        "process are under way at a time.",
     )
     report_concurrency: int = setting(
         "report-concurrency",
         flags.whole(1, 1_000),
         "4",
-        "Status writes, events and alerts at once.",
+        "Jobs of status writes and events at once, each of one canary or of many.",
     )
 
 
