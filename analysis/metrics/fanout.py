@@ -18,7 +18,7 @@ _Result = TypeVar("_Result")
 class Fanout(Generic[_Argument, _Result]):
     """Calls `call` for whatever is added; its threads end when there is nothing left to do.
 
-    Each lane has threads of its own, `threads` at most: a lane whose calls hang keeps no other
+    Each pool has threads of its own, `threads` at most: one whose calls hang keeps no other
     waiting. The threads are daemons: a call that never ends keeps neither the caller nor the
     process. `call` raises nothing but defects, which end `waves`.
     """
@@ -34,15 +34,15 @@ class Fanout(Generic[_Argument, _Result]):
         self._over = threading.Event()
         self._awaited = 0
 
-    def add(self, lane: Hashable, argument: _Argument) -> None:
-        """Has `call` called with `argument`, by a thread of `lane`. For one thread only."""
+    def add(self, pool: Hashable, argument: _Argument) -> None:
+        """Has `call` called with `argument`, by a thread of `pool`. For one thread only."""
         self._awaited += 1
         with self._lock:
-            self._work[lane].put(argument)
-            if self._running[lane] == self._threads:
+            self._work[pool].put(argument)
+            if self._running[pool] == self._threads:
                 return
-            self._running[lane] += 1
-        threading.Thread(target=self._serve, args=(lane,), name="fanout", daemon=True).start()
+            self._running[pool] += 1
+        threading.Thread(target=self._serve, args=(pool,), name="fanout", daemon=True).start()
 
     def waves(self, within: timedelta, together: timedelta) -> Iterator[dict[_Argument, _Result]]:
         """What the calls gave, as it comes; no more once all are done, or the time is up.
@@ -74,8 +74,8 @@ class Fanout(Generic[_Argument, _Result]):
             wave[argument] = result
         return wave
 
-    def _serve(self, lane: Hashable) -> None:
-        while (argument := self._next(lane)) is not None:
+    def _serve(self, pool: Hashable) -> None:
+        while (argument := self._next(pool)) is not None:
             result: _Result | Exception
             try:
                 result = self._call(argument)
@@ -83,12 +83,12 @@ class Fanout(Generic[_Argument, _Result]):
                 result = error
             self._done.put((argument, result))
 
-    def _next(self, lane: Hashable) -> _Argument | None:
+    def _next(self, pool: Hashable) -> _Argument | None:
         with self._lock:
             try:
                 if not self._over.is_set():
-                    return self._work[lane].get_nowait()
+                    return self._work[pool].get_nowait()
             except Empty:
                 pass
-            self._running[lane] -= 1
+            self._running[pool] -= 1
             return None

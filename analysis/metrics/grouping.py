@@ -1,7 +1,7 @@
 """Which queries of a batch are sent as one. Pure.
 
 Built-in checks of one server, row and window differ in the workload alone: the grouped form of
-the row asks for many workloads at once. Source: docs/decisions, "Measured together".
+the row (`queries.grouped`) asks for many workloads at once. Why: decision 0027.
 """
 
 from __future__ import annotations
