@@ -30,8 +30,9 @@ from config.api.hooks import AlertSeverity
 from config.ranks import Rank
 from config.refs import CanaryRef
 from tasks import gather
-from tasks.batch import Crew, Measure, Nudge, Steps, ask, awaited
+from tasks.batch import Crew
 from tasks.gather import Defaults
+from tasks.steps import Measure, Nudge, Steps, ask, awaited
 
 log = logging.getLogger(__name__)
 

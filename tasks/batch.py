@@ -1,9 +1,8 @@
 """Several canaries in one job: each is worked on by steps of its own, in lockstep with the others.
 
-A step asks for something and waits for the answer: a script of Redis, a measurement, a call that
-takes time. Scripts that are asked for together travel together, measurements are made together,
-calls run side by side. Whoever has its answer goes on: nobody waits for one that is slow, and what
-fails for one fails for it alone.
+Scripts that are asked for together (see `tasks.steps`) travel together, measurements are made
+together, calls run side by side. Whoever has its answer goes on: nobody waits for one that is slow,
+and what fails for one fails for it alone.
 """
 
 from __future__ import annotations
@@ -11,12 +10,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from typing import Any, Final, Protocol, TypeVar, assert_never
+from typing import Any, Final, Protocol, assert_never
 
 from analysis.backends.backend import Endpoint
 from analysis.effects import Lane
@@ -25,13 +24,12 @@ from analysis.metrics.checks import Check
 from clients import errors
 from clients.redis.scripts import Invocation
 from clients.redis.store import Store
-from config.ranks import Rank
 from config.refs import CanaryRef
+from tasks import failures
 from tasks.queues import Dispatcher
+from tasks.steps import Await, Measure, Nudge, Request, Steps
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 THREADS: Final = 32
 """Calls of one batch that run side by side."""
@@ -49,46 +47,6 @@ PATIENCE_SECONDS: Final = 0.1
 
 TOGETHER_SECONDS: Final = 0.01
 """How long answers wait for each other, so that what follows them travels together."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """Has the checks measured and judged."""
-
-    checks: Sequence[Check]
-
-
-@dataclass(frozen=True, slots=True)
-class Await:
-    """Has a call made that takes time."""
-
-    call: Callable[[], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Nudge:
-    """Has the reconciler of a lane look at the canary; nobody waits for that."""
-
-    lane: Lane
-    rank: Rank
-
-
-Request = Invocation[Any] | Measure | Await
-"""What gets an answer."""
-Steps = Generator[Request | Nudge, Any, T]
-"""The work on one canary, which gets each answer where it asked."""
-
-
-def ask(asked: Invocation[T]) -> Steps[T]:
-    """What a script gives."""
-    answer: T = yield asked
-    return answer
-
-
-def awaited(call: Callable[[], T]) -> Steps[T]:
-    """What a call gives."""
-    answer: T = yield Await(call)
-    return answer
 
 
 class Reader(Protocol):
@@ -130,20 +88,17 @@ class Crew:
 
         Raises what the work on a canary alone failed with; of several, each failure is logged.
         """
-        failures = _Batch(self, dict(works)).run()
-        for ref, failure in failures.items():
+        for ref, failure in _Batch(self, dict(works)).run().items():
             if len(works) == 1:
                 raise failure
             self._tell(ref, failure)
 
     def _tell(self, ref: CanaryRef, failure: Exception) -> None:
-        extra = {"canary": ref.dotted, "kind": type(failure).__name__}
-        if not isinstance(failure, errors.ClientError):
+        if isinstance(failure, errors.ClientError):
+            failures.tell(failure, self.doubt, canary=ref.dotted)
+        else:
+            extra = {"canary": ref.dotted, "kind": type(failure).__name__}
             log.error("defect", extra=extra, exc_info=failure)
-            return
-        log.warning("nudge came to nothing", extra={**extra, "error": failure.message})
-        if errors.concerns_all(failure):
-            self.doubt()
 
 
 @dataclass(slots=True)

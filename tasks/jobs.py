@@ -1,4 +1,4 @@
-"""The Celery tasks: thin entry points of the services, and what a failure means, said once.
+"""The Celery tasks: thin entry points of the services.
 
 A nudge is never retried by the queue. What it was for is still wanted by the state, and asked for
 again by the agenda; retrying here as well would only multiply the load on whatever is unwell.
@@ -12,8 +12,8 @@ from typing import Any
 from celery import Task, shared_task
 
 from clients import errors
-from tasks import queues, wiring
-from tasks.messages import HookMessage, Nudge, UnreadableMessage
+from tasks import failures, queues, wiring
+from tasks.messages import HookMessage, NudgeMessage, UnreadableMessage
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +29,7 @@ class NudgeTask(Task):  # type: ignore[type-arg] # Task is generic for type chec
         try:
             return super().__call__(*args, **kwargs)
         except errors.ClientError as failure:
-            extra = {"task": self.name, "kind": type(failure).__name__, "error": failure.message}
-            log.warning("nudge came to nothing", extra={**extra, "message_body": args})
-            if errors.concerns_all(failure):
-                wiring.doubt()
+            failures.tell(failure, wiring.doubt, task=self.name, message_body=args)
         except UnreadableMessage as unreadable:
             extra = {"task": self.name, "error": str(unreadable)}
             log.error("message dropped", extra=extra)  # noqa: TRY400 - a traceback says no more
@@ -42,7 +39,7 @@ class NudgeTask(Task):  # type: ignore[type-arg] # Task is generic for type chec
 @shared_task(name=queues.TICK, base=NudgeTask)
 def tick(message: dict[str, Any]) -> None:
     """Look at canaries."""
-    wiring.current().analyst.tick(*Nudge.parse(message).refs)
+    wiring.current().analyst.tick(*NudgeMessage.parse(message).refs)
 
 
 @shared_task(name=queues.CALL, base=NudgeTask)
@@ -55,16 +52,16 @@ def call(message: dict[str, Any]) -> None:
 @shared_task(name=queues.ROUTE, base=NudgeTask)
 def route(message: dict[str, Any]) -> None:
     """Bring a canary's traffic to what was decided; for routing workers, who alone may write it."""
-    wiring.current().route.reconcile(*Nudge.parse(message).refs)
+    wiring.current().route.reconcile(*NudgeMessage.parse(message).refs)
 
 
 @shared_task(name=queues.WORKLOAD, base=NudgeTask)
 def workload(message: dict[str, Any]) -> None:
     """Bring a canary's workloads to what was decided."""
-    wiring.current().workload.reconcile(*Nudge.parse(message).refs)
+    wiring.current().workload.reconcile(*NudgeMessage.parse(message).refs)
 
 
 @shared_task(name=queues.STATUS, base=NudgeTask)
 def status(message: dict[str, Any]) -> None:
     """Show a canary's state in its status and events."""
-    wiring.current().status.reconcile(*Nudge.parse(message).refs)
+    wiring.current().status.reconcile(*NudgeMessage.parse(message).refs)

@@ -23,7 +23,7 @@ class UnreadableMessage(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Nudge:
+class NudgeMessage:
     """Have a look at `refs`."""
 
     refs: tuple[CanaryRef, ...]
@@ -35,7 +35,7 @@ class Nudge:
         return {"v": BATCHES, "canaries": [str(ref) for ref in self.refs]}
 
     @classmethod
-    def parse(cls, message: Mapping[str, Any]) -> Nudge:
+    def parse(cls, message: Mapping[str, Any]) -> NudgeMessage:
         """The nudge in `message`. Raises UnreadableMessage."""
         if _version(message) != BATCHES:
             return cls((_ref(message),))

@@ -16,7 +16,7 @@ from clients.clock import Clock, SystemClock
 from config.ranks import Rank
 from config.refs import CanaryRef
 from tasks import queues
-from tasks.messages import HookMessage, Nudge
+from tasks.messages import HookMessage, NudgeMessage
 from tasks.queues import Queue
 
 LONGEST_QUEUE: Final = 50_000
@@ -51,14 +51,14 @@ class CeleryDispatcher:
 
     def tick(self, refs: Sequence[CanaryRef], rank: Rank) -> None:
         """See `queues.Dispatcher`, as for the others."""
-        self._send(queues.TICK, Nudge(tuple(refs)).dump(), rank)
+        self._send(queues.TICK, NudgeMessage(tuple(refs)).dump(), rank)
 
     def reconcile(self, refs: Sequence[CanaryRef], lane: Lane, rank: Rank = Rank.REVISION) -> None:
         """Puts nudges into the queue of `lane`."""
         most = WRITTEN_TOGETHER if rank is Rank.INITIALIZATION else max(1, len(refs))
         for start in range(0, len(refs), most):
             some = tuple(refs[start : start + most])
-            self._send(queues.LANES[lane], Nudge(some).dump(), rank)
+            self._send(queues.LANES[lane], NudgeMessage(some).dump(), rank)
 
     def call(self, ref: CanaryRef, round_id: int, key: str, rank: Rank) -> None:
         """Have one hook of a round called."""

@@ -12,10 +12,10 @@ from config.refs import CanaryRef
 
 
 class Queue(StrEnum):
-    """A queue; workers of one role serve exactly one."""
+    """A queue, and the role of a worker that serves it; a worker may have several."""
 
     ANALYSIS = "analysis"
-    """Ticks and workload writes: short, many."""
+    """Ticks and workload writes: short, each of many canaries."""
     HOOKS = "hooks"
     """Webhooks: may take minutes, mostly wait; kept away from everything else."""
     ROUTING = "routing"

@@ -236,8 +236,8 @@ class WorkerSettings:
         "routing-concurrency",
         flags.whole(1, 1_000),
         "4",
-        "Jobs of route writes at once, each of one canary or of many; up to 32 requests of one "
-        "process are under way at a time.",
+        "Jobs of route writes at once, each of one canary or of many; a job has up to 32 requests "
+        "under way.",
     )
     report_concurrency: int = setting(
         "report-concurrency",

@@ -31,7 +31,8 @@ from clients.redis.store import Store
 from config.api.canary import Canary
 from config.refs import CanaryRef
 from tasks import gather
-from tasks.batch import Crew, Nudge, Steps, ask, awaited
+from tasks.batch import Crew
+from tasks.steps import Nudge, Steps, ask, awaited
 
 log = logging.getLogger(__name__)
 

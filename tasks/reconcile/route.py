@@ -10,8 +10,8 @@ from clients.documents.outcome import Applied, Outcome
 from config import meshes
 from routing.apply import Convergence
 from routing.registry import ROUTERS, Routers
-from tasks.batch import Nudge
 from tasks.reconcile.leased import Reconciler, Run
+from tasks.steps import Nudge
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,9 @@ from clients.redis.scripts import Invocation
 from clients.redis.store import Store
 from config.ranks import Rank
 from config.refs import CanaryRef
-from tasks.batch import THREADS, Crew, Measure, Nudge, Steps, ask, awaited
+from tasks.batch import THREADS, Crew
 from tasks.queues import Queue
+from tasks.steps import Measure, Nudge, Steps, ask, awaited
 from tests.fakes import memory_redis
 from tests.stage.measuring import Meters
 

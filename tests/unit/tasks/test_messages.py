@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.refs import CanaryRef
-from tasks.messages import HookMessage, Nudge, UnreadableMessage
+from tasks.messages import HookMessage, NudgeMessage, UnreadableMessage
 
 REF = CanaryRef("shop", "cart")
 OTHER = CanaryRef("shop", "till")
@@ -21,8 +21,8 @@ JSON = st.recursive(
 @pytest.mark.parametrize(
     ("message", "text"),
     [
-        (Nudge((REF,)), {"v": 1, "canary": "shop/cart"}),
-        (Nudge((REF, OTHER)), {"v": 2, "canaries": ["shop/cart", "shop/till"]}),
+        (NudgeMessage((REF,)), {"v": 1, "canary": "shop/cart"}),
+        (NudgeMessage((REF, OTHER)), {"v": 2, "canaries": ["shop/cart", "shop/till"]}),
         (HookMessage(REF, 7, "a-1"), {"v": 1, "canary": "shop/cart", "round": 7, "key": "a-1"}),
     ],
 )
@@ -34,7 +34,9 @@ def test_messages_travel_as_json(message: Any, text: dict[str, Any]) -> None:
 
 def test_fields_of_later_releases_are_ignored() -> None:
     """Within one version, fields may be added."""
-    assert Nudge.parse({"v": 1, "canary": "shop/cart", "hurry": True}) == Nudge((REF,))
+    assert NudgeMessage.parse({"v": 1, "canary": "shop/cart", "hurry": True}) == NudgeMessage(
+        (REF,)
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,7 +55,7 @@ def test_fields_of_later_releases_are_ignored() -> None:
 def test_an_unreadable_nudge_is_refused(message: Any, text: str) -> None:
     """Naming what was found and what is allowed."""
     with pytest.raises(UnreadableMessage) as refused:
-        Nudge.parse(message)
+        NudgeMessage.parse(message)
     assert str(refused.value) == text
 
 
@@ -74,7 +76,7 @@ def test_keys_of_calls_are_texts(value: Any) -> None:
 @given(message=JSON)
 def test_nothing_but_messages_is_read(message: Any) -> None:
     """Whatever lies in the queue, there is one error for it."""
-    for kind in (Nudge, HookMessage):
+    for kind in (NudgeMessage, HookMessage):
         try:
             kind.parse(message)
         except UnreadableMessage:

@@ -8,7 +8,7 @@ from celery import Celery
 
 from clients import errors
 from tasks.jobs import NudgeTask
-from tasks.messages import Nudge, UnreadableMessage
+from tasks.messages import NudgeMessage, UnreadableMessage
 
 MESSAGE = {"v": 1, "canary": "shop/cart"}
 
@@ -20,7 +20,7 @@ def run(error: Exception | None) -> Any:
     def body(message: dict[str, Any]) -> str:
         if error:
             raise error
-        return str(Nudge.parse(message).refs[0])
+        return str(NudgeMessage.parse(message).refs[0])
 
     task = app.task(name="test.nudge", base=NudgeTask, shared=False)(body)
     try:
