@@ -64,12 +64,12 @@ class Rollouts(scripts.Door):
     def commit(self, ref: CanaryRef, commit: Commit) -> int | None:
         """The version that `commit` made, or None when nothing was changed; one round trip.
 
-        None means that the state is no longer the expected version, that a first state came with
-        a tick lease that is lost, or that Redis failed over or lost something since `begin`. The
-        tick lease stays as it is then: finish it. The same commit sent again with its token gives
-        the same version again. The canary is due at `commit.due`, or earlier if it was poked since
-        the tick lease was taken; without that lease a due time is only brought forward, and a tick
-        that runs meanwhile is asked to run again.
+        None means that the state is no longer the expected version, that a first state, or one of
+        another Canary object, came with a tick lease that is lost, or that Redis failed over or
+        lost something since `begin`. The tick lease stays as it is then: finish it. The same commit
+        sent again with its token gives the same version again. The canary is due at `commit.due`,
+        or earlier if it was poked since the tick lease was taken; without that lease a due time is
+        only brought forward, and a tick that runs meanwhile is asked to run again.
         """
         return self.run(committing(ref, commit))
 
@@ -198,10 +198,11 @@ def finishing(
     rank: Rank | None = None,
     *,
     told: Collection[str] = (),
+    uid: str = "",
 ) -> Invocation[bool]:
-    """See `Rollouts.finish`; besides, notices that were `told` are dropped, lease or not."""
-    rows = (keys.LEASES[work], keys.AGENDA, keys.TICK, keys.EPOCH, keys.NOTICES)
-    return Invocation("finish", ref, rows, (ref, token, due, work.value, rank, *told), bool)
+    """See `Rollouts.finish`; notices of `uid` that were `told` are dropped, lease or not."""
+    rows = (keys.LEASES[work], keys.AGENDA, keys.TICK, keys.EPOCH, keys.NOTICES, keys.STATE)
+    return Invocation("finish", ref, rows, (ref, token, due, work.value, rank, uid, *told), bool)
 
 
 def confirming(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -27,6 +27,7 @@ from clients.documents.world import World
 from clients.kube.protocol import Kube
 from clients.redis import rollouts
 from clients.redis.records import Basis, Begun, Snapshot, Work, part_of
+from clients.redis.scripts import Invocation
 from clients.redis.store import Store
 from config.api.canary import Canary
 from config.refs import CanaryRef
@@ -147,10 +148,10 @@ class Reconciler(ABC):
                 if run is not None:
                     astray = yield from self._carry_out(run, begun.token)
             except Exception:
-                yield from ask(rollouts.finishing(ref, work, begun.token, told=told))
+                yield from ask(_finishing(ref, work, begun, told))
                 raise
             strays = Strays(astray, begun.snapshot.world)
-            again = yield from ask(rollouts.finishing(ref, work, begun.token, told=told))
+            again = yield from ask(_finishing(ref, work, begun, told))
             if astray:
                 left -= 1
                 again = again or left > 0
@@ -254,6 +255,11 @@ class Reconciler(ABC):
                 return replace(said, trouble=message, refused=not retriable), news
             case _:
                 assert_never(outcome)
+
+
+def _finishing(ref: CanaryRef, work: Work, begun: Begun, told: Collection[str]) -> Invocation[bool]:
+    uid = (begun.snapshot.state or {}).get("uid") or ""
+    return rollouts.finishing(ref, work, begun.token, told=told, uid=uid)
 
 
 def _part(lane: Lane, snapshot: Snapshot) -> str:

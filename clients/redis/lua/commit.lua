@@ -5,7 +5,8 @@
 --         7 token, or ""  8 due ms, or ""  9 timeline JSON, or ""  10 timeline length
 --         11 rank, or ""  12... notices JSON
 -- Return  the new version, or nil and nothing was changed: the version is not the expected one, or
---         what is stored is not confirmed, or was not when the tick began
+--         is that of another Canary object, or what is stored is not confirmed, or was not when the
+--         tick began
 -- Atomic  it is the one place where a rollout moves: a reader sees all of a decision or none, and
 --         of several decisions made from one version exactly one becomes true.
 
@@ -16,7 +17,7 @@ local by = token ~= '' and (token .. '/' .. ARGV[3]) or ''
 
 -- All reads come first. A key of the wrong type, or a server out of memory, fails here or at the
 -- first write: before anything has changed.
-local stored = redis.call('HMGET', KEYS[1], 'version', 'by')
+local stored = redis.call('HMGET', KEYS[1], 'version', 'by', 'uid')
 local version = tonumber(stored[1] or '0')
 local confirmed = redis.call('HGET', KEYS[2], 'uid')
 local held = lease(KEYS[5], now)
@@ -29,9 +30,10 @@ if version ~= expected then return nil end
 local epoch = confirmed_epoch(KEYS[7], member)
 if not epoch or (token ~= '' and not of_epoch(token, epoch)) then return nil end
 local ours = held and held.token == token
--- Version 0 is also what forgetting leaves behind; a first state needs its lease, so that a tick
--- that was under way does not bring a deleted canary back.
-if expected == 0 and token ~= '' and not ours then return nil end
+-- Version 0 is also what forgetting leaves behind, and its successor may have come to any version
+-- by now: without its lease, a tick that was under way brings no deleted canary back.
+local is_another = expected == 0 or stored[3] ~= uid
+if token ~= '' and not ours and is_another then return nil end
 
 version = math.max(expected, floor) + 1
 redis.call('HSET', KEYS[1], 'version', digits(version), 'json', ARGV[5], 'uid', uid, 'by', by)

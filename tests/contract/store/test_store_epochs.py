@@ -302,7 +302,7 @@ def test_told_notices_are_dropped_unless_others_may_have_their_ids(
 ) -> None:
     """A run that ends late drops nothing that was written since Redis lost something."""
     told = Notice(uid="u1", at=store.now(), severity=AlertSeverity.INFO, message="told")
-    store.commit(REF, Commit(expected=0, state={}, notices=[told]))
+    store.commit(REF, Commit(expected=0, state={"uid": "u1"}, notices=[told]))
     tick, status = (store.begin(REF, work, TTL) for work in (Work.TICK, Work.STATUS))
     assert tick is not None
     assert status is not None
@@ -312,6 +312,6 @@ def test_told_notices_are_dropped_unless_others_may_have_their_ids(
     if lose is not None:
         lose(client)
         memory_redis.confirm(store)
-    store.run(rollouts.finishing(REF, Work.STATUS, status.token, told=[notice.id]))
+    store.run(rollouts.finishing(REF, Work.STATUS, status.token, told=[notice.id], uid="u1"))
     assert len(store.undelivered(REF).notices) == (0 if lose is None else 1)
     store.forget(REF)

@@ -131,6 +131,22 @@ def test_a_first_state_needs_its_lease(store: Store, clock: clocks.ManualClock) 
     assert store.read(REF).version == 0
 
 
+def test_a_stalled_tick_of_a_deleted_canary_decides_nothing_about_its_successor(
+    store: Store,
+) -> None:
+    """One of the same name, whose state has come to the same version by now."""
+    store.commit(REF, a_commit(token=begun(store).token))
+    stalled = begun(store).token
+    store.forget(REF)
+    successor = {"uid": "u2", "phase": "Progressing"}
+    assert store.commit(REF, a_commit(token=begun(store).token, state=successor)) == 1
+    assert store.commit(REF, a_commit(1, token=stalled)) is None
+    assert store.read(REF).state == successor
+    running = begun(store).token
+    assert store.commit(REF, a_commit(1, token=stalled)) is None
+    assert store.commit(REF, a_commit(1, token=running)) == 2  # who has the lease, knows
+
+
 @pytest.mark.parametrize("work", list(Work))
 def test_work_that_is_held_is_refused_until_it_is_finished(store: Store, work: Work) -> None:
     """One run per kind of work; kinds do not block each other."""
@@ -409,8 +425,19 @@ def test_notices_are_dropped_one_by_one_and_sorted_as_made(store: Store) -> None
     begun = store.begin(REF, Work.STATUS, TTL)
     assert begun is not None
     for told in (done, done, []):
-        store.run(rollouts.finishing(REF, Work.STATUS, begun.token, told=told))
+        store.run(rollouts.finishing(REF, Work.STATUS, begun.token, told=told, uid="u1"))
     assert [notice.id for notice in store.undelivered(REF)[0]] == ["000000000002-0"]
+
+
+def test_a_stalled_run_drops_no_notice_of_a_successor_of_its_canary(store: Store) -> None:
+    """One of the same name, whose notices have the same ids."""
+    store.commit(REF, a_commit(notices=[a_notice("told", uid="u1")]))
+    stalled = begun(store, Work.STATUS)
+    told = [notice.id for notice in stalled.untold.notices]
+    store.forget(REF)
+    store.commit(REF, a_commit(state={"uid": "u2"}, notices=[a_notice("untold", uid="u2")]))
+    store.run(rollouts.finishing(REF, Work.STATUS, stalled.token, told=told, uid="u1"))
+    assert [notice.message for notice in store.undelivered(REF)[0]] == ["untold"]
 
 
 def test_the_timeline_ends_with_the_newest_and_is_bounded(store: Store) -> None:

@@ -64,7 +64,7 @@ def deliver(store: Store, *channels: Recorder) -> bool:
     begun = store.begin(REF, Work.STATUS, LEASE)
     assert begun is not None
     told, failure = Delivery(store, channels).deliver(REF, KUBE, begun.untold)
-    store.run(rollouts.finishing(REF, Work.STATUS, begun.token, told=told))
+    store.run(rollouts.finishing(REF, Work.STATUS, begun.token, told=told, uid="u1"))
     return failure is None
 
 
