@@ -7,6 +7,7 @@ rule asks; the same rules run again with the answer.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from analysis import waiting
 from analysis.decisions import Case, Decision, Outcome, Rest
@@ -36,6 +37,18 @@ def decide(observation: Observation, findings: Findings) -> Outcome:
             named = replace(failover.guarded(case, outcome), rule=rule.__name__)
             return _timed(case, _settled(case, named))
     return _settled(case, Rest(rule="nothing_to_do"))
+
+
+def due(observation: Observation, decision: Decision) -> datetime | None:
+    """When to look again after `decision`; None: nothing is expected to happen by itself.
+
+    As it says, unless a look at once would only find that there is nothing to do yet.
+    """
+    if decision.due is None or decision.due > observation.now:
+        return decision.due
+    version = observation.version + 1
+    next_look = decide(replace(observation, state=decision.state, version=version), Findings.none())
+    return next_look.until if isinstance(next_look, Rest) else decision.due
 
 
 def _timed(case: Case, outcome: Outcome) -> Outcome:

@@ -7,24 +7,29 @@ one object that come while Redis is away are one write when it is back.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any, NamedTuple
 
+from analysis.news import News
 from clients.documents.world import World
 from clients.kube.protocol import Object, WatchType
 from clients.kube.resources import Resource
 from config.refs import CanaryRef
+from scheduler import projections
 from scheduler.conflicts import has_traffic
-from scheduler.index import Changes, Index
+from scheduler.index import Changes, Index, greatest
 
 
 class Change(NamedTuple):
-    """What is to be stored of a canary: these roles of its world, None when it is gone."""
+    """What is to be stored of a canary: these roles of its world, None when it is gone.
+
+    Of each role, what its change may be good for.
+    """
 
     ref: CanaryRef
     world: World | None
-    roles: Collection[str]
+    roles: Mapping[str, News]
 
 
 class Backlog:
@@ -33,7 +38,8 @@ class Backlog:
     def __init__(self, index: Index) -> None:
         self._index = index
         self.roles, self.watched = index.roles, index.watched
-        self._unstored: dict[CanaryRef, set[str]] = {}
+        self._whole = {role: projections.news(role) for role in index.roles}
+        self._unstored: dict[CanaryRef, Mapping[str, News]] = {}
         self._news = threading.Condition()
         self._awake = False
 
@@ -75,13 +81,12 @@ class Backlog:
         with self._news:
             for ref in refs:
                 self._unstored.pop(ref, None)
-            return [Change(ref, self._index.world(ref), self.roles) for ref in refs]
+            return [Change(ref, self._index.world(ref), self._whole) for ref in refs]
 
     def again(self, changes: Iterable[Change]) -> None:
         """Note that these are to be stored still, after all others."""
         with self._news:
-            for ref, _, roles in changes:
-                self._unstored.setdefault(ref, set()).update(roles)
+            self._note({ref: roles for ref, _, roles in changes})
             self._news.notify_all()
 
     def adopt(self, ref: CanaryRef, raw: Any) -> None:
@@ -123,6 +128,7 @@ class Backlog:
 
     def _note(self, changes: Changes) -> None:
         for ref, changed in changes.items():
-            self._unstored.setdefault(ref, set()).update(self.roles if changed is None else changed)
+            known, newer = self._unstored.get(ref, {}), self._whole if changed is None else changed
+            self._unstored[ref] = greatest(known, newer)
         if changes:
             self._news.notify_all()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from analysis import news
 from analysis.effects import Lane
 from clients.clock import Clock
 from clients.documents.world import CANARY
@@ -16,10 +17,6 @@ from scheduler import projections
 
 Drift = tuple[CanaryRef, Lane]
 """A lane of a canary whose objects are perhaps not as wanted any more."""
-
-HOLD: Final = timedelta(seconds=0.5)
-"""How long a changed object is left alone: our own writes are seen before their writers have said
-so, and most changes are our own."""
 
 PAUSE: Final = timedelta(seconds=2)
 """Between two nudges of one lane of a canary. Somebody who writes back whatever we mend is
@@ -46,7 +43,9 @@ class Drifts:
         self._suspected: dict[Drift, _Suspicion] = {}
         self._nudged: dict[Drift, float] = {}
 
-    def note(self, ref: CanaryRef, changed: Collection[str], hold: timedelta = HOLD) -> None:
+    def note(
+        self, ref: CanaryRef, changed: Collection[str], hold: timedelta = news.OWN_WRITES
+    ) -> None:
         """Suspect the lanes that the objects in these roles belong to, `hold` from now.
 
         An edited manifest is nobody's but the user's, and looked at now.

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from analysis.news import News
 from clients.documents import world as worlds
 from clients.documents.packed import packed
 from clients.documents.world import Admission, ShownStatus, World
@@ -28,10 +29,10 @@ from config.validation.problems import Problem
 from routing.registry import ROUTERS, Routers
 from scheduler import conflicts, observed, projections
 from scheduler.observed import Observed
-from scheduler.projections import Manifest, Place
+from scheduler.projections import Manifest, Place, Projection
 
-Changes = dict[CanaryRef, frozenset[str] | None]
-"""Per canary the roles that changed; None: the canary is gone."""
+Changes = dict[CanaryRef, Mapping[str, News] | None]
+"""Per canary the roles that changed, and what that may be good for; None: the canary is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +186,7 @@ class Index:
                 entries[ref] = self._entry(before, bare, status)
             elif before.status != status:
                 self._entries[ref] = replace(before, status=status)
-                changes[ref] = frozenset({worlds.STATUS})
+                changes[ref] = {worlds.STATUS: News.NONE}
                 if before.conflicts:  # perhaps it was waited for
                     entries[ref] = self._entries[ref]
         _merge(changes, self._set(entries))
@@ -252,7 +253,7 @@ class Index:
         for ref, old in before.items():
             new = self.world(ref)
             if new is None or new != old:
-                changes[ref] = worlds.changed(old or World(), new) if new else None
+                changes[ref] = _news(worlds.changed(old or World(), new)) if new else None
         return changes
 
     def _rivals(self, places: set[Place]) -> set[CanaryRef]:
@@ -311,22 +312,40 @@ class Index:
             return {}
         concerned = tuple(self._observed.concerned(place))
         before = {ref: self._admission(self._entries[ref]) for ref, _ in concerned}
+        view = self._observed.known(place).view
         changed = self._observed.put(place, sight)
         changes: Changes = {}
         for ref, role in concerned:
             told = self._admission(self._entries[ref]) != before[ref]
-            roles = {role: changed, worlds.ADMISSION: told}
+            seen = {role: self._news(ref, role, view)} if changed else {}
             if changed or told:
-                _merge(changes, {ref: frozenset(each for each in roles if roles[each])})
+                _merge(changes, {ref: {**seen, **(_news([worlds.ADMISSION]) if told else {})}})
         return changes
+
+    def _news(self, ref: CanaryRef, role: str, before: Projection | None) -> News:
+        """What it may be good for that the object in a role is not as `before` any more."""
+        good = self._entries[ref].good
+        if good is None or role not in projections.WORKLOADS:
+            return projections.news(role)
+        return self._observed.news(good, role, before)
 
     def _relying_on(self, resource: Resource) -> Changes:
         """The canaries that need objects of a resource; all of their roles."""
-        entries = self._entries.items()
-        return {ref: self.roles for ref, each in entries if each.good and each.good.needs(resource)}
+        entries, whole = self._entries.items(), _news(self.roles)
+        return {ref: whole for ref, each in entries if each.good and each.good.needs(resource)}
+
+
+def _news(roles: Iterable[str]) -> dict[str, News]:
+    return {role: projections.news(role) for role in roles}
 
 
 def _merge(changes: Changes, newer: Changes) -> None:
     for ref, roles in newer.items():
         known = changes.get(ref)
-        changes[ref] = known | roles if known and roles is not None else roles
+        changes[ref] = greatest(known, roles) if known and roles is not None else roles
+
+
+def greatest(one: Mapping[str, News], other: Mapping[str, News]) -> dict[str, News]:
+    """What both changes of one canary together may be good for."""
+    both = {role: max(one.get(role, News.NONE), news) for role, news in other.items()}
+    return {**one, **both}

@@ -5,9 +5,14 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Final, NamedTuple, TypeVar
 
-from clients.documents.world import WorkloadView
+from analysis import news
+from analysis.news import News
+from analysis.observation import Workload
+from analysis.state import LONG_AGO
+from clients.documents.world import TARGET, WorkloadView
 from clients.kube import decoding
 from clients.kube.protocol import Object
 from clients.kube.resources import Resource
@@ -17,9 +22,12 @@ from config.validation import admission
 from config.validation.problems import Problem
 from routing.registry import Routers
 from scheduler import conflicts, projections
-from scheduler.projections import Manifest, Place, Projection
+from scheduler.projections import WORKLOADS, Manifest, Place, Projection
+from workloads import kinds
 
 log = logging.getLogger(__name__)
+
+KINDS: Final = {kind.resource: kind for kind in kinds.KINDS.values()}
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -74,6 +82,27 @@ class Observed:
         """The uid of what controls the object in a place; empty for nothing."""
         return self.known(place).controller
 
+    def news(self, manifest: Manifest, role: str, before: Projection | None) -> News:
+        """What it may be good for that a workload of `manifest` was `before` and is as known now.
+
+        One that nobody can judge is to be looked at.
+        """
+        places, percents = (
+            manifest.places,
+            dict(zip(WORKLOADS, manifest.ready_percents, strict=True)),
+        )
+        try:
+            was = _as_read(places[role], before, percents[role])
+            target, primary = (
+                _as_read(places[each], self.known(places[each]).view, percents[each])
+                for each in WORKLOADS
+            )
+        except admission.UNREADABLE:
+            return News.DECIDES
+        if role == TARGET:
+            return news.of_target(was, target, primary)
+        return news.of_primary(was, primary)
+
     def places(self, resource: Resource) -> Iterable[Place]:
         """Where there are objects of a resource."""
         return tuple(place for place in self._sights if place.resource == resource)
@@ -122,6 +151,21 @@ class Observed:
             discard(self._roles, place, (ref, role))
         for role, place in after.places.items() if after else ():
             self._roles[place].add((ref, role))
+
+
+def _as_read(place: Place, view: Projection | None, percent: int) -> Workload | None:
+    """A workload as rules read it, apart from time: its clock runs since 1970, and is not over."""
+    if not isinstance(view, WorkloadView):
+        return None
+    kind, began = KINDS[place.resource], LONG_AGO
+    return Workload(
+        view.revision,
+        view.generation,
+        view.replicas,
+        view.status.available_replicas,
+        kind.judge(view, percent, timedelta(0), began, began),
+        kind.patience_ends(view, timedelta(0), began),
+    )
 
 
 def _controller(view: Projection, raw: Object) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, NamedTuple
 
+from analysis.news import News
 from clients.documents.confirmed import Lane
 from clients.documents.packed import packed
 from clients.documents.world import (
@@ -37,13 +38,19 @@ from workloads.kinds import Kind
 OWN_ROLES: Final = frozenset({CANARY, STATUS, ADMISSION, TARGET, PRIMARY})
 """Roles of every canary, whatever its mesh; all others are of objects that hold traffic."""
 
-WAKING: Final = frozenset({CANARY, ADMISSION, TARGET, PRIMARY})
-"""Roles whose change may call for a decision. Routes and the status are mended without one."""
-
 WORKLOADS: Final = (TARGET, PRIMARY)
 
 Projection = WorkloadView | Object
 """What is kept of an object other than a Canary."""
+
+
+def news(role: str) -> News:
+    """What a change of the object in a role may be good for, if nothing more is known of it.
+
+    Routes and the status are mended without a decision.
+    """
+    is_read = role in {CANARY, ADMISSION, TARGET, PRIMARY}
+    return News.DECIDES if is_read else News.NONE
 
 
 @cache
@@ -96,6 +103,8 @@ class Manifest:
     """`spec.service.name`, if given."""
     places: Mapping[str, Place]
     """Role to the object in it. Two canaries must not share any of them."""
+    ready_percents: tuple[int, int]
+    """How many of the pods must be available, of target and primary."""
 
     def needs(self, resource: Resource) -> bool:
         """Whether it refers to objects of a resource."""
@@ -104,7 +113,7 @@ class Manifest:
 
 def manifest(bare: Object, canary: Canary, default_provider: str, routers: Routers) -> Manifest:
     """The manifest `canary`, which was read from the bare object `bare`."""
-    metadata = bare["metadata"]
+    metadata, analysis = bare["metadata"], canary.spec.analysis
     return Manifest(
         raw=packed(bare),
         ref=canary.ref,
@@ -112,6 +121,7 @@ def manifest(bare: Object, canary: Canary, default_provider: str, routers: Route
         generation=generation(metadata),
         service=canary.spec.service.name,
         places=_places(canary, default_provider, routers),
+        ready_percents=(analysis.canary_ready_threshold, analysis.primary_ready_threshold),
     )
 
 

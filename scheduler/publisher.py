@@ -16,8 +16,9 @@ from datetime import timedelta
 from itertools import islice
 from typing import Any, Final, TypeVar
 
-from analysis import cadence
+from analysis import cadence, news
 from analysis.effects import Lane
+from analysis.news import News
 from clients import errors
 from clients.clock import Clock
 from clients.documents.world import CANARY
@@ -28,7 +29,6 @@ from clients.redis.store import Store
 from config.ranks import Rank
 from config.refs import CanaryRef
 from config.shards import WHOLE, Shard
-from scheduler import projections
 from scheduler.backlog import Backlog, Change
 from scheduler.drifts import Drifts
 from tasks.queues import Dispatcher
@@ -208,9 +208,11 @@ class Publisher:
         ref, world, roles = change
         if world is None:
             return rollouts.forgetting(ref, term=self._term)
-        wake = () if ref in asleep else projections.WAKING
+        heeded = {} if ref in asleep else roles
+        wake = {role: news.WAKES_AFTER[each] for role, each in heeded.items() if each}
+        ours = [role for role, each in heeded.items() if each is News.OURS]
         try:
-            return rollouts.storing(ref, world, roles, wake=wake, term=self._term)
+            return rollouts.storing(ref, world, roles, wake=wake, ours=ours, term=self._term)
         except ValueError as error:  # a number that JSON does not have, a text that is not Unicode
             log.warning("projection not stored", extra={"canary": str(ref), "error": str(error)})
             return None
@@ -223,7 +225,7 @@ class Publisher:
             self._drifts.forget(change.ref)
         elif change.ref not in asleep:
             self._drifts.note(change.ref, answer)
-            if answer & projections.WAKING:
+            if any(change.roles[role] >= News.OURS for role in answer):
                 self.woke.set()
 
     def _send_nudges(self) -> None:

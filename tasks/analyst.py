@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -106,17 +105,14 @@ class Analyst:
                 due = self._due(seen, begun, until)
                 rank = urgency.rank(seen.state, _missing(seen, seen.version))
                 yield from ask(rollouts.finishing(seen.ref, Work.TICK, begun.token, due, rank))
-                # At rest nothing else would notice that a nudge to mend drift was lost. It costs no
-                # call where nothing has drifted.
-                drifted = {Lane.ROUTE, Lane.STATUS} if until is None else set()
-                yield from _nudges(seen, seen.version, until, drifted)
+                yield from _nudges(seen, seen.version, until)
             case AskChecks() | AskBackends():
                 raise AssertionError(f"rule {outcome.rule} asks what it was told")
 
     def _commit(
         self, seen: Observation, begun: Begun, decision: Decision, found: Findings
     ) -> Steps[None]:
-        due = effects.due(decision.state, decision.due, seen.now)
+        due = effects.due(decision.state, decide.due(seen, decision), seen.now)
         decided = replace(seen, state=decision.state)
         commit = Commit(
             expected=seen.version,
@@ -152,13 +148,11 @@ class Analyst:
         return min(due, seen.now + effects.RETRY) if _is_awaited(seen, until) else due
 
 
-def _nudges(
-    seen: Observation, version: int, due: datetime | None, also: Collection[Lane] = ()
-) -> Steps[None]:
-    """Has what is desired but not confirmed brought about, and `also`; weights first."""
+def _nudges(seen: Observation, version: int, due: datetime | None) -> Steps[None]:
+    """Has what is desired but not confirmed brought about; weights first."""
     if seen.state is None:
         return
-    missing = effects.unfinished(seen.state, version, seen.confirmed, seen.now, due) | set(also)
+    missing = effects.unfinished(seen.state, version, seen.confirmed, seen.now, due)
     rank = urgency.rank(seen.state, _missing(seen, version))
     for lane in Lane:
         if lane in missing:

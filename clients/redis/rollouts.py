@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache, partial
+from types import MappingProxyType
 from typing import Any, Final
 
 from clients.documents import calls, confirmed
@@ -140,16 +141,20 @@ class Rollouts(scripts.Door):
         world: World,
         roles: Collection[str] | None = None,
         *,
-        wake: Collection[str] = (),
+        wake: Mapping[str, timedelta] = MappingProxyType({}),
+        ours: Collection[str] = (),
         term: int | None = None,
     ) -> frozenset[str]:
         """Those of `roles` whose object really changed; None: the roles that `world` has.
 
         A role that `world` does not have is deleted. A change to a role in `wake` makes the canary
-        due, in the same step: a watcher that dies afterwards has lost nothing. With `term`, that of
-        the leader that stores, raises Conflict and changes nothing when that is over.
+        due so much later at the latest, in the same step: a watcher that dies afterwards has lost
+        nothing. It is due now when the role is among `ours`, which our writer of workloads may have
+        changed, but none is at work, and when a workload was known as it had been before our own
+        last write. With `term`, that of the leader that stores, raises Conflict and changes nothing
+        when that is over.
         """
-        return self.run(storing(ref, world, roles, wake=wake, term=term))
+        return self.run(storing(ref, world, roles, wake=wake, ours=ours, term=term))
 
     def forget(self, ref: CanaryRef, *, term: int | None = None) -> None:
         """Drops everything about `ref`, undelivered notices included.
@@ -226,17 +231,20 @@ def storing(
     world: World,
     roles: Collection[str] | None = None,
     *,
-    wake: Collection[str] = (),
+    wake: Mapping[str, timedelta] = MappingProxyType({}),
+    ours: Collection[str] = (),
     term: int | None = None,
 ) -> Invocation[frozenset[str]]:
     """See `Rollouts.put_world`."""
     objects = worlds.encode(world, roles)
+    after = {role: str(pause // timedelta(milliseconds=1)) for role, pause in wake.items()}
     parts = [
         part
         for role in (objects if roles is None else roles)
-        for part in (role, objects.get(role, ""), role in wake)
+        for part in (role, objects.get(role, ""), after.get(role), role in ours)
     ]
-    rows = (keys.WORLD, keys.TICK, keys.AGENDA, keys.LEADER)
+    lease = keys.LEASES[Work.WORKLOAD]
+    rows = (keys.WORLD, keys.TICK, keys.AGENDA, keys.LEADER, keys.CONFIRMED, lease)
     head = (ref, worlds.VERSION, term)
     return scripts.for_leader("put_world", ref, rows, (*head, *parts), frozenset)
 

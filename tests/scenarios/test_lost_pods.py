@@ -301,10 +301,10 @@ def test_a_view_of_the_target_older_than_our_own_write_calls_no_rollout_off() ->
     assert old.target
     assert now.target
     assert old.target.generation < now.target.generation
-    stage.store.put_world(REF, old, {"target"}, wake={"target"})
+    stage.store.put_world(REF, old, {"target"}, wake={"target": timedelta(0)})
     stage.deliver(Message("tick", REF))
     assert stage.state.phase == "Progressing"
 
-    stage.store.put_world(REF, now, {"target"}, wake={"target"})
+    stage.store.put_world(REF, now, {"target"}, wake={"target": timedelta(0)})
     rollouts.succeeded(rollouts.finish(stage), "cart:3")
     assert "target reverted" not in " ".join(stage.texts())

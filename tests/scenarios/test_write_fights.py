@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 from analysis.effects import Lane
+from analysis.news import OWN_WRITES
 from clients.kube import resources
-from scheduler.drifts import HOLD, PAUSE
+from scheduler.drifts import PAUSE
 from scheduler.watching import WatchSide
 from tests.unit.scheduler import worlds
 from tests.unit.scheduler.worlds import SHOP, Setting
@@ -46,7 +47,7 @@ def test_a_tool_that_writes_a_route_all_the_time_is_answered_at_a_bounded_pace()
 def look(setting: Setting, side: WatchSide) -> None:
     """Lets the leader see what has happened, and as much time pass as it waits to be sure."""
     side.pump()
-    setting.clock.advance(HOLD)
+    setting.clock.advance(OWN_WRITES)
     side.pump()
 
 

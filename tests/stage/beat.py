@@ -141,9 +141,10 @@ class Beat:
     def _nudge_what_drifted(self) -> None:
         """At once: the pause after which real ones look would be a step of its own each time."""
         drifts = self._side._publisher._drifts
-        for ref, lane in list(drifts._suspected):
-            self._doors.dispatcher.reconcile([ref], lane)
-            drifts.dismiss((ref, lane))
+        for (ref, lane), known in list(drifts._suspected.items()):
+            if not known.nudges:
+                self._doors.dispatcher.reconcile([ref], lane)
+                drifts.nudge((ref, lane))
 
     def _watcher(self) -> Watcher:
         return Refusing(self._kube, self.refusals)

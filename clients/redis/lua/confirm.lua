@@ -5,6 +5,7 @@
 --         5 token of the run's lease, or "" for no lease  6 "1" to wake the canary, or ""
 --         7, 8 layouts of confirmed and world  9 number of fields
 --         10... that many field, value; then role, canonical JSON, JSON it was computed from
+--         A workload of which a watcher has said something else since wakes the canary as well.
 -- Return  1; or 0 and no change when what was done is not wanted any more: the state is about
 --         another Canary object or says something else, the lease was lost, or a newer layout is
 --         stored
@@ -32,13 +33,18 @@ for index = 10, objects - 1, 2 do
   redis.call('HSET', KEYS[1], ARGV[index], ARGV[index + 1])
 end
 
--- A watcher that has said something else meanwhile may know better, and does not repeat itself.
+-- A watcher that has said something else meanwhile may know better, and does not repeat itself: it
+-- has woken a canary that was yet to be confirmed.
+local wake = ARGV[6] == '1'
 if redis.call('HGET', KEYS[3], 'v') == ARGV[8] then
   for index = objects, #ARGV, 3 do
-    if (redis.call('HGET', KEYS[3], ARGV[index]) or '') == ARGV[index + 2] then
+    local known = redis.call('HGET', KEYS[3], ARGV[index]) or ''
+    if known == ARGV[index + 2] then
       redis.call('HSET', KEYS[3], ARGV[index], ARGV[index + 1])
+    elseif known ~= ARGV[index + 1] and (ARGV[index] == 'target' or ARGV[index] == 'primary') then
+      wake = true
     end
   end
 end
-if ARGV[6] == '1' then nudge(KEYS[6], member, KEYS[5], now, now) end
+if wake then nudge(KEYS[6], member, KEYS[5], now, now) end
 return 1

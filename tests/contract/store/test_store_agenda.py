@@ -21,6 +21,8 @@ from config.ranks import Rank
 from config.refs import CanaryRef
 from tests.fakes import memory_redis
 
+AT_ONCE = {"canary": timedelta(0)}
+
 REFS = [CanaryRef("shop", f"app-{index}") for index in range(4)]
 REF = REFS[0]
 SECOND = timedelta(seconds=1)
@@ -171,9 +173,9 @@ def test_what_happens_to_a_canary_at_rest_goes_before_resyncs_of_others(store: S
     ranks = [Rank.RESYNC, Rank.STEP, Rank.INITIALIZATION, Rank.CHECK]
     for ref, rank in zip(REFS, ranks, strict=True):
         decide(store, ref, rank, now + 60 * SECOND)
-        store.put_world(ref, World(canary={}), wake=["canary"])
+        store.put_world(ref, World(canary={}), wake=AT_ONCE)
     new = CanaryRef("shop", "new")
-    store.put_world(new, World(canary={}), wake=["canary"])
+    store.put_world(new, World(canary={}), wake=AT_ONCE)
     assert store.ranks() == {
         REFS[0]: Rank.REVISION,
         REFS[1]: Rank.STEP,
@@ -187,7 +189,7 @@ def test_what_happens_during_a_look_for_nothing_is_no_look_for_nothing(store: St
     """Its run after this one goes before resyncs."""
     begun = store.begin(REF, Work.TICK, TTL)
     assert begun is not None
-    store.put_world(REF, World(canary={}), wake=["canary"])
+    store.put_world(REF, World(canary={}), wake=AT_ONCE)
     due = store.now() + timedelta(minutes=5)
     store.finish(REF, Work.TICK, begun.token, due, Rank.RESYNC)
     assert store.ranks() == {REF: Rank.REVISION}

@@ -15,6 +15,8 @@ from clients.redis.store import Store
 from config.refs import CanaryRef
 from tests.fakes import memory_redis
 
+AT_ONCE = {"canary": timedelta(0)}
+
 REFS = tuple(CanaryRef("shop", name) for name in ("cart", "till", "wish"))
 TTL = timedelta(seconds=30)
 
@@ -68,7 +70,7 @@ def test_worlds_are_stored_together_and_a_leader_whose_term_is_over_changes_none
     """Each says what changed, and wakes its canary."""
     term = store.acquire("first", TTL)
     stored = [
-        rollouts.storing(ref, World(canary={"name": ref.name}), wake={"canary"}, term=term)
+        rollouts.storing(ref, World(canary={"name": ref.name}), wake=AT_ONCE, term=term)
         for ref in REFS
     ]
     assert store.run_all(stored) == [{"canary"}] * 3

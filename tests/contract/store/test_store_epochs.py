@@ -27,6 +27,8 @@ from config.refs import CanaryRef
 from tests.fakes import memory_redis
 from tests.services import processes
 
+AT_ONCE = {"canary": timedelta(0)}
+
 REF = CanaryRef("shop", "cart")
 OTHER = CanaryRef("shop", "basket")
 SECOND = timedelta(seconds=1)
@@ -182,7 +184,7 @@ def test_a_superseded_leader_changes_nothing(
     store: Store, client: "Redis[str]", clock: clocks.ManualClock
 ) -> None:
     """However late its commands arrive: after its lease has run out, and after another leads."""
-    store.put_world(REF, World(canary={"v": 2}), wake={"canary"})
+    store.put_world(REF, World(canary={"v": 2}), wake=AT_ONCE)
     old = store.acquire("old", SECOND)
     assert old is not None
     epoch = store.open_epoch(old)
@@ -192,8 +194,8 @@ def test_a_superseded_leader_changes_nothing(
             memory_redis.lead(store, holder)
         before = _everything(client)
         for act in (
-            lambda: store.put_world(REF, World(canary={"v": 1}), wake={"canary"}, term=old),
-            lambda: store.put_world(OTHER, World(canary={"v": 1}), wake={"canary"}, term=old),
+            lambda: store.put_world(REF, World(canary={"v": 1}), wake=AT_ONCE, term=old),
+            lambda: store.put_world(OTHER, World(canary={"v": 1}), wake=AT_ONCE, term=old),
             lambda: store.forget(REF, term=old),
             lambda: store.poke(REF, term=old),
             lambda: store.open_epoch(old),

@@ -22,6 +22,8 @@ from config.refs import CanaryRef
 from tests.contract.store.conftest import START, Connect
 from tests.fakes import memory_redis
 
+AT_ONCE = {"canary": timedelta(0)}
+
 REF = CanaryRef("shop", "cart")
 NEIGHBOUR = CanaryRef("shop", "basket")
 TTL = timedelta(seconds=30)
@@ -77,7 +79,7 @@ class Interleaving(stateful.RuleBasedStateMachine):
     @stateful.rule(value=st.integers(0, 3))
     def observe(self, value: int) -> None:
         """A watcher stores what it saw."""
-        if self.store.put_world(REF, World(canary={"v": value}), wake={"canary"}):
+        if self.store.put_world(REF, World(canary={"v": value}), wake=AT_ONCE):
             self.unserved = True
 
     @stateful.rule(seq=st.integers(0, 12))

@@ -16,6 +16,8 @@ from clients.redis.store import Store
 from config.refs import CanaryRef
 from tests.unit.notify.notices import a_notice
 
+AT_ONCE = {"canary": timedelta(0)}
+
 REF = CanaryRef("shop", "cart")
 ROWS = {row.of(REF): row for row in keys.TABLE}
 TTL = timedelta(seconds=30)
@@ -45,7 +47,7 @@ def test_every_key_written_is_in_the_table_with_its_type_and_lifetime(
     compare()
     store.acquire("a", TTL)
     compare()
-    store.put_world(REF, World(canary={"spec": {}}), wake={"canary"})
+    store.put_world(REF, World(canary={"spec": {}}), wake=AT_ONCE)
     compare()
     store.claim(10, TTL, TTL)
     compare()

@@ -16,13 +16,15 @@ from clients import clock as clocks
 from clients import errors
 from clients.documents import confirmed
 from clients.documents.confirmed import Confirmation, Confirmed, Lane
-from clients.documents.world import UNREADABLE, World
+from clients.documents.world import UNREADABLE, WorkloadView, World
 from clients.redis import keys, rollouts
 from clients.redis.records import Basis, Begun, Commit, Work, part_of
 from clients.redis.store import Store
 from config.refs import CanaryRef
 from tests.fakes import memory_redis
 from tests.unit.notify.notices import a_notice
+
+AT_ONCE = {"canary": timedelta(0)}
 
 REF = CanaryRef("shop", "cart")
 OTHER = CanaryRef("shop", "basket")
@@ -353,7 +355,7 @@ def test_a_document_of_another_layout_is_said_once_by_each_process(
     """Once for each document, with its key and layout, however often it is read or begun."""
     ref = CanaryRef("shop", f"moved-{secrets.token_hex(4)}")
     memory_redis.confirm(store)
-    store.put_world(ref, World(canary={"a": 1}), wake={"canary"})
+    store.put_world(ref, World(canary={"a": 1}), wake=AT_ONCE)
     store.read(ref)
     assert caplog.records == []
     for row, work in ((keys.CONFIRMED, Work.TICK), (keys.WORLD, Work.ROUTE)):
@@ -380,11 +382,83 @@ def test_only_projections_that_differ_count_as_changed(store: Store) -> None:
 
 def test_a_change_that_matters_wakes_the_canary_in_the_same_step(store: Store) -> None:
     """A watcher that dies after storing cannot take the change for old news when it is back."""
-    store.put_world(REF, World(canary={"a": 1}, routes={"x": {}}), wake={"canary"})
+    store.put_world(REF, World(canary={"a": 1}, routes={"x": {}}), wake=AT_ONCE)
     assert store.agenda() == {REF: store.now()}
     store.forget(REF)
-    store.put_world(REF, World(routes={"x": {}}), wake={"canary"})
+    store.put_world(REF, World(routes={"x": {}}), wake=AT_ONCE)
     assert store.agenda() == {}
+
+
+def test_a_change_that_only_tells_something_wakes_the_canary_later(store: Store) -> None:
+    """At the soonest of the roles that really changed, and not before what is due anyway."""
+    now, later = store.now(), {"target": 10 * SECOND, "primary": SECOND}
+    store.put_world(REF, World(target=a_view(1)), ["target", "primary"], wake=later)
+    assert store.agenda() == {REF: now + 10 * SECOND}
+    store.put_world(REF, World(target=a_view(2), primary=a_view(1)), wake=later)
+    assert store.agenda() == {REF: now + SECOND}
+    store.put_world(REF, World(target=a_view(3)), wake={"target": 10 * SECOND})
+    assert store.agenda() == {REF: now + SECOND}
+
+
+def test_what_our_writer_may_have_changed_wakes_at_once_when_none_is_at_work(store: Store) -> None:
+    """A writer wakes by itself when it has said what it did; it is not waited for any longer."""
+    later = {"target": SECOND}
+    store.commit(REF, a_commit())
+    writer = store.begin(REF, Work.WORKLOAD, TTL)
+    assert writer
+    store.put_world(REF, World(target=a_view(1)), wake=later, ours={"target"})
+    assert store.agenda() == {REF: store.now() + SECOND}
+    store.finish(REF, Work.WORKLOAD, writer.token)
+    store.put_world(REF, World(target=a_view(2)), wake=later, ours={"target"})
+    assert store.agenda() == {REF: store.now()}
+
+
+@pytest.mark.parametrize("wake", [{}, {"target": 10 * SECOND}])
+def test_a_view_older_than_our_own_write_is_waited_for(
+    store: Store, wake: dict[str, timedelta]
+) -> None:
+    """Whatever else the newer view says: until it came, nothing was known of the workload."""
+    store.commit(REF, a_commit(state={"uid": "u1"}))
+    store.put_world(REF, World(target=a_view(1)))
+    written = {"target": a_view(3)}
+    news = Confirmation(lane=Lane.WORKLOAD, written=written)
+    assert store.confirm(REF, news, BASIS, over=World(target=a_view(0)), wake=False)
+    assert store.read(REF).world.target == a_view(1)
+    begun = store.begin(REF, Work.TICK, TTL)
+    assert begun
+    store.finish(REF, Work.TICK, begun.token, store.now() + 60 * SECOND)
+    store.put_world(REF, World(target=a_view(3)), wake=wake)
+    assert store.agenda() == {REF: store.now()}
+    store.forget(REF)
+    store.put_world(REF, World(target=a_view(3)))
+    store.put_world(REF, World(target=a_view(4)))
+    assert store.agenda() == {}
+
+
+@pytest.mark.parametrize(("told", "due"), [(1, False), (2, False), (3, True)])
+def test_a_workload_that_was_seen_again_before_it_was_confirmed_is_looked_at(
+    store: Store, *, told: int, due: bool
+) -> None:
+    """A look at it before the confirmation waited for that; the write itself was no such news."""
+    store.commit(REF, a_commit(state={"uid": "u1"}))
+    over = World(target=a_view(1))
+    store.put_world(REF, over)
+    store.put_world(REF, World(target=a_view(told)))
+    news = Confirmation(lane=Lane.WORKLOAD, seq=1, written={"target": a_view(2)})
+    assert store.confirm(REF, news, BASIS, over=over, wake=False)
+    assert store.agenda() == ({REF: store.now()} if due else {})
+
+
+def a_view(generation: int) -> WorkloadView:
+    """A Deployment as it was written so often."""
+    return WorkloadView(
+        name="cart",
+        namespace="shop",
+        generation=generation,
+        replicas=1,
+        revision="r",
+        selector_label=None,
+    )
 
 
 def test_what_was_stored_since_a_world_was_read_is_not_overwritten(store: Store) -> None:
@@ -406,7 +480,7 @@ def test_forgetting_leaves_nothing_of_one_canary_and_all_of_the_others(
 ) -> None:
     """Also leases and agenda entry go; a neighbour keeps its own."""
     for ref in (REF, OTHER):
-        store.put_world(ref, World(canary={}), wake={"canary"})
+        store.put_world(ref, World(canary={}), wake=AT_ONCE)
         store.begin(ref, Work.TICK, TTL)
         store.commit(ref, a_commit(timeline={}, notices=[a_notice()]))
         assert store.confirm(ref, routed(1), BASIS, wake=True)

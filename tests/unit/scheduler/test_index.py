@@ -28,17 +28,25 @@ CANARIES, DEPLOYMENTS = resources.CANARIES, resources.DEPLOYMENTS
 OTHER = CanaryRef("prod", "other")
 
 
-def see(index: Index, *items: dict[str, Any]) -> Changes:
-    """The changes of the last of `items`, all of them seen one by one."""
+Roles = dict[CanaryRef, frozenset[str] | None]
+
+
+def see(index: Index, *items: dict[str, Any]) -> Roles:
+    """The roles changed by the last of `items`, all of them seen one by one."""
     changes: Changes = {}
     for raw in items:
         changes = index.apply(worlds.resource_of(raw), WatchType.MODIFIED, raw)
-    return changes
+    return roles_of(changes)
 
 
-def lose(index: Index, raw: dict[str, Any]) -> Changes:
-    """The changes of the deletion of `raw`."""
-    return index.apply(worlds.resource_of(raw), WatchType.DELETED, raw)
+def lose(index: Index, raw: dict[str, Any]) -> Roles:
+    """The roles changed by the deletion of `raw`."""
+    return roles_of(index.apply(worlds.resource_of(raw), WatchType.DELETED, raw))
+
+
+def roles_of(changes: Changes) -> Roles:
+    """What changed, whatever it may be good for."""
+    return {ref: None if roles is None else frozenset(roles) for ref, roles in changes.items()}
 
 
 def world_of(index: Index, ref: CanaryRef = SHOP) -> dict[str, Any]:

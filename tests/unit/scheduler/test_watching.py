@@ -14,6 +14,7 @@ import pytest
 
 from analysis import cadence
 from analysis.effects import Lane
+from analysis.news import OWN_WRITES
 from clients import errors
 from clients.clock import ManualClock
 from clients.documents.confirmed import Confirmation
@@ -28,7 +29,6 @@ from config.validation.problems import Problem, ProblemReason
 from routing.registry import ROUTERS, Routers
 from scheduler import reflector
 from scheduler.backlog import Backlog
-from scheduler.drifts import HOLD
 from scheduler.reflector import Reflector
 from scheduler.watching import WatchSide
 from tasks.registries import Registries
@@ -79,11 +79,37 @@ def test_a_new_revision_makes_the_canary_due_at_once(setting: Setting) -> None:
     side.pump()
     settle(setting)
 
-    setting.edit(resources.DEPLOYMENTS, "shop", {"spec": {"replicas": 3}})
+    before = setting.world()["target"].revision
+    setting.edit(resources.DEPLOYMENTS, "shop", {"spec": worlds.a_deployment(image="2")["spec"]})
     side.pump()
 
-    assert setting.world()["target"].replicas == 3
+    assert setting.world()["target"].revision != before
     assert setting.due() == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("status", "due"),
+    [
+        ({"conditions": [{"type": "Available", "status": "True"}]}, RESYNC),
+        ({"availableReplicas": 1}, timedelta(seconds=10)),
+        ({"availableReplicas": 0}, timedelta(0)),
+    ],
+)
+def test_pods_that_come_and_go_make_a_canary_due_when_it_matters(
+    setting: Setting, status: dict[str, Any], due: timedelta
+) -> None:
+    """At once when the last one is gone; other words are told in ten seconds, or not at all."""
+    setting.create(worlds.a_canary())
+    setting.create(worlds.a_deployment())
+    side = setting.side()
+    side.pump()
+    settle(setting)
+
+    patch = {"status": status}
+    setting.kube.patch(resources.DEPLOYMENTS, "prod", "shop", patch, subresource="status")
+    side.pump()
+
+    assert setting.due() == due
 
 
 def test_readiness_noise_is_neither_stored_nor_a_reason_to_look(setting: Setting) -> None:
@@ -426,15 +452,16 @@ def test_what_could_not_be_stored_is_stored_later(
     def away(*_args: Any, **_kwargs: Any) -> Any:
         raise errors.Transient("Redis is away")
 
-    for replicas in (3, 4):
-        setting.edit(resources.DEPLOYMENTS, "shop", {"spec": {"replicas": replicas}})
+    for image in ("shop:2", "shop:3"):
+        spec = worlds.a_deployment(image=image)["spec"]
+        setting.edit(resources.DEPLOYMENTS, "shop", {"spec": spec})
         with monkeypatch.context() as patched:
             patched.setattr(setting.store, "run_all", away)
             with pytest.raises(errors.Transient):
                 side.pump()
     side.pump()
 
-    assert setting.world()["target"].replicas == 4
+    assert setting.world()["target"].generation == 3
     assert setting.due() == timedelta(0)
 
 
@@ -595,11 +622,11 @@ def test_a_route_changed_by_others_is_looked_at_by_routing(setting: Setting) -> 
 
     setting.edit(resources.VIRTUAL_SERVICES, "shop", {"spec": {"hosts": ["stolen"]}})
     side.pump()
-    setting.clock.advance(HOLD)
+    setting.clock.advance(OWN_WRITES)
     side.pump()
 
     assert setting.sent.effects == [(SHOP, Lane.ROUTE)]
-    assert setting.due() == RESYNC - HOLD
+    assert setting.due() == RESYNC - OWN_WRITES
 
 
 def test_a_write_of_ours_that_the_watch_saw_first_is_no_drift(setting: Setting) -> None:
@@ -616,7 +643,7 @@ def test_a_write_of_ours_that_the_watch_saw_first_is_no_drift(setting: Setting) 
     written = {"virtual-service": world["virtual-service"]}
     news = Confirmation(lane=Lane.ROUTE, written=written)
     assert setting.store.confirm(SHOP, news, Basis(uid=uid), wake=False)
-    setting.clock.advance(HOLD)
+    setting.clock.advance(OWN_WRITES)
     side.pump()
 
     assert setting.sent.effects == []
@@ -663,7 +690,7 @@ def test_the_routes_of_a_canary_without_a_target_of_its_own_are_left_alone(
 
     setting.edit(resources.VIRTUAL_SERVICES, "shop", {"spec": {"hosts": ["stolen"]}})
     side.pump()
-    setting.clock.advance(HOLD)
+    setting.clock.advance(OWN_WRITES)
     side.pump()
 
     assert {ref for ref, lane in setting.sent.effects if lane is Lane.ROUTE} == {OTHER}
@@ -678,7 +705,7 @@ def test_a_nudge_that_could_not_be_sent_is_sent_later(setting: Setting) -> None:
     setting.sent.broken = True
     setting.edit(resources.VIRTUAL_SERVICES, "shop", {"spec": {"hosts": ["stolen"]}})
     side.pump()
-    setting.clock.advance(HOLD)
+    setting.clock.advance(OWN_WRITES)
     with pytest.raises(errors.Transient):
         side.pump()
 
@@ -745,7 +772,7 @@ def test_what_drifts_together_is_one_message_per_lane(setting: Setting) -> None:
     for name in names:
         setting.edit(resources.VIRTUAL_SERVICES, name, {"spec": {"hosts": ["stolen"]}})
     side.pump()
-    setting.clock.advance(HOLD)
+    setting.clock.advance(OWN_WRITES)
     side.pump()
 
     assert setting.sent.effects == [(CanaryRef("prod", name), Lane.ROUTE) for name in names]

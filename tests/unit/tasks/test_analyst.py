@@ -17,7 +17,6 @@ from clients.documents.confirmed import Confirmation
 from clients.redis.records import Basis, Commit
 from config.traffic import TrafficSplit
 from tests.stage import measuring, rollouts
-from tests.stage.bag import Message
 from tests.stage.rollouts import INTERVAL, a_message
 from tests.stage.stage import REF, Stage, initialized
 from tests.unit.analysis.worlds import a_manifest
@@ -42,12 +41,12 @@ def test_a_message_for_a_canary_that_is_not_due_looks_at_nothing(resting: Stage)
     assert resting.bag.messages == []
 
 
-def test_a_look_at_rest_asks_for_what_nudges_may_have_lost(resting: Stage) -> None:
-    """Route and status; workloads are watched, and nothing is decided."""
+def test_a_look_at_rest_asks_for_nothing(resting: Stage) -> None:
+    """What has drifted, the leader says, and says again (`scheduler.drifts`)."""
     version = resting.store.read(REF).version
     resting.store.poke(REF)
     resting.deliver(a_message("tick"))
-    assert resting.bag.messages == [Message("route", REF), Message("status", REF)]
+    assert resting.bag.messages == []
     assert resting.store.read(REF).version == version
 
 

@@ -121,6 +121,16 @@ def test_what_is_brought_about_is_confirmed_and_wakes_the_rollout(
     room.commit(wanted())
     run(room)
     assert (room.confirmed().uid, in_force(room, kind), room.confirmed().troubles) == ("u1", 5, {})
+    assert room.is_due() is (kind == "route")  # a primary that was just made has no pods yet
+
+
+def test_pods_that_a_write_asks_for_are_seen_and_not_looked_for(room: Room) -> None:
+    """What asks for none lets the rollout go on at once."""
+    room.commit(wanted())
+    converge(room)
+    assert not room.is_due()
+    room.commit(wanted(6, scale=CanaryScale.ZERO))
+    converge(room)
     assert room.is_due()
 
 
