@@ -28,8 +28,8 @@ from clients import errors, translation, urls
 from clients.http import answers
 from config.validation import problems
 
-#: Connections kept open per server: as many as queries run at once.
-POOL_SIZE: Final = 16
+#: Connections kept open per server: as many as queries run at once, users' and built-in ones.
+POOL_SIZE: Final = 32
 _ONLINE_QUERY: Final = "vector(1)"
 _STRANGE: Final = "the answer is not that of a Prometheus"
 

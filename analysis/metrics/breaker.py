@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
@@ -17,9 +18,10 @@ COOL_DOWN: Final = timedelta(seconds=10)
 class Breaker:
     """The memory of one server's failures; safe to share by threads.
 
-    Closed, it lets everything through. After `failures` in a row it opens: requests fail at once
-    with the last cause. When `cool_down` has passed, one request at a time may try; its success
-    closes the circuit, its failure keeps it open for another `cool_down`.
+    Closed, it lets everything through. After `failures` in a row it opens, if the server is down
+    indeed and was not only asked too much by somebody: requests fail at once with the last cause.
+    When `cool_down` has passed, one request at a time may try; its success closes the circuit, its
+    failure keeps it open for another `cool_down`.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class Breaker:
         self._cool_down = cool_down.total_seconds()
         self._lock = threading.Lock()
         self._count = 0
+        self._confirming = False
         self._cause = ""
         self._retry_at = 0.0
 
@@ -49,9 +52,24 @@ class Breaker:
         with self._lock:
             self._count = 0
 
-    def failed(self, cause: str) -> None:
-        """The server could not be reached or could not do its work."""
+    def failed(self, cause: str, is_down: Callable[[], bool] = lambda: True) -> None:
+        """The server could not be reached or could not do its work.
+
+        `is_down` is asked, outside of the lock and by one thread at a time, before it opens.
+        """
         with self._lock:
-            self._count += 1
-            self._cause = cause
-            self._retry_at = self._clock.monotonic() + self._cool_down
+            if self._confirming:
+                return
+            if self._count + 1 < self._limit:
+                self._count += 1
+                return
+            self._confirming = True
+        down = False
+        try:
+            down = is_down()
+        finally:
+            with self._lock:
+                self._confirming = False
+                self._count = self._count + 1 if down else 0
+                self._cause = cause
+                self._retry_at = self._clock.monotonic() + self._cool_down

@@ -52,6 +52,11 @@ class Group:
         return self.members[0].endpoint
 
     @property
+    def lane(self) -> tuple[Endpoint, bool]:
+        """Those of one lane may wait for each other: users' queries delay no built-in ones."""
+        return self.endpoint, self.members[0].builtin is not None
+
+    @property
     def text(self) -> str:
         """The query for all."""
         if len(self.members) == 1:

@@ -57,9 +57,9 @@ class _Step:
     then: tuple[_Job, ...] = ()
 
     def go_on(self, fanout: Fanout[_Job, _Step]) -> None:
-        """Has it done: by threads of each server, and by one that waits for others."""
+        """Has it done: by threads of each server, and by some that wait for others."""
         for job in self.then:
-            fanout.add(job.endpoint if isinstance(job, Group) else None, job)
+            fanout.add(job.lane if isinstance(job, Group) else None, job)
 
 
 def _looked(look: Look) -> _Step:
@@ -195,7 +195,8 @@ class MetricReader:
             return _Step(dict.fromkeys(group.members, server))
         if len(group.members) == 1:
             (query,) = group.members
-            return _Step({query: server.query(query.text)})
+            answer = server.query(query.text, is_builtin=query.builtin is not None)
+            return _Step({query: answer})
         vector = server.vector(group.text)
         if isinstance(
             vector, Absent

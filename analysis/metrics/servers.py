@@ -30,9 +30,10 @@ LONGEST_MESSAGE: Final = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """`per_server` queries under way at once; `budget` bounds one call of the reader as a whole.
+    """`per_server` queries of users under way at once, and as many built-in ones beside them.
 
-    `per_query` is the time limit of one query; it is no longer than the budget.
+    `per_query` is the time limit of one query; it is no longer than the budget, which bounds one
+    call of the reader as a whole.
     """
 
     per_server: int = 16
@@ -49,35 +50,47 @@ class Server:
     def __init__(self, backend: MetricBackend, clock: Clock, limits: Limits) -> None:
         self.backend = backend
         self._breaker = Breaker(clock)
-        self._slots = threading.BoundedSemaphore(limits.per_server)
+        # Slow queries that users wrote keep nobody's built-in checks waiting.
+        self._users = threading.BoundedSemaphore(limits.per_server)
+        self._builtin = threading.BoundedSemaphore(limits.per_server)
         self._patience = limits.per_query.total_seconds()
 
-    def query(self, text: str) -> Measurement:
+    def query(self, text: str, *, is_builtin: bool) -> Measurement:
         """The number `text` gives now, or why there is none."""
-        return self._asked(lambda: self.backend.query(text))
+        slots = self._builtin if is_builtin else self._users
+        return self._asked(lambda: self.backend.query(text), slots)
 
     def vector(self, text: str) -> tuple[Series, ...] | Absent:
-        """All series `text` gives now. Raises TypeError for a backend that gives no vectors."""
+        """All series that `text`, built in, gives now.
+
+        Raises TypeError for a backend that gives no vectors.
+        """
         backend = self.backend
         if not isinstance(backend, VectorBackend):
             raise TypeError(f"{type(backend).__name__} gives no vectors")
-        return self._asked(lambda: backend.vector(text))
+        return self._asked(lambda: backend.vector(text), self._builtin)
 
-    def _asked(self, ask: Callable[[], _Answer]) -> _Answer | Absent:
+    def _asked(
+        self, ask: Callable[[], _Answer], slots: threading.BoundedSemaphore
+    ) -> _Answer | Absent:
         if refusal := self._breaker.refusal():
             return Absent(Verdict.ERROR, Reason.CIRCUIT_OPEN, refusal)
-        if not self._slots.acquire(timeout=self._patience):
+        if not slots.acquire(timeout=self._patience):
             cause = "too many queries are waiting for this server"
             return Absent(Verdict.ERROR, Reason.TIMED_OUT, cause)
         try:
             answer = _guarded(ask)
         finally:
-            self._slots.release()
+            slots.release()
         if isinstance(answer, Absent) and answer.reason in OUTAGES:
-            self._breaker.failed(answer.message)
+            self._breaker.failed(answer.message, self._is_down)
         else:
             self._breaker.succeeded()
         return answer
+
+    def _is_down(self) -> bool:
+        """Whether the easiest of questions has no answer either."""
+        return _guarded(self.backend.online) is not None
 
 
 def _guarded(ask: Callable[[], _Answer]) -> _Answer | Absent:

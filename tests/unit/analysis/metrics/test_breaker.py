@@ -71,3 +71,19 @@ def test_a_try_that_never_comes_back_does_not_close_the_door_for_ever() -> None:
     assert breaker.refusal() is None
     clock.advance(COOL_DOWN)
     assert breaker.refusal() is None
+
+
+def test_a_server_that_is_not_down_after_all_is_not_cut_off() -> None:
+    """It is asked at the last failure before it would be, and the row begins anew."""
+    breaker, _ = a_breaker()
+    asked: list[str] = []
+
+    def is_down() -> bool:
+        asked.append("is it?")
+        breaker.failed("meanwhile", is_down)  # others fail, too: one question is enough
+        return False
+
+    for _ in range(6):
+        breaker.failed("too heavy", is_down)
+    assert len(asked) == 2
+    assert breaker.refusal() is None

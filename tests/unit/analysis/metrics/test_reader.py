@@ -439,3 +439,48 @@ def test_a_canary_without_checks_has_its_results_at_once() -> None:
     assert next(waves) == {"a": ()}
     assert backend.asked == []
     assert set(next(waves)) == {"b"}
+
+
+# -- neighbours ----------------------------------------------------------------------------------
+
+
+def test_queries_that_are_too_heavy_cut_nobody_off_from_a_server_in_good_health() -> None:
+    """Three that it gives up on in a row look like an outage, until it is asked how it is."""
+
+    def answer(query: str) -> Measurement:
+        too_heavy = Absent(Verdict.ERROR, Reason.SERVER_ERROR, "503: query timed out")
+        return too_heavy if query.startswith("heavy") else Sample(1)
+
+    backend = Vectors(answer, lambda _: series(cart=99.0, till=98.0))
+    reader = a_reader(backend)
+    heavy = ask(reader, "heavy 1", "heavy 2", "heavy 3", "heavy 4")
+    assert {result.reason for result in heavy} == {Reason.SERVER_ERROR}
+    assert values(reader, {name: [builtin(name)] for name in ("cart", "till")}) == {
+        "cart": (99.0,),
+        "till": (98.0,),
+    }
+    assert ask(reader, "light")[0].value == 1
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("neighbours", [("cart",), ("cart", "till")], ids=["alone", "grouped"])
+def test_slow_queries_of_users_keep_no_builtin_check_waiting(neighbours: tuple[str, ...]) -> None:
+    """However many of them are under way at the same server."""
+    over, hanging = threading.Event(), threading.Barrier(3, timeout=5)
+
+    def answer(query: str) -> Measurement:
+        if query.startswith("slow"):
+            hanging.wait()
+            over.wait(10)
+        return Sample(99.0)
+
+    backend = Vectors(answer, lambda _: series(cart=99.0, till=99.0))
+    limits = Limits(per_server=2, per_query=timedelta(seconds=0.2), budget=timedelta(seconds=0.4))
+    reader = a_reader(backend, limits=limits)
+    crowd = threading.Thread(target=ask, args=(reader, "slow 1", "slow 2", "slow 3"))
+    crowd.start()
+    hanging.wait()
+    found = values(reader, {name: [builtin(name)] for name in neighbours})
+    over.set()
+    crowd.join()
+    assert found == dict.fromkeys(neighbours, (99.0,))
