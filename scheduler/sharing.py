@@ -10,7 +10,15 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
-from clients.kube.protocol import Listing, Watcher, WatchEvent, WatchType
+from clients.kube.protocol import (
+    Keep,
+    Listing,
+    Object,
+    Watcher,
+    WatchEvent,
+    WatchType,
+    everything,
+)
 from clients.kube.resources import Resource
 from config.shards import Shard
 from scheduler.watching import Closable
@@ -23,11 +31,15 @@ class Shared:
         self._watcher = watcher
         self._shard = shard
 
-    def list(self, resource: Resource, namespace: str | None = None) -> Listing:
+    def list(
+        self, resource: Resource, namespace: str | None = None, keep: Keep = everything
+    ) -> Listing:
         """The objects of this shard."""
-        listing = self._watcher.list(resource, namespace)
-        items = tuple(item for item in listing.items if self._owns(item))
-        return Listing(items, listing.resource_version)
+
+        def is_ours(raw: Object) -> bool:
+            return self._owns(raw) and keep(raw)
+
+        return self._watcher.list(resource, namespace, is_ours)
 
     def watch(
         self, resource: Resource, namespace: str | None, version: str, timeout: timedelta

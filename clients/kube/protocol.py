@@ -20,6 +20,9 @@ from clients.kube.resources import Resource
 Object = Mapping[str, Any]
 """One Kubernetes object as its JSON; never changed in place by whoever receives it."""
 
+Keep = Callable[[Object], bool]
+"""Which objects of a list its reader wants."""
+
 Patch = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 """The changes of a merge patch, or the list of operations of a JSON patch."""
 
@@ -138,11 +141,21 @@ class NoKube(Kube):
         raise errors.Permanent("this process does not talk to Kubernetes", reason="NoKubernetes")
 
 
+def everything(_: Object) -> bool:
+    """True: all are kept."""
+    return True
+
+
 class Watcher(Protocol):
     """Reading collections and following them."""
 
-    def list(self, resource: Resource, namespace: str | None = None) -> Listing:
-        """All objects of the namespace, or of all namespaces."""
+    def list(
+        self, resource: Resource, namespace: str | None = None, keep: Keep = everything
+    ) -> Listing:
+        """The objects of the namespace, or of all namespaces, that are to be kept.
+
+        No more than a page of others is in memory at a time.
+        """
         ...
 
     def watch(

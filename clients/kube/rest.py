@@ -22,12 +22,14 @@ from clients.kube import decoding
 from clients.kube.protocol import (
     JSON_TYPE,
     PAGE,
+    Keep,
     Kube,
     Listing,
     Object,
     Watcher,
     WatchEvent,
     WatchType,
+    everything,
 )
 from clients.kube.resources import Resource
 from clients.kube.transport import Transport
@@ -67,8 +69,10 @@ class KubeHttp(Kube, Watcher):
             raise errors.Permanent(f"GET {path}: {found.reason}")
         return found
 
-    def list(self, resource: Resource, namespace: str | None = None) -> Listing:
-        """All objects of the namespace, or of all namespaces, read page by page.
+    def list(
+        self, resource: Resource, namespace: str | None = None, keep: Keep = everything
+    ) -> Listing:
+        """As `Watcher.list`, read page by page.
 
         When a page is larger than an answer may be, all is read again in smaller ones; when the
         server forgets the list's version between two pages, it is read again in one go.
@@ -76,14 +80,14 @@ class KubeHttp(Kube, Watcher):
         path, size = resource.path(namespace), PAGE
         while True:
             try:
-                return self._pages(resource, path, size)
+                return self._pages(resource, path, size, keep)
             except errors.TooLarge:
                 if size == 1:
                     raise
                 size = max(1, size // SMALLER)
             except errors.Expired:
                 whole = self._transport.page(path)
-                return Listing(_items(resource, whole), _version(whole, path))
+                return Listing(tuple(filter(keep, _items(resource, whole))), _version(whole, path))
 
     def watch(
         self,
@@ -112,12 +116,12 @@ class KubeHttp(Kube, Watcher):
         self._streams.close()
         self._transport.close()
 
-    def _pages(self, resource: Resource, path: str, size: int) -> Listing:
+    def _pages(self, resource: Resource, path: str, size: int, keep: Keep) -> Listing:
         items: list[Object] = []
         query = {"limit": str(size)}
         while True:
             page = self._transport.page(f"{path}?{urlencode(query)}")
-            items.extend(_items(resource, page))
+            items.extend(filter(keep, _items(resource, page)))
             version = _version(page, path)
             token = page["metadata"].get("continue")
             if not token:

@@ -18,12 +18,14 @@ from clients.clock import Clock
 from clients.kube import limiter
 from clients.kube.protocol import (
     JSON_TYPE,
+    Keep,
     Kube,
     Listing,
     Object,
     Watcher,
     WatchEvent,
     WatchType,
+    everything,
 )
 from clients.kube.resources import Resource
 from sandbox.apiserver import actions, listing, requests, watching
@@ -68,10 +70,12 @@ class InProcessKube(Kube, Watcher):
                 actions.carry_out(self._store, target, sent, self._renderer(target)).text
             )
 
-    def list(self, resource: Resource, namespace: str | None = None) -> Listing:
-        """All objects of the namespace, or of all namespaces, ordered by namespace and name."""
+    def list(
+        self, resource: Resource, namespace: str | None = None, keep: Keep = everything
+    ) -> Listing:
+        """As `Watcher.list`, ordered by namespace and name."""
         page = self.request("GET", resource.path(namespace))
-        return Listing(tuple(page["items"]), page["metadata"]["resourceVersion"])
+        return Listing(tuple(filter(keep, page["items"])), page["metadata"]["resourceVersion"])
 
     def watch(
         self,

@@ -645,6 +645,12 @@ def test_a_list_longer_than_a_page_is_complete(
         created(server, resources.VIRTUAL_SERVICES, name=name)
     listing = server.door.list(resources.VIRTUAL_SERVICES, server.namespace)
     assert sorted(item["metadata"]["name"] for item in listing.items) == names
+    wanted = set(names[::4])
+    kept = server.door.list(
+        resources.VIRTUAL_SERVICES, server.namespace, lambda raw: raw["metadata"]["name"] in wanted
+    )
+    assert {item["metadata"]["name"] for item in kept.items} == wanted
+    assert int(kept.resource_version) >= int(listing.resource_version)
 
 
 def test_an_empty_list_is_a_place_to_watch_from(server: Server) -> None:

@@ -17,6 +17,7 @@ from clients.clock import Clock
 from clients.kube import limiter, resources
 from clients.kube.protocol import (
     JSON_TYPE,
+    Keep,
     Kube,
     Listing,
     Object,
@@ -24,6 +25,7 @@ from clients.kube.protocol import (
     PatchKind,
     Watcher,
     WatchEvent,
+    everything,
 )
 from clients.kube.resources import Resource
 from sandbox import cluster
@@ -109,10 +111,12 @@ class Door(Kube, Watcher):
         with self._asked("delete", resource, name):
             self._kube.delete(resource, namespace, name)
 
-    def list(self, resource: Resource, namespace: str | None = None) -> Listing:
+    def list(
+        self, resource: Resource, namespace: str | None = None, keep: Keep = everything
+    ) -> Listing:
         """As `clients.kube.protocol.Watcher.list`."""
         with self._asked("list", resource, None):
-            return self._kube.list(resource, namespace)
+            return self._kube.list(resource, namespace, keep)
 
     def watch(
         self,

@@ -8,7 +8,7 @@ from typing import Final
 
 from clients import errors
 from clients.kube import resources
-from clients.kube.protocol import Listing, Watcher, WatchEvent
+from clients.kube.protocol import Keep, Listing, Watcher, WatchEvent, everything
 from clients.kube.resources import Resource
 from config.settings.settings import Settings
 from config.shards import Shard
@@ -37,11 +37,13 @@ class Refusing:
         self._kube = kube
         self._refusals = refusals
 
-    def list(self, resource: Resource, namespace: str | None = None) -> Listing:
+    def list(
+        self, resource: Resource, namespace: str | None = None, keep: Keep = everything
+    ) -> Listing:
         """All objects of a kind."""
         if resource in self._refusals:
             raise self._refusals[resource]
-        return self._kube.list(resource, namespace)
+        return self._kube.list(resource, namespace, keep)
 
     def watch(
         self, resource: Resource, namespace: str | None, version: str, timeout: timedelta

@@ -35,7 +35,7 @@ local function due(rank)
   local first, last = digits(rank * SPAN), digits(rank * SPAN + now)
   local members, known = {}, {}
   local function add(member)
-    if known[member] or shard(member, count) ~= index then return end
+    if known[member] or (count > 1 and shard(member, count) ~= index) then return end
     known[member] = true
     members[#members + 1] = member
   end

@@ -171,6 +171,22 @@ def test_a_list_whose_pages_expire_is_read_in_one_go(script: Script, door: KubeH
     assert script.seen[2].path == "/apis/networking.istio.io/v1beta1/virtualservices"
 
 
+@pytest.mark.parametrize("expires", [False, True])
+def test_of_a_list_no_more_is_held_than_is_kept(
+    script: Script, door: KubeHttp, *, expires: bool
+) -> None:
+    """Page by page, and in one go as well."""
+    cart, till = ({"metadata": {"name": name, "namespace": "shop"}} for name in ("cart", "till"))
+    page = {"metadata": {"resourceVersion": "9", "continue": "x"}, "items": [cart, till]}
+    last = {"metadata": {"resourceVersion": "9"}, "items": [till, cart]}
+    gone = [status(410, "Expired")] if expires else []
+    script.then(reply(200, json.dumps(page)), *gone, reply(200, json.dumps(last)))
+    listing = door.list(
+        resources.VIRTUAL_SERVICES, keep=lambda raw: raw["metadata"]["name"] == "cart"
+    )
+    assert [item["metadata"] for item in listing.items] == [cart["metadata"]] * (2 - len(gone))
+
+
 # --- what comes back
 
 

@@ -12,7 +12,7 @@ import pytest
 from clients import errors
 from clients.clock import ManualClock
 from clients.kube import resources
-from clients.kube.protocol import Listing, WatchEvent, WatchType
+from clients.kube.protocol import Keep, Listing, WatchEvent, WatchType, everything
 from clients.kube.resources import Resource
 from scheduler.backlog import Backlog
 from scheduler.reflector import Reflector
@@ -28,7 +28,9 @@ class Restored:
         self._told = told
         self.lists = 0
 
-    def list(self, _resource: Resource, _namespace: str | None = None) -> Listing:
+    def list(
+        self, _resource: Resource, _namespace: str | None = None, _keep: Keep = everything
+    ) -> Listing:
         """Nothing but a version."""
         self.lists += 1
         return Listing((), "9" if self.lists == 1 else "5")
