@@ -57,6 +57,9 @@ def configuration(settings: Settings) -> dict[str, Any]:
         # Once more and at once, for connections closed while idle; then it is the caller's turn.
         "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0},
         "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        # Of tasks that are acknowledged late, which none is; without it each loss is a warning.
+        "worker_cancel_long_running_tasks_on_connection_loss": True,
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
         "worker_send_task_events": False,

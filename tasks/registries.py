@@ -53,20 +53,21 @@ def installed() -> Registries:
     Raises ValueError for an addition of a name or kind that is taken, and whatever the import of
     an addition raises: a canary must not be carried out by half of what it needs.
     """
+    entries = metadata.entry_points()  # reads the files of every installed distribution: once
     return Registries(
-        Routers.of(*ROUTERS.by_name.values(), *_added("coalmine.routers")),
-        Strategies.of(*STRATEGIES.by_kind.values(), *_added("coalmine.strategies")),
-        _with_added_backends(),
-        (*CHANNELS, *_added("coalmine.channels")),
+        Routers.of(*ROUTERS.by_name.values(), *_added(entries, "coalmine.routers")),
+        Strategies.of(*STRATEGIES.by_kind.values(), *_added(entries, "coalmine.strategies")),
+        _with_backends(entries.select(group="coalmine.backends")),
+        (*CHANNELS, *_added(entries, "coalmine.channels")),
     )
 
 
-def _with_added_backends() -> Mapping[str, Factory]:
-    added = {entry.name: entry.load() for entry in metadata.entry_points(group="coalmine.backends")}
+def _with_backends(entries: Iterable[metadata.EntryPoint]) -> Mapping[str, Factory]:
+    added = {entry.name: entry.load() for entry in entries}
     if taken := BACKENDS.keys() & added:
         raise ValueError(f"metric backend {', '.join(sorted(taken))} is there already")
     return {**BACKENDS, **added}
 
 
-def _added(group: str) -> Iterable[Any]:
-    return [entry.load() for entry in metadata.entry_points(group=group)]
+def _added(entries: Any, group: str) -> Iterable[Any]:
+    return [entry.load() for entry in entries.select(group=group)]

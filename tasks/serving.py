@@ -159,9 +159,14 @@ def _channel_of(line: Line) -> type[bootsteps.ConsumerStep]:
             return [own]
 
         def stop(self, consumer: Any) -> None:
-            """Takes no more; what was taken is acknowledged before the channel is closed."""
+            """Takes no more."""
             for own in self.consumers or []:
                 ignore_errors(consumer.connection, own.cancel)
+
+        def shutdown(self, consumer: Any) -> None:
+            """Closes the channel, which a connection that is lost has taken along."""
+            if consumer.connection is not None:
+                super().shutdown(consumer)
 
     return OwnChannel
 

@@ -438,6 +438,43 @@ def test_a_broker_that_is_away_is_transient(tmp_path: Path) -> None:
         app.close()
 
 
+def test_a_worker_outlives_a_busy_broker_that_is_killed(app: Celery, valkey: Valkey) -> None:
+    """And takes messages again when it is back, with nothing in it."""
+    publisher, ended = publishing.CeleryDispatcher(app), threading.Event()
+
+    def publish() -> None:
+        while not ended.is_set():
+            with contextlib.suppress(errors.Transient):
+                publisher.tick([REF], Rank.CHECK)
+                for lane in Lane:
+                    publisher.reconcile([REF], lane)
+
+    publishing_thread = threading.Thread(target=publish)
+    with working(app) as noted:
+        publishing_thread.start()
+        for _ in range(2):
+            noted.wait(len(noted.calls) + 50)
+            with valkey.process.down():
+                time.sleep(0.1)
+        for lane in ("tick", "route", "workload", "status"):
+            before = noted.calls.count((lane, REF))
+            _until(lambda lane=lane, before=before: noted.calls.count((lane, REF)) > before + 10)  # type: ignore[misc]
+        ended.set()
+        publishing_thread.join()
+
+
+def test_a_worker_ends_while_its_broker_is_away(tmp_path: Path) -> None:
+    """Without a word of failure: there is no connection whose channels it could close."""
+    with valkeys.running(tmp_path) as server:
+        app = connected(server.url)
+        with working(app) as noted:
+            publishing.CeleryDispatcher(app).tick([REF], Rank.CHECK)
+            noted.wait(1)
+            server.process.kill()
+            time.sleep(1)
+        app.close()
+
+
 def _length(client: "Redis[bytes]", queue: str) -> int:
     """The messages that wait in the lists of all priorities."""
     return sum(client.llen(key) for key in client.scan_iter(f"cq:{queue}*", _type="LIST"))
