@@ -1,6 +1,6 @@
 """What the API server's own record says of the rollouts: its watch, its audit log, its events.
 
-What Coalmine says of itself is believed nowhere, except which version of the state a status shows.
+What Coalmine says of itself elsewhere, in logs or in Redis, is not asked for.
 """
 
 import bisect
@@ -29,6 +29,8 @@ LASTING_SECONDS: Final = 1.0
 """How long a write of a stale holder may be in force."""
 REBUILT_SECONDS: Final = 30.0
 """After a loss of Redis, in which a weight may fall to what is sure."""
+APART_SECONDS: Final = 1.5
+"""Half an interval: what has been in force for less, no check can have failed for."""
 UNTOLD_SECONDS: Final = 15.0
 """How long an event may wait for a report worker; those that waited in a lost Redis are lost."""
 DECIDED_SECONDS: Final = 10.0
@@ -170,15 +172,19 @@ class Rollout:
 
     def _risen(self) -> Iterator[str]:
         """No weight rises in a tick with a failed check."""
-        shown = {conditions.recorded_version(_status(one)): _status(one) for one in self.statuses}
-        for version, after in shown.items():
-            before = shown.get(version - 1, after)
-            failed, risen = (
-                after.get(name, 0) > before.get(name, 0)
-                for name in ("failedChecks", "canaryWeight")
-            )
-            if failed and risen:
-                yield f"{after.get('failedChecks')} failed, weight {after.get('canaryWeight')}"
+        both = itertools.pairwise(self.weights)
+        rises = [at for (_, before), (at, weight) in both if weight > before]
+        for before, after in itertools.pairwise(self.statuses):
+            failed = _status(after).get("failedChecks", 0)
+            if failed <= _status(before).get("failedChecks", 0):
+                continue
+            if any(abs(at - after.at) < APART_SECONDS for at in rises):
+                yield f"{failed} failed after {after.at - self.released:.1f} s"
+
+    @property
+    def untold(self) -> list[str]:
+        """The events that must be there and are not."""
+        return list(self._told())
 
     def _told(self) -> Iterator[str]:
         """No event is lost."""

@@ -98,7 +98,7 @@ class _Ordeal:
         self._until_ended(CALM_SECONDS, adversary.supervise)
         seconds = time.monotonic() - began
         site.pause(judge.LASTING_SECONDS)  # what a stale holder may still write
-        rollouts = self._rollouts()
+        rollouts = self._told()
         requests = site.plane.requests(offset)
         violations = [
             *(found for each in rollouts for found in each.violations()),
@@ -183,6 +183,15 @@ class _Ordeal:
         return str((seen[-1].object.get("status") or {}).get("phase")) if seen else ""
 
     # --- what is judged
+
+    def _told(self) -> list[Rollout]:
+        """The rollouts, once all of their events are there, which may wait for so long."""
+        deadline = time.monotonic() + judge.UNTOLD_SECONDS
+        rollouts = self._rollouts()
+        while any(each.untold for each in rollouts) and time.monotonic() < deadline:
+            time.sleep(0.5)
+            rollouts = self._rollouts()
+        return rollouts
 
     def _rollouts(self) -> list[Rollout]:
         messages = self._messages()
