@@ -143,7 +143,7 @@ class MetricReader:
     def _answers(self, asked: Iterable[Query]) -> Iterator[Mapping[Query, Measurement]]:
         """The answers to `asked` in waves, the first at once, the last with what came too late."""
         yield {}
-        missing = dict.fromkeys(asked)
+        missing, since = dict.fromkeys(asked), self._clock.monotonic()
         fanout = Fanout(self._carried_out, self._clock, threads=self._limits.per_server)
         answers: dict[Query, Measurement] = {}
         for step in self._first_steps(missing):
@@ -153,7 +153,7 @@ class MetricReader:
             for step in wave.values():
                 answers.update(step.answers)
                 step.go_on(fanout)
-            self._tell(wave)
+            self._tell(wave, since)
             for query in answers:
                 del missing[query]
             yield answers
@@ -169,7 +169,7 @@ class MetricReader:
         if self._sharing and shared:
             yield _looked(self._sharing.look(shared))
 
-    def _tell(self, wave: Mapping[_Job, _Step]) -> None:
+    def _tell(self, wave: Mapping[_Job, _Step], since: float) -> None:
         """Has others know what this process has found out."""
         asked = (step for job, step in wave.items() if isinstance(job, Group))
         news = {
@@ -179,7 +179,7 @@ class MetricReader:
             if query.builtin is None
         }
         if self._sharing and news:
-            self._sharing.tell(news)
+            self._sharing.tell(news, since)
 
     def _late(self) -> Absent:
         budget = self._limits.budget

@@ -70,8 +70,14 @@ class Sharing:
         until = self.clock.monotonic() + self.patience.total_seconds()
         return Wanted(tuple(queries), until, self).look()
 
-    def tell(self, answers: Mapping[Query, Measurement]) -> None:
-        """Lets others have the answers; errors are for them to meet by themselves."""
+    def tell(self, answers: Mapping[Query, Measurement], since: float) -> None:
+        """Lets others have the answers; errors are for them to meet by themselves.
+
+        `since` is when they were begun to be asked for, a moment of the monotonic clock: those of
+        a process that was frozen meanwhile speak of other traffic.
+        """
+        if self.clock.monotonic() - since > self.hold.total_seconds():
+            return
         texts = {_name(query): _encoded(answer) for query, answer in answers.items()}
         with suppress(errors.ClientError):  # what was claimed expires
             self.told.tell(texts, FRESH)

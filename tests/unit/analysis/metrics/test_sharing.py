@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import fakeredis
@@ -22,7 +22,7 @@ from analysis.metrics import sharing
 from analysis.metrics.reader import Limits, MetricReader
 from analysis.metrics.sharing import Sharing
 from analysis.verdicts import Reason, Verdict
-from clients.clock import SystemClock
+from clients.clock import Clock, ManualClock, SystemClock
 from clients.redis.answers import RedisAnswers
 from tests.fakes import memory_redis
 from tests.unit.analysis.metrics.builders import a_check
@@ -43,10 +43,10 @@ class Site:
         self.memory = memory_redis.MemoryServer()
         self.redis = memory_redis.connect(self.memory)
 
-    def process(self, redis: "Redis[str] | None" = None) -> Ask:
+    def process(self, redis: "Redis[str] | None" = None, clock: Clock | None = None) -> Ask:
         """A reader of its own, as a function of queries and server."""
         told = RedisAnswers(redis or memory_redis.connect(self.memory))
-        clock = SystemClock()
+        clock = clock or SystemClock()
         reader = MetricReader(
             lambda endpoint: self.servers[int(endpoint.address.removeprefix("http://"))],
             clock,
@@ -142,6 +142,21 @@ def test_whoever_waits_for_a_dead_process_asks_in_time() -> None:
     assert PATIENCE.total_seconds() <= waited < PATIENCE.total_seconds() + 0.5
     assert values(site.process()("up")) == [7]
     assert sorted(site.servers[0].asked) == ["other", "up", "up"]
+
+
+def test_nobody_is_told_an_answer_of_long_ago() -> None:
+    """That of a process which was frozen with it, and goes on: the traffic is another by now."""
+    clock, number = ManualClock(datetime(2026, 1, 1, tzinfo=UTC)), iter(range(1, 100))
+
+    def answer(query: str) -> Measurement:
+        value = next(number)
+        if value == 1:
+            clock.advance(timedelta(minutes=1))
+        return Sample(value)
+
+    site = Site(answer)
+    site.process(clock=clock)("up")
+    assert values(site.process()("up")) == [2]
 
 
 def test_an_error_is_met_by_each_for_itself() -> None:
