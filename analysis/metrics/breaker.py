@@ -33,7 +33,8 @@ class Breaker:
         self._lock = threading.Lock()
         self._count = 0
         self._confirming = False
-        self._cause = ""
+        self.cause = ""
+        """What the last failure said that counted towards opening it."""
         self._retry_at = 0.0
 
     def refusal(self) -> str | None:
@@ -45,7 +46,7 @@ class Breaker:
             if now >= self._retry_at:
                 self._retry_at = now + self._cool_down  # one try; the others wait for its outcome
                 return None
-            return f"not asked after {self._count} failures in a row, the last one: {self._cause}"
+            return f"not asked after {self._count} failures in a row, the last one: {self.cause}"
 
     def succeeded(self) -> None:
         """The server answered, whatever it said."""
@@ -71,5 +72,5 @@ class Breaker:
             with self._lock:
                 self._confirming = False
                 self._count = self._count + 1 if down else 0
-                self._cause = cause
+                self.cause = cause
                 self._retry_at = self._clock.monotonic() + self._cool_down

@@ -210,7 +210,7 @@ class MetricReader:
 
     def _probed(self, endpoint: Endpoint) -> Absent | None:
         server = self._server(endpoint)
-        return server if isinstance(server, Absent) else server.backend.online()
+        return server if isinstance(server, Absent) else server.online()
 
     def _server(self, endpoint: Endpoint) -> Server | Absent:
         with self._lock:

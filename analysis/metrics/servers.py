@@ -55,6 +55,20 @@ class Server:
         self._builtin = threading.BoundedSemaphore(limits.per_server)
         self._patience = limits.per_query.total_seconds()
 
+    def online(self) -> Absent | None:
+        """None when the server answers; otherwise what is wrong.
+
+        While it is left alone, what was wrong when it was asked last.
+        """
+        if self._breaker.refusal():
+            return Absent(Verdict.ERROR, Reason.CIRCUIT_OPEN, self._breaker.cause)
+        problem = _guarded(self.backend.online)
+        if problem and problem.reason in OUTAGES:
+            self._breaker.failed(problem.message)
+        else:
+            self._breaker.succeeded()
+        return problem
+
     def query(self, text: str, *, is_builtin: bool) -> Measurement:
         """The number `text` gives now, or why there is none."""
         slots = self._builtin if is_builtin else self._users

@@ -308,6 +308,25 @@ def test_the_probe_names_each_server_that_does_not_answer() -> None:
     )
 
 
+def test_a_server_that_is_down_is_not_probed_for_each_canary() -> None:
+    """All that wait for it hear the same; after a while one of them asks again."""
+    clock, probed = ManualClock(datetime(2026, 1, 1, tzinfo=UTC)), list[str]()
+    answers: list[Measurement] = [DOWN]
+
+    def answer(query: str) -> Measurement:
+        probed.append(query)
+        return answers[-1]
+
+    reader = a_reader(Backend(answer), clock=clock)
+    said = [reader.probe([at("http://0")]) for _ in range(20)]
+    assert set(said) == {("prometheus http://0 is not available: connection refused",)}
+    assert len(probed) == 3
+    answers.append(Sample(1))
+    clock.advance(timedelta(seconds=10))
+    assert reader.probe([at("http://0")]) == ()
+    assert ask(reader, "up")[0].value == 1
+
+
 # -- several canaries at once -------------------------------------------------------------------
 
 
