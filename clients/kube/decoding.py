@@ -90,7 +90,8 @@ def _parsed(data: bytes) -> tuple[Any, bool]:
     try:
         if not _HALF_CHARACTER.search(data):
             value = _STRICT.decode(data.decode())
-            return value, not _is_shallow(value)
+            has_few = data.count(b"{") + data.count(b"[") <= LEVELS
+            return value, not (has_few or _is_shallow(value))
     except (ValueError, RecursionError):
         pass  # something in it is odd, or it is no JSON at all
     return _LENIENT.decode(_pruned(data.decode("utf-8", "surrogateescape"))), True

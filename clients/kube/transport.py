@@ -31,6 +31,8 @@ from clients.kube.protocol import JSON_TYPE
 Decode = Callable[[bytes, str], Any]
 """From an answer's body to its JSON; the text says what was asked. Raises ValueError."""
 
+COMPACT: Final = json.JSONEncoder(separators=(",", ":"))
+
 BELIEVED: Final = timedelta(seconds=10)
 """How long a token is taken for the present one."""
 
@@ -119,7 +121,7 @@ class Transport:
         self, method: str, path: str, body: Any, content_type: str = JSON_TYPE
     ) -> dict[str, Any]:
         """The JSON object that a request with `body` as JSON (None: without) answers with."""
-        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        data = None if body is None else COMPACT.encode(body).encode()
         return self._persist(lambda: self._call(method, path, data, content_type), _not_executed)
 
     @contextmanager
@@ -130,7 +132,7 @@ class Transport:
             response = self._pool.urlopen(
                 "GET",
                 self._prefix + path,
-                headers=self._credentials.headers(),
+                headers=self._credentials.headers(doing),
                 timeout=Timeout(
                     left,
                     connect=self.limits.connect.total_seconds(),
@@ -187,8 +189,7 @@ class Transport:
         longest = longest or self.limits.read
         try:
             seconds = min(self._time_left(doing), longest.total_seconds())
-            with translation.translated(doing):
-                headers = {**self._credentials.headers(), "Content-Type": content_type}
+            headers = {**self._credentials.headers(doing), "Content-Type": content_type}
             request = Request(method, path, headers, body)
             answer = self._connections.ask(request, seconds, doing)
             if not 200 <= answer.status < 300:
@@ -222,8 +223,10 @@ class _Credentials:
         self._clock = clock
         self._known: tuple[float, dict[str, str]] = -math.inf, {}
 
-    def headers(self) -> dict[str, str]:
+    def headers(self, doing: str) -> dict[str, str]:
         """The present token, if there is one, and what is the same in every call.
+
+        Raises ClientError when it cannot be had; `doing` opens the message.
 
         The library renews tokens that expire, minutes before they do. To ask it costs as much as a
         fifth of a call: it reads all proxy settings anew.
@@ -231,7 +234,8 @@ class _Credentials:
         asked_at, headers = self._known
         if self._clock.monotonic() - asked_at >= BELIEVED.total_seconds():
             headers = {"User-Agent": self._api.user_agent, "Accept": JSON_TYPE}
-            token = self._api.configuration.auth_settings().get("BearerToken")
+            with translation.translated(doing):
+                token = self._api.configuration.auth_settings().get("BearerToken")
             if token and token["value"]:
                 headers["Authorization"] = token["value"]
             self._known = self._clock.monotonic(), headers
