@@ -31,6 +31,7 @@ from tasks import publishing, queues, serving, transport, wiring
 from tasks.gate import Gate
 from tasks.queues import Queue
 from tasks.serving import Line
+from tests.patience import until
 from tests.services import valkey as valkeys
 from tests.services.valkey import Valkey
 
@@ -243,7 +244,7 @@ def test_a_busy_hook_worker_leaves_calls_to_an_idle_one(valkey: Valkey) -> None:
         noted.hook = lambda: go_on.wait(PATIENCE_SECONDS)
         for number in range(10):
             publisher.call(REF, 7, str(number), Rank.STEP)
-        _until(lambda: _length(client, "hooks") == 6)
+        until(lambda: _length(client, "hooks") == 6)
         time.sleep(1)
         assert _length(client, "hooks") == 6
         go_on.set()
@@ -262,7 +263,7 @@ def test_hooks_that_hang_delay_nothing_else(app: Celery, valkey: Valkey) -> None
         noted.hook = lambda: go_on.wait(PATIENCE_SECONDS)
         for number in range(5 * THREADS):
             publisher.call(REF, 7, str(number), Rank.STEP)
-        _until(lambda: _length(client, "hooks") == 4 * THREADS)
+        until(lambda: _length(client, "hooks") == 4 * THREADS)
         refs = [CanaryRef("shop", f"c{number}") for number in range(40)]
         began = time.monotonic()
         for ref in refs:
@@ -308,7 +309,7 @@ def test_a_message_of_another_release_is_dropped_with_a_line(
         app.send_task(queues.TICK, args=(["shop/cart"],))
         publishing.CeleryDispatcher(app).tick([REF], Rank.CHECK)
         assert noted.wait(1) == [("tick", REF)]
-        _until(lambda: len(_dropped(caplog)) == 2)
+        until(lambda: len(_dropped(caplog)) == 2)
     assert sorted(_dropped(caplog)) == [
         "message ['shop/cart']; allowed: a JSON object",
         "message version 3; allowed: 1 or 2",
@@ -364,7 +365,7 @@ def test_a_message_that_is_taken_is_in_redis_no_more(app: Celery, valkey: Valkey
     with working(app) as noted, contextlib.closing(valkey.client()) as client:
         noted.hook = lambda: go_on.wait(PATIENCE_SECONDS)
         publishing.CeleryDispatcher(app).call(REF, 7, "a", Rank.STEP)
-        _until(lambda: _length(client, "hooks") == 0)
+        until(lambda: _length(client, "hooks") == 0)
         time.sleep(0.2)
         left = {key.decode() for key in client.scan_iter("*")}
         go_on.set()
@@ -458,7 +459,7 @@ def test_a_worker_outlives_a_busy_broker_that_is_killed(app: Celery, valkey: Val
                 time.sleep(0.1)
         for lane in ("tick", "route", "workload", "status"):
             before = noted.calls.count((lane, REF))
-            _until(lambda lane=lane, before=before: noted.calls.count((lane, REF)) > before + 10)  # type: ignore[misc]
+            until(lambda lane=lane, before=before: noted.calls.count((lane, REF)) > before + 10)  # type: ignore[misc]
         ended.set()
         publishing_thread.join()
 
@@ -492,10 +493,3 @@ def _dropped(caplog: pytest.LogCaptureFixture) -> list[str]:
         for record in caplog.records
         if record.getMessage() == "message dropped"
     ]
-
-
-def _until(reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

@@ -5,29 +5,25 @@ from its target, that real validation accepts our objects, and that precondition
 """
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 import pytest
-import yaml
 
 from clients import errors
-from clients.clock import SystemClock
 from clients.documents.notice import Notice
 from clients.documents.outcome import Applied, Outcome, Rejected, Superseded
 from clients.documents.world import World
-from clients.kube import connect, resources
+from clients.kube import resources
 from clients.kube.protocol import Kube
 from config.api.canary import Canary
 from config.api.hooks import AlertSeverity
 from config.scaling import CanaryScale, WorkloadIntent
 from notify import kubernetes_events
-from sandbox.apiserver import ApiServer
-from tests.fakes.kube import FakeKube
+from tests.contract.conftest import Place
 from tests.outcomes import wrote
-from tests.services.control_plane import COALMINE_CRDS, ControlPlane
 from workloads import deployment
 from workloads.converge import Convergence
 from workloads.primary import Copying
@@ -121,48 +117,9 @@ class Cluster:
 
 
 @pytest.fixture
-def in_process() -> Cluster:
-    """The sandbox's API server, without its network."""
-    return Cluster(FakeKube(SystemClock()), "test")
-
-
-@pytest.fixture(scope="module")
-def sandbox_server() -> Iterator[ApiServer]:
-    """One sandbox server for all tests of this module; each has a namespace of its own."""
-    server = ApiServer()
-    server.apply_manifests(list(yaml.safe_load_all(COALMINE_CRDS.read_text("utf-8"))))
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def sandbox(sandbox_server: ApiServer) -> Iterator[Cluster]:
-    """The sandbox's API server over HTTP."""
-    namespace = f"test-{secrets.token_hex(4)}"
-    door = connect.connect(role="test", url=sandbox_server.url)
-    door.create(resources.NAMESPACES, None, {"metadata": {"name": namespace}})
-    yield Cluster(door, namespace)
-    door.close()
-
-
-@pytest.fixture
-def apiserver(
-    control_plane: ControlPlane, namespace: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Cluster]:
-    """A real kube-apiserver."""
-    kubeconfig = control_plane.kubeconfig(tmp_path_factory.mktemp("admin") / "kubeconfig")
-    door = connect.connect(role="test", kubeconfig=kubeconfig)
-    yield Cluster(door, namespace)
-    door.close()
-
-
-@pytest.fixture(params=["in_process", "sandbox", "apiserver"])
-def cluster(request: pytest.FixtureRequest) -> Cluster:
+def cluster(place: Place) -> Cluster:
     """Each server in turn."""
-    found = request.getfixturevalue(request.param)
-    assert isinstance(found, Cluster)
-    return found
+    return Cluster(*place)
 
 
 def test_a_primary_is_accepted_and_has_its_target_s_revision(cluster: Cluster) -> None:

@@ -7,7 +7,7 @@ for it, or goes to others. Left out: what a failing task leaves behind (`tests/u
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import fakeredis
@@ -25,8 +25,9 @@ from tasks import gate, publishing, serving, wiring
 from tasks.gate import Gate
 from tasks.queues import Queue
 from tasks.serving import Line
-from tests.contract.test_celery import PATIENCE_SECONDS, connected
+from tests.contract.test_celery import connected
 from tests.fakes.kube import FakeKube
+from tests.patience import until
 from tests.services.valkey import Valkey
 from tests.stage.stage import START
 
@@ -83,14 +84,6 @@ def working(app: Celery, outside: Outside) -> Iterator[Gate]:
 def refs(count: int) -> list[CanaryRef]:
     """So many canaries."""
     return [CanaryRef("shop", f"c{number}") for number in range(count)]
-
-
-def until(reached: Callable[[], bool]) -> None:
-    """Returns once `reached`."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(

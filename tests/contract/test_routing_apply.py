@@ -5,27 +5,25 @@ looks like drift, that preconditions hold on the wire, and that real validation 
 """
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-import yaml
 
 from clients.clock import SystemClock
 from clients.documents.outcome import Applied, Outcome, Rejected
 from clients.documents.world import ContainerPort, WorkloadView, World
 from clients.errors import NotFound
-from clients.kube import connect, resources
+from clients.kube import resources
 from clients.kube.protocol import Object
 from config.api.canary import Canary
 from config.traffic import ALL_TO_PRIMARY, RouteIntent, RouteStage, TrafficSplit
 from routing import apply, istio, registry, services
 from routing.router import Managed, ServiceRole
-from sandbox.apiserver.server import ApiServer
-from tests.fakes.kube import Door, FakeKube, KubeWatcher
+from tests.contract.conftest import Place
+from tests.fakes.kube import Door, KubeWatcher
 from tests.outcomes import wrote
-from tests.services.control_plane import COALMINE_CRDS, ControlPlane
 
 TEN, TWENTY = TrafficSplit.of(10), TrafficSplit.of(20)
 PORTS = (
@@ -132,48 +130,9 @@ class Cluster:
 
 
 @pytest.fixture
-def in_process() -> Cluster:
-    """The sandbox's API server, without its network."""
-    return Cluster(FakeKube(SystemClock()), "test")
-
-
-@pytest.fixture(scope="module")
-def sandbox_server() -> Iterator[ApiServer]:
-    """One sandbox server for all tests of this module; each has a namespace of its own."""
-    server = ApiServer()
-    server.apply_manifests(list(yaml.safe_load_all(COALMINE_CRDS.read_text("utf-8"))))
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def sandbox(sandbox_server: ApiServer) -> Iterator[Cluster]:
-    """The sandbox's API server over HTTP."""
-    namespace = f"test-{secrets.token_hex(4)}"
-    door = connect.connect(role="test", url=sandbox_server.url)
-    door.create(resources.NAMESPACES, None, {"metadata": {"name": namespace}})
-    yield Cluster(door, namespace)
-    door.close()
-
-
-@pytest.fixture
-def apiserver(
-    control_plane: ControlPlane, namespace: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Cluster]:
-    """A real kube-apiserver."""
-    kubeconfig = control_plane.kubeconfig(tmp_path_factory.mktemp("admin") / "kubeconfig")
-    door = connect.connect(role="test", kubeconfig=kubeconfig)
-    yield Cluster(door, namespace)
-    door.close()
-
-
-@pytest.fixture(params=["in_process", "sandbox", "apiserver"])
-def cluster(request: pytest.FixtureRequest) -> Cluster:
+def cluster(place: Place) -> Cluster:
     """Each server in turn."""
-    found = request.getfixturevalue(request.param)
-    assert isinstance(found, Cluster)
-    return found
+    return Cluster(*place)
 
 
 @pytest.fixture

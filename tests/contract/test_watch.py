@@ -33,6 +33,7 @@ from scheduler import wiring
 from scheduler.watching import WatchSide
 from tests.fakes import memory_redis
 from tests.fakes.kube import FakeKube
+from tests.patience import until
 from tests.services import control_plane as control_plane_service
 from tests.unit.scheduler import worlds
 
@@ -165,14 +166,6 @@ def watch(cluster: Cluster) -> Watch:
     found.create(worlds.a_canary())
     found.create(worlds.a_deployment())
     return found
-
-
-def until(reached: Callable[[], bool]) -> None:
-    """Wait for the threads."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not reached():
-        assert time.monotonic() < deadline, "not within the test's patience"
-        time.sleep(0.01)
 
 
 def test_changes_reach_the_world_and_the_agenda(watch: Watch) -> None:

@@ -7,13 +7,13 @@ Not tested: that a missing service skips or fails (tests/unit/repository/test_pr
 import contextlib
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
+from tests.patience import until
 from tests.services import control_plane as control_plane_service
 from tests.services import deployments, presence
 from tests.services import prometheus as prometheus_service
@@ -112,10 +112,10 @@ def test_a_deployment_is_made_ready_unless_it_is_held_back(
         for name in ("stuck", "app"):
             control_plane.apply(_a_deployment(name), namespace)
         path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
-        _until(lambda: _available(control_plane, f"{path}/app") == 2)
+        until(lambda: _available(control_plane, f"{path}/app") == 2)
         assert _available(control_plane, f"{path}/stuck") == 0
         writer.release("stuck")
-        _until(lambda: _available(control_plane, f"{path}/stuck") == 2)
+        until(lambda: _available(control_plane, f"{path}/stuck") == 2)
 
 
 def test_an_api_server_that_was_down_comes_back_with_its_objects(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_the_named_controllers_run_where_asked_for(
     name = control_plane.create_namespace()
     with control_plane_service.controllers(control_plane, tmp_path, "namespace-controller"):
         control_plane.request("DELETE", f"/api/v1/namespaces/{name}")
-        _until(lambda: not _exists(control_plane, f"/api/v1/namespaces/{name}"), 60)
+        until(lambda: not _exists(control_plane, f"/api/v1/namespaces/{name}"), 60)
 
 
 def test_stock_kubectl_reads_the_kubeconfig(control_plane: ControlPlane, tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_prometheus_scrapes_what_the_test_sets(
     """A series set on the test's page is in the answers within seconds."""
     metrics_endpoint.set('services_smoke{case="scrape"} 42')
     query = 'services_smoke{case="scrape"}'
-    _until(lambda: bool(prometheus.query(query)["result"]), 15)
+    until(lambda: bool(prometheus.query(query)["result"]), 15)
     assert prometheus.query(query)["result"][0]["value"][1] == "42"
 
 
@@ -187,13 +187,6 @@ def test_backfilled_data_answers_at_its_own_time(tmp_path: Path) -> None:
         rate = server.query('rate(requests_total{code="200"}[1m])', at=start + 120)
         assert [each["value"] for each in rate["result"]] == [[start + 120, "1"]]
         assert server.query("requests_total", at=start + 3600)["result"] == []
-
-
-def _until(reached: Callable[[], bool], timeout_seconds: float = 10) -> None:
-    deadline = time.monotonic() + timeout_seconds
-    while not reached():
-        assert time.monotonic() < deadline, f"not reached in {timeout_seconds} s"
-        time.sleep(0.05)
 
 
 def _a_deployment(name: str) -> dict[str, Any]:

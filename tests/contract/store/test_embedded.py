@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from clients import errors
 from clients.redis import embedded
 from clients.redis import server as redis_server
 from clients.redis.embedded import EmbeddedValkey
+from tests.patience import until
 from tests.services import processes
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -98,7 +99,7 @@ def test_it_dies_with_the_process_that_started_it(how: signal.Signals) -> None:
         assert _runs(pid)
         starter.send_signal(how)
         starter.wait(10)
-    _eventually(lambda: not _runs(pid))
+    until(lambda: not _runs(pid))
 
 
 @pytest.mark.parametrize("parent_dies", [True, False])
@@ -150,10 +151,3 @@ def _runs(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-def _eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)

@@ -4,7 +4,6 @@ Aspects: who gets what is due and when again; poking; who leads; whose time coun
 """
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +19,7 @@ from clients.redis.store import LOOKED_AT, SPAN, Store
 from config.ranks import Rank
 from config.refs import CanaryRef
 from tests.fakes import memory_redis
+from tests.patience import until
 
 AT_ONCE = {"canary": timedelta(0)}
 
@@ -403,15 +403,8 @@ def test_the_servers_time_counts_unless_simulated(live_store: Store) -> None:
     first = live_store.now()
     assert live_store.acquire("a", timedelta(milliseconds=80)) is not None
     assert live_store.acquire("b", SECOND) is None
-    _eventually(lambda: live_store.acquire("b", SECOND) is not None)
+    until(lambda: live_store.acquire("b", SECOND) is not None)
     snapshot = live_store.read(REF)
     assert first < snapshot.now <= live_store.now()
     assert abs(live_store.now().timestamp() - time.time()) < 5
     assert live_store.ping() < 5 * SECOND
-
-
-def _eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)

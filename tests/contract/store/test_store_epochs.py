@@ -25,6 +25,7 @@ from clients.redis.store import Store
 from config.api.hooks import AlertSeverity
 from config.refs import CanaryRef
 from tests.fakes import memory_redis
+from tests.patience import until
 from tests.services import processes
 
 AT_ONCE = {"canary": timedelta(0)}
@@ -270,7 +271,7 @@ def test_a_replica_that_takes_over_confirms_nothing_of_what_it_copied(tmp_path: 
         primary, replica = (stack.enter_context(connected(each)) for each in (first, second))
         follow(replica, primary, first.url)
         memory_redis.confirm(Store(primary))
-        _eventually(lambda: str(replica.get(keys.EPOCH.pattern)).startswith("confirmed "))
+        until(lambda: str(replica.get(keys.EPOCH.pattern)).startswith("confirmed "))
         replica.replicaof("NO", "ONE")
         assert not Store(replica).claim(0, TTL, TTL).confirmed
         assert Store(primary).claim(0, TTL, TTL).confirmed
@@ -286,16 +287,7 @@ def follow(replica: "Redis[str]", primary: "Redis[str]", url: str) -> None:
     primary.config_set("repl-diskless-sync", "no")  # which waits for more replicas first
     host, port = url.removeprefix("redis://").split("/")[0].split(":")
     replica.replicaof(host, port)
-    _eventually(lambda: replica.info("replication").get("master_link_status") == "up")
-
-
-def _eventually(condition: Callable[[], bool]) -> None:
-    clock = clocks.SystemClock()
-    for _ in range(500):
-        if condition():
-            return
-        clock.sleep(0.02)
-    raise AssertionError("not within ten seconds")
+    until(lambda: replica.info("replication").get("master_link_status") == "up")
 
 
 @pytest.mark.parametrize("lose", [None, fail_over, forge])

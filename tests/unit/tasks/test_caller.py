@@ -4,7 +4,6 @@ import json
 import shutil
 import ssl
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -25,6 +24,7 @@ from config.ranks import Rank
 from config.refs import CanaryRef
 from tasks import gather
 from tasks.caller import Caller, HttpPoster
+from tests.patience import until
 from tests.stage.bag import Bag
 from tests.unit.analysis import worlds
 from tests.unit.clients.scripted import Script, hang, reply, reset, serving
@@ -277,7 +277,7 @@ def test_a_call_that_takes_long_is_not_made_by_another() -> None:
         for _ in range(20):
             before = room.store.calls(REF, ASKED.id).taken
             room.clock.advance(hooks.LEASE * 0.9)
-            _until(lambda: room.store.calls(REF, ASKED.id).taken != before)  # noqa: B023
+            until(lambda: room.store.calls(REF, ASKED.id).taken != before)  # noqa: B023
             others.append(slowly(room, bool).calls)
 
     assert slowly(room, minutes).calls == 1
@@ -307,13 +307,6 @@ def test_no_attempt_is_made_for_a_round_that_is_over(server: Script) -> None:
     server.then(restart)
     assert answer(room) is not None
     assert len(server.seen) == 1
-
-
-def _until(reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 def test_an_answer_is_concluded_from_at_once() -> None:
