@@ -12,6 +12,7 @@ from typing import Any, Final
 from benchmarks import peer as peers
 from benchmarks.calls import Call
 from benchmarks.measuring import Figures, p
+from benchmarks.peer import Peer
 from benchmarks.usage import Usage
 
 OURS: Final = ("beat", "analysis", "hooks", "routing", "report", "worker")
@@ -32,46 +33,68 @@ class Line:
 def comparison(figures: Figures, cluster: Sequence[str]) -> Iterator[Line]:
     """The main figures; `cluster` names the processes that make up the API server."""
     theirs = peers.nearest(figures.canaries)
-    per_tick, active = _per_tick(figures), figures.rollouts.active
-    queue = (*OURS, "valkey")
     yield Line("all Initialized, s", figures.initialized, theirs.initialized)
-    yield Line(
-        "Kubernetes calls per idle canary and minute",
-        _per_minute(figures.idle, sum(_ours(figures.idle).values())) / figures.canaries,
-        theirs.calls_per_idle_tick * 6,
-    )
-    calls = sum(_ours(active).values())
-    yield Line("Kubernetes calls per active tick", calls * per_tick, theirs.calls_per_active_tick)
-    whole = figures.rollouts.whole
-    per_rollout = 1 / figures.canaries if figures.rollouts.active_ticks else math.nan
-    rollout = sum(_ours(whole).values()) * per_rollout
-    yield Line("Kubernetes calls per rollout", rollout, theirs.calls_per_rollout)
-    yield Line("new image noticed, p50 s", p(figures.rollouts.noticed, 50), theirs.noticed_p50)
-    yield Line("new image noticed, p99 s", p(figures.rollouts.noticed, 99))
-    yield Line("new image of one among many noticed, p99 s", p(figures.lone, 99))
-    yield Line("tick late, p50 s", p(figures.rollouts.tick_late, 50))
-    yield Line("tick late, p99 s", p(figures.rollouts.tick_late, 99))
-    yield Line("weight step late, p50 s", p(figures.rollouts.step_late, 50))
-    yield Line("weight step late, p99 s", p(figures.rollouts.step_late, 99), theirs.step_late_p99)
-    yield Line("release to last Succeeded, s", figures.rollouts.seconds, theirs.rollout)
-    if figures.bad:
-        yield Line("bad revision to weight 0, p50 s", p(figures.bad, 50), theirs.bad_p50)
-    own = sum(active.cpu.get(role, 0.0) for role in queue) * 1000 * per_tick
-    everything = own + sum(active.cpu.get(role, 0.0) for role in cluster) * 1000 * per_tick
-    yield Line("own CPU per active tick (with Redis), ms", own, theirs.controller_cpu)
-    yield Line("CPU per active tick with API server and etcd, ms", everything, theirs.cluster_cpu)
-    own_whole = sum(whole.cpu.get(role, 0.0) for role in queue) * per_rollout
-    all_whole = own_whole + sum(whole.cpu.get(role, 0.0) for role in cluster) * per_rollout
-    yield Line("own CPU per rollout (with Redis), s", own_whole, theirs.rollout_cpu)
-    yield Line("CPU per rollout with API server and etcd, s", all_whole)
-    idle = sum(figures.idle.cpu.get(role, 0.0) for role in queue) / figures.idle.at * 100
-    yield Line("own CPU at rest (with Redis), % of a core", idle)
-    yield Line("active ticks per second", figures.rollouts.active_ticks / (active.at or math.nan))
-    memory = sum(figures.memory.get(role, 0.0) for role in queue)
-    yield Line("peak RSS, MiB", memory, theirs.memory)
+    yield from _called(figures, theirs)
+    yield from _times(figures, theirs)
+    yield from _spent(figures, theirs, cluster)
+    active, per_tick = figures.rollouts.active, _per_tick(figures)
     yield Line("Prometheus queries per active tick", active.queries * per_tick)
     yield Line("Celery jobs per active tick", active.commands["lpush"] * per_tick)
     yield Line("Redis commands per active tick", active.commands.total() * per_tick)
+
+
+def _called(figures: Figures, theirs: Peer) -> Iterator[Line]:
+    """Requests to the API server."""
+    idle, active, whole = (
+        sum(_ours(each).values())
+        for each in (figures.idle, figures.rollouts.active, figures.rollouts.whole)
+    )
+    yield Line(
+        "Kubernetes calls per idle canary and minute",
+        _per_minute(figures.idle, idle) / figures.canaries,
+        theirs.calls_per_idle_tick * 6,
+    )
+    per_tick = active * _per_tick(figures)
+    yield Line("Kubernetes calls per active tick", per_tick, theirs.calls_per_active_tick)
+    per_rollout = whole * _per_rollout(figures)
+    yield Line("Kubernetes calls per rollout", per_rollout, theirs.calls_per_rollout)
+
+
+def _times(figures: Figures, theirs: Peer) -> Iterator[Line]:
+    """How soon things happen."""
+    rollouts = figures.rollouts
+    yield Line("new image noticed, p50 s", p(rollouts.noticed, 50), theirs.noticed_p50)
+    yield Line("new image noticed, p99 s", p(rollouts.noticed, 99))
+    yield Line("new image of one among many noticed, p99 s", p(figures.lone, 99))
+    yield Line("tick late, p50 s", p(rollouts.tick_late, 50))
+    yield Line("tick late, p99 s", p(rollouts.tick_late, 99))
+    yield Line("weight step late, p50 s", p(rollouts.step_late, 50))
+    yield Line("weight step late, p99 s", p(rollouts.step_late, 99), theirs.step_late_p99)
+    yield Line("release to last Succeeded, s", rollouts.seconds, theirs.rollout)
+    if figures.bad:
+        yield Line("bad revision to weight 0, p50 s", p(figures.bad, 50), theirs.bad_p50)
+
+
+def _spent(figures: Figures, theirs: Peer, cluster: Sequence[str]) -> Iterator[Line]:
+    """Processor time and memory."""
+    active, whole = figures.rollouts.active, figures.rollouts.whole
+    ours, everybody = (*OURS, "valkey"), (*OURS, "valkey", *cluster)
+    per_tick, per_rollout = 1000 * _per_tick(figures), _per_rollout(figures)
+    own, all_of_it = (_cpu(active, roles) * per_tick for roles in (ours, everybody))
+    yield Line("own CPU per active tick (with Redis), ms", own, theirs.controller_cpu)
+    yield Line("CPU per active tick with API server and etcd, ms", all_of_it, theirs.cluster_cpu)
+    own, all_of_it = (_cpu(whole, roles) * per_rollout for roles in (ours, everybody))
+    yield Line("own CPU per rollout (with Redis), s", own, theirs.rollout_cpu)
+    yield Line("CPU per rollout with API server and etcd, s", all_of_it)
+    at_rest = _cpu(figures.idle, ours) / figures.idle.at * 100
+    yield Line("own CPU at rest (with Redis), % of a core", at_rest)
+    yield Line("active ticks per second", figures.rollouts.active_ticks / (active.at or math.nan))
+    memory = sum(figures.memory.get(role, 0.0) for role in ours)
+    yield Line("peak RSS, MiB", memory, theirs.memory)
+
+
+def _cpu(usage: Usage, roles: Sequence[str]) -> float:
+    return sum(usage.cpu.get(role, 0.0) for role in roles)
 
 
 def text(figures: Figures, cluster: str, pids: Sequence[str]) -> str:
@@ -168,6 +191,10 @@ def _ours(usage: Usage) -> Counter[Call]:
 def _per_tick(figures: Figures) -> float:
     ticks = figures.rollouts.active_ticks
     return 1 / ticks if ticks else math.nan
+
+
+def _per_rollout(figures: Figures) -> float:
+    return 1 / figures.canaries if figures.rollouts.active_ticks else math.nan
 
 
 def _per_minute(usage: Usage, count: float) -> float:
