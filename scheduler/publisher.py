@@ -47,7 +47,7 @@ TOGETHER: Final = 100
 """Canaries in one round trip: about a MiB, and some ms in which Redis serves nobody else."""
 
 NUDGED_TOGETHER: Final = 25
-"""Canaries in one message to a reconciler: as many as in a job of the agenda."""
+"""Canaries in one message to a reconciler: what drifted together is shared among workers."""
 
 
 class Publisher:

@@ -211,7 +211,9 @@ class SchedulerSettings:
         "repair-interval",
         flags.duration,
         "5s",
-        "Time between looks for decisions whose effects were lost with a process.",
+        "How soon a canary that was queued is looked at again: a tick that runs by then runs once "
+        "more, and one whose message was lost is queued again when the time of --tick-lease is "
+        "over.",
     )
 
 
