@@ -1,6 +1,6 @@
 """One request and its answer, over kept connections to one API server.
 
-By libcurl, which needs a third of the time of `urllib3` for a call, most of it without the
+By libcurl, which needs less than half the time of `urllib3` for a call, most of it without the
 interpreter's lock. What is asked, and asked again, is the business of `transport`, the only user.
 """
 
