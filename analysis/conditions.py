@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from analysis.phases import Phase, shown
@@ -41,6 +42,9 @@ _VERSION: Final = re.compile(r"Version(\d{1,15})")
 """Its reason; what Lua can count exactly has fifteen digits."""
 
 _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
+
+REMEMBERED: Final = 1024
+"""Times of which it is kept what they say: those of a status are read at every look."""
 
 _OVER: Final = ("NotWaiting", "The canary waits for nothing but its time.")
 
@@ -87,8 +91,13 @@ def shown_acceptance(status: Mapping[str, Any]) -> Acceptance | None:
 
 def moment(text: Any) -> datetime | None:
     """The time that `timestamp` wrote; None for anything else, and for what lies before 1970."""
+    return _moment(str(text))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _moment(text: str) -> datetime | None:
     try:
-        read = datetime.strptime(str(text), _TIME).replace(tzinfo=UTC)
+        read = datetime.strptime(text, _TIME).replace(tzinfo=UTC)
     except ValueError:
         return None
     return read if read >= LONG_AGO else None

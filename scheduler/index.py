@@ -307,17 +307,17 @@ class Index:
         return tuple(sorted(left))
 
     def _keep(self, place: Place, raw: Object | None) -> Changes:
-        sight = self._observed.see(place, raw)
-        if sight == self._observed.known(place):
+        sight, known = self._observed.see(place, raw), self._observed.known(place)
+        if sight == known:
             return {}
         concerned = tuple(self._observed.concerned(place))
-        before = {ref: self._admission(self._entries[ref]) for ref, _ in concerned}
-        view = self._observed.known(place).view
+        judged = [ref for ref, _ in concerned if sight.judged != known.judged]
+        before = {ref: self._admission(self._entries[ref]) for ref in judged}
         changed = self._observed.put(place, sight)
         changes: Changes = {}
         for ref, role in concerned:
-            told = self._admission(self._entries[ref]) != before[ref]
-            seen = {role: self._news(ref, role, view)} if changed else {}
+            told = ref in before and self._admission(self._entries[ref]) != before[ref]
+            seen = {role: self._news(ref, role, known.view)} if changed else {}
             if changed or told:
                 _merge(changes, {ref: {**seen, **(_news([worlds.ADMISSION]) if told else {})}})
         return changes

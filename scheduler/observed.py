@@ -41,6 +41,12 @@ class Sight(NamedTuple):
     """A uid; empty for nothing."""
     oddity: str = ""
 
+    @property
+    def judged(self) -> tuple[object, ...]:
+        """What of it the judgement of its canary rests on."""
+        label = self.view.selector_label if isinstance(self.view, WorkloadView) else None
+        return self.view is None, label, self.controller, self.oddity
+
 
 NOTHING: Final = Sight(None)
 """What is known of an object that is not there."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -102,10 +103,13 @@ class Analyst:
             case Decision():
                 yield from self._commit(seen, begun, outcome, found)
             case Rest(until=until):
-                due = self._due(seen, begun, until)
-                rank = urgency.rank(seen.state, _missing(seen, seen.version))
+                missing = _missing(seen, seen.version)
+                due, rank = (
+                    self._due(seen, begun, until, missing),
+                    urgency.rank(seen.state, missing),
+                )
                 yield from ask(rollouts.finishing(seen.ref, Work.TICK, begun.token, due, rank))
-                yield from _nudges(seen, seen.version, until)
+                yield from _nudges(seen, seen.version, rank, until)
             case AskChecks() | AskBackends():
                 raise AssertionError(f"rule {outcome.rule} asks what it was told")
 
@@ -114,22 +118,23 @@ class Analyst:
     ) -> Steps[None]:
         due = effects.due(decision.state, decide.due(seen, decision), seen.now)
         decided = replace(seen, state=decision.state)
+        rank = urgency.rank(decision.state, _missing(decided, seen.version + 1))
         commit = Commit(
             expected=seen.version,
             state=states.to_json(decision.state),
             timeline=_entry(seen, decision, found),
             notices=tuple(_notice(seen, decision, event) for event in decision.events),
-            due=self._due(seen, begun, due),
+            due=self._due(seen, begun, due, _missing(seen, seen.version)),
             token=begun.token,
             floor=seen.status.version if seen.status else 0,
-            rank=urgency.rank(decision.state, _missing(decided, seen.version + 1)),
+            rank=rank,
         )
         version = yield from ask(rollouts.committing(seen.ref, commit))
         if version is None:
             yield from ask(rollouts.finishing(seen.ref, Work.TICK, begun.token, seen.now))
             return
         _log(seen, decision, version)
-        yield from _nudges(decided, version, due)
+        yield from _nudges(decided, version, rank, due)
         self._ask_hooks(seen, decision.state, found.calls)
 
     def _ask_hooks(self, seen: Observation, state: RolloutState, known: HookCalls) -> None:
@@ -141,19 +146,21 @@ class Analyst:
         for key in hooks.untaken(hooks.awaited(seen.canary, state), known, seen.now):
             self.crew.dispatcher.call(seen.ref, asked.id, key, rank)
 
-    def _due(self, seen: Observation, begun: Begun, until: datetime | None) -> datetime:
+    def _due(
+        self, seen: Observation, begun: Begun, until: datetime | None, missing: Collection[Lane]
+    ) -> datetime:
         """`until`, or the next resync; earlier while something is to be mended or brought about."""
         resync = cadence.resync(self.resync, begun.canaries)
         due = until or cadence.at_rest(seen.ref, seen.now, resync)
-        return min(due, seen.now + effects.RETRY) if _is_awaited(seen, until) else due
+        is_awaited = _is_awaited(seen, until, missing)
+        return min(due, seen.now + effects.RETRY) if is_awaited else due
 
 
-def _nudges(seen: Observation, version: int, due: datetime | None) -> Steps[None]:
+def _nudges(seen: Observation, version: int, rank: Rank, due: datetime | None) -> Steps[None]:
     """Has what is desired but not confirmed brought about; weights first."""
     if seen.state is None:
         return
     missing = effects.unfinished(seen.state, version, seen.confirmed, seen.now, due)
-    rank = urgency.rank(seen.state, _missing(seen, version))
     for lane in Lane:
         if lane in missing:
             yield Nudge(lane, rank)
@@ -164,11 +171,10 @@ def _missing(seen: Observation, version: int) -> frozenset[Lane]:
     return effects.outstanding(seen.state, version, seen.confirmed) if seen.state else frozenset()
 
 
-def _is_awaited(seen: Observation, until: datetime | None) -> bool:
+def _is_awaited(seen: Observation, until: datetime | None, missing: Collection[Lane]) -> bool:
     """Whether effects are to be asked for again soon, though the rules plan to rest `until`."""
     if seen.state is None or seen.canary is None or seen.deleting:
         return False
-    missing = _missing(seen, seen.version)
     return bool(seen.confirmed.troubles) or (until is None and bool(missing))
 
 
@@ -224,8 +230,11 @@ def _entry(seen: Observation, decision: Decision, found: Findings) -> dict[str, 
 
 
 def _check(result: CheckResult) -> dict[str, Any]:
-    entry = asdict(result)
-    took: timedelta = entry.pop("took")
+    entry = {name: getattr(result, name) for name in _TOLD}
     if result.value is not None and not math.isfinite(result.value):
         entry["value"] = str(result.value)  # JSON has no infinity
-    return {**entry, "tookMilliseconds": round(took / timedelta(milliseconds=1), 1)}
+    return {**entry, "tookMilliseconds": round(result.took / timedelta(milliseconds=1), 1)}
+
+
+_TOLD: Final = [each.name for each in fields(CheckResult) if each.name != "took"]
+"""What is kept of a check as it is."""

@@ -82,7 +82,10 @@ def observe(ref: CanaryRef, snapshot: Snapshot, defaults: Defaults) -> Observati
 
 def accepted(world: World) -> Canary | None:
     """The last manifest that could be carried out."""
-    return None if world.canary is None else _loaded(Packed(world.canary))
+    canary = world.canary
+    if canary is None:
+        return None
+    return _loaded(canary if isinstance(canary, Packed) else Packed(canary))
 
 
 @lru_cache(maxsize=REMEMBERED)

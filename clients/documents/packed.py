@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final
+
+REMEMBERED: Final = 2048
+"""Texts of which a process knows that they can be parsed, some kB each."""
 
 
 def canonical(value: Any) -> str:
@@ -19,9 +23,9 @@ class Packed(Mapping[str, Any]):
 
     __slots__ = ("text",)
 
-    def __init__(self, raw: Mapping[str, Any]) -> None:
-        """Raises ValueError for what JSON cannot say."""
-        self.text: Final = canonical(raw)
+    def __init__(self, raw: Mapping[str, Any] | None = None, *, text: str = "") -> None:
+        """Of `raw`, or of a `text` that `canonical` gave. Raises ValueError for no JSON."""
+        self.text: Final = text or canonical(raw)
 
     def __getitem__(self, key: str) -> Any:
         """A field."""
@@ -46,6 +50,30 @@ class Packed(Mapping[str, Any]):
     def _whole(self) -> dict[str, Any]:
         whole: dict[str, Any] = json.loads(self.text)
         return whole
+
+
+class Opened(Packed):
+    """One that keeps what it has parsed, for a moment in which there are several looks."""
+
+    __slots__ = ("_parsed",)
+
+    def __init__(self, text: str) -> None:
+        """Not parsed before the first look."""
+        super().__init__(text=text)
+        self._parsed: dict[str, Any] | None = None
+
+    def _whole(self) -> dict[str, Any]:
+        if self._parsed is None:
+            self._parsed = super()._whole()
+        return self._parsed
+
+
+@lru_cache(maxsize=REMEMBERED)
+def checked(text: str) -> str:
+    """`text`, if it is a JSON object; most texts are met again and again. Raises ValueError."""
+    if not isinstance(json.loads(text), dict):
+        raise ValueError(f"no JSON object: {text:.80}")
+    return text
 
 
 def packed(raw: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -24,8 +24,9 @@ local PAGES = 20 -- of entries to look at, where those of other shards may stand
 
 -- How many more may be queued: less urgent ones take no place from those of `rank`.
 local function room(rank)
-  local first, last = digits(rank * SPAN), digits(rank * SPAN + now)
-  redis.call('ZREMRANGEBYSCORE', KEYS[3], first, last) -- their messages count as lost
+  for each = 0, rank do -- their messages count as lost
+    redis.call('ZREMRANGEBYSCORE', KEYS[3], digits(each * SPAN), digits(each * SPAN + now))
+  end
   return most - redis.call('ZCOUNT', KEYS[3], '-inf', '(' .. digits((rank + 1) * SPAN))
 end
 
@@ -90,13 +91,16 @@ local function give_out(members, rank)
     agenda[#agenda + 1], agenda[#agenda + 2] = at, member
   end
   redis.call('ZADD', KEYS[1], unpack(agenda))
-  if #queue > 0 then redis.call('ZADD', KEYS[3], unpack(queue)) end
+  if #queue == 0 then return end
+  redis.call('ZADD', KEYS[3], unpack(queue))
+  redis.call('PEXPIRE', KEYS[3], ARGV[3])
 end
 
-for rank = 0, RESYNC do
-  local places = most > 0 and room(rank) or 0
+for rank = 0, most > 0 and RESYNC or -1 do
+  local first, last = digits(rank * SPAN), digits(rank * SPAN + now)
+  local is_due = redis.call('ZCOUNT', KEYS[1], first, last) > 0 -- most looks find nothing
+  local places = is_due and room(rank) or 0
   local members = places > 0 and in_turn(due(rank), places) or {}
   if #members > 0 then give_out(members, rank) end
 end
-redis.call('PEXPIRE', KEYS[3], ARGV[3])
 return reply
