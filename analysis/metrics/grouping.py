@@ -89,26 +89,24 @@ class Group:
                 yield subject, series.measurement
 
 
-def grouped(asked: Iterable[Query], is_vector: Callable[[Endpoint], bool]) -> Iterator[Group]:
+def grouped(asked: Iterable[Query], most: Callable[[Endpoint], int]) -> Iterator[Group]:
     """The groups in which `asked`, all distinct, are sent: each query is in one of them.
 
-    Only endpoints that give vectors take groups of more than one.
+    A group has no more members than `most` says of its endpoint.
     """
     together: defaultdict[object, list[Query]] = defaultdict(list)
     for query in asked:
-        if query.builtin and is_vector(query.endpoint):
-            together[query.endpoint, query.builtin.row].append(query)
-        else:
-            together[query].append(query)
+        key = (query.endpoint, query.builtin.row) if query.builtin else query
+        together[key].append(query)
     for alike in together.values():
-        yield from map(Group, _parts(alike))
+        yield from map(Group, _parts(alike, most(alike[0].endpoint)))
 
 
-def _parts(alike: Iterable[Query]) -> Iterator[tuple[Query, ...]]:
+def _parts(alike: Iterable[Query], most: int) -> Iterator[tuple[Query, ...]]:
     """`alike` in parts of bounded number and length."""
     part, length = list[Query](), 0
     for query in alike:
-        if len(part) == LARGEST_GROUP or (part and length + len(query.text) > LONGEST_GROUP):
+        if len(part) == most or (part and length + len(query.text) > LONGEST_GROUP):
             yield tuple(part)
             part, length = [], 0
         part.append(query)

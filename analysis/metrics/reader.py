@@ -20,7 +20,6 @@ from analysis.backends.backend import (
     InvalidEndpoint,
     MetricBackend,
     UnknownBackend,
-    VectorBackend,
 )
 from analysis.findings import Absent, CheckResult, Measurement
 from analysis.metrics import grouping, servers
@@ -165,7 +164,7 @@ class MetricReader:
         alone, shared = list[Query](), list[Query]()
         for query in asked:
             (shared if self._sharing and query.builtin is None else alone).append(query)
-        yield _Step(then=tuple(grouping.grouped(alone, self._gives_vectors)))
+        yield _Step(then=tuple(grouping.grouped(alone, self._largest_group)))
         if self._sharing and shared:
             yield _looked(self._sharing.look(shared))
 
@@ -198,15 +197,16 @@ class MetricReader:
             answer = server.query(query.text, is_builtin=query.builtin is not None)
             return _Step({query: answer})
         vector = server.vector(group.text)
-        if isinstance(
-            vector, Absent
-        ):  # refused, too large, too slow: perhaps not so for each alone
+        if isinstance(vector, Absent):
+            # Refused, too large, too slow: perhaps not so for each alone.
+            if vector.reason is Reason.TIMED_OUT:
+                server.took_too_long(len(group.members))
             return _Step(then=tuple(Group((query,)) for query in group.members))
         return _Step(group.answers(vector))
 
-    def _gives_vectors(self, endpoint: Endpoint) -> bool:
+    def _largest_group(self, endpoint: Endpoint) -> int:
         server = self._server(endpoint)
-        return not isinstance(server, Absent) and isinstance(server.backend, VectorBackend)
+        return 1 if isinstance(server, Absent) else server.largest_group
 
     def _probed(self, endpoint: Endpoint) -> Absent | None:
         server = self._server(endpoint)

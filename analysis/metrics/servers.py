@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 from analysis.backends.backend import MetricBackend, Series, VectorBackend
 from analysis.findings import Absent, Measurement
+from analysis.metrics import grouping
 from analysis.metrics.breaker import Breaker
 from analysis.verdicts import Reason, Verdict
 from clients.clock import Clock
@@ -23,6 +24,10 @@ _Answer = TypeVar("_Answer")
 OUTAGES: Final = frozenset(
     (Reason.UNREACHABLE, Reason.TIMED_OUT, Reason.THROTTLED, Reason.SERVER_ERROR)
 )
+
+RELIEF: Final = timedelta(minutes=10)
+"""How long a server for which a group was too large is asked in smaller ones: to find out costs
+each of its canaries a check."""
 
 LONGEST_MESSAGE: Final = 1000
 """Characters of a message that are kept: it goes into state, timeline, events and status."""
@@ -54,6 +59,22 @@ class Server:
         self._users = threading.BoundedSemaphore(limits.per_server)
         self._builtin = threading.BoundedSemaphore(limits.per_server)
         self._patience = limits.per_query.total_seconds()
+        self._clock = clock
+        self._largest_group, self._relieved_until = grouping.LARGEST_GROUP, 0.0
+
+    @property
+    def largest_group(self) -> int:
+        """Workloads that one query may be about."""
+        if not isinstance(self.backend, VectorBackend):
+            return 1
+        is_relieved = self._clock.monotonic() < self._relieved_until
+        return self._largest_group if is_relieved else grouping.LARGEST_GROUP
+
+    def took_too_long(self, workloads: int) -> None:
+        """Has fewer asked together for a while, if so many were too many for a server in health."""
+        if self.online() is None:
+            self._largest_group = max(1, workloads // 4)
+            self._relieved_until = self._clock.monotonic() + RELIEF.total_seconds()
 
     def online(self) -> Absent | None:
         """None when the server answers; otherwise what is wrong.

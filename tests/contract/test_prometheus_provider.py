@@ -188,7 +188,7 @@ def test_a_grouped_query_gives_every_workload_the_value_of_its_own_query(
             for workload in (*busy, idle, failing, absent)
             for own in [queries.Builtin("istio", metric, "30s", workload)]
         }
-        (group,) = grouping.grouped(asked.values(), lambda _: True)
+        (group,) = grouping.grouped(asked.values(), lambda _: grouping.LARGEST_GROUP)
         shared = group.answers(_vector(prometheus, group.text, now))
         alone = {query: _vector(prometheus, query.text, now)[-1:] for query in asked.values()}
         for query, own in alone.items():

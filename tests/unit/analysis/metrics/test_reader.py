@@ -503,3 +503,29 @@ def test_slow_queries_of_users_keep_no_builtin_check_waiting(neighbours: tuple[s
     over.set()
     crowd.join()
     assert found == dict.fromkeys(neighbours, (99.0,))
+
+
+@pytest.mark.timeout(20)
+def test_a_server_that_is_too_slow_for_large_groups_is_asked_in_smaller_ones() -> None:
+    """What it takes too long for leaves no time for the single queries; so it costs one check."""
+
+    def vector(query: str) -> tuple[Series, ...] | Absent:
+        names = [name for name in asked if f"{name}|" in query or f'{name}"' in query]
+        if len(names) > 10:
+            over.wait(0.2)
+            return Absent(Verdict.ERROR, Reason.TIMED_OUT, "the server did not answer in time")
+        return series(**dict.fromkeys(names, 99.0))
+
+    def answer(query: str) -> Measurement:
+        if query != "vector(1)":
+            over.wait(0.1)
+        return Sample(99.0)
+
+    asked = {f"cart{number:02}": [builtin(f"cart{number:02}")] for number in range(40)}
+    over = threading.Event()
+    limits = Limits(per_server=2, per_query=timedelta(seconds=0.2), budget=timedelta(seconds=0.3))
+    backend = Vectors(answer, vector)
+    reader = a_reader(backend, limits=limits)
+    assert (None,) in values(reader, asked).values()
+    assert values(reader, asked) == dict.fromkeys(asked, (99.0,))
+    assert len(backend.vectors) == 1 + 4
