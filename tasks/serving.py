@@ -17,7 +17,7 @@ from celery import Celery, bootsteps
 from celery.concurrency import thread
 from celery.concurrency.base import apply_target
 from celery.concurrency.thread import TaskPool
-from celery.worker import request
+from celery.worker import control, request
 from celery.worker.consumer.tasks import Tasks
 from kombu.asynchronous import get_event_loop
 from kombu.common import ignore_errors
@@ -75,12 +75,22 @@ class Taken(request.Request):
 def serve(app: Celery, lines: Sequence[Line]) -> dict[str, Any]:
     """Has the worker of `app` serve `lines`; gives what it must be told besides: see `Worker`."""
     first, *others = lines
+    _tell_queues(app, lines)
     app.steps["consumer"].update({_limited(first), *map(_channel_of, others)})
     return {
         "pool": _pool_of(lines),
         "concurrency": sum(line.threads for line in lines),
         "queues": [first.queue.value],
     }
+
+
+def _tell_queues(app: Celery, lines: Sequence[Line]) -> None:
+    """Has whoever asks for this worker's queues, as Flower does, be told of all `lines`."""
+
+    @control.inspect_command(name="active_queues")
+    def told(_: Any) -> list[dict[str, Any]]:
+        """Lists the queues; Celery's own command knows the consumer of the first."""
+        return [app.amqp.queues[line.queue.value].as_dict(recurse=True) for line in lines]
 
 
 def _pool_of(lines: Sequence[Line]) -> type[TaskPool]:

@@ -216,6 +216,15 @@ def test_canaries_being_initialised_are_written_a_few_at_a_time(app: Celery) -> 
         assert noted.wait(24) == [("route", ref) for ref in refs] * 2
 
 
+def test_a_worker_tells_all_its_queues(app: Celery) -> None:
+    """Flower shows what it answers; the keys of one are those of Celery's own command."""
+    with working(app, Queue.ROUTING, Queue.REPORT, Queue.HOOKS):
+        answers = app.control.inspect(timeout=5, limit=1).active_queues() or {}
+    (told,) = answers.values()
+    assert [queue["name"] for queue in told] == ["routing", "report", "hooks"]
+    assert {"name", "exchange", "routing_key", "durable"} <= told[0].keys()
+
+
 def test_messages_of_a_release_without_priorities_are_taken_too(app: Celery) -> None:
     """During an upgrade; they wait in the list that goes first."""
     for number in range(3):
