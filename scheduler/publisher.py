@@ -142,10 +142,16 @@ class Publisher:
                 self._wanted.set()
 
     def _remember_good_manifests(self) -> None:
-        """Takes over what an earlier leader knew of canaries that have been edited badly since."""
-        for refs in _parts(self._backlog.unsettled(), TOGETHER):
-            for ref, known in self._read(refs).items():
-                self._backlog.adopt(ref, known.world.canary)
+        """Takes over what an earlier leader knew of canaries that have been edited badly since.
+
+        What one is given back, another may have got in force meanwhile: then it is asked as well.
+        """
+        asked: set[CanaryRef] = set()
+        while doubtful := self._backlog.unsettled() - asked:
+            asked |= doubtful
+            for refs in _parts(sorted(doubtful), TOGETHER):
+                for ref, known in self._read(refs).items():
+                    self._backlog.adopt(ref, known.world.canary)
 
     def _doubt(self, changes: Iterable[Change]) -> None:
         """Has an earlier leader's nudges repeated, within a resync: it may have died over them."""
