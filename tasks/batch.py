@@ -24,6 +24,7 @@ from analysis.metrics.checks import Check
 from clients import errors
 from clients.redis.scripts import Invocation
 from clients.redis.store import Store
+from config.ranks import Rank
 from config.refs import CanaryRef
 from tasks import failures
 from tasks.queues import Dispatcher
@@ -42,8 +43,12 @@ QUICK: Final = 8
 """Of these, calls that may all be quick ones. More would only wait for the interpreter, which each
 needs for most of its time, and would have it handed around among them for a tenth of the costs."""
 
-PATIENCE_SECONDS: Final = 0.1
-"""How long a call waits for one of those to end: behind slow ones it goes ahead."""
+PATIENCE_SECONDS: Final = 0.25
+"""How long a call waits for one of those to end: behind slow ones it goes ahead. Where
+everything is slow, because the machine is busy, more of them would make it slower still."""
+
+SHOWN_TOGETHER: Final = 10
+"""Canaries whose status is asked for in one message, unless no more come for a while."""
 
 TOGETHER_SECONDS: Final = 0.01
 """How long answers wait for each other, so that what follows them travels together."""
@@ -114,28 +119,34 @@ class _Batch:
     threads: int = 0
     """Of the pool's, those that make the calls of this batch."""
     changing: threading.Lock = field(default_factory=threading.Lock)
+    nudged: defaultdict[Nudge, list[CanaryRef]] = field(default_factory=lambda: defaultdict(list))
+    """What has still to be sent."""
 
     def run(self) -> dict[CanaryRef, Exception]:
         """What some of the works failed with, once all have ended."""
         ready: list[_Answered] = [(ref, None) for ref in self.works]
         while ready or self.out:
             ready = self._advance(ready) or self._arrived()
+        self._send(*self.nudged)
         return self.failures
 
     def _advance(self, ready: list[_Answered]) -> list[_Answered]:
         """Lets those that are `ready` go on; gives the answers that are at hand."""
         asked: dict[CanaryRef, Request] = {}
-        nudged: defaultdict[Nudge, list[CanaryRef]] = defaultdict(list)
         for ref, answer in ready:
             request = self._next(ref, answer)
             while isinstance(request, Nudge):
-                nudged[request].append(ref)
+                self.nudged[request].append(ref)
                 request = self._next(ref, None)
             if request is not None:
                 asked[ref] = request
-        for nudge in sorted(nudged, key=lambda each: (each.rank, _LANES.index(each.lane))):
-            self._send(nudged[nudge], nudge)
+        self._send(*[nudge for nudge in self.nudged if not self._may_wait(nudge)])
         return self._make(asked)
+
+    def _may_wait(self, nudge: Nudge) -> bool:
+        """Whether more may come to go in the same message: writes end one by one."""
+        is_urgent = nudge.lane is not Lane.STATUS or nudge.rank is Rank.ROLLBACK
+        return not is_urgent and len(self.nudged[nudge]) < SHOWN_TOGETHER
 
     def _next(self, ref: CanaryRef, answer: Any) -> Request | Nudge | None:
         """What the work on `ref` asks for next; None when it has ended."""
@@ -150,11 +161,13 @@ class _Batch:
             self.failures[ref] = failure
         return None
 
-    def _send(self, refs: Sequence[CanaryRef], nudge: Nudge) -> None:
-        try:
-            self.crew.dispatcher.reconcile(refs, nudge.lane, nudge.rank)
-        except Exception as failure:  # noqa: BLE001 - the agenda asks, until it is confirmed
-            self.failures.update(dict.fromkeys(refs, failure))
+    def _send(self, *nudges: Nudge) -> None:
+        for nudge in sorted(nudges, key=lambda each: (each.rank, _LANES.index(each.lane))):
+            refs = self.nudged.pop(nudge)
+            try:
+                self.crew.dispatcher.reconcile(refs, nudge.lane, nudge.rank)
+            except Exception as failure:  # noqa: BLE001 - the agenda asks, until it is confirmed
+                self.failures.update(dict.fromkeys(refs, failure))
 
     def _make(self, asked: Mapping[CanaryRef, Request]) -> list[_Answered]:
         """Begins what takes time; the answers of the scripts."""
@@ -200,7 +213,15 @@ class _Batch:
     def _later(self, ref: CanaryRef, call: Callable[[], Any]) -> None:
         with self.changing:
             self.calls.append((ref, call))
-            if self.threads == THREADS:
+        self._employ(QUICK)
+
+    def _employ(self, most: int) -> None:
+        """Has one more thread make calls that have not begun, while there are fewer than `most`.
+
+        Each keeps a connection of its own: as many as calls would cost a megabyte or two each.
+        """
+        with self.changing:
+            if not self.calls or self.threads >= most:
                 return
             self.threads += 1
         self.crew.pool.submit(self._make_calls)
@@ -247,7 +268,7 @@ class _Batch:
         """The answers that have come, at least one, and those that come right after it."""
         if not self.out:
             return []
-        answers = [self.done.get()]
+        answers = [self._first()]
         if self.out > 1:  # asleep meanwhile: to be woken by each answer would cost more than it
             threading.Event().wait(TOGETHER_SECONDS)
         with suppress(Empty):
@@ -255,3 +276,13 @@ class _Batch:
                 answers.append(self.done.get_nowait())
         self.out -= len(answers)
         return answers
+
+    def _first(self) -> _Answered:
+        """The next answer; while there is none, slow calls are given company."""
+        while True:
+            try:
+                return self.done.get(timeout=PATIENCE_SECONDS)
+            except Empty:
+                self._send(*self.nudged)
+                for _ in range(THREADS):
+                    self._employ(THREADS)

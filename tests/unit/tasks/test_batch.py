@@ -190,6 +190,45 @@ def test_nudges_of_different_ranks_travel_apart_the_most_urgent_first(store: Cou
     assert sent.ranks == [Rank.ROLLBACK] * 2 + [Rank.CHECK] * 2
 
 
+def test_statuses_of_writes_that_end_one_by_one_are_one_message(store: Counted) -> None:
+    """Each write is a call of its own, and the next one begins when a thread is free."""
+    sent, ended = Sent(), [threading.Event() for _ in REFS]
+
+    def work(number: int) -> Steps[None]:
+        def call() -> None:
+            assert number == 0 or ended[number - 1].wait(5)
+            threading.Event().wait(0.02)
+
+        yield from awaited(call)
+        ended[number].set()
+        yield Nudge(Lane.STATUS, Rank.CHECK)
+
+    Crew(store, Meters(), sent).carry_out({ref: work(n) for n, ref in enumerate(REFS)})
+    assert sent.messages == [("status", REFS)]
+
+
+@pytest.mark.timeout(10)
+def test_a_write_that_hangs_does_not_keep_the_others_from_being_shown(store: Counted) -> None:
+    """Their statuses are asked for when nothing has come for a while."""
+    first, *others = REFS
+    sent, shown = Sent(), threading.Event()
+
+    @dataclass
+    class Seen(Sent):
+        def reconcile(
+            self, refs: Sequence[CanaryRef], lane: Lane, rank: Rank = Rank.REVISION
+        ) -> None:
+            sent.reconcile(refs, lane, rank)
+            shown.set()
+
+    def work(ref: CanaryRef) -> Steps[None]:
+        yield from awaited(lambda: ref != first or shown.wait(5))
+        yield Nudge(Lane.STATUS, Rank.CHECK)
+
+    Crew(store, Meters(), Seen()).carry_out({ref: work(ref) for ref in REFS})
+    assert sent.messages == [("status", tuple(others)), ("status", (first,))]
+
+
 @pytest.mark.parametrize("failure", [ZeroDivisionError(), errors.Conflict("moved")])
 def test_what_fails_for_one_fails_for_it_alone(
     crew: Crew, failure: Exception, caplog: pytest.LogCaptureFixture
