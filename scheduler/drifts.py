@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,7 +27,6 @@ NUDGES: Final = 3
 
 @dataclass(slots=True)
 class _Suspicion:
-    roles: frozenset[str]
     due: float
     nudges: int = 0
 
@@ -40,7 +38,9 @@ class Drifts:
         """`again` after a nudge it is repeated, unless what changed is our own by then."""
         self._clock = clock
         self._again = again.total_seconds()
-        self._suspected: dict[Drift, _Suspicion] = {}
+        # Each role for itself: an edited manifest is never our own, and would take every later
+        # write of ours with it.
+        self._suspected: dict[Drift, dict[str, _Suspicion]] = {}
         self._nudged: dict[Drift, float] = {}
 
     def note(
@@ -48,41 +48,47 @@ class Drifts:
     ) -> None:
         """Suspect the lanes that the objects in these roles belong to, `hold` from now.
 
-        An edited manifest is nobody's but the user's, and looked at now.
+        An edited manifest is nobody's but the user's, and looked at now, with all else of its lane.
         """
         for lane, roles in projections.drifting(frozenset(changed)).items():
             wait = 0.0 if CANARY in roles else hold.total_seconds()
-            self._suspect((ref, lane), roles, self._clock.monotonic() + wait)
+            due = self._clock.monotonic() + wait
+            suspected = self._suspected.setdefault((ref, lane), {})
+            for role in roles:
+                earlier = suspected[role].due if role in suspected else due
+                suspected[role] = _Suspicion(min(earlier, due))
 
     def ripe(self) -> Mapping[Drift, frozenset[str]]:
         """What is to be looked at now: the roles that changed."""
         now = self._clock.monotonic()
         since = now - PAUSE.total_seconds()
         self._nudged = {drift: at for drift, at in self._nudged.items() if at > since}
-        return {
-            drift: known.roles
-            for drift, known in self._suspected.items()
-            if known.due <= now and drift not in self._nudged
+        due = {
+            drift: frozenset(role for role, known in roles.items() if known.due <= now)
+            for drift, roles in self._suspected.items()
+            if drift not in self._nudged
         }
+        return {drift: roles for drift, roles in due.items() if roles}
 
-    def nudge(self, drift: Drift) -> None:
-        """Note that its reconciler was asked to look."""
-        known, now = self._suspected[drift], self._clock.monotonic()
-        self._nudged[drift] = now
-        known.nudges += 1
-        known.due = now + self._again
-        if known.nudges == NUDGES:
-            self.dismiss(drift)
+    def nudge(self, drift: Drift, roles: Collection[str]) -> None:
+        """Note that its reconciler was asked to look because of these roles."""
+        now = self._nudged[drift] = self._clock.monotonic()
+        for role in roles:
+            known = self._suspected[drift][role]
+            known.nudges += 1
+            known.due = now + self._again
+            if known.nudges == NUDGES:
+                self.dismiss(drift, [role])
 
-    def dismiss(self, *drifts: Drift) -> None:
-        """Suspect them no more."""
-        for drift in drifts:
+    def dismiss(self, drift: Drift, roles: Collection[str]) -> None:
+        """Suspect these roles no more."""
+        suspected = self._suspected.get(drift, {})
+        for role in roles:
+            suspected.pop(role, None)
+        if not suspected:
             self._suspected.pop(drift, None)
 
     def forget(self, ref: CanaryRef) -> None:
         """Suspect nothing of a canary that is gone."""
-        self.dismiss(*((ref, lane) for lane in Lane))
-
-    def _suspect(self, drift: Drift, roles: frozenset[str], due: float) -> None:
-        known = self._suspected.get(drift, _Suspicion(frozenset(), math.inf))
-        self._suspected[drift] = _Suspicion(known.roles | roles, min(known.due, due))
+        for lane in Lane:
+            self._suspected.pop((ref, lane), None)

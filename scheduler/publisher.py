@@ -30,7 +30,7 @@ from config.ranks import Rank
 from config.refs import CanaryRef
 from config.shards import WHOLE, Shard
 from scheduler.backlog import Backlog, Change
-from scheduler.drifts import Drifts
+from scheduler.drifts import Drift, Drifts
 from tasks.queues import Dispatcher
 
 log = logging.getLogger(__name__)
@@ -242,16 +242,17 @@ class Publisher:
             answers = self._store.run_all(asked)
             pairs = zip(drifts, answers, strict=True)
             foreign = {drift for drift, is_ours in pairs if is_ours is not True}
-            self._drifts.dismiss(*set(drifts) - foreign)
+            for drift in set(drifts) - foreign:
+                self._drifts.dismiss(drift, ripe[drift])
             for lane in Lane:
-                self._nudge([ref for ref, each in sorted(foreign) if each is lane], lane)
+                self._nudge({each: ripe[each] for each in sorted(foreign) if each[1] is lane}, lane)
 
-    def _nudge(self, refs: Iterable[CanaryRef], lane: Lane) -> None:
-        for together in _parts(refs, NUDGED_TOGETHER):
+    def _nudge(self, drifted: Mapping[Drift, Collection[str]], lane: Lane) -> None:
+        for together in _parts(drifted, NUDGED_TOGETHER):
             self._check_lead()
-            self._dispatcher.reconcile(list(together), lane)
-            for ref in together:
-                self._drifts.nudge((ref, lane))
+            self._dispatcher.reconcile([ref for ref, _ in together], lane)
+            for drift in together:
+                self._drifts.nudge(drift, drifted[drift])
 
     def _go_round(self) -> list[errors.ClientError]:
         """Stores again the worlds whose turn it is: all of them, evenly, within a resync.

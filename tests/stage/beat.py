@@ -143,10 +143,11 @@ class Beat:
     def _nudge_what_drifted(self) -> None:
         """At once: the pause after which real ones look would be a step of its own each time."""
         drifts = self._side._publisher._drifts
-        for (ref, lane), known in list(drifts._suspected.items()):
-            if not known.nudges:
+        for (ref, lane), suspected in list(drifts._suspected.items()):
+            fresh = [role for role, known in suspected.items() if not known.nudges]
+            if fresh:
                 self._doors.dispatcher.reconcile([ref], lane)
-                drifts.nudge((ref, lane))
+                drifts.nudge((ref, lane), fresh)
 
     def _watcher(self) -> Watcher:
         return Refusing(self._kube, self.refusals)

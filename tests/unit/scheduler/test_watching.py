@@ -676,6 +676,28 @@ def test_an_edited_canary_has_its_routes_looked_at(setting: Setting) -> None:
     assert setting.sent.effects == [(SHOP, Lane.ROUTE)]
 
 
+def test_after_an_edit_our_own_writes_are_no_drift_either(setting: Setting) -> None:
+    """The nudge for the edit is repeated at a resync; what we wrote since is no reason for one."""
+    setting.create(worlds.a_canary())
+    setting.create(worlds.a_virtual_service())
+    side = setting.side()
+    side.pump()
+    setting.edit(resources.CANARIES, "shop", {"spec": {"service": {"hosts": ["shop.example"]}}})
+    side.pump()
+    setting.clock.advance(timedelta(seconds=5))
+    setting.sent.effects.clear()
+
+    setting.edit(resources.VIRTUAL_SERVICES, "shop", {"spec": {"hosts": ["ours"]}})
+    side.pump()
+    mended(setting, side)
+    setting.clock.advance(OWN_WRITES)
+    side.pump()
+    assert (SHOP, Lane.ROUTE) not in setting.sent.effects
+    setting.clock.advance(RESYNC)
+    side.pump()
+    assert setting.sent.effects.count((SHOP, Lane.ROUTE)) == 1
+
+
 def test_the_routes_of_a_canary_without_a_target_of_its_own_are_left_alone(
     setting: Setting,
 ) -> None:
