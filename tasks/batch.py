@@ -218,7 +218,7 @@ class _Batch:
     def _employ(self, most: int) -> None:
         """Has one more thread make calls that have not begun, while there are fewer than `most`.
 
-        Each keeps a connection of its own: as many as calls would cost a megabyte or two each.
+        Not one for each: a thread with its connections is a third of a MiB, and stays.
         """
         with self.changing:
             if not self.calls or self.threads >= most:
@@ -284,5 +284,5 @@ class _Batch:
                 return self.done.get(timeout=PATIENCE_SECONDS)
             except Empty:
                 self._send(*self.nudged)
-                for _ in range(THREADS):
+                for _ in range(QUICK):
                     self._employ(THREADS)
