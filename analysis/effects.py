@@ -20,7 +20,6 @@ REPAIR: Final = timedelta(seconds=2)
 """How long an effect may stay unconfirmed before it is asked for again: the answer to a lost
 message. Long against a write (some ms), short against the shortest interval (10 s)."""
 
-
 LATE: Final = timedelta(seconds=30)
 """After how long an effect that nobody refuses is told to be waited for: many repairs."""
 
@@ -49,6 +48,16 @@ def unfinished(
     if is_told_soon or (is_step and not confirmed.troubles):
         missing -= {Lane.STATUS}
     return missing | frozenset(confirmed.troubles)
+
+
+def repair(state: RolloutState, now: datetime) -> timedelta:
+    """How soon effects that are not confirmed are asked for again.
+
+    The longer they have been wanted, the later: where many wait for their turn, each further
+    message would only make the queue longer.
+    """
+    wanted_for = now - state.intended_at if state.intended_at else REPAIR
+    return min(max(REPAIR, wanted_for), RETRY)
 
 
 def is_shown_once_in_force(state: RolloutState) -> bool:

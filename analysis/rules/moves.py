@@ -80,7 +80,8 @@ def await_effects(case: Case, *lanes: effects.Lane) -> Decision | Rest | None:
     missing = effects.outstanding(case.state, seen.version, seen.confirmed) & set(lanes)
     if not missing:
         return None
-    pause = effects.RETRY if missing <= seen.confirmed.refused else effects.REPAIR
+    is_refused = missing <= seen.confirmed.refused
+    pause = effects.RETRY if is_refused else effects.repair(case.state, case.now)
     late = late_effects(case, *missing)
     until = case.now + pause
     return wait(case, waiting.Reason.NOT_APPLIED, late, until) if late else Rest(until)
