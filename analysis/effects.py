@@ -50,16 +50,6 @@ def unfinished(
     return missing | frozenset(confirmed.troubles)
 
 
-def repair(state: RolloutState, now: datetime) -> timedelta:
-    """How soon effects that are not confirmed are asked for again.
-
-    The longer they have been wanted, the later: where many wait for their turn, each further
-    message would only make the queue longer.
-    """
-    wanted_for = now - state.intended_at if state.intended_at else REPAIR
-    return min(max(REPAIR, wanted_for), RETRY)
-
-
 def is_shown_once_in_force(state: RolloutState) -> bool:
     """Whether what `state` wants of its route is a step of the analysis.
 

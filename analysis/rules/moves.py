@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from analysis import cadence, effects, events, hooks, waiting
+from analysis import cadence, effects, events, hooks, urgency, waiting
 from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.events import Event
 from analysis.findings import HookResult
@@ -15,6 +15,7 @@ from analysis.rules import pods
 from analysis.state import HookRound, RolloutState
 from config import derived
 from config.api.hooks import WebhookType
+from config.ranks import Rank
 from config.scaling import CanaryScale
 from config.traffic import ALL_TO_CANARY, ALL_TO_PRIMARY
 
@@ -80,11 +81,22 @@ def await_effects(case: Case, *lanes: effects.Lane) -> Decision | Rest | None:
     missing = effects.outstanding(case.state, seen.version, seen.confirmed) & set(lanes)
     if not missing:
         return None
-    is_refused = missing <= seen.confirmed.refused
-    pause = effects.RETRY if is_refused else effects.repair(case.state, case.now)
+    pause = effects.RETRY if missing <= seen.confirmed.refused else _repair(case, missing)
     late = late_effects(case, *missing)
     until = case.now + pause
     return wait(case, waiting.Reason.NOT_APPLIED, late, until) if late else Rest(until)
+
+
+def _repair(case: Case, missing: Collection[effects.Lane]) -> timedelta:
+    """How soon effects that are not confirmed are asked for again.
+
+    Where no requests depend on them, the later the longer they have been wanted: if many wait for
+    their turn, each further message would only make the queue longer.
+    """
+    since = case.state.intended_at
+    if since is None or urgency.rank(case.state, missing) <= Rank.CHECK:
+        return effects.REPAIR
+    return min(max(effects.REPAIR, case.now - since), effects.RETRY)
 
 
 def late_effects(case: Case, *lanes: effects.Lane) -> Event | None:

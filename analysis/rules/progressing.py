@@ -226,9 +226,7 @@ def hold_for_route(case: Case) -> Outcome | None:
     message = f"the split {case.state.route.split} is not in force yet"
     late = moves.late_effects(case, effects.Lane.ROUTE, effects.Lane.WORKLOAD)
     state, said = moves.tell(state, case.now, Reason.NOT_APPLIED, late) if late else (state, ())
-    return Decision(
-        "RouteNotInForce", message, state, said, case.now + effects.repair(state, case.now)
-    )
+    return Decision("RouteNotInForce", message, state, said, case.now + effects.REPAIR)
 
 
 def advance(case: Case) -> Outcome | None:

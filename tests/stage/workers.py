@@ -16,8 +16,10 @@ from clients.clock import SystemClock
 from config.settings.groups import RedisSettings
 from config.settings.settings import Settings
 from tasks import app as apps
-from tasks import publishing, queues, wiring
+from tasks import publishing, queues, serving, wiring
 from tasks.caller import HttpPoster
+from tasks.gate import Gate
+from tasks.serving import Line
 from tests.stage.stage import Stage
 
 PATIENCE_SECONDS: Final = 20.0
@@ -99,13 +101,11 @@ def on_celery(url: str) -> Iterator[CeleryStage]:
     settings = replace(Settings(), redis=RedisSettings(url=SecretStr(url)))
     app = apps.make_app(settings)
     redis: Redis[str] = Redis.from_url(url, decode_responses=True)
-    traffic = Traffic()
+    traffic, gate = Traffic(), Gate(lambda: None)
     try:
         with start_worker(
             app,
-            pool="threads",
-            concurrency=4,
-            queues=",".join(queues.Queue),
+            **serving.serve(app, [Line(queue, 4, gate) for queue in queues.Queue]),
             perform_ping_check=False,
             loglevel="warning",
             shutdown_timeout=10.0,

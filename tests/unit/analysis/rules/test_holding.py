@@ -313,26 +313,29 @@ def test_an_effect_that_nobody_brings_about_is_told_once_it_is_late() -> None:
     """
     state = worlds.a_state(Phase.FINALISING, canary=CanaryScale.RUNNING, applied=NEW)
     told = Decided(
-        "await_route", "Finalising", "100/0", ["cart.shop waits for its route to be applied"], 10
+        "await_route", "Finalising", "100/0", ["cart.shop waits for its route to be applied"], 2
     )
-    for seconds, answer in ((29, Rests("await_route", 10)), (30, told)):
+    for seconds, answer in ((29, Rests("await_route", 2)), (30, told)):
         since = replace(state, intended_at=NOW - timedelta(seconds=seconds))
         seen = worlds.seen(since, confirmed=UNROUTED, primary=worlds.a_workload(NEW))
         assert tables.answer(seen) == answer
         refused = replace(UNROUTED, troubles={Lane.ROUTE: "forbidden"})
         trouble = replace(since, trouble=worlds.a_wait("forbidden", Reason.WRITE_REFUSED))
         known = replace(seen, state=trouble, confirmed=refused)
-        assert tables.answer(known) == Rests("await_route", 10)
+        assert tables.answer(known) == Rests("await_route", 2)
 
 
 @pytest.mark.parametrize(("seconds", "pause"), [(0, 2), (2, 2), (4, 4), (8, 8), (29, 10)])
-def test_an_effect_is_asked_for_again_the_later_the_longer_it_has_been_wanted(
+def test_what_no_request_depends_on_is_asked_for_again_the_later_the_longer_it_is_wanted(
     seconds: int, pause: int
 ) -> None:
-    """A lost message is made up for in 2 s; a queue in which thousands wait is not made longer."""
-    state = worlds.a_state(Phase.FINALISING, canary=CanaryScale.RUNNING, applied=NEW)
-    since = replace(state, intended_at=NOW - timedelta(seconds=seconds))
-    seen = worlds.seen(since, confirmed=UNROUTED, primary=worlds.a_workload(NEW))
+    """A lost message is made up for in 2 s; a queue in which thousands wait is not made longer.
+
+    A route that requests depend on is asked for every 2 s, as in the test before.
+    """
+    since = NOW - timedelta(seconds=seconds)
+    state = replace(worlds.a_state(Phase.INITIALIZING), intended_at=since)
+    seen = worlds.seen(state, confirmed=UNROUTED, primary=worlds.a_workload(OLD))
     assert tables.answer(seen) == Rests("await_route", pause)
 
 
