@@ -80,9 +80,10 @@ _AHEAD: Final = partial(Superseded, "the weight is not in force yet")
 
 
 def _in_force(run: Run, present: ShownStatus) -> RolloutState:
-    """The state, without the rise of a weight that the route is not known to have."""
+    """The state, without the rise of a weight by a step that the route is not known to have."""
     state, version = run.state, run.snapshot.version
-    if Lane.ROUTE not in effects.outstanding(state, version, run.confirmed):
+    is_open = Lane.ROUTE in effects.outstanding(state, version, run.confirmed)
+    if not (is_open and effects.is_shown_once_in_force(state)):
         return state
     split = state.route.split
     weight = min(split.canary, int(present.fields.get("canaryWeight") or 0))

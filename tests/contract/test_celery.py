@@ -218,8 +218,15 @@ def test_canaries_being_initialised_are_written_a_few_at_a_time(app: Celery) -> 
 
 def test_a_worker_tells_all_its_queues(app: Celery) -> None:
     """Flower shows what it answers; the keys of one are those of Celery's own command."""
+    answers: dict[str, Any] = {}
+
+    def asked() -> bool:
+        """Whether there was an answer: a question is lost on a worker that does not listen yet."""
+        answers.update(app.control.inspect(limit=1).active_queues() or {})
+        return bool(answers)
+
     with working(app, Queue.ROUTING, Queue.REPORT, Queue.HOOKS):
-        answers = app.control.inspect(timeout=5, limit=1).active_queues() or {}
+        until(asked)
     (told,) = answers.values()
     assert [queue["name"] for queue in told] == ["routing", "report", "hooks"]
     assert {"name", "exchange", "routing_key", "durable"} <= told[0].keys()

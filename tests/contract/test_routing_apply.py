@@ -238,11 +238,12 @@ def test_changed_ports_and_metadata_reach_existing_services(rolling: Cluster) ->
     assert rolling.apply(TEN) == Applied()
 
 
-def test_a_service_the_server_refuses_is_reported_for_good(apiserver: Cluster) -> None:
+def test_a_service_the_server_refuses_is_reported_for_good(place_on_apiserver: Place) -> None:
     """Port 0 is invalid: the message carries the server's words, and trying again is no use.
 
     On the real server alone: the others do not validate Services.
     """
+    apiserver = Cluster(*place_on_apiserver)
     apiserver.edit_canary(port=0)
     outcome = apiserver.apply(ALL_TO_PRIMARY)
     assert isinstance(outcome, Rejected)

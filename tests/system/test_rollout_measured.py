@@ -50,7 +50,8 @@ def test_an_error_spike_is_rolled_back_by_what_prometheus_measures(
         app.until_weight(40)
         requests.fail()
         app.until("Failed")
-    assert app.weights() in ([0, 40, 0], [0, 40, 80, 0])
+    expected = ([0, 40, 0], [0, 40, 80, 0])
+    site.until(lambda: app.weights() in expected, "back at the primary", 1)
     assert "advancement success rate" in app.messages("Warning")[-3]
     assert app.image(primary=True) == "registry.example/app:1"
 

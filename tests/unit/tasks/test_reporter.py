@@ -13,7 +13,7 @@ from clients.documents.world import ShownStatus, shown_status
 from clients.kube import resources
 from config.api.canary import Canary
 from config.api.hooks import AlertSeverity
-from config.traffic import RouteIntent, RouteStage, TrafficSplit
+from config.traffic import ALL_TO_CANARY, RouteIntent, RouteStage, TrafficSplit
 from tasks.reconcile.status import StatusReconciler
 from tests.fakes.crews import a_crew
 from tests.fakes.faults import Fault
@@ -157,6 +157,16 @@ def test_a_weight_does_not_rise_in_the_status_before_the_route_has_it(
     room.brought_about(uid(room), route.seq)
     report(room)
     assert status(room)["canaryWeight"] == wanted
+    assert room.confirmed().status_version == version
+
+
+def test_a_failed_promotion_is_shown_with_its_weight_from_the_start(room: Room) -> None:
+    """`Failed` with another weight says that the primary has the traffic, should Redis be lost."""
+    route = RouteIntent(a_state().route.seq + 1, RouteStage.EXPOSED, ALL_TO_CANARY)
+    failed = a_state(uid=uid(room), route=route, phase=Phase.PROMOTION_FAILED, check_at=None)
+    version = room.commit(failed)
+    report(room)
+    assert (status(room)["phase"], status(room)["canaryWeight"]) == ("Failed", 100)
     assert room.confirmed().status_version == version
 
 
