@@ -104,10 +104,8 @@ class Analyst:
                 yield from self._commit(seen, begun, outcome, found)
             case Rest(until=until):
                 missing = _missing(seen, seen.version)
-                due, rank = (
-                    self._due(seen, begun, until, missing),
-                    urgency.rank(seen.state, missing),
-                )
+                due = self._due(seen, begun, until, missing)
+                rank = urgency.rank(seen.state, missing)
                 yield from ask(rollouts.finishing(seen.ref, Work.TICK, begun.token, due, rank))
                 yield from _nudges(seen, seen.version, rank, until)
             case AskChecks() | AskBackends():
