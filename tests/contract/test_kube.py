@@ -27,6 +27,7 @@ from clients.kube.protocol import (
 )
 from clients.kube.resources import Resource
 from sandbox.apiserver import ApiServer
+from tests.contract.conftest import Place
 from tests.fakes.kube import FakeKube, KubeWatcher
 
 LONG: Final = timedelta(seconds=20)
@@ -71,15 +72,11 @@ def sandbox(sandbox_server: ApiServer) -> Iterator[Server]:
 
 
 @pytest.fixture
-def apiserver(
-    control_plane: Any, namespace: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server]:
+def apiserver(place_on_apiserver: Place) -> Server:
     """A real kube-apiserver, reached as its kubeconfig says; no controller runs."""
-    kubeconfig = control_plane.kubeconfig(tmp_path_factory.mktemp("admin") / "kubeconfig")
-    door = connecting.connect(role="test", kubeconfig=kubeconfig)
     # etcd's versions are far above 1 when the server is up: that past was never remembered.
-    yield Server(door, namespace, collects=False, marks=False, forget=lambda: None)
-    door.close()
+    door, namespace = place_on_apiserver
+    return Server(door, namespace, collects=False, marks=False, forget=lambda: None)
 
 
 @pytest.fixture(params=["in_process", "sandbox", "apiserver"])

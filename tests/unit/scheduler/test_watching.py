@@ -50,6 +50,16 @@ def settle(setting: Setting, ref: CanaryRef = SHOP, due: timedelta = RESYNC) -> 
     setting.store.finish(ref, Work.TICK, begun.token, setting.clock.now() + due)
 
 
+def at_rest(setting: Setting) -> WatchSide:
+    """A watch side that has stored a canary and its target, at which a worker has looked."""
+    setting.create(worlds.a_canary())
+    setting.create(worlds.a_deployment())
+    side = setting.side()
+    side.pump()
+    settle(setting)
+    return side
+
+
 def calls(setting: Setting, verb: str, resource: Resource = resources.DEPLOYMENTS) -> int:
     """How often the API server was asked so."""
     return sum(call[:2] == (verb, resource.plural) for call in setting.kube.calls)
@@ -73,11 +83,7 @@ def test_a_canary_and_its_objects_become_a_world_on_the_agenda(setting: Setting)
 
 def test_a_new_revision_makes_the_canary_due_at_once(setting: Setting) -> None:
     """Nothing waits for the next interval or resync."""
-    setting.create(worlds.a_canary())
-    setting.create(worlds.a_deployment())
-    side = setting.side()
-    side.pump()
-    settle(setting)
+    side = at_rest(setting)
 
     before = setting.world()["target"].revision
     setting.edit(resources.DEPLOYMENTS, "shop", {"spec": worlds.a_deployment(image="2")["spec"]})
@@ -99,11 +105,7 @@ def test_pods_that_come_and_go_make_a_canary_due_when_it_matters(
     setting: Setting, status: dict[str, Any], due: timedelta
 ) -> None:
     """At once when the last one is gone; other words are told in ten seconds, or not at all."""
-    setting.create(worlds.a_canary())
-    setting.create(worlds.a_deployment())
-    side = setting.side()
-    side.pump()
-    settle(setting)
+    side = at_rest(setting)
 
     patch = {"status": status}
     setting.kube.patch(resources.DEPLOYMENTS, "prod", "shop", patch, subresource="status")
@@ -114,11 +116,7 @@ def test_pods_that_come_and_go_make_a_canary_due_when_it_matters(
 
 def test_readiness_noise_is_neither_stored_nor_a_reason_to_look(setting: Setting) -> None:
     """A status that reads the same is no news."""
-    setting.create(worlds.a_canary())
-    setting.create(worlds.a_deployment())
-    side = setting.side()
-    side.pump()
-    settle(setting)
+    side = at_rest(setting)
 
     noise = {"status": {"readyReplicas": 2}}
     setting.kube.patch(resources.DEPLOYMENTS, "prod", "shop", noise, subresource="status")
@@ -443,11 +441,7 @@ def test_what_could_not_be_stored_is_stored_later(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """D-26: a failed write is not dropped; the newest picture is what counts then."""
-    setting.create(worlds.a_canary())
-    setting.create(worlds.a_deployment())
-    side = setting.side()
-    side.pump()
-    settle(setting)
+    side = at_rest(setting)
 
     def away(*_args: Any, **_kwargs: Any) -> Any:
         raise errors.Transient("Redis is away")
