@@ -93,10 +93,8 @@ class Observed:
 
         One that nobody can judge is to be looked at.
         """
-        places, percents = (
-            manifest.places,
-            dict(zip(WORKLOADS, manifest.ready_percents, strict=True)),
-        )
+        places = manifest.places
+        percents = dict(zip(WORKLOADS, manifest.ready_percents, strict=True))
         try:
             was = _as_read(places[role], before, percents[role])
             target, primary = (
