@@ -247,8 +247,8 @@ class Loop:
     def _watching(self) -> WatchSide:
         """The watch side of this term.
 
-        It outlives a lease lost to an outage of Redis: its memory is current all the same, and
-        only what others may have stored meanwhile has to be looked at.
+        It outlives a lease lost to an outage of Redis: what it remembers of manifests, nobody
+        else may know.
         """
         side = self._side
         if side is None:

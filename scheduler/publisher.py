@@ -23,7 +23,7 @@ from clients import errors
 from clients.clock import Clock
 from clients.documents.world import CANARY
 from clients.redis import rollouts, store
-from clients.redis.records import Snapshot
+from clients.redis.records import Epoch, Snapshot
 from clients.redis.scripts import Invocation
 from clients.redis.store import Store
 from config.ranks import Rank
@@ -87,6 +87,8 @@ class Publisher:
         self._wanted = threading.Event()
         self._wanted.set()
         self._confirmed = False
+        self._listed_in: int | None = None
+        self._epoch: Epoch | None = None
         self.woke: Final = threading.Event()
         """Set when something was stored that makes a canary due."""
 
@@ -110,21 +112,37 @@ class Publisher:
         was not stored is kept for later.
         """
         self._term = self._check_lead()
-        if self._wanted.is_set():
-            self._store_everything()
+        if self._epoch is not None:
+            self._store_everything(self._epoch)
         failures = [*self._store_changes(), *self._go_round()]
         self._send_nudges()
         _raise_first(failures)
 
     # --- everything
 
-    def _store_everything(self) -> None:
-        """Brings a Redis in any condition up to date."""
-        self._confirmed = False
+    def wants_lists(self) -> bool:
+        """Whether all is to be listed before the next step: Redis has lost what it held.
+
+        What is known may be older than what others have seen or written before the loss. Raises
+        the errors of the store.
+        """
+        if not self._wanted.is_set():
+            return False
         self._wanted.clear()
+        self._confirmed = False
         try:
             # Before anything is stored, so that it is noticed if Redis loses it meanwhile.
-            epoch = self._store.open_epoch(self._term, self._shard)
+            epoch = self._epoch = self._store.open_epoch(self._check_lead(), self._shard)
+        except errors.ClientError:
+            self._wanted.set()
+            raise
+        known, self._listed_in = self._listed_in, epoch.number
+        return not epoch.already_confirmed and epoch.number != known
+
+    def _store_everything(self, epoch: Epoch) -> None:
+        """Brings a Redis in any condition up to date."""
+        self._epoch = None
+        try:
             self._remember_good_manifests()
             listed = self._store.agenda()
             for refs in _parts(sorted(self._backlog.refs()), TOGETHER):

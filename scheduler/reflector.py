@@ -70,10 +70,7 @@ class Contact:
 
 
 class Reflector:
-    """One resource. `step` is for one thread, everything else for any.
-
-    `synced` is whether all objects have been listed once.
-    """
+    """One resource. `step` is for one thread, everything else for any."""
 
     def __init__(
         self,
@@ -102,7 +99,13 @@ class Reflector:
         self._told_at = 0.0
         self._retry_at = clock.monotonic()
         self._heard_at: float | None = None
-        self.synced = self._absent = self._is_set_aside = False
+        self._absent = self._is_set_aside = False
+        self._lists_asked, self._lists_read = 1, 0
+
+    @property
+    def synced(self) -> bool:
+        """Whether all objects have been listed, by a list begun after the last `relist`."""
+        return self._lists_read == self._lists_asked
 
     @property
     def waited_for(self) -> bool:
@@ -112,6 +115,11 @@ class Reflector:
     @property
     def _is_own(self) -> bool:
         return self.resource.group == well_known.GROUP
+
+    def relist(self) -> None:
+        """Have all objects listed again, at once; the watch that runs must be ended besides."""
+        self._lists_asked += 1
+        self._retry_at = self._clock.monotonic()
 
     def contact(self) -> Contact:
         """How it is doing."""
@@ -133,7 +141,7 @@ class Reflector:
         if self._clock.monotonic() < self._retry_at:
             return
         try:
-            if self._version is None:
+            if self._version is None or not self.synced:
                 self._list()
             else:
                 self._follow(self._version, stop)
@@ -154,11 +162,12 @@ class Reflector:
             self._give_up()
 
     def _list(self) -> None:
+        asked = self._lists_asked
         listing = self._watcher.list(self.resource, self._namespace)
         self._backlog.listed(self.resource, listing.items)
         self._version = listing.resource_version
         self._absent = self._is_set_aside = False
-        self.synced = True
+        self._lists_read = asked
         self._heard_at = self._clock.monotonic()
 
     def _follow(self, version: str, stop: threading.Event | None) -> None:
@@ -166,7 +175,7 @@ class Reflector:
         timeout = self._timeout()
         try:
             for event in self._watcher.watch(self.resource, self._namespace, version, timeout):
-                if stop is not None and stop.is_set():
+                if not self.synced or (stop is not None and stop.is_set()):
                     return
                 self._take(event)
                 quiet = False
@@ -174,7 +183,7 @@ class Reflector:
             lasted = self._clock.monotonic() - started
             if quiet and lasted > LONGEST_SILENCE:
                 self._version = None
-        if quiet and lasted < SHORT_WATCH:
+        if quiet and lasted < SHORT_WATCH and self.synced:
             raise errors.Transient("the watch ended at once")
         self._failures = 0
 

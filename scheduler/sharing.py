@@ -21,7 +21,7 @@ from clients.kube.protocol import (
 )
 from clients.kube.resources import Resource
 from config.shards import Shard
-from scheduler.watching import Closable
+from scheduler.watching import Interruptible
 
 
 class Shared:
@@ -49,9 +49,14 @@ class Shared:
             is_ours = event.type is WatchType.BOOKMARK or self._owns(event.object)
             yield event if is_ours else _bookmark(event)
 
+    def interrupt(self) -> None:
+        """End the watches in progress."""
+        if isinstance(self._watcher, Interruptible):
+            self._watcher.interrupt()
+
     def close(self) -> None:
-        """End all watches."""
-        if isinstance(self._watcher, Closable):
+        """End all watches, and let none begin."""
+        if isinstance(self._watcher, Interruptible):
             self._watcher.close()
 
     def _owns(self, raw: Any) -> bool:

@@ -37,11 +37,15 @@ a_while: Final = functools.partial(watch_timeout, random.random)
 
 
 @runtime_checkable
-class Closable(Protocol):
+class Interruptible(Protocol):
     """A watcher whose watches can be ended from outside."""
 
+    def interrupt(self) -> None:
+        """End the watches in progress."""
+        ...
+
     def close(self) -> None:
-        """End all watches."""
+        """End all watches, and let none begin."""
         ...
 
 
@@ -114,7 +118,7 @@ class WatchSide:
         return tuple(each.contact() for each in self._reflectors)
 
     def refresh(self) -> None:
-        """Have every world stored again, from memory."""
+        """Have every world stored again."""
         self._publisher.refresh()
         self._backlog.wake()
 
@@ -131,7 +135,7 @@ class WatchSide:
     def stop(self, wait: timedelta = timedelta(0)) -> None:
         """Ends watching and storing; waits so long at most for the threads to notice."""
         self._stop.set()
-        if isinstance(self._watcher, Closable):
+        if isinstance(self._watcher, Interruptible):
             self._watcher.close()
         deadline = self._clock.monotonic() + wait.total_seconds()
         for thread in self._threads:
@@ -142,6 +146,7 @@ class WatchSide:
 
         The watches' timeout should be zero. Raises the errors of the store.
         """
+        self._open()
         for reflector in self._reflectors:
             reflector.step()
         if self.synced:
@@ -149,15 +154,31 @@ class WatchSide:
 
     def _store(self, stop: threading.Event) -> None:
         while not stop.is_set():
+            self._try_to_store(stop)
             if self.synced:
-                self._try_to_store(stop)
                 self._backlog.wait(IDLE)
             else:
                 self._clock.sleep(0.01)
 
+    def _open(self) -> None:
+        """Has all listed again before it is stored, when Redis has lost what it held.
+
+        Each kind is watched for itself, and one may be far behind the others: a status that shows
+        a step beside the route of before looks like a rollback. What is listed from here on is
+        newer than whatever was confirmed before the loss.
+        """
+        if not self._publisher.wants_lists():
+            return
+        for reflector in self._reflectors:
+            reflector.relist()
+        if isinstance(self._watcher, Interruptible):
+            self._watcher.interrupt()
+
     def _try_to_store(self, stop: threading.Event) -> None:
         try:
-            self._publisher.step()
+            self._open()
+            if self.synced:
+                self._publisher.step()
         except errors.ClientError as error:
             if not (self._trouble or stop.is_set()):
                 log.warning("not storing what is watched", extra={"error": str(error)})

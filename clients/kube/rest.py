@@ -111,6 +111,10 @@ class KubeHttp(Kube, Watcher):
         ):
             yield from _events(response, doing, self._transport.limits.max_body)
 
+    def interrupt(self) -> None:
+        """End the watches in progress, from any thread; others may be begun."""
+        self._streams.interrupt()
+
     def close(self) -> None:
         """End all watches, from any thread, and drop the connections."""
         self._streams.close()
@@ -156,15 +160,16 @@ class _Streams:
 
     @contextmanager
     def open(self, response: urllib3.BaseHTTPResponse) -> Iterator[None]:
-        """A block in which `response` is read; it ends without an error when `close` ends it."""
+        """A block in which `response` is read; it ends without an error when it is ended here."""
         with self._lock:
-            self._open.add(response)
             if self._closed:
                 response.close()  # reading gives the end at once
+            else:
+                self._open.add(response)
         try:
             yield
         except (errors.ClientError, *translation.LIBRARY_ERRORS):
-            if not self._closed:
+            if response in self._open:
                 raise
         finally:
             with self._lock:
@@ -172,10 +177,15 @@ class _Streams:
             response.close()
 
     def close(self) -> None:
+        """Make every reader see the end of its stream, now and later."""
+        self._closed = True
+        self.interrupt()
+
+    def interrupt(self) -> None:
         """Make every reader see the end of its stream."""
         with self._lock:
-            self._closed = True
-            for response in self._open:
+            ended, self._open = self._open, set()
+            for response in ended:
                 with suppress(OSError, ValueError, RuntimeError):  # it ended by itself just now
                     response.shutdown()
 

@@ -30,7 +30,7 @@ from config.refs import CanaryRef
 from config.settings.settings import Settings
 from sandbox.apiserver import ApiServer
 from scheduler import wiring
-from scheduler.watching import WatchSide
+from scheduler.watching import Interruptible, WatchSide
 from tests.fakes import memory_redis
 from tests.fakes.kube import FakeKube
 from tests.patience import until
@@ -39,6 +39,7 @@ from tests.unit.scheduler import worlds
 
 PATIENCE_SECONDS: Final = 10.0
 SHORT: Final = timedelta(seconds=1)
+LONG: Final = timedelta(minutes=1)
 """Watches end and are begun anew while the tests run."""
 
 
@@ -109,14 +110,14 @@ class Watch:
     sent: worlds.Sent = field(default_factory=worlds.Sent)
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[WatchSide]:
-        """A watch side of the test's namespace, in threads, synced."""
+    def running(self, lasting: timedelta = SHORT) -> Iterator[WatchSide]:
+        """A watch side of the test's namespace, in threads, synced; its watches last so long."""
         settings = Settings()
         kubernetes = replace(settings.kubernetes, namespace=self.cluster.namespace)
         doors = wiring.Doors(self.store, self.sent, self.cluster.watcher, SystemClock())
         term = memory_redis.lead(self.store)
         side = wiring.watch_side(
-            replace(settings, kubernetes=kubernetes), doors, lambda: term, lambda: SHORT
+            replace(settings, kubernetes=kubernetes), doors, lambda: term, lambda: lasting
         )
         side.start()
         try:
@@ -268,3 +269,21 @@ def test_every_watch_is_heard_of(watch: Watch) -> None:
     with watch.running() as side:
         until(lambda: all(each.silent_seconds is not None for each in side.contacts()))
         assert {each.synced for each in side.contacts()} == {True}
+
+
+def test_what_redis_lost_is_stored_from_new_lists_while_the_watches_say_nothing(
+    watch: Watch,
+) -> None:
+    """Watches in progress are ended for it, however long they were to last, and begin anew."""
+    can_end = isinstance(watch.cluster.kube, Interruptible)  # without a network there is no need
+    with watch.running(LONG if can_end else SHORT) as side:
+        until(lambda: side.confirmed)
+        redis = watch.store.client
+        memory_redis.fail_over(redis, memory_redis.copied(redis))
+        side.refresh()
+        until(lambda: side.confirmed and side.synced)
+        heard = [each.silent_seconds for each in side.contacts()]
+        watch.edit(resources.CANARIES, {"spec": {"suspend": True}})
+        until(lambda: watch.world()["admission"].generation == 2)
+
+    assert all(silent is not None and silent < 1.0 for silent in heard)

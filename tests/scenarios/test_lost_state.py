@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from analysis.phases import Phase
+from clients import errors
 from clients.kube import resources
 from config.traffic import TrafficSplit
+from tests.fakes.faults import Fault
 from tests.stage import measuring, rollouts
 from tests.stage.rollouts import BEGINNING, LONG, NEW
 from tests.stage.stage import REF, Stage, a_deployment, initialized
@@ -44,6 +46,22 @@ def test_a_good_rollout_ends_well_although_redis_is_emptied(moment: Moment) -> N
 
     rollouts.succeeded(stage)
     assert set(stage.weights) <= set(PLAN)
+
+
+def test_a_watch_that_lags_makes_no_step_a_rollback_when_redis_is_emptied() -> None:
+    """Status and route are watched apart: a weight shown beside a route of before is not believed.
+
+    All is listed anew before a state is rebuilt.
+    """
+    stage = rollouts.released(a_manifest())
+    cut = Fault(errors.Transient("cut"), verb="watch", resource="virtualservices", times=10_000)
+    stage.kube.faults.add(cut)
+    stage.run(lambda on: on.status["canaryWeight"] == 20, within=LONG)
+    flushed(stage)
+    rollouts.finish(stage)
+
+    rollouts.succeeded(stage)
+    assert stage.weights == PLAN
 
 
 @pytest.mark.parametrize("shown", [0, 60])

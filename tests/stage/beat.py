@@ -119,7 +119,7 @@ class Beat:
         version = self._kube.list(resources.NAMESPACES).resource_version
         was_idle = self.is_idle
         with contextlib.suppress(errors.ClientError):
-            if version != self._seen or not all(each.synced for each in self._side.contacts()):
+            if version != self._seen or not (self._side.synced and self._side.confirmed):
                 self._side.pump()
                 self._seen = version
             else:
