@@ -49,10 +49,10 @@ class Shared:
             is_ours = event.type is WatchType.BOOKMARK or self._owns(event.object)
             yield event if is_ours else _bookmark(event)
 
-    def interrupt(self) -> None:
-        """End the watches in progress."""
+    def interrupt(self, resource: Resource) -> None:
+        """End the watches of `resource` in progress."""
         if isinstance(self._watcher, Interruptible):
-            self._watcher.interrupt()
+            self._watcher.interrupt(resource)
 
     def close(self) -> None:
         """End all watches, and let none begin."""

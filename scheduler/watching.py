@@ -19,6 +19,7 @@ from clients import errors
 from clients.clock import Clock
 from clients.kube import resources
 from clients.kube.protocol import Watcher, watch_timeout
+from clients.kube.resources import Resource
 from scheduler.backlog import Backlog
 from scheduler.publisher import Publisher
 from scheduler.reflector import Contact, Reflector
@@ -40,8 +41,8 @@ a_while: Final = functools.partial(watch_timeout, random.random)
 class Interruptible(Protocol):
     """A watcher whose watches can be ended from outside."""
 
-    def interrupt(self) -> None:
-        """End the watches in progress."""
+    def interrupt(self, resource: Resource) -> None:
+        """End the watches of `resource` in progress."""
         ...
 
     def close(self) -> None:
@@ -158,6 +159,7 @@ class WatchSide:
             if self.synced:
                 self._backlog.wait(IDLE)
             else:
+                self._interrupt()
                 self._clock.sleep(0.01)
 
     def _open(self) -> None:
@@ -171,8 +173,12 @@ class WatchSide:
             return
         for reflector in self._reflectors:
             reflector.relist()
-        if isinstance(self._watcher, Interruptible):
-            self._watcher.interrupt()
+
+    def _interrupt(self) -> None:
+        """Ends the watches in the place of which there is to be a list."""
+        for reflector in self._reflectors:
+            if not reflector.synced and isinstance(self._watcher, Interruptible):
+                self._watcher.interrupt(reflector.resource)
 
     def _try_to_store(self, stop: threading.Event) -> None:
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any, Final
@@ -107,13 +107,13 @@ class KubeHttp(Kube, Watcher):
         doing = f"WATCH {path}"
         with (
             self._transport.stream(f"{path}?{urlencode(query)}", doing) as response,
-            self._streams.open(response),
+            self._streams.open(response, resource),
         ):
             yield from _events(response, doing, self._transport.limits.max_body)
 
-    def interrupt(self) -> None:
-        """End the watches in progress, from any thread; others may be begun."""
-        self._streams.interrupt()
+    def interrupt(self, resource: Resource) -> None:
+        """End the watches of `resource` in progress, from any thread; others may be begun."""
+        self._streams.interrupt(lambda each: each == resource)
 
     def close(self) -> None:
         """End all watches, from any thread, and drop the connections."""
@@ -154,18 +154,18 @@ class _Streams:
     """The watches in progress, so that another thread can end them."""
 
     def __init__(self) -> None:
-        self._open: set[urllib3.BaseHTTPResponse] = set()
+        self._open: dict[urllib3.BaseHTTPResponse, Resource] = {}
         self._closed = False
         self._lock = threading.Lock()
 
     @contextmanager
-    def open(self, response: urllib3.BaseHTTPResponse) -> Iterator[None]:
+    def open(self, response: urllib3.BaseHTTPResponse, resource: Resource) -> Iterator[None]:
         """A block in which `response` is read; it ends without an error when it is ended here."""
         with self._lock:
             if self._closed:
                 response.close()  # reading gives the end at once
             else:
-                self._open.add(response)
+                self._open[response] = resource
         try:
             yield
         except (errors.ClientError, *translation.LIBRARY_ERRORS):
@@ -173,19 +173,19 @@ class _Streams:
                 raise
         finally:
             with self._lock:
-                self._open.discard(response)
+                self._open.pop(response, None)
             response.close()
 
     def close(self) -> None:
         """Make every reader see the end of its stream, now and later."""
         self._closed = True
-        self.interrupt()
+        self.interrupt(lambda _: True)
 
-    def interrupt(self) -> None:
-        """Make every reader see the end of its stream."""
+    def interrupt(self, is_meant: Callable[[Resource], bool]) -> None:
+        """Make the readers of these resources see the end of their streams."""
         with self._lock:
-            ended, self._open = self._open, set()
-            for response in ended:
+            for response in [each for each, what in self._open.items() if is_meant(what)]:
+                del self._open[response]
                 with suppress(OSError, ValueError, RuntimeError):  # it ended by itself just now
                     response.shutdown()
 
