@@ -61,6 +61,11 @@ def strategy_kind(canary: Canary) -> StrategyKind:
     return StrategyKind.AB_TESTING if analysis.match else StrategyKind.BLUE_GREEN
 
 
+def is_tcp(canary: Canary) -> bool:
+    """Whether connections are divided instead of requests, of which nothing is known then."""
+    return (canary.spec.service.app_protocol or "").lower() == "tcp"
+
+
 def step_weights(canary: Canary) -> tuple[int, ...]:
     """The explicit canary weights in percent, strictly increasing; empty with `stepWeight`.
 

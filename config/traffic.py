@@ -5,6 +5,7 @@ Pure values, shared by every layer above; what a split becomes in a mesh is `rou
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -50,7 +51,12 @@ class Criterion:
 
 
 Match = tuple[Criterion, ...]
-"""A choice of requests: those of which every criterion is true."""
+"""A choice of requests: those of which every criterion is true; in the order of `ordered`."""
+
+
+def ordered(criteria: Iterable[Criterion]) -> Match:
+    """The choice by these criteria: a route keeps no order of them."""
+    return tuple(sorted(criteria, key=lambda each: (each.aspect, each.name)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +86,8 @@ class Affinity:
     expired: str = ""
 
     def ended(self) -> Affinity:
-        """No more cookies of the canary; the last one is taken back from whoever has it."""
-        return Affinity(primary=self.primary, expired=self.canary or self.expired)
+        """No more cookies; the canary's last one is taken back from whoever has it."""
+        return Affinity(expired=self.canary or self.expired)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,23 @@ class TrafficSplit:
     def reaches_canary(self) -> bool:
         """Whether some requests, or copies of them, lead to the canary."""
         return self.canary > 0 or bool(self.pinned) or self.mirror is not None
+
+    def share_of(self, requests: Match | None) -> int:
+        """Percent of these requests that the canary answers; None: those that nothing chooses.
+
+        Copies count for nothing: the primary answers the requests that are copied.
+        """
+        if requests in self.pinned:
+            return TOTAL_WEIGHT
+        return self.canary if not self.match or requests in self.match else 0
+
+    def gives_canary_more(self, before: TrafficSplit) -> bool:
+        """Whether the canary answers some requests that the primary answered `before`.
+
+        The primary answers more if it is the other way round; with other matches both may.
+        """
+        chosen = {*self.match, *self.pinned, *before.match, *before.pinned, None}
+        return any(self.share_of(each) > before.share_of(each) for each in chosen)
 
     def weighing(self, canary_weight: int) -> TrafficSplit:
         """This split with `canary_weight` percent for the canary."""

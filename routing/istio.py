@@ -15,12 +15,13 @@ from typing import Any, Final
 from clients.kube import resources
 from clients.kube.protocol import Object
 from clients.kube.resources import Resource
-from config import meshes, names, well_known
+from config import derived, meshes, names, well_known
 from config.api.canary import Canary
 from config.traffic import Feature, TrafficSplit
-from routing import istio_rules, metadata
+from routing import istio_reading, istio_rules, metadata
 from routing.metadata import Marks
 from routing.router import (
+    ODD_SHAPE,
     Live,
     Managed,
     ServiceRole,
@@ -51,7 +52,7 @@ class Istio:
 
     name = meshes.ISTIO
     carrier: str | None = VIRTUAL_SERVICE
-    features = frozenset({Feature.MIRROR})
+    features = frozenset(Feature)
     options: frozenset[str] = frozenset()
     writes: Mapping[str, Resource] = MappingProxyType(
         {
@@ -84,31 +85,27 @@ class Istio:
         return _destination_rule(canary, managed, live)
 
     def parse(self, canary: Canary, live: Live) -> TrafficSplit | None:
-        """The weights of the last rule that leads to the canary; see `Router.parse`."""
+        """What the rules say; see `Router.parse`."""
         route = live.get(VIRTUAL_SERVICE)
         if route is None:
             return None
-        spec = route.get("spec") or {}
-        is_tcp = istio_rules.is_tcp(canary)
-        rule = istio_rules.rule_in_force(canary, spec.get("tcp" if is_tcp else "http") or ())
-        return _split_of(canary, rule or {}, can_mirror=not is_tcp)
+        label = _label(canary)
+        try:
+            split = _split_of(canary, route.get("spec") or {})
+        except ODD_SHAPE as error:
+            raise UnreadableRoute(f"{label} cannot be read: {error}") from error
+        if split is None:
+            apex = names.apex_name(canary)
+            raise UnreadableRoute(
+                f"{label} does not contain routes for {apex}-primary and {apex}-canary"
+            )
+        return split
 
 
-def _split_of(canary: Canary, rule: Mapping[str, Any], *, can_mirror: bool) -> TrafficSplit:
-    weights = istio_rules.weights_by_host(rule)
-    primary = weights.get(names.primary_service(canary), 0)
-    share = weights.get(names.canary_service(canary), 0)
-    label = _label(canary)
-    if not (primary or share):
-        apex = names.apex_name(canary)
-        raise UnreadableRoute(
-            f"{label} does not contain routes for {apex}-primary and {apex}-canary"
-        )
-    try:
-        mirror = istio_rules.mirror_of(rule) if can_mirror else None
-        return TrafficSplit(primary, share, mirror=mirror)
-    except (TypeError, ValueError) as error:
-        raise UnreadableRoute(f"{label} cannot be read: {error}") from error
+def _split_of(canary: Canary, spec: Mapping[str, Any]) -> TrafficSplit | None:
+    if derived.is_tcp(canary):
+        return istio_reading.tcp_split(canary, spec.get("tcp") or ())
+    return istio_reading.http_split(canary, spec.get("http") or ())
 
 
 def _destination_rule(canary: Canary, rule: Managed, live: Live) -> Object:
@@ -138,7 +135,7 @@ def _virtual_service_spec(
     canary: Canary, split: TrafficSplit, live: Mapping[str, Any]
 ) -> dict[str, Any]:
     kept = {**_without(live, *MANAGED_SPEC), **_hosts_and_gateways(canary)}
-    is_tcp = istio_rules.is_tcp(canary)
+    is_tcp = derived.is_tcp(canary)
     refuse_beyond(frozenset() if is_tcp else Istio.features, split, _label(canary))
     if is_tcp:
         return {**kept, "tcp": istio_rules.tcp_rules(canary, split, live.get("tcp") or ())}

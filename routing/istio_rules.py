@@ -1,18 +1,24 @@
-"""Rules of a VirtualService: how a split is written down and read back.
+"""Rules of a VirtualService: how a split is written down.
 
 HTTP rules divide requests; TCP rules, of services whose `appProtocol` is `tcp`, divide connections:
-of `service.match` only ports apply to those, and they cannot mirror.
+of `service.match` only ports apply to those, and they know no requests, copies or cookies.
 Pure. Rules: docs/compatibility/routing.md, "Istio" and "TCP services".
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from config import names
+from config import names, requests
 from config.api.canary import Canary
-from config.traffic import Mirror, TrafficSplit
+from config.traffic import (
+    ALL_TO_CANARY,
+    ALL_TO_PRIMARY,
+    Affinity,
+    TrafficSplit,
+)
+from routing import istio_cookies, istio_reading, istio_requests
 
 Rule = Mapping[str, Any]
 
@@ -40,16 +46,21 @@ EXCLUDED_BY_ROUTE: Final = frozenset({"delegate", "directResponse"})
 """Fields of Istio's that a rule with a route must not have."""
 
 
-def is_tcp(canary: Canary) -> bool:
-    """Whether this canary divides connections instead of requests."""
-    return (canary.spec.service.app_protocol or "").lower() == "tcp"
-
-
 def http_rules(canary: Canary, split: TrafficSplit, live: Sequence[Rule]) -> list[Rule]:
-    """The rule that divides requests by weight; fields unknown to us are kept from `live`."""
+    """The rules that divide requests; fields unknown to us are kept from `live`.
+
+    The first that matches counts: pinned requests, users with a cookie, then everybody else. The
+    weights are in the last one that leads to the canary.
+    """
     kept = _foreign_fields(canary, live, MANAGED_HTTP | EXCLUDED_BY_ROUTE)
-    rule = {**kept, **_base_rule(canary), **_mirror(canary, split)}
-    return [{**rule, "route": _destinations(canary, split)}]
+    base = {**kept, **_base_rule(canary)}
+    cookies = split.affinity or Affinity()
+    return [
+        *_pinned(canary, split, base),
+        *_sticky(canary, cookies, base),
+        *_returning(canary, split, cookies, base),
+        *_weighted(canary, split, cookies, base),
+    ]
 
 
 def tcp_rules(canary: Canary, split: TrafficSplit, live: Sequence[Rule]) -> list[Rule]:
@@ -80,6 +91,51 @@ def _base_rule(canary: Canary) -> dict[str, Any]:
     return {field: value for field, value in fields.items() if value}
 
 
+def _pinned(canary: Canary, split: TrafficSplit, base: Rule) -> Iterator[Rule]:
+    """Leads the requests that are pinned to the canary alone."""
+    if split.pinned:
+        _, to_canary = _destinations(canary, ALL_TO_CANARY)
+        match = istio_requests.conditions(canary, split.pinned)
+        yield {**base, "match": match, "route": [to_canary]}
+
+
+def _sticky(canary: Canary, cookies: Affinity, base: Rule) -> Iterator[Rule]:
+    """Leads users with a cookie to where they got it."""
+    sides = ((cookies.canary, ALL_TO_CANARY), (cookies.primary, ALL_TO_PRIMARY))
+    for cookie, split in sides:
+        if cookie:
+            match = istio_requests.conditions(canary, [istio_cookies.holders(cookie)])
+            yield {**base, "match": match, "route": _destinations(canary, split)}
+
+
+def _returning(
+    canary: Canary, split: TrafficSplit, cookies: Affinity, base: Rule
+) -> Iterator[Rule]:
+    """Takes the cookie of an ended rollout back; what `match` chooses is not looked at here."""
+    cookie = cookies.expired
+    if cookie:
+        match = istio_requests.conditions(canary, [istio_cookies.holders(cookie)])
+        headers = istio_cookies.taken_back(canary, base.get("headers") or {}, cookie)
+        route = _destinations(canary, ALL_TO_PRIMARY if split.match else split)
+        yield {**base, "match": match, "headers": headers, "route": route}
+
+
+def _weighted(canary: Canary, split: TrafficSplit, cookies: Affinity, base: Rule) -> Iterator[Rule]:
+    """Divides everybody by weight, or those that are chosen: then the primary has all others.
+
+    A canary that chooses has both rules also while nothing leads to it, as in Flagger.
+    """
+    chosen = split.match or (() if split.reaches_canary else requests.matched(canary))
+    route = istio_cookies.handed_out(canary, cookies, _destinations(canary, split))
+    rule = {**base, **_mirror(canary, split), "route": route}
+    if not chosen:
+        yield rule
+        return
+    yield {**rule, "match": istio_requests.conditions(canary, chosen)}
+    to_primary, _ = _destinations(canary, split)
+    yield {**base, "route": [to_primary]}
+
+
 def _destinations(canary: Canary, split: TrafficSplit) -> list[dict[str, Any]]:
     """Primary then canary with their weights; also written when 0."""
     service = canary.spec.service
@@ -97,29 +153,6 @@ def _destinations(canary: Canary, split: TrafficSplit) -> list[dict[str, Any]]:
     ]
 
 
-def rule_in_force(canary: Canary, live: Sequence[Rule]) -> Rule | None:
-    """The last rule that leads to the canary; None when none does."""
-    host = names.canary_service(canary)
-    ours = [rule for rule in live if host in weights_by_host(rule)]
-    return ours[-1] if ours else None
-
-
-def weights_by_host(rule: Rule) -> dict[str, Any]:
-    """Host to weight, of every destination of `rule`; 0 where no weight is written."""
-    return {
-        (entry.get("destination") or {}).get("host", ""): entry.get("weight", 0)
-        for entry in rule.get("route") or ()
-    }
-
-
-def mirror_of(rule: Rule) -> Mirror | None:
-    """The copies that `rule` sends somewhere. Raises ValueError for a share that is none."""
-    if not (rule.get("mirror") or {}).get("host"):
-        return None
-    percentage = rule.get("mirrorPercentage")
-    return Mirror(percentage.get("value") if isinstance(percentage, Mapping) else None)
-
-
 def _mirror(canary: Canary, split: TrafficSplit) -> dict[str, Any]:
     if split.mirror is None:
         return {}
@@ -133,5 +166,6 @@ def _foreign_fields(canary: Canary, live: Sequence[Rule], ours: frozenset[str]) 
 
     That is the rule that leads to the canary, or else the only one.
     """
-    rule = rule_in_force(canary, live) or (live[0] if len(live) == 1 else {})
+    index = istio_reading.in_force(canary, live)
+    rule = live[index] if index is not None else live[0] if len(live) == 1 else {}
     return {field: value for field, value in rule.items() if field not in ours}

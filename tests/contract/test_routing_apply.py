@@ -18,7 +18,17 @@ from clients.errors import NotFound
 from clients.kube import resources
 from clients.kube.protocol import Object
 from config.api.canary import Canary
-from config.traffic import ALL_TO_PRIMARY, RouteIntent, RouteStage, TrafficSplit
+from config.traffic import (
+    ALL_TO_PRIMARY,
+    Affinity,
+    Aspect,
+    Comparison,
+    Criterion,
+    Mirror,
+    RouteIntent,
+    RouteStage,
+    TrafficSplit,
+)
 from routing import apply, istio, registry, services
 from routing.router import Managed, ServiceRole
 from tests.contract.conftest import Place
@@ -189,6 +199,30 @@ def test_an_object_deleted_unseen_comes_back(rolling: Cluster) -> None:
     assert wrote(rolling.apply(TWENTY))
     assert rolling.requests == ["patch shop", "get shop", "create shop"]
     assert rolling.in_force() == TWENTY
+
+
+CHOSEN = ((Criterion(Aspect.HEADER, "x-user", Comparison.EXACT, "insider"),),)
+ASKED = {
+    "match": TrafficSplit(0, 100, match=CHOSEN),
+    "match with weights": TrafficSplit(80, 20, match=CHOSEN),
+    "mirror": TrafficSplit(100, 0, mirror=Mirror(40)),
+    "a_b_test": TrafficSplit(80, 20, pinned=CHOSEN),
+    "sessionAffinity": TrafficSplit(80, 20, affinity=Affinity("side=new", "stable=old")),
+    "a cookie that is taken back": TrafficSplit(100, 0, affinity=Affinity(expired="side=new")),
+}
+
+
+@pytest.mark.parametrize("split", ASKED.values(), ids=ASKED)
+def test_what_strategies_ask_of_a_route_is_written_once_and_read_back(
+    rolling: Cluster, split: TrafficSplit
+) -> None:
+    """One patch of the rules for a step; nothing that a server does to them looks like drift."""
+    assert wrote(rolling.apply(split))
+    assert rolling.requests == ["patch shop"]
+    assert rolling.in_force() == split
+    rolling.observe()
+    assert rolling.apply(split) == Applied()
+    assert rolling.requests == []
 
 
 def test_a_users_service_and_route_are_adopted_unseen(cluster: Cluster) -> None:

@@ -93,7 +93,7 @@ def test_cookies_given_out_are_taken_back_with_the_traffic() -> None:
     state = worlds.progressing(0)
     sticky = replace(state, route=state.routed(SAYS_ALL))
     back = replace(sticky, route=sticky.routed(ALL_TO_PRIMARY))
-    ended = TrafficSplit(100, 0, affinity=Affinity(primary="b=2", expired="a=1"))
+    ended = TrafficSplit(100, 0, affinity=Affinity(expired="a=1"))
     assert back.route.split == ended
     assert back.routed(ALL_TO_PRIMARY) == back.route
 

@@ -1,11 +1,20 @@
 """Properties of the Istio codec over any split, any service options and any live object."""
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.traffic import Mirror, TrafficSplit
+from config.traffic import (
+    Affinity,
+    Aspect,
+    Comparison,
+    Criterion,
+    Mirror,
+    TrafficSplit,
+    ordered,
+)
 from routing import diff, istio, registry
 from routing.router import UnreadableRoute
 from tests.unit.routing.canaries import a_canary, mesh_objects, stored, virtual_service
@@ -43,10 +52,48 @@ services = st.fixed_dictionaries(
     },
 )
 delegates = st.fixed_dictionaries({"delegation": st.just(True), "portDiscovery": st.booleans()})
-canaries = (services | delegates).map(lambda service: a_canary(**service))
+analyses = st.fixed_dictionaries(
+    {},
+    optional={
+        "match": st.just([{"headers": {"x-user": {"exact": "insider"}}}]),
+        "sessionAffinity": st.fixed_dictionaries(
+            {"cookieName": st.just("c")},
+            optional={"maxAge": st.integers(0, 9), "path": st.just("/"), "secure": st.booleans()},
+        ),
+    },
+)
+canaries = st.builds(
+    lambda service, analysis: a_canary(analysis=analysis, **service),
+    services | delegates,
+    analyses,
+)
 mirrors = st.none() | st.builds(Mirror, st.none() | st.integers(1, 100))
+comparisons = st.sampled_from([Comparison.EXACT, Comparison.PREFIX, Comparison.REGEX])
+criteria = st.builds(
+    Criterion, st.just(Aspect.HEADER), st.sampled_from(["x-a", "x-b"]), comparisons, texts
+) | st.one_of(
+    st.builds(Criterion, st.just(Aspect.QUERY_PARAMETER), st.just("q"), comparisons, texts),
+    st.builds(
+        Criterion, st.just(Aspect.SOURCE_LABEL), st.just("app"), st.just(Comparison.EXACT), texts
+    ),
+)
+choices = st.lists(
+    st.lists(criteria, min_size=1, max_size=3, unique_by=lambda each: (each.aspect, each.name)).map(
+        ordered
+    ),
+    max_size=3,
+).map(tuple)
+cookies = st.sampled_from(["", "c=abc", "shop.new=Zz", "c=", "a=b=c"])
+affinities = st.none() | st.builds(Affinity, cookies, cookies, cookies).filter(
+    lambda affinity: affinity != Affinity()
+)
 splits = st.builds(
-    lambda weight, mirror: TrafficSplit.of(weight, mirror=mirror), st.integers(0, 100), mirrors
+    lambda weight, **asked: TrafficSplit(100 - weight, weight, **asked),
+    st.sampled_from([0, 100]) | st.integers(0, 100),
+    match=choices,
+    pinned=choices,
+    mirror=mirrors,
+    affinity=affinities,
 )
 json_values: Any = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | texts,
@@ -89,8 +136,13 @@ def is_tcp(canary: Any) -> bool:
 
 
 def sayable(canary: Any, split: TrafficSplit) -> TrafficSplit:
-    """What a route of `canary` can say of `split`: TCP rules cannot mirror."""
-    return TrafficSplit.of(split.canary) if is_tcp(canary) else split
+    """What a route of `canary` can say of `split`.
+
+    Of connections it knows weights only; requests that nobody leads to the canary are not chosen.
+    """
+    if is_tcp(canary):
+        return TrafficSplit.of(split.canary)
+    return split if split.canary or split.mirror else replace(split, match=())
 
 
 @given(canaries, splits, routes)
