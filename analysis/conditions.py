@@ -16,6 +16,7 @@ from analysis.phases import Phase, shown
 from analysis.state import LONG_AGO, Acceptance, RolloutState
 from analysis.waiting import WAYS_OUT
 from config.api.canary import Canary
+from config.traffic import Affinity
 
 Conditions = Sequence[Mapping[str, Any]]
 
@@ -118,6 +119,18 @@ def _rollout(state: RolloutState) -> dict[str, Any]:
         "lastAppliedSpec": state.applied,
         "lastPromotedSpec": state.promoted,
         "lastTransitionTime": timestamp(state.since),
+        **_cookies(state.route.split.affinity),
+    }
+
+
+def _cookies(affinity: Affinity | None) -> dict[str, str]:
+    """The cookies of the route; none before the first rollout with session affinity."""
+    if affinity is None:
+        return {}
+    return {
+        "sessionAffinityCookie": affinity.canary,
+        "previousSessionAffinityCookie": affinity.expired,
+        "primarySessionAffinityCookie": affinity.primary,
     }
 
 

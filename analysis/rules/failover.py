@@ -20,11 +20,11 @@ def guarded(case: Case, outcome: Outcome) -> Outcome:
     """`outcome`; a wait if it would move traffic from a side with pods to one without."""
     if not isinstance(outcome, Decision):
         return outcome
-    before, after = case.state.route.split.canary, outcome.state.route.split.canary
+    before, after = case.state.route.split, outcome.state.route.split
     primary, canary = pods.primary(case), pods.canary(case)
-    if after < before and canary.available and primary.available == 0:
+    if canary.available and primary.available == 0 and before.gives_canary_more(after):
         return moves.await_pods(case, primary)
-    if after > before and primary.available and canary.available == 0:
+    if primary.available and canary.available == 0 and after.gives_canary_more(before):
         return moves.await_pods(case, canary)
     return outcome
 

@@ -8,9 +8,8 @@ from analysis import effects, events
 from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.phases import Phase
 from analysis.rules import moves, pods, progressing
-from analysis.strategies import Step
 from config.scaling import CanaryScale
-from config.traffic import ALL_TO_PRIMARY
+from config.traffic import ALL_TO_PRIMARY, TrafficSplit
 
 
 def changed_before_copy(case: Case) -> Outcome | None:
@@ -65,22 +64,22 @@ def primary_unready(case: Case) -> Outcome | None:
 
 
 def shift(case: Case) -> Outcome:
-    """Traffic goes back to the primary, step by step or at once, as the strategy says."""
+    """Traffic goes back to the primary, by `stepWeightPromotion` or at once without it."""
     if case.state.check_at is not None and case.now < case.state.check_at:
         return Rest(case.state.check_at)
     waiting = moves.await_effects(case, effects.Lane.ROUTE) if case.state.check_at else None
     if waiting:
         return waiting
-    step = _step_back(case)
-    done = not step.split.reaches_canary
+    split, event = _step_back(case)
+    done = not split.reaches_canary
     due = None if done else case.now + case.observation.interval
     state = case.state.moved(
         Phase.FINALISING if done else Phase.PROMOTING,
         case.now,
-        route=case.state.routed(step.split),
+        route=case.state.routed(split),
         check_at=due,
     )
-    return Decision("TrafficReturned", events.summary(step.events), state, step.events, due)
+    return Decision("TrafficReturned", event.message, state, (event,), due)
 
 
 def await_route(case: Case) -> Outcome | None:
@@ -125,8 +124,14 @@ def _is_copied(case: Case) -> bool:
     return primary is not None and primary.revision == case.state.workload.promote
 
 
-def _step_back(case: Case) -> Step:
-    """The next step of the strategy; a revision that was not analysed never had any traffic."""
-    if case.state.skipped:
-        return Step(ALL_TO_PRIMARY, case.state.iterations, (events.TO_PRIMARY,))
-    return case.strategy.step_back(case.canary, case.state)
+def _step_back(case: Case) -> tuple[TrafficSplit, events.Event]:
+    """The split of the next step back, the last of which leads nobody to the canary, and its event.
+
+    A revision that was not analysed never had any traffic.
+    """
+    step, split = case.canary.spec.analysis.step_weight_promotion, case.state.route.split
+    if case.state.skipped or not step:
+        return ALL_TO_PRIMARY, events.TO_PRIMARY
+    left = max(split.canary - step, 0)
+    after = split.weighing(left) if left else ALL_TO_PRIMARY
+    return after, events.advance_primary(case.canary, after.primary)

@@ -96,9 +96,14 @@ def _served(seen: Observation, state: RolloutState) -> RolloutState:
 
 
 def _lasting(seen: Observation, past: PastStatus, state: RolloutState) -> RolloutState:
-    """`state` with what was said of the manifest, and since when its phase is shown."""
+    """`state` with what was said of the manifest, since when its phase is shown, and with cookies.
+
+    Those that the route sets are taken back by a split that has none.
+    """
     since = past.since if past.since and shown(state.phase) == past.phase else seen.now
-    return replace(state, since=min(since, seen.now), acceptance=past.acceptance)
+    split = state.route.split.after(seen.in_force or ALL_TO_PRIMARY)
+    route = replace(state.route, split=split)
+    return replace(state, since=min(since, seen.now), acceptance=past.acceptance, route=route)
 
 
 def _blank(seen: Observation) -> RolloutState:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Self
 
+from analysis.strategies.ab_testing import ABTesting
+from analysis.strategies.blue_green import BlueGreen
 from analysis.strategies.strategy import Step, Strategy
 from analysis.strategies.weights import Weights
 from config import derived
@@ -52,5 +54,5 @@ class Strategies:
 
 _WEIGHTS: Final = Weights()
 
-STRATEGIES: Final = Strategies.of(_WEIGHTS)
+STRATEGIES: Final = Strategies.of(_WEIGHTS, ABTesting(), BlueGreen())
 """Those of this application."""

@@ -1,7 +1,8 @@
 """What a strategy is: how a rollout moves between its beginning and its promotion.
 
-A strategy decides steps and nothing else. When a step is taken, what must hold before it, and how
-traffic flees from a bad canary are the rules' business, whatever the strategy.
+A strategy decides steps and nothing else. When a step is taken, what must hold before it, how
+traffic flees from a bad canary and returns from a promoted one are the rules' business, whatever
+the strategy.
 """
 
 from __future__ import annotations
@@ -47,10 +48,6 @@ class Strategy(Protocol):
 
     def next_step(self, canary: Canary, state: RolloutState) -> Step | None:
         """The step that a passed check earns, the first step included; None: the promotion."""
-        ...
-
-    def step_back(self, canary: Canary, state: RolloutState) -> Step:
-        """The step by which a promotion gives the primary more traffic; the last gives it all."""
         ...
 
     def resume(self, canary: Canary, state: RolloutState, live: TrafficSplit) -> Step:

@@ -1,5 +1,7 @@
-"""Weights: the canary's share of everybody's requests rises step by step.
+"""Weights: the canary's share of the requests rises step by step.
 
+Of everybody's, or of those that `match` chooses. `mirror` begins with a step of copies, `a_b_test`
+gives some requests to the canary whatever its weight, `sessionAffinity` keeps users where they are.
 Source: Flagger's `stepWeight`/`maxWeight` (relative) and `stepWeights` (absolute).
 """
 
@@ -10,11 +12,12 @@ from typing import ClassVar
 
 from analysis import events
 from analysis.state import RolloutState
+from analysis.strategies import affinity, mirroring
 from analysis.strategies.strategy import Step
-from config import derived
+from config import derived, requests
 from config.api.canary import Canary
 from config.derived import StrategyKind
-from config.traffic import ALL_TO_PRIMARY, TOTAL_WEIGHT, Feature, TrafficSplit
+from config.traffic import TOTAL_WEIGHT, Affinity, Feature, TrafficSplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,35 +25,51 @@ class Weights:
     """The strategy; without state."""
 
     kind: ClassVar[StrategyKind] = StrategyKind.CANARY
-    features: ClassVar[frozenset[Feature]] = frozenset()
+    features: ClassVar[frozenset[Feature]] = frozenset(Feature)
 
     def has_begun(self, state: RolloutState) -> bool:
-        """Whether the canary has a share."""
-        return state.route.split.canary > 0
+        """Whether the canary has a share, or copies."""
+        return state.route.split.reaches_canary
 
     def next_step(self, canary: Canary, state: RolloutState) -> Step | None:
-        """The next rung of the ladder."""
-        weight = next_weight(canary, state.route.split.canary)
+        """The mirror step where it is asked for, then the next rung of the ladder."""
+        present = state.route.split
+        if canary.spec.analysis.mirror and not present.reaches_canary:
+            return _step(state, mirroring.split(canary), events.advance(canary, 0))
+        weight = next_weight(canary, _reached(canary, present))
         if weight is None:
             return None
-        return _step(state, TrafficSplit.of(weight), events.advance(canary, weight))
-
-    def step_back(self, canary: Canary, state: RolloutState) -> Step:
-        """One step of `stepWeightPromotion`, or all at once without it."""
-        step = canary.spec.analysis.step_weight_promotion
-        if not step:
-            return _step(state, ALL_TO_PRIMARY, events.TO_PRIMARY)
-        after = state.route.split.weighing(max(state.route.split.canary - step, 0))
-        return _step(state, after, events.advance_primary(canary, after.primary))
+        split = _shared(canary, state, weight, present.affinity)
+        return _step(state, split, events.advance(canary, weight))
 
     def resume(self, canary: Canary, state: RolloutState, live: TrafficSplit) -> Step:
-        """The highest rung that neither the status nor the route exceeds."""
-        known = min(state.route.split.canary, live.canary)
-        return Step(TrafficSplit.of(at_most(canary, known)), state.iterations)
+        """The highest rung that neither the status nor the route exceeds, or the mirror step."""
+        weight = at_most(canary, min(state.route.split.canary, _reached(canary, live)))
+        if not weight:
+            return Step(mirroring.resumed(canary, live), state.iterations)
+        return Step(_shared(canary, state, weight, live.affinity), state.iterations)
 
 
 def _step(state: RolloutState, split: TrafficSplit, event: events.Event) -> Step:
     return Step(split, state.iterations, (event,))
+
+
+def _shared(
+    canary: Canary, state: RolloutState, weight: int, cookies: Affinity | None
+) -> TrafficSplit:
+    """The split of one rung; `cookies` are those of the rungs before it."""
+    return TrafficSplit(
+        TOTAL_WEIGHT - weight,
+        weight,
+        match=requests.matched(canary),
+        pinned=requests.pinned(canary),
+        affinity=affinity.cookies(canary, state, weight, cookies),
+    )
+
+
+def _reached(canary: Canary, split: TrafficSplit) -> int:
+    """The weight that `split` has tried; of requests that other matches chose it tells nothing."""
+    return split.canary if split.match in ((), requests.matched(canary)) else 0
 
 
 def ladder(canary: Canary) -> tuple[int, ...]:

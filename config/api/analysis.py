@@ -83,7 +83,7 @@ class Analysis(Model):
     )
     a_b_test: tuple[ABTestEntry, ...] = described(
         "Requests that go to the canary during a weighted rollout, everybody else following the "
-        "weights. Addition to Flagger, not acted on yet.",
+        "weights. Addition to Flagger.",
         (),
         alias="a_b_test",
     )

@@ -6,6 +6,7 @@ plans are refused here instead.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
@@ -15,6 +16,10 @@ from config.api.canary import Canary
 from config.api.metrics import BUILTIN_METRICS, MetricCheck
 from config.validation.problems import Problem
 from config.validation.rules import ANALYSIS, Rule, bad_duration, not_a_url, out_of_range, problem
+
+#: RFC 6265, section 4.1.1.
+_COOKIE_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+")
+_ATTRIBUTE: Final = re.compile(r"[ -:<-~]+")
 
 
 def timing_is_given(canary: Canary) -> Iterator[Problem]:
@@ -70,6 +75,45 @@ def maximum_is_a_percentage(canary: Canary) -> Iterator[Problem]:
         yield from out_of_range(f"{ANALYSIS}.maxWeight", analysis.max_weight, 0, 100)
 
 
+def mirrored_share_is_a_percentage(canary: Canary) -> Iterator[Problem]:
+    """`mirrorWeight` is from 0, which is whatever the mesh does by itself, to 100."""
+    weight = canary.spec.analysis.mirror_weight
+    yield from out_of_range(f"{ANALYSIS}.mirrorWeight", weight, 0, 100)
+
+
+def matches_choose_requests(canary: Canary) -> Iterator[Problem]:
+    """What is under `match` says something of requests: an empty condition is true of all."""
+    analysis, field = canary.spec.analysis, f"{ANALYSIS}.match"
+    if analysis.given("match") and not analysis.match:
+        yield problem(field, (), "at least one condition", "chooses no requests")
+    for index, request in enumerate(analysis.match):
+        if not (request.headers or request.query_params or request.source_labels):
+            allowed = "headers, queryParams or sourceLabels"
+            yield problem(f"{field}[{index}]", {}, allowed, "says nothing of requests")
+        for name, text in (request.query_params or {}).items():
+            if not text.wire():
+                at, allowed = f"{field}[{index}].queryParams.{name}", "exact, prefix or regex"
+                yield problem(at, None, f"exactly one of {allowed}", "has no comparison")
+
+
+def cookies_can_be_set(canary: Canary) -> Iterator[Problem]:
+    """Names and attributes of cookies are of characters that a browser takes them from."""
+    affinity, field = canary.spec.analysis.session_affinity, f"{ANALYSIS}.sessionAffinity"
+    if not affinity:
+        return
+    for key, name in (
+        ("cookieName", affinity.cookie_name),
+        ("primaryCookieName", affinity.primary_cookie_name),
+    ):
+        if name and not _COOKIE_NAME.fullmatch(name):
+            allowed = "letters, digits and !#$%&'*+-.^_`|~"
+            yield problem(f"{field}.{key}", name, allowed, "is no name of a cookie")
+    for key, text in (("domain", affinity.domain), ("path", affinity.path)):
+        if text and not _ATTRIBUTE.fullmatch(text):
+            allowed = "printable ASCII without semicolon"
+            yield problem(f"{field}.{key}", text, allowed, "is no attribute of a cookie")
+
+
 def cookies_differ(canary: Canary) -> Iterator[Problem]:
     """The cookies of canary and primary have names, and different ones."""
     affinity, field = canary.spec.analysis.session_affinity, f"{ANALYSIS}.sessionAffinity"
@@ -119,6 +163,9 @@ RULES: Final[tuple[Rule, ...]] = (
     timing_is_given,
     one_strategy_leads_somewhere,
     maximum_is_a_percentage,
+    mirrored_share_is_a_percentage,
+    matches_choose_requests,
+    cookies_can_be_set,
     cookies_differ,
     metrics_can_be_checked,
     webhooks_can_be_called,

@@ -8,14 +8,17 @@ rollout goes on without them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+
+from pydantic.alias_generators import to_camel
 
 from config import derived
 from config.api.analysis import Analysis
 from config.api.canary import Canary
 from config.api.hooks import WebhookType
+from config.api.istio import StringMatch
 from config.api.references import TargetKind
 from config.derived import StrategyKind
 from config.traffic import Feature
@@ -30,6 +33,10 @@ _KEYS: Final[Mapping[StrategyKind, str]] = {
     StrategyKind.AB_TESTING: "iterations with match",
     StrategyKind.BLUE_GREEN: "iterations without match",
 }
+#: Features without which the same requests meet the canary at the same steps.
+_HARMLESS: Final = frozenset({Feature.MIRROR, Feature.AFFINITY})
+#: Fields of `analysis.match[]`, by their Python names; a name says nothing of a request.
+_COMPARED: Final = frozenset({"name", "headers", "query_params", "source_labels"})
 #: Hooks that decide nothing: leaving them out changes no rollout.
 INFORMATIVE_HOOKS: Final = frozenset({WebhookType.EVENT})
 
@@ -113,11 +120,19 @@ def _service(canary: Canary, provider: str, able: CarriedOut) -> Iterator[Proble
         if value and wire_name not in heeded:
             effect = f"has no effect with provider {provider}"
             yield _left_out(f"{SERVICE}.{wire_name}", value, effect)
-    for index, request in enumerate(service.match):
-        uses_suffix = any(match.suffix is not None for match in request.comparisons.values())
-        if uses_suffix and SUFFIX not in heeded:
-            field = f"{SERVICE}.match[{index}]"
+    for field, texts in _compared(canary):
+        if SUFFIX not in heeded and any(text.suffix is not None for text in texts):
             yield _blocked(field, "suffix", f"{provider} compares by exact, prefix or regex")
+
+
+def _compared(canary: Canary) -> Iterator[tuple[str, Iterable[StringMatch]]]:
+    """The texts that requests are compared with, by the field that chooses these requests."""
+    analysis = canary.spec.analysis
+    for place, requests in ((SERVICE, canary.spec.service.match), (ANALYSIS, analysis.match)):
+        for index, request in enumerate(requests):
+            yield f"{place}.match[{index}]", request.comparisons.values()
+    for index, entry in enumerate(analysis.a_b_test):
+        yield f"{ANALYSIS}.a_b_test[{index}]", (entry.header.value,)
 
 
 def _strategy(canary: Canary, provider: str, able: CarriedOut) -> Iterator[Problem]:
@@ -129,10 +144,25 @@ def _strategy(canary: Canary, provider: str, able: CarriedOut) -> Iterator[Probl
     if strategy is None:
         known = ", ".join(_KEYS[each] for each in able.strategies)
         yield _blocked(f"{ANALYSIS}.iterations", analysis.iterations, f"carried out: {known}")
-    heeded = strategy & mesh if strategy and mesh else frozenset()
+    if strategy is None or mesh is None:
+        return
+    sayable = frozenset() if derived.is_tcp(canary) else mesh
     for feature, (value, instead) in _asked(analysis).items():
-        if value and feature not in heeded:
-            yield _blocked(f"{ANALYSIS}.{feature}", value, f"carried out: {instead}")
+        field = f"{ANALYSIS}.{feature}"
+        if value and feature in _HARMLESS - strategy:
+            yield _left_out(field, value, f"has no effect with {_KEYS[kind]}")
+        elif value and feature not in strategy & sayable:
+            yield _blocked(field, value, f"carried out: {instead}")
+    yield from _conditions(analysis)
+
+
+def _conditions(analysis: Analysis) -> Iterator[Problem]:
+    """What the strategies do not compare of requests; Flagger's definition prunes it."""
+    for index, request in enumerate(analysis.match):
+        for name in sorted(request.model_fields_set - _COMPARED):
+            field = f"{ANALYSIS}.match[{index}].{to_camel(name)}"
+            instead = "carried out: headers, queryParams, sourceLabels"
+            yield _blocked(field, request.wire().get(to_camel(name)), instead)
 
 
 def _asked(analysis: Analysis) -> Mapping[Feature, tuple[Any, str]]:

@@ -38,11 +38,6 @@ REASONS: Final[dict[Key, str]] = {
         "statement dropped",
     ): "it is caught where it is raised, and asked for its fields alone",
     (
-        "routing/istio.py",
-        "mirror = istio_rules.mirror_of(rule) if can_mirror else None",
-        "condition -> True",
-    ): "a TCP rule that mirrors is stored by no API server: its schema has no such field",
-    (
         "tasks/analyst.py",
         "QUESTIONS: Final = 4",
         "4 -> 40",

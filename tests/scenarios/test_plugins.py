@@ -129,10 +129,6 @@ class Iterations:
         """Whether the first iteration is under way, with traffic or without."""
         return state.iterations > 0
 
-    def step_back(self, canary: Canary, state: RolloutState) -> Step:  # noqa: ARG002 - same for all
-        """All at once."""
-        return Step(ALL_TO_PRIMARY, state.iterations, (events.TO_PRIMARY,))
-
     def resume(self, canary: Canary, state: RolloutState, live: TrafficSplit) -> Step:  # noqa: ARG002
         """The iterations that were reported, with the traffic that there is."""
         return Step(live, state.iterations)
@@ -237,9 +233,9 @@ MATCH: Final = [{"headers": {"x-user": {"exact": "insider"}}}]
 ITERATIONS: Final = [f"Advance cart.shop canary iteration {number}/3" for number in (1, 2, 3)]
 
 
-def a_plan(provider: str = "osm", **analysis: Any) -> dict[str, Any]:
+def a_plan(**analysis: Any) -> dict[str, Any]:
     """The manifest of a canary with these fields in its analysis; None leaves one out."""
-    body = a_manifest(spec={"provider": provider}, metrics=QUERY, **analysis)
+    body = a_manifest(spec={"provider": "osm"}, metrics=QUERY, **analysis)
     fields = body["spec"]["analysis"]
     body["spec"]["analysis"] = {key: value for key, value in fields.items() if value is not None}
     return body
@@ -250,22 +246,9 @@ def mirrored() -> dict[str, Any]:
     return a_plan(iterations=3, mirror=True, stepWeight=None, maxWeight=None)
 
 
-def for_insiders(provider: str = "osm") -> dict[str, Any]:
+def for_insiders() -> dict[str, Any]:
     """A canary for the strategy `Insiders`."""
-    return a_plan(provider, iterations=3, match=MATCH, stepWeight=None, maxWeight=None)
-
-
-def followed(stage: Stage) -> list[TrafficSplit]:
-    """The splits that the live route has had until the rollout ended, each once."""
-    splits: list[TrafficSplit] = []
-
-    def is_over(on: Stage) -> bool:
-        if on.split is not None and on.split not in splits[-1:]:
-            splits.append(on.split)
-        return rollouts.ended(on)
-
-    stage.run(is_over, within=LONG)
-    return splits
+    return a_plan(iterations=3, match=MATCH, stepWeight=None, maxWeight=None)
 
 
 def a_release(manifest: Mapping[str, Any]) -> Stage:
@@ -286,7 +269,7 @@ def test_weights_move_on_a_router_of_another_distribution() -> None:
     """Watched, written, read back and confirmed like any other; nothing of Istio is made."""
     stage = a_release(a_plan())
     assert annotations(stage) == {WEIGHT: "0"}
-    splits = followed(stage)
+    splits = rollouts.followed(stage)
 
     rollouts.succeeded(stage)
     assert [split.canary for split in splits] == [0, 20, 40, 60, 0]
@@ -308,7 +291,7 @@ def test_a_strategy_without_weights_begins_judges_and_promotes() -> None:
     """Copies for three checked intervals, everybody for one, then the promotion."""
     stage = a_release(mirrored())
     began = stage.clock.now()
-    splits = followed(stage)
+    splits = rollouts.followed(stage)
 
     rollouts.succeeded(stage)
     assert splits == [ALL_TO_PRIMARY, COPIES, ALL_TO_CANARY, ALL_TO_PRIMARY]
@@ -325,7 +308,7 @@ def test_a_strategy_without_weights_begins_judges_and_promotes() -> None:
 def test_a_strategy_by_match_sends_nobody_else_to_the_canary() -> None:
     """Its requests alone, as long as the analysis lasts; three checks for three iterations."""
     stage = a_release(for_insiders())
-    splits = followed(stage)
+    splits = rollouts.followed(stage)
 
     rollouts.succeeded(stage)
     assert splits == [ALL_TO_PRIMARY, FOR_INSIDERS, ALL_TO_PRIMARY]
@@ -339,7 +322,7 @@ def test_a_bad_release_is_taken_back_whatever_the_strategy(manifest: dict[str, A
     """Rollback is no strategy's business: three failed checks, then all to the primary."""
     stage = a_release(manifest)
     stage.meters.source = measuring.failing
-    splits = followed(stage)
+    splits = rollouts.followed(stage)
     rollouts.finish(stage)
 
     rollouts.rolled_back(stage)
@@ -380,7 +363,7 @@ def test_a_rollout_runs_through_the_plugins_of_all_seams() -> None:
     """Router, strategy, metric backend and channel of other distributions, in one rollout."""
     PAGER.told.clear()
     stage = measured_by_the_ledger(mirrored())
-    splits = followed(stage)
+    splits = rollouts.followed(stage)
     rollouts.finish(stage)
 
     rollouts.succeeded(stage)
@@ -411,16 +394,17 @@ def test_a_backend_that_nobody_installed_ends_the_start() -> None:
 
 
 def test_what_a_mesh_cannot_say_is_refused_before_anything_is_done() -> None:
-    """There is a strategy for it, but Istio's router does not heed `match`: the field is named."""
+    """There is a strategy for it, but the plug-in's router has no cookies: the field is named."""
     stage = Stage(registries=PLUGINS)
+    manifest = a_plan(sessionAffinity={"cookieName": "side"})
     with pytest.raises(AssertionError):
-        initialized(for_insiders("istio"), stage)
+        initialized(manifest, stage)
     accepted = stage.condition("Accepted")
     assert (accepted["status"], accepted["reason"]) == ("False", "NotCarriedOut")
-    assert accepted["message"].startswith("spec.analysis.match: ")
+    assert accepted["message"].startswith('spec.analysis.sessionAffinity: "side": is not carried')
 
 
-def test_without_the_plugins_all_of_it_is_refused() -> None:
+def test_without_the_plugins_its_provider_is_refused() -> None:
     """The registries are values of one composition, not of the process."""
     stage = Stage()
     with pytest.raises(AssertionError):
@@ -428,4 +412,4 @@ def test_without_the_plugins_all_of_it_is_refused() -> None:
     refused = {
         line.partition(":")[0] for line in stage.condition("Accepted")["message"].split("\n")
     }
-    assert refused == {"spec.analysis.iterations", "spec.analysis.mirror", "spec.provider"}
+    assert refused == {"spec.provider"}

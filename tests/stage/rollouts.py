@@ -70,6 +70,19 @@ def finish(stage: Stage) -> Stage:
     return stage
 
 
+def followed(stage: Stage) -> list[TrafficSplit]:
+    """The splits that the live route has had until the rollout ended, each once."""
+    splits: list[TrafficSplit] = []
+
+    def is_over(on: Stage) -> bool:
+        if on.split is not None and on.split not in splits[-1:]:
+            splits.append(on.split)
+        return ended(on)
+
+    stage.run(is_over, within=LONG)
+    return splits
+
+
 def a_message(kind: str) -> Message:
     """A nudge of this kind for the canary of the stage."""
     return Message(kind, REF)

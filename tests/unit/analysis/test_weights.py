@@ -1,11 +1,16 @@
 """The ladder of weights, as the lifecycle reference has it (10.1, 28), and its properties."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis import decide
+from analysis.decisions import Decision
+from analysis.findings import Findings
+from analysis.phases import Phase
 from analysis.strategies import weights
 from tests.unit.analysis import worlds
 
@@ -60,6 +65,9 @@ def test_a_step_ladder_rises_to_its_maximum(step: int, most: int, current: int) 
 @given(weight=st.integers(0, 100), step=st.integers(0, 100))
 def test_a_promotion_step_gives_the_primary_more_or_all(weight: int, step: int) -> None:
     """Capped at 100/0; without a step all at once; a canary weight of 0 is done (D-4)."""
-    canary = worlds.a_canary(stepWeightPromotion=step)
-    after = weights.Weights().step_back(canary, worlds.progressing(weight))
-    assert after.split.canary == (max(weight - step, 0) if step else 0)
+    state = worlds.a_state(Phase.PROMOTING, weight, applied=worlds.NEW)
+    state = replace(state, workload=replace(state.workload, promote=worlds.NEW))
+    canary, primary = worlds.a_canary(stepWeightPromotion=step), worlds.a_workload(worlds.NEW)
+    after = decide.decide(worlds.seen(state, canary, primary=primary), Findings.none())
+    assert isinstance(after, Decision)
+    assert after.state.route.split.canary == (max(weight - step, 0) if step else 0)

@@ -120,6 +120,58 @@ REFUSED: Final[Mapping[str, tuple[Raw, str, str]]] = {
         "spec.analysis.sessionAffinity.primaryCookieName",
         "other than cookieName",
     ),
+    "a cookie without a name": (
+        with_analysis(sessionAffinity={"cookieName": ""}),
+        "spec.analysis.sessionAffinity.cookieName",
+        "the name of a cookie",
+    ),
+    "a cookie of two words": (
+        with_analysis(sessionAffinity={"cookieName": "a b"}),
+        "spec.analysis.sessionAffinity.cookieName",
+        "letters, digits",
+    ),
+    "a primary cookie with a value": (
+        with_analysis(sessionAffinity={"cookieName": "a", "primaryCookieName": "b=1"}),
+        "spec.analysis.sessionAffinity.primaryCookieName",
+        "letters, digits",
+    ),
+    "a second attribute in a path": (
+        with_analysis(sessionAffinity={"cookieName": "a", "path": "/; Domain=evil"}),
+        "spec.analysis.sessionAffinity.path",
+        "without semicolon",
+    ),
+    "a line in a domain": (
+        with_analysis(sessionAffinity={"cookieName": "a", "domain": "a\r\nX: y"}),
+        "spec.analysis.sessionAffinity.domain",
+        "printable ASCII",
+    ),
+    # requests
+    "a match of nothing": (with_analysis(match=[]), "spec.analysis.match", "at least one"),
+    "an empty condition": (
+        with_analysis(match=[{"headers": {"x": {"exact": "1"}}}, {}]),
+        "spec.analysis.match[1]",
+        "headers, queryParams or sourceLabels",
+    ),
+    "a condition that Flagger prunes": (
+        with_analysis(match=[{"uri": {"prefix": "/a"}}]),
+        "spec.analysis.match[0]",
+        "headers, queryParams or sourceLabels",
+    ),
+    "empty headers": (
+        with_analysis(match=[{"headers": {}}]),
+        "spec.analysis.match[0]",
+        "headers, queryParams or sourceLabels",
+    ),
+    "a query parameter that is compared with nothing": (
+        with_analysis(match=[{"queryParams": {"q": {}}}]),
+        "spec.analysis.match[0].queryParams.q",
+        "exactly one of exact, prefix or regex",
+    ),
+    "a negative share of copies": (
+        with_analysis(mirror=True, mirrorWeight=-1),
+        "spec.analysis.mirrorWeight",
+        "from 0 to 100",
+    ),
     # times, as in D-93
     "no interval": (with_analysis(interval=None), "spec.analysis.interval", "duration"),
     "no threshold": (with_analysis(threshold=None), "spec.analysis.threshold", "whole number"),

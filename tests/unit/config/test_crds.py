@@ -244,7 +244,7 @@ def test_fields_of_ours_are_additions() -> None:
     assert _at(*metric, "onNoData")["enum"] == ["fail", "hold", "pass"]
     assert _at(*metric, "onError")["enum"] == ["fail", "hold", "pass"]
     assert _at("spec", "analysis", "a_b_test", "[]", "header", "value", "exact")["type"] == "string"
-    assert "not acted on yet" in _at("spec", "analysis", "a_b_test")["description"]
+    assert "Addition to Flagger" in _at("spec", "analysis", "a_b_test")["description"]
 
 
 def test_an_alert_provider_has_one_address() -> None:

@@ -11,6 +11,8 @@ from config.validation import support
 from tasks.registries import BUILT_IN
 from tests.unit.config.manifests import Raw, a_canary, an_analysis, canaries
 
+MATCH = [{"headers": {"x": {"exact": "1"}}}]
+USERS = [{"header": {"name": "x", "value": {"exact": "1"}}}]
 REF = {"apiVersion": "v1", "name": "cart"}
 
 
@@ -37,16 +39,21 @@ BLOCKING: Final[Mapping[str, tuple[Raw, str]]] = {
     "an ingress": ({"ingressRef": {**REF, "kind": "Ingress"}}, "spec.ingressRef"),
     "a route": ({"routeRef": {**REF, "kind": "ApisixRoute"}}, "spec.routeRef"),
     "an upstream": ({"upstreamRef": {**REF, "kind": "Upstream"}}, "spec.upstreamRef"),
-    "iterations": (_iterating(), "spec.analysis.iterations"),
-    "a match": (_with(match=[{"headers": {"x": {"exact": "1"}}}]), "spec.analysis.match"),
-    "users beside weights": (
-        _with(a_b_test=[{"header": {"name": "x", "value": {"exact": "1"}}}]),
+    "users beside iterations": (
+        _iterating(a_b_test=USERS),
         "spec.analysis.a_b_test",
     ),
-    "mirroring": (_with(mirror=True), "spec.analysis.mirror"),
-    "session affinity": (
-        _with(sessionAffinity={"cookieName": "c"}),
-        "spec.analysis.sessionAffinity",
+    "a choice by something else": (
+        _with(match=[{"headers": {"x": {"exact": "1"}}, "uri": {"prefix": "/a"}}]),
+        "spec.analysis.match[0].uri",
+    ),
+    "a suffix in a choice": (
+        _with(match=[{"headers": {"x": {"suffix": "1"}}}]),
+        "spec.analysis.match[0]",
+    ),
+    "a suffix of users beside weights": (
+        _with(a_b_test=[{"header": {"name": "x", "value": {"suffix": "1"}}}]),
+        "spec.analysis.a_b_test[0]",
     ),
     "a template": (
         _with(metrics=[{"name": "errors", "templateRef": {"name": "t"}}]),
@@ -63,6 +70,14 @@ BLOCKING: Final[Mapping[str, tuple[Raw, str]]] = {
 }
 
 REPORTED: Final[Mapping[str, tuple[Raw, str]]] = {
+    "copies beside chosen requests": (
+        _iterating(mirror=True, match=MATCH),
+        "spec.analysis.mirror",
+    ),
+    "cookies where everybody moves at once": (
+        _iterating(sessionAffinity={"cookieName": "c"}),
+        "spec.analysis.sessionAffinity",
+    ),
     "alerts": (
         _with(alerts=[{"name": "a", "providerRef": {"name": "chat"}}]),
         "spec.analysis.alerts",
@@ -117,12 +132,35 @@ def test_what_changes_no_rollout_is_reported(spec: Raw, field: str) -> None:
         _hook("rollout"),
         _hook(""),
         _hook("post-rollout"),
-        {**_iterating(match=[{"headers": {"x": {"exact": "1"}}}]), "skipAnalysis": True},
+        {**_iterating(a_b_test=USERS), "skipAnalysis": True},
+        _iterating(),
+        _iterating(mirror=True, mirrorWeight=40),
+        _iterating(match=MATCH),
+        _with(match=MATCH, mirror=True),
+        _with(a_b_test=USERS, sessionAffinity={"cookieName": "c", "primaryCookieName": "p"}),
     ],
 )
 def test_what_is_carried_out_is_not_reported(spec: Raw) -> None:
     """The job of this version: weights on Istio, checked by Prometheus and webhooks."""
     assert support.not_carried_out(a_canary(**spec), "istio", BUILT_IN.carried_out) == ()
+
+
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        (_iterating(match=MATCH), "match"),
+        (_with(match=MATCH), "match"),
+        (_with(mirror=True), "mirror"),
+        (_with(a_b_test=USERS), "a_b_test"),
+        (_with(sessionAffinity={"cookieName": "c"}), "sessionAffinity"),
+    ],
+)
+def test_what_connections_cannot_say_blocks(spec: Raw, field: str) -> None:
+    """D-18, D-88: nothing is known of a request where connections are divided."""
+    canary = a_canary(**spec, service={"port": 80, "appProtocol": "TCP"})
+    found = support.not_carried_out(canary, "istio", BUILT_IN.carried_out)
+
+    assert [(each.field, each.blocking) for each in found] == [(f"spec.analysis.{field}", True)]
 
 
 def test_gates_count_even_where_the_analysis_is_skipped() -> None:

@@ -50,7 +50,7 @@ def test_all_invalid_values_are_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("raw", "blocking"),
     [
-        (worlds.a_canary(mirror=True), True),
+        (worlds.a_canary(match=[{"headers": {"x": {"suffix": "1"}}}]), True),
         (worlds.a_canary(kind="DaemonSet"), True),
         (worlds.a_canary(alerts=[{"name": "on-call", "providerRef": {"name": "slack"}}]), False),
     ],

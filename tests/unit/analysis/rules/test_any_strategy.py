@@ -42,10 +42,6 @@ class Anything:
         """Any step."""
         return self.step
 
-    def step_back(self, canary: Canary, state: RolloutState) -> Step:  # noqa: ARG002
-        """Any step."""
-        return self.step or Step(ALL_TO_PRIMARY, 0)
-
     def resume(self, canary: Canary, state: RolloutState, live: TrafficSplit) -> Step:  # noqa: ARG002
         """Any step."""
         return self.step or Step(ALL_TO_PRIMARY, 0)
@@ -111,21 +107,3 @@ def test_a_step_is_taken_as_the_strategy_says_it() -> None:
     assert (taken.state.route.split, taken.state.iterations) == (step.split, 7)
     promoted = decide.decide(replace(seen, strategy=Anything(begun=True, step=None)), worlds.PASSED)
     assert promoted.rule == "promote"
-
-
-def test_a_promotion_goes_on_until_nothing_leads_to_the_canary() -> None:
-    """Weights are not all: while requests are copied to its pods, they are not scaled to zero."""
-    promoting = worlds.a_state(Phase.PROMOTING, 20, applied=worlds.NEW)
-    promoting = replace(promoting, workload=replace(promoting.workload, promote=worlds.NEW))
-    seen = worlds.seen(promoting, primary=worlds.a_workload(worlds.NEW))
-
-    def shifted(split: TrafficSplit) -> Phase:
-        outcome = decide.decide(
-            replace(seen, strategy=Anything(begun=True, step=Step(split, 0))), worlds.PASSED
-        )
-        assert isinstance(outcome, Decision)
-        assert (outcome.rule, outcome.state.route.split) == ("shift", split)
-        return outcome.state.phase
-
-    assert shifted(TrafficSplit(100, 0, mirror=Mirror(10))) is Phase.PROMOTING
-    assert shifted(ALL_TO_PRIMARY) is Phase.FINALISING
