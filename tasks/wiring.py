@@ -147,8 +147,9 @@ def metric_reader(
         unknown = backends.UnknownBackend(settings.metrics.backend, registries.backends)
         raise errors.Permanent(f"metrics-backend: {unknown}")
     timeout = settings.metrics.timeout
-    limits = ReaderLimits(per_query=timeout, budget=timeout * 1.2)
-    access = backends.Access(clock, timeout=timeout)
+    most = settings.metrics.concurrency
+    limits = ReaderLimits(per_server=most, per_query=timeout, budget=timeout * 1.2)
+    access = backends.Access(clock, timeout=timeout, connections=2 * most)
 
     def connect(endpoint: backends.Endpoint) -> backends.MetricBackend:
         return backends.connect(endpoint, access, registries.backends)

@@ -90,11 +90,15 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a backend is built from beside its endpoint; `timeout` bounds one query as a whole."""
+    """What a backend is built from beside its endpoint.
+
+    `timeout` bounds one query as a whole; `connections` are as many as queries run at once.
+    """
 
     clock: Clock
     credentials: Credentials = Credentials()
     timeout: timedelta = DEFAULT_TIMEOUT
+    connections: int = 128
 
 
 Factory = Callable[[Endpoint, Access], MetricBackend]

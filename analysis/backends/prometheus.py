@@ -28,8 +28,6 @@ from clients import errors, translation, urls
 from clients.http import answers
 from config.validation import problems
 
-#: Connections kept open per server: as many as queries run at once, users' and built-in ones.
-POOL_SIZE: Final = 32
 _ONLINE_QUERY: Final = "vector(1)"
 _STRANGE: Final = "the answer is not that of a Prometheus"
 
@@ -61,7 +59,7 @@ class Prometheus:
             retry=_NO_RETRIES,
         )
         # the library mounts an adapter of its own, with room for ten connections that do not block
-        adapter = HTTPAdapter(pool_maxsize=POOL_SIZE, max_retries=_NO_RETRIES)
+        adapter = HTTPAdapter(pool_maxsize=access.connections, max_retries=_NO_RETRIES)
         answers.begin_in_time(adapter.poolmanager)
         session.mount(address, adapter)
 

@@ -3,64 +3,65 @@
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from datetime import timedelta
+from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from clients.clock import Clock
+from clients.fair_threads import FairThreads
+from config.refs import CanaryRef
 
 _Argument = TypeVar("_Argument", bound=Hashable)
 _Result = TypeVar("_Result")
 
+TOGETHER_SECONDS: Final = 0.05
+"""How long answers wait for each other, so that few slow calls make few waves."""
+
 
 class Fanout(Generic[_Argument, _Result]):
-    """Calls `call` for whatever is added; its threads end when there is nothing left to do.
+    """Has `call` made for whatever is added, by threads that are shared with others.
 
-    Each pool has threads of its own, `threads` at most: one whose calls hang keeps no other
-    waiting. The threads are daemons: a call that never ends keeps neither the caller nor the
-    process. `call` raises nothing but defects, which end `waves`.
+    What has not begun `within` the time that begins now never does. `call` raises nothing but
+    defects, which end the waves. For one thread only.
     """
 
-    def __init__(self, call: Callable[[_Argument], _Result], clock: Clock, *, threads: int) -> None:
+    def __init__(
+        self, call: Callable[[_Argument], _Result], clock: Clock, within: timedelta
+    ) -> None:
         self._call = call
         self._clock = clock
-        self._threads = threads
-        self._work: defaultdict[Hashable, SimpleQueue[_Argument]] = defaultdict(SimpleQueue)
-        self._running: defaultdict[Hashable, int] = defaultdict(int)
+        self._end = clock.monotonic() + within.total_seconds()
         self._done: SimpleQueue[tuple[_Argument, _Result | Exception]] = SimpleQueue()
-        self._lock = threading.Lock()
         self._over = threading.Event()
         self._awaited = 0
+        self.waiting: set[_Argument] = set()
+        """What has not begun."""
 
-    def add(self, pool: Hashable, argument: _Argument) -> None:
-        """Has `call` called with `argument`, by a thread of `pool`. For one thread only."""
+    def add(self, threads: FairThreads, owner: CanaryRef, argument: _Argument) -> None:
+        """Has `call` called with `argument`, for `owner`."""
         self._awaited += 1
-        with self._lock:
-            self._work[pool].put(argument)
-            if self._running[pool] == self._threads:
-                return
-            self._running[pool] += 1
-        threading.Thread(target=self._serve, args=(pool,), name="fanout", daemon=True).start()
+        self.waiting.add(argument)
+        threads.submit(owner, partial(self._carry_out, argument))
 
-    def waves(self, within: timedelta, together: timedelta) -> Iterator[dict[_Argument, _Result]]:
-        """What the calls gave, as it comes; no more once all are done, or the time is up.
+    def close(self) -> None:
+        """Has nothing begun any more."""
+        self._over.set()
 
-        Whatever is done `together` with the first of a wave is in it, so that few slow calls make
-        few waves. What has not begun when the time is up never does. More may be added between
-        two waves.
+    def is_late(self) -> bool:
+        """Whether the time is up."""
+        return self._clock.monotonic() >= self._end
+
+    def wave(self, until: float | None = None) -> dict[_Argument, _Result]:
+        """What the next call gave, with whatever is done together with it.
+
+        Nothing when the time was up before, or `until`, a moment of the monotonic clock.
         """
-        end = self._clock.monotonic() + within.total_seconds()
-        try:
-            while self._awaited and (wave := self._wave(end, together.total_seconds())):
-                yield wave
-        finally:
-            self._over.set()
-
-    def _wave(self, end: float, together: float) -> dict[_Argument, _Result]:
         wave: dict[_Argument, _Result] = {}
-        until = end
+        if not self._awaited and until is not None:
+            self._clock.sleep(max(0.0, until - self._clock.monotonic()))
+        until = self._end if until is None else min(until, self._end)
         while self._awaited:
             try:
                 argument, result = self._done.get(timeout=max(0.0, until - self._clock.monotonic()))
@@ -70,25 +71,17 @@ class Fanout(Generic[_Argument, _Result]):
             if isinstance(result, Exception):
                 raise result
             if not wave:
-                until = min(end, self._clock.monotonic() + together)
+                until = min(self._end, self._clock.monotonic() + TOGETHER_SECONDS)
             wave[argument] = result
         return wave
 
-    def _serve(self, pool: Hashable) -> None:
-        while (argument := self._next(pool)) is not None:
-            result: _Result | Exception
-            try:
-                result = self._call(argument)
-            except Exception as error:  # noqa: BLE001 - raised where the waves are waited for
-                result = error
-            self._done.put((argument, result))
-
-    def _next(self, pool: Hashable) -> _Argument | None:
-        with self._lock:
-            try:
-                if not self._over.is_set():
-                    return self._work[pool].get_nowait()
-            except Empty:
-                pass
-            self._running[pool] -= 1
-            return None
+    def _carry_out(self, argument: _Argument) -> None:
+        if self._over.is_set():
+            return
+        self.waiting.discard(argument)
+        result: _Result | Exception
+        try:
+            result = self._call(argument)
+        except Exception as error:  # noqa: BLE001 - raised where the waves are waited for
+            result = error
+        self._done.put((argument, result))

@@ -16,6 +16,7 @@ from analysis.findings import Absent, Measurement
 from analysis.metrics import queries
 from analysis.metrics.queries import Builtin
 from analysis.verdicts import Reason, Verdict
+from config.refs import CanaryRef
 
 LARGEST_GROUP: Final = 100
 """Workloads in one query: a failing one costs no more than so many single queries."""
@@ -23,6 +24,9 @@ LARGEST_GROUP: Final = 100
 LONGEST_GROUP: Final = 60_000
 """Characters of one query, at most: servers and proxies take 100 kB or so. It is never longer than
 the queries that it stands for together."""
+
+NOBODY: Final = CanaryRef("", "")
+"""Whose queries are about the server alone."""
 
 NOTHING: Final = Absent(Verdict.NO_DATA, Reason.NO_VALUES, "no values found")
 """What a query is answered with that gives no series."""
@@ -32,12 +36,14 @@ NOTHING: Final = Absent(Verdict.NO_DATA, Reason.NO_VALUES, "no values found")
 class Query:
     """What is asked of whom; equal queries have equal answers.
 
-    `builtin` is the row and the workload that `text` was written from, if it was.
+    `builtin` is the row and the workload that `text` was written from, if it was; `owner` is the
+    canary that it is asked for, or the first of them.
     """
 
     endpoint: Endpoint
     text: str
     builtin: Builtin | None = field(default=None, compare=False)
+    owner: CanaryRef = field(default=NOBODY, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +58,14 @@ class Group:
         return self.members[0].endpoint
 
     @property
-    def lane(self) -> tuple[Endpoint, bool]:
-        """Those of one lane may wait for each other: users' queries delay no built-in ones."""
-        return self.endpoint, self.members[0].builtin is not None
+    def owner(self) -> CanaryRef:
+        """The canary on whose account it is sent."""
+        return self.members[0].owner
+
+    @property
+    def is_builtin(self) -> bool:
+        """Whether it is of built-in checks."""
+        return self.members[0].builtin is not None
 
     @property
     def text(self) -> str:

@@ -11,7 +11,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from itertools import chain
 from typing import Final, TypeVar
 
@@ -28,42 +27,53 @@ from analysis.metrics.fanout import Fanout
 from analysis.metrics.grouping import Group, Query
 from analysis.metrics.servers import Limits as Limits
 from analysis.metrics.servers import Server
-from analysis.metrics.sharing import Look, Sharing, Wanted
+from analysis.metrics.sharing import Sharing, Wanted
 from analysis.verdicts import Reason, Verdict
 from clients import urls
 from clients.clock import Clock
 from config import durations
+from config.refs import CanaryRef
 
 _Key = TypeVar("_Key", bound=Hashable)
 Judge = Callable[[Check, Measurement], CheckResult]
 Connect = Callable[[Endpoint], MetricBackend]
 
-TOGETHER: Final = timedelta(milliseconds=50)
-"""How long answers wait for each other, to be judged together."""
-
 #: Servers remembered at once; the one unused for longest is forgotten first.
 _MOST_SERVERS: Final = 256
 
 
-_Job = Group | Wanted
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Answers that have come, and what is to be done for more of them."""
+
+    answers: Mapping[Query, Measurement] = field(default_factory=dict)
+    then: Sequence[Group] = ()
+    wanted: Wanted | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
-    """What a job came to: answers, and what is to be done for more of them."""
+class _Job:
+    """What one thread is to ask of a server."""
 
-    answers: Mapping[Query, Measurement] = field(default_factory=dict)
-    then: tuple[_Job, ...] = ()
+    server: Server
+    group: Group
 
-    def go_on(self, fanout: Fanout[_Job, _Step]) -> None:
-        """Has it done: by threads of each server, and by some that wait for others."""
-        for job in self.then:
-            fanout.add(job.lane if isinstance(job, Group) else None, job)
+    def ask(self) -> _Step:
+        """Asks for it."""
+        members = self.group.members
+        if len(members) == 1:
+            return _Step({members[0]: self.server.query(members[0].text)})
+        vector = self.server.vector(self.group.text)
+        if isinstance(vector, Absent):
+            # Refused, too large, too slow: perhaps not so for each alone.
+            if vector.reason is Reason.TIMED_OUT:
+                self.server.took_too_long(len(members))
+            return _Step(then=_alone(members))
+        return _Step(self.group.answers(vector))
 
 
-def _looked(look: Look) -> _Step:
-    alone: list[_Job] = [Group((query,)) for query in look.own]
-    return _Step(look.answers, (*alone, *([look.wanted] if look.wanted else [])))
+def _alone(queries: Iterable[Query]) -> tuple[Group, ...]:
+    return tuple(Group((query,)) for query in queries)
 
 
 class MetricReader:
@@ -126,16 +136,22 @@ class MetricReader:
 
         The texts complete the event `Error checking metric providers: …`.
         """
-        asked = dict.fromkeys(endpoints)
-        fanout = Fanout(self._probed, self._clock, threads=1)
-        for endpoint in asked:
-            fanout.add(endpoint, endpoint)
-        online: dict[Endpoint, Absent | None] = dict.fromkeys(asked, self._late())
-        for wave in fanout.waves(self._limits.budget, TOGETHER):
+        reached = {endpoint: self._server(endpoint) for endpoint in dict.fromkeys(endpoints)}
+        fanout = Fanout(Server.online, self._clock, self._limits.budget)
+        for server in reached.values():
+            if isinstance(server, Server):
+                fanout.add(server.threads(is_builtin=True), grouping.NOBODY, server)
+        online = dict[Server, Absent | None]()
+        while wave := fanout.wave():
             online.update(wave)
+        fanout.close()
+        problems = (
+            (endpoint, online.get(server, self._late()) if isinstance(server, Server) else server)
+            for endpoint, server in reached.items()
+        )
         return tuple(
             f"{endpoint.kind} {urls.redacted(endpoint.address)} is not available: {problem.message}"
-            for endpoint, problem in online.items()
+            for endpoint, problem in problems
             if problem
         )
 
@@ -143,74 +159,81 @@ class MetricReader:
         """The answers to `asked` in waves, the first at once, the last with what came too late."""
         yield {}
         missing, since = dict.fromkeys(asked), self._clock.monotonic()
-        fanout = Fanout(self._carried_out, self._clock, threads=self._limits.per_server)
-        answers: dict[Query, Measurement] = {}
-        for step in self._first_steps(missing):
-            answers.update(step.answers)
-            step.go_on(fanout)
-        for wave in chain([{}], fanout.waves(self._limits.budget, TOGETHER)):
-            for step in wave.values():
-                answers.update(step.answers)
-                step.go_on(fanout)
-            self._tell(wave, since)
-            for query in answers:
-                del missing[query]
-            yield answers
-            answers = {}
-        yield dict.fromkeys(missing, self._late())
+        fanout = Fanout(_Job.ask, self._clock, self._limits.budget)
+        step: _Step | None = self._first(missing, fanout)
+        try:
+            while step is not None:
+                answers = {**step.answers, **self._begin(step.then, fanout)}
+                for query in answers:
+                    del missing[query]
+                yield answers
+                step = self._next(fanout, step.wanted, since) if missing else None
+        finally:
+            fanout.close()
+        queued = {query for job in set(fanout.waiting) for query in job.group.members}
+        yield {query: self._late(has_begun=query not in queued) for query in missing}
 
-    def _first_steps(self, asked: Iterable[Query]) -> Iterator[_Step]:
+    def _first(self, asked: Iterable[Query], fanout: Fanout[_Job, _Step]) -> _Step:
         """Has queries begun; what others may ask as well after the rest, which waits for nobody."""
         alone, shared = list[Query](), list[Query]()
         for query in asked:
             (shared if self._sharing and query.builtin is None else alone).append(query)
-        yield _Step(then=tuple(grouping.grouped(alone, self._largest_group)))
-        if self._sharing and shared:
-            yield _looked(self._sharing.look(shared))
+        refused = self._begin(grouping.grouped(alone, self._largest_group), fanout)
+        if not self._sharing or not shared:
+            return _Step(refused)
+        look = self._sharing.look(shared)
+        return _Step({**refused, **look.answers}, _alone(look.own), look.wanted)
+
+    def _next(
+        self, fanout: Fanout[_Job, _Step], wanted: Wanted | None, since: float
+    ) -> _Step | None:
+        """What comes next; None when the time is up."""
+        wave = fanout.wave(wanted.at if wanted else None)
+        if not wave and (wanted is None or fanout.is_late()):
+            return None
+        self._tell(wave, since)
+        answers = {each: answer for step in wave.values() for each, answer in step.answers.items()}
+        then = [group for step in wave.values() for group in step.then]
+        if wanted and (not wave or self._clock.monotonic() >= wanted.at):
+            look = wanted.look()
+            return _Step({**answers, **look.answers}, [*then, *_alone(look.own)], look.wanted)
+        return _Step(answers, then, wanted)
+
+    def _begin(
+        self, groups: Iterable[Group], fanout: Fanout[_Job, _Step]
+    ) -> dict[Query, Measurement]:
+        """Has `groups` asked; the answers for those whose server cannot be."""
+        refused: dict[Query, Measurement] = {}
+        for group in groups:
+            server = self._server(group.endpoint)
+            if isinstance(server, Absent):
+                refused.update(dict.fromkeys(group.members, server))
+            else:
+                threads = server.threads(is_builtin=group.is_builtin)
+                fanout.add(threads, group.owner, _Job(server, group))
+        return refused
 
     def _tell(self, wave: Mapping[_Job, _Step], since: float) -> None:
         """Has others know what this process has found out."""
-        asked = (step for job, step in wave.items() if isinstance(job, Group))
         news = {
             query: answer
-            for step in asked
+            for job, step in wave.items()
+            if not job.group.is_builtin
             for query, answer in step.answers.items()
-            if query.builtin is None
         }
         if self._sharing and news:
             self._sharing.tell(news, since)
 
-    def _late(self) -> Absent:
+    def _late(self, *, has_begun: bool = True) -> Absent:
         budget = self._limits.budget
         cause = f"no answer within {durations.format_go(budget)}"
+        if not has_begun:
+            cause = "too many queries are waiting for this server"
         return Absent(Verdict.ERROR, Reason.TIMED_OUT, cause, budget)
-
-    def _carried_out(self, job: _Job) -> _Step:
-        return self._asked(job) if isinstance(job, Group) else _looked(job.look_again())
-
-    def _asked(self, group: Group) -> _Step:
-        server = self._server(group.endpoint)
-        if isinstance(server, Absent):
-            return _Step(dict.fromkeys(group.members, server))
-        if len(group.members) == 1:
-            (query,) = group.members
-            answer = server.query(query.text, is_builtin=query.builtin is not None)
-            return _Step({query: answer})
-        vector = server.vector(group.text)
-        if isinstance(vector, Absent):
-            # Refused, too large, too slow: perhaps not so for each alone.
-            if vector.reason is Reason.TIMED_OUT:
-                server.took_too_long(len(group.members))
-            return _Step(then=tuple(Group((query,)) for query in group.members))
-        return _Step(group.answers(vector))
 
     def _largest_group(self, endpoint: Endpoint) -> int:
         server = self._server(endpoint)
         return 1 if isinstance(server, Absent) else server.largest_group
-
-    def _probed(self, endpoint: Endpoint) -> Absent | None:
-        server = self._server(endpoint)
-        return server if isinstance(server, Absent) else server.online()
 
     def _server(self, endpoint: Endpoint) -> Server | Absent:
         with self._lock:
@@ -229,7 +252,8 @@ class MetricReader:
 
 
 def _query(check: Check) -> Query:
-    return Query(check.endpoint, check.query, check.builtin)
+    owner = CanaryRef(check.subject.namespace, check.subject.canary)
+    return Query(check.endpoint, check.query, check.builtin, owner)
 
 
 def _queries(checks: Iterable[Check]) -> dict[Query, None]:

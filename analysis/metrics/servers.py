@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -15,6 +14,7 @@ from analysis.metrics import grouping
 from analysis.metrics.breaker import Breaker
 from analysis.verdicts import Reason, Verdict
 from clients.clock import Clock
+from clients.fair_threads import FairThreads
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +37,13 @@ LONGEST_MESSAGE: Final = 1000
 class Limits:
     """`per_server` queries of users under way at once, and as many built-in ones beside them.
 
+    Of these a canary has half at most, a namespace three quarters: see `clients.fair_threads`.
+
     `per_query` is the time limit of one query; it is no longer than the budget, which bounds one
     call of the reader as a whole.
     """
 
-    per_server: int = 16
+    per_server: int = 64
     per_query: timedelta = timedelta(seconds=5)
     budget: timedelta = timedelta(seconds=6)
 
@@ -56,9 +58,8 @@ class Server:
         self.backend = backend
         self._breaker = Breaker(clock)
         # Slow queries that users wrote keep nobody's built-in checks waiting.
-        self._users = threading.BoundedSemaphore(limits.per_server)
-        self._builtin = threading.BoundedSemaphore(limits.per_server)
-        self._patience = limits.per_query.total_seconds()
+        self._users = FairThreads("queries", limits.per_server)
+        self._builtin = FairThreads("builtin-queries", limits.per_server)
         self._clock = clock
         self._largest_group, self._relieved_until = grouping.LARGEST_GROUP, 0.0
 
@@ -90,10 +91,13 @@ class Server:
             self._breaker.succeeded()
         return problem
 
-    def query(self, text: str, *, is_builtin: bool) -> Measurement:
+    def threads(self, *, is_builtin: bool) -> FairThreads:
+        """By whom it is asked."""
+        return self._builtin if is_builtin else self._users
+
+    def query(self, text: str) -> Measurement:
         """The number `text` gives now, or why there is none."""
-        slots = self._builtin if is_builtin else self._users
-        return self._asked(lambda: self.backend.query(text), slots)
+        return self._asked(lambda: self.backend.query(text))
 
     def vector(self, text: str) -> tuple[Series, ...] | Absent:
         """All series that `text`, built in, gives now.
@@ -103,20 +107,12 @@ class Server:
         backend = self.backend
         if not isinstance(backend, VectorBackend):
             raise TypeError(f"{type(backend).__name__} gives no vectors")
-        return self._asked(lambda: backend.vector(text), self._builtin)
+        return self._asked(lambda: backend.vector(text))
 
-    def _asked(
-        self, ask: Callable[[], _Answer], slots: threading.BoundedSemaphore
-    ) -> _Answer | Absent:
+    def _asked(self, ask: Callable[[], _Answer]) -> _Answer | Absent:
         if refusal := self._breaker.refusal():
             return Absent(Verdict.ERROR, Reason.CIRCUIT_OPEN, refusal)
-        if not slots.acquire(timeout=self._patience):
-            cause = "too many queries are waiting for this server"
-            return Absent(Verdict.ERROR, Reason.TIMED_OUT, cause)
-        try:
-            answer = _guarded(ask)
-        finally:
-            slots.release()
+        answer = _guarded(ask)
         if isinstance(answer, Absent) and answer.reason in OUTAGES:
             self._breaker.failed(answer.message, self._is_down)
         else:

@@ -67,8 +67,8 @@ class Sharing:
 
     def look(self, queries: Iterable[Query]) -> Look:
         """A first look for the answers to `queries`."""
-        until = self.clock.monotonic() + self.patience.total_seconds()
-        return Wanted(tuple(queries), until, self).look()
+        now = self.clock.monotonic()
+        return Wanted(tuple(queries), now, now + self.patience.total_seconds(), self).look()
 
     def tell(self, answers: Mapping[Query, Measurement], since: float) -> None:
         """Lets others have the answers; errors are for them to meet by themselves.
@@ -85,16 +85,15 @@ class Sharing:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Queries whose answers are looked for until `until`, a moment of the monotonic clock."""
+    """Queries of others, whose answers are looked for at `at`, and no more after `until`.
+
+    Both are moments of the monotonic clock.
+    """
 
     queries: tuple[Query, ...]
+    at: float
     until: float
     sharing: Sharing
-
-    def look_again(self) -> Look:
-        """Another look, after a pause."""
-        self.sharing.clock.sleep(LOOK_SECONDS)
-        return self.look()
 
     def look(self) -> Look:
         """What is known by now; what nobody asks is claimed."""
@@ -105,10 +104,12 @@ class Wanted:
             for name, text in told.items()
             if text is not None and (answer := _decoded(text))
         }
-        is_over = self.sharing.clock.monotonic() >= self.until
+        now = self.sharing.clock.monotonic()
+        is_over = now >= self.until
         others = {} if is_over else {names[name]: None for name in told if told[name] is None}
         own = [query for query in self.queries if query not in answers and query not in others]
-        return Look(answers, own, replace(self, queries=tuple(others)) if others else None)
+        later = replace(self, queries=tuple(others), at=now + LOOK_SECONDS)
+        return Look(answers, own, later if others else None)
 
     def _claim(self, names: Sequence[str]) -> Mapping[str, str | None]:
         try:

@@ -110,6 +110,16 @@ class MetricsSettings:
         "Time limit of one query. Well below the shortest analysis interval of 10s, so that a "
         "slow server costs a check, never a tick.",
     )
+    concurrency: int = setting(
+        "metrics-concurrency",
+        flags.whole(2, 1_000),
+        "64",
+        "Queries written in manifests that one worker process has under way at one metrics server, "
+        "and as many for builtin checks beside them, which are mostly asked for together. One "
+        "canary has half of them at most, one namespace three quarters. Enough for 300 queries "
+        "of 200ms a second; a Prometheus runs 20 at once and has the others wait, by its own "
+        "--query.max-concurrency.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

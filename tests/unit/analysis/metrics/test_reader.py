@@ -16,7 +16,7 @@ from analysis.backends.backend import SecretKey, Series
 from analysis.findings import Absent, CheckResult, Measurement, Sample
 from analysis.judges import threshold
 from analysis.metrics import grouping, queries
-from analysis.metrics.checks import Check, CheckKind
+from analysis.metrics.checks import Check, CheckKind, Subject
 from analysis.metrics.reader import Limits, MetricReader
 from analysis.verdicts import Reason, Verdict
 from clients.clock import ManualClock, SystemClock
@@ -529,3 +529,94 @@ def test_a_server_that_is_too_slow_for_large_groups_is_asked_in_smaller_ones() -
     assert (None,) in values(reader, asked).values()
     assert values(reader, asked) == dict.fromkeys(asked, (99.0,))
     assert len(backend.vectors) == 1 + 4
+
+
+def own(canary: str, query: str, namespace: str = "shop", server: str = "http://0") -> Check:
+    """A check that a user wrote, of a canary."""
+    subject = Subject(canary=canary, namespace=namespace, target=canary, provider="istio")
+    return a_check(query=query, metric=query, subject=subject, endpoint=at(server))
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "crowd",
+    [
+        {"greedy": [own("greedy", f"slow {number}") for number in range(50)]},
+        {f"c{number}": [own(f"c{number}", f"slow {number}", "crowd")] for number in range(50)},
+    ],
+    ids=["of one canary", "of one namespace"],
+)
+@pytest.mark.parametrize("together", [True, False], ids=["in one job", "in another job"])
+def test_queries_that_hang_leave_places_to_other_canaries(
+    crowd: dict[str, list[Check]], *, together: bool
+) -> None:
+    """However many there are: theirs alone are late."""
+    over, hanging = threading.Event(), threading.Semaphore(0)
+
+    def answer(query: str) -> Measurement:
+        if query.startswith("slow"):
+            hanging.release()
+            over.wait(10)
+        return Sample(1)
+
+    limits = Limits(per_server=8, per_query=timedelta(seconds=0.3), budget=timedelta(seconds=0.4))
+    reader = a_reader(Backend(answer), limits=limits)
+    modest = {f"m{n}": [own(f"m{n}", f"quick {n}", f"team-{n}")] for n in range(20)}
+    others = threading.Thread(target=values, args=(reader, crowd))
+    if not together:
+        others.start()
+        for _ in range(5):
+            assert hanging.acquire(timeout=5)
+    found = values(reader, {**crowd, **modest} if together else modest)
+    over.set()
+    if not together:
+        others.join()
+    assert {name: found[name] for name in modest} == dict.fromkeys(modest, (1,))
+    assert {value for name in crowd for value in found.get(name, ())} <= {None}
+
+
+@pytest.mark.timeout(20)
+def test_canaries_of_a_server_that_hangs_delay_nobody_elses() -> None:
+    """A hundred in one batch: those of the other server have their results at once."""
+    over = threading.Event()
+
+    def hang(query: str) -> Measurement:
+        over.wait(10)
+        return Sample(1)
+
+    limits = Limits(per_query=timedelta(seconds=0.9), budget=timedelta(seconds=1))
+    reader = a_reader(Backend(hang), Backend(lambda _: Sample(7)), limits=limits)
+    asked = {
+        f"{server}-{number}": [own(f"c{number}", f"q{number}", server=f"http://{server}")]
+        for number in range(100)
+        for server in (0, 1)
+    }
+    came, clock = dict[str, tuple[float, float | None]](), SystemClock()
+    began = clock.monotonic()
+    for wave in reader.measure_each(asked):
+        took = clock.monotonic() - began
+        came.update({key: (took, result.value) for key, (result,) in wave.items()})
+    over.set()
+    fine = [came[f"1-{number}"] for number in range(100)]
+    assert {value for _, value in fine} == {7}
+    assert max(took for took, _ in fine) < 0.8
+    assert {came[f"0-{number}"][1] for number in range(100)} == {None}
+
+
+@pytest.mark.timeout(20)
+def test_a_query_that_was_never_begun_says_that_too_many_wait() -> None:
+    """Another cause than a server that does not answer, and another remedy."""
+    over = threading.Event()
+
+    def hang(query: str) -> Measurement:
+        over.wait(10)
+        return Sample(1)
+
+    limits = Limits(per_server=2, budget=timedelta(seconds=0.1))
+    results = ask(a_reader(Backend(hang), limits=limits), *"abcd")
+    over.set()
+    causes = [result.message.partition("errors: ")[2] for result in results]
+    assert sorted(causes) == [
+        *["no answer within 100ms"] * 2,
+        *["too many queries are waiting for this server"] * 2,
+    ]
