@@ -12,17 +12,17 @@ from typing import Any, Final
 
 from cli import exits, health, startup
 from clients.clock import SystemClock
-from clients.kube.protocol import Kube
-from clients.redis.store import Store
 from config.settings.settings import Settings
 from scheduler import beat as beats
 from scheduler import wiring as beat_wiring
 from tasks import gate, registries, serving, wiring
 from tasks.app import make_app
+from tasks.caller import BEGUN_AT_ONCE
 from tasks.gate import Gate
 from tasks.publishing import CeleryDispatcher
 from tasks.queues import Queue
 from tasks.serving import Line
+from tasks.wiring import Doors, Services
 
 log = logging.getLogger(__name__)
 
@@ -51,10 +51,11 @@ def worker(settings: Settings, roles: Sequence[str], name: str) -> int:
 
     known = registries.installed()
     doors = wiring.open_doors(settings, served, CeleryDispatcher(app), doubt, known)
-    lines += lines_of(settings, served, doors.store, doors.kube)
+    services = wiring.wire(settings, doors, known)
+    lines += lines_of(settings, served, doors, services)
     if set(served) != {Queue.HOOKS}:
         startup.wait_for_kubernetes(doors.kube, settings, clock)
-    wiring.install(wiring.wire(settings, doors, known), doubt)
+    wiring.install(services, doubt)
     program = app.Worker(**serving.serve(app, lines), **worker_options(settings, name))
     look = health.of_worker(doors.store, lambda: all(line.gate.is_open for line in lines))
     with health.served(settings.server.port, look):
@@ -63,15 +64,18 @@ def worker(settings: Settings, roles: Sequence[str], name: str) -> int:
 
 
 def lines_of(
-    settings: Settings, served: Sequence[Queue], store: Store, kube: Kube
+    settings: Settings, served: Sequence[Queue], doors: Doors, services: Services
 ) -> Iterator[Line]:
     """The lines of the queues `served`: those that need the same have one gate."""
     namespace = settings.kubernetes.namespace
-    here = Gate(partial(gate.probe, store, None, namespace))
-    there = Gate(partial(gate.probe, store, kube, namespace))
+    here = Gate(partial(gate.probe, doors.store, None, namespace))
+    there = Gate(partial(gate.probe, doors.store, doors.kube, namespace))
     for queue in served:
-        threads = getattr(settings.workers, f"{queue}_concurrency")
-        yield Line(queue, threads, there if queue in NEED_KUBERNETES else here)
+        if queue is Queue.HOOKS:
+            yield Line(queue, BEGUN_AT_ONCE, here, services.caller.threads)
+        else:
+            threads = getattr(settings.workers, f"{queue}_concurrency")
+            yield Line(queue, threads, there if queue in NEED_KUBERNETES else here)
 
 
 def worker_options(settings: Settings, name: str) -> dict[str, Any]:

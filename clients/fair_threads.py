@@ -18,6 +18,9 @@ CROWD: Final = 3
 IDLE_SECONDS: Final = 30.0
 """After which a thread without work ends: longer than the usual interval between two checks."""
 
+CLOSING_SECONDS: Final = 0.05
+"""Between two looks whether calls have ended."""
+
 _Call = Callable[[], object]
 _Key = TypeVar("_Key")
 
@@ -33,8 +36,10 @@ class FairThreads:
     """
 
     def __init__(self, name: str, most: int) -> None:
+        self.freed: Callable[[], None] = lambda: None
+        """Hears, in a thread of ours, that there is room again."""
         self._name = name
-        self._most = most
+        self.most = most
         self._changed = threading.Condition()
         self._waiting: dict[str, dict[CanaryRef, deque[_Call]]] = {}
         self._by_namespace: Counter[str] = Counter()
@@ -50,19 +55,35 @@ class FairThreads:
             canaries.setdefault(owner, deque()).append(call)
             self._employ()
 
+    def has_room(self) -> bool:
+        """Whether a call of somebody who has none under way would begin at once."""
+        return self._at_work < self.most
+
+    def is_idle(self) -> bool:
+        """Whether nothing is under way, and nothing waits."""
+        with self._changed:
+            return not self._at_work and not self._waiting
+
+    def close(self) -> None:
+        """Forgets what waits, and comes back when what is under way has ended."""
+        with self._changed:
+            self._waiting.clear()
+            while self._at_work:
+                self._changed.wait(CLOSING_SECONDS)
+
     def _employ(self) -> None:
         """Has a thread look for work, if there is one to spare and work that may begin."""
         if self._next_owner() is None:
             return
         if self._idle:
             self._changed.notify()
-        elif self._threads < self._most:
+        elif self._threads < self.most:
             self._threads += 1
             threading.Thread(target=self._serve, name=self._name, daemon=True).start()
 
     def _next_owner(self) -> CanaryRef | None:
         """Whose call is begun next; None while nobody's may be."""
-        free = self._most - self._at_work
+        free = self.most - self._at_work
         if not free:
             return None
         for namespace, canaries in self._waiting.items():
@@ -80,7 +101,10 @@ class FairThreads:
             except Exception:
                 log.exception("defect of a call", extra={"canary": owner.dotted})
             with self._changed:
+                had_room = self.has_room()
                 self._count(owner, -1)
+            if not had_room:
+                self.freed()
 
     def _taken(self) -> tuple[CanaryRef, _Call] | None:
         """The next call, which counts as under way; None when there was none for long."""

@@ -32,7 +32,7 @@ from config.refs import CanaryRef
 from tasks import gather
 from tasks.batch import Crew
 from tasks.gather import Defaults
-from tasks.steps import Measure, Nudge, Steps, ask, awaited
+from tasks.steps import CallHook, Measure, Nudge, Steps, ask, awaited
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class Analyst:
             finish = rollouts.finishing(ref, Work.TICK, begun.token, due, Rank.RESYNC)
             yield from ask(finish)
             return
-        found = yield from self._heard(seen)
+        found = gather.answered(seen, begun.calls)
         outcome = decide.decide(seen, found)
         for _ in range(QUESTIONS):
             if isinstance(outcome, Decision | Rest):
@@ -75,14 +75,6 @@ class Analyst:
             found = yield from self._find_out(seen, outcome, found)
             outcome = decide.decide(seen, found)
         yield from self._conclude(seen, begun, outcome, found)
-
-    def _heard(self, seen: Observation) -> Steps[Findings]:
-        """What the hooks have answered that the state waits for."""
-        asked = seen.state.round if seen.state else None
-        if asked is None:
-            return Findings.none()
-        calls = yield from awaited(partial(self.crew.store.calls, seen.ref, asked.id))
-        return gather.answered(seen, calls)
 
     def _find_out(self, seen: Observation, question: Outcome, found: Findings) -> Steps[Findings]:
         """`found` with the answer to `question`."""
@@ -133,16 +125,7 @@ class Analyst:
             return
         _log(seen, decision, version)
         yield from _nudges(decided, version, rank, due)
-        self._ask_hooks(seen, decision.state, found.calls)
-
-    def _ask_hooks(self, seen: Observation, state: RolloutState, known: HookCalls) -> None:
-        """Has the hooks called that `state`, just decided, asks for, or asks for once more."""
-        asked = state.round
-        if asked is None or asked == (seen.state and seen.state.round) or seen.canary is None:
-            return
-        rank = urgency.rank(state, ())
-        for key in hooks.untaken(hooks.awaited(seen.canary, state), known, seen.now):
-            self.crew.dispatcher.call(seen.ref, asked.id, key, rank)
+        yield from _hooks(seen, decision.state, found.calls)
 
     def _due(
         self, seen: Observation, begun: Begun, until: datetime | None, missing: Collection[Lane]
@@ -162,6 +145,16 @@ def _nudges(seen: Observation, version: int, rank: Rank, due: datetime | None) -
     for lane in Lane:
         if lane in missing:
             yield Nudge(lane, rank)
+
+
+def _hooks(seen: Observation, state: RolloutState, known: HookCalls) -> Steps[None]:
+    """Has the hooks called that `state`, just decided, asks for, or asks for once more."""
+    asked = state.round
+    if asked is None or asked == (seen.state and seen.state.round) or seen.canary is None:
+        return
+    rank = urgency.rank(state, ())
+    for key in hooks.untaken(hooks.awaited(seen.canary, state), known, seen.now):
+        yield CallHook(asked.id, key, rank)
 
 
 def _missing(seen: Observation, version: int) -> frozenset[Lane]:

@@ -7,7 +7,6 @@ and what fails for one fails for it alone.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,15 +21,14 @@ from analysis.effects import Lane
 from analysis.findings import CheckResult
 from analysis.metrics.checks import Check
 from clients import errors
+from clients.redis.records import Asked
 from clients.redis.scripts import Invocation
 from clients.redis.store import Store
 from config.ranks import Rank
 from config.refs import CanaryRef
 from tasks import failures
 from tasks.queues import Dispatcher
-from tasks.steps import Await, Measure, Nudge, Request, Steps
-
-log = logging.getLogger(__name__)
+from tasks.steps import Await, CallHook, Measure, Message, Nudge, Request, Steps
 
 THREADS: Final = 32
 """Calls of one batch that run side by side."""
@@ -96,14 +94,7 @@ class Crew:
         for ref, failure in _Batch(self, dict(works)).run().items():
             if len(works) == 1:
                 raise failure
-            self._tell(ref, failure)
-
-    def _tell(self, ref: CanaryRef, failure: Exception) -> None:
-        if isinstance(failure, errors.ClientError):
-            failures.tell(failure, self.doubt, canary=ref.dotted)
-        else:
-            extra = {"canary": ref.dotted, "kind": type(failure).__name__}
-            log.error("defect", extra=extra, exc_info=failure)
+            failures.tell_of(ref, failure, self.doubt)
 
 
 @dataclass(slots=True)
@@ -121,6 +112,8 @@ class _Batch:
     changing: threading.Lock = field(default_factory=threading.Lock)
     nudged: defaultdict[Nudge, list[CanaryRef]] = field(default_factory=lambda: defaultdict(list))
     """What has still to be sent."""
+    called: defaultdict[Rank, list[Asked]] = field(default_factory=lambda: defaultdict(list))
+    """Webhooks that are still to be called."""
 
     def run(self) -> dict[CanaryRef, Exception]:
         """What some of the works failed with, once all have ended."""
@@ -135,20 +128,30 @@ class _Batch:
         asked: dict[CanaryRef, Request] = {}
         for ref, answer in ready:
             request = self._next(ref, answer)
-            while isinstance(request, Nudge):
-                self.nudged[request].append(ref)
+            while isinstance(request, Message):
+                self._note(ref, request)
                 request = self._next(ref, None)
             if request is not None:
                 asked[ref] = request
+        self._call_hooks()
         self._send(*[nudge for nudge in self.nudged if not self._may_wait(nudge)])
         return self._make(asked)
+
+    def _note(self, ref: CanaryRef, message: Message) -> None:
+        match message:
+            case Nudge():
+                self.nudged[message].append(ref)
+            case CallHook():
+                self.called[message.rank].append(Asked(ref, message.round, message.key))
+            case _:
+                assert_never(message)
 
     def _may_wait(self, nudge: Nudge) -> bool:
         """Whether more may come to go in the same message: writes end one by one."""
         is_urgent = nudge.lane is not Lane.STATUS or nudge.rank is Rank.ROLLBACK
         return not is_urgent and len(self.nudged[nudge]) < SHOWN_TOGETHER
 
-    def _next(self, ref: CanaryRef, answer: Any) -> Request | Nudge | None:
+    def _next(self, ref: CanaryRef, answer: Any) -> Request | Message | None:
         """What the work on `ref` asks for next; None when it has ended."""
         steps = self.works[ref]
         try:
@@ -168,6 +171,14 @@ class _Batch:
                 self.crew.dispatcher.reconcile(refs, nudge.lane, nudge.rank)
             except Exception as failure:  # noqa: BLE001 - the agenda asks, until it is confirmed
                 self.failures.update(dict.fromkeys(refs, failure))
+
+    def _call_hooks(self) -> None:
+        for rank in sorted(self.called):
+            asked = self.called.pop(rank)
+            try:
+                self.crew.dispatcher.call(asked, rank)
+            except Exception as failure:  # noqa: BLE001 - they are asked for again
+                self.failures.update({each.ref: failure for each in asked})
 
     def _make(self, asked: Mapping[CanaryRef, Request]) -> list[_Answered]:
         """Begins what takes time; the answers of the scripts."""

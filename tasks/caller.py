@@ -2,50 +2,70 @@
 
 Whoever calls holds a lease on the call and renews it for as long as the call takes, which may be
 many minutes; the answer counts while the lease is held. A worker that dies is silent, and the call
-is asked for again when its lease ends.
+is asked for again when its lease ends. What comes in one job is looked up, taken and answered for
+together; each call is made by a thread of its own, and none waits for another to end.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import Final, Protocol
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final, Protocol
 
 from analysis import hooks
 from analysis import state as states
 from analysis.findings import HookResult
+from analysis.hooks import HookCall
 from clients import errors
 from clients.clock import Clock
+from clients.fair_threads import FairThreads
 from clients.http import client
 from clients.http.client import Http, Response
-from clients.redis.records import Call
+from clients.redis import rollouts
+from clients.redis.records import Asked, Call, Kept, Snapshot
+from clients.redis.scripts import Invocation
 from clients.redis.store import Store
 from config.ranks import Rank
 from config.refs import CanaryRef
-from tasks import gather
+from tasks import failures, gather
 from tasks.queues import Dispatcher
 
 RENEWAL_SECONDS: Final = hooks.LEASE.total_seconds() / 4
 """Between two signs of life: three of them may fail."""
 
+TOGETHER_SECONDS: Final = 0.03
+"""How long answers to the calls of one job wait for each other, to be kept together."""
+
+BEGUN_AT_ONCE: Final = 4
+"""Jobs that look their calls up at a time: that takes milliseconds."""
+
+FRESH_SECONDS: Final = 1.0
+"""After which a call that was taken is looked at again before it is made."""
+
 
 class Poster(Protocol):
     """What the caller needs of a web client; posting never raises for what an endpoint does."""
 
-    def post(self, call: hooks.HookCall, is_wanted: Callable[[], bool]) -> HookResult:
+    def post(self, call: HookCall, is_wanted: Callable[[], bool]) -> HookResult:
         """The answer to `call`; `is_wanted` is asked before each attempt."""
 
 
 class HttpPoster:
     """Posts for real, each attempt with the time limit and all with the retries of the manifest."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, connections: int = 1) -> None:
+        """`connections` to one server are kept open."""
         self._clock = clock
-        self._http = {checked: Http(clock, verify_tls=checked) for checked in (True, False)}
+        self._http = {
+            checked: Http(clock, verify_tls=checked, connections=connections)
+            for checked in (True, False)
+        }
 
-    def post(self, call: hooks.HookCall, is_wanted: Callable[[], bool]) -> HookResult:
+    def post(self, call: HookCall, is_wanted: Callable[[], bool]) -> HookResult:
         """The answer to `call`, or why there is none."""
         http = self._http[call.verify_tls]
 
@@ -61,6 +81,55 @@ class HttpPoster:
         return hooks.answered(call, response.status, response.body)
 
 
+class Leases:
+    """Renews the leases of the calls that this process makes, all in one round trip."""
+
+    def __init__(self, store: Store, every: float = RENEWAL_SECONDS) -> None:
+        """`every` so many seconds."""
+        self._store = store
+        self._every = every
+        self._lock = threading.Lock()
+        self._held: set[Call] = set()
+        self._is_renewing = False
+
+    def hold(self, calls: Collection[Call]) -> None:
+        """Keeps `calls` ours, if this process and Redis live."""
+        with self._lock:
+            self._held.update(calls)
+            if not self._held or self._is_renewing:
+                return
+            self._is_renewing = True
+        threading.Thread(target=self._renew, name="hook-leases", daemon=True).start()
+
+    def drop(self, calls: Collection[Call]) -> None:
+        """They have been answered."""
+        with self._lock:
+            self._held.difference_update(calls)
+
+    def _renew(self) -> None:
+        pause = threading.Event()
+        while True:
+            pause.wait(self._every)
+            with self._lock:
+                held = tuple(self._held)
+                self._is_renewing = bool(held)
+            if not held:
+                return
+            with suppress(errors.ClientError):
+                self._store.run_all([rollouts.taking(call, hooks.LEASE) for call in held])
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A call that is ours to make, since `at`, a moment of the monotonic clock."""
+
+    hook: HookCall
+    call: Call
+    others: tuple[str, ...]
+    """The keys of the other calls of its round."""
+    at: float
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Calls hooks as the canary's manifest says at the moment of the call."""
@@ -68,61 +137,115 @@ class Caller:
     store: Store
     poster: Poster
     dispatcher: Dispatcher
-    renewal: float = RENEWAL_SECONDS
+    clock: Clock
+    threads: FairThreads
+    leases: Leases
+    doubt: Callable[[], None] = lambda: None
+    """Hears of a failure that others may meet, too."""
+    together: float = TOGETHER_SECONDS
 
-    def call(self, ref: CanaryRef, round_id: int, key: str) -> None:
-        """Makes the call `key` of round `round_id` and keeps its answer.
+    def call(self, *asked: Asked) -> None:
+        """Has the calls made and their answers kept; comes back before they are.
 
-        Does nothing when the state does not wait for it (any more), or another worker makes it.
+        Nothing is done about those that the state does not wait for (any more), or another worker
+        makes.
         """
-        found = self.take(ref, round_id, key)
-        if found is None:
-            return
-        call, taken = found
-        with self._renewing(taken):
-            answer = self.poster.post(call, lambda: self._is_wanted(taken))
-        if self.store.answer_call(taken, answer):
-            with suppress(errors.ClientError):  # then the agenda asks, where the answer left word
-                self.dispatcher.tick([ref], Rank.STEP)
+        taken = self.take(*asked)
+        self.leases.hold([each.call for each in taken])
+        job = _Job(self, is_alone=len(taken) == 1)
+        for each in taken:
+            self.threads.submit(each.call.ref, partial(job.make, each))
 
-    def take(self, ref: CanaryRef, round_id: int, key: str) -> tuple[hooks.HookCall, Call] | None:
-        """The call to make, and the right to make it; None when it is not to be made."""
-        call = self._find(ref, round_id, key)
-        taken = self.store.take_call(ref, round_id, key, hooks.LEASE) if call else None
-        return (call, taken) if call and taken else None
+    def take(self, *asked: Asked) -> list[Taken]:
+        """The calls to make, with the right to make them: those of `asked` that are to be made."""
+        refs = tuple(dict.fromkeys(each.ref for each in asked))
+        found = self._replies(refs, list(map(rollouts.reading, refs)))
+        snapshots = dict(zip(refs, found, strict=True))
+        at, taken = self.clock.monotonic(), list[Taken]()
+        for each in asked:
+            wanted = _wanted(snapshots[each.ref], each.round)
+            others = tuple(call.key for call in wanted if call.key != each.key)
+            taken += (
+                Taken(hook, rollouts.a_call(each), others, at)
+                for hook in wanted
+                if hook.key == each.key
+            )
+        scripts = [rollouts.taking(each.call, hooks.LEASE) for each in taken]
+        is_ours = self._replies([each.call.ref for each in taken], scripts)
+        return [each for each, ours in zip(taken, is_ours, strict=True) if ours]
 
-    def _find(self, ref: CanaryRef, round_id: int, key: str) -> hooks.HookCall | None:
-        snapshot = self.store.read(ref)
-        canary = gather.accepted(snapshot.world)
-        if canary is None or snapshot.state is None:
-            return None
-        state = states.from_json(snapshot.state)
-        if state.round is None or state.round.id != round_id:
-            return None
-        return next((each for each in hooks.awaited(canary, state) if each.key == key), None)
-
-    def _is_wanted(self, taken: Call) -> bool:
+    def is_wanted(self, taken: Taken) -> bool:
         """Whether the call is still ours to make; so while Redis does not say otherwise."""
+        if self.clock.monotonic() - taken.at < FRESH_SECONDS:
+            return True
+        call = taken.call
         try:
-            is_asked = self._find(taken.ref, taken.round, taken.key) is not None
-            return is_asked and self.store.renew_call(taken, hooks.LEASE)
+            wanted = _wanted(self.store.read(call.ref), call.round)
+            is_asked = any(each.key == call.key for each in wanted)
+            return is_asked and self.store.renew_call(call, hooks.LEASE)
         except errors.ClientError:
             return True
 
-    @contextmanager
-    def _renewing(self, taken: Call) -> Iterator[None]:
-        """A block for whose length `taken` stays ours, if this process and Redis live."""
-        over = threading.Event()
-
-        def renew() -> None:
-            while not over.wait(self.renewal):
-                with suppress(errors.ClientError):
-                    self.store.renew_call(taken, hooks.LEASE)
-
-        thread = threading.Thread(target=renew, name="hook-lease", daemon=True)
-        thread.start()
+    def keep(self, answers: Sequence[tuple[Taken, HookResult]]) -> None:
+        """Keeps the answers; canaries that wait for no more are looked at."""
+        calls = [taken.call for taken, _ in answers]
+        scripts = [rollouts.answering(each.call, answer, each.others) for each, answer in answers]
         try:
-            yield
+            kept = self._replies([call.ref for call in calls], scripts)
+        except errors.ClientError as failure:
+            failures.tell(failure, self.doubt)
+            return
         finally:
-            over.set()
-            thread.join()
+            self.leases.drop(calls)
+        last = (call.ref for call, each in zip(calls, kept, strict=True) if each is Kept.LAST)
+        if refs := tuple(dict.fromkeys(last)):
+            with suppress(errors.ClientError):  # then the agenda asks, where the answer left word
+                self.dispatcher.tick(refs, Rank.STEP)
+
+    def _replies(self, refs: Sequence[CanaryRef], scripts: Sequence[Invocation[Any]]) -> list[Any]:
+        """What the scripts gave, in one round trip; None where one failed."""
+        replies = self.store.run_all(scripts)
+        for ref, reply in zip(refs, replies, strict=True):
+            if isinstance(reply, Exception):
+                failures.tell_of(ref, reply, self.doubt)
+        return [None if isinstance(reply, Exception) else reply for reply in replies]
+
+
+@dataclass(slots=True)
+class _Job:
+    """Calls that came together: answers that come together are kept together."""
+
+    caller: Caller
+    is_alone: bool
+    answers: deque[tuple[Taken, HookResult]] = field(default_factory=deque)
+    keeping: threading.Lock = field(default_factory=threading.Lock)
+
+    def make(self, taken: Taken) -> None:
+        """Makes one call, and sees that its answer is kept."""
+        try:
+            wanted = partial(self.caller.is_wanted, taken)
+            self.answers.append((taken, self.caller.poster.post(taken.hook, wanted)))
+        except BaseException:
+            self.caller.leases.drop([taken.call])
+            raise
+        self._keep()
+
+    def _keep(self) -> None:
+        """Keeps the answers there are, unless another thread is at it: that looks once more."""
+        while self.answers and self.keeping.acquire(blocking=False):
+            try:
+                if not self.is_alone:
+                    threading.Event().wait(self.caller.together)
+                ready = [self.answers.popleft() for _ in range(len(self.answers))]
+                self.caller.keep(ready)
+            finally:
+                self.keeping.release()
+
+
+def _wanted(snapshot: Snapshot | None, round_id: int) -> tuple[HookCall, ...]:
+    """The calls that the state waits for, if it is in this round."""
+    canary = gather.accepted(snapshot.world) if snapshot else None
+    if snapshot is None or canary is None or snapshot.state is None:
+        return ()
+    state = states.from_json(snapshot.state)
+    return hooks.awaited(canary, state) if state.round and state.round.id == round_id else ()

@@ -7,8 +7,18 @@ from collections.abc import Callable
 from typing import Any
 
 from clients import errors
+from config.refs import CanaryRef
 
 log = logging.getLogger(__name__)
+
+
+def tell_of(ref: CanaryRef, failure: Exception, doubt: Callable[[], None]) -> None:
+    """Logs a failure of the work on one canary among others, which went on."""
+    if isinstance(failure, errors.ClientError):
+        tell(failure, doubt, canary=ref.dotted)
+    else:
+        extra = {"canary": ref.dotted, "kind": type(failure).__name__}
+        log.error("defect", extra=extra, exc_info=failure)
 
 
 def tell(failure: errors.ClientError, doubt: Callable[[], None], **about: Any) -> None:

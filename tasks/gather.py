@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -11,10 +12,11 @@ from typing import Final
 from analysis import cadence, conditions, hooks
 from analysis import state as states
 from analysis.backends.backend import Endpoint
-from analysis.findings import Findings, HookCalls
+from analysis.findings import Findings
 from analysis.observation import Observation, PastStatus, Workload
 from analysis.phases import Phase
 from analysis.state import RolloutState
+from clients.documents import calls as documents
 from clients.documents.confirmed import Confirmed
 from clients.documents.packed import Packed
 from clients.documents.world import ShownStatus, WorkloadView, World
@@ -102,12 +104,12 @@ def is_behind(snapshot: Snapshot) -> bool:
     return status is not None and status.version > snapshot.version
 
 
-def answered(seen: Observation, known: HookCalls) -> Findings:
-    """How far the calls of the hooks are that the state of `seen` waits for; `known` of them."""
+def answered(seen: Observation, stored: Mapping[str, str]) -> Findings:
+    """How far the calls of the hooks are that the state of `seen` waits for; `stored` of them."""
     state, canary = seen.state, seen.canary
     if state is None or state.round is None or canary is None:
         return Findings.none()
-    calls = hooks.awaited(canary, state)
+    calls, known = hooks.awaited(canary, state), documents.decode(stored, state.round.id)
     if hooks.unanswered(calls, known):
         return Findings(calls=known)
     results = tuple(known.answers[call.key] for call in calls)

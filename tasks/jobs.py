@@ -44,9 +44,8 @@ def tick(message: dict[str, Any]) -> None:
 
 @shared_task(name=queues.CALL, base=NudgeTask)
 def call(message: dict[str, Any]) -> None:
-    """Call one webhook, if it is still to be called, and keep its answer."""
-    parsed = HookMessage.parse(message)
-    wiring.current().caller.call(parsed.ref, parsed.round, parsed.key)
+    """Have webhooks called that are still to be called, and their answers kept."""
+    wiring.current().caller.call(*HookMessage.parse(message).calls)
 
 
 @shared_task(name=queues.ROUTE, base=NudgeTask)

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from clients.redis.records import Asked
 from config.refs import CanaryRef
 
 VERSION: Final = 1
 BATCHES: Final = 2
-"""The version of messages about several canaries."""
+"""The version of messages about several canaries, or several calls."""
 
 T = TypeVar("T")
 
@@ -48,21 +49,33 @@ class NudgeMessage:
 
 @dataclass(frozen=True, slots=True)
 class HookMessage:
-    """Make the call `key` of round `round` of `ref`."""
+    """Make these calls of webhooks."""
 
-    ref: CanaryRef
-    round: int
-    key: str
+    calls: tuple[Asked, ...]
 
     def dump(self) -> dict[str, Any]:
-        """The message as JSON-ready data."""
-        return {"v": VERSION, "canary": str(self.ref), "round": self.round, "key": self.key}
+        """The message as JSON-ready data; one call alone goes as releases before batches do."""
+        calls = [_dumped(call) for call in self.calls]
+        return {"v": VERSION, **calls[0]} if len(calls) == 1 else {"v": BATCHES, "calls": calls}
 
     @classmethod
     def parse(cls, message: Mapping[str, Any]) -> HookMessage:
-        """The call in `message`. Raises UnreadableMessage."""
-        ref, round_id = _ref(message), _typed(message, "round", int, "a whole number")
-        return cls(ref, round_id, _typed(message, "key", str, "a text"))
+        """The calls in `message`. Raises UnreadableMessage."""
+        if _version(message) != BATCHES:
+            return cls((_asked(message),))
+        calls = _typed(message, "calls", list, "a list")
+        if not all(isinstance(call, Mapping) for call in calls):
+            raise UnreadableMessage(f"message with odd calls: {message!r:.200}")
+        return cls(tuple(_asked({**call, "v": VERSION}) for call in calls))
+
+
+def _dumped(call: Asked) -> dict[str, Any]:
+    return {"canary": str(call.ref), "round": call.round, "key": call.key}
+
+
+def _asked(message: Mapping[str, Any]) -> Asked:
+    ref, round_id = _ref(message), _typed(message, "round", int, "a whole number")
+    return Asked(ref, round_id, _typed(message, "key", str, "a text"))
 
 
 def _version(message: Any) -> Any:

@@ -13,6 +13,7 @@ from kombu.exceptions import OperationalError
 from analysis.effects import Lane
 from clients import errors, translation
 from clients.clock import Clock, SystemClock
+from clients.redis.records import Asked
 from config.ranks import Rank
 from config.refs import CanaryRef
 from tasks import queues
@@ -28,6 +29,9 @@ GAUGE_SECONDS: Final = 1.0
 WRITTEN_TOGETHER: Final = 5
 """Canaries being initialised in one job of a lane: some thirty requests, a second of a process that
 may make a hundred a second, after which its threads are free for what is more urgent."""
+
+CALLED_TOGETHER: Final = 50
+"""Webhooks in one job: a worker that dies takes no more along, and others get theirs."""
 
 LONGEST_SHOWN: Final = 1024
 """Characters of a message's arguments that Flower shows, as Celery has it."""
@@ -60,9 +64,11 @@ class CeleryDispatcher:
             some = tuple(refs[start : start + most])
             self._send(queues.LANES[lane], NudgeMessage(some).dump(), rank)
 
-    def call(self, ref: CanaryRef, round_id: int, key: str, rank: Rank) -> None:
-        """Have one hook of a round called."""
-        self._send(queues.CALL, HookMessage(ref, round_id, key).dump(), rank)
+    def call(self, asked: Sequence[Asked], rank: Rank) -> None:
+        """Puts calls into the queue of webhooks."""
+        for start in range(0, len(asked), CALLED_TOGETHER):
+            some = tuple(asked[start : start + CALLED_TOGETHER])
+            self._send(queues.CALL, HookMessage(some).dump(), rank)
 
     def waiting(self) -> Mapping[Queue, int]:
         """How many messages wait, by queue, of whatever priority."""

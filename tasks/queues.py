@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from analysis.effects import Lane
+from clients.redis.records import Asked
 from config.ranks import Rank
 from config.refs import CanaryRef
 
@@ -67,8 +68,8 @@ class Dispatcher(Protocol):
     def reconcile(self, refs: Sequence[CanaryRef], lane: Lane, rank: Rank = Rank.REVISION) -> None:
         """Have the reconciler of a lane look at the canaries in one job."""
 
-    def call(self, ref: CanaryRef, round_id: int, key: str, rank: Rank) -> None:
-        """Have one hook of a round called."""
+    def call(self, asked: Sequence[Asked], rank: Rank) -> None:
+        """Have webhooks called."""
 
     def waiting(self) -> Mapping[Queue, int]:
         """How many messages wait, by queue."""

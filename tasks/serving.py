@@ -22,6 +22,7 @@ from celery.worker.consumer.tasks import Tasks
 from kombu.asynchronous import get_event_loop
 from kombu.common import ignore_errors
 
+from clients.fair_threads import FairThreads
 from tasks import queues
 from tasks.gate import Gate
 from tasks.queues import Queue
@@ -34,6 +35,8 @@ class Line:
     queue: Queue
     threads: int
     gate: Gate
+    calls: FairThreads | None = None
+    """Threads that go on with what jobs of this queue have begun; there is room in them, too."""
     executor: ThreadPoolExecutor = field(init=False)
     jobs: set[Future[Any]] = field(default_factory=set)
     """Taken from the queue and not finished; none waits for a thread: an idle worker could do it,
@@ -42,10 +45,13 @@ class Line:
 
     def __post_init__(self) -> None:
         self.executor = ThreadPoolExecutor(self.threads, self.queue.value)
+        if self.calls:
+            self.calls.freed = _wake
 
     def has_room(self) -> bool:
         """Whether a message may be taken from the queue."""
-        return self.gate.is_open and len(self.jobs) < self.threads
+        has_room = self.calls is None or self.calls.has_room()
+        return has_room and self.gate.is_open and len(self.jobs) < self.threads
 
     def carry_out(self, *call: Any) -> Future[Any]:
         """Has a job, the arguments of `apply_target`, done by the next free thread."""
@@ -59,9 +65,21 @@ class Line:
         with self.changing:  # of all that end at a time, one must find that there was no room
             was_full = not self.has_room()
             self.jobs.discard(job)
-        loop = get_event_loop()
-        if was_full and loop is not None:  # it looks for room when something wakes it
-            loop.call_soon(_nothing)
+        if was_full:
+            _wake()
+
+    def close(self) -> None:
+        """Ends all threads, once they have done what they are at."""
+        self.executor.shutdown()
+        if self.calls:
+            self.calls.close()
+
+
+def _wake() -> None:
+    """Has the worker's loop look for room: it does when something wakes it."""
+    loop = get_event_loop()
+    if loop is not None:
+        loop.call_soon(_nothing)
 
 
 class Taken(request.Request):
@@ -119,7 +137,7 @@ def _pool_of(lines: Sequence[Line]) -> type[TaskPool]:
             for line in lines:
                 line.executor.shutdown(wait=False, cancel_futures=True)
             for line in lines:
-                line.executor.shutdown()
+                line.close()
             super().on_stop()
 
     return Pool

@@ -40,9 +40,20 @@ class Nudge:
     rank: Rank
 
 
+@dataclass(frozen=True, slots=True)
+class CallHook:
+    """Has a webhook of a round called; its answer wakes the canary."""
+
+    round: int
+    key: str
+    rank: Rank
+
+
 Request = Invocation[Any] | Measure | Await
 """What gets an answer."""
-Steps = Generator[Request | Nudge, Any, T]
+Message = Nudge | CallHook
+"""What is sent, and gets none."""
+Steps = Generator[Request | Message, Any, T]
 """The work on one canary, which gets each answer where it asked."""
 
 

@@ -18,6 +18,7 @@ from analysis.metrics.reader import MetricReader
 from analysis.metrics.sharing import Answers, Sharing
 from clients import errors
 from clients.clock import Clock, SystemClock
+from clients.fair_threads import FairThreads
 from clients.kube import connect
 from clients.kube.protocol import Kube, NoKube
 from clients.kube.transport import Limits as KubeLimits
@@ -27,7 +28,7 @@ from config.settings.groups import KubernetesSettings
 from config.settings.settings import Settings
 from tasks.analyst import Analyst
 from tasks.batch import Crew, Reader
-from tasks.caller import Caller, HttpPoster, Poster
+from tasks.caller import Caller, HttpPoster, Leases, Poster
 from tasks.gather import Defaults
 from tasks.queues import Dispatcher, Queue
 from tasks.reconcile.route import RouteReconciler
@@ -76,7 +77,15 @@ def wire(settings: Settings, doors: Doors, registries: Registries = BUILT_IN) ->
             lease=schedule.tick_lease,
             resync=schedule.resync_interval,
         ),
-        caller=Caller(doors.store, doors.poster, doors.dispatcher),
+        caller=Caller(
+            doors.store,
+            doors.poster,
+            doors.dispatcher,
+            doors.clock,
+            FairThreads("hooks", settings.workers.hooks_concurrency),
+            Leases(doors.store),
+            doubt,
+        ),
         status=StatusReconciler(*writing, registries.channels),
         route=RouteReconciler(*writing, canaries.mesh_provider, registries.routers),
         workload=WorkloadReconciler(*writing, copying, lambda: str(uuid.uuid4())),
@@ -111,7 +120,7 @@ def open_doors(
         store=store,
         kube=_kube(settings.kubernetes, served, clock, doubt),
         reader=metric_reader(settings, clock, registries, RedisAnswers(store.client)),
-        poster=HttpPoster(clock),
+        poster=HttpPoster(clock, settings.workers.hooks_concurrency),
         dispatcher=dispatcher,
         clock=clock,
     )

@@ -73,14 +73,17 @@ class Request:
 class Http:
     """Connections to any server; safe to share by threads."""
 
-    def __init__(self, clock: Clock | None = None, *, verify_tls: bool = True) -> None:
+    def __init__(
+        self, clock: Clock | None = None, *, verify_tls: bool = True, connections: int = 1
+    ) -> None:
+        """`connections` to one server are kept open, for as many requests at once."""
         self._clock = clock or SystemClock()
         if not verify_tls:
             # Asked for in the manifest: a warning per call would only bury the log.
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         # With no bundle of our own, urllib3 trusts what the system trusts.
         certificates = "CERT_REQUIRED" if verify_tls else "CERT_NONE"
-        self._pool = urllib3.PoolManager(cert_reqs=certificates, retries=False)
+        self._pool = urllib3.PoolManager(cert_reqs=certificates, retries=False, maxsize=connections)
         answers.begin_in_time(self._pool)
 
     def post_json(self, url: str, body: Any, timeout: timedelta = DEFAULT_TIMEOUT) -> Response:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 
 from clients.documents.confirmed import Confirmed
@@ -73,6 +73,8 @@ class Begun:
     """How many there are on the agenda."""
     untold: Untold = NOTHING_UNTOLD
     """What is yet to be told, for the status lane."""
+    calls: Mapping[str, str] = field(default_factory=dict)
+    """The document `calls`, for a tick."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,10 +134,27 @@ class Epoch:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """The right to call webhook `key` of a round, which `nonce` tells from everybody else's."""
+class Asked:
+    """A webhook, `key`, that is to be called for a round."""
 
     ref: CanaryRef
     round: int
     key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Asked):
+    """The right to make a call, which `nonce` tells from everybody else's."""
+
     nonce: str
+
+
+class Kept(IntEnum):
+    """What has become of an answer."""
+
+    NO = 0
+    """Nothing: the call is another's by now, has answered, or its round is over."""
+    ONE_OF_MANY = 1
+    """It is kept, and others of its round are awaited."""
+    LAST = 2
+    """It is kept, and none is: the canary is due."""

@@ -19,7 +19,7 @@ from clients.documents.confirmed import Confirmation
 from clients.documents.packed import canonical
 from clients.documents.world import World
 from clients.redis import keys, scripts
-from clients.redis.records import Basis, Begun, Call, Commit, Snapshot, Work
+from clients.redis.records import Asked, Basis, Begun, Call, Commit, Kept, Snapshot, Work
 from clients.redis.scripts import Invocation
 from config.ranks import Rank
 from config.refs import CanaryRef
@@ -76,22 +76,20 @@ class Rollouts(scripts.Door):
 
     def take_call(self, ref: CanaryRef, round_id: int, key: str, ttl: timedelta) -> Call | None:
         """The right to make call `key` for `ttl`; None when it is not to be made (any more)."""
-        call = Call(ref, round_id, key, secrets.token_hex(8))
+        call = a_call(Asked(ref, round_id, key))
         return call if self.renew_call(call, ttl) else None
 
     def renew_call(self, call: Call, ttl: timedelta) -> bool:
         """Whether `call` is still ours to make, for `ttl` from now."""
-        rows, given = (keys.CALLS, keys.STATE, keys.EPOCH), (call.round, call.key, call.nonce)
-        return bool(self._run("take_call", call.ref, rows, *given, ttl, ANSWERS_KEPT, call.ref))
+        return self.run(taking(call, ttl))
 
-    def answer_call(self, call: Call, answer: HookResult) -> bool:
-        """Whether the answer to `call` was kept; the canary is due then.
+    def answer_call(self, call: Call, answer: HookResult, others: Collection[str] = ()) -> Kept:
+        """What has become of the answer to `call`.
 
-        It is not when another has taken the call since, or its round is over.
+        It is kept unless another has taken the call since, or its round is over. The canary is due
+        when the calls `others` of the round have answered as well.
         """
-        rows, given = (keys.CALLS, keys.TICK, keys.AGENDA), (call.round, call.key, call.nonce)
-        encoded = calls.encode(answer)
-        return bool(self._run("answer_call", call.ref, rows, call.ref, *given, encoded))
+        return self.run(answering(call, answer, others))
 
     def calls(self, ref: CanaryRef, round_id: int) -> HookCalls:
         """How far the calls of a round are."""
@@ -173,15 +171,18 @@ def beginning(
     ref: CanaryRef, work: Work, ttl: timedelta, *, if_due: bool = False
 ) -> Invocation[Begun | None]:
     """See `Rollouts.begin`."""
-    shared = (keys.AGENDA, keys.FENCE, keys.TICK, keys.EPOCH, keys.QUEUE, keys.NOTICES)
-    rows, nonce = (keys.LEASES[work], *_STORED, *shared), secrets.token_hex(4)
+    shared = (keys.AGENDA, keys.FENCE, keys.TICK, keys.EPOCH, keys.QUEUE)
+    rows = (keys.LEASES[work], *_STORED, *shared, keys.NOTICES, keys.CALLS)
+    nonce = secrets.token_hex(4)
 
     def decode(reply: Any) -> Begun | None:
         if not reply:
             return None
-        token, stored, canaries, told = reply
-        untold = notices.untold(_by_field(told))
-        return Begun(str(token), _snapshot(ref, stored), int(canaries), untold)
+        token, stored, canaries, more = reply
+        snapshot, fields = _snapshot(ref, stored), _by_field(more)
+        if work is Work.TICK:
+            return Begun(str(token), snapshot, int(canaries), calls=fields)
+        return Begun(str(token), snapshot, int(canaries), notices.untold(fields))
 
     return Invocation("begin", ref, rows, (ttl, ref, work.value, nonce, if_due), decode)
 
@@ -193,6 +194,24 @@ def committing(ref: CanaryRef, commit: Commit) -> Invocation[int | None]:
         return int(reply) if reply else None
 
     return Invocation("commit", ref, _COMMITTED, _arguments(ref, commit), decode)
+
+
+def a_call(asked: Asked) -> Call:
+    """A call that nobody else may make once it is taken."""
+    return Call(asked.ref, asked.round, asked.key, secrets.token_hex(8))
+
+
+def taking(call: Call, ttl: timedelta) -> Invocation[bool]:
+    """See `Rollouts.renew_call`; a call that nobody makes is taken by it."""
+    rows, given = (keys.CALLS, keys.STATE, keys.EPOCH), (call.round, call.key, call.nonce)
+    return Invocation("take_call", call.ref, rows, (*given, ttl, ANSWERS_KEPT, call.ref), bool)
+
+
+def answering(call: Call, answer: HookResult, others: Collection[str] = ()) -> Invocation[Kept]:
+    """See `Rollouts.answer_call`."""
+    rows, given = (keys.CALLS, keys.TICK, keys.AGENDA), (call.round, call.key, call.nonce)
+    arguments: list[scripts.Argument] = [call.ref, *given, calls.encode(answer), *others]
+    return Invocation("answer_call", call.ref, rows, arguments, Kept)
 
 
 def finishing(

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,8 @@ from redis import Redis
 
 from analysis.effects import Lane
 from clients import errors
+from clients.fair_threads import FairThreads
+from clients.redis.records import Asked
 from config.ranks import Rank
 from config.refs import CanaryRef
 from config.settings.groups import RedisSettings
@@ -63,6 +66,7 @@ class Noted:
     came: threading.Condition = field(default_factory=threading.Condition)
     hook: Callable[[], object] | None = None
     failure: Exception | None = None
+    threads: FairThreads | None = None
     slow: dict[str, threading.Event] = field(default_factory=dict)
     """By lane: what its reconciler waits for."""
 
@@ -111,11 +115,18 @@ class Noted:
         if self.failure:
             raise self.failure
 
-    def call(self, ref: CanaryRef, round_id: int, key: str) -> None:
-        """Notes it, after whatever the test has it wait for."""
+    def call(self, *asked: Asked) -> None:
+        """Notes each, after whatever the test has it wait for."""
+        for each in asked:
+            if self.threads:
+                self.threads.submit(each.ref, partial(self._make, each))
+            else:
+                self._make(each)
+
+    def _make(self, asked: Asked) -> None:
         if self.hook:
             self.hook()
-        self.note("call", ref, round_id, key)
+        self.note("call", asked.ref, asked.round, asked.key)
 
 
 def connected(url: str) -> Celery:
@@ -124,12 +135,21 @@ def connected(url: str) -> Celery:
 
 
 @contextlib.contextmanager
-def working(app: Celery, *served: Queue, threads: int = THREADS) -> Iterator[Noted]:
-    """A worker of the `served` queues (all by default), and what it was asked to do."""
+def working(
+    app: Celery, *served: Queue, threads: int = THREADS, calls: FairThreads | None = None
+) -> Iterator[Noted]:
+    """A worker of the `served` queues (all by default), and what it was asked to do.
+
+    Jobs of hooks leave their calls to the threads `calls`, if there are any.
+    """
     noted = Noted()
+    noted.threads = calls
     wiring.install(noted)  # type: ignore[arg-type]  # has the methods, is none of the classes
     always_open = Gate(lambda: None)
-    lines = [Line(queue, threads, always_open) for queue in served or Queue]
+    lines = [
+        Line(queue, threads, always_open, calls if queue is Queue.HOOKS else None)
+        for queue in served or Queue
+    ]
     with start_worker(
         app,
         **serving.serve(app, lines),
@@ -164,7 +184,7 @@ def test_messages_wait_in_the_queue_of_their_worker(app: Celery, valkey: Valkey)
     """Routing workers alone get traffic: nobody else has the rights to write it."""
     publisher = publishing.CeleryDispatcher(app)
     publisher.tick([REF], Rank.CHECK)
-    publisher.call(REF, 7, "a", Rank.STEP)
+    publisher.call([Asked(REF, 7, "a")], Rank.STEP)
     for effect in Lane:
         publisher.reconcile([REF], effect)
     waiting = {"analysis": 2, "hooks": 1, "routing": 1, "report": 1}
@@ -248,7 +268,7 @@ def test_the_hooks_of_a_round_are_called_at_once(app: Celery) -> None:
     with working(app) as noted:
         noted.hook = threading.Barrier(3, timeout=PATIENCE_SECONDS).wait
         for key in "abc":
-            publishing.CeleryDispatcher(app).call(REF, 7, key, Rank.STEP)
+            publishing.CeleryDispatcher(app).call([Asked(REF, 7, key)], Rank.STEP)
         assert sorted(noted.wait(3)) == [("call", REF, 7, key) for key in "abc"]
 
 
@@ -259,12 +279,51 @@ def test_a_busy_hook_worker_leaves_calls_to_an_idle_one(valkey: Valkey) -> None:
     with working(app, Queue.HOOKS) as noted, contextlib.closing(valkey.client()) as client:
         noted.hook = lambda: go_on.wait(PATIENCE_SECONDS)
         for number in range(10):
-            publisher.call(REF, 7, str(number), Rank.STEP)
+            publisher.call([Asked(REF, 7, str(number))], Rank.STEP)
         until(lambda: _length(client, "hooks") == 6)
         time.sleep(1)
         assert _length(client, "hooks") == 6
         go_on.set()
         assert len(noted.wait(10)) == 10
+    app.close()
+
+
+def test_a_worker_takes_jobs_while_it_has_threads_for_their_calls(valkey: Valkey) -> None:
+    """Jobs end before their calls do; what is left in the queue is taken as soon as one ends."""
+    app = connected(valkey.url)
+    publisher, go_on = publishing.CeleryDispatcher(app), threading.Semaphore(0)
+    threads = FairThreads("hooks", 2)
+    with (
+        working(app, Queue.HOOKS, calls=threads) as noted,
+        contextlib.closing(valkey.client()) as client,
+    ):
+        noted.hook = lambda: go_on.acquire(timeout=PATIENCE_SECONDS)
+        for number in range(8):
+            ref = CanaryRef(f"team-{number}", "cart")
+            publisher.call([Asked(ref, 7, "a")], Rank.STEP)
+            until(lambda: _length(client, "hooks") == max(0, number - 1))  # noqa: B023
+        began = time.monotonic()
+        for left in range(5, -1, -1):
+            go_on.release()
+            until(lambda: _length(client, "hooks") == left)  # noqa: B023
+        assert time.monotonic() - began < 3
+        go_on.release(2)
+        assert len(noted.wait(8)) == 8
+    app.close()
+
+
+def test_the_calls_that_are_made_when_a_worker_ends_are_ended(valkey: Valkey) -> None:
+    """Those that wait for a thread are not begun: they are asked for again, of another worker."""
+    app = connected(valkey.url)
+    go_on = threading.Event()
+    threads = FairThreads("hooks", 2)
+    with working(app, Queue.HOOKS, calls=threads) as noted:
+        noted.hook = lambda: go_on.wait(PATIENCE_SECONDS)
+        asked = [Asked(CanaryRef(f"team-{number}", "cart"), 7, "a") for number in range(8)]
+        publishing.CeleryDispatcher(app).call(asked, Rank.STEP)
+        until(lambda: not threads.has_room())
+        threading.Timer(0.3, go_on.set).start()
+    assert sorted(noted.calls) == [("call", each.ref, 7, "a") for each in asked[:2]]
     app.close()
 
 
@@ -278,7 +337,7 @@ def test_hooks_that_hang_delay_nothing_else(app: Celery, valkey: Valkey) -> None
     with working(app) as noted, contextlib.closing(valkey.client()) as client:
         noted.hook = lambda: go_on.wait(PATIENCE_SECONDS)
         for number in range(5 * THREADS):
-            publisher.call(REF, 7, str(number), Rank.STEP)
+            publisher.call([Asked(REF, 7, str(number))], Rank.STEP)
         until(lambda: _length(client, "hooks") == 4 * THREADS)
         refs = [CanaryRef("shop", f"c{number}") for number in range(40)]
         began = time.monotonic()
@@ -309,7 +368,7 @@ def test_a_queue_that_is_stuck_delays_no_other(app: Celery, stuck: Lane) -> None
             publisher.reconcile([CanaryRef("shop", f"c{number}")], stuck)
         for _ in range(10):
             publisher.tick([REF], Rank.CHECK)
-            publisher.call(REF, 7, "a", Rank.STEP)
+            publisher.call([Asked(REF, 7, "a")], Rank.STEP)
         done = noted.wait(20)
         go_on.set()
         noted.wait(20 + 10 * THREADS)
@@ -346,7 +405,7 @@ def test_nudges_leave_nothing_behind(app: Celery, valkey: Valkey) -> None:
     """No result, no waiting message."""
     with working(app) as noted:
         publishing.CeleryDispatcher(app).tick([REF], Rank.CHECK)
-        publishing.CeleryDispatcher(app).call(REF, 7, "a", Rank.STEP)
+        publishing.CeleryDispatcher(app).call([Asked(REF, 7, "a")], Rank.STEP)
         noted.wait(2)
     with contextlib.closing(valkey.client()) as client:
         left = [key.decode() for key in client.scan_iter("*")]
@@ -380,7 +439,7 @@ def test_a_message_that_is_taken_is_in_redis_no_more(app: Celery, valkey: Valkey
     go_on = threading.Event()
     with working(app) as noted, contextlib.closing(valkey.client()) as client:
         noted.hook = lambda: go_on.wait(PATIENCE_SECONDS)
-        publishing.CeleryDispatcher(app).call(REF, 7, "a", Rank.STEP)
+        publishing.CeleryDispatcher(app).call([Asked(REF, 7, "a")], Rank.STEP)
         until(lambda: _length(client, "hooks") == 0)
         time.sleep(0.2)
         left = {key.decode() for key in client.scan_iter("*")}
@@ -449,7 +508,7 @@ def test_a_broker_that_is_away_is_transient(tmp_path: Path) -> None:
         with pytest.raises(errors.Transient):
             publisher.reconcile([REF], Lane.ROUTE)
         with pytest.raises(errors.Transient):
-            publisher.call(REF, 7, "a", Rank.STEP)
+            publisher.call([Asked(REF, 7, "a")], Rank.STEP)
         assert time.monotonic() - started < 10
     finally:
         app.close()

@@ -43,11 +43,6 @@ REASONS: Final[dict[Key, str]] = {
         "4 -> 40",
     ): "a backstop: there are two questions, and each is asked once at most",
     (
-        "tasks/caller.py",
-        "thread.join()",
-        "statement dropped",
-    ): "tidiness: it ends by itself, and answered calls cannot be renewed",
-    (
         "workloads/converge.py",
         "wanted = (primary.replicas if primary else 0) or 1",
         "0 -> 1",
@@ -59,7 +54,7 @@ REASONS: Final[dict[Key, str]] = {
     ): "writes what is there already",
     **{
         (f"clients/redis/lua/{script}.lua", "return 1", "1 -> 2"): _ONE
-        for script in ("answer_call", "confirm", "confirm_epoch", "forget", "poke", "take_call")
+        for script in ("confirm", "confirm_epoch", "forget", "poke", "take_call")
     },
     (
         "clients/redis/lua/finish.lua",

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from analysis.effects import Lane
 from clients import errors
 from clients.clock import ManualClock
+from clients.redis.records import Asked
 from config.ranks import Rank
 from config.settings.groups import RedisSettings
 from config.settings.settings import Settings
@@ -76,7 +77,7 @@ def test_messages_do_not_expire(app: Celery, valkey: Valkey) -> None:
     """8: a worker would compare their time with its own clock, which may be wrong."""
     publisher = publishing.CeleryDispatcher(app)
     publisher.tick([REF], Rank.CHECK)
-    publisher.call(REF, 7, "a", Rank.STEP)
+    publisher.call([Asked(REF, 7, "a")], Rank.STEP)
     for lane in Lane:
         publisher.reconcile([REF], lane)
     with contextlib.closing(valkey.client()) as client:
@@ -98,7 +99,7 @@ def test_queues_that_nobody_serves_stay_bounded(app: Celery, valkey: Valkey) -> 
     for _ in range(20):
         publisher.tick([REF], Rank.CHECK)
         publisher.reconcile([REF], Lane.STATUS)
-        publisher.call(REF, 7, "a", Rank.STEP)
+        publisher.call([Asked(REF, 7, "a")], Rank.STEP)
         clock.sleep(publishing.GAUGE_SECONDS)
 
     assert max(lengths(valkey).values()) <= 6

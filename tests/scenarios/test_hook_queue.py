@@ -10,17 +10,17 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 import pytest
 
 from analysis import hooks
 from analysis import state as states
-from analysis.hooks import HookCall
 from clients.clock import ManualClock
 from clients.documents.confirmed import Confirmation, Lane
 from clients.documents.world import World
-from clients.redis.records import Basis, Call, Commit
+from clients.redis.records import Asked, Basis, Call, Commit
 from clients.redis.store import Store
 from config.ranks import Rank
 from config.refs import CanaryRef
@@ -28,10 +28,10 @@ from config.settings.settings import Settings
 from tasks import wiring
 from tasks.analyst import Analyst
 from tasks.batch import Crew
-from tasks.caller import RENEWAL_SECONDS, Caller
+from tasks.caller import RENEWAL_SECONDS, Caller, Taken
 from tasks.queues import Queue
 from tests.fakes import memory_redis
-from tests.stage.measuring import Hooks, Meters
+from tests.stage.measuring import Hooks, InlineThreads, Meters, Silent
 from tests.unit.analysis import worlds
 from tests.unit.tasks.test_gather import a_view
 from tests.unit.tasks.worlds import ADMISSION, NOW
@@ -52,7 +52,7 @@ class Site:
         self.made: Counter[CanaryRef] = Counter()
         self.steps: Counter[CanaryRef] = Counter()
         self.running: set[tuple[CanaryRef, str]] = set()
-        self._queue: deque[tuple[CanaryRef, int, str]] = deque()
+        self._queue: deque[Asked] = deque()
         self._later: list[tuple[float, int, Callable[[], object]]] = []
         self._numbers = itertools.count()
         self._analyst = Analyst(
@@ -61,7 +61,9 @@ class Site:
             lease=SETTINGS.scheduler.tick_lease,
             resync=SETTINGS.scheduler.resync_interval,
         )
-        self._caller = Caller(self.store, Hooks(), self)
+        self._caller = Caller(
+            self.store, Hooks(), self, self.clock, InlineThreads(), Silent(self.store)
+        )
         for number, ref in enumerate(self.refs):
             self._begin(ref, timedelta(seconds=number / 10), hook)
 
@@ -109,9 +111,9 @@ class Site:
         assert self.store.confirm(ref, news, Basis(uid="u1"), wake=False)
         self.steps[ref] = state.route.split.canary - 1
 
-    def call(self, ref: CanaryRef, round_id: int, key: str, rank: Rank) -> None:  # noqa: ARG002
-        """The message waits for a free thread."""
-        self._queue.append((ref, round_id, key))
+    def call(self, asked: Sequence[Asked], rank: Rank) -> None:  # noqa: ARG002
+        """The calls wait for a free thread."""
+        self._queue.extend(asked)
 
     def waiting(self) -> Mapping[Queue, int]:
         """Nobody asks."""
@@ -125,7 +127,7 @@ class Site:
         while self.clock.now() < end:
             self._claim()
             while self.free and self._queue:
-                self._take(*self._queue.popleft())
+                self._take(self._queue.popleft())
             self._sleep()
             while self._later and self._later[0][0] <= self.clock.monotonic():
                 heapq.heappop(self._later)[2]()
@@ -149,29 +151,27 @@ class Site:
 
     # --- the hook workers
 
-    def _take(self, ref: CanaryRef, round_id: int, key: str) -> None:
-        found = self._caller.take(ref, round_id, key)
-        if found is None:
-            return
-        call, taken = found
-        assert (ref, key) not in self.running, "a webhook is called twice at once"
-        self.running.add((ref, key))
-        self.free -= 1
-        self.made[ref] += 1
-        self._renew(taken)
-        uneven = (self.made[ref] + self.refs.index(ref)) % 3
-        takes = self.takes * (1 + uneven / 10)
-        self._after(takes, lambda: self._end(call, taken))
+    def _take(self, asked: Asked) -> None:
+        ref = asked.ref
+        for taken in self._caller.take(asked):
+            assert (ref, asked.key) not in self.running, "a webhook is called twice at once"
+            self.running.add((ref, asked.key))
+            self.free -= 1
+            self.made[ref] += 1
+            self._renew(taken.call)
+            uneven = (self.made[ref] + self.refs.index(ref)) % 3
+            takes = self.takes * (1 + uneven / 10)
+            self._after(takes, partial(self._end, taken))
 
     def _renew(self, taken: Call) -> None:
         if (taken.ref, taken.key) in self.running:
             self.store.renew_call(taken, hooks.LEASE)
             self._after(timedelta(seconds=RENEWAL_SECONDS), lambda: self._renew(taken))
 
-    def _end(self, call: HookCall, taken: Call) -> None:
-        self.running.remove((taken.ref, taken.key))
+    def _end(self, taken: Taken) -> None:
+        self.running.remove((taken.call.ref, taken.call.key))
         self.free += 1
-        self.store.answer_call(taken, Hooks().post(call, lambda: True))
+        self._caller.keep([(taken, Hooks().post(taken.hook, lambda: True))])
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ import pytest
 
 from analysis.effects import Lane
 from clients.redis import server
-from clients.redis.records import Work
+from clients.redis.records import Asked, Work
 from clients.redis.store import Store
 from config.ranks import Rank
 from config.refs import CanaryRef
@@ -66,9 +66,9 @@ class Busy:
         """Nothing drifts here."""
         raise AssertionError(f"{lane} of {refs}, {rank}")
 
-    def call(self, ref: CanaryRef, round_id: int, key: str, rank: Rank) -> None:
+    def call(self, asked: Sequence[Asked], rank: Rank) -> None:
         """Nothing here calls hooks."""
-        raise AssertionError(f"hook {key} of {ref}, {rank}, in round {round_id}")
+        raise AssertionError(f"hooks {asked}, {rank}")
 
     def waiting(self) -> Mapping[Queue, int]:
         """The ticks that wait, each by itself."""

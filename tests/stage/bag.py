@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from analysis.effects import Lane
+from clients.redis.records import Asked
 from config.ranks import Rank
 from config.refs import CanaryRef
 from tasks import queues
@@ -49,9 +50,10 @@ class Bag:
         for ref in refs:
             self.put(Message(kind, ref, rank=rank))
 
-    def call(self, ref: CanaryRef, round_id: int, key: str, rank: Rank) -> None:
-        """Have one hook of a round called."""
-        self.put(Message("call", ref, round_id, key, rank=rank))
+    def call(self, asked: Sequence[Asked], rank: Rank) -> None:
+        """Have webhooks called; each by a message of its own."""
+        for each in asked:
+            self.put(Message("call", each.ref, each.round, each.key, rank=rank))
 
     def waiting(self) -> Mapping[Queue, int]:
         """How many messages wait, by queue."""

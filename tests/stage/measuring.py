@@ -4,7 +4,7 @@ import contextlib
 import http.server
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from analysis.backends.backend import Endpoint
@@ -13,7 +13,10 @@ from analysis.hooks import HookCall
 from analysis.judges import threshold
 from analysis.metrics.checks import Check
 from analysis.verdicts import Reason, Verdict
+from clients.fair_threads import FairThreads
+from clients.redis.records import Call
 from config.refs import CanaryRef
+from tasks.caller import Leases
 
 Source = Callable[[Check], Measurement]
 
@@ -70,6 +73,24 @@ class Hooks:
         self.called.append(call.name)
         bad = call.name in self.refusing
         return HookResult(call.name, call.type, ok=not bad, message="refused" if bad else "")
+
+
+class InlineThreads(FairThreads):
+    """Has calls made at once, by whoever hands them in."""
+
+    def __init__(self) -> None:
+        super().__init__("inline", 1)
+
+    def submit(self, owner: CanaryRef, call: Callable[[], object]) -> None:  # noqa: ARG002
+        """Makes the call."""
+        call()
+
+
+class Silent(Leases):
+    """Gives no sign of life by itself: the time of a stage does not pass by itself either."""
+
+    def hold(self, calls: Collection[Call]) -> None:
+        """Nothing."""
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """The stage: a cluster, the whole of Coalmine, and the hand that delivers its messages."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from clients.clock import ManualClock
 from clients.kube import resources
 from clients.kube.protocol import Object
 from clients.kube.resources import Resource
-from clients.redis.records import Call
+from clients.redis.records import Asked, Call, Kept
 from clients.redis.store import Store
 from config.refs import CanaryRef
 from config.settings.settings import Settings
@@ -27,12 +28,13 @@ from tasks.batch import Reader
 from tasks.caller import Poster
 from tasks.queues import Dispatcher
 from tasks.registries import BUILT_IN, Registries
+from tasks.wiring import Services
 from tests.fakes import memory_redis
 from tests.fakes.kube import Door, FakeKube
 from tests.stage.bag import Bag, Message
 from tests.stage.beat import Beat
 from tests.stage.kubelet import Kubelet
-from tests.stage.measuring import Hooks, Meters
+from tests.stage.measuring import Hooks, InlineThreads, Meters, Silent
 
 START: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 REF: Final = CanaryRef("shop", "cart")
@@ -79,7 +81,14 @@ class Stage:
         if measuring:
             reader = wiring.metric_reader(self.settings, self.clock, registries)
         doors = wiring.Doors(self.store, self.door, reader, poster, self.dispatcher, self.clock)
-        self.services = wiring.wire(self.settings, doors, registries)
+        self.services = self._wired(wiring.wire(self.settings, doors, registries))
+
+    def _wired(self, services: Services) -> Services:
+        """`services`, whose webhooks are called and answered while their message is delivered."""
+        inline = replace(
+            services.caller, threads=InlineThreads(), leases=Silent(self.store), together=0.0
+        )
+        return replace(services, caller=inline)
 
     # --- the user's hand
 
@@ -139,7 +148,7 @@ class Stage:
     def answer(self, late: Late) -> bool:
         """Lets the worker of a call that took long hear its answer; whether that was kept."""
         call, result = late
-        return self.store.answer_call(call, result)
+        return self.store.answer_call(call, result) is not Kept.NO
 
     def settle(self, *, most: int = 400) -> None:
         """Delivers everything, in order, until nothing is left to do at this moment.
@@ -280,16 +289,15 @@ class Stage:
             case "call" if self.hooks.mute:
                 self._call_for_long(message)
             case "call":
-                self.services.caller.call(message.ref, message.round, message.key)
+                self.services.caller.call(Asked(message.ref, message.round, message.key))
             case other:
                 raise AssertionError(f"message {other}")
 
     def _call_for_long(self, message: Message) -> None:
         """A worker takes a call and gets no answer yet; it gives no sign of life by itself."""
-        found = self.services.caller.take(message.ref, message.round, message.key)
-        if found is not None:
-            call, taken = found
-            self.late.append((taken, self.hooks.post(call, lambda: True)))
+        asked = Asked(message.ref, message.round, message.key)
+        for taken in self.services.caller.take(asked):
+            self.late.append((taken.call, self.hooks.post(taken.hook, lambda: True)))
 
 
 def a_deployment(

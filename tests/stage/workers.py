@@ -20,6 +20,8 @@ from tasks import publishing, queues, serving, wiring
 from tasks.caller import HttpPoster
 from tasks.gate import Gate
 from tasks.serving import Line
+from tasks.wiring import Services
+from tests.patience import until
 from tests.stage.stage import Stage
 
 PATIENCE_SECONDS: Final = 20.0
@@ -77,6 +79,10 @@ class CeleryStage(Stage):
         super().__init__(redis=redis, dispatcher=dispatcher, poster=poster)
         wiring.install(self.services)
 
+    def _wired(self, services: Services) -> Services:
+        """As they are: with threads."""
+        return services
+
     @property
     def sent(self) -> int:
         """The messages sent so far."""
@@ -90,6 +96,7 @@ class CeleryStage(Stage):
             before = self._traffic._sent
             self.claim()
             self._traffic.await_quiet()
+            until(self.services.caller.threads.is_idle, PATIENCE_SECONDS)
             if self._traffic._sent == before and self.beat.is_idle:
                 return
         raise AssertionError(f"not settled after {most} rounds")

@@ -1,13 +1,13 @@
 -- Take a work lease and read the canary; or, while another run has it, ask that one to run again.
 --
 -- KEYS    1 work lease  2 state  3 confirmed  4 world  5 agenda  6 fence  7 tick lease  8 epoch
---         9 queue  10 notices
+--         9 queue  10 notices  11 calls
 -- ARGV    1 now, or ""  2 ttl ms  3 namespace/name  4 "tick", or another kind of work
 --         5 nonce of this call, so that sending it again is no second call
 --         6 "1" to refuse a canary that is neither queued nor due, or ""
 -- Return  {token, {as read.lua}, canaries on the agenda, {field, value, ...} of the notices for
---         work "status"}; or nil when refused: so, or because another run has it, or because what
---         is stored is not confirmed; a canary on the agenda is due then
+--         work "status", of the calls for work "tick"}; or nil when refused: so, or because another
+--         run has it, or because what is stored is not confirmed; a canary on the agenda is due then
 -- Atomic  the read must come after the lease is ours: whoever is refused in between relies on us
 --         seeing what they saw. The refusal must leave its mark before the holder releases.
 
@@ -41,9 +41,12 @@ end
 local found = snapshot(now, KEYS[2], KEYS[3], KEYS[4])
 local token = again and held.token or (next_token(KEYS[6]) .. '-' .. epoch .. '-' .. ARGV[5])
 take(KEYS[1], token, now, ttl, again and held.rest or '-')
+local more = {}
 if ARGV[4] == 'tick' then
   hasten(KEYS[5], member, now + ttl) -- a tick that dies is followed up
   redis.call('ZREM', KEYS[9], member)
+  more = redis.call('HGETALL', KEYS[11])
+elseif ARGV[4] == 'status' then
+  more = redis.call('HGETALL', KEYS[10])
 end
-local untold = ARGV[4] == 'status' and redis.call('HGETALL', KEYS[10]) or {}
-return {token, found, redis.call('ZCARD', KEYS[5]), untold}
+return {token, found, redis.call('ZCARD', KEYS[5]), more}

@@ -9,8 +9,9 @@ from typing import Final
 import pytest
 
 from clients.clock import ManualClock
+from clients.documents import calls as documents
 from clients.documents.calls import HookCalls, HookResult
-from clients.redis.records import Call, Commit
+from clients.redis.records import Call, Commit, Kept, Work
 from clients.redis.store import Store
 from config.refs import CanaryRef
 
@@ -105,3 +106,32 @@ def test_a_call_needs_a_state_that_can_have_asked_for_it(store: Store) -> None:
     assert not store.answer_call(call, YES)
     assert store.calls(REF, version) == HookCalls()
     assert store.agenda() == {}
+
+
+def test_a_canary_is_due_when_all_calls_of_its_round_have_answered(
+    store: Store, clock: ManualClock
+) -> None:
+    """Whichever is the last; one that another makes has not answered."""
+    decided(store)
+    first, second, third = (taken(store, 1, key) for key in "abc")
+    others = {"a": "bc", "b": "ac", "c": "ab"}
+    assert store.answer_call(first, YES, others["a"]) is Kept.ONE_OF_MANY
+    assert store.answer_call(third, NO, others["c"]) is Kept.ONE_OF_MANY
+    assert REF not in store.agenda()
+    assert store.answer_call(second, YES, others["b"]) is Kept.LAST
+    assert store.agenda()[REF] == clock.now()
+    assert store.answer_call(second, YES, others["b"]) is Kept.NO
+
+
+def test_a_tick_begins_with_the_calls_of_its_round(store: Store) -> None:
+    """Those made and those answered, in the same round trip; other work does not need them."""
+    decided(store)
+    store.answer_call(taken(store, 1, "a"), YES)
+    taken(store, 1, "b")
+    begun = {work: store.begin(REF, work, TTL) for work in (Work.TICK, Work.STATUS)}
+    tick, status = begun[Work.TICK], begun[Work.STATUS]
+    assert tick is not None
+    assert status is not None
+    assert documents.decode(tick.calls, 1) == store.calls(REF, 1)
+    assert store.calls(REF, 1).answers == {"a": YES}
+    assert status.calls == {}

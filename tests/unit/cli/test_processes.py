@@ -7,12 +7,16 @@ from cli import processes, roles
 from cli.processes import Command
 from cli.up import ROLES, SMALL, ProcessSet
 from clients import errors
+from clients.clock import SystemClock
 from clients.kube.protocol import NoKube
 from clients.redis.store import Store
 from config.settings.settings import Settings
+from tasks import wiring
 from tasks.queues import Queue
 from tasks.serving import Line
 from tests.fakes import memory_redis
+from tests.stage.bag import Bag
+from tests.stage.measuring import Hooks, Meters
 
 
 def test_no_setting_is_on_the_command_line_of_a_child() -> None:
@@ -46,10 +50,11 @@ def test_a_worker_serves_its_queues_with_a_concurrency_each() -> None:
     """Threads as the settings say; work at the API server alone waits while that is away."""
     settings = Settings.from_environ({"COALMINE_HOOKS_CONCURRENCY": "7"})
     store = Store(memory_redis.connect())
-    lines = list(roles.lines_of(settings, list(Queue), store, NoKube()))
+    doors = wiring.Doors(store, NoKube(), Meters(), Hooks(), Bag(), SystemClock())
+    lines = list(roles.lines_of(settings, list(Queue), doors, wiring.wire(settings, doors)))
 
-    threads = {line.queue.value: line.threads for line in lines}
-    assert threads == {"analysis": 8, "hooks": 7, "routing": 4, "report": 4}
+    at_once = {line.queue.value: line.calls.most if line.calls else line.threads for line in lines}
+    assert at_once == {"analysis": 8, "hooks": 7, "routing": 4, "report": 4}
     assert [line.queue for line in lines if _is_shut(line)] == [Queue.ROUTING, Queue.REPORT]
 
 

@@ -12,6 +12,7 @@ from clients import errors
 from clients.clock import ManualClock
 from clients.kube import resources
 from clients.kube.resources import Resource
+from clients.redis.records import Asked
 from clients.redis.store import Store
 from config.ranks import Rank
 from config.refs import CanaryRef
@@ -157,9 +158,9 @@ class Sent:
         self.messages += 1
         self.jobs.append((rank, len(refs)))
 
-    def call(self, ref: CanaryRef, round_id: int, key: str, rank: Rank) -> None:
+    def call(self, asked: Sequence[Asked], rank: Rank) -> None:
         """Nothing here calls hooks."""
-        raise AssertionError(f"hook {key} of {ref} ({rank}) asked for in round {round_id}")
+        raise AssertionError(f"hooks {asked}, {rank}")
 
     def waiting(self) -> Mapping[Queue, int]:
         """Nothing waits, unless a test says so."""

@@ -17,14 +17,14 @@ from analysis.findings import CheckResult
 from analysis.metrics.checks import Check
 from clients import errors
 from clients.redis import rollouts
-from clients.redis.records import Begun, Commit, Work
+from clients.redis.records import Asked, Begun, Commit, Work
 from clients.redis.scripts import Invocation
 from clients.redis.store import Store
 from config.ranks import Rank
 from config.refs import CanaryRef
 from tasks.batch import THREADS, Crew
 from tasks.queues import Queue
-from tasks.steps import Measure, Nudge, Steps, ask, awaited
+from tasks.steps import CallHook, Measure, Nudge, Steps, ask, awaited
 from tests.fakes import memory_redis
 from tests.stage.measuring import Meters
 
@@ -65,9 +65,10 @@ class Sent:
         self.messages.append((lane.value, tuple(refs)))
         self.ranks.append(rank)
 
-    def call(self, ref: CanaryRef, round_id: int, key: str, rank: Rank) -> None:
-        """Nothing here calls hooks."""
-        raise AssertionError(f"{ref} {round_id} {key} {rank}")
+    def call(self, asked: Sequence[Asked], rank: Rank) -> None:
+        """Keeps calls."""
+        self.messages.append(("call", tuple(each.ref for each in asked)))
+        self.ranks.append(rank)
 
     def waiting(self) -> Mapping[Queue, int]:
         """Nobody asks."""
@@ -106,6 +107,26 @@ def test_what_several_canaries_ask_of_redis_is_one_round_trip(crew: Crew, store:
     crew.carry_out({ref: work(ref) for ref in REFS})
     assert store.trips == [3, 3]
     assert len({lease.token for lease in begun.values() if lease}) == 3
+
+
+def test_the_webhooks_of_several_canaries_are_called_by_one_message(crew: Crew) -> None:
+    """One for those of a rank, the most urgent first; sent before anything slow is waited for."""
+    sent, seen = crew.dispatcher, list[int]()
+    assert isinstance(sent, Sent)
+
+    def work(ref: CanaryRef) -> Steps[None]:
+        yield CallHook(7, "gate", Rank.STEP)
+        yield CallHook(7, "load", Rank.STEP if ref == REFS[0] else Rank.CHECK)
+        yield from awaited(lambda: seen.append(len(sent.messages)))
+
+    crew.carry_out({ref: work(ref) for ref in REFS})
+    first, *others = REFS
+    assert sent.messages == [
+        ("call", tuple(others)),
+        ("call", (first, first, *others)),
+    ]
+    assert sent.ranks == [Rank.CHECK, Rank.STEP]
+    assert seen == [2, 2, 2]
 
 
 def test_a_canary_whose_call_is_slow_keeps_nobody_waiting(crew: Crew, store: Counted) -> None:

@@ -4,6 +4,7 @@ import json
 import shutil
 import ssl
 import subprocess
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -13,22 +14,30 @@ from typing import Any
 import pytest
 
 from analysis import hooks
+from analysis import state as states
 from analysis.findings import HookResult
 from analysis.hooks import HookCall, checksum
 from analysis.phases import Phase
 from analysis.state import HookRound
 from clients import errors
 from clients.documents.calls import HookCalls
+from clients.documents.world import World
+from clients.fair_threads import FairThreads
+from clients.redis import keys
+from clients.redis.records import Asked, Commit
+from clients.redis.scripts import Invocation
+from clients.redis.store import Store
 from config.api.hooks import WebhookType
 from config.ranks import Rank
 from config.refs import CanaryRef
 from tasks import gather
-from tasks.caller import Caller, HttpPoster
+from tasks.caller import Caller, HttpPoster, Leases, Poster
 from tests.patience import until
 from tests.stage.bag import Bag
+from tests.stage.measuring import InlineThreads
 from tests.unit.analysis import worlds
 from tests.unit.clients.scripted import Script, hang, reply, reset, serving
-from tests.unit.tasks.worlds import NOW, REF, Room, a_state
+from tests.unit.tasks.worlds import ADMISSION, NOW, REF, Room, a_state
 
 ASKED = HookRound(7, "rollout", NOW)
 
@@ -57,9 +66,15 @@ def calls(room: Room) -> tuple[HookCall, ...]:
     return hooks.hook_calls(canary, WebhookType.ROLLOUT, "Progressing", "r2")
 
 
+def a_caller(room: Room, poster: Poster, bag: Bag | None = None) -> Caller:
+    """A caller that makes calls while it is told to, and renews their leases all the time."""
+    leases = Leases(room.store, every=0.001)
+    return Caller(room.store, poster, bag or Bag(), room.clock, InlineThreads(), leases)
+
+
 def call(room: Room, key: str, round_id: int = ASKED.id) -> None:
     """A message about a call is taken by a worker."""
-    Caller(room.store, HttpPoster(room.clock), Bag()).call(REF, round_id, key)
+    a_caller(room, HttpPoster(room.clock)).call(Asked(REF, round_id, key))
 
 
 def answer(room: Room, index: int = 0) -> HookResult | None:
@@ -255,7 +270,7 @@ class Slow:
 def slowly(room: Room, meanwhile: Callable[[], object]) -> Slow:
     """A call during which `meanwhile` happens."""
     slow = Slow(meanwhile)
-    Caller(room.store, slow, Bag(), renewal=0.001).call(REF, ASKED.id, calls(room)[0].key)
+    a_caller(room, slow).call(Asked(REF, ASKED.id, calls(room)[0].key))
     return slow
 
 
@@ -287,11 +302,10 @@ def test_a_call_that_takes_long_is_not_made_by_another() -> None:
 def test_a_silent_worker_loses_its_call_and_its_late_answer_is_dropped() -> None:
     """7: as if frozen for longer than its lease; the other's answer stands."""
     room = a_room({"url": "http://slow/"})
-    taken = Caller(room.store, Slow(bool), Bag()).take(REF, ASKED.id, calls(room)[0].key)
-    assert taken is not None
+    (taken,) = a_caller(room, Slow(bool)).take(Asked(REF, ASKED.id, calls(room)[0].key))
     room.clock.advance(hooks.LEASE)
     assert slowly(room, bool).calls == 1
-    assert not room.store.answer_call(taken[1], failed("late"))
+    assert not room.store.answer_call(taken.call, failed("late"))
     (kept,) = room.store.calls(REF, ASKED.id).answers.values()
     assert kept.ok
 
@@ -314,7 +328,7 @@ def test_an_answer_is_concluded_from_at_once() -> None:
     room, bag = a_room({"url": "http://slow/"}), Bag()
     key = calls(room)[0].key
     for _ in range(2):
-        Caller(room.store, Slow(bool), bag).call(REF, ASKED.id, key)
+        a_caller(room, Slow(bool), bag).call(Asked(REF, ASKED.id, key))
     assert [(message.kind, message.ref) for message in bag.messages] == [("tick", REF)]
 
 
@@ -330,6 +344,161 @@ def test_an_answer_is_kept_when_the_queue_is_away() -> None:
 
     room = a_room({"url": "http://slow/"})
     key = calls(room)[0].key
-    Caller(room.store, Slow(bool), Away()).call(REF, ASKED.id, key)
+    a_caller(room, Slow(bool), Away()).call(Asked(REF, ASKED.id, key))
     assert room.store.calls(REF, ASKED.id).answers[key].ok
     assert room.store.agenda()[REF] <= room.clock.now()
+
+
+# -- several calls in one job ----------------------------------------------------------------------
+
+OTHERS = tuple(CanaryRef(namespace, "cart") for namespace in ("till", "wish", "list"))
+
+
+class Counted(Store):
+    """A store that keeps which scripts travelled together."""
+
+    trips: list[list[str]]
+
+    def run_all(self, asked: Sequence[Invocation[Any]]) -> list[Any]:
+        """As the store does."""
+        self.trips.append([each.name for each in asked])
+        return super().run_all(asked)
+
+
+class Endpoints:
+    """Web servers that answer at once, except those that the test lets hang."""
+
+    def __init__(self, *hanging: str) -> None:
+        self.over = threading.Event()
+        self.called: list[tuple[str, str]] = []
+        self._hanging = hanging
+
+    def post(self, call: HookCall, is_wanted: Callable[[], bool]) -> HookResult:
+        """An answer."""
+        assert is_wanted()
+        namespace = str(call.body["namespace"])
+        self.called.append((namespace, call.name))
+        if namespace in self._hanging or call.name in self._hanging:
+            self.over.wait(10)
+        return HookResult(call.name, call.type, ok=True)
+
+
+@pytest.fixture
+def fleet() -> tuple[Room, tuple[Asked, ...]]:
+    """Canaries of several namespaces that each wait for two webhooks, and all their calls."""
+    room, asked = Room(), list[Asked]()
+    room.store = Counted(room.store.client, room.clock.now)
+    room.store.trips = []
+    for ref in (REF, *OTHERS):
+        metadata = {"name": ref.name, "namespace": ref.namespace}
+        hooks_of = [{"name": name, "url": f"http://{name}/"} for name in ("gate", "load")]
+        manifest = {**worlds.a_manifest(webhooks=hooks_of), "metadata": metadata}
+        room.store.put_world(ref, World(canary=manifest, admission=ADMISSION))
+        for version in range(ASKED.id):
+            state = states.to_json(replace(a_state(), round=ASKED, applied="r2"))
+            room.store.commit(ref, Commit(expected=version, state=state))
+        canary = gather.accepted(room.store.read(ref).world)
+        assert canary is not None
+        wanted = hooks.hook_calls(canary, WebhookType.ROLLOUT, "Progressing", "r2")
+        asked += [Asked(ref, ASKED.id, call.key) for call in wanted]
+    return room, tuple(asked)
+
+
+def threaded(room: Room, endpoints: Endpoints, bag: Bag) -> Caller:
+    """A caller with threads."""
+    threads = FairThreads("hooks", 16)
+    return Caller(room.store, endpoints, bag, room.clock, threads, Leases(room.store))
+
+
+def ticked(bag: Bag) -> list[CanaryRef]:
+    """The canaries that were to be looked at."""
+    return sorted(message.ref for message in bag.messages if message.kind == "tick")
+
+
+def answered(room: Room, ref: CanaryRef) -> int:
+    """How many answers of the round are kept."""
+    return len(room.store.calls(ref, ASKED.id).answers)
+
+
+def test_calls_of_one_job_are_looked_up_taken_and_answered_for_together(
+    fleet: tuple[Room, tuple[Asked, ...]],
+) -> None:
+    """Eight calls of four canaries: one round trip each, and each canary is looked at once."""
+    room, asked = fleet
+    bag, endpoints = Bag(), Endpoints()
+    caller = threaded(room, endpoints, bag)
+    caller.call(*asked)
+    until(caller.threads.is_idle)
+    trips = room.store.trips  # type: ignore[attr-defined]
+    assert trips[:2] == [["read"] * 4, ["take_call"] * 8]
+    assert [name for trip in trips[2:] for name in trip] == ["answer_call"] * 8
+    assert len(trips) < 2 + 8
+    assert ticked(bag) == sorted([REF, *OTHERS])
+    assert {answered(room, ref) for ref in (REF, *OTHERS)} == {2}
+
+
+@pytest.mark.parametrize("hanging", ["shop", "load"], ids=["all of one canary", "one of each"])
+def test_a_call_that_hangs_delays_no_other_of_its_job(
+    fleet: tuple[Room, tuple[Asked, ...]], hanging: str
+) -> None:
+    """The answers of the others are kept meanwhile, and whoever has all of them goes on."""
+    room, asked = fleet
+    bag, endpoints = Bag(), Endpoints(hanging)
+    caller = threaded(room, endpoints, bag)
+    caller.call(*asked)
+    if hanging == "shop":
+        until(lambda: ticked(bag) == sorted(OTHERS))
+        assert answered(room, REF) == 0
+    else:
+        until(lambda: {answered(room, ref) for ref in (REF, *OTHERS)} == {1})
+        assert ticked(bag) == []
+    endpoints.over.set()
+    until(caller.threads.is_idle)
+    assert ticked(bag) == sorted([REF, *OTHERS])
+    assert len(endpoints.called) == len(asked)
+
+
+def test_a_canary_is_looked_at_when_the_last_of_its_hooks_has_answered(
+    fleet: tuple[Room, tuple[Asked, ...]],
+) -> None:
+    """Not before: nothing is decided from some of the answers."""
+    room, asked = fleet
+    first, second = (each for each in asked if each.ref == REF)
+    bag = Bag()
+    caller = a_caller(room, Endpoints(), bag)
+    caller.call(first)
+    assert (ticked(bag), answered(room, REF)) == ([], 1)
+    assert REF not in room.store.agenda()
+    caller.call(second)
+    assert (ticked(bag), answered(room, REF)) == ([REF], 2)
+    assert room.store.agenda()[REF] <= room.clock.now()
+
+
+def test_all_calls_of_a_process_are_renewed_in_one_round_trip(
+    fleet: tuple[Room, tuple[Asked, ...]],
+) -> None:
+    """Those that wait for a thread as well."""
+    room, asked = fleet
+    endpoints = Endpoints("gate", "load")
+    caller = threaded(room, endpoints, Bag())
+    caller = replace(caller, leases=Leases(room.store, every=0.01))
+    caller.call(*asked)
+    trips = room.store.trips  # type: ignore[attr-defined]
+    until(lambda: trips.count(["take_call"] * 8) > 3)
+    endpoints.over.set()
+    until(caller.threads.is_idle)
+    room.clock.advance(hooks.LEASE)
+    assert {answered(room, ref) for ref in (REF, *OTHERS)} == {2}
+
+
+def test_what_fails_for_one_canary_is_told_and_the_others_are_called(
+    fleet: tuple[Room, tuple[Asked, ...]], caplog: pytest.LogCaptureFixture
+) -> None:
+    """As if each had come by itself."""
+    room, asked = fleet
+    room.store.client.set(keys.STATE.of(REF), "of another type")
+    endpoints, bag = Endpoints(), Bag()
+    a_caller(room, endpoints, bag).call(*asked)
+    assert ticked(bag) == sorted(OTHERS)
+    assert {namespace for namespace, _ in endpoints.called} == {ref.namespace for ref in OTHERS}
+    assert "cart.shop" in {vars(record).get("canary") for record in caplog.records}

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clients.redis.records import Asked
 from config.refs import CanaryRef
 from tasks.messages import HookMessage, NudgeMessage, UnreadableMessage
 
@@ -23,7 +24,20 @@ JSON = st.recursive(
     [
         (NudgeMessage((REF,)), {"v": 1, "canary": "shop/cart"}),
         (NudgeMessage((REF, OTHER)), {"v": 2, "canaries": ["shop/cart", "shop/till"]}),
-        (HookMessage(REF, 7, "a-1"), {"v": 1, "canary": "shop/cart", "round": 7, "key": "a-1"}),
+        (
+            HookMessage((Asked(REF, 7, "a-1"),)),
+            {"v": 1, "canary": "shop/cart", "round": 7, "key": "a-1"},
+        ),
+        (
+            HookMessage((Asked(REF, 7, "a-1"), Asked(OTHER, 3, "b-1"))),
+            {
+                "v": 2,
+                "calls": [
+                    {"canary": "shop/cart", "round": 7, "key": "a-1"},
+                    {"canary": "shop/till", "round": 3, "key": "b-1"},
+                ],
+            },
+        ),
     ],
 )
 def test_messages_travel_as_json(message: Any, text: dict[str, Any]) -> None:
@@ -71,6 +85,13 @@ def test_keys_of_calls_are_texts(value: Any) -> None:
     """Messages of the release before, which counted hooks, are not understood either."""
     with pytest.raises(UnreadableMessage, match="key="):
         HookMessage.parse({"v": 1, "canary": "shop/cart", "round": 1, "key": value})
+
+
+@pytest.mark.parametrize("calls", [None, "a", {}, ["a-1"], [[]], [{"round": 7, "key": "a-1"}]])
+def test_calls_that_nobody_can_read_are_refused(calls: Any) -> None:
+    """All of the message: whoever sent it speaks another language."""
+    with pytest.raises(UnreadableMessage):
+        HookMessage.parse({"v": 2, "calls": calls})
 
 
 @given(message=JSON)
