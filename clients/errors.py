@@ -2,11 +2,13 @@
 
     ClientError             anything a door raises
     ├── Transient           try again later, with backoff; `retry_after` when the server said so
-    │   └── Expired         the resourceVersion is older than the server remembers: list again
+    │   ├── Expired         the resourceVersion is older than the server remembers: list again
+    │   └── TimedOut        no complete answer in time
     ├── Conflict            someone else was faster: drop the work and observe again
     │   └── AlreadyExists   the object to create is already there
     ├── NotFound            a fact for the observation
     └── Permanent           a condition the user must see; retrying cannot help
+        ├── Redirected      the answer sends us on, too often
         └── TooLarge        the answer has more bytes than are read
 
 HTTP statuses become errors here, exceptions of libraries in `clients.translation`. Messages name
@@ -58,6 +60,10 @@ class Expired(Transient):
     """The server no longer has the history that was asked for (HTTP 410)."""
 
 
+class TimedOut(Transient):
+    """There was no complete answer in time."""
+
+
 class Conflict(ClientError):
     """The object changed since it was read; nothing was written."""
 
@@ -72,6 +78,10 @@ class NotFound(ClientError):
 
 class Permanent(ClientError):
     """The same request will fail again: refused, invalid, forbidden or not understood."""
+
+
+class Redirected(Permanent):
+    """The answer sends us on to another one, again and again."""
 
 
 class TooLarge(Permanent):

@@ -6,6 +6,7 @@ session. Source: docs/compatibility/metrics.md, "Prometheus".
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,16 +17,15 @@ from typing import Any, Final, TypeGuard
 import requests
 from prometheus_api_client.exceptions import PrometheusApiClientException
 from prometheus_api_client.prometheus_connect import PrometheusConnect
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import MaxRetryError, NewConnectionError
-from urllib3.util.retry import Retry
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
+from analysis.backends import bounded
 from analysis.backends.backend import Access, Credentials, Endpoint, InvalidEndpoint, Series
-from analysis.backends.bounded import BodyTooLarge, BoundedSession, ErrorStatus
+from analysis.backends.bounded import LARGEST_BODY, BoundedSession, ErrorStatus
 from analysis.findings import Absent, Measurement, Sample
 from analysis.verdicts import Reason, Verdict
-from clients import errors, translation, urls
-from clients.http import answers
+from clients import errors, urls
+from clients.http.connections import to_server
 from config.validation import problems
 
 _ONLINE_QUERY: Final = "vector(1)"
@@ -48,20 +48,16 @@ class Prometheus:
     def __init__(self, endpoint: Endpoint, access: Access) -> None:
         """Raises InvalidEndpoint for an address that is no http or https URL."""
         address = _checked(endpoint.address)
-        session = BoundedSession(access.clock, access.timeout.total_seconds())
-        session.verify = endpoint.verify_tls
-        session.auth = _basic_auth(access.credentials)
         self._clock = access.clock
-        self._connect = PrometheusConnect(
-            url=address,
-            headers=_headers(endpoint, access.credentials),
-            session=session,
-            retry=_NO_RETRIES,
+        connections = to_server(
+            address,
+            _headers(endpoint, access.credentials),
+            authorities=DEFAULT_CA_BUNDLE_PATH if endpoint.verify_tls else None,
+            max_body=LARGEST_BODY,
+            kept=access.connections,
         )
-        # the library mounts an adapter of its own, with room for ten connections that do not block
-        adapter = HTTPAdapter(pool_maxsize=access.connections, max_retries=_NO_RETRIES)
-        answers.begin_in_time(adapter.poolmanager)
-        session.mount(address, adapter)
+        session: Any = BoundedSession(address, connections, access.timeout.total_seconds())
+        self._connect = PrometheusConnect(url=address, session=session)
 
     def query(self, query: str) -> Measurement:
         """The number `query` gives now.
@@ -88,7 +84,7 @@ class Prometheus:
     def _series(self, query: str) -> Sequence[Mapping[str, Any]] | Absent:
         try:
             answer = self._connect.custom_query(" ".join(query.split()))
-        except requests.RequestException as error:
+        except (ErrorStatus, errors.ClientError) as error:
             return _absent(*_explained(error))
         except _UNREADABLE as error:
             cause = f"{_STRANGE}: {type(error).__name__}: {errors.capped(str(error))}"
@@ -125,46 +121,46 @@ def _absent(reason: Reason, cause: str) -> Absent:
 
 
 _NO_VALUES: Final = _absent(Reason.NO_VALUES, "no values found")
-_NO_RETRIES: Final = Retry(total=0, read=False)
 
 
 def _checked(address: str) -> str:
-    """`address` without a trailing slash; a path stays, as prefix of the API's."""
+    """`address` as it is sent, without a trailing slash; a path stays, as prefix of the API's."""
+    told = f"address {urls.redacted(address)!r}; allowed: an http or https URL"
     if not problems.is_http_url(address):
-        raise InvalidEndpoint(f"address {urls.redacted(address)!r}; allowed: an http or https URL")
-    return address.rstrip("/")
+        raise InvalidEndpoint(told)
+    try:
+        sent = requests.Request("GET", address).prepare().url or ""
+    except ValueError:
+        raise InvalidEndpoint(told) from None
+    return sent.rstrip("/")
 
 
 def _headers(endpoint: Endpoint, given: Credentials) -> dict[str, str]:
     headers = {name: ", ".join(values) for name, values in endpoint.headers}
-    return {**headers, "Authorization": f"Bearer {given.token}"} if given.token else headers
+    if any({"\r", "\n"} & {*name, *value} for name, value in headers.items()):
+        raise InvalidEndpoint("a header has a line break; allowed: one line")
+    if given.token:
+        return {**headers, "Authorization": f"Bearer {given.token}"}
+    if given.username:
+        user = f"{given.username}:{given.password}".encode()
+        return {**headers, "Authorization": f"Basic {base64.b64encode(user).decode()}"}
+    return headers
 
 
-def _basic_auth(given: Credentials) -> tuple[str, str] | None:
-    return (given.username, given.password) if given.username and not given.token else None
-
-
-def _explained(error: requests.RequestException) -> tuple[Reason, str]:
+def _explained(error: ErrorStatus | errors.ClientError) -> tuple[Reason, str]:
     """What kept the answer from us, and the words for it; the URL with its query is left out."""
     match error:
         case ErrorStatus(status=status) if status < HTTPStatus.BAD_REQUEST:
             return Reason.UNREADABLE_ANSWER, f"{_STRANGE}: {error}"
         case ErrorStatus():
             return _reason_of(error.status), str(error)
-        case requests.Timeout():
+        case errors.TimedOut():
             return Reason.TIMED_OUT, "the server did not answer in time"
-        case requests.ConnectionError():
-            return Reason.UNREACHABLE, _unreachable(_innermost(error))
-        case BodyTooLarge() | requests.TooManyRedirects() | requests.JSONDecodeError():
-            return Reason.UNREADABLE_ANSWER, f"{_STRANGE}: {error}"
+        case errors.TooLarge() | errors.Redirected():
+            words = error.message.removeprefix(f"{bounded.SERVER}: ")
+            return Reason.UNREADABLE_ANSWER, f"{_STRANGE}: {words}"
         case _:
-            return Reason.UNREACHABLE, f"{type(error).__name__}: {_innermost(error)}"
-
-
-def _unreachable(error: Exception) -> str:
-    """Why there is no connection, and to which host and port; no name of a class of ours."""
-    is_refused = isinstance(error, NewConnectionError)
-    return str(translation.of_exception(error, "metrics server")) if is_refused else str(error)
+            return Reason.UNREACHABLE, error.message
 
 
 def _reason_of(status: int) -> Reason:
@@ -172,14 +168,6 @@ def _reason_of(status: int) -> Reason:
         return Reason.THROTTLED
     is_server_error = status >= HTTPStatus.INTERNAL_SERVER_ERROR
     return Reason.SERVER_ERROR if is_server_error else Reason.QUERY_REFUSED
-
-
-def _innermost(error: Exception) -> Exception:
-    """The exception that others were wrapped around: theirs repeat the URL, its own says why."""
-    cause = error.args[0] if error.args else None
-    if isinstance(cause, MaxRetryError) and cause.reason:
-        return cause.reason
-    return cause if isinstance(cause, Exception) else error
 
 
 def _parsed(text: Any) -> float:

@@ -24,8 +24,8 @@ from urllib3.util import Timeout
 from clients import backoff, errors, translation
 from clients.clock import Clock, SystemClock
 from clients.http import answers
-from clients.kube import decoding, limiter
-from clients.kube.connections import Connections, Request
+from clients.http.connections import Request
+from clients.kube import connections, decoding, limiter
 from clients.kube.protocol import JSON_TYPE
 
 Decode = Callable[[bytes, str], Any]
@@ -90,7 +90,7 @@ class Transport:
         self._doubt = doubt
         self._credentials = _Credentials(api, self._clock)
         self._pool, self._prefix = _pool_of(api)
-        self._connections = Connections(
+        self._connections = connections.connections(
             api, connect=self.limits.connect, max_body=self.limits.max_body
         )
         self._bucket = (

@@ -531,6 +531,13 @@ def test_an_address_that_is_no_url_is_refused(address: str) -> None:
         connect(address)
 
 
+@pytest.mark.parametrize("header", [("X-A", ("b\r\nX-C: d",)), ("X-A: b\nX-C", ("d",))])
+def test_a_header_is_one_line(header: tuple[str, tuple[str, ...]]) -> None:
+    """What follows a line break would be a header that nobody asked for."""
+    with pytest.raises(backends.InvalidEndpoint, match="one line"):
+        connect("http://localhost", headers=(header,))
+
+
 def test_a_kind_of_backend_that_does_not_exist_is_refused() -> None:
     """It is not taken for a Prometheus; the message lists the kinds there are."""
     with pytest.raises(backends.UnknownBackend, match="'promtheus'; allowed: prometheus"):
