@@ -6,6 +6,7 @@ import logging
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 from typing import Final, TypeVar
 
 from config.refs import CanaryRef
@@ -38,52 +39,53 @@ class FairThreads:
     def __init__(self, name: str, most: int) -> None:
         self.freed: Callable[[], None] = lambda: None
         """Hears, in a thread of ours, that there is room again."""
-        self._name = name
         self.most = most
-        self._changed = threading.Condition()
+        self._name = name
+        self._lock = threading.Lock()
         self._waiting: dict[str, dict[CanaryRef, deque[_Call]]] = {}
         self._by_namespace: Counter[str] = Counter()
         self._by_canary: Counter[CanaryRef] = Counter()
-        self._at_work = 0
+        self._under_way = 0
+        self._begun: SimpleQueue[tuple[CanaryRef, _Call]] = SimpleQueue()
+        """Calls that are under way, as soon as a thread takes them."""
         self._threads = 0
-        self._idle = 0
 
     def submit(self, owner: CanaryRef, call: _Call) -> None:
         """Has `call`, which should raise nothing, made for `owner` as soon as it is its turn."""
-        with self._changed:
+        with self._lock:
             canaries = self._waiting.setdefault(owner.namespace, {})
             canaries.setdefault(owner, deque()).append(call)
-            self._employ()
+            self._begin()
 
-    def has_room(self) -> bool:
-        """Whether a call of somebody who has none under way would begin at once."""
-        return self._at_work < self.most
+    def has_room(self, beside: int = 0) -> bool:
+        """Whether more than `beside` calls could begin at once."""
+        return self._under_way + beside < self.most
 
     def is_idle(self) -> bool:
         """Whether nothing is under way, and nothing waits."""
-        with self._changed:
-            return not self._at_work and not self._waiting
+        with self._lock:
+            return not self._under_way and not self._waiting
 
     def close(self) -> None:
         """Forgets what waits, and comes back when what is under way has ended."""
-        with self._changed:
+        with self._lock:
             self._waiting.clear()
-            while self._at_work:
-                self._changed.wait(CLOSING_SECONDS)
+        while not self.is_idle():
+            threading.Event().wait(CLOSING_SECONDS)
 
-    def _employ(self) -> None:
-        """Has a thread look for work, if there is one to spare and work that may begin."""
-        if self._next_owner() is None:
-            return
-        if self._idle:
-            self._changed.notify()
-        elif self._threads < self.most:
-            self._threads += 1
-            threading.Thread(target=self._serve, name=self._name, daemon=True).start()
+    def _begin(self) -> None:
+        """Begins what may be."""
+        while (owner := self._next_owner()) is not None:
+            call = self._removed(owner)
+            self._count(owner, 1)
+            self._begun.put((owner, call))
+            if self._threads < self._under_way:
+                self._threads += 1
+                threading.Thread(target=self._serve, name=self._name, daemon=True).start()
 
     def _next_owner(self) -> CanaryRef | None:
         """Whose call is begun next; None while nobody's may be."""
-        free = self.most - self._at_work
+        free = self.most - self._under_way
         if not free:
             return None
         for namespace, canaries in self._waiting.items():
@@ -100,26 +102,24 @@ class FairThreads:
                 call()
             except Exception:
                 log.exception("defect of a call", extra={"canary": owner.dotted})
-            with self._changed:
+            with self._lock:
                 had_room = self.has_room()
                 self._count(owner, -1)
-            if not had_room:
+                self._begin()
+                has_room = self.has_room()
+            if has_room and not had_room:
                 self.freed()
 
     def _taken(self) -> tuple[CanaryRef, _Call] | None:
-        """The next call, which counts as under way; None when there was none for long."""
-        with self._changed:
-            while (owner := self._next_owner()) is None:
-                self._idle += 1
-                is_woken = self._changed.wait(IDLE_SECONDS)
-                self._idle -= 1
-                if not is_woken and self._next_owner() is None:
+        """The next call to make; None when there was none for long."""
+        try:
+            return self._begun.get(timeout=IDLE_SECONDS)
+        except Empty:
+            with self._lock:
+                if self._begun.empty():
                     self._threads -= 1
                     return None
-            call = self._removed(owner)
-            self._count(owner, 1)
-            self._employ()
-            return owner, call
+            return self._taken()
 
     def _removed(self, owner: CanaryRef) -> _Call:
         """The first call of `owner`; its namespace waits for its next turn."""
@@ -133,7 +133,7 @@ class FairThreads:
         return call
 
     def _count(self, owner: CanaryRef, change: int) -> None:
-        self._at_work += change
+        self._under_way += change
         _add(self._by_namespace, owner.namespace, change)
         _add(self._by_canary, owner, change)
 

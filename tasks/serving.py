@@ -50,7 +50,7 @@ class Line:
 
     def has_room(self) -> bool:
         """Whether a message may be taken from the queue."""
-        has_room = self.calls is None or self.calls.has_room()
+        has_room = self.calls is None or self.calls.has_room(len(self.jobs))
         return has_room and self.gate.is_open and len(self.jobs) < self.threads
 
     def carry_out(self, *call: Any) -> Future[Any]:

@@ -312,21 +312,6 @@ def test_a_worker_takes_jobs_while_it_has_threads_for_their_calls(valkey: Valkey
     app.close()
 
 
-def test_the_calls_that_are_made_when_a_worker_ends_are_ended(valkey: Valkey) -> None:
-    """Those that wait for a thread are not begun: they are asked for again, of another worker."""
-    app = connected(valkey.url)
-    go_on = threading.Event()
-    threads = FairThreads("hooks", 2)
-    with working(app, Queue.HOOKS, calls=threads) as noted:
-        noted.hook = lambda: go_on.wait(PATIENCE_SECONDS)
-        asked = [Asked(CanaryRef(f"team-{number}", "cart"), 7, "a") for number in range(8)]
-        publishing.CeleryDispatcher(app).call(asked, Rank.STEP)
-        until(lambda: not threads.has_room())
-        threading.Timer(0.3, go_on.set).start()
-    assert sorted(noted.calls) == [("call", each.ref, 7, "a") for each in asked[:2]]
-    app.close()
-
-
 def test_hooks_that_hang_delay_nothing_else(app: Celery, valkey: Valkey) -> None:
     """One process serves all queues: five times as many calls as it has threads for, and all hang.
 

@@ -135,3 +135,23 @@ def test_threads_without_work_end_and_others_begin_when_there_is_some(
         threads.submit(ref("cart"), done.set)
         assert done.wait(5)
         until(lambda: all(each.name != "brief" for each in threading.enumerate()))
+
+
+def test_what_is_under_way_when_they_are_closed_is_ended_and_nothing_else_is_begun(
+    calls: Calls,
+) -> None:
+    """As a worker does that is told to end: what it has not begun is others' to do."""
+    threads, closed = FairThreads("test", 2), threading.Event()
+    for number in range(8):
+        threads.submit(ref("cart", f"team-{number}"), calls.hang(ref("cart", f"team-{number}")))
+    until(lambda: len(calls.begun) == 2)
+
+    def close() -> None:
+        threads.close()
+        closed.set()
+
+    threading.Thread(target=close).start()
+    assert not closed.wait(0.1)
+    calls.over.set()
+    assert closed.wait(5)
+    assert {owner.namespace for owner in calls.begun} == {"team-0", "team-1"}
