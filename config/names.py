@@ -7,6 +7,7 @@ network policies rely on them.
 from __future__ import annotations
 
 from config.api.canary import Canary
+from config.api.references import AutoscalerRef
 from config.well_known import CANARY_SUFFIX, PRIMARY_SUFFIX
 
 
@@ -36,3 +37,8 @@ def _service_base(canary: Canary) -> str:
 def primary_workload(canary: Canary) -> str:
     """Name of the generated workload that serves users between rollouts."""
     return canary.spec.target_ref.name + PRIMARY_SUFFIX
+
+
+def primary_scaler(ref: AutoscalerRef) -> str:
+    """Name of the generated autoscaler of the primary, by the reference to the target's."""
+    return ref.name + PRIMARY_SUFFIX

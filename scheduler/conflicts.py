@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from clients.documents.world import TARGET, ShownStatus, WorkloadView
+from clients.documents.world import PRIMARY, SCALER, TARGET, ShownStatus, WorkloadView
+from clients.kube.protocol import Object
 from clients.kube.resources import Resource
 from config.api.status import IN_ROLLOUT
 from config.refs import CanaryRef
 from config.validation.problems import Problem, ProblemReason
-from scheduler.projections import WORKLOADS, Manifest, Place
+from scheduler.projections import AUTOSCALERS, WORKLOADS, Manifest, Place
 from workloads import primary as primaries
+from workloads.scalers import scaler as autoscalers
 
 
 def of_names(manifest: Manifest, taken: Mapping[Place, CanaryRef]) -> tuple[Problem, ...]:
@@ -27,7 +29,9 @@ def of_names(manifest: Manifest, taken: Mapping[Place, CanaryRef]) -> tuple[Prob
 def _taken(manifest: Manifest, role: str, owner: CanaryRef) -> Problem:
     place = manifest.places[role]
     field, name = "spec.targetRef.name", manifest.places[TARGET].name
-    if role not in WORKLOADS and manifest.service:
+    if role in AUTOSCALERS:
+        field, name = "spec.autoscalerRef.name", manifest.places[SCALER].name
+    elif role not in WORKLOADS and manifest.service:
         field, name = "spec.service.name", manifest.service
     text = (
         f'Invalid value: "{name}": {place.resource.kind.lower()} {place.name}.{owner.namespace} is '
@@ -48,7 +52,7 @@ def of_rollout(
     """
     if good is None or current is None or not has_traffic(status):
         return ()
-    for role in (*WORKLOADS, *sorted(good.places.keys() - set(WORKLOADS))):
+    for role in (*WORKLOADS, *sorted(good.places.keys() - {*WORKLOADS, *AUTOSCALERS})):
         if current.places.get(role) != good.places[role]:
             return (_moved(good, role),)
     return ()
@@ -108,11 +112,34 @@ def of_workloads(
         yield Problem.of("", objection, ProblemReason.PRIMARY_CONFLICT, blocking=True)
 
 
+def of_autoscalers(
+    manifest: Manifest, scaler: Object | None, twin: Object | None, left_by: Collection[str]
+) -> Iterator[Problem]:
+    """What keeps the autoscaler that the manifest in force names from getting its twin.
+
+    Nothing starts, steps up or is promoted until it is there: its number of pods would be nobody's.
+    """
+    if SCALER not in manifest.places:
+        return
+    if scaler is None:
+        field, reason = "spec.autoscalerRef.name", ProblemReason.AUTOSCALER_NOT_FOUND
+        yield Problem.of(field, _not_found(manifest.places[SCALER]), reason, blocking=True)
+    why = twin and autoscalers.objection(
+        twin, manifest.ref, manifest.uid, manifest.places[PRIMARY].name, left_by
+    )
+    if why:
+        yield Problem.of("", why, ProblemReason.AUTOSCALER_CONFLICT, blocking=True)
+
+
 def _absent(target: Place) -> Problem:
     """The problem of a target that does not exist, or not yet."""
-    resource, namespace, name = target
-    text = (
+    field, reason = "spec.targetRef.name", ProblemReason.TARGET_NOT_FOUND
+    return Problem.of(field, _not_found(target), reason, blocking=False)
+
+
+def _not_found(place: Place) -> str:
+    resource, namespace, name = place
+    return (
         f"Invalid value: {name!r}: {resource.kind.lower()} {name}.{namespace} not found; "
         f"allowed is the name of an existing {resource.kind} in namespace {namespace}"
     )
-    return Problem.of("spec.targetRef.name", text, ProblemReason.TARGET_NOT_FOUND, blocking=False)

@@ -29,7 +29,7 @@ from config.validation.problems import Problem
 from routing.registry import ROUTERS, Routers
 from scheduler import conflicts, observed, projections
 from scheduler.observed import Observed
-from scheduler.projections import Manifest, Place, Projection
+from scheduler.projections import AUTOSCALERS, Manifest, Place, Projection
 
 Changes = dict[CanaryRef, Mapping[str, News] | None]
 """Per canary the roles that changed, and what that may be good for; None: the canary is gone."""
@@ -165,6 +165,8 @@ class Index:
             status=entry.status,
             target=self._observed.workload(places.get(worlds.TARGET)),
             primary=self._observed.workload(places.get(worlds.PRIMARY)),
+            scaler=self._observed.autoscaler(places.get(worlds.SCALER)),
+            twin=self._observed.autoscaler(places.get(worlds.TWIN)),
             routes=self._observed.routes(places),
         )
 
@@ -235,6 +237,8 @@ class Index:
             yield from self._observed.oddity(place)
         target, primary = map(self._observed.workload, map(good.places.get, projections.WORKLOADS))
         yield from conflicts.of_workloads(good, target, primary, left_by, self._selector_labels)
+        scaler, twin = map(self._observed.autoscaler, map(good.places.get, AUTOSCALERS))
+        yield from conflicts.of_autoscalers(good, scaler, twin, left_by)
 
     def _manifest(self, bare: Object, canary: Canary) -> Manifest:
         return projections.manifest(bare, canary, self._policy.default_provider, self._routers)

@@ -81,8 +81,14 @@ class Observed:
 
     def routes(self, places: Mapping[str, Place]) -> dict[str, Object]:
         """The Services and mesh objects that there are in `places`, by role."""
-        views = {role: self.known(place).view for role, place in places.items()}
+        routed = places.keys() - projections.OWN_ROLES
+        views = {role: self.known(places[role]).view for role in routed}
         return {role: view for role, view in views.items() if isinstance(view, Mapping)}
+
+    def autoscaler(self, place: Place | None) -> Object | None:
+        """What is kept of the autoscaler in a place; None when there is none."""
+        view = None if place is None else self.known(place).view
+        return view if isinstance(view, Mapping) else None
 
     def controller(self, place: Place) -> str:
         """The uid of what controls the object in a place; empty for nothing."""

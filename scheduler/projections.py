@@ -19,8 +19,10 @@ from clients.documents.world import (
     ADMISSION,
     CANARY,
     PRIMARY,
+    SCALER,
     STATUS,
     TARGET,
+    TWIN,
     WorkloadView,
 )
 from clients.kube import decoding, resources
@@ -32,13 +34,16 @@ from config.refs import CanaryRef
 from config.traffic import RouteStage
 from routing import metadata, services
 from routing.registry import Routers
-from workloads import kinds
+from workloads import kinds, scalers
 from workloads.kinds import Kind
+from workloads.scalers import SCALERS
+from workloads.scalers.scaler import projected
 
-OWN_ROLES: Final = frozenset({CANARY, STATUS, ADMISSION, TARGET, PRIMARY})
+OWN_ROLES: Final = frozenset({CANARY, STATUS, ADMISSION, TARGET, PRIMARY, SCALER, TWIN})
 """Roles of every canary, whatever its mesh; all others are of objects that hold traffic."""
 
 WORKLOADS: Final = (TARGET, PRIMARY)
+AUTOSCALERS: Final = (SCALER, TWIN)
 
 Projection = WorkloadView | Object
 """What is kept of an object other than a Canary."""
@@ -47,7 +52,7 @@ Projection = WorkloadView | Object
 def news(role: str) -> News:
     """What a change of the object in a role may be good for, if nothing more is known of it.
 
-    Routes and the status are mended without a decision.
+    Routes, autoscalers and the status are mended without a decision.
     """
     is_read = role in {CANARY, ADMISSION, TARGET, PRIMARY}
     return News.DECIDES if is_read else News.NONE
@@ -57,7 +62,8 @@ def news(role: str) -> News:
 def drifting(changed: frozenset[str]) -> Mapping[Lane, frozenset[str]]:
     """Per lane the roles whose change may have taken it away from what is wanted."""
     routed, shown = changed - (OWN_ROLES - {CANARY}), changed & {STATUS}
-    lanes = {Lane.ROUTE: routed, Lane.STATUS: shown}
+    scaled = changed & set(AUTOSCALERS)
+    lanes = {Lane.ROUTE: routed, Lane.WORKLOAD: scaled, Lane.STATUS: shown}
     return {lane: roles for lane, roles in lanes.items() if roles}
 
 
@@ -67,13 +73,15 @@ def roles(routers: Routers) -> frozenset[str]:
 
 
 def watched(routers: Routers) -> tuple[Resource, ...]:
-    """What is watched: canaries, workloads, and whatever the routers write.
+    """What is watched: canaries, workloads, autoscalers, and whatever the routers write.
 
     MetricTemplates and AlertProviders are not: canaries that refer to them are refused or reported
     as not carried out by this version.
     """
     targets = (kind.resource for kind in kinds.KINDS.values())
-    return tuple(dict.fromkeys((resources.CANARIES, *targets, *routers.writes.values())))
+    autoscalers = (scaler.resource for scaler in SCALERS.values())
+    kept = (resources.CANARIES, *targets, *autoscalers, *routers.writes.values())
+    return tuple(dict.fromkeys(kept))
 
 
 class Place(NamedTuple):
@@ -161,8 +169,13 @@ def projector(
     def bare(raw: Object) -> Object:
         return packed(metadata.bare(raw))
 
+    def autoscaling(raw: Object) -> Object:
+        return packed(projected(raw))
+
     routes = dict.fromkeys(routers.writes.values(), bare)
-    return {**{kind.resource: viewed(kind) for kind in kinds.KINDS.values()}, **routes}
+    autoscalers = {scaler.resource: autoscaling for scaler in SCALERS.values()}
+    workloads = {kind.resource: viewed(kind) for kind in kinds.KINDS.values()}
+    return {**workloads, **autoscalers, **routes}
 
 
 def _places(canary: Canary, default_provider: str, routers: Routers) -> dict[str, Place]:
@@ -176,4 +189,10 @@ def _places(canary: Canary, default_provider: str, routers: Routers) -> dict[str
         PRIMARY: names.primary_workload(canary),
     }
     kind = kinds.of(canary).resource
-    return found | {role: Place(kind, canary.namespace, name) for role, name in workloads.items()}
+    found |= {role: Place(kind, canary.namespace, name) for role, name in workloads.items()}
+    ref, scaler = canary.spec.autoscaler_ref, scalers.of(canary)
+    if ref is None or scaler is None:
+        return found
+    autoscalers = {SCALER: ref.name, TWIN: names.primary_scaler(ref)}
+    kind = scaler.resource
+    return found | {role: Place(kind, canary.namespace, name) for role, name in autoscalers.items()}

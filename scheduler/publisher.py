@@ -21,7 +21,7 @@ from analysis.effects import Lane
 from analysis.news import News
 from clients import errors
 from clients.clock import Clock
-from clients.documents.world import CANARY
+from clients.documents.world import CANARY, SCALER
 from clients.redis import rollouts, store
 from clients.redis.records import Epoch, Snapshot
 from clients.redis.scripts import Invocation
@@ -248,7 +248,9 @@ class Publisher:
         elif change.world is None:
             self._drifts.forget(change.ref)
         elif change.ref not in asleep:
-            self._drifts.note(change.ref, answer)
+            # What an edited manifest says of the primary's autoscaler may be something else.
+            is_scaled = CANARY in answer and change.world.scaler is not None
+            self._drifts.note(change.ref, {*answer, SCALER} if is_scaled else answer)
             if any(change.roles[role] >= News.OURS for role in answer):
                 self.woke.set()
 

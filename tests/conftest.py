@@ -78,10 +78,11 @@ def valkey(valkey_server: valkey_service.Valkey) -> valkey_service.Valkey:
 def control_plane(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[control_plane_service.ControlPlane]:
-    """The session's API server, with Coalmine's and Istio's CRDs; share it by namespaces."""
+    """The session's API server, with all CRDs that we write; share it by namespaces."""
     presence.require("control-plane")
     with control_plane_service.running(tmp_path_factory.mktemp("control-plane")) as plane:
         plane.apply_file(control_plane_service.ISTIO_CRDS)
+        plane.apply_file(control_plane_service.KEDA_CRDS)
         if control_plane_service.COALMINE_CRDS.exists():
             plane.apply_file(control_plane_service.COALMINE_CRDS)
         yield plane

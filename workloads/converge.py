@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from clients import errors
 from clients.documents import world as worlds
 from clients.documents.outcome import Applied, Outcome, Refusal, Rejected, Superseded
-from clients.documents.world import WorkloadView, World
+from clients.documents.world import Value, WorkloadView, World
 from clients.kube.protocol import Kube, Object, PatchKind
 from config import names, ownership
 from config.api.canary import Canary
 from config.scaling import CanaryScale, WorkloadIntent
-from workloads import kinds
+from workloads import kinds, scalers
 from workloads import primary as primaries
 from workloads.kinds import Kind
 from workloads.primary import Copying
+from workloads.refusals import UNFIT, told
+from workloads.scalers.following import Following, Sight
 
 ATTEMPTS: Final = 5
 """Times a write is computed anew after a conflict; docs/compatibility/lifecycle.md, "Promotion"."""
-
-UNFIT: Final = 422
-"""What an API server answers to a JSON patch whose tests do not hold."""
 
 
 class _Superseded(Exception):
@@ -51,17 +50,21 @@ class Convergence:
     """Gives the fresh UUID of each pod template."""
     stale: Collection[str] = ()
     """Roles whose views are older than our own last write, and tell no more than that they are."""
-    written: dict[str, WorkloadView] = field(default_factory=dict)
-    observed: dict[str, WorkloadView] = field(default_factory=dict)
+    written: dict[str, Value] = field(default_factory=dict)
+    observed: dict[str, Value] = field(default_factory=dict)
     _role: str = worlds.PRIMARY
     """What is being seen to at the moment."""
 
     def bring_about(self) -> Outcome:
-        """How it ended; the primary comes first, then the scale."""
+        """How it ended; the primary comes first, then the scale, and then the primary's own.
+
+        No rollout waits for the autoscaler of its primary.
+        """
         try:
             self._reread()
             self._see_to_primary()
             self._see_to_scale()
+            self._see_to_twin()
         except _Superseded as gone:
             return Superseded(str(gone), self.written, self.observed)
         except errors.ClientError as refused:
@@ -69,7 +72,8 @@ class Convergence:
             is_final = isinstance(refused, errors.Permanent | errors.NotFound)
             reason = refused.reason or type(refused).__name__
             refusal = Refusal(self._role, reason, refused.message, retriable=not is_final)
-            return Rejected((refusal,), self.written, self.observed)
+            in_force = self._role == worlds.TWIN
+            return Rejected((refusal,), self.written, self.observed, in_force)
         return Applied(self.written, self.observed)
 
     @property
@@ -106,7 +110,7 @@ class Convergence:
         owners = ownership.taken_over(live["metadata"], self.canary)["ownerReferences"]
         version = live["metadata"]["resourceVersion"]
         patch = {"metadata": {"ownerReferences": owners, "resourceVersion": version}}
-        with _told(f"updating {self._named(seen.name)} owner failed"):
+        with told(f"updating {self._named(seen.name)} owner failed"):
             made = self.kube.patch(self._kind.resource, self.canary.namespace, seen.name, patch)
         return self._wrote(worlds.PRIMARY, made)
 
@@ -128,7 +132,7 @@ class Convergence:
         self._refuse_unseen(held)
         body = self._kind.create(self.canary, target, **self._copying(held))
         name = names.primary_workload(self.canary)
-        with _told(f"createPrimary{self._kind.name} failed: creating {self._named(name)} failed"):
+        with told(f"createPrimary{self._kind.name} failed: creating {self._named(name)} failed"):
             try:
                 made = self.kube.create(self._kind.resource, self.canary.namespace, body)
             except errors.AlreadyExists:
@@ -169,15 +173,19 @@ class Convergence:
         self._insist_on_analysed(held)
         self._refuse_stranger(primary, held)
         changes = self._kind.promote(self.canary, target, **self._copying(held))
-        told = f"updating {self._named(primary.name)} template spec failed"
-        self._patch(worlds.PRIMARY, primary, changes, told)
+        doing = f"updating {self._named(primary.name)} template spec failed"
+        self._patch(worlds.PRIMARY, primary, changes, doing)
 
     def _see_to_scale(self) -> None:
-        """Scales the target as intended; a running one keeps its number of replicas."""
+        """Scales the target as intended; a running one keeps its number of replicas.
+
+        Its autoscaler is paused before it is scaled to zero, and resumed before it is scaled up.
+        """
         self._role = worlds.TARGET
         if self.intent.canary is CanaryScale.LEAVE:
             return
         try:
+            self._again_after_conflicts(self._pause_or_resume)
             self._again_after_conflicts(self._scale)
         except errors.NotFound:
             # A target that is gone has no pods, which is what was wanted, or not.
@@ -191,16 +199,48 @@ class Convergence:
             case CanaryScale.ZERO, replicas if replicas:
                 self._set_replicas(target, 0, f"{self._named(name)} patch query error")
             case CanaryScale.RUNNING, 0:
-                primary = self._known(worlds.PRIMARY)
-                wanted = (primary.replicas if primary else 0) or 1
-                told = f"scaling up {name}.{self.canary.namespace} to {wanted} failed"
-                self._set_replicas(target, wanted, told)
+                wanted = self._replicas()
+                doing = f"scaling up {name}.{self.canary.namespace} to {wanted} failed"
+                self._set_replicas(target, wanted, doing)
 
-    def _set_replicas(self, target: WorkloadView, replicas: int, told: str) -> None:
-        self._patch(worlds.TARGET, target, self._kind.scaled(replicas), told)
+    def _replicas(self) -> int:
+        """How many a canary begins with: its autoscaler's fewest, else as many as the primary."""
+        scaler = scalers.of(self.canary)
+        if scaler is not None:
+            return scaler.fewest(self.world.scaler)
+        primary = self._known(worlds.PRIMARY)
+        return (primary.replicas if primary else 0) or 1
+
+    def _set_replicas(self, target: WorkloadView, replicas: int, doing: str) -> None:
+        self._patch(worlds.TARGET, target, self._kind.scaled(replicas), doing)
+
+    def _pause_or_resume(self) -> None:
+        if self._following:
+            is_parked = self.intent.canary is CanaryScale.ZERO
+            self._take_in(worlds.SCALER, self._following.pause(is_wanted=is_parked))
+
+    def _see_to_twin(self) -> None:
+        """Keeps the primary's autoscaler in step with the target's, where there are any."""
+        self._role = worlds.TWIN
+        self._again_after_conflicts(self._follow)
+
+    def _follow(self) -> None:
+        if self._following:
+            self._take_in(worlds.TWIN, self._following.follow())
+
+    @property
+    def _following(self) -> Following | None:
+        ref, scaler = self.canary.spec.autoscaler_ref, scalers.of(self.canary)
+        if ref is None or scaler is None:
+            return None
+        return Following(self.kube, self.canary, ref, scaler, self.world)
+
+    def _take_in(self, role: str, sight: Sight | None) -> None:
+        if sight is not None:
+            (self.written if sight.is_written else self.observed)[role] = sight.view
 
     def _patch(
-        self, role: str, view: WorkloadView, changes: Sequence[Mapping[str, Any]], told: str
+        self, role: str, view: WorkloadView, changes: Sequence[Mapping[str, Any]], doing: str
     ) -> None:
         """Changes a workload as it was seen: one that was edited since is not touched.
 
@@ -212,7 +252,7 @@ class Convergence:
             *changes,
         ]
         place = self._kind.resource, self.canary.namespace, view.name
-        with _told(told):
+        with told(doing):
             try:
                 made = self.kube.patch(*place, patch, kind=PatchKind.JSON)
             except errors.Permanent as refused:
@@ -237,7 +277,8 @@ class Convergence:
     def _known(self, role: str) -> WorkloadView | None:
         """The newest there is: what was read or written by ourselves, or what the watch has."""
         views = {worlds.TARGET: self.world.target, worlds.PRIMARY: self.world.primary}
-        return self.observed.get(role) or self.written.get(role) or views[role]
+        known = self.observed.get(role) or self.written.get(role)
+        return known if isinstance(known, WorkloadView) else views[role]
 
     def _look(self, role: str, name: str) -> WorkloadView:
         """The workload as it is now."""
@@ -246,7 +287,7 @@ class Convergence:
         return view
 
     def _read(self, name: str) -> tuple[Object, WorkloadView]:
-        with _told(f"{self._named(name)} get query error"):
+        with told(f"{self._named(name)} get query error"):
             raw = self.kube.get(self._kind.resource, self.canary.namespace, name)
         return raw, self._view(raw)
 
@@ -268,14 +309,3 @@ class Convergence:
 
     def _named(self, name: str) -> str:
         return f"{self._kind.name.lower()} {name}.{self.canary.namespace}"
-
-
-@contextmanager
-def _told(doing: str) -> Iterator[None]:
-    """A block whose errors begin with `doing`, in the words of Flagger's events, and keep kind."""
-    try:
-        yield
-    except errors.ClientError as refused:
-        raise type(refused)(
-            f"{doing}: {refused.message}", status=refused.status, reason=refused.reason
-        ) from refused

@@ -16,7 +16,7 @@ from clients.documents.packed import Opened, Packed, canonical, checked
 from clients.kube.protocol import Object
 from config.validation.problems import Problem
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Of the layout. Anything that an older reader would misread gets the next one."""
 
 CANARY: Final = "canary"
@@ -24,6 +24,8 @@ STATUS: Final = "status"
 ADMISSION: Final = "admission"
 TARGET: Final = "target"
 PRIMARY: Final = "primary"
+SCALER: Final = "scaler"
+TWIN: Final = "twin"
 
 SelectorLabel = tuple[str, str]
 """Key and value of the label that tells a workload's pods from others."""
@@ -126,7 +128,8 @@ class WorkloadView:
 class World:
     """All that is known of one canary's objects; None or absent: there is none, as far as we know.
 
-    `canary` is the last manifest that could be carried out, as raw JSON; `routes` are the raw
+    `canary` is the last manifest that could be carried out, as raw JSON; `scaler` and `twin` are
+    the autoscalers of target and primary, raw but for status and bookkeeping; `routes` are the raw
     Services and mesh objects by role. `is_readable` is False for a document of another version:
     nothing is to be concluded from its emptiness.
     """
@@ -136,6 +139,8 @@ class World:
     status: ShownStatus | None = None
     target: WorkloadView | None = None
     primary: WorkloadView | None = None
+    scaler: Object | None = None
+    twin: Object | None = None
     routes: Mapping[str, Object] = field(default_factory=dict)
     is_readable: bool = True
 

@@ -61,6 +61,10 @@ def _segment(text: str) -> str:
 
 CANARIES: Final = Resource("flagger.app", "v1beta1", "canaries", "Canary")
 DEPLOYMENTS: Final = Resource("apps", "v1", "deployments", "Deployment")
+HORIZONTAL_POD_AUTOSCALERS: Final = Resource(
+    "autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler"
+)
+SCALED_OBJECTS: Final = Resource("keda.sh", "v1alpha1", "scaledobjects", "ScaledObject")
 SERVICES: Final = Resource("", "v1", "services", "Service")
 EVENTS: Final = Resource("", "v1", "events", "Event")
 CONFIG_MAPS: Final = Resource("", "v1", "configmaps", "ConfigMap")

@@ -10,6 +10,7 @@ from typing import Any, Final
 from config import derived, durations, meshes, well_known
 from config.api.canary import Canary
 from config.api.metrics import MetricCheck
+from config.api.references import AutoscalerKind
 from config.traffic import TOTAL_WEIGHT
 from config.validation.problems import Problem, ProblemReason, shown
 from config.validation.rules import ANALYSIS, SERVICE, Rule
@@ -73,6 +74,14 @@ def _service(canary: Canary) -> Iterator[Problem]:
             yield _suspicious(f"{SERVICE}.{field}", text, durations.FORM, why)
 
 
+def _autoscaler(canary: Canary) -> Iterator[Problem]:
+    ref = canary.spec.autoscaler_ref
+    if ref and ref.primary_scaler_queries and ref.kind is not AutoscalerKind.SCALED_OBJECT:
+        field = "spec.autoscalerRef.primaryScalerQueries"
+        why = f"is ignored: a {ref.kind} has no queries"
+        yield _suspicious(field, ref.primary_scaler_queries, "no value", why)
+
+
 def _interval(canary: Canary, shortest: timedelta) -> Iterator[Problem]:
     text = canary.spec.analysis.interval
     if text and durations.parse(text) < shortest:
@@ -131,4 +140,4 @@ def _bounds(field: str, check: MetricCheck) -> Iterator[Problem]:
         yield _suspicious(field, check.name, "a thresholdRange", "has no bounds: they default to 0")
 
 
-_HINTS: Final[tuple[Rule, ...]] = (_aliases, _target, _service, _numbers, _metrics)
+_HINTS: Final[tuple[Rule, ...]] = (_aliases, _target, _autoscaler, _service, _numbers, _metrics)

@@ -30,6 +30,8 @@ class ProblemReason(StrEnum):
     NAME_CONFLICT = "NameConflict"
     IN_ROLLOUT = "InRollout"
     TARGET_NOT_FOUND = "TargetNotFound"
+    AUTOSCALER_NOT_FOUND = "AutoscalerNotFound"
+    AUTOSCALER_CONFLICT = "AutoscalerConflict"
     NO_SELECTOR_LABEL = "NoSelectorLabel"
     PRIMARY_CONFLICT = "PrimaryConflict"
     ODD_OBJECT = "OddObject"

@@ -91,7 +91,6 @@ def _objects(canary: Canary, provider: str, able: CarriedOut) -> Iterator[Proble
         known = ", ".join(sorted(able.targets))
         yield _blocked("spec.targetRef.kind", str(spec.target_ref.kind), f"carried out: {known}")
     refs = {
-        "autoscalerRef": spec.autoscaler_ref,
         "ingressRef": spec.ingress_ref,
         "routeRef": spec.route_ref,
         "upstreamRef": spec.upstream_ref,

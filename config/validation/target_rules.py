@@ -7,6 +7,7 @@ from typing import Final
 
 from config import meshes, well_known
 from config.api.canary import Canary
+from config.api.references import TargetKind
 from config.validation.problems import Problem
 from config.validation.rules import ANALYSIS, Rule, not_a_url, problem
 
@@ -66,6 +67,22 @@ def knative_stands_alone(canary: Canary) -> Iterator[Problem]:
         )
 
 
+def autoscalers_scale_deployments(canary: Canary) -> Iterator[Problem]:
+    """Only a Deployment has replicas; the bounds of its primary leave something between them."""
+    ref, target = canary.spec.autoscaler_ref, canary.spec.target_ref
+    if ref is None or target.is_knative:
+        return
+    field = "spec.autoscalerRef"
+    if target.kind is not TargetKind.DEPLOYMENT:
+        yield problem(field, ref.name, "no value", f"can't use autoscaler with {target.kind}")
+    bounds = ref.primary_scaler_replicas
+    low, high = (bounds.min_replicas, bounds.max_replicas) if bounds else (None, None)
+    if low is not None and high is not None and low > high:
+        value, allowed = f"min {low}, max {high}", "min not more than max"
+        field = f"{field}.primaryScalerReplicas"
+        yield Problem.invalid(field, value, allowed, "leaves no number of replicas")
+
+
 def no_cross_namespace_refs(canary: Canary) -> Iterator[Problem]:
     """All references stay in the namespace of the canary; applied only where that is asked for."""
     for field, what, name, namespace in _references(canary):
@@ -95,4 +112,5 @@ RULES: Final[tuple[Rule, ...]] = (
     backends_are_known,
     service_names_fit,
     knative_stands_alone,
+    autoscalers_scale_deployments,
 )

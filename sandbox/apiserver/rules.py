@@ -128,6 +128,8 @@ def problems(resource: Resource, new: Obj, old: Obj | None = None) -> list[Field
         found += _workload_problems(new, old)
     if resource.group_resource == "services" and old is not None:
         found += _service_problems(new, old)
+    if resource.group_resource == "horizontalpodautoscalers.autoscaling":
+        found += _bounds_problems(new)
     return found
 
 
@@ -182,3 +184,10 @@ def _service_problems(new: Obj, old: Obj) -> Iterator[FieldError]:
     if before and after != before and at(new, ("spec", "type")) != "ExternalName":
         detail = "may not change once set"
         yield errors.invalid_value("spec.clusterIPs[0]", [after], detail)
+
+
+def _bounds_problems(new: Obj) -> Iterator[FieldError]:
+    most = at(new, ("spec", "maxReplicas"), 0)
+    if most < at(new, ("spec", "minReplicas"), 0):
+        detail = "must be greater than or equal to `minReplicas`"
+        yield errors.invalid_value("spec.maxReplicas", most, detail)

@@ -164,7 +164,7 @@ async def _end_watches(context: http.Context) -> None:
 
 
 def default_crds() -> list[Obj]:
-    """The definitions every sandbox starts with (Istio's), from the package's `crds/` folder."""
+    """The definitions every sandbox starts with, from the package's `crds/` folder."""
     folder = resources.files("sandbox.apiserver") / "crds"
     files = sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
     return [

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from analysis.effects import Lane
 from clients.documents.confirmed import Confirmation
 from clients.documents.outcome import Applied, Outcome
-from clients.documents.world import Value, WorkloadView
+from clients.documents.world import WorkloadView
 from tasks.reconcile.leased import Reconciler, Run
 from workloads.converge import Convergence
 from workloads.primary import Copying
@@ -51,16 +51,13 @@ class WorkloadReconciler(Reconciler):
         """Also news of what was not known, but not pods that are still to be made."""
         if outcome.observed or self.lane in run.confirmed.troubles:
             return True
-        if outcome.written:
-            return not all(map(_is_under_way, outcome.written.values()))
-        return run.is_first
+        workloads = [each for each in outcome.written.values() if isinstance(each, WorkloadView)]
+        return not all(map(_is_under_way, workloads)) if workloads else run.is_first
 
 
-def _is_under_way(written: Value) -> bool:
+def _is_under_way(written: WorkloadView) -> bool:
     """Whether a workload was given something to do for its controller.
 
     What that comes to is seen by the watch, and wakes whoever waits for it.
     """
-    if not isinstance(written, WorkloadView):
-        return False
     return written.replicas > 0 and written.generation > written.status.observed_generation

@@ -41,7 +41,7 @@ REASONS: Final[dict[Key, str]] = {
     ): "a backstop: there are two questions, and each is asked once at most",
     (
         "workloads/converge.py",
-        "wanted = (primary.replicas if primary else 0) or 1",
+        "return (primary.replicas if primary else 0) or 1",
         "0 -> 1",
     ): "0 becomes 1 on the same line",
     (

@@ -16,9 +16,18 @@ from typing import Final
 from tests.services import presence, processes
 from tests.services.cluster import ControlPlane, Refused
 
-__all__ = ["COALMINE_CRDS", "ISTIO_CRDS", "ControlPlane", "Refused", "controllers", "running"]
+__all__ = [
+    "COALMINE_CRDS",
+    "ISTIO_CRDS",
+    "KEDA_CRDS",
+    "ControlPlane",
+    "Refused",
+    "controllers",
+    "running",
+]
 
 ISTIO_CRDS: Final = Path(__file__).with_name("istio-crds.yaml")
+KEDA_CRDS: Final = presence.REPOSITORY / "sandbox" / "apiserver" / "crds" / "keda.yaml"
 COALMINE_CRDS: Final = presence.REPOSITORY / "deploy" / "crds" / "crds.yaml"
 
 AUDIT_POLICY: Final = """\

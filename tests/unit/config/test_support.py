@@ -32,10 +32,6 @@ BLOCKING: Final[Mapping[str, tuple[Raw, str]]] = {
     "another provider": ({"provider": "gatewayapi:v1"}, "spec.provider"),
     "a DaemonSet": ({"targetRef": {**REF, "kind": "DaemonSet"}}, "spec.targetRef.kind"),
     "a Service": ({"targetRef": {**REF, "kind": "Service"}}, "spec.targetRef.kind"),
-    "an autoscaler": (
-        {"autoscalerRef": {**REF, "kind": "HorizontalPodAutoscaler"}},
-        "spec.autoscalerRef",
-    ),
     "an ingress": ({"ingressRef": {**REF, "kind": "Ingress"}}, "spec.ingressRef"),
     "a route": ({"routeRef": {**REF, "kind": "ApisixRoute"}}, "spec.routeRef"),
     "an upstream": ({"upstreamRef": {**REF, "kind": "Upstream"}}, "spec.upstreamRef"),
@@ -123,6 +119,8 @@ def test_what_changes_no_rollout_is_reported(spec: Raw, field: str) -> None:
     [
         {},
         {"provider": "smi:istio"},
+        {"autoscalerRef": {**REF, "kind": "HorizontalPodAutoscaler"}},
+        {"autoscalerRef": {**REF, "kind": "ScaledObject"}},
         {"suspend": True, "progressDeadlineSeconds": 60, "metricsServer": "http://prom:9090"},
         _with(stepWeight=None, maxWeight=None, stepWeights=[1, 50]),
         _with(stepWeightPromotion=20, thresholdMode="consecutive", canaryReadyThreshold=50),

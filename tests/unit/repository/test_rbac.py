@@ -12,6 +12,7 @@ from clients.kube.resources import Resource
 from routing.registry import ROUTERS
 from scheduler import projections
 from workloads.kinds import KINDS
+from workloads.scalers import SCALERS
 
 MANIFESTS: Final = Path(__file__).parents[3] / "deploy" / "rbac" / "rbac.yaml"
 ROUTED: Final = frozenset(ROUTERS.writes.values())
@@ -47,10 +48,11 @@ def test_routing_workers_may_write_what_routers_write_and_nothing_else() -> None
 
 
 def test_analysis_workers_may_write_the_kinds_of_targets_and_nothing_else() -> None:
-    """Read what is to be copied; create, promote and scale."""
+    """Read what is to be copied; create, promote and scale. Their autoscalers too."""
     targets = frozenset(kind.resource for kind in KINDS.values())
+    autoscalers = frozenset(scaler.resource for scaler in SCALERS.values())
     owning = {("flagger.app", "canaries/finalizers", "update")}
-    assert roles()["analysis"] == of(targets, "get", "create", "patch") | owning
+    assert roles()["analysis"] == of(targets | autoscalers, "get", "create", "patch") | owning
 
 
 def test_the_beat_may_watch_what_is_watched_and_nothing_else() -> None:

@@ -328,6 +328,8 @@ def test_health_tells_an_unsynced_leader_from_a_synced_one(setting: Setting) -> 
     assert {each.resource for each in synced.watches} == {
         "canaries",
         "deployments",
+        "horizontalpodautoscalers",
+        "scaledobjects",
         "services",
         "virtualservices",
         "destinationrules",
