@@ -121,8 +121,15 @@ class Convergence:
     def _missing(self) -> tuple[str, ...]:
         """Roles of the Services that requests are led to and that do not exist."""
         split = self.intent.split
-        shares = ((ServiceRole.PRIMARY, split.primary), (ServiceRole.CANARY, split.canary))
-        return tuple(role.value for role, share in shares if share and self.live.get(role) is None)
+        reached = {
+            ServiceRole.PRIMARY: split.reaches_primary,
+            ServiceRole.CANARY: split.reaches_canary,
+        }
+        return tuple(
+            role.value
+            for role, is_led_to in reached.items()
+            if is_led_to and not self.live.get(role)
+        )
 
     def _is_ours(self) -> bool:
         """Whether the live route leads to our Services already."""

@@ -12,7 +12,15 @@ import pytest
 from clients import errors
 from clients.documents.outcome import Applied, Refusal, Rejected, Superseded
 from config import ownership
-from config.traffic import ALL_TO_PRIMARY, RouteStage, TrafficSplit
+from config.traffic import (
+    ALL_TO_PRIMARY,
+    Aspect,
+    Comparison,
+    Criterion,
+    Mirror,
+    RouteStage,
+    TrafficSplit,
+)
 from routing import istio, registry
 from routing.router import ServiceRole
 from tests.outcomes import wrote
@@ -284,21 +292,37 @@ def test_while_the_server_does_not_answer_only_the_weights_are_tried(world: Worl
     assert world.requests() == ["create services/shop-canary", "create virtualservices/shop"]
 
 
-def test_weights_are_not_moved_to_a_service_that_could_not_be_made(world: World) -> None:
+INSIDERS = ((Criterion(Aspect.HEADER, "x-user", Comparison.EXACT, "insider"),),)
+
+
+@pytest.mark.parametrize(
+    ("split", "side"),
+    [
+        (ALL_TO_PRIMARY, "primary"),
+        (TrafficSplit(0, 100, match=INSIDERS), "primary"),
+        (TrafficSplit(0, 100), "canary"),
+        (TrafficSplit(100, 0, pinned=INSIDERS), "canary"),
+        (TrafficSplit(100, 0, mirror=Mirror()), "canary"),
+    ],
+    ids=str,
+)
+def test_nobody_is_led_to_a_service_that_could_not_be_made(
+    world: World, split: TrafficSplit, side: str
+) -> None:
     """Requests led to nothing would all fail; the refusal says what is missing."""
-    world.fail(FORBIDDEN, verb="create", resource="services", name="shop-primary")
-    outcome = world.apply(ALL_TO_PRIMARY)
+    world.fail(FORBIDDEN, verb="create", resource="services", name=f"shop-{side}")
+    outcome = world.apply(split)
     assert isinstance(outcome, Rejected)
     assert world.in_cluster(istio.VIRTUAL_SERVICE) is None
     missing, refused = outcome.refusals
     assert missing == Refusal(
         istio.VIRTUAL_SERVICE,
         "DestinationMissing",
-        "VirtualService shop.prod update failed: service shop-primary does not exist",
+        f"VirtualService shop.prod update failed: service shop-{side} does not exist",
         retriable=False,
     )
     assert refused.message == (
-        "reconcileService failed: service shop-primary create error: PATCH /x: 403 no"
+        f"reconcileService failed: service shop-{side} create error: PATCH /x: 403 no"
     )
     assert not refused.retriable
 
