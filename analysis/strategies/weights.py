@@ -7,7 +7,7 @@ Source: Flagger's `stepWeight`/`maxWeight` (relative) and `stepWeights` (absolut
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from analysis import events
@@ -47,7 +47,9 @@ class Weights:
         weight = at_most(canary, min(state.route.split.canary, _reached(canary, live)))
         if not weight:
             return Step(mirroring.resumed(canary, live), state.iterations)
-        return Step(_shared(canary, state, weight, live.affinity), state.iterations)
+        split = _shared(canary, state, weight, live.affinity)
+        pinned = tuple(each for each in split.pinned if each in live.pinned)
+        return Step(replace(split, pinned=pinned), state.iterations)
 
 
 def _step(state: RolloutState, split: TrafficSplit, event: events.Event) -> Step:

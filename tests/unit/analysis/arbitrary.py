@@ -15,10 +15,11 @@ from analysis.state import Acceptance, HookRound, RolloutState
 from analysis.strategies import STRATEGIES
 from analysis.verdicts import Effect
 from analysis.waiting import Reason, Waiting
+from config import requests
 from config.api.canary import Canary
 from config.readiness import READY, Readiness
 from config.scaling import CanaryScale, WorkloadIntent
-from config.traffic import RouteIntent, RouteStage, TrafficSplit
+from config.traffic import Affinity, Mirror, RouteIntent, RouteStage, TrafficSplit
 from tests.unit.analysis import worlds
 from tests.unit.analysis.worlds import NEW, NEWER, NOW, OLD, REF
 
@@ -27,6 +28,8 @@ _HOOKS: Final = [
     {"name": "load", "type": "rollout", "url": "http://tester.shop/"},
     {"name": "post", "type": "post-rollout", "url": "http://tester.shop/"},
 ]
+_MATCH: Final = [{"headers": {"x-user": {"exact": "insider"}}}]
+_PINNED: Final = [{"header": {"name": "x-beta", "value": {"exact": "1"}}}]
 CANARIES: Final = (
     worlds.a_canary(),
     worlds.a_canary(stepWeights=[1, 2, 10, 80]),
@@ -36,6 +39,12 @@ CANARIES: Final = (
     worlds.a_canary(spec={"skipAnalysis": True}),
     worlds.a_canary(spec={"suspend": True}),
     worlds.a_canary(thresholdMode="consecutive", webhooks=_HOOKS),
+    worlds.a_canary(match=_MATCH, mirror=True),
+    worlds.a_canary(a_b_test=_PINNED, sessionAffinity={"cookieName": "c"}, stepWeightPromotion=30),
+    worlds.iterating(2),
+    worlds.iterating(2, mirror=True, webhooks=_HOOKS),
+    worlds.iterating(3, match=_MATCH),
+    worlds.iterating(3, match=_MATCH, webhooks=_HOOKS, stepWeightPromotion=50),
 )
 
 revisions: Final = st.sampled_from([OLD, NEW, NEWER, "", "7d8b5c4f69"])
@@ -55,7 +64,15 @@ _waits: Final = st.none() | st.builds(
     _moments,
     numbers,
 )
-_splits: Final = _weights.map(TrafficSplit.of)
+_chosen: Final = st.sampled_from([(), (), requests.matched(worlds.a_canary(match=_MATCH))])
+splits: Final = st.builds(
+    lambda weight, **asked: replace(TrafficSplit.of(weight), **asked),
+    _weights,
+    match=_chosen,
+    pinned=st.sampled_from([(), (), requests.pinned(worlds.a_canary(a_b_test=_PINNED))]),
+    mirror=st.sampled_from([None, None, Mirror(), Mirror(40)]),
+    affinity=st.sampled_from([None, None, Affinity("c=abc"), Affinity(expired="c=abc")]),
+)
 _calm: Final = {"acceptance": st.none(), "trouble": st.none(), "suspended": st.just(False)}
 _fields: Final[dict[str, SearchStrategy[Any]]] = {
     "uid": st.just("u1"),
@@ -63,7 +80,7 @@ _fields: Final[dict[str, SearchStrategy[Any]]] = {
     "generation": numbers,
     "applied": revisions,
     "promoted": revisions,
-    "route": st.builds(RouteIntent, numbers, st.sampled_from(RouteStage), _splits),
+    "route": st.builds(RouteIntent, numbers, st.sampled_from(RouteStage), splits),
     "workload": st.builds(
         WorkloadIntent, numbers, st.sampled_from(CanaryScale), revisions, revisions
     ),
@@ -149,16 +166,23 @@ _seen: Final[dict[str, SearchStrategy[Any]]] = {
     "ref": st.just(REF),
     "uid": st.just("u1"),
     "generation": numbers,
-    "strategy": st.just(STRATEGIES.chosen(worlds.a_canary())),
     "interval": st.sampled_from([10, 30, 60]).map(lambda length: timedelta(seconds=length)),
     "threshold": st.integers(1, 5),
     "version": st.integers(0, 20),
     "target": st.none() | workloads,
     "primary": st.none() | workloads,
-    "in_force": st.none() | _splits,
+    "in_force": st.none() | splits,
 }
+
+
+def _observed(canary: Canary | None, **fields: Any) -> Observation:
+    """An observation of `canary`, with its strategy."""
+    strategy = STRATEGIES.chosen(canary) if canary else None
+    return Observation(canary=canary, strategy=strategy, **fields)
+
+
 observations: Final[SearchStrategy[Observation]] = st.builds(
-    Observation,
+    _observed,
     canary=st.none() | canaries,
     state=st.none() | states(),
     confirmed=_confirmed,
@@ -173,7 +197,7 @@ observations: Final[SearchStrategy[Observation]] = st.builds(
 def accepted(*phases: Phase) -> SearchStrategy[Observation]:
     """A canary in one of `phases` about which admission has nothing to say, so its rules decide."""
     return st.builds(
-        Observation,
+        _observed,
         canary=st.sampled_from([item for item in CANARIES if not item.spec.suspend]),
         state=states(*phases, calm=True),
         confirmed=st.builds(

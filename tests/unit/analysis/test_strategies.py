@@ -26,22 +26,14 @@ from config.traffic import (
     RouteStage,
     TrafficSplit,
 )
-from config.validation.manifests import load_canary
 from tests.unit.analysis import worlds
+from tests.unit.analysis.worlds import iterating
 
 MATCH: Final = [{"headers": {"x-user": {"exact": "insider"}}}]
 PINNED: Final = [{"header": {"name": "x-beta", "value": {"exact": "1"}}}]
 OTHERS: Final = [{"headers": {"x-user": {"exact": "guest"}}}]
 Row = tuple[str, str]
 """A split, and what is told of the step to it."""
-
-
-def iterating(number: int = 3, **analysis: Any) -> Canary:
-    """A canary that iterates, by blue/green or, with `match`, by A/B testing."""
-    manifest = worlds.a_manifest(iterations=number, **analysis)
-    fields = manifest["spec"]["analysis"]
-    del fields["stepWeight"], fields["maxWeight"]
-    return load_canary(manifest)
 
 
 def after(canary: Canary, state: RolloutState) -> RolloutState | None:
@@ -381,8 +373,14 @@ RESUMED: dict[str, tuple[Canary, Past, TrafficSplit, tuple[str, int]]] = {
     "pinned requests stay pinned": (
         worlds.a_canary(a_b_test=PINNED),
         (20, 0),
-        TrafficSplit(80, 20),
+        TrafficSplit(80, 20, pinned=requests.pinned(worlds.a_canary(a_b_test=PINNED))),
         ("80/20+a_b_test", 0),
+    ),
+    "requests that are not pinned yet are so from the next step on": (
+        worlds.a_canary(a_b_test=PINNED),
+        (20, 0),
+        TrafficSplit(80, 20),
+        ("80/20", 0),
     ),
 }
 

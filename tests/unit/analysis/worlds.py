@@ -64,6 +64,14 @@ def a_canary(*, spec: Mapping[str, Any] | None = None, **analysis: Any) -> Canar
     return load_canary(a_manifest(spec=spec, **analysis))
 
 
+def iterating(number: int = 3, **analysis: Any) -> Canary:
+    """A canary that iterates: by blue/green or, with `match`, by A/B testing."""
+    manifest = a_manifest(iterations=number, **analysis)
+    fields = manifest["spec"]["analysis"]
+    del fields["stepWeight"], fields["maxWeight"]
+    return load_canary(manifest)
+
+
 def a_workload(revision: str = OLD, replicas: int = 2, **changes: Any) -> Workload:
     """A ready workload; one that is not ready has no available pods unless it is said to."""
     ready = changes.get("readiness", READY).ready

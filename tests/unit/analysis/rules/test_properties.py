@@ -22,7 +22,7 @@ from analysis.state import Acceptance, RolloutState
 from analysis.strategies import weights
 from config.api.hooks import WebhookType
 from config.scaling import CanaryScale
-from config.traffic import RouteStage
+from config.traffic import ALL_TO_CANARY, ALL_TO_PRIMARY, RouteStage, TrafficSplit
 from tests.unit.analysis import arbitrary, worlds
 from tests.unit.analysis.properties import holds
 from tests.unit.analysis.worlds import NEW, NOW, OLD
@@ -39,9 +39,24 @@ LEAST: Final = 30
 """Examples of a property that must really say something, of the 150 that are tried."""
 
 
-def weight_before(seen: Observation) -> int:
-    """The canary's share before the decision; none without a state."""
-    return seen.state.route.split.canary if seen.state else 0
+def split_before(seen: Observation) -> TrafficSplit:
+    """The traffic before the decision; all to the primary without a state."""
+    return seen.state.route.split if seen.state else ALL_TO_PRIMARY
+
+
+def rises(seen: Observation, decision: Decision) -> bool:
+    """Whether the decision gives the canary more of any requests."""
+    return decision.state.route.split.gives_canary_more(split_before(seen))
+
+
+def has_begun(seen: Observation) -> bool:
+    """Whether the canary is under analysis, with or without traffic."""
+    return bool(seen.state and seen.strategy and seen.strategy.has_begun(seen.state))
+
+
+def without_cookies(split: TrafficSplit) -> TrafficSplit:
+    """`split` but for the cookies that it takes back."""
+    return replace(split, affinity=None)
 
 
 def available(workload: Workload | None, seen: Observation) -> int | None:
@@ -115,11 +130,11 @@ def test_the_weight_never_rises_with_a_failed_or_undecided_check(
     seen: Observation, found: Findings
 ) -> bool:
     """Invariant 6: a check that counts or holds keeps the weight where it is, or lowers it."""
-    assume(weight_before(seen) > 0)
+    assume(has_begun(seen))
     outcome = decide.decide(seen, found)
     if not isinstance(outcome, Decision) or outcome.rule == "skip_analysis" or orphaned(seen):
         return False
-    assert outcome.state.route.split.canary <= weight_before(seen)
+    assert not rises(seen, outcome)
     assert outcome.state.phase is not Phase.PROMOTING
     return True
 
@@ -132,8 +147,7 @@ def test_the_weight_never_rises_with_a_failed_or_undecided_check(
 def test_the_weight_never_rises_against_a_refusing_hook(seen: Observation, found: Findings) -> bool:
     """Invariant 6, for the hooks that are required for the step at hand."""
     assume(seen.state and seen.canary and seen.state.phase is Phase.PROGRESSING)
-    before = weight_before(seen)
-    kind = WebhookType.ROLLOUT if before else WebhookType.PRE_ROLLOUT
+    kind = WebhookType.ROLLOUT if has_begun(seen) else WebhookType.PRE_ROLLOUT
     assert seen.canary
     assume(hooks.hook_calls(seen.canary, kind, "Progressing", NEW))
     results = (found.hooks or {}).get(kind.value, ())
@@ -141,7 +155,7 @@ def test_the_weight_never_rises_against_a_refusing_hook(seen: Observation, found
     outcome = decide.decide(seen, found)
     if not isinstance(outcome, Decision) or outcome.rule == "skip_analysis" or orphaned(seen):
         return False
-    assert outcome.state.route.split.canary <= before
+    assert not rises(seen, outcome)
     assert outcome.state.phase is not Phase.PROMOTING
     return True
 
@@ -159,11 +173,11 @@ def test_traffic_never_moves_from_a_side_with_available_pods_to_one_without(
     Left out is a state that was lost and is rebuilt: there the lower weight counts (invariant 7).
     """
     decision = decided(decide.decide(seen, found))
-    before, after = weight_before(seen), decision.state.route.split.canary
+    before, after = split_before(seen), decision.state.route.split
     assume(after != before and decision.rule != "rebuild")
-    sides = (available(seen.primary, seen), available(seen.target, seen))
-    loser, gainer = sides if after > before else reversed(sides)
-    assert not (loser and gainer == 0)
+    primary, canary = available(seen.primary, seen), available(seen.target, seen)
+    assert not (after.gives_canary_more(before) and primary and canary == 0)
+    assert not (before.gives_canary_more(after) and canary and primary == 0)
     return True
 
 
@@ -174,11 +188,11 @@ def test_nothing_found_out_never_raises_the_weight_of_a_canary_under_analysis(
     """Missing required findings are asked for, never taken as passed."""
     assume(seen.state and seen.canary and seen.state.phase is Phase.PROGRESSING)
     assert seen.canary
-    assume(weight_before(seen) > 0 and seen.canary.spec.analysis.metrics)
+    assume(has_begun(seen) and seen.canary.spec.analysis.metrics)
     outcome = decide.decide(seen, Findings.none())
     if not isinstance(outcome, Decision) or orphaned(seen):
         return False
-    assert outcome.state.route.split.canary <= weight_before(seen)
+    assert not rises(seen, outcome)
     return True
 
 
@@ -190,7 +204,10 @@ def test_nothing_found_out_never_raises_the_weight_of_a_canary_under_analysis(
 def test_the_weight_after_a_decision_is_one_that_is_planned(
     seen: Observation, found: Findings
 ) -> bool:
-    """On the ladder, 0, unchanged, one promotion step down, or all in place of the primary."""
+    """On the ladder, 0, unchanged, one promotion step down, or all in place of the primary.
+
+    With iterations it is nothing or all of the requests that are chosen.
+    """
     decision = decided(decide.decide(seen, found))
     assume(decision.rule != "rebuild" and seen.state)
     assert seen.state
@@ -198,7 +215,8 @@ def test_the_weight_after_a_decision_is_one_that_is_planned(
     allowed = {0, before.canary}
     if seen.canary:
         if seen.state.phase is Phase.PROGRESSING:
-            allowed |= set(weights.ladder(seen.canary))
+            iterates = seen.canary.spec.analysis.iterations > 0
+            allowed |= {100} if iterates else set(weights.ladder(seen.canary))
         if seen.state.phase is Phase.PROMOTING:
             step = seen.canary.spec.analysis.step_weight_promotion
             allowed.add(max(before.canary - step, 0) if step else 0)
@@ -221,7 +239,7 @@ def test_a_decision_that_fails_a_rollout_takes_all_traffic_back(
     decision = decided(decide.decide(seen, found))
     assume(decision.state.phase is Phase.FAILED and seen.state)
     assert seen.state
-    assert str(decision.state.route.split) == "100/0"
+    assert without_cookies(decision.state.route.split) == ALL_TO_PRIMARY
     assert decision.state.workload.promote == ""
     return True
 
@@ -236,7 +254,8 @@ def test_a_failed_promotion_gives_everything_to_a_canary_with_pods_and_keeps_it_
     assert seen.state
     assume(seen.state.phase is not Phase.PROMOTION_FAILED)
     after = decision.state
-    assert str(after.route.split) == ("0/100" if available(seen.target, seen) else "100/0")
+    expected = ALL_TO_CANARY if available(seen.target, seen) else ALL_TO_PRIMARY
+    assert without_cookies(after.route.split) == expected
     assert after.workload.canary is CanaryScale.RUNNING
     assert after.workload.promote == after.applied
     return True
@@ -316,13 +335,14 @@ def test_a_rebuilt_weight_is_at_most_the_lower_of_status_and_route(
     lost = replace(seen, state=None, version=0, status=past, deleting=False)
     decision = decided(decide.decide(lost, Findings.none()))
     assume(decision.rule == "rebuild")
-    live = seen.in_force.canary if seen.in_force else 0
-    rebuilt = decision.state.route.split.canary
+    live = seen.in_force or ALL_TO_PRIMARY
+    rebuilt = decision.state.route.split
     has_pods = [side is not None and side.available > 0 for side in (seen.primary, seen.target)]
     if has_pods == [False, True]:
-        assert rebuilt == 100 or rebuilt >= live
+        assert rebuilt.canary == 100 or rebuilt.canary >= live.canary
     else:
-        assert rebuilt <= min(past.weight, live)
+        assert rebuilt.canary <= min(past.weight, live.canary)
+        assert not rebuilt.gives_canary_more(live)
     assert decision.state.route.stage is RouteStage.EXPOSED
     return True
 
@@ -424,7 +444,7 @@ def test_under_a_manifest_that_is_not_accepted_nothing_starts_steps_up_or_is_pro
     before, after = state.phase, outcome.state.phase
     assert (before, after) not in STARTS
     if after is not Phase.PROMOTION_FAILED and not orphaned(seen):
-        assert outcome.state.route.split.canary <= state.route.split.canary
+        assert not rises(seen, outcome)
     if outcome.state.workload.promote != state.workload.promote:
         assert outcome.state.workload.promote in ("", state.applied, state.promoted)
     return True
