@@ -121,12 +121,16 @@ class TrafficSplit:
 
     @property
     def features(self) -> frozenset[Feature]:
-        """What this split asks for besides weights."""
+        """What this split asks for besides weights.
+
+        A cookie that is taken back is none of it: left out, it would lead nobody anywhere.
+        """
+        cookies = self.affinity or Affinity()
         asked = {
             Feature.MATCH: self.match,
             Feature.PINNED: self.pinned,
             Feature.MIRROR: self.mirror,
-            Feature.AFFINITY: self.affinity,
+            Feature.AFFINITY: cookies.canary or cookies.primary,
         }
         return frozenset(feature for feature, value in asked.items() if value)
 

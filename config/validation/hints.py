@@ -82,6 +82,16 @@ def _autoscaler(canary: Canary) -> Iterator[Problem]:
         yield _suspicious(field, ref.primary_scaler_queries, "no value", why)
 
 
+def _matches(canary: Canary) -> Iterator[Problem]:
+    """Conditions that are true of no request."""
+    gateways = canary.spec.service.gateways
+    for index, request in enumerate(canary.spec.analysis.match):
+        if request.source_labels and gateways and "mesh" not in gateways:
+            field = f"{ANALYSIS}.match[{index}].sourceLabels"
+            why = "chooses requests inside the mesh, and none of them comes by these gateways"
+            yield _suspicious(field, {}, f"mesh among {SERVICE}.gateways", why)
+
+
 def _interval(canary: Canary, shortest: timedelta) -> Iterator[Problem]:
     text = canary.spec.analysis.interval
     if text and durations.parse(text) < shortest:
@@ -140,4 +150,12 @@ def _bounds(field: str, check: MetricCheck) -> Iterator[Problem]:
         yield _suspicious(field, check.name, "a thresholdRange", "has no bounds: they default to 0")
 
 
-_HINTS: Final[tuple[Rule, ...]] = (_aliases, _target, _autoscaler, _service, _numbers, _metrics)
+_HINTS: Final[tuple[Rule, ...]] = (
+    _aliases,
+    _target,
+    _autoscaler,
+    _service,
+    _matches,
+    _numbers,
+    _metrics,
+)

@@ -1,8 +1,8 @@
 """Where a VirtualService sends a request: the first HTTP rule that matches, its weights, mirror.
 
-Matching knows `uri`, `method`, `authority`, `headers`, `withoutHeaders` and `ignoreUriCase`. The
-fields that say nothing about a request inside the mesh (`name`, `gateways`, `port`,
-`sourceLabels`, `sourceNamespace`, `scheme`) are taken as fulfilled.
+Matching knows `uri`, `method`, `authority`, `headers`, `withoutHeaders`, `queryParams` and
+`ignoreUriCase`. The fields that say nothing about a request inside the mesh (`name`, `gateways`,
+`port`, `sourceLabels`, `sourceNamespace`, `scheme`) are taken as fulfilled.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 from sandbox.mesh.world import Address
 
@@ -80,13 +81,19 @@ def _matches(condition: Mapping[str, Any], request: Request) -> bool:
 def _part_matches(part: str, wanted: Any, request: Request, *, ignore_case: bool) -> bool:
     match part:
         case "uri":
-            return _text_matches(wanted, request.path, ignore_case=ignore_case)
+            path = urlsplit(request.path).path
+            return _text_matches(wanted, path, ignore_case=ignore_case)
         case "method":
             return _text_matches(wanted, request.method)
         case "authority":
             return _text_matches(wanted, request.host.name)
         case "headers":
             return all(_header_matches(request, name, value) for name, value in wanted.items())
+        case "queryParams":
+            given = dict(parse_qsl(urlsplit(request.path).query, keep_blank_values=True))
+            return all(
+                name in given and _text_matches(text, given[name]) for name, text in wanted.items()
+            )
         case "withoutHeaders":
             return not any(_header_matches(request, name, value) for name, value in wanted.items())
         case _:

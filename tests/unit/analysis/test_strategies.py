@@ -286,7 +286,7 @@ def test_a_cookie_that_is_renamed_in_mid_rollout_is_another_one() -> None:
             "70/30+a_b_test",
         ),
         (TrafficSplit(40, 60, affinity=Affinity("c=x", "p=y")), 30, "70/30+sessionAffinity"),
-        (TrafficSplit(40, 60, affinity=Affinity("c=x", "p=y")), 0, "100/0+sessionAffinity"),
+        (TrafficSplit(40, 60, affinity=Affinity("c=x", "p=y")), 0, "100/0"),
     ],
     ids=str,
 )

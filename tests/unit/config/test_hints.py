@@ -53,6 +53,14 @@ SUSPICIOUS: Final[Mapping[str, tuple[Raw, str, str]]] = {
         "spec.service.timeout",
         "1m30s",
     ),
+    "callers chosen at a gateway": (
+        a_manifest(
+            service={"port": 80, "gateways": ["public"]},
+            analysis=an_analysis(match=[{"sourceLabels": {"app": "front"}}]),
+        ),
+        "spec.analysis.match[0].sourceLabels",
+        "mesh among spec.service.gateways",
+    ),
     "an interval below the floor": (_analysis(interval="5s"), "spec.analysis.interval", "10s"),
     "a threshold of 0": (_analysis(threshold=0), "spec.analysis.threshold", "1 or more"),
     "a maximum beside a list": (

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import pytest
+import yaml
 
 from config import meshes
 from config.api.canary import Canary
-from config.validation import support
+from config.validation import manifests, support
 from tasks.registries import BUILT_IN
-from tests.unit.config.manifests import Raw, a_canary, an_analysis, canaries
+from tests.unit.config.manifests import FOLDER, Raw, a_canary, an_analysis, canaries
 
 MATCH = [{"headers": {"x": {"exact": "1"}}}]
 USERS = [{"header": {"name": "x", "value": {"exact": "1"}}}]
@@ -187,3 +188,19 @@ def test_every_manifest_of_the_collection_is_judged(raw: Raw) -> None:
 
     assert list(found) == sorted(found)
     assert len({each.field for each in found}) == len(found)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "blue-green-with-mirrored-traffic",
+        "header-users-beside-weights",
+        "weight-steps-preceded-by-one-mirror-step-istio",
+    ],
+)
+def test_the_strategies_of_the_collection_are_carried_out_as_they_stand(name: str) -> None:
+    """Manifests as users have them: nothing is left out, nothing refused."""
+    raw = yaml.safe_load((FOLDER / f"{name}.yaml").read_text("utf-8"))
+    canary = manifests.load_canary(raw)
+
+    assert support.not_carried_out(canary, "istio", BUILT_IN.carried_out) == ()

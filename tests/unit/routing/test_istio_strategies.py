@@ -334,6 +334,15 @@ def test_connections_are_not_chosen_by_what_requests_say() -> None:
     """)
 
 
+def test_a_cookie_of_the_past_keeps_no_route_from_being_written() -> None:
+    """A service that speaks TCP by now cannot take it back; nobody is led anywhere by that."""
+    split = TrafficSplit(100, 0, affinity=Affinity(expired=NEW))
+    spec = rendered_route(a_canary(appProtocol="tcp"), split)["spec"]
+    assert [each["weight"] for each in spec["tcp"][0]["route"]] == [100, 0]
+    with pytest.raises(UnroutableCanary, match="cannot carry sessionAffinity, but: weights"):
+        rendered_route(a_canary(appProtocol="tcp"), TrafficSplit(80, 20, affinity=Affinity(NEW)))
+
+
 def test_what_a_manifest_chooses_is_read_in_any_order() -> None:
     """An API server keeps no order of keys, so a choice has one of its own."""
     canary = a_canary(
