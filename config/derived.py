@@ -19,6 +19,8 @@ from config.traffic import TOTAL_WEIGHT
 
 DEFAULT_INTERVAL: Final = timedelta(seconds=60)
 MIN_INTERVAL: Final = timedelta(seconds=10)
+DEFAULT_ITERATIONS: Final = 10
+"""Of analyses with weights, where there is no mesh to weigh requests."""
 DEFAULT_METRIC_WINDOW: Final = "1m"
 DEFAULT_WEBHOOK_TIMEOUT: Final = timedelta(seconds=10)
 
@@ -37,6 +39,21 @@ def provider(canary: Canary, default_provider: str) -> str:
     Raises UnknownMesh when neither the canary nor the default names a known one.
     """
     return meshes.canonical(canary.spec.provider or default_provider)
+
+
+def carried_out(canary: Canary, default_provider: str) -> Canary:
+    """The canary as it is carried out: without a mesh every analysis is one of iterations.
+
+    No users are chosen for it then, and the provider is written in it: Flagger's rule. Any other
+    canary is as it was. Raises UnknownMesh like `provider`.
+    """
+    spec, analysis = canary.spec, canary.spec.analysis
+    if provider(canary, default_provider) != meshes.KUBERNETES:
+        return canary
+    iterations = analysis.iterations if analysis.iterations > 0 else DEFAULT_ITERATIONS
+    analysis = analysis.model_copy(update={"iterations": iterations, "match": ()})
+    spec = spec.model_copy(update={"provider": meshes.KUBERNETES, "analysis": analysis})
+    return canary.model_copy(update={"spec": spec})
 
 
 def interval(canary: Canary, floor: timedelta = MIN_INTERVAL) -> timedelta:

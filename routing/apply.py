@@ -109,11 +109,11 @@ class Convergence:
         own = services.managed(self.canary, self.intent.stage)
         if self.intent.stage is not RouteStage.EXPOSED:
             return own if self._target else ()
-        mesh = self.router.resources(self.canary)
-        carrier = tuple(each for each in mesh if self._is_carrier(each.role))
-        rest = tuple(each for each in mesh if not self._is_carrier(each.role))
-        is_complete = all(self.live.get(each.role) is not None for each in (*own, *rest))
-        others = (*(own if self._target else ()), *rest)
+        every = (*own, *self.router.resources(self.canary))
+        carrier = tuple(each for each in every if self._is_carrier(each.role))
+        rest = tuple(each for each in every if not self._is_carrier(each.role))
+        is_complete = all(self.live.get(each.role) is not None for each in rest)
+        others = tuple(each for each in rest if self._target or each.role not in _SERVICES)
         if not self._missing() and (is_complete or self._is_ours()):
             return (*carrier, *others)
         return (*others, *carrier)
@@ -199,7 +199,10 @@ class Convergence:
         """The object as it should be, where it is as `present` now."""
         live, target = {**self.live, managed.role: present}, self._target
         if target is not None and managed.role in _SERVICES:
-            return services.render(managed, self.canary, target, live, self.world.primary)
+            is_apex = self._is_carrier(ServiceRole.APEX)
+            side = services.exposed(self.intent.split) if is_apex else ServiceRole.PRIMARY
+            primary = self.world.primary
+            return services.render(managed, self.canary, target, live, primary, apex=side)
         return self.router.render(managed, self.canary, target, self.intent.split, live)
 
     def _write(self, managed: Managed, whole: Object, change: Mapping[str, Any] | None) -> Object:

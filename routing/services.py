@@ -17,7 +17,7 @@ from clients.kube.protocol import Object
 from config import names, well_known
 from config.api.canary import Canary
 from config.api.service import Service
-from config.traffic import RouteStage
+from config.traffic import ALL_TO_CANARY, RouteStage, TrafficSplit
 from routing import metadata
 from routing.router import Live, Managed, ServiceRole, TargetFacts
 
@@ -44,16 +44,24 @@ def managed(canary: Canary, stage: RouteStage) -> tuple[Managed, ...]:
             assert_never(stage)
 
 
+def exposed(split: TrafficSplit) -> ServiceRole:
+    """The side whose pods an apex Service selects that carries `split` by itself."""
+    return ServiceRole.CANARY if split == ALL_TO_CANARY else ServiceRole.PRIMARY
+
+
 def render(
     service: Managed,
     canary: Canary,
     target: TargetFacts,
     live: Live,
     primary: WorkloadView | None = None,
+    *,
+    apex: ServiceRole = ServiceRole.PRIMARY,
 ) -> Object:
     """`service` as it should be; fields of the live Service that are not ours are kept.
 
-    `primary` is the view of the primary, None while there is none.
+    `primary` is the view of the primary, None while there is none; `apex` the side whose pods the
+    apex Service selects.
     """
     present = live.get(service.role)
     custom = {
@@ -61,7 +69,8 @@ def render(
         ServiceRole.PRIMARY: canary.spec.service.primary,
         ServiceRole.CANARY: canary.spec.service.canary,
     }[ServiceRole(service.role)]
-    if service.role == ServiceRole.CANARY:
+    side = apex if service.role == ServiceRole.APEX else service.role
+    if side == ServiceRole.CANARY:
         selector: Mapping[str, str] = {target.label_key: target.label_value}
     else:
         selector = _primary_selector(canary, target, live, primary)

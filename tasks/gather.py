@@ -54,7 +54,7 @@ def observe(ref: CanaryRef, snapshot: Snapshot, defaults: Defaults) -> Observati
     admission = world.admission
     if admission is None:
         return None
-    canary = accepted(world)
+    canary = _carried_out(world, defaults.provider)
     uid, now = admission.uid, snapshot.now
     interval = derived.interval(canary, defaults.interval_floor) if canary else timedelta(0)
     state, status = _timely(_state(snapshot, uid), now, interval), _status(world.status)
@@ -84,15 +84,29 @@ def observe(ref: CanaryRef, snapshot: Snapshot, defaults: Defaults) -> Observati
 
 def accepted(world: World) -> Canary | None:
     """The last manifest that could be carried out."""
+    manifest = _manifest(world)
+    return None if manifest is None else _loaded(manifest)
+
+
+def _carried_out(world: World, default_provider: str) -> Canary | None:
+    """The same as its provider carries it out."""
+    manifest = _manifest(world)
+    return None if manifest is None else _as_carried_out(manifest, default_provider)
+
+
+def _manifest(world: World) -> Packed | None:
     canary = world.canary
-    if canary is None:
-        return None
-    return _loaded(canary if isinstance(canary, Packed) else Packed(canary))
+    return canary if canary is None or isinstance(canary, Packed) else Packed(canary)
 
 
 @lru_cache(maxsize=REMEMBERED)
 def _loaded(manifest: Packed) -> Canary:
     return manifests.load_canary(manifest)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _as_carried_out(manifest: Packed, default_provider: str) -> Canary:
+    return derived.carried_out(_loaded(manifest), default_provider)
 
 
 def is_behind(snapshot: Snapshot) -> bool:

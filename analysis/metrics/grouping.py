@@ -107,7 +107,8 @@ def grouped(asked: Iterable[Query], most: Callable[[Endpoint], int]) -> Iterator
     """
     together: defaultdict[object, list[Query]] = defaultdict(list)
     for query in asked:
-        key = (query.endpoint, query.builtin.row) if query.builtin else query
+        is_alike = query.builtin and queries.names_workloads(query.builtin.provider)
+        key = (query.endpoint, query.builtin.row) if query.builtin and is_alike else query
         together[key].append(query)
     for alike in together.values():
         yield from map(Group, _parts(alike, most(alike[0].endpoint)))

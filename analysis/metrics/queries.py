@@ -46,6 +46,8 @@ class Row:
     shape: Shape
     metric: str
     good: str = ""
+    factor: int = 1
+    """What turns a percentile into milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +55,15 @@ class Observer:
     """How one mesh labels its telemetry.
 
     `fixed` matchers hold for every query; `namespace` and `workload` are the labels by which a
-    workload is found.
+    workload is found. Where `pods` is given, the latter holds the names of pods, which go on after
+    that of the workload as this regular expression says.
     """
 
     fixed: tuple[str, ...]
     namespace: str
     workload: str
     rows: Mapping[str, Row]
+    pods: str = ""
 
 
 ISTIO: Final = Observer(
@@ -76,7 +80,26 @@ ISTIO: Final = Observer(
     ),
 )
 
-OBSERVERS: Final[Mapping[str, Observer]] = MappingProxyType({meshes.ISTIO: ISTIO})
+HTTP: Final = Observer(
+    fixed=(),
+    namespace="kubernetes_namespace",
+    workload="kubernetes_pod_name",
+    rows=MappingProxyType(
+        {
+            metrics.REQUEST_SUCCESS_RATE: Row(
+                Shape.RATIO, "http_request_duration_seconds_count", good='status!~"5.*"'
+            ),
+            metrics.REQUEST_DURATION: Row(
+                Shape.P99, "http_request_duration_seconds_bucket", factor=1000
+            ),
+        }
+    ),
+    pods="-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)",
+)
+
+OBSERVERS: Final[Mapping[str, Observer]] = MappingProxyType(
+    {meshes.ISTIO: ISTIO, meshes.KUBERNETES: HTTP}
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -116,7 +139,7 @@ def single(provider: str, metric: str, workload: WorkloadName, window: str) -> s
     observer, row = _row(provider, metric)
     of_workload = (
         f"{observer.namespace}={_quoted(workload.namespace)}",
-        f"{observer.workload}=~{_quoted(_literally(workload.name))}",
+        f"{observer.workload}=~{_quoted(_literally(workload.name) + observer.pods)}",
     )
     return _text(row, (*observer.fixed, *of_workload), window, by=())
 
@@ -125,10 +148,13 @@ def grouped(provider: str, metric: str, workloads: Iterable[WorkloadName], windo
     """The same query for many workloads: one series per workload, labelled by `labels(provider)`.
 
     The matchers may also let through a workload that was not asked for (one's name in another's
-    namespace); readers pick by label. Raises as `single`, and ValueError for no workloads.
+    namespace); readers pick by label. Raises as `single`, and ValueError for no workloads or a
+    provider whose series do not name them (`names_workloads`).
     """
     observer, row = _row(provider, metric)
     known = sorted(workloads)
+    if not names_workloads(provider):
+        raise ValueError(f"series of {provider} have no label of workloads")
     if not known:
         raise ValueError("workloads is empty; allowed: at least one")
     namespaces = dict.fromkeys(_literally(workload.namespace) for workload in known)
@@ -139,6 +165,11 @@ def grouped(provider: str, metric: str, workloads: Iterable[WorkloadName], windo
     )
     by = (observer.namespace, observer.workload)
     return _text(row, (*observer.fixed, *of_workloads), window, by)
+
+
+def names_workloads(provider: str) -> bool:
+    """Whether the series say of which workload they are, and not just of which pod."""
+    return not _observer(provider).pods
 
 
 def labels(provider: str) -> tuple[str, str]:
@@ -167,7 +198,8 @@ def _text(row: Row, matchers: tuple[str, ...], window: str, by: tuple[str, ...])
             return f"{good} / {_sum_of_rates(row.metric, matchers, window, by)} * 100"
         case Shape.P99:
             rates = _sum_of_rates(row.metric, matchers, window, ("le", *by))
-            return f"histogram_quantile(0.99, {rates})"
+            factor = f" * {row.factor}" if row.factor != 1 else ""
+            return f"histogram_quantile(0.99, {rates}){factor}"
         case _:
             assert_never(row.shape)
 

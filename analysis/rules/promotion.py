@@ -8,6 +8,7 @@ from analysis import effects, events
 from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.phases import Phase
 from analysis.rules import moves, pods, progressing
+from config import meshes
 from config.scaling import CanaryScale
 from config.traffic import ALL_TO_PRIMARY, TrafficSplit
 
@@ -70,7 +71,8 @@ def shift(case: Case) -> Outcome:
     waiting = moves.await_effects(case, effects.Lane.ROUTE) if case.state.check_at else None
     if waiting:
         return waiting
-    split, event = _step_back(case)
+    split, said = _step_back(case)
+    message = events.summary(said) or "the primary has all traffic"
     done = not split.reaches_canary
     due = None if done else case.now + case.observation.interval
     state = case.state.moved(
@@ -79,7 +81,7 @@ def shift(case: Case) -> Outcome:
         route=case.state.routed(split),
         check_at=due,
     )
-    return Decision("TrafficReturned", event.message, state, (event,), due)
+    return Decision("TrafficReturned", message, state, said, due)
 
 
 def await_route(case: Case) -> Outcome | None:
@@ -124,14 +126,16 @@ def _is_copied(case: Case) -> bool:
     return primary is not None and primary.revision == case.state.workload.promote
 
 
-def _step_back(case: Case) -> tuple[TrafficSplit, events.Event]:
+def _step_back(case: Case) -> tuple[TrafficSplit, tuple[events.Event, ...]]:
     """The split of the next step back, the last of which leads nobody to the canary, and its event.
 
-    A revision that was not analysed never had any traffic.
+    A revision that was not analysed never had any traffic; without a mesh none has.
     """
     step, split = case.canary.spec.analysis.step_weight_promotion, case.state.route.split
+    if case.canary.spec.provider == meshes.KUBERNETES:
+        return ALL_TO_PRIMARY, ()
     if case.state.skipped or not step:
-        return ALL_TO_PRIMARY, events.TO_PRIMARY
+        return ALL_TO_PRIMARY, (events.TO_PRIMARY,)
     left = max(split.canary - step, 0)
     after = split.weighing(left) if left else ALL_TO_PRIMARY
-    return after, events.advance_primary(case.canary, after.primary)
+    return after, (events.advance_primary(case.canary, after.primary),)

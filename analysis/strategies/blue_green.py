@@ -12,6 +12,7 @@ from analysis import events
 from analysis.state import RolloutState
 from analysis.strategies import mirroring
 from analysis.strategies.strategy import Step
+from config import meshes
 from config.api.canary import Canary
 from config.derived import StrategyKind
 from config.traffic import ALL_TO_CANARY, TOTAL_WEIGHT, Feature, TrafficSplit
@@ -29,7 +30,10 @@ class BlueGreen:
         return state.iterations > 0 or state.route.split.reaches_canary
 
     def next_step(self, canary: Canary, state: RolloutState) -> Step | None:
-        """One more iteration; then, however many were made, all traffic for one interval."""
+        """One more iteration; then, however many were made, all traffic for one interval.
+
+        Without a mesh nobody is led to the canary before its promotion.
+        """
         done, wanted = state.iterations, canary.spec.analysis.iterations
         split = state.route.split
         if self.has_begun(state) and split.share_of(None) == TOTAL_WEIGHT:
@@ -37,6 +41,8 @@ class BlueGreen:
         if done < wanted:
             told = events.iteration(canary, f"{done + 1}/{wanted}")
             return Step(mirroring.split(canary), done + 1, (told,))
+        if canary.spec.provider == meshes.KUBERNETES:
+            return None
         told = events.MIRROR_TO_CANARY if split.mirror else events.TO_CANARY
         return Step(ALL_TO_CANARY, done + 1, (told,))
 

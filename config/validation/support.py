@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from pydantic.alias_generators import to_camel
 
-from config import derived
+from config import derived, meshes
 from config.api.analysis import Analysis
 from config.api.canary import Canary
 from config.api.hooks import WebhookType
@@ -63,9 +63,10 @@ def not_carried_out(canary: Canary, default_provider: str, able: CarriedOut) -> 
     """
     provider = derived.provider(canary, default_provider)
     problems = (
+        *_without_mesh(canary, provider),
         *_objects(canary, provider, able),
         *_service(canary, provider, able),
-        *_strategy(canary, provider, able),
+        *_strategy(derived.carried_out(canary, default_provider), provider, able),
         *_checks(canary),
         *_hooks(canary, able),
     )
@@ -80,6 +81,20 @@ def _blocked(field: str, value: object, instead: str) -> Problem:
 def _left_out(field: str, value: object, effect: str) -> Problem:
     text = f"{shown(value)}: {effect}"
     return Problem.of(field, text, ProblemReason.NOT_CARRIED_OUT, blocking=False)
+
+
+def _without_mesh(canary: Canary, provider: str) -> Iterator[Problem]:
+    """What no Service can say of requests, in Flagger's words; see `derived.carried_out`."""
+    analysis = canary.spec.analysis
+    if provider != meshes.KUBERNETES or canary.spec.skip_analysis:
+        return
+    texts = ["A/B testing is not supported when using the kubernetes provider"]
+    texts = texts if analysis.match else []
+    if analysis.iterations < 1:
+        texts.append("Progressive traffic is not supported when using the kubernetes provider")
+        texts.append(f"Setting canaryAnalysis.iterations: {derived.DEFAULT_ITERATIONS}")
+    for text in texts:
+        yield Problem.of("", text, ProblemReason.NOT_CARRIED_OUT, blocking=False)
 
 
 def _objects(canary: Canary, provider: str, able: CarriedOut) -> Iterator[Problem]:

@@ -20,7 +20,8 @@ from clients.redis.records import Asked, Call, Kept
 from clients.redis.store import Store
 from config.refs import CanaryRef
 from config.settings.settings import Settings
-from config.traffic import TrafficSplit
+from config.traffic import RouteStage, TrafficSplit
+from routing import services
 from routing.router import UnreadableRoute, split_in_force
 from scheduler import wiring as scheduling
 from tasks import gather, wiring
@@ -219,7 +220,10 @@ class Stage:
         router = self.registries.routers.chosen(canary)
         live = {
             managed.role: self._live(managed.resource, managed.name)
-            for managed in router.resources(canary)
+            for managed in (
+                *services.managed(canary, RouteStage.EXPOSED),
+                *router.resources(canary),
+            )
         }
         try:
             return split_in_force(router, canary, live)

@@ -3,6 +3,7 @@
 import pytest
 
 from routing import registry
+from routing.router import ServiceRole
 from tests.unit.routing.canaries import a_canary
 
 
@@ -15,7 +16,9 @@ def test_istio_and_its_alias_select_istio(provider: str) -> None:
 @pytest.mark.parametrize("provider", ["linkerd", "gatewayapi", "Istio", ""])
 def test_a_provider_without_a_router_is_refused_with_the_known_ones(provider: str) -> None:
     """D-94: there is no fallback to Istio; the message says what is possible."""
-    with pytest.raises(registry.NoRouter, match="has no router; known are istio") as refused:
+    with pytest.raises(
+        registry.NoRouter, match="has no router; known are istio, kubernetes"
+    ) as refused:
         registry.ROUTERS.named(provider)
     assert repr(provider) in str(refused.value)
 
@@ -35,4 +38,4 @@ def test_a_router_writes_what_it_says_it_does(name: str) -> None:
     managed = router.resources(a_canary(spec={"provider": name}))
     assert {each.role: each.resource for each in managed} == dict(router.writes)
     assert router.name == name
-    assert router.carrier is None or router.carrier in router.writes
+    assert router.carrier in {None, ServiceRole.APEX, *router.writes}

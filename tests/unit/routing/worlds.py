@@ -68,7 +68,7 @@ class World:
 
     def objects(self) -> tuple[Managed, ...]:
         """All objects of the canary."""
-        mesh = registry.ROUTERS.named("istio").resources(self.canary)
+        mesh = registry.ROUTERS.chosen(self.canary).resources(self.canary)
         return (*services.managed(self.canary, RouteStage.EXPOSED), *mesh)
 
     def find(self, managed: Managed) -> Object | None:

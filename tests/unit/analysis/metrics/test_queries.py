@@ -28,12 +28,36 @@ def test_the_duration_of_istio_is_the_99th_percentile_in_milliseconds() -> None:
     )
 
 
+PODS = 'kubernetes_namespace="test",kubernetes_pod_name=~"podinfo-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)"'
+
+
+def test_without_a_mesh_the_application_s_own_histogram_is_read() -> None:
+    """The observer HTTP: pods of the target by name, seconds as milliseconds."""
+    assert queries.single("kubernetes", "request-success-rate", PODINFO, "1m") == (
+        f'sum(rate(http_request_duration_seconds_count{{{PODS},status!~"5.*"}}[1m]))'
+        f" / sum(rate(http_request_duration_seconds_count{{{PODS}}}[1m])) * 100"
+    )
+    assert queries.single("kubernetes", "request-duration", PODINFO, "30s") == (
+        "histogram_quantile(0.99, sum by (le) "
+        f"(rate(http_request_duration_seconds_bucket{{{PODS}}}[30s]))) * 1000"
+    )
+
+
+def test_series_of_pods_are_asked_for_one_by_one() -> None:
+    """No label says which workload they are of."""
+    assert queries.names_workloads("istio")
+    assert not queries.names_workloads("kubernetes")
+    with pytest.raises(ValueError, match="no label of workloads"):
+        queries.grouped("kubernetes", "request-duration", [PODINFO], "1m")
+
+
 @pytest.mark.parametrize("metric", ["request-success-rate", "request-duration"])
 @pytest.mark.parametrize("name", ["podinfo", "pod.info", "a-b.c-9"])
 def test_every_query_is_promql(metric: str, name: str) -> None:
     """Both forms of each row parse, whatever the workload is called."""
     workload = WorkloadName("test", name)
     promql_parser.parse(queries.single("istio", metric, workload, "1m"))
+    promql_parser.parse(queries.single("kubernetes", metric, workload, "1m"))
     promql_parser.parse(queries.grouped("istio", metric, [workload, PODINFO], "1m"))
 
 
