@@ -23,7 +23,9 @@ Conditions = Sequence[Mapping[str, Any]]
 _PROMOTED: Final[Mapping[Phase, tuple[str, str]]] = {
     Phase.INITIALIZING: ("Unknown", "New {kind} detected, starting initialization."),
     Phase.INITIALIZED: ("True", "{kind} initialization completed."),
+    Phase.WAITING: ("Unknown", "Waiting for approval."),
     Phase.PROGRESSING: ("Unknown", "New revision detected, progressing canary analysis."),
+    Phase.WAITING_PROMOTION: ("Unknown", "Waiting for approval."),
     Phase.PROMOTING: ("Unknown", "Canary analysis completed, starting primary rolling update."),
     Phase.FINALISING: ("Unknown", "Canary analysis completed, routing all traffic to primary."),
     Phase.SUCCEEDED: ("True", "Canary analysis completed successfully, promotion finished."),

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final
 
-from analysis.phases import Phase
+from analysis.phases import ANALYSING, Phase
 from analysis.state import RolloutState
 from clients.documents.confirmed import Confirmed
 from clients.documents.confirmed import Lane as Lane
@@ -81,7 +81,7 @@ def _is_fresh(state: RolloutState, now: datetime) -> bool:
 
 def awaits_route(state: RolloutState, now: datetime) -> bool:
     """Whether the rollout goes on as soon as its route is in force, not just at its next check."""
-    return state.phase is not Phase.PROGRESSING or state.check_at is None or state.check_at <= now
+    return state.phase not in ANALYSING or state.check_at is None or state.check_at <= now
 
 
 def due(state: RolloutState, planned: datetime | None, now: datetime) -> datetime | None:
@@ -90,6 +90,6 @@ def due(state: RolloutState, planned: datetime | None, now: datetime) -> datetim
     A state that waits for its own effects is looked at soon, so a lost message costs `REPAIR`. A
     canary under analysis is not: its next check is planned, and notices what is missing.
     """
-    if state.phase is Phase.PROGRESSING and state.check_at is not None:
+    if state.phase in ANALYSING and state.check_at is not None:
         return planned
     return now + REPAIR if planned is None else min(planned, now + REPAIR)

@@ -22,13 +22,15 @@ from config.refs import CanaryRef
 class Event:
     """One thing worth telling; `message` is a sentence.
 
-    What is told again and again has `first`, when it was told first, and `times`, how often.
+    What is told again and again has `first`, when it was told first, and `times`, how often. One
+    that is `muted` is told, and alerts nobody.
     """
 
     severity: AlertSeverity
     message: str
     first: datetime | None = None
     times: int = 1
+    muted: bool = False
 
 
 normal = partial(Event, AlertSeverity.INFO)
@@ -94,6 +96,8 @@ awaiting_target = _about(warning, "{c} waits for its target: {k} {t} not found")
 not_applied = _because(warning, "{c} waits for its {} to be applied")
 primary_not_ready = _because(warning, "{p} not ready: {}")
 canary_not_ready = _because(warning, "canary {k} {t} not ready: {}")
+withdrawn = _about(normal, "{c} needs no approval any more, {k} {t} has no new revision")
+webhook_rollback = _about(warning, "Rolling back {c} manual webhook invoked")
 threshold_reached = _because(warning, "Rolling back {c} failed checks threshold reached {}")
 deadline_exceeded = _because(warning, "Rolling back {c} progress deadline exceeded {}")
 called_off = _because(warning, "Rolling back {c} {}")

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from analysis.findings import HookCalls, HookResult
-from analysis.phases import shown
+from analysis.phases import Phase, shown
 from analysis.state import HookRound, RolloutState
 from clients import backoff
 from config import derived
@@ -66,14 +66,23 @@ def hook_calls(
     return tuple(calls)
 
 
-def calls_in(canary: Canary, kind: WebhookType, state: RolloutState) -> tuple[HookCall, ...]:
-    """The webhooks of `kind` as they are called in `state`: told its phase and revision."""
-    return hook_calls(canary, kind, shown(state.phase), state.applied)
+def calls_in(
+    canary: Canary, kind: WebhookType, state: RolloutState, revision: str = ""
+) -> tuple[HookCall, ...]:
+    """The webhooks of `kind` as they are called in `state`: told its phase and revision.
+
+    With `revision` they are told of that instead. Whoever measures or confirms is not told that
+    the promotion waits, as with Flagger.
+    """
+    is_waiting = state.phase is Phase.WAITING_PROMOTION and kind is not WebhookType.ROLLBACK
+    phase = Phase.PROGRESSING if is_waiting else state.phase
+    return hook_calls(canary, kind, shown(phase), revision or state.applied)
 
 
 def awaited(canary: Canary, state: RolloutState) -> tuple[HookCall, ...]:
     """The calls of webhooks that `state` waits for."""
-    return calls_in(canary, WebhookType(state.round.type), state) if state.round else ()
+    asked = state.round
+    return calls_in(canary, WebhookType(asked.type), state, asked.revision) if asked else ()
 
 
 def checksum(applied: str) -> str:
@@ -175,10 +184,18 @@ def answered(call: HookCall, status: int, body: str) -> HookResult:
 
 _HALT: Final = "Halt {canary} advancement "
 _PASSED: Final[Mapping[WebhookType, str]] = {
+    WebhookType.CONFIRM_ROLLOUT: "Confirm-rollout check {hook} passed",
     WebhookType.PRE_ROLLOUT: "Pre-rollout check {hook} passed",
+    WebhookType.CONFIRM_TRAFFIC_INCREASE: "Confirm-traffic-increase check {hook} passed",
+    WebhookType.CONFIRM_PROMOTION: "Confirm-promotion check {hook} passed",
+    WebhookType.ROLLBACK: "Rollback check {hook} passed",
     WebhookType.POST_ROLLOUT: "Post-rollout check {hook} passed",
 }
 _FAILED: Final[Mapping[WebhookType, str]] = {
+    WebhookType.CONFIRM_ROLLOUT: _HALT + "waiting for approval {hook}",
+    WebhookType.CONFIRM_TRAFFIC_INCREASE: _HALT + "waiting for traffic increase approval {hook}",
+    WebhookType.CONFIRM_PROMOTION: _HALT + "waiting for promotion approval {hook}",
+    WebhookType.ROLLBACK: "Rollback hook {hook} not signaling a rollback",
     WebhookType.PRE_ROLLOUT: _HALT + "pre-rollout check {hook} failed {cause}",
     WebhookType.ROLLOUT: _HALT + "external check {hook} failed {cause}",
     WebhookType.POST_ROLLOUT: "Post-rollout hook {hook} failed {cause}",
@@ -188,8 +205,16 @@ CARRIED_OUT: Final = frozenset(_FAILED)
 """The types that rules ask; a canary with a hook of another type that decides is refused."""
 
 
+def is_muted(canary: Canary, result: HookResult) -> bool:
+    """Whether the manifest wants nobody alerted of this answer."""
+    named = (result.name, result.type)
+    return any(
+        hook.mute_alert for hook in canary.spec.analysis.webhooks if (hook.name, hook.type) == named
+    )
+
+
 def event_text(canary: Canary, result: HookResult) -> str:
-    """The text of the event for `result`: Normal when ok, Warning otherwise; empty for no event.
+    """The text of the event for `result`; empty for no event.
 
     A `rollout` hook that passes is silent. Raises ValueError for a type whose answers are not
     events of this table.

@@ -17,7 +17,9 @@ class Phase(StrEnum):
     NEW = ""
     INITIALIZING = "Initializing"
     INITIALIZED = "Initialized"
+    WAITING = "Waiting"
     PROGRESSING = "Progressing"
+    WAITING_PROMOTION = "WaitingPromotion"
     PROMOTING = "Promoting"
     FINALISING = "Finalising"
     SUCCEEDED = "Succeeded"
@@ -29,7 +31,12 @@ MEANINGS: Final[Mapping[Phase, str]] = {
     Phase.NEW: "Known, but never accepted: nothing of it exists yet.",
     Phase.INITIALIZING: "The primary is being created; traffic still goes where the user sent it.",
     Phase.INITIALIZED: "The primary serves everything; waiting for a first change.",
+    Phase.WAITING: "A new revision may not start: its `confirm-rollout` gate is closed.",
     Phase.PROGRESSING: "A new revision is scaled up, measured and given traffic step by step.",
+    Phase.WAITING_PROMOTION: (
+        "All steps are taken and the `confirm-promotion` gate is closed; the canary keeps its "
+        "traffic and is measured at every interval."
+    ),
     Phase.PROMOTING: (
         "The primary gets the analysed revision; traffic moves back once it is ready."
     ),
@@ -51,25 +58,41 @@ class IllegalTransition(Exception):
         super().__init__(f"no transition from {source.name} to {target.name}")
 
 
+_FROM_REST: Final = frozenset(
+    {Phase.INITIALIZING, Phase.WAITING, Phase.PROGRESSING, Phase.PROMOTION_FAILED}
+)
+
 TRANSITIONS: Final[Mapping[Phase, frozenset[Phase]]] = {
     Phase.NEW: frozenset({Phase.INITIALIZING}),
     Phase.INITIALIZING: frozenset({Phase.INITIALIZED}),
-    Phase.INITIALIZED: frozenset({Phase.INITIALIZING, Phase.PROGRESSING, Phase.PROMOTION_FAILED}),
-    Phase.PROGRESSING: frozenset({Phase.PROMOTING, Phase.FAILED, Phase.PROMOTION_FAILED}),
+    Phase.INITIALIZED: _FROM_REST,
+    Phase.WAITING: frozenset(
+        {Phase.INITIALIZING, Phase.INITIALIZED, Phase.PROGRESSING, Phase.FAILED}
+        | {Phase.PROMOTION_FAILED}
+    ),
+    Phase.PROGRESSING: frozenset(
+        {Phase.WAITING_PROMOTION, Phase.PROMOTING, Phase.FAILED, Phase.PROMOTION_FAILED}
+    ),
+    Phase.WAITING_PROMOTION: frozenset(
+        {Phase.PROGRESSING, Phase.PROMOTING, Phase.FAILED, Phase.PROMOTION_FAILED}
+    ),
     Phase.PROMOTING: frozenset(
         {Phase.FINALISING, Phase.PROGRESSING, Phase.FAILED, Phase.PROMOTION_FAILED}
     ),
     Phase.FINALISING: frozenset({Phase.SUCCEEDED, Phase.PROMOTION_FAILED}),
-    Phase.SUCCEEDED: frozenset({Phase.INITIALIZING, Phase.PROGRESSING, Phase.PROMOTION_FAILED}),
-    Phase.FAILED: frozenset({Phase.INITIALIZING, Phase.PROGRESSING, Phase.PROMOTION_FAILED}),
+    Phase.SUCCEEDED: _FROM_REST,
+    Phase.FAILED: _FROM_REST,
     Phase.PROMOTION_FAILED: frozenset({Phase.FINALISING, Phase.FAILED}),
 }
 """From each phase, the phases one decision may lead to. Staying where one is is always legal."""
 
 RESTING: Final = frozenset(
-    {Phase.INITIALIZED, Phase.SUCCEEDED, Phase.FAILED, Phase.PROMOTION_FAILED}
+    {Phase.INITIALIZED, Phase.WAITING, Phase.SUCCEEDED, Phase.FAILED, Phase.PROMOTION_FAILED}
 )
 """Phases that can last for ever: nothing happens in them until the world changes."""
+
+ANALYSING: Final = frozenset({Phase.PROGRESSING, Phase.WAITING_PROMOTION})
+"""Phases in which the canary is measured at every interval."""
 
 
 def shown(phase: Phase) -> str:

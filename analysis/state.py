@@ -27,12 +27,16 @@ class HookRound:
 
     `id` is the state version that asked first: an answer to another round is recognised by it.
     Calls that nobody has taken are asked for again, last at `asked`, for the `repeats`-th time.
+    `revision` is what a gate before the rollout is asked about; empty: that of the rollout.
+    `settled` are the types whose hooks were asked before in the same check, and hold nothing up.
     """
 
     id: int
     type: str
     asked: datetime = LONG_AGO
     repeats: int = 0
+    revision: str = ""
+    settled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,9 @@ def rank(state: RolloutState | None, missing: Collection[Lane]) -> Rank:
             return Rank.INITIALIZATION
         case Phase.INITIALIZED:
             return Rank.INITIALIZATION if missing else Rank.RESYNC
-        case Phase.PROGRESSING | Phase.PROMOTING | Phase.FINALISING:
+        case Phase.WAITING:
+            return Rank.STEP
+        case Phase.PROGRESSING | Phase.WAITING_PROMOTION | Phase.PROMOTING | Phase.FINALISING:
             return Rank.CHECK if is_exposed else Rank.STEP
         case Phase.FAILED | Phase.PROMOTION_FAILED if is_open:
             return Rank.ROLLBACK

@@ -34,16 +34,36 @@ class Reason(StrEnum):
     CANARY_NOT_READY = "CanaryNotReady"
     HOOKS_UNANSWERED = "HooksUnanswered"
     CHECKS_UNDECIDED = "ChecksUndecided"
+    ROLLOUT_NOT_CONFIRMED = "RolloutNotConfirmed"
+    INCREASE_NOT_CONFIRMED = "TrafficIncreaseNotConfirmed"
+    PROMOTION_NOT_CONFIRMED = "PromotionNotConfirmed"
     NOT_APPLIED = "NotApplied"
     WRITE_REFUSED = "WriteRefused"
 
 
-KNOWN_AT_CHECKS: Final = frozenset(
-    {Reason.NOT_ACCEPTED, Reason.HOOKS_UNANSWERED, Reason.CHECKS_UNDECIDED, Reason.NOT_APPLIED}
+GATES: Final = frozenset(
+    {
+        Reason.ROLLOUT_NOT_CONFIRMED,
+        Reason.INCREASE_NOT_CONFIRMED,
+        Reason.PROMOTION_NOT_CONFIRMED,
+    }
 )
+"""A gate is closed."""
+
+KNOWN_AT_CHECKS: Final = GATES | {
+    Reason.NOT_ACCEPTED,
+    Reason.HOOKS_UNANSWERED,
+    Reason.CHECKS_UNDECIDED,
+    Reason.NOT_APPLIED,
+}
 """Reasons that last from one check to the next: only then it shows whether they still hold."""
 
+_OPEN: Final = (
+    "open the gate; a new value of the annotation coalmine.dev/nudge has it asked at once"
+)
+
 WAYS_OUT: Final[Mapping[Reason, str]] = {
+    **dict.fromkeys(GATES, _OPEN),
     Reason.NOT_ACCEPTED: "mend what it names, or apply the manifest before it",
     Reason.NOT_WATCHED: "let the beat's ServiceAccount list and watch that kind (deploy/rbac)",
     Reason.TARGET_NOT_FOUND: "create the target, or correct spec.targetRef",

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from analysis import events
 from analysis.decisions import Case, Decision, Outcome
-from analysis.phases import Phase
+from analysis.phases import ANALYSING, Phase
 from analysis.rules import moves, pods
 from analysis.waiting import Reason
 from config.traffic import ALL_TO_CANARY, ALL_TO_PRIMARY, RouteStage
@@ -31,7 +31,7 @@ def guarded(case: Case, outcome: Outcome) -> Outcome:
 
 def is_short_of_pods(case: Case, reason: Reason) -> bool:
     """Whether a rollout that waits for pods still does, though it is being judged meanwhile."""
-    is_judged = case.state.phase is Phase.PROGRESSING
+    is_judged = case.state.phase in ANALYSING
     return is_judged and any(side.reason is reason for side in pods.unready(case))
 
 

@@ -1,18 +1,17 @@
-"""Decisions that several phases share: waiting, asking hooks, rolling back, failing a promotion."""
+"""Decisions that several phases share: waiting, starting, rolling back, failing a promotion."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from analysis import cadence, effects, events, hooks, urgency, waiting
-from analysis.decisions import Case, Decision, Outcome, Rest
+from analysis.decisions import Case, Decision, Rest
 from analysis.events import Event
-from analysis.findings import HookResult
 from analysis.phases import Phase
 from analysis.rules import pods
-from analysis.state import HookRound, RolloutState
+from analysis.state import RolloutState
 from config import derived
 from config.api.hooks import WebhookType
 from config.ranks import Rank
@@ -42,7 +41,7 @@ def stand_still(
 ) -> Decision | Rest:
     """Rest until `until`, and tell why: at once, and again for as long as it lasts."""
     after, said = tell(state, now, reason, event)
-    due = _first(until, after.waiting.told_again_at if after.waiting else None)
+    due = first(until, after.waiting.told_again_at if after.waiting else None)
     if not said and not asks_anew:
         return Rest(due, waits=True)
     after = replace(after, round=None) if asks_anew else after
@@ -60,7 +59,8 @@ def tell(
     return replace(state, waiting=wait), tuple(events.repeated(event, wait) for event in causes)
 
 
-def _first(*moments: datetime | None) -> datetime | None:
+def first(*moments: datetime | None) -> datetime | None:
+    """The earliest of `moments`; None when all of them are None."""
     return min((moment for moment in moments if moment is not None), default=None)
 
 
@@ -69,9 +69,9 @@ def await_pods(case: Case, side: pods.Side, until: datetime | None = None) -> De
 
     Nothing is said of pods as long as they are on their way.
     """
-    until, quiet = _first(side.patience, until), pods.on_their_way_until(case, side)
+    until, quiet = first(side.patience, until), pods.on_their_way_until(case, side)
     if quiet is not None:
-        return Rest(_first(until, quiet))
+        return Rest(first(until, quiet))
     return wait(case, side.reason, side.event, until)
 
 
@@ -109,38 +109,12 @@ def late_effects(case: Case, *lanes: effects.Lane) -> Event | None:
     return events.not_applied(case.canary, " and ".join(sorted(late)))
 
 
-def ask_hooks(case: Case, kind: WebhookType) -> Outcome | None:
-    """What to do so that the answers of the hooks of `kind` are known; None when they are.
-
-    That is to ask them, or to wait for those already asked.
-    """
-    calls = hooks.calls_in(case.canary, kind, case.state)
-    if not calls or len(answers(case, kind)) == len(calls):
-        return None
-    asked, message = case.state.round, f"calling the {kind.value} webhooks"
-    if asked is None or asked.type != kind.value:
-        asking = HookRound(case.observation.version + 1, kind.value, case.now)
-        due = hooks.given_up_at(asking)
-        return Decision("HooksAsked", message, replace(case.state, round=asking), due=due)
-    due = hooks.next_look(asked, calls, case.findings.calls)
-    if case.now < due:
-        return Rest(due)
-    lost = events.hooks_lost(case.canary, kind.value)
-    asking = replace(asked, asked=case.now, repeats=asked.repeats + 1)
-    state, said = tell(case.state, case.now, waiting.Reason.HOOKS_UNANSWERED, lost)
-    due = hooks.given_up_at(asking)
-    return Decision("HooksAskedAgain", message, replace(state, round=asking), said, due)
-
-
-def answers(case: Case, kind: WebhookType) -> tuple[HookResult, ...]:
-    """The answers of the hooks of `kind`, in list order; empty when there are no such hooks."""
-    return tuple((case.findings.hooks or {}).get(kind.value, ()))
-
-
-def hook_events(case: Case, results: Iterable[HookResult]) -> tuple[Event, ...]:
-    """The events about `results`."""
-    texts = ((result.ok, hooks.event_text(case.canary, result)) for result in results)
-    return tuple(events.normal(text) if ok else events.warning(text) for ok, text in texts if text)
+def released(case: Case) -> str:
+    """The revision of the target that is to be rolled out; empty for one that is not new."""
+    target, primary = case.target, case.primary
+    if target is None or target.revision in (case.state.promoted, case.state.applied):
+        return ""
+    return "" if primary and target.revision == primary.revision else target.revision
 
 
 def has_epilogue(case: Case) -> bool:
@@ -160,8 +134,9 @@ def failed_check(case: Case, causes: tuple[Event, ...]) -> Decision:
     if failed >= case.observation.threshold:
         spent = events.threshold_reached(case.canary, failed)
         return rollback(case, "FailedChecksThresholdReached", (*causes, spent))
-    due = next_check(case)
-    state = replace(case.state, failed_checks=failed, check_at=due, round=None, waiting=None)
+    due, wait = next_check(case), case.state.waiting
+    kept = wait if wait and wait.reason in waiting.GATES else None
+    state = replace(case.state, failed_checks=failed, check_at=due, round=None, waiting=kept)
     return Decision("CheckFailed", events.summary(causes), state, causes, due)
 
 
@@ -179,14 +154,33 @@ def next_check(case: Case) -> datetime:
     return cadence.next_check(case.state.check_at or case.now, case.now, interval)
 
 
+def due_at(case: Case) -> datetime | None:
+    """When the canary is to be measured next, after the split in force had its interval.
+
+    None before the first step.
+    """
+    due, since = case.state.check_at, case.observation.confirmed.route_at
+    if due is None or since is None:
+        return due
+    return cadence.measurable_at(due, since, case.observation.interval)
+
+
+def is_due(case: Case) -> bool:
+    """Whether the canary may be measured, or take its first step, now."""
+    due = due_at(case)
+    return due is None or case.now >= due
+
+
 def is_past_deadline(case: Case) -> bool:
     """Whether the phase, and what it asks for, have lasted for a whole progress deadline."""
     began = max(case.state.since, case.state.intended_at or case.state.since)
     return case.now >= began + derived.progress_deadline(case.canary)
 
 
-def start(case: Case, reason: str, event: Event, revision: str, *, skipped: bool) -> Decision:
-    """The analysis of `revision` begins, from zero traffic."""
+def start(
+    case: Case, reason: str, said: tuple[Event, ...], revision: str, *, skipped: bool
+) -> Decision:
+    """The analysis of `revision` begins, from zero traffic; what is `said` last tells it."""
     state = case.state.moved(
         Phase.PROGRESSING,
         case.now,
@@ -201,17 +195,19 @@ def start(case: Case, reason: str, event: Event, revision: str, *, skipped: bool
         check_at=None,
         skipped=skipped,
     )
-    return Decision(reason, event.message, state, (event,))
+    return Decision(reason, said[-1].message, state, said)
 
 
-def rollback(case: Case, reason: str, causes: tuple[Event, ...]) -> Decision:
+def rollback(case: Case, reason: str, causes: tuple[Event, ...], revision: str = "") -> Decision:
     """All traffic back to the primary, now; the canary is scaled down once that is in force.
 
-    A copy to the primary that was not made yet is called off.
+    A copy to the primary that was not made yet is called off. `revision` is the one that failed,
+    where its rollout had not begun.
     """
     state = case.state.moved(
         Phase.FAILED,
         case.now,
+        applied=revision or case.state.applied,
         route=case.state.routed(ALL_TO_PRIMARY),
         workload=case.state.worked(case.state.workload.canary),
         failed_checks=0,

@@ -1,4 +1,4 @@
-"""Rules of `PROGRESSING`: look for reasons to stop, then measure, then take one step."""
+"""Rules of an analysis: look for reasons to stop, then measure, then take one step."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from analysis import cadence, effects, events, verdicts
 from analysis.decisions import AskChecks, Case, Decision, Outcome, Rest
 from analysis.phases import Phase
-from analysis.rules import moves, pods
+from analysis.rules import gates, moves, pods, rounds
 from analysis.strategies import Step
 from analysis.waiting import Reason
 from config.api.analysis import ThresholdMode
@@ -48,8 +48,8 @@ def revision_changed(case: Case) -> Outcome | None:
     target = case.target
     if target is None or target.revision == case.state.applied:
         return None
-    event, skipped = events.restarting(case.canary), case.state.skipped
-    return moves.start(case, "RevisionChanged", event, target.revision, skipped=skipped)
+    said, skipped = (events.restarting(case.canary),), case.state.skipped
+    return moves.start(case, "RevisionChanged", said, target.revision, skipped=skipped)
 
 
 def crashed(case: Case) -> Outcome | None:
@@ -66,20 +66,22 @@ def crashed(case: Case) -> Outcome | None:
     if ready == pods.AT_ZERO:
         if moves.await_effects(case, effects.Lane.WORKLOAD):
             event = events.canary_lost(case.canary, ready.message)
-            return _from_the_start(Decision("CanaryLost", event.message, case.state, (event,)))
+            lost = Decision("CanaryLost", event.message, case.state, (event,))
+            return _from_the_start(case, lost)
         return moves.rollback(case, "ScaledToZero", (canary.event,))
     if not ready.retriable:
         return _give_up(case, ready.message)
     counted = moves.failed_check(case, (events.canary_lost(case.canary, ready.message),))
     if counted.state.phase is Phase.FAILED:
         return counted
-    return _from_the_start(replace(counted, reason="CanaryLost", due=None))
+    return _from_the_start(case, replace(counted, reason="CanaryLost", due=None))
 
 
-def _from_the_start(decision: Decision) -> Decision:
+def _from_the_start(case: Case, decision: Decision) -> Decision:
     """`decision`, with all traffic at the primary and the analysis yet to begin."""
-    state = decision.state
-    state = replace(state, route=state.routed(ALL_TO_PRIMARY), iterations=0, check_at=None)
+    state, route = decision.state, decision.state.routed(ALL_TO_PRIMARY)
+    phase = Phase.PROGRESSING
+    state = state.moved(phase, case.now, route=route, iterations=0, check_at=None)
     return replace(decision, state=state)
 
 
@@ -162,43 +164,42 @@ def route_not_in_force(case: Case) -> Outcome | None:
     return waiting
 
 
+def not_due(case: Case) -> Outcome | None:
+    """The split in force is given its interval before it is judged."""
+    return None if moves.is_due(case) else Rest(moves.due_at(case))
+
+
 def first_step(case: Case) -> Outcome | None:
-    """The ready canary is taken its first step when the pre-rollout hooks agree."""
+    """The ready canary is taken its first step when the hooks before it agree."""
     if case.strategy.has_begun(case.state):
         return None
-    if case.state.check_at is not None and case.now < case.state.check_at:
-        return Rest(case.state.check_at)
-    asking = moves.ask_hooks(case, WebhookType.PRE_ROLLOUT)
+    kind, is_told = WebhookType.PRE_ROLLOUT, gates.is_asked(case) or gates.is_closed(case)
+    silent = rounds.told(case, rounds.answers(case, WebhookType.ROLLBACK))
+    asking = rounds.ask(case, kind, said=() if is_told else silent)
     if asking:
         return asking
-    results = moves.answers(case, WebhookType.PRE_ROLLOUT)
-    said = (events.starting_analysis(case.canary), *moves.hook_events(case, results))
+    results = rounds.answers(case, kind)
+    said = (*silent, events.starting_analysis(case.canary), *rounds.told(case, results))
     if not all(result.ok for result in results):
         return moves.failed_check(case, said)
     step = case.strategy.next_step(case.canary, case.state)
     if step is None:
         return Rest()
+    said = () if is_told else said
+    asking = gates.increase(case, said)
+    if asking:
+        return asking
     due = cadence.first_check(case.now, case.observation.interval)
-    return _step(case, step, due, said)
-
-
-def not_due(case: Case) -> Outcome | None:
-    """The split in force is given its interval before it is judged."""
-    due, since = case.state.check_at, case.observation.confirmed.route_at
-    if due is None:
-        return None
-    if since is not None:
-        due = cadence.measurable_at(due, since, case.observation.interval)
-    return Rest(due) if case.now < due else None
+    return _step(case, step, due, (*said, *gates.passed(case)))
 
 
 def halt_on_hook(case: Case) -> Outcome | None:
     """A refusing rollout hook is a failed check; metrics are not even asked."""
-    asking = moves.ask_hooks(case, WebhookType.ROLLOUT)
+    asking = rounds.ask(case, WebhookType.ROLLOUT)
     if asking:
         return asking
-    refused = [result for result in moves.answers(case, WebhookType.ROLLOUT) if not result.ok]
-    return moves.failed_check(case, moves.hook_events(case, refused)) if refused else None
+    refused = [result for result in rounds.answers(case, WebhookType.ROLLOUT) if not result.ok]
+    return moves.failed_check(case, rounds.told(case, refused)) if refused else None
 
 
 def halt_on_check(case: Case) -> Outcome | None:
@@ -229,10 +230,23 @@ def hold_for_route(case: Case) -> Outcome | None:
     return Decision("RouteNotInForce", message, state, said, case.now + effects.REPAIR)
 
 
+def confirm_increase(case: Case) -> Outcome | None:
+    """No step, and no promotion, before the gate of traffic opens; the canary is measured on."""
+    return gates.increase(case)
+
+
 def advance(case: Case) -> Outcome | None:
     """A passed check earns the next step."""
     step = case.strategy.next_step(case.canary, case.state)
-    return None if step is None else _step(case, step, moves.next_check(case), ())
+    if step is None:
+        return None
+    closed = gates.promotion(case) if step.needs_approval else None
+    return closed or _step(case, step, moves.next_check(case), gates.passed(case))
+
+
+def confirm_promotion(case: Case) -> Outcome | None:
+    """No promotion before its gate opens; the canary keeps its traffic and is measured on."""
+    return gates.promotion(case)
 
 
 def promote(case: Case) -> Outcome:
@@ -242,14 +256,13 @@ def promote(case: Case) -> Outcome:
 
 def _step(case: Case, step: Step, due: datetime, said: tuple[events.Event, ...]) -> Decision:
     consecutive = case.canary.spec.analysis.threshold_mode is ThresholdMode.CONSECUTIVE
-    state = replace(
-        case.state,
+    state = case.state.moved(
+        Phase.PROGRESSING,
+        case.now,
         route=case.state.routed(step.split),
         iterations=step.iterations,
         failed_checks=0 if consecutive else case.state.failed_checks,
         check_at=due,
-        round=None,
-        waiting=None,
     )
     return Decision("Advanced", events.summary(step.events), state, (*said, *step.events), due)
 
@@ -257,6 +270,7 @@ def _step(case: Case, step: Step, due: datetime, said: tuple[events.Event, ...])
 def _promote(case: Case, *, skipped: bool) -> Decision:
     """The primary is to be given the revision that was analysed, and no other."""
     event = events.copying(case.canary)
+    said = () if skipped else gates.passed(case)
     state = case.state.moved(
         Phase.PROMOTING,
         case.now,
@@ -265,4 +279,4 @@ def _promote(case: Case, *, skipped: bool) -> Decision:
         check_at=None,
         skipped=skipped,
     )
-    return Decision("Promoting", event.message, state, (event,))
+    return Decision("Promoting", event.message, state, (*said, event))

@@ -7,8 +7,9 @@ from dataclasses import replace
 from analysis import effects, events
 from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.phases import Phase
-from analysis.rules import moves, pods, progressing
+from analysis.rules import gates, moves, pods, progressing
 from config import meshes
+from config.api.hooks import WebhookType
 from config.scaling import CanaryScale
 from config.traffic import ALL_TO_PRIMARY, TrafficSplit
 
@@ -25,6 +26,20 @@ def changed_before_copy(case: Case) -> Outcome | None:
         or progressing.reverted(case)
         or progressing.revision_changed(case)
     )
+
+
+def rollback_requested(case: Case) -> Outcome | None:
+    """As long as the copy cannot be made, a rollback hook may call the promotion off."""
+    due = case.state.check_at or case.state.since + case.observation.interval
+    is_open = not _is_copied(case) and moves.await_effects(case, effects.Lane.WORKLOAD)
+    if not is_open or case.now < due:
+        return None
+    outcome, asked = gates.called_off(case), case.state.round
+    if outcome or asked is None or asked.type != WebhookType.ROLLBACK:
+        return outcome
+    later = case.now + case.observation.interval
+    state = replace(case.state, round=None, check_at=later)
+    return Decision("NotCalledOff", "no rollback is requested", state, due=case.now)
 
 
 def await_copy(case: Case) -> Outcome | None:
@@ -66,9 +81,11 @@ def primary_unready(case: Case) -> Outcome | None:
 
 def shift(case: Case) -> Outcome:
     """Traffic goes back to the primary, by `stepWeightPromotion` or at once without it."""
-    if case.state.check_at is not None and case.now < case.state.check_at:
-        return Rest(case.state.check_at)
-    waiting = moves.await_effects(case, effects.Lane.ROUTE) if case.state.check_at else None
+    # the first step back follows the copy at once
+    due = None if case.state.copying else case.state.check_at
+    if due is not None and case.now < due:
+        return Rest(due)
+    waiting = moves.await_effects(case, effects.Lane.ROUTE) if due else None
     if waiting:
         return waiting
     split, said = _step_back(case)
@@ -80,6 +97,7 @@ def shift(case: Case) -> Outcome:
         case.now,
         route=case.state.routed(split),
         check_at=due,
+        copying="",
     )
     return Decision("TrafficReturned", message, state, said, due)
 

@@ -7,6 +7,7 @@ lower canary weight, and a revision that may have failed does not resume.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -30,9 +31,12 @@ from config.traffic import (
 _OUR_REVISION: Final = re.compile(r"[0-9a-f]{20}")
 """What a revision of ours looks like; those of other controllers are not comparable with it."""
 
-_AT_REST: Final = frozenset(
-    {StatusPhase.INITIALIZED, StatusPhase.SUCCEEDED, StatusPhase.WAITING, StatusPhase.FAILED}
-)
+_AT_REST: Final[Mapping[str, Phase]] = {
+    StatusPhase.INITIALIZED: Phase.INITIALIZED,
+    StatusPhase.SUCCEEDED: Phase.SUCCEEDED,
+    StatusPhase.WAITING: Phase.WAITING,
+    StatusPhase.FAILED: Phase.FAILED,
+}
 
 
 def rebuild(seen: Observation) -> Outcome | None:
@@ -40,7 +44,7 @@ def rebuild(seen: Observation) -> Outcome | None:
     past, canary, strategy = seen.status, seen.canary, seen.strategy
     if past is None or canary is None or strategy is None or seen.deleting:
         return None
-    if past.phase not in IN_ROLLOUT | _AT_REST or _is_known(seen, past):
+    if past.phase not in IN_ROLLOUT | _AT_REST.keys() or _is_known(seen, past):
         return None
     state = _lasting(seen, past, _served(seen, _state(seen, canary, strategy, past)))
     message = f"state rebuilt from status {past.phase}, route and workloads as {state.phase}"
@@ -72,8 +76,7 @@ def _state(seen: Observation, canary: Canary, strategy: Strategy, past: PastStat
         return _analysing(seen, canary, strategy, past, state)
     if past.phase == StatusPhase.FAILED:
         return _failed(seen, past, state)
-    has_succeeded = past.phase == StatusPhase.SUCCEEDED
-    return replace(state, phase=Phase.SUCCEEDED if has_succeeded else Phase.INITIALIZED)
+    return replace(state, phase=_AT_REST[past.phase])
 
 
 def _served(seen: Observation, state: RolloutState) -> RolloutState:
@@ -157,8 +160,13 @@ def _analysing(
     step = strategy.resume(canary, reported, live)
     route = replace(state.route, split=step.split)
     resumed = replace(reported, route=route, iterations=step.iterations)
-    begun = strategy.has_begun(resumed)
-    return replace(resumed, check_at=seen.now + seen.interval if begun else None)
+    if not strategy.has_begun(resumed):
+        return resumed
+    after = strategy.next_step(canary, resumed)
+    is_over = after is None or after.needs_approval
+    waits = is_over and past.phase == StatusPhase.WAITING_PROMOTION
+    phase = Phase.WAITING_PROMOTION if waits else Phase.PROGRESSING
+    return replace(resumed, phase=phase, check_at=seen.now + seen.interval)
 
 
 def _failed(seen: Observation, past: PastStatus, state: RolloutState) -> RolloutState:

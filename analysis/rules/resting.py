@@ -7,7 +7,7 @@ from dataclasses import replace
 from analysis import effects, events
 from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.phases import Phase
-from analysis.rules import moves, pods
+from analysis.rules import gates, moves, pods, rounds
 from config.api.hooks import WebhookType
 from config.scaling import CanaryScale
 from config.traffic import ALL_TO_PRIMARY
@@ -36,7 +36,7 @@ def epilogue(case: Case) -> Outcome | None:
     if not case.state.epilogue:
         return None
     kind = WebhookType.POST_ROLLOUT
-    asking = moves.ask_hooks(case, kind)
+    asking = rounds.ask(case, kind)
     asked = case.state.round
     if isinstance(asking, Rest) and asked is not None and _is_awaited(case):
         until = min(asking.until or asked.asked, asked.asked + case.observation.interval)
@@ -44,7 +44,7 @@ def epilogue(case: Case) -> Outcome | None:
             return Rest(until)
     elif asking:
         return asking
-    said = moves.hook_events(case, moves.answers(case, kind))
+    said = rounds.told(case, rounds.answers(case, kind))
     said = (events.hooks_lost(case.canary, kind.value),) if asking else said
     state = replace(case.state, epilogue=False, round=None)
     if case.state.phase is Phase.SUCCEEDED:
@@ -84,17 +84,17 @@ def settle(case: Case) -> Outcome | None:
 
 
 def new_revision(case: Case) -> Outcome | None:
-    """A changed target starts a rollout, once there is a primary to fall back on."""
-    target, primary = case.target, case.primary
-    if target is None or target.revision in (case.state.promoted, case.state.applied):
+    """A changed target starts a rollout, once its gate is open and there is a primary to go by."""
+    revision, side = moves.released(case), pods.primary(case)
+    if not revision:
         return None
-    if primary is not None and target.revision == primary.revision:
-        return None
-    side = pods.primary(case)
     if not side.readiness.ready:
         return moves.await_pods(case, side)
-    event = events.new_revision(case.canary)
-    return moves.start(case, "NewRevision", event, target.revision, skipped=False)
+    closed = gates.approval(case, revision)
+    if closed:
+        return closed
+    said = (*gates.approved(case, revision), events.new_revision(case.canary))
+    return moves.start(case, "NewRevision", said, revision, skipped=False)
 
 
 def restore_primary(case: Case) -> Outcome | None:

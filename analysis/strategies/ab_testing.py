@@ -23,6 +23,7 @@ class ABTesting:
 
     kind: ClassVar[StrategyKind] = StrategyKind.AB_TESTING
     features: ClassVar[frozenset[Feature]] = frozenset({Feature.MATCH})
+    confirms_increase: ClassVar[bool] = False
 
     def has_begun(self, state: RolloutState) -> bool:
         """Whether the first iteration is under way, or another strategy was, until now."""

@@ -24,6 +24,7 @@ class BlueGreen:
 
     kind: ClassVar[StrategyKind] = StrategyKind.BLUE_GREEN
     features: ClassVar[frozenset[Feature]] = frozenset({Feature.MIRROR})
+    confirms_increase: ClassVar[bool] = False
 
     def has_begun(self, state: RolloutState) -> bool:
         """Whether the first iteration is under way, or another strategy was, until now."""
@@ -44,7 +45,7 @@ class BlueGreen:
         if canary.spec.provider == meshes.KUBERNETES:
             return None
         told = events.MIRROR_TO_CANARY if split.mirror else events.TO_CANARY
-        return Step(ALL_TO_CANARY, done + 1, (told,))
+        return Step(ALL_TO_CANARY, done + 1, (told,), needs_approval=True)
 
     def resume(self, canary: Canary, state: RolloutState, live: TrafficSplit) -> Step:
         """The iterations that were reported; all traffic only if status and route say so."""

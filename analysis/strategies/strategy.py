@@ -21,12 +21,14 @@ from config.traffic import Feature, TrafficSplit
 class Step:
     """One move of a rollout: the traffic and the number of iterations it leads to, and its story.
 
-    A step that leaves the traffic as it is gives the canary one more interval to be judged by.
+    A step that leaves the traffic as it is gives the canary one more interval to be judged by. One
+    that gives everybody the canary `needs_approval` like the promotion, before it.
     """
 
     split: TrafficSplit
     iterations: int
     events: tuple[Event, ...] = ()
+    needs_approval: bool = False
 
 
 class Strategy(Protocol):
@@ -40,6 +42,11 @@ class Strategy(Protocol):
     @property
     def features(self) -> frozenset[Feature]:
         """Fields of `spec.analysis` that it heeds besides its own; others are refused."""
+        ...
+
+    @property
+    def confirms_increase(self) -> bool:
+        """Whether `confirm-traffic-increase` hooks are asked before its steps and the promotion."""
         ...
 
     def has_begun(self, state: RolloutState) -> bool:

@@ -26,6 +26,7 @@ class Weights:
 
     kind: ClassVar[StrategyKind] = StrategyKind.CANARY
     features: ClassVar[frozenset[Feature]] = frozenset(Feature)
+    confirms_increase: ClassVar[bool] = True
 
     def has_begun(self, state: RolloutState) -> bool:
         """Whether the canary has a share, or copies."""

@@ -26,7 +26,7 @@ REASONS: Final[dict[Key, str]] = {
     ): "for type checkers: the rules before have answered where either is missing",
     (
         "analysis/rules/moves.py",
-        "due = _first(until, after.waiting.told_again_at if after.waiting else None)",
+        "due = first(until, after.waiting.told_again_at if after.waiting else None)",
         "condition -> True",
     ): "for type checkers: a state that was told to wait, or was told so before, waits",
     (

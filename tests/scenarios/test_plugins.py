@@ -124,6 +124,7 @@ class Iterations:
 
     kind: ClassVar[StrategyKind]
     features: ClassVar[frozenset[Feature]]
+    confirms_increase: ClassVar[bool] = False
 
     def has_begun(self, state: RolloutState) -> bool:
         """Whether the first iteration is under way, with traffic or without."""

@@ -32,8 +32,8 @@ WEBHOOKS: Final = [
     {"name": "gate", "type": "pre-rollout", "url": "http://gate/"},
     {"name": "load", "type": "rollout", "url": "http://load/"},
 ]
-UNKNOWN: Final = {"name": "no", "type": "confirm-promotion", "url": "http://no/"}
-"""Not carried out yet: a manifest with it is not accepted."""
+NOWHERE: Final = {"name": "no", "type": "rollout", "url": "nowhere"}
+"""A manifest with it is not accepted."""
 
 MANIFEST: Final = a_manifest(webhooks=WEBHOOKS, spec={"progressDeadlineSeconds": 120})
 SOURCES: Final = (measuring.healthy, measuring.healthy, measuring.failing, measuring.silent)
@@ -74,7 +74,7 @@ def edit(stage: TroubledStage) -> None:
             {"interval": "30s"},
             {"stepWeight": 30},
             {"threshold": 1},
-            {"webhooks": [*WEBHOOKS, UNKNOWN]},
+            {"webhooks": [*WEBHOOKS, NOWHERE]},
             {"webhooks": WEBHOOKS},
         ]
     )

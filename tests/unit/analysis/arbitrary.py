@@ -7,6 +7,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from analysis import hooks
 from analysis.effects import Lane
 from analysis.findings import Findings, HookResult
 from analysis.observation import Confirmed, Observation, PastStatus, Workload
@@ -30,6 +31,10 @@ _HOOKS: Final = [
 ]
 _MATCH: Final = [{"headers": {"x-user": {"exact": "insider"}}}]
 _PINNED: Final = [{"header": {"name": "x-beta", "value": {"exact": "1"}}}]
+_GATES: Final = [
+    {"name": kind, "type": kind, "url": "http://gate.shop/"}
+    for kind in ("confirm-rollout", "confirm-traffic-increase", "confirm-promotion", "rollback")
+]
 CANARIES: Final = (
     worlds.a_canary(),
     worlds.a_canary(stepWeights=[1, 2, 10, 80]),
@@ -45,11 +50,13 @@ CANARIES: Final = (
     worlds.iterating(2, mirror=True, webhooks=_HOOKS),
     worlds.iterating(3, match=_MATCH),
     worlds.iterating(3, match=_MATCH, webhooks=_HOOKS, stepWeightPromotion=50),
+    worlds.a_canary(webhooks=_GATES),
+    worlds.a_canary(webhooks=[*_GATES, *_HOOKS]),
 )
 
 revisions: Final = st.sampled_from([OLD, NEW, NEWER, "", "7d8b5c4f69"])
 canaries: Final[SearchStrategy[Canary]] = st.sampled_from(CANARIES)
-kinds: Final = st.sampled_from(["pre-rollout", "rollout", "post-rollout"])
+kinds: Final = st.sampled_from(sorted(hooks.CARRIED_OUT))
 numbers: Final = st.integers(0, 8)
 _moments: Final[SearchStrategy[datetime]] = st.sampled_from(
     [NOW + timedelta(seconds=away) for away in (-2000, -300, -31, -29, -1, 0, 0, 1, 29, 31, 2000)]
@@ -87,7 +94,15 @@ _fields: Final[dict[str, SearchStrategy[Any]]] = {
     "failed_checks": st.integers(0, 5),
     "iterations": numbers,
     "check_at": st.none() | _moments,
-    "round": st.none() | st.builds(HookRound, numbers, kinds, _moments),
+    "round": st.none()
+    | st.builds(
+        HookRound,
+        numbers,
+        kinds,
+        _moments,
+        revision=st.sampled_from(["", "", NEW, NEWER]),
+        settled=st.lists(kinds, max_size=2).map(tuple),
+    ),
     "epilogue": st.booleans(),
     "skipped": st.booleans(),
     "suspended": st.booleans(),
@@ -236,7 +251,7 @@ passing: Final[SearchStrategy[Findings]] = st.just(
     Findings(
         hooks={
             kind: (HookResult(kind, kind, ok=True),)
-            for kind in ("pre-rollout", "rollout", "post-rollout")
+            for kind in sorted(hooks.CARRIED_OUT - {"rollback"})
         },
         checks=(worlds.a_check(),),
     )

@@ -18,6 +18,8 @@ from tests.unit.analysis import worlds
         (Phase.FAILED, 0, {Lane.ROUTE}, Rank.ROLLBACK),
         (Phase.PROMOTION_FAILED, 100, {Lane.ROUTE}, Rank.ROLLBACK),
         (Phase.PROGRESSING, 10, set(), Rank.CHECK),
+        (Phase.WAITING_PROMOTION, 60, set(), Rank.CHECK),
+        (Phase.WAITING, 0, set(), Rank.STEP),
         (Phase.PROMOTING, 50, {Lane.WORKLOAD}, Rank.CHECK),
         (Phase.PROMOTION_FAILED, 100, set(), Rank.CHECK),
         (Phase.PROGRESSING, 0, {Lane.ROUTE}, Rank.CHECK),

@@ -1,6 +1,7 @@
 """What this version models but does not carry out: what blocks a canary, and what is only said."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -56,10 +57,6 @@ BLOCKING: Final[Mapping[str, tuple[Raw, str]]] = {
         _with(metrics=[{"name": "errors", "templateRef": {"name": "t"}}]),
         "spec.analysis.metrics[0].templateRef",
     ),
-    "a gate before the rollout": (_hook("confirm-rollout"), "spec.analysis.webhooks[0].type"),
-    "a gate of traffic": (_hook("confirm-traffic-increase"), "spec.analysis.webhooks[0].type"),
-    "a gate of the promotion": (_hook("confirm-promotion"), "spec.analysis.webhooks[0].type"),
-    "a rollback switch": (_hook("rollback"), "spec.analysis.webhooks[0].type"),
     "a suffix with Istio": (
         {"service": {"port": 80, "match": [{"uri": {"suffix": ".html"}}]}},
         "spec.service.match[0]",
@@ -127,10 +124,8 @@ def test_what_changes_no_rollout_is_reported(spec: Raw, field: str) -> None:
         _with(stepWeightPromotion=20, thresholdMode="consecutive", canaryReadyThreshold=50),
         _with(metrics=[{"name": "request-duration"}, {"name": "own", "query": "up"}]),
         _with(metrics=[{"name": "request-duration", "onNoData": "hold", "onError": "pass"}]),
-        _hook("pre-rollout"),
-        _hook("rollout"),
-        _hook(""),
-        _hook("post-rollout"),
+        *map(_hook, ["confirm-rollout", "confirm-traffic-increase", "confirm-promotion"]),
+        *map(_hook, ["pre-rollout", "rollout", "", "rollback", "post-rollout"]),
         {**_iterating(a_b_test=USERS), "skipAnalysis": True},
         _iterating(),
         _iterating(mirror=True, mirrorWeight=40),
@@ -162,13 +157,15 @@ def test_what_connections_cannot_say_blocks(spec: Raw, field: str) -> None:
     assert [(each.field, each.blocking) for each in found] == [(f"spec.analysis.{field}", True)]
 
 
-def test_gates_count_even_where_the_analysis_is_skipped() -> None:
+def test_hooks_that_no_rule_asks_block_even_where_the_analysis_is_skipped() -> None:
     """A confirm-rollout gate holds back a rollout without analysis too."""
     canary = a_canary(**_hook("confirm-rollout"), skipAnalysis=True)
+    unable = replace(BUILT_IN.carried_out, hooks=frozenset())
 
-    assert [
-        each.blocking for each in support.not_carried_out(canary, "istio", BUILT_IN.carried_out)
-    ] == [True]
+    found = support.not_carried_out(canary, "istio", unable)
+    assert [(each.field, each.blocking) for each in found] == [
+        ("spec.analysis.webhooks[0].type", True)
+    ]
 
 
 def test_the_controllers_default_provider_counts() -> None:

@@ -15,12 +15,12 @@ PAGE: Final = ROOT / "docs" / "defects.md"
 
 NUMBERS: Final = (
     *(f"D-{number}" for number in range(1, 10)),
-    *("D-11", "D-12", *(f"D-{number}" for number in range(16, 21))),
+    *("D-11", "D-12", *(f"D-{number}" for number in range(16, 23))),
     *(f"D-{number}" for number in range(26, 32)),
-    *("D-32", "D-33", "D-34", "D-36", "D-37", "D-39", "D-40", "D-43"),
+    *("D-32", "D-33", "D-34", "D-36", "D-37", "D-39", "D-40", "D-43", "D-44", "D-45"),
     *(f"D-{number}" for number in range(48, 55)),
-    *("D-60", "D-62", "D-70", "D-71", "D-82", "D-87", "D-88"),
-    *("D-90", "D-91", "D-93", "D-94", "D-95", "D-100"),
+    *("D-60", "D-62", "D-63", "D-66", "D-70", "D-71", "D-82", "D-87", "D-88"),
+    *("D-90", "D-91", "D-93", "D-94", "D-95", "D-96", "D-100"),
     *(f"T-{number}" for number in range(1, 9)),
     *(f"R-{number}" for number in range(1, 24)),
     *(f"S-{number}" for number in range(1, 7)),

@@ -1,7 +1,7 @@
 """Webhooks as values: payloads, which are called, what answers mean, event texts.
 
 Expected forms: the compatibility reference, webhooks, sections 1 and 2, and lifecycle 22. Left out:
-the calling itself, and the gates (confirm-*, rollback), which are not carried out yet.
+the calling itself.
 """
 
 import json
@@ -166,6 +166,22 @@ def test_a_call_keeps_its_key_wherever_it_stands_and_twins_have_their_own() -> N
 @pytest.mark.parametrize(
     ("kind", "ok", "text"),
     [
+        ("confirm-rollout", True, "Confirm-rollout check smoke passed"),
+        ("confirm-rollout", False, "Halt shop.prod advancement waiting for approval smoke"),
+        ("confirm-traffic-increase", True, "Confirm-traffic-increase check smoke passed"),
+        (
+            "confirm-traffic-increase",
+            False,
+            "Halt shop.prod advancement waiting for traffic increase approval smoke",
+        ),
+        ("confirm-promotion", True, "Confirm-promotion check smoke passed"),
+        (
+            "confirm-promotion",
+            False,
+            "Halt shop.prod advancement waiting for promotion approval smoke",
+        ),
+        ("rollback", True, "Rollback check smoke passed"),
+        ("rollback", False, "Rollback hook smoke not signaling a rollback"),
         ("pre-rollout", True, "Pre-rollout check smoke passed"),
         ("pre-rollout", False, "Halt shop.prod advancement pre-rollout check smoke failed {no}"),
         ("rollout", True, ""),
@@ -182,5 +198,5 @@ def test_event_texts_are_those_of_the_reference(kind: str, ok: bool, text: str) 
 
 def test_a_hook_type_without_event_texts_is_refused() -> None:
     """The message names the type and those there are."""
-    with pytest.raises(ValueError, match="event; allowed: pre-rollout"):
+    with pytest.raises(ValueError, match="event; allowed: confirm-rollout"):
         hooks.event_text(a_canary(), HookResult("x", "event", ok=True))

@@ -33,6 +33,7 @@ class Anything:
     step: Step | None
     kind: ClassVar[StrategyKind] = StrategyKind.BLUE_GREEN
     features: ClassVar[frozenset[Feature]] = frozenset()
+    confirms_increase: ClassVar[bool] = True
 
     def has_begun(self, state: RolloutState) -> bool:  # noqa: ARG002 - always the same
         """The same for every state."""

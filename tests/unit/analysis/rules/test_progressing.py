@@ -647,7 +647,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
     "after a refused first step its interval is waited for": (
         worlds.seen(replace(at_0, check_at=NOW + timedelta(seconds=12)), HOOKED),
         None,
-        Rests("first_step", 12),
+        Rests("not_due", 12),
     ),
     "a split is given its interval": (
         worlds.seen(replace(at_20, check_at=NOW + timedelta(seconds=12))),

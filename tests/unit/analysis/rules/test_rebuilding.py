@@ -81,16 +81,28 @@ TABLE: dict[str, tuple[Observation, tuple[Phase, str, CanaryScale, str]]] = {
         lost(past("Finalising", 0), 0, primary=worlds.a_workload(NEW)),
         (Phase.PROMOTING, "100/0", CanaryScale.RUNNING, NEW),
     ),
+    "a promotion that waits for its gate goes on waiting": (
+        lost(past("WaitingPromotion", 60), 60),
+        (Phase.WAITING_PROMOTION, "40/60", CanaryScale.RUNNING, ""),
+    ),
+    "one whose weight is not the last any more has steps to take": (
+        lost(past("WaitingPromotion", 60), 40),
+        (Phase.PROGRESSING, "60/40", CanaryScale.RUNNING, ""),
+    ),
+    "Flagger shows no weight while the promotion waits: the analysis begins anew": (
+        lost(past("WaitingPromotion", 0), 60),
+        (Phase.PROGRESSING, "100/0", CanaryScale.RUNNING, ""),
+    ),
+    "a release that waits for its gate goes on waiting": (
+        lost(past("Waiting", applied=OLD)),
+        (Phase.WAITING, "100/0", CanaryScale.ZERO, ""),
+    ),
     "a success rests": (
         lost(past("Succeeded", promoted=NEW)),
         (Phase.SUCCEEDED, "100/0", CanaryScale.ZERO, ""),
     ),
     "an initialized canary rests": (
         lost(past("Initialized", applied=OLD)),
-        (Phase.INITIALIZED, "100/0", CanaryScale.ZERO, ""),
-    ),
-    "a canary that waited for approval rests until its change is seen again": (
-        lost(past("Waiting", applied=OLD)),
         (Phase.INITIALIZED, "100/0", CanaryScale.ZERO, ""),
     ),
     "a failure stays one": (
@@ -268,7 +280,7 @@ def test_a_rebuilt_state_lasts_since_when_its_phase_is_shown() -> None:
         ("Failed", ago, ago),
         ("Progressing", ago, ago),
         ("Finalising", ago, NOW),
-        ("Waiting", ago, NOW),
+        ("Waiting", ago, ago),
         ("Succeeded", NOW + INTERVAL, NOW),
         ("Succeeded", None, NOW),
     ]:

@@ -222,13 +222,21 @@ TABLE: dict[str, tuple[str, Observation, Findings | None, dict[str, Any]]] = {
             **GONE,
             "route": RouteIntent(6, EXPOSED, TrafficSplit.of(30)),
             "check_at": NOW + INTERVAL,
+            "copying": "",
         },
     ),
     "the last promotion step ends the promotion": (
         "shift",
         worlds.seen(working(Phase.PROMOTING, 60), primary=worlds.a_workload(NEW)),
         None,
-        {**GONE, "phase": Phase.FINALISING, "since": NOW, "route": BACK, "check_at": None},
+        {
+            **GONE,
+            "phase": Phase.FINALISING,
+            "since": NOW,
+            "route": BACK,
+            "check_at": None,
+            "copying": "",
+        },
     ),
     "a promotion that fails leaves everything to the canary": (
         "primary_unready",

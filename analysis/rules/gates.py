@@ -1,0 +1,199 @@
+"""Rules about hooks that confirm or call off: they are asked at the interval, and never faster.
+
+A gate that is closed is no failed check. While one is being asked that answers late, a canary with
+traffic is measured on at its interval; when it opens, the step that waited for it is taken in a
+tick with passed checks of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from analysis import cadence, effects, events
+from analysis.decisions import Case, Decision, Outcome, Rest
+from analysis.events import Event
+from analysis.findings import HookResult
+from analysis.phases import Phase
+from analysis.rules import moves, pods, rounds
+from analysis.waiting import GATES, Reason
+from config.api.hooks import WebhookType
+
+CLOSED: Final[Mapping[WebhookType, Reason]] = {
+    WebhookType.CONFIRM_ROLLOUT: Reason.ROLLOUT_NOT_CONFIRMED,
+    WebhookType.CONFIRM_TRAFFIC_INCREASE: Reason.INCREASE_NOT_CONFIRMED,
+    WebhookType.CONFIRM_PROMOTION: Reason.PROMOTION_NOT_CONFIRMED,
+}
+"""What a canary waits for at each gate."""
+
+_STEPS: Final = frozenset({WebhookType.CONFIRM_TRAFFIC_INCREASE, WebhookType.CONFIRM_PROMOTION})
+"""The gates of a rollout under way."""
+
+
+# -- before a rollout
+
+
+def withdrawn(case: Case) -> Outcome | None:
+    """A release that is taken back, or whose target is deleted, needs no approval any more."""
+    is_known = case.target is not None or pods.canary(case).is_gone
+    if not is_known or moves.released(case):
+        return None
+    state, asked = case.state, case.state.round
+    if state.phase is Phase.WAITING:
+        has_failed = state.applied != state.promoted
+        rests = state.moved(Phase.FAILED if has_failed else Phase.INITIALIZED, case.now)
+        event = events.withdrawn(case.canary)
+        rests = replace(rests, check_at=None)
+        return Decision("Withdrawn", event.message, rests, (event,), case.now)
+    if asked is None or asked.type != WebhookType.CONFIRM_ROLLOUT:
+        return None
+    forgotten = replace(state, round=None)
+    return Decision("Withdrawn", "no approval is needed any more", forgotten, due=case.now)
+
+
+def approval(case: Case, revision: str) -> Outcome | None:
+    """No rollout of `revision` before its gate opens."""
+    kind = WebhookType.CONFIRM_ROLLOUT
+    asking = rounds.ask(case, kind, revision)
+    return asking or _closed(case, kind, rounds.answers(case, kind, revision))
+
+
+def approved(case: Case, revision: str) -> tuple[Event, ...]:
+    """What is told of the gates that opened for the rollout of `revision`."""
+    return rounds.told(case, rounds.answers(case, WebhookType.CONFIRM_ROLLOUT, revision))
+
+
+def not_asked_yet(case: Case) -> Outcome | None:
+    """A closed gate is asked again after an interval."""
+    due = case.state.check_at
+    if due is None or case.now >= due:
+        return None
+    unconfirmed = moves.await_effects(case, *effects.Lane)
+    until = unconfirmed.until if isinstance(unconfirmed, Rest) else None
+    return Rest(moves.first(due, until))
+
+
+# -- in an analysis
+
+
+def is_asked(case: Case) -> bool:
+    """Whether a gate of the rollout under way is being asked, or has just answered."""
+    return case.state.round is not None and case.state.round.type in _STEPS
+
+
+def is_closed(case: Case) -> bool:
+    """Whether the canary waits for a gate that was closed when it was asked last."""
+    return case.state.waiting is not None and case.state.waiting.reason in GATES
+
+
+def awaited(case: Case) -> Outcome | None:
+    """A gate that refuses is asked again with the next check; one that is silent is waited for."""
+    asked = case.state.round
+    if asked is None or not is_asked(case):
+        return None
+    kind = WebhookType(asked.type)
+    asking = rounds.ask(case, kind)
+    if asking is None:
+        return _closed(case, kind, rounds.answers(case, kind))
+    measured_again = _measured_again(case)
+    if measured_again is not None and case.now >= measured_again:
+        return None
+    return _by(asking, measured_again)
+
+
+def increase(case: Case, said: tuple[Event, ...] = ()) -> Outcome | None:
+    """The gate before a step, and before the promotion as with Flagger; `said` goes before it."""
+    if not case.strategy.confirms_increase or case.state.phase is Phase.WAITING_PROMOTION:
+        return None
+    return _asked(case, WebhookType.CONFIRM_TRAFFIC_INCREASE, said)
+
+
+def promotion(case: Case) -> Outcome | None:
+    """The gate before the promotion."""
+    return _asked(case, WebhookType.CONFIRM_PROMOTION, passed(case))
+
+
+def passed(case: Case) -> tuple[Event, ...]:
+    """What is told of a gate that has just opened."""
+    asked = case.state.round
+    if asked is None or not is_asked(case):
+        return ()
+    return rounds.told(case, rounds.answers(case, WebhookType(asked.type)))
+
+
+def rollback_requested(case: Case) -> Outcome | None:
+    """A rollback hook that answers well calls the rollout off; asked first at every check."""
+    return called_off(case) if moves.is_due(case) else None
+
+
+def called_off(case: Case) -> Outcome | None:
+    """Asks the rollback hooks; the rollback when one of them answers well."""
+    kind = WebhookType.ROLLBACK
+    asking = None if case.canary.spec.skip_analysis else rounds.ask(case, kind)
+    if asking:
+        return asking
+    signals = [result for result in rounds.answers(case, kind) if result.ok]
+    if not signals:
+        return None
+    said = (*rounds.told(case, signals[:1]), events.webhook_rollback(case.canary))
+    untried = moves.released(case) if case.state.phase is Phase.WAITING else ""
+    return moves.rollback(case, "RollbackRequested", said, untried)
+
+
+def _asked(case: Case, kind: WebhookType, said: tuple[Event, ...]) -> Outcome | None:
+    """Asks a gate after a passed check, and plans the next check for while it is silent."""
+    asking = rounds.ask(case, kind, said=said)
+    if asking is None or not case.strategy.has_begun(case.state):
+        return asking
+    is_silent = case.state.round is not None and case.state.round.type == kind
+    interval = case.observation.interval
+    made = (case.state.check_at or case.now) + (interval if is_silent else 0 * interval)
+    made = cadence.next_check(made, case.now, interval) - interval
+    if isinstance(asking, Decision):
+        return _by(replace(asking, state=replace(asking.state, check_at=made)), made + interval)
+    message = f"measured while the {kind.value} webhooks are silent"
+    state = replace(case.state, check_at=made)
+    until = asking.until if isinstance(asking, Rest) else None
+    return Decision("Measured", message, state, due=moves.first(until, made + interval))
+
+
+def _measured_again(case: Case) -> datetime | None:
+    """When a canary with traffic is measured though a gate is silent; None without traffic."""
+    if case.state.check_at is None or not case.strategy.has_begun(case.state):
+        return None
+    return case.state.check_at + case.observation.interval
+
+
+def _by(outcome: Outcome, latest: datetime | None) -> Outcome:
+    """`outcome` with the next look at `latest` at the latest."""
+    match outcome:
+        case Decision(due=due):
+            return replace(outcome, due=moves.first(due, latest))
+        case Rest(until=until):
+            return replace(outcome, until=moves.first(until, latest))
+        case _:
+            return outcome
+
+
+def _closed(case: Case, kind: WebhookType, results: tuple[HookResult, ...]) -> Decision | None:
+    """The wait for the gates among `results` that refuse; None when all of them are open."""
+    refused = [result for result in results if not result.ok]
+    if not refused:
+        return None
+    state, phase = case.state, _PHASES.get(kind, case.state.phase)
+    if phase is not state.phase:
+        state = state.moved(phase, case.now)
+    state, said = moves.tell(state, case.now, CLOSED[kind], *rounds.told(case, refused))
+    due = moves.next_check(case)
+    state = replace(state, check_at=due, round=None)
+    message = f"closed: {', '.join(result.name for result in refused)}"
+    return Decision("GateClosed", message, state, said, due)
+
+
+_PHASES: Final[Mapping[WebhookType, Phase]] = {
+    WebhookType.CONFIRM_ROLLOUT: Phase.WAITING,
+    WebhookType.CONFIRM_PROMOTION: Phase.WAITING_PROMOTION,
+}
+"""Where a canary waits for a gate; at the others it stays where it is."""

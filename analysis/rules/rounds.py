@@ -1,0 +1,88 @@
+"""Asking webhooks: one round per type, all hooks of it side by side, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from analysis import events, hooks, waiting
+from analysis.decisions import Case, Decision, Outcome, Rest
+from analysis.events import Event
+from analysis.findings import HookResult
+from analysis.rules import moves
+from analysis.state import HookRound
+from config.api.hooks import WebhookType
+
+
+def ask(
+    case: Case, kind: WebhookType, revision: str = "", *, said: tuple[Event, ...] = ()
+) -> Outcome | None:
+    """What to do so that the answers of the hooks of `kind` are known; None when they are.
+
+    That is to ask them, telling what is to be `said` so far, or to wait for those already asked.
+    `revision` is what they are asked about, where it is not that of the rollout.
+    """
+    calls = hooks.calls_in(case.canary, kind, case.state, revision)
+    if not calls or is_settled(case, kind) or len(answers(case, kind, revision)) == len(calls):
+        return None
+    asked, message = case.state.round, f"calling the {kind.value} webhooks"
+    if asked is None or (asked.type, asked.revision) != (kind.value, revision):
+        asking = HookRound(
+            case.observation.version + 1,
+            kind.value,
+            case.now,
+            revision=revision,
+            settled=_settled(case, asked, revision),
+        )
+        due = hooks.given_up_at(asking)
+        return Decision("HooksAsked", message, replace(case.state, round=asking), said, due)
+    due = hooks.next_look(asked, calls, case.findings.calls)
+    if case.now < due:
+        return Rest(due)
+    return _again(case, asked, message)
+
+
+def _again(case: Case, asked: HookRound, message: str) -> Decision:
+    """The hooks that nobody has called are asked for once more."""
+    asking = replace(asked, asked=case.now, repeats=asked.repeats + 1)
+    state, told = replace(case.state, round=asking), tuple[Event, ...]()
+    if state.waiting is None or state.waiting.reason not in waiting.GATES:
+        lost = events.hooks_lost(case.canary, asked.type)
+        state, told = moves.tell(state, case.now, waiting.Reason.HOOKS_UNANSWERED, lost)
+    due = hooks.given_up_at(asking)
+    return Decision("HooksAskedAgain", message, state, told, due)
+
+
+def _settled(case: Case, asked: HookRound | None, revision: str) -> tuple[str, ...]:
+    """The types that need not be asked again in this check: those before, and the one answered."""
+    if asked is None or case.findings.hooks is None or asked.revision != revision:
+        return ()
+    return (*asked.settled, asked.type)
+
+
+def is_settled(case: Case, kind: WebhookType) -> bool:
+    """Whether the hooks of `kind` were asked before in this check, and hold nothing up."""
+    return case.state.round is not None and kind.value in case.state.round.settled
+
+
+def answers(case: Case, kind: WebhookType, revision: str = "") -> tuple[HookResult, ...]:
+    """The answers of the hooks of `kind`, in list order; empty when there are no such hooks."""
+    asked = case.state.round
+    if asked is not None and asked.revision != revision:
+        return ()
+    return tuple((case.findings.hooks or {}).get(kind.value, ()))
+
+
+def told(case: Case, results: Iterable[HookResult]) -> tuple[Event, ...]:
+    """The events about `results`, in their order; muted where the manifest says so."""
+    return tuple(filter(None, (_told(case, result) for result in results)))
+
+
+def _told(case: Case, result: HookResult) -> Event | None:
+    """What is told of one answer: a rollback hook that answers well is what to be warned of."""
+    text = hooks.event_text(case.canary, result)
+    if not text:
+        return None
+    is_good = result.ok is (WebhookType(result.type) is not WebhookType.ROLLBACK)
+    event = events.normal(text) if is_good else events.warning(text)
+    return replace(event, muted=hooks.is_muted(case.canary, result))
