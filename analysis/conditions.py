@@ -121,6 +121,7 @@ def _rollout(state: RolloutState) -> dict[str, Any]:
         "lastAppliedSpec": state.applied,
         "lastPromotedSpec": state.promoted,
         "lastTransitionTime": timestamp(state.since),
+        **({} if state.configs is None else {"trackedConfigs": dict(state.configs) or None}),
         **_cookies(state.route.split.affinity),
     }
 

@@ -35,7 +35,7 @@ def decide(observation: Observation, findings: Findings) -> Outcome:
         outcome = rule(case)
         if outcome is not None:
             named = replace(failover.guarded(case, outcome), rule=rule.__name__)
-            return _timed(case, _settled(case, named))
+            return _timed(case, _configured(case, _settled(case, named)))
     return _settled(case, Rest(rule="nothing_to_do"))
 
 
@@ -49,6 +49,18 @@ def due(observation: Observation, decision: Decision) -> datetime | None:
     version = observation.version + 1
     next_look = decide(replace(observation, state=decision.state, version=version), Findings.none())
     return next_look.until if isinstance(next_look, Rest) else decision.due
+
+
+def _configured(case: Case, outcome: Outcome) -> Outcome:
+    """`outcome`, with the configs of the revision that it has applied."""
+    if not isinstance(outcome, Decision):
+        return outcome
+    applied = outcome.state.applied
+    known = (each for each in (case.target, case.primary) if each and each.revision == applied)
+    configs = next((each.configs for each in known), None)
+    if configs is None or configs == (outcome.state.configs or {}):
+        return outcome
+    return replace(outcome, state=replace(outcome.state, configs=configs))
 
 
 def _timed(case: Case, outcome: Outcome) -> Outcome:

@@ -93,6 +93,7 @@ promoted_unanalysed = _about(normal, "Promotion completed! Canary analysis was s
 
 # why a step waits, or a rollout is called off
 awaiting_target = _about(warning, "{c} waits for its target: {k} {t} not found")
+configs_unknown = _because(warning, "{c} waits for the configuration of {t}: {}")
 not_applied = _because(warning, "{c} waits for its {} to be applied")
 primary_not_ready = _because(warning, "{p} not ready: {}")
 canary_not_ready = _because(warning, "canary {k} {t} not ready: {}")

@@ -5,6 +5,7 @@ An absent thing is None. `tasks.gather` is the only builder outside tests.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -24,7 +25,8 @@ class Workload:
 
     `generation` is the spec generation this view shows, `available` the number of available pods,
     of whatever revision; `patience_ends` is when an unready workload runs out of its progress
-    deadline, None when no clock is running.
+    deadline, None when no clock is running. `configs` are the digests of the tracked ConfigMaps and
+    Secrets that are a part of the revision, by key.
     """
 
     revision: str
@@ -33,6 +35,7 @@ class Workload:
     available: int
     readiness: Readiness
     patience_ends: datetime | None = None
+    configs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,9 @@ class Observation:
     `canary` is the last manifest that could be carried out, `problems` those of the manifest as it
     stands now; `generation` and `uid` are of the latter. `interval` and `threshold` are those in
     force, `strategy` is that of `canary`. `in_force` is the split read from the live route, None
-    when there is no readable one.
+    when there is no readable one. `unknown_configs` says what keeps the contents of tracked
+    ConfigMaps and Secrets from being known, empty when they are: until then workloads count as
+    unchanged.
     """
 
     now: datetime
@@ -78,6 +83,7 @@ class Observation:
     primary: Workload | None = None
     in_force: TrafficSplit | None = None
     status: PastStatus | None = None
+    unknown_configs: str = ""
 
     @property
     def refusals(self) -> tuple[Problem, ...]:

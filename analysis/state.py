@@ -66,6 +66,8 @@ class RolloutState:
     """Revision last seen as new: under analysis, or last analysed."""
     promoted: str = ""
     """Revision the primary was last given, or created with."""
+    configs: Mapping[str, str] | None = None
+    """Digests of the tracked ConfigMaps and Secrets of `applied` by key; None: never any."""
     route: RouteIntent
     workload: WorkloadIntent
     failed_checks: int = 0

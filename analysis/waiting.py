@@ -29,6 +29,7 @@ class Reason(StrEnum):
     NOT_ACCEPTED = "NotAccepted"
     NOT_WATCHED = "NotWatched"
     TARGET_NOT_FOUND = "TargetNotFound"
+    CONFIGS_UNKNOWN = "ConfigsUnknown"
     PRIMARY_NOT_READY = "PrimaryNotReady"
     PRIMARY_LOST = "PrimaryLost"
     CANARY_NOT_READY = "CanaryNotReady"
@@ -55,6 +56,7 @@ KNOWN_AT_CHECKS: Final = GATES | {
     Reason.HOOKS_UNANSWERED,
     Reason.CHECKS_UNDECIDED,
     Reason.NOT_APPLIED,
+    Reason.CONFIGS_UNKNOWN,
 }
 """Reasons that last from one check to the next: only then it shows whether they still hold."""
 
@@ -67,6 +69,7 @@ WAYS_OUT: Final[Mapping[Reason, str]] = {
     Reason.NOT_ACCEPTED: "mend what it names, or apply the manifest before it",
     Reason.NOT_WATCHED: "let the beat's ServiceAccount list and watch that kind (deploy/rbac)",
     Reason.TARGET_NOT_FOUND: "create the target, or correct spec.targetRef",
+    Reason.CONFIGS_UNKNOWN: "create what is not found, or make the reference to it optional",
     Reason.PRIMARY_NOT_READY: "see why the pods of the primary are not ready",
     Reason.PRIMARY_LOST: "a primary is made anew from the promoted revision only",
     Reason.CANARY_NOT_READY: "see why the pods of the target are not ready",

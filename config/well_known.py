@@ -23,6 +23,9 @@ LONGEST_BASE_NAME: Final = MAX_LABEL_LENGTH - len(PRIMARY_SUFFIX)
 #: Annotation on the primary's pod template: a fresh UUID at each promotion.
 POD_TEMPLATE_ID_ANNOTATION: Final = "flagger-id"
 
+#: Annotation on a ConfigMap or Secret: with a value that begins with `disable` it is not tracked.
+CONFIG_TRACKING_ANNOTATION: Final = "flagger.app/config-tracking"
+
 #: Annotation on routing objects taken over: JSON of the spec as it was before.
 ORIGINAL_CONFIGURATION_ANNOTATION: Final = "flagger.kubernetes.io/original-configuration"
 LAST_APPLIED_ANNOTATION: Final = "kubectl.kubernetes.io/last-applied-configuration"

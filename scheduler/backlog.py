@@ -60,6 +60,16 @@ class Backlog:
         with self._news:
             self._note(self._index.set_aside(resource, why))
 
+    def is_wanted(self, resource: Resource) -> bool:
+        """Whether a kind is to be watched now: ConfigMaps and Secrets only while some are used."""
+        with self._news:
+            return resource in self.watched or self._index.uses_configs
+
+    def ignore(self, resource: Resource) -> None:
+        """Take in that a kind is not watched any more."""
+        with self._news:
+            self._index.ignore(resource)
+
     # --- for the one who stores
 
     def __len__(self) -> int:

@@ -21,13 +21,15 @@ from clients.documents.world import Admission, ShownStatus, World
 from clients.kube import decoding, resources
 from clients.kube.protocol import Object, WatchType
 from clients.kube.resources import Resource
+from config import well_known
 from config.api.canary import Canary
 from config.refs import CanaryRef
 from config.validation import admission
 from config.validation.admission import Judgement, Policy
 from config.validation.problems import Problem
 from routing.registry import ROUTERS, Routers
-from scheduler import conflicts, observed, projections
+from scheduler import configs, conflicts, observed, projections
+from scheduler.configs import Configs
 from scheduler.observed import Observed
 from scheduler.projections import AUTOSCALERS, Manifest, Place, Projection
 
@@ -77,14 +79,21 @@ class Index:
     """
 
     def __init__(
-        self, policy: Policy, selector_labels: Sequence[str], routers: Routers = ROUTERS
+        self,
+        policy: Policy,
+        selector_labels: Sequence[str],
+        routers: Routers = ROUTERS,
+        *,
+        tracks: bool = True,
     ) -> None:
+        """`tracks` says whether the ConfigMaps and Secrets of pods matter."""
         self._policy = policy
         self._selector_labels = selector_labels
         self._routers = routers
         self.watched = projections.watched(self._routers)
         self.roles = projections.roles(self._routers)
-        self._observed = Observed(selector_labels, self._routers)
+        self._observed = Observed(selector_labels, self._routers, tracks=tracks)
+        self._configs = Configs()
         self._entries: dict[CanaryRef, Entry] = {}
         self._claimed: defaultdict[Place, set[CanaryRef]] = defaultdict(set)
         self._by_uid: dict[str, CanaryRef] = {}
@@ -94,6 +103,9 @@ class Index:
         place = projections.place(resource, raw)
         if place is None or kind is WatchType.BOOKMARK:
             return {}
+        if resource in configs.KINDS:
+            gone = kind is WatchType.DELETED
+            return self._reread(place, self._configs.happened(place, None if gone else raw))
         if resource == resources.CANARIES:
             return self._meet({place: None if kind is WatchType.DELETED else raw})
         return self._keep(place, None if kind is WatchType.DELETED else raw)
@@ -101,6 +113,8 @@ class Index:
     def replace(self, resource: Resource, items: Iterable[Any]) -> Changes:
         """The changes that a complete list makes: what is not in it is gone, told or not."""
         listed = {place: raw for raw in items if (place := projections.place(resource, raw))}
+        if resource in configs.KINDS:
+            return _reread(self._configs.listed(resource, listed.items()))
         if resource == resources.CANARIES:
             known = [Place(resource, ref.namespace, ref.name) for ref in self._entries]
             return self._meet({**dict.fromkeys(known), **listed})
@@ -113,6 +127,15 @@ class Index:
         """The changes made by a resource that cannot be listed, and why, until it is."""
         self._observed.set_aside(resource, why)
         return self._relying_on(resource)
+
+    @property
+    def uses_configs(self) -> bool:
+        """Whether ConfigMaps and Secrets are to be watched: pods of some canary use any."""
+        return self._configs.are_used
+
+    def ignore(self, resource: Resource) -> None:
+        """Forget the objects of a kind that is not watched any more."""
+        self._configs.forget(resource)
 
     def adopt(self, ref: CanaryRef, raw: Any) -> Changes:
         """The changes made by taking `raw` for the last good manifest of `ref`, as others know it.
@@ -167,8 +190,22 @@ class Index:
             primary=self._observed.workload(places.get(worlds.PRIMARY)),
             scaler=self._observed.autoscaler(places.get(worlds.SCALER)),
             twin=self._observed.autoscaler(places.get(worlds.TWIN)),
+            configs=self._configs.versions(ref) if good else None,
             routes=self._observed.routes(places),
         )
+
+    def _reread(self, place: Place, refs: Iterable[CanaryRef]) -> Changes:
+        """What it means that the config in a place is another; copies are written by ourselves."""
+        is_copy = place.name.endswith(well_known.PRIMARY_SUFFIX)
+        news = News.OURS if is_copy else News.DECIDES
+        return {ref: {worlds.CONFIGS: news} for ref in refs}
+
+    def _use_configs(self, ref: CanaryRef) -> None:
+        """Keeps up whose configs matter to a canary."""
+        entry = self._entries.get(ref)
+        places = entry.good.places if entry and entry.good else {}
+        views = (self._observed.workload(places.get(role)) for role in projections.WORKLOADS)
+        self._configs.use(ref, *views)
 
     def _meet(self, seen: Mapping[Place, Object | None]) -> Changes:
         """The changes by Canary objects as they are now, None for those that are gone.
@@ -253,6 +290,8 @@ class Index:
         for ref, entry in entries.items():
             self._exchange(ref, entry)
         self._settle(touched & self._entries.keys())
+        for ref in touched:
+            self._use_configs(ref)
         changes: Changes = {}
         for ref, old in before.items():
             new = self.world(ref)
@@ -320,6 +359,10 @@ class Index:
         changed = self._observed.put(place, sight)
         changes: Changes = {}
         for ref, role in concerned:
+            before_configs = self._configs.versions(ref)
+            self._use_configs(ref)
+            if self._configs.versions(ref) != before_configs:
+                _merge(changes, _reread([ref]))
             told = ref in before and self._admission(self._entries[ref]) != before[ref]
             seen = {role: self._news(ref, role, known.view)} if changed else {}
             if changed or told:
@@ -337,6 +380,10 @@ class Index:
         """The canaries that need objects of a resource; all of their roles."""
         entries, whole = self._entries.items(), _news(self.roles)
         return {ref: whole for ref, each in entries if each.good and each.good.needs(resource)}
+
+
+def _reread(refs: Iterable[CanaryRef]) -> Changes:
+    return {ref: _news([worlds.CONFIGS]) for ref in refs}
 
 
 def _news(roles: Iterable[str]) -> dict[str, News]:

@@ -55,8 +55,10 @@ NOTHING: Final = Sight(None)
 class Observed:
     """Projections by place. Objects without a canary are kept too: one may come for them."""
 
-    def __init__(self, selector_labels: Sequence[str], routers: Routers) -> None:
-        self._project = projections.projector(selector_labels, routers)
+    def __init__(
+        self, selector_labels: Sequence[str], routers: Routers, *, tracks: bool = True
+    ) -> None:
+        self._project = projections.projector(selector_labels, routers, tracks=tracks)
         self._sights: dict[Place, Sight] = {}
         self._roles: defaultdict[Place, set[tuple[CanaryRef, str]]] = defaultdict(set)
         self._unlisted: dict[Resource, str] = {}

@@ -8,7 +8,7 @@ anybody by changing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final, NamedTuple
 
@@ -18,6 +18,7 @@ from clients.documents.packed import packed
 from clients.documents.world import (
     ADMISSION,
     CANARY,
+    CONFIGS,
     PRIMARY,
     SCALER,
     STATUS,
@@ -39,7 +40,7 @@ from workloads.kinds import Kind
 from workloads.scalers import SCALERS
 from workloads.scalers.scaler import projected
 
-OWN_ROLES: Final = frozenset({CANARY, STATUS, ADMISSION, TARGET, PRIMARY, SCALER, TWIN})
+OWN_ROLES: Final = frozenset({CANARY, STATUS, ADMISSION, TARGET, PRIMARY, SCALER, TWIN, CONFIGS})
 """Roles of every canary, whatever its mesh; all others are of objects that hold traffic."""
 
 WORKLOADS: Final = (TARGET, PRIMARY)
@@ -54,7 +55,7 @@ def news(role: str) -> News:
 
     Routes, autoscalers and the status are mended without a decision.
     """
-    is_read = role in {CANARY, ADMISSION, TARGET, PRIMARY}
+    is_read = role in {CANARY, ADMISSION, TARGET, PRIMARY, CONFIGS}
     return News.DECIDES if is_read else News.NONE
 
 
@@ -159,12 +160,14 @@ def bare_canary(raw: Object) -> dict[str, Any]:
 
 
 def projector(
-    selector_labels: Sequence[str], routers: Routers
+    selector_labels: Sequence[str], routers: Routers, *, tracks: bool = True
 ) -> Mapping[Resource, Callable[[Object], Projection]]:
-    """Resource to what is kept of its objects."""
+    """Resource to what is kept of its objects; of workloads their configs if it `tracks` them."""
 
     def viewed(kind: Kind) -> Callable[[Object], WorkloadView]:
-        return lambda raw: kind.project(raw, selector_labels)
+        if tracks:
+            return lambda raw: kind.project(raw, selector_labels)
+        return lambda raw: replace(kind.project(raw, selector_labels), configs=())
 
     def bare(raw: Object) -> Object:
         return packed(metadata.bare(raw))

@@ -110,7 +110,13 @@ class Reflector:
     @property
     def waited_for(self) -> bool:
         """Whether it is to be listed soon: neither was it, nor is it known that it cannot be."""
-        return not (self.synced or self._absent or self._is_set_aside)
+        is_core = self.resource in self._backlog.watched
+        return is_core and not (self.synced or self._absent or self._is_set_aside)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody uses objects of it."""
+        return self._backlog.is_wanted(self.resource)
 
     @property
     def _is_own(self) -> bool:
@@ -140,6 +146,9 @@ class Reflector:
         """One list, or one watch to its end; nothing while a failure is too recent."""
         if self._clock.monotonic() < self._retry_at:
             return
+        if not self.is_wanted:
+            self._rest()
+            return
         try:
             if self._version is None or not self.synced:
                 self._list()
@@ -150,6 +159,13 @@ class Reflector:
                 self._fail(error)
         else:
             self._recover()
+
+    def _rest(self) -> None:
+        """Knows nothing, for as long as nobody wants to know."""
+        if self.synced:
+            self._backlog.ignore(self.resource)
+            self._lists_asked += 1
+        self._retry_at = self._clock.monotonic() + REST
 
     def _survive(self, stop: threading.Event) -> None:
         try:

@@ -20,6 +20,7 @@ from clients.clock import Clock
 from clients.kube import resources
 from clients.kube.protocol import Watcher, watch_timeout
 from clients.kube.resources import Resource
+from scheduler import configs
 from scheduler.backlog import Backlog
 from scheduler.publisher import Publisher
 from scheduler.reflector import Contact, Reflector
@@ -78,7 +79,7 @@ class WatchSide:
                 random=random.random,
                 timeout=timeout,
             )
-            for resource in backlog.watched
+            for resource in (*backlog.watched, *configs.KINDS)
         ]
         self._stop = threading.Event()
         self._threads: Sequence[threading.Thread] = ()
@@ -116,7 +117,7 @@ class WatchSide:
 
     def contacts(self) -> tuple[Contact, ...]:
         """How each watch is doing."""
-        return tuple(each.contact() for each in self._reflectors)
+        return tuple(each.contact() for each in self._reflectors if each.is_wanted)
 
     def refresh(self) -> None:
         """Have every world stored again."""

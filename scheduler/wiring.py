@@ -17,7 +17,7 @@ from clients.redis.store import Store, connect_store
 from config.settings.settings import Settings
 from config.shards import WHOLE
 from config.validation.admission import Policy
-from scheduler import projections
+from scheduler import configs, projections
 from scheduler.backlog import Backlog
 from scheduler.index import Index
 from scheduler.loop import Loop
@@ -54,7 +54,7 @@ def build(settings: Settings, dispatcher: Dispatcher, registries: Registries = B
         return connect.connect(
             role="beat",
             kubeconfig=kubeconfig,
-            pool_size=2 * len(projections.watched(registries.routers)),
+            pool_size=2 * (len(projections.watched(registries.routers)) + len(configs.KINDS)),
             limits=limits,
             clock=clock,
         )
@@ -92,7 +92,10 @@ def watch_side(
         block_cross_namespace_refs=canaries.no_cross_namespace_refs,
         shortest_interval=canaries.interval_floor,
     )
-    backlog = Backlog(Index(policy, canaries.selector_labels, registries.routers))
+    index = Index(
+        policy, canaries.selector_labels, registries.routers, tracks=canaries.config_tracking
+    )
+    backlog = Backlog(index)
     publisher = Publisher(
         doors.store,
         doors.dispatcher,

@@ -31,6 +31,7 @@ from config.ranks import Rank
 from config.refs import CanaryRef
 from tasks import gather
 from tasks.batch import Crew
+from tasks.configs import ConfigReader
 from tasks.gather import Defaults
 from tasks.steps import CallHook, Measure, Nudge, Steps, ask, awaited
 
@@ -46,6 +47,7 @@ class Analyst:
 
     crew: Crew
     defaults: Defaults
+    configs: ConfigReader
     lease: timedelta
     """How long one tick may take."""
     resync: timedelta
@@ -59,7 +61,8 @@ class Analyst:
         begun = yield from ask(rollouts.beginning(ref, Work.TICK, self.lease, if_due=True))
         if begun is None:
             return
-        seen = gather.observe(ref, begun.snapshot, self.defaults)
+        begun, unread = yield from self.configs.known(ref, begun)
+        seen = gather.observe(ref, begun.snapshot, self.defaults, unread)
         if seen is None:
             # A newer release may be looking at what this one cannot read.
             pause = self.resync if begun.snapshot.is_readable else effects.RETRY
@@ -166,7 +169,8 @@ def _is_awaited(seen: Observation, until: datetime | None, missing: Collection[L
     """Whether effects are to be asked for again soon, though the rules plan to rest `until`."""
     if seen.state is None or seen.canary is None or seen.deleting:
         return False
-    return bool(seen.confirmed.troubles) or (until is None and bool(missing))
+    is_stuck = bool(seen.confirmed.troubles) or bool(seen.unknown_configs)
+    return is_stuck or (until is None and bool(missing))
 
 
 def _notice(seen: Observation, decision: Decision, event: Event) -> Notice:

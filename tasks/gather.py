@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -19,7 +19,7 @@ from analysis.state import RolloutState
 from clients.documents import calls as documents
 from clients.documents.confirmed import Confirmed
 from clients.documents.packed import Packed
-from clients.documents.world import ShownStatus, WorkloadView, World
+from clients.documents.world import PRIMARY, TARGET, ShownStatus, WorkloadView, World
 from clients.redis.records import Snapshot
 from config import derived
 from config.api.canary import Canary
@@ -28,7 +28,8 @@ from config.traffic import TrafficSplit
 from config.validation import manifests
 from routing.router import UnreadableRoute
 from tasks.registries import BUILT_IN, Registries
-from workloads import kinds
+from workloads import kinds, tracker
+from workloads.tracker import Release
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +49,13 @@ class Defaults:
     registries: Registries = BUILT_IN
 
 
-def observe(ref: CanaryRef, snapshot: Snapshot, defaults: Defaults) -> Observation | None:
-    """What is known about `ref`; None when there is no such Canary object any more."""
+def observe(
+    ref: CanaryRef, snapshot: Snapshot, defaults: Defaults, unread: str = ""
+) -> Observation | None:
+    """What is known about `ref`; None when there is no such Canary object any more.
+
+    `unread` is why tracked configs could not be read.
+    """
     world = snapshot.world
     admission = world.admission
     if admission is None:
@@ -61,6 +67,8 @@ def observe(ref: CanaryRef, snapshot: Snapshot, defaults: Defaults) -> Observati
     confirmed = snapshot.confirmed.about(uid).seeing(world)
     if confirmed.route_at is not None and confirmed.route_at > now:  # Redis' clock was ahead
         confirmed = replace(confirmed, route_at=now - interval)
+    runs = tracker.releases(world)
+    before = _revisions(state, status)
     return Observation(
         now=now,
         ref=ref,
@@ -75,11 +83,39 @@ def observe(ref: CanaryRef, snapshot: Snapshot, defaults: Defaults) -> Observati
         version=snapshot.version,
         state=state,
         confirmed=_still_shown(confirmed, state, status),
-        target=_workload(canary, world.target, state, snapshot.now, primary=False),
-        primary=_workload(canary, world.primary, state, snapshot.now, primary=True),
+        target=_with_release(
+            _workload(canary, world.target, state, now, primary=False), runs.get(TARGET), before[0]
+        ),
+        primary=_with_release(
+            _workload(canary, world.primary, state, now, primary=True), runs.get(PRIMARY), before[1]
+        ),
         in_force=_in_force(canary, world, defaults),
         status=status,
+        unknown_configs=unread or _missing(ref, runs.values()),
     )
+
+
+def _revisions(state: RolloutState | None, past: PastStatus | None) -> tuple[str, str]:
+    """What target and primary count as while it is not known what they run: as unchanged."""
+    if state is not None and state.phase is not Phase.NEW:
+        return state.applied, state.promoted
+    return (past.applied, past.promoted) if past else ("", "")
+
+
+def _with_release(
+    workload: Workload | None, release: Release | None, before: str
+) -> Workload | None:
+    """`workload` with the revision of what it runs, configs included."""
+    if workload is None or release is None:
+        return workload
+    return replace(workload, revision=release.revision or before, configs=release.digests)
+
+
+def _missing(ref: CanaryRef, releases: Iterable[Release]) -> str:
+    """What of the configs is not there, or not known."""
+    keys = sorted({key for each in releases for key in (*each.missing, *each.unread)})
+    named = (f"{key.replace('/', ' ')}.{ref.namespace}" for key in keys)
+    return f"{', '.join(named)} not found" if keys else ""
 
 
 def accepted(world: World) -> Canary | None:

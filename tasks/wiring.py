@@ -5,9 +5,10 @@ Tests put together their own `Services` from the same parts, with fakes for the 
 
 from __future__ import annotations
 
-import uuid
+import secrets
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +30,7 @@ from config.settings.settings import Settings
 from tasks.analyst import Analyst
 from tasks.batch import Crew, Reader
 from tasks.caller import Caller, HttpPoster, Leases, Poster
+from tasks.configs import ConfigReader
 from tasks.gather import Defaults
 from tasks.queues import Dispatcher, Queue
 from tasks.reconcile.route import RouteReconciler
@@ -36,6 +38,7 @@ from tasks.reconcile.status import StatusReconciler
 from tasks.reconcile.workload import WorkloadReconciler
 from tasks.registries import BUILT_IN, Registries
 from workloads.primary import Copying
+from workloads.tracker_configs import KEY_BYTES
 
 SEVERAL: Final = "worker"
 """What a worker of several queues calls itself to the API server."""
@@ -67,13 +70,17 @@ class Services:
 def wire(settings: Settings, doors: Doors, registries: Registries = BUILT_IN) -> Services:
     """The services over `doors`; makes no connection."""
     canaries, schedule = settings.canaries, settings.scheduler
-    copying = Copying(canaries.selector_labels, canaries.include_label_prefixes)
+    copying = Copying(
+        canaries.selector_labels, canaries.include_label_prefixes, tracks=canaries.config_tracking
+    )
+    new_key = partial(secrets.token_bytes, KEY_BYTES)
     crew = Crew(doors.store, doors.reader, doors.dispatcher, doubt)
     writing = crew, doors.kube, doors.clock
     return Services(
         analyst=Analyst(
             crew,
             defaults(settings, registries),
+            ConfigReader(doors.kube, doors.clock, new_key),
             lease=schedule.tick_lease,
             resync=schedule.resync_interval,
         ),
@@ -88,7 +95,7 @@ def wire(settings: Settings, doors: Doors, registries: Registries = BUILT_IN) ->
         ),
         status=StatusReconciler(*writing, registries.channels),
         route=RouteReconciler(*writing, canaries.mesh_provider, registries.routers),
-        workload=WorkloadReconciler(*writing, copying, lambda: str(uuid.uuid4())),
+        workload=WorkloadReconciler(*writing, copying, new_key),
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from clients import errors
@@ -15,12 +15,14 @@ from clients.kube.protocol import Kube, Object, PatchKind
 from config import names, ownership
 from config.api.canary import Canary
 from config.scaling import CanaryScale, WorkloadIntent
-from workloads import kinds, scalers
+from workloads import kinds, revision, scalers
 from workloads import primary as primaries
 from workloads.kinds import Kind
 from workloads.primary import Copying
 from workloads.refusals import UNFIT, told
 from workloads.scalers.following import Following, Sight
+from workloads.tracker import Release
+from workloads.tracker_configs import Configs, Original
 
 ATTEMPTS: Final = 5
 """Times a write is computed anew after a conflict; docs/compatibility/lifecycle.md, "Promotion"."""
@@ -46,8 +48,8 @@ class Convergence:
     superseded: Callable[[], bool]
     """Asked after a conflict, before trying again: whether the intent is not the newest."""
     copying: Copying
-    new_id: Callable[[], str]
-    """Gives the fresh UUID of each pod template."""
+    configs: Configs
+    """What is known of the ConfigMaps and Secrets that the workloads name."""
     stale: Collection[str] = ()
     """Roles whose views are older than our own last write, and tell no more than that they are."""
     written: dict[str, Value] = field(default_factory=dict)
@@ -66,15 +68,21 @@ class Convergence:
             self._see_to_scale()
             self._see_to_twin()
         except _Superseded as gone:
-            return Superseded(str(gone), self.written, self.observed)
+            return Superseded(str(gone), self.written, self._seen())
         except errors.ClientError as refused:
             # What is gone is told by the watch when it is back.
             is_final = isinstance(refused, errors.Permanent | errors.NotFound)
             reason = refused.reason or type(refused).__name__
             refusal = Refusal(self._role, reason, refused.message, retriable=not is_final)
             in_force = self._role == worlds.TWIN
-            return Rejected((refusal,), self.written, self.observed, in_force)
-        return Applied(self.written, self.observed)
+            return Rejected((refusal,), self.written, self._seen(), in_force)
+        return Applied(self.written, self._seen())
+
+    def _seen(self) -> dict[str, Value]:
+        """What was read, of configs what all that was read has come to."""
+        contents = self.configs.contents
+        is_news = contents != (self.world.contents or {})
+        return {**self.observed, **({worlds.CONTENTS: contents} if is_news else {})}
 
     @property
     def _kind(self) -> Kind:
@@ -99,7 +107,7 @@ class Convergence:
             self._refuse_stranger(seen, self.world.target)
             if seen.controller in self.world.left_by:
                 seen = self._take_over(seen)
-        if self.intent.promote and seen.revision != self.intent.promote:
+        if self.intent.promote:
             self._again_after_conflicts(self._promote)
 
     def _take_over(self, seen: WorkloadView) -> WorkloadView:
@@ -129,8 +137,10 @@ class Convergence:
         Once a revision was promoted, no other becomes a primary by way of a lost one.
         """
         target, held = self._read(self.canary.spec.target_ref.name)
-        self._refuse_unseen(held)
-        body = self._kind.create(self.canary, target, **self._copying(held))
+        release, originals = self.configs.originals(held)
+        self._refuse_unseen(held, release)
+        self.configs.copy(originals, self.copying)
+        body = self._kind.create(self.canary, target, **self._copying(held, release, originals))
         name = names.primary_workload(self.canary)
         with told(f"createPrimary{self._kind.name} failed: creating {self._named(name)} failed"):
             try:
@@ -143,20 +153,20 @@ class Convergence:
         self._refuse_stranger(found, held)
         return found
 
-    def _refuse_unseen(self, target: WorkloadView) -> None:
-        held, intent = target.revision, self.intent
+    def _refuse_unseen(self, target: WorkloadView, release: Release) -> None:
+        held, intent = release.revision, self.intent
         if not intent.base or held == intent.base:
             return None
         if intent.promote:
-            return self._insist_on_analysed(target)
+            return self._insist_on_analysed(target, release)
         lost = self._named(names.primary_workload(self.canary))
         raise errors.Permanent(
             f"{lost} is gone and cannot be made anew: {self._named(target.name)} holds "
             f"revision {held}, allowed is {intent.base}"
         )
 
-    def _insist_on_analysed(self, target: WorkloadView) -> None:
-        held, wanted = target.revision, self.intent.promote
+    def _insist_on_analysed(self, target: WorkloadView, release: Release) -> None:
+        held, wanted = release.revision, self.intent.promote
         if held != wanted:
             self.observed[worlds.TARGET] = target
             raise _Superseded(f"the target holds {held}, analysed was {wanted}")
@@ -164,15 +174,18 @@ class Convergence:
     def _promote(self) -> None:
         """Gives the primary the revision to be promoted, which the target must still hold.
 
-        What is copied is what was checked: the target is read for that.
+        What is copied is what was checked: the target and its configs are read for that.
         """
         primary = self._known(worlds.PRIMARY)
-        if primary is None or primary.revision == self.intent.promote:
+        if primary is None or self._revision(primary) == self.intent.promote:
             return
         target, held = self._read(self.canary.spec.target_ref.name)
-        self._insist_on_analysed(held)
+        release, originals = self.configs.originals(held)
+        self._insist_on_analysed(held, release)
         self._refuse_stranger(primary, held)
-        changes = self._kind.promote(self.canary, target, **self._copying(held))
+        self.configs.copy(originals, self.copying)
+        wanted = self._copying(held, release, originals)
+        changes = self._kind.promote(self.canary, target, **wanted)
         doing = f"updating {self._named(primary.name)} template spec failed"
         self._patch(worlds.PRIMARY, primary, changes, doing)
 
@@ -297,15 +310,27 @@ class Convergence:
         return view
 
     def _view(self, raw: Object) -> WorkloadView:
-        return self._kind.project(raw, self.copying.selector_labels)
+        view = self._kind.project(raw, self.copying.selector_labels)
+        return view if self.copying.tracks else replace(view, configs=())
 
-    def _copying(self, target: WorkloadView) -> dict[str, Any]:
-        """How the target is copied: its selector label, what else of it, and a fresh pod id."""
+    def _revision(self, primary: WorkloadView) -> str:
+        """What a primary runs; empty for one that lacks a copy."""
+        return self.configs.release(primary, worlds.PRIMARY).revision
+
+    def _copying(
+        self, target: WorkloadView, release: Release, originals: Iterable[Original]
+    ) -> dict[str, Any]:
+        """How the target is copied: its selector label, what else of it, and its pods' mark."""
         label, copying = target.selector_label, self.copying
         if label is None:
             keys = copying.selector_labels
             raise errors.Permanent(primaries.no_selector_label(target, self._kind.name, keys))
-        return {"label": label, "copying": copying, "pod_id": self.new_id()}
+        copied = frozenset(each.ref.key for each in originals)
+        return {
+            "label": label,
+            "copying": replace(copying, configs=copied),
+            "pod_id": revision.pod_id(release.revision),
+        }
 
     def _named(self, name: str) -> str:
         return f"{self._kind.name.lower()} {name}.{self.canary.namespace}"

@@ -18,9 +18,9 @@ from clients.documents.world import (
     WorkloadView,
 )
 from clients.kube.protocol import Object
-from config import ownership, readiness
+from config import ownership, readiness, well_known
 from config.readiness import READY, Readiness
-from workloads import revision
+from workloads import revision, tracker_references
 
 _SIDECARS: Final = frozenset({"istio-proxy", "envoy"})
 """Containers whose ports are the mesh's, not the application's."""
@@ -29,7 +29,8 @@ _SIDECARS: Final = frozenset({"istio-proxy", "envoy"})
 def project(raw: Object, keys: Sequence[str]) -> WorkloadView:
     """The view of a Deployment; `keys` are the candidate selector labels, in preferred order."""
     metadata, spec = raw["metadata"], raw.get("spec") or {}
-    label = _selector_label(spec, keys)
+    template, label = spec.get("template") or {}, _selector_label(spec, keys)
+    annotations = (template.get("metadata") or {}).get("annotations") or {}
     return WorkloadView(
         name=metadata["name"],
         namespace=metadata["namespace"],
@@ -38,10 +39,12 @@ def project(raw: Object, keys: Sequence[str]) -> WorkloadView:
         controller=_controller(metadata),
         replicas=1 if spec.get("replicas") is None else spec["replicas"],
         revision=revision.workload_revision(
-            spec.get("template") or {}, metadata["name"], label[0] if label else None, keys
+            template, metadata["name"], label[0] if label else None, keys
         ),
         selector_label=label,
         ports=tuple(_ports(spec)),
+        configs=tracker_references.referenced(template.get("spec") or {}),
+        pod_id=annotations.get(well_known.POD_TEMPLATE_ID_ANNOTATION) or "",
         status=_status(raw.get("status") or {}),
     )
 

@@ -10,12 +10,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from clients.documents.configs import ConfigRef
 from clients.documents.world import SelectorLabel, WorkloadView
 from clients.kube.protocol import Object
 from config import names, ownership, well_known
 from config.api.canary import Canary
 from config.refs import CanaryRef
-from workloads import revision
+from workloads import revision, tracker_references
 
 _COPIED: Final = ("progressDeadlineSeconds", "minReadySeconds", "revisionHistoryLimit", "strategy")
 _OF_THE_TARGET_ONLY: Final = frozenset(
@@ -28,11 +29,14 @@ _OF_THE_TARGET_ONLY: Final = frozenset(
 class Copying:
     """How targets are copied: candidate selector labels, and key prefixes of metadata to keep.
 
-    `prefixes` containing `*` keeps everything.
+    `prefixes` containing `*` keeps everything. `configs` are the keys of the ConfigMaps and Secrets
+    of which the primary gets copies; there are none unless the installation `tracks` them.
     """
 
     selector_labels: Sequence[str]
     prefixes: Sequence[str] = ()
+    configs: Collection[str] = ()
+    tracks: bool = True
 
 
 def create(
@@ -40,7 +44,7 @@ def create(
 ) -> dict[str, Any]:
     """The primary Deployment of `target`, owned by `canary`; `label` tells the target's pods.
 
-    `pod_id` is a fresh UUID. Replicas are the target's when it has any, else 1.
+    `pod_id` marks the pods of its revision. Replicas are the target's when it has any, else 1.
     """
     spec, (key, value) = target["spec"], of_primary(label)
     annotations = revision.copied(target["metadata"].get("annotations"))
@@ -50,7 +54,7 @@ def create(
         "metadata": {
             "name": names.primary_workload(canary),
             "namespace": canary.namespace,
-            "labels": {**_prefixed(target, "labels", copying), key: value},
+            "labels": {**prefixed(target, "labels", copying), key: value},
             "annotations": {
                 name: text for name, text in annotations.items() if name not in _OF_THE_TARGET_ONLY
             },
@@ -76,8 +80,8 @@ def promote(
     spec, (key, value) = target["spec"], of_primary(label)
     follows = spec.get("replicas") and not canary.spec.autoscaler_ref
     wanted = {
-        "/metadata/labels": {**_prefixed(target, "labels", copying), key: value},
-        "/metadata/annotations": _prefixed(target, "annotations", copying),
+        "/metadata/labels": {**prefixed(target, "labels", copying), key: value},
+        "/metadata/annotations": prefixed(target, "annotations", copying),
         **{f"/spec/{field}": spec.get(field) for field in _COPIED},
         **({"/spec/replicas": spec["replicas"]} if follows else {}),
         "/spec/template": _template(canary, spec["template"], (key, value), copying, pod_id),
@@ -91,13 +95,17 @@ def promote(
 def _template(
     canary: Canary, template: Object, label: SelectorLabel, copying: Copying, pod_id: str
 ) -> dict[str, Any]:
-    """The target's pod template as the primary's: its own label, its own spread, a fresh id."""
+    """The target's pod template as the primary's: its own label, spread and configs, and a mark."""
     metadata = template.get("metadata") or {}
     target, primary = canary.spec.target_ref.name, names.primary_workload(canary)
 
     def rename(value: str) -> str:
         return primary if value == target else value
 
+    def copy(ref: ConfigRef) -> str:
+        return ref.name + (well_known.PRIMARY_SUFFIX if ref.key in copying.configs else "")
+
+    spec = revision.renamed(template.get("spec") or {}, copying.selector_labels, rename)
     return {
         **template,
         "metadata": {
@@ -108,7 +116,7 @@ def _template(
                 well_known.POD_TEMPLATE_ID_ANNOTATION: pod_id,
             },
         },
-        "spec": revision.renamed(template.get("spec") or {}, copying.selector_labels, rename),
+        "spec": tracker_references.renamed(spec, copy),
     }
 
 
@@ -121,8 +129,8 @@ def _copied(spec: Object) -> dict[str, Any]:
     return {field: spec[field] for field in _COPIED if field in spec}
 
 
-def _prefixed(target: Object, kind: str, copying: Copying) -> dict[str, str]:
-    """The target's own labels or annotations that match a configured prefix."""
+def prefixed(target: Object, kind: str, copying: Copying) -> dict[str, str]:
+    """An object's own labels or annotations that match a configured prefix."""
     values = revision.copied(target["metadata"].get(kind))
     return {
         key: value

@@ -1,24 +1,32 @@
-"""What makes two pod templates the same release, and what to call that release.
+"""What makes two workloads the same release, and what to call that release.
 
 A revision is a digest of the raw template as the API server stores it, so it does not depend on
-any client library's idea of the fields. The suffix of primaries is taken away first: equal
-revisions mean that the primary runs what the target holds.
+any client library's idea of the fields, and of what the tracked ConfigMaps and Secrets hold. The
+suffix of primaries is taken away first: equal revisions mean that the primary runs what the target
+holds.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from config import well_known
+from workloads import tracker_references
 
 Template = Mapping[str, Any]
 Rename = Callable[[str], str]
 
 LENGTH: Final = 20
 """Hex digits of a revision: 80 bits, so that two releases never look the same by accident."""
+
+_IDS: Final = uuid.UUID("5f0c3c1e-6c1c-4c58-9a42-6d1d1a3f7b55")
+"""The name space of ids of pod templates."""
+_ID_LENGTH: Final = 36
+_ID_VERSION: Final = 14
 
 _SPREADS: Final = "topologySpreadConstraints"
 
@@ -29,15 +37,44 @@ def revision_of(template: Template) -> str:
     Absent and null fields are the same; metadata that is never copied to a primary, or never to a
     pod, does not count.
     """
-    normal = _without_nulls({**template, "metadata": _metadata(template)})
-    text = json.dumps(normal, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _digest(_without_nulls({**template, "metadata": _metadata(template)}))
+
+
+def with_configs(template: str, digests: Mapping[str, str]) -> str:
+    """The revision of a workload whose template has the revision `template`.
+
+    `digests` are those of its tracked ConfigMaps and Secrets by key; none of them adds nothing.
+    """
+    return _digest([template, digests]) if digests else template
+
+
+def pod_id(revision: str) -> str:
+    """The UUID that marks the pod template of a primary with this revision.
+
+    Another one for each revision, so that pods are made anew when nothing but a config differs.
+    """
+    return str(uuid.uuid5(_IDS, revision))
+
+
+def of_primary(revision: str, marked: str) -> str:
+    """The revision of a primary whose template and configs are of `revision`, `marked` by that id.
+
+    The pods of one with our mark of another revision were made when its configs held something
+    else: it is given its mark last. Of other marks, such as Flagger's, nothing is known.
+    """
+    ours = len(marked) == _ID_LENGTH and marked[_ID_VERSION] == "5"
+    return _digest([revision, marked]) if ours and marked != pod_id(revision) else revision
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]
 
 
 def workload_revision(
     template: Template, workload: str, label: str | None, keys: Collection[str]
 ) -> str:
-    """The revision of a target, and of the primary copied from it: the same for both.
+    """The revision of the template of a target, and of the primary copied from it: the same.
 
     `workload` is the name of either, `label` the key of its selector label and `keys` the
     candidate selector labels. Where a copy gets the suffix of primaries, `x` and `x-primary` count
@@ -54,6 +91,7 @@ def workload_revision(
         return base if _base(value) == base else value
 
     spec = renamed(template.get("spec") or {}, keys, undo)
+    spec = tracker_references.renamed(spec, lambda ref: _base(ref.name))
     return revision_of({**template, "metadata": metadata, "spec": spec})
 
 

@@ -43,6 +43,7 @@ AWAITING_CHANGE: Final[tuple[Rule, ...]] = (
     resting.settle,
     admission.hold,
     gates.withdrawn,
+    resting.await_configs,
     resting.new_revision,
     failover.primary_down,
     resting.at_rest,
@@ -74,13 +75,14 @@ ANALYSIS: Final[tuple[Rule, ...]] = (
     admission.hold_step,
     progressing.confirm_increase,
     progressing.advance,
+    progressing.hold_for_configs,
     progressing.confirm_promotion,
     progressing.promote,
 )
 """The chain of phases in which a canary is measured."""
 
 RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
-    Phase.NEW: (admission.hold, initialization.initialize),
+    Phase.NEW: (admission.hold, resting.await_configs, initialization.initialize),
     Phase.INITIALIZING: (
         failover.primary_lost,
         resting.restore_primary,
@@ -90,6 +92,7 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
         initialization.expose,
         initialization.await_route,
         initialization.park_target,
+        resting.await_configs,
         initialization.initialized,
     ),
     Phase.INITIALIZED: (failover.primary_lost, resting.restore_primary, *AWAITING_CHANGE),
@@ -102,6 +105,7 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
         admission.hold,
         gates.not_asked_yet,
         gates.rollback_requested,
+        resting.await_configs,
         resting.new_revision,
         failover.primary_down,
         resting.at_rest,

@@ -8,7 +8,7 @@ from datetime import datetime
 from analysis import cadence, effects, events, verdicts
 from analysis.decisions import AskChecks, Case, Decision, Outcome, Rest
 from analysis.phases import Phase
-from analysis.rules import gates, moves, pods, rounds
+from analysis.rules import gates, moves, pods, resting, rounds
 from analysis.strategies import Step
 from analysis.waiting import Reason
 from config.api.analysis import ThresholdMode
@@ -147,8 +147,9 @@ def _unscalable(case: Case) -> Outcome | None:
 
 def skip_analysis(case: Case) -> Outcome | None:
     """With skipAnalysis a ready canary is promoted as it is."""
-    is_ready = pods.canary(case).readiness.ready
-    return _promote(case, skipped=True) if is_ready and case.canary.spec.skip_analysis else None
+    if not (pods.canary(case).readiness.ready and case.canary.spec.skip_analysis):
+        return None
+    return resting.await_configs(case) or _promote(case, skipped=True)
 
 
 def route_not_in_force(case: Case) -> Outcome | None:
@@ -247,6 +248,14 @@ def advance(case: Case) -> Outcome | None:
 def confirm_promotion(case: Case) -> Outcome | None:
     """No promotion before its gate opens; the canary keeps its traffic and is measured on."""
     return gates.promotion(case)
+
+
+def hold_for_configs(case: Case) -> Outcome | None:
+    """What is promoted is known, in every part; until then the canary is measured on."""
+    cause = case.observation.unknown_configs
+    if not cause:
+        return None
+    return moves.hold(case, Reason.CONFIGS_UNKNOWN, events.configs_unknown(case.canary, cause))
 
 
 def promote(case: Case) -> Outcome:

@@ -8,6 +8,7 @@ from analysis import effects, events
 from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.phases import Phase
 from analysis.rules import gates, moves, pods, rounds
+from analysis.waiting import Reason
 from config.api.hooks import WebhookType
 from config.scaling import CanaryScale
 from config.traffic import ALL_TO_PRIMARY
@@ -81,6 +82,14 @@ def settle(case: Case) -> Outcome | None:
         return None
     state = replace(case.state, applied=primary.revision, promoted=primary.revision)
     return Decision("Settled", "the target equals its primary", state)
+
+
+def await_configs(case: Case) -> Outcome | None:
+    """Nothing starts as long as it is not known what the pods would run with."""
+    cause = case.observation.unknown_configs
+    if not cause:
+        return None
+    return moves.wait(case, Reason.CONFIGS_UNKNOWN, events.configs_unknown(case.canary, cause))
 
 
 def new_revision(case: Case) -> Outcome | None:

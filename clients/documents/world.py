@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 
 from pydantic import TypeAdapter
 
+from clients.documents.configs import ConfigRef, Content
 from clients.documents.packed import Opened, Packed, canonical, checked
 from clients.kube.protocol import Object
 from config.validation.problems import Problem
@@ -26,6 +27,8 @@ TARGET: Final = "target"
 PRIMARY: Final = "primary"
 SCALER: Final = "scaler"
 TWIN: Final = "twin"
+CONFIGS: Final = "configs"
+CONTENTS: Final = "contents"
 
 SelectorLabel = tuple[str, str]
 """Key and value of the label that tells a workload's pods from others."""
@@ -107,7 +110,9 @@ class WorkloadStatus:
 class WorkloadView:
     """The compact view of a Deployment: all that decisions and routing need of it, and no more.
 
-    `revision` is that of a target, and for a primary that of the target it was copied from.
+    `revision` is that of the pod template of a target, and for a primary that of the target it was
+    copied from; `configs` are the ConfigMaps and Secrets that the template names,
+    `pod_id` is the mark that it bears as a primary's.
     `controller` is the uid of the object that controls this one, empty for none. The
     resourceVersion is left out: it changes with every word of the Deployment controller.
     """
@@ -121,6 +126,8 @@ class WorkloadView:
     revision: str
     selector_label: SelectorLabel | None
     ports: tuple[ContainerPort, ...] = ()
+    configs: tuple[ConfigRef, ...] = ()
+    pod_id: str = ""
     status: WorkloadStatus = field(default_factory=WorkloadStatus)
 
 
@@ -130,8 +137,11 @@ class World:
 
     `canary` is the last manifest that could be carried out, as raw JSON; `scaler` and `twin` are
     the autoscalers of target and primary, raw but for status and bookkeeping; `routes` are the raw
-    Services and mesh objects by role. `is_readable` is False for a document of another version:
-    nothing is to be concluded from its emptiness.
+    Services and mesh objects by role. `configs` are the resourceVersions of the ConfigMaps and
+    Secrets that the workloads name, by the key of `ConfigRef`, empty for one that is not there; of
+    those it does not mention nothing is known. `contents` is what workers have read of them.
+    `is_readable` is False for a document of another version: nothing is to be concluded from its
+    emptiness.
     """
 
     admission: Admission | None = None
@@ -141,6 +151,8 @@ class World:
     primary: WorkloadView | None = None
     scaler: Object | None = None
     twin: Object | None = None
+    configs: Mapping[str, str] | None = None
+    contents: Mapping[str, Content] | None = None
     routes: Mapping[str, Object] = field(default_factory=dict)
     is_readable: bool = True
 
@@ -166,7 +178,7 @@ class World:
         return {**there, **self.routes}
 
 
-Value = Admission | ShownStatus | WorkloadView | Object
+Value = Admission | ShownStatus | WorkloadView | Object | Mapping[str, Content]
 """What a role holds."""
 
 
@@ -176,7 +188,8 @@ def resource_version(value: Value) -> str:
         case ShownStatus():
             return value.resource_version
         case Mapping():
-            return str(value.get("metadata", {}).get("resourceVersion") or "")
+            metadata: Any = value.get("metadata") or {}
+            return str(metadata.get("resourceVersion") or "")
         case _:
             return ""
 
@@ -186,6 +199,8 @@ _ADAPTERS: Final[Mapping[str, TypeAdapter[Any]]] = {
     STATUS: TypeAdapter(ShownStatus),
     TARGET: TypeAdapter(WorkloadView),
     PRIMARY: TypeAdapter(WorkloadView),
+    CONFIGS: TypeAdapter(dict[str, str]),
+    CONTENTS: TypeAdapter(dict[str, Content]),
 }
 _OWN: Final = tuple(
     each.name for each in fields(World) if each.name not in {"routes", "is_readable"}

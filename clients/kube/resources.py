@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One kind of object at the API server; `group` is empty for the core group."""
+    """One kind of object at the API server; `group` is empty for the core group.
+
+    With `metadata_only` lists and watches tell the metadata of the objects and nothing else.
+    """
 
     group: str
     version: str
     plural: str
     kind: str
     namespaced: bool = True
+    metadata_only: bool = False
 
     def __hash__(self) -> int:
         """That of the plural: quick, for resources are in the keys of all that is watched."""
@@ -69,6 +73,8 @@ SERVICES: Final = Resource("", "v1", "services", "Service")
 EVENTS: Final = Resource("", "v1", "events", "Event")
 CONFIG_MAPS: Final = Resource("", "v1", "configmaps", "ConfigMap")
 SECRETS: Final = Resource("", "v1", "secrets", "Secret")
+CONFIG_MAP_METADATA: Final = replace(CONFIG_MAPS, metadata_only=True)
+SECRET_METADATA: Final = replace(SECRETS, metadata_only=True)
 NAMESPACES: Final = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 VIRTUAL_SERVICES: Final = Resource(
     "networking.istio.io", "v1beta1", "virtualservices", "VirtualService"

@@ -39,6 +39,10 @@ BLOCK: Final = 65536
 
 END: Final = b"\n"
 
+METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""The forms in which an API server tells nothing but metadata."""
+
 SMALLER: Final = 8
 """How many times smaller the pages are whose predecessors were too large: the largest objects are
 3 MiB, so a few at most are."""
@@ -78,15 +82,16 @@ class KubeHttp(Kube, Watcher):
         server forgets the list's version between two pages, it is read again in one go.
         """
         path, size = resource.path(namespace), PAGE
+        form = METADATA_LIST if resource.metadata_only else JSON_TYPE
         while True:
             try:
-                return self._pages(resource, path, size, keep)
+                return self._pages(resource, path, size, keep, form)
             except errors.TooLarge:
                 if size == 1:
                     raise
                 size = max(1, size // SMALLER)
             except errors.Expired:
-                whole = self._transport.page(path)
+                whole = self._transport.page(path, form)
                 return Listing(tuple(filter(keep, _items(resource, whole))), _version(whole, path))
 
     def watch(
@@ -105,8 +110,9 @@ class KubeHttp(Kube, Watcher):
         }
         path = resource.path(namespace)
         doing = f"WATCH {path}"
+        form = METADATA if resource.metadata_only else JSON_TYPE
         with (
-            self._transport.stream(f"{path}?{urlencode(query)}", doing) as response,
+            self._transport.stream(f"{path}?{urlencode(query)}", doing, form) as response,
             self._streams.open(response, resource),
         ):
             yield from _events(response, doing, self._transport.limits.max_body)
@@ -120,11 +126,11 @@ class KubeHttp(Kube, Watcher):
         self._streams.close()
         self._transport.close()
 
-    def _pages(self, resource: Resource, path: str, size: int, keep: Keep) -> Listing:
+    def _pages(self, resource: Resource, path: str, size: int, keep: Keep, form: str) -> Listing:
         items: list[Object] = []
         query = {"limit": str(size)}
         while True:
-            page = self._transport.page(f"{path}?{urlencode(query)}")
+            page = self._transport.page(f"{path}?{urlencode(query)}", form)
             items.extend(filter(keep, _items(resource, page)))
             version = _version(page, path)
             token = page["metadata"].get("continue")

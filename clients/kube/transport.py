@@ -110,11 +110,12 @@ class Transport:
         """The JSON object at `path`, with its query."""
         return self._persist(lambda: self._call("GET", path), _may_recover)
 
-    def page(self, path: str) -> dict[str, Any]:
-        """The list at `path`, or the part of it that the query asks for."""
+    def page(self, path: str, form: str = JSON_TYPE) -> dict[str, Any]:
+        """The list at `path`, or the part that the query asks for, in the media type `form`."""
         longest = 2 * self.limits.read
         return self._persist(
-            lambda: self._call("GET", path, decode=decoding.page, longest=longest), _may_recover
+            lambda: self._call("GET", path, decode=decoding.page, longest=longest, form=form),
+            _may_recover,
         )
 
     def write(
@@ -125,14 +126,16 @@ class Transport:
         return self._persist(lambda: self._call(method, path, data, content_type), _not_executed)
 
     @contextmanager
-    def stream(self, path: str, doing: str) -> Iterator[urllib3.BaseHTTPResponse]:
+    def stream(
+        self, path: str, doing: str, form: str = JSON_TYPE
+    ) -> Iterator[urllib3.BaseHTTPResponse]:
         """An answer to be read as it comes; errors of the block are translated as well."""
         with translation.translated(doing):
             left = self._time_left(doing)
             response = self._pool.urlopen(
                 "GET",
                 self._prefix + path,
-                headers=self._credentials.headers(doing),
+                headers={**self._credentials.headers(doing), "Accept": form},
                 timeout=Timeout(
                     left,
                     connect=self.limits.connect.total_seconds(),
@@ -184,12 +187,14 @@ class Transport:
         *,
         decode: Decode = decoding.single,
         longest: timedelta | None = None,
+        form: str = JSON_TYPE,
     ) -> dict[str, Any]:
         doing = f"{method} {path.partition('?')[0]}"
         longest = longest or self.limits.read
         try:
             seconds = min(self._time_left(doing), longest.total_seconds())
-            headers = {**self._credentials.headers(doing), "Content-Type": content_type}
+            asked = {"Content-Type": content_type, "Accept": form}
+            headers = {**self._credentials.headers(doing), **asked}
             request = Request(method, path, headers, body)
             answer = self._connections.ask(request, seconds, doing)
             if not 200 <= answer.status < 300:
@@ -233,7 +238,7 @@ class _Credentials:
         """
         asked_at, headers = self._known
         if self._clock.monotonic() - asked_at >= BELIEVED.total_seconds():
-            headers = {"User-Agent": self._api.user_agent, "Accept": JSON_TYPE}
+            headers = {"User-Agent": self._api.user_agent}
             with translation.translated(doing):
                 token = self._api.configuration.auth_settings().get("BearerToken")
             if token and token["value"]:

@@ -161,6 +161,14 @@ class CanarySettings:
         "Shortest analysis interval; a manifest that asks for less gets this. Flagger's floor: a "
         "shorter interval judges a revision on next to no traffic. The demo goes below it.",
     )
+    config_tracking: bool = setting(
+        "enable-config-tracking",
+        flags.switch,
+        "true",
+        "Release changes of the ConfigMaps and Secrets that pods of targets use, and give "
+        "primaries copies of them; Flagger's default. Beats list and watch their metadata, "
+        "analysis workers read and write them.",
+    )
     cluster_name: str | None = setting(
         "cluster-name", str, "", "Name of the cluster, on every log line."
     )

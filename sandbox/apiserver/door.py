@@ -28,7 +28,7 @@ from clients.kube.protocol import (
     everything,
 )
 from clients.kube.resources import Resource
-from sandbox.apiserver import actions, listing, requests, watching
+from sandbox.apiserver import actions, listing, requests, tables, watching
 from sandbox.apiserver.actions import Body
 from sandbox.apiserver.errors import ApiError
 from sandbox.apiserver.listing import ListQuery
@@ -74,7 +74,11 @@ class InProcessKube(Kube, Watcher):
         self, resource: Resource, namespace: str | None = None, keep: Keep = everything
     ) -> Listing:
         """As `Watcher.list`, ordered by namespace and name."""
-        page = self.request("GET", resource.path(namespace))
+        limiter.time_left(self.deadline, self._clock, f"LIST {resource.plural}")
+        with _translated(f"GET {resource.path(namespace)}"):
+            target = self._target("GET", resource.path(namespace))
+            renderer = self._renderer(target, _form(resource))
+            page = decode_object(actions.carry_out(self._store, target, Body(), renderer).text)
         return Listing(tuple(filter(keep, page["items"])), page["metadata"]["resourceVersion"])
 
     def watch(
@@ -98,10 +102,10 @@ class InProcessKube(Kube, Watcher):
         with _translated(f"WATCH {path}"), self._following(path, resource_version) as changes:
             target = self._target("GET", path)
             while self._clock.monotonic() < deadline:
-                yield from _events(target, _awaited(changes))
+                yield from _events(target, _awaited(changes), _form(resource))
             with self._store.storage.lock:
                 rest, revision = _waiting(changes), self._store.storage.revision
-            yield from _events(target, rest)
+            yield from _events(target, rest, _form(resource))
             bookmark = self._renderer(target).bookmark(revision)
             yield WatchEvent(WatchType.BOOKMARK, decode_object(bookmark))
 
@@ -111,8 +115,8 @@ class InProcessKube(Kube, Watcher):
         path, _, query = url.partition("?")
         return requests.parse(self._store.registry, method, path, dict(parse_qsl(query)))
 
-    def _renderer(self, target: Target) -> Renderer:
-        return Renderer(target.resource, Form.JSON, self._clock.now)
+    def _renderer(self, target: Target, form: Form = Form.JSON) -> Renderer:
+        return Renderer(target.resource, form, self._clock.now)
 
     def _following(self, path: str, version: str) -> contextlib.AbstractContextManager[Changes]:
         name = self._target("GET", path).resource.group_resource
@@ -141,12 +145,17 @@ def _waiting(changes: Changes) -> list[Change]:
     return [changes.get_nowait() for _ in range(changes.qsize())]
 
 
-def _events(target: Target, changes: Iterable[Change]) -> Iterator[WatchEvent]:
+def _form(resource: Resource) -> Form:
+    return Form.PARTIAL if resource.metadata_only else Form.JSON
+
+
+def _events(target: Target, changes: Iterable[Change], form: Form) -> Iterator[WatchEvent]:
     """What a client that watches `target` sees of `changes`."""
     query = ListQuery(target.namespace)
     for change in changes:
         event = watching.seen(change, query)
         if event is not None:
             kind, stored = event
-            shown = stored.in_version(target.resource.api_version)
-            yield WatchEvent(WatchType(kind), shown.copy())
+            shown = stored.in_version(target.resource.api_version).copy()
+            seen = tables.partial(shown) if form is Form.PARTIAL else shown
+            yield WatchEvent(WatchType(kind), seen)

@@ -104,6 +104,7 @@ def _look(run: Run) -> ShownStatus:
 
 
 def _patched(run: Run, present: ShownStatus, wanted: Mapping[str, Any]) -> ShownStatus:
+    wanted = {**wanted, **_of_map("trackedConfigs", wanted, present.fields)}
     written = run.kube.patch(
         resources.CANARIES,
         run.ref.namespace,
@@ -112,3 +113,13 @@ def _patched(run: Run, present: ShownStatus, wanted: Mapping[str, Any]) -> Shown
         subresource="status",
     )
     return worlds.shown_status(written)
+
+
+def _of_map(
+    field: str, wanted: Mapping[str, Any], present: Mapping[str, Any]
+) -> dict[str, Mapping[str, Any]]:
+    """A map in a status as a merge patch needs it, which leaves out nothing by itself."""
+    before, after = present.get(field), wanted.get(field)
+    if not (isinstance(before, Mapping) and isinstance(after, Mapping)):
+        return {}
+    return {field: {**dict.fromkeys(before), **after}}

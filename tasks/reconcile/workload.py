@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from analysis.effects import Lane
+from clients.documents import world as worlds
 from clients.documents.confirmed import Confirmation
 from clients.documents.outcome import Applied, Outcome
 from clients.documents.world import WorkloadView
 from tasks.reconcile.leased import Reconciler, Run
 from workloads.converge import Convergence
 from workloads.primary import Copying
+from workloads.tracker_configs import Configs, NewKey
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,7 @@ class WorkloadReconciler(Reconciler):
 
     lane = Lane.WORKLOAD
     copying: Copying
-    new_id: Callable[[], str]
-    """Gives the fresh UUID of each pod template."""
+    new_key: NewKey
 
     def _write(self, run: Run) -> Outcome | None:
         canary = run.wanted
@@ -38,7 +38,7 @@ class WorkloadReconciler(Reconciler):
             run.world,
             run.superseded,
             self.copying,
-            self.new_id,
+            Configs.of(run.kube, canary, self.new_key, run.world),
             stale,
         ).bring_about()
 
@@ -49,7 +49,7 @@ class WorkloadReconciler(Reconciler):
 
     def _calls_for_a_look(self, run: Run, outcome: Applied) -> bool:
         """Also news of what was not known, but not pods that are still to be made."""
-        if outcome.observed or self.lane in run.confirmed.troubles:
+        if outcome.observed.keys() - {worlds.CONTENTS} or self.lane in run.confirmed.troubles:
             return True
         workloads = [each for each in outcome.written.values() if isinstance(each, WorkloadView)]
         return not all(map(_is_under_way, workloads)) if workloads else run.is_first

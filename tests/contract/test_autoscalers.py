@@ -22,6 +22,7 @@ from workloads import deployment
 from workloads.converge import Convergence
 from workloads.primary import Copying
 from workloads.scalers.scaler import projected
+from workloads.tracker_configs import Configs
 
 KEYS: Final = ("app",)
 HPA, KEDA = resources.HORIZONTAL_POD_AUTOSCALERS, resources.SCALED_OBJECTS
@@ -120,9 +121,9 @@ class Cluster:
     def converge(self, scale: CanaryScale, **intent: str) -> Outcome:
         """What came of an intent."""
         wanted, copying = WorkloadIntent(1, scale, **intent), Copying(KEYS)
-        one = Convergence(
-            self.door, self.canary, wanted, self.world(), lambda: False, copying, lambda: "id"
-        )
+        world = self.world()
+        configs = Configs.of(self.door, self.canary, bytes, world)
+        one = Convergence(self.door, self.canary, wanted, world, lambda: False, copying, configs)
         return one.bring_about()
 
 

@@ -27,6 +27,7 @@ from tests.outcomes import wrote
 from workloads import deployment
 from workloads.converge import Convergence
 from workloads.primary import Copying
+from workloads.tracker_configs import Configs
 
 KEYS: Final = ("app", "name", "app.kubernetes.io/name")
 TARGET, PRIMARY = "shop", "shop-primary"
@@ -111,8 +112,9 @@ class Cluster:
         """What came of an intent, with an up-to-date watch."""
         seen = world or World(target=self.view(TARGET), primary=self.view(PRIMARY))
         wanted = WorkloadIntent(1, canary, **intent)
-        copying, new_id = Copying(KEYS), lambda: secrets.token_hex(16)
-        one = Convergence(self.door, self.canary, wanted, seen, superseded, copying, new_id)
+        copying = Copying(KEYS)
+        configs = Configs.of(self.door, self.canary, lambda: secrets.token_bytes(32), seen)
+        one = Convergence(self.door, self.canary, wanted, seen, superseded, copying, configs)
         return one.bring_about()
 
 

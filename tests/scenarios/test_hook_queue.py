@@ -20,6 +20,7 @@ from analysis import state as states
 from clients.clock import ManualClock
 from clients.documents.confirmed import Confirmation, Lane
 from clients.documents.world import World
+from clients.kube.protocol import NoKube
 from clients.redis.records import Asked, Basis, Call, Commit
 from clients.redis.store import Store
 from config.ranks import Rank
@@ -29,6 +30,7 @@ from tasks import wiring
 from tasks.analyst import Analyst
 from tasks.batch import Crew
 from tasks.caller import RENEWAL_SECONDS, Caller, Taken
+from tasks.configs import ConfigReader
 from tasks.queues import Queue
 from tests.fakes import memory_redis
 from tests.stage.measuring import Hooks, InlineThreads, Meters, Silent
@@ -58,6 +60,7 @@ class Site:
         self._analyst = Analyst(
             Crew(self.store, Meters(), self),
             wiring.defaults(SETTINGS),
+            ConfigReader(NoKube(), self.clock, bytes),
             lease=SETTINGS.scheduler.tick_lease,
             resync=SETTINGS.scheduler.resync_interval,
         )

@@ -15,6 +15,7 @@ from workloads.kinds import KINDS
 from workloads.scalers import SCALERS
 
 MANIFESTS: Final = Path(__file__).parents[3] / "deploy" / "rbac" / "rbac.yaml"
+CONFIGS: Final = frozenset({resources.CONFIG_MAPS, resources.SECRETS})
 ROUTED: Final = frozenset(ROUTERS.writes.values())
 Rights = frozenset[tuple[str, str, str]]
 """Group, resource and verb."""
@@ -48,18 +49,30 @@ def test_routing_workers_may_write_what_routers_write_and_nothing_else() -> None
 
 
 def test_analysis_workers_may_write_the_kinds_of_targets_and_nothing_else() -> None:
-    """Read what is to be copied; create, promote and scale. Their autoscalers too."""
+    """Read what is to be copied; create, promote and scale. Their autoscalers too.
+
+    Of configs copies are replaced as well.
+    """
     targets = frozenset(kind.resource for kind in KINDS.values())
     autoscalers = frozenset(scaler.resource for scaler in SCALERS.values())
     owning = {("flagger.app", "canaries/finalizers", "update")}
-    assert roles()["analysis"] == of(targets | autoscalers, "get", "create", "patch") | owning
+    copying = of(CONFIGS, "get", "create", "update", "delete")
+    writing = of(targets | autoscalers, "get", "create", "patch")
+    assert roles()["analysis"] == writing | copying | owning
+
+
+@pytest.mark.parametrize("role", sorted(roles().keys() - {"analysis"}))
+def test_no_other_account_may_get_or_write_secrets(role: str) -> None:
+    """Invariant 10, by RBAC; a right to watch metadata alone does not exist."""
+    rights = {right[2] for right in roles()[role] if right[:2] == ("", "secrets")}
+    assert rights == ({"list", "watch"} if role == "beat" else set())
 
 
 def test_the_beat_may_watch_what_is_watched_and_nothing_else() -> None:
     """Among it everything that routers write: drift is noticed by watching."""
     watched = frozenset(projections.watched(ROUTERS))
     assert watched >= ROUTED
-    assert roles()["beat"] == of(watched, "list", "watch") | of(
+    assert roles()["beat"] == of(watched | CONFIGS, "list", "watch") | of(
         frozenset({resources.CANARIES}), "get"
     )
 

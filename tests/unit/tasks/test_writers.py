@@ -72,7 +72,7 @@ def apply(room: Room) -> None:
 def converge(room: Room) -> None:
     """The workload writer's run."""
     doors = a_crew(room.store), room.kube, room.clock
-    WorkloadReconciler(*doors, Copying(KEYS), lambda: "id").reconcile(REF)
+    WorkloadReconciler(*doors, Copying(KEYS), lambda: b"key").reconcile(REF)
 
 
 @pytest.mark.parametrize(

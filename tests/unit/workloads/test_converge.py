@@ -20,6 +20,7 @@ from tests.outcomes import wrote
 from tests.unit.workloads.deployments import COPYING, KEYS, UID, a_canary, a_target, a_template
 from workloads import deployment
 from workloads.converge import ATTEMPTS, Convergence
+from workloads.tracker_configs import Configs
 
 LEAVE, RUNNING, ZERO = CanaryScale.LEAVE, CanaryScale.RUNNING, CanaryScale.ZERO
 TARGET, PRIMARY = "podinfo", "podinfo-primary"
@@ -35,7 +36,6 @@ class Cluster:
         default_factory=lambda: FakeKube(ManualClock(datetime(2026, 3, 1, tzinfo=UTC)))
     )
     canary: Canary = field(default_factory=a_canary)
-    ids: int = 0
 
     def __post_init__(self) -> None:
         """Apply the target, and the canary that owns its primary."""
@@ -78,7 +78,7 @@ class Cluster:
         self.kube.calls.clear()
         wanted = WorkloadIntent(1, canary, **intent)
         one = Convergence(
-            self.kube, self.canary, wanted, world, superseded, COPYING, self._new_id, stale
+            self.kube, self.canary, wanted, world, superseded, COPYING, self._configs(world), stale
         )
         return one.bring_about(), [f"{call.verb} {call.name}" for call in self.kube.calls]
 
@@ -101,9 +101,8 @@ class Cluster:
         """Lets calls of `verb` fail."""
         self.kube.faults.add(Fault(error, verb=verb, **kind))
 
-    def _new_id(self) -> str:
-        self.ids += 1
-        return f"id-{self.ids}"
+    def _configs(self, world: World) -> Configs:
+        return Configs.of(self.kube, self.canary, lambda: bytes(32), world)
 
 
 @pytest.fixture

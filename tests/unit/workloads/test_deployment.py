@@ -74,6 +74,7 @@ def test_a_view_holds_every_field_that_is_decided_from() -> None:
         revision=revision.revision_of(template),
         selector_label=("app", "podinfo"),
         ports=(ContainerPort("app", 0, "http", 8080), ContainerPort("app", 1, None, 9797)),
+        pod_id="of-old",
         status=WorkloadStatus(
             observed_generation=7,
             replicas=3,

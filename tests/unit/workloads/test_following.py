@@ -29,6 +29,7 @@ from tests.unit.workloads.deployments import COPYING, KEYS, UID, a_target, a_tem
 from workloads import deployment, scalers
 from workloads.converge import Convergence
 from workloads.scalers.scaler import projected
+from workloads.tracker_configs import Configs
 
 LEAVE, RUNNING, ZERO = CanaryScale.LEAVE, CanaryScale.RUNNING, CanaryScale.ZERO
 HPA, KEDA = resources.HORIZONTAL_POD_AUTOSCALERS, resources.SCALED_OBJECTS
@@ -85,9 +86,8 @@ class Cluster:
         world = world or self.world()
         self.kube.calls.clear()
         wanted = WorkloadIntent(1, scale, **intent)
-        one = Convergence(
-            self.kube, self.canary, wanted, world, lambda: False, COPYING, lambda: "id"
-        )
+        configs = Configs.of(self.kube, self.canary, bytes, world)
+        one = Convergence(self.kube, self.canary, wanted, world, lambda: False, COPYING, configs)
         outcome = one.bring_about()
         return outcome, [f"{call.verb} {call.resource} {call.name}" for call in self.kube.calls]
 
