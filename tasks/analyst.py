@@ -127,7 +127,7 @@ class Analyst:
             yield from ask(rollouts.finishing(seen.ref, Work.TICK, begun.token, seen.now))
             return
         _log(seen, decision, version)
-        yield from _nudges(decided, version, rank, due)
+        yield from _nudges(decided, version, rank, due, untold=not _is_news(seen, decision))
         yield from _hooks(seen, decision.state, found.calls)
 
     def _due(
@@ -140,11 +140,25 @@ class Analyst:
         return min(due, seen.now + effects.RETRY) if is_awaited else due
 
 
-def _nudges(seen: Observation, version: int, rank: Rank, due: datetime | None) -> Steps[None]:
-    """Has what is desired but not confirmed brought about; weights first."""
+def _is_news(seen: Observation, decision: Decision) -> bool:
+    """Whether there is more to show and to tell since `decision` than that hooks were asked."""
+    if seen.state is None or decision.events or seen.confirmed.status_version < seen.version:
+        return True
+    return replace(decision.state, round=None) != replace(seen.state, round=None)
+
+
+def _nudges(
+    seen: Observation, version: int, rank: Rank, due: datetime | None, *, untold: bool = False
+) -> Steps[None]:
+    """Has what is desired but not confirmed brought about; weights first.
+
+    What may stay `untold` is shown with what the canary is looked at for next.
+    """
     if seen.state is None:
         return
     missing = effects.unfinished(seen.state, version, seen.confirmed, seen.now, due)
+    if untold:
+        missing -= {Lane.STATUS}
     for lane in Lane:
         if lane in missing:
             yield Nudge(lane, rank)

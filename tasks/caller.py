@@ -37,8 +37,9 @@ from tasks.queues import Dispatcher
 RENEWAL_SECONDS: Final = hooks.LEASE.total_seconds() / 4
 """Between two signs of life: three of them may fail."""
 
-TOGETHER_SECONDS: Final = 0.03
-"""How long answers to the calls of one job wait for each other, to be kept together."""
+TOGETHER_SECONDS: Final = 0.1
+"""How long answers to the calls of one job wait for each other, unless all have come: canaries
+whose answers are kept together are looked at, and written, together."""
 
 BEGUN_AT_ONCE: Final = 4
 """Jobs that look their calls up at a time: that takes milliseconds."""
@@ -152,7 +153,7 @@ class Caller:
         """
         taken = self.take(*asked)
         self.leases.hold([each.call for each in taken])
-        job = _Job(self, is_alone=len(taken) == 1)
+        job = _Job(self, len(taken))
         for each in taken:
             self.threads.submit(each.call.ref, partial(job.make, each))
 
@@ -216,7 +217,10 @@ class _Job:
     """Calls that came together: answers that come together are kept together."""
 
     caller: Caller
-    is_alone: bool
+    left: int
+    """Calls without an answer."""
+    counting: threading.Lock = field(default_factory=threading.Lock)
+    all_in: threading.Event = field(default_factory=threading.Event)
     answers: deque[tuple[Taken, HookResult]] = field(default_factory=deque)
     keeping: threading.Lock = field(default_factory=threading.Lock)
 
@@ -228,14 +232,21 @@ class _Job:
         except BaseException:
             self.caller.leases.drop([taken.call])
             raise
+        finally:
+            self._count()
         self._keep()
+
+    def _count(self) -> None:
+        with self.counting:
+            self.left -= 1
+            if not self.left:
+                self.all_in.set()
 
     def _keep(self) -> None:
         """Keeps the answers there are, unless another thread is at it: that looks once more."""
         while self.answers and self.keeping.acquire(blocking=False):
             try:
-                if not self.is_alone:
-                    threading.Event().wait(self.caller.together)
+                self.all_in.wait(self.caller.together)
                 ready = [self.answers.popleft() for _ in range(len(self.answers))]
                 self.caller.keep(ready)
             finally:

@@ -1,5 +1,6 @@
 """Webhooks of a rollout: refusing, recovering, silent, late (lifecycle 9, 13, 21, 22)."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
@@ -143,6 +144,21 @@ def test_hooks_that_nobody_answers_are_called_again_and_told_once() -> None:
 
     stage.hooks.mute = False
     rollouts.succeeded(rollouts.finish(stage))
+
+
+def messages_of_a_step(stage: Stage) -> Counter[str]:
+    """How many of each kind one step of the analysis takes."""
+    rollouts.at_weight(stage, 20).settle()
+    before = stage.bag.kinds.copy()
+    rollouts.at_weight(stage, 40).settle()
+    return stage.bag.kinds - before
+
+
+def test_that_hooks_are_asked_is_nothing_to_show() -> None:
+    """A step with hooks is written and shown as often as one without: when it is decided."""
+    plain, asking = messages_of_a_step(hooked()), messages_of_a_step(hooked("rollout"))
+    assert (asking["status"], asking["route"]) == (plain["status"], plain["route"])
+    assert (asking["call"], plain["call"]) == (1, 0)
 
 
 def waiting(stage: Stage, calls: int = 1) -> Stage:

@@ -33,6 +33,8 @@ class Bag:
 
     messages: list[Message] = field(default_factory=list)
     sent: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    """How many of each kind were sent."""
     batches: bool = False
 
     def tick(self, refs: Sequence[CanaryRef], rank: Rank) -> None:
@@ -64,4 +66,5 @@ class Bag:
     def put(self, message: Message) -> None:
         """Adds a message."""
         self.sent += 1
+        self.kinds[message.kind] += 1
         self.messages.append(message)
