@@ -8,7 +8,7 @@ know stay.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -18,7 +18,8 @@ from clients.kube.resources import Resource
 from config import derived, meshes, names, well_known
 from config.api.canary import Canary
 from config.traffic import Feature, TrafficSplit
-from routing import istio_reading, istio_rules, metadata
+from routing import istio_reading, istio_rules, istio_sides, metadata
+from routing.istio_sides import Side
 from routing.metadata import Marks
 from routing.router import (
     ODD_SHAPE,
@@ -33,6 +34,7 @@ from routing.router import (
 
 CANARY_RULE: Final = "canary-rule"
 PRIMARY_RULE: Final = "primary-rule"
+SUBSET_RULE: Final = "subset-rule"
 VIRTUAL_SERVICE: Final = "virtual-service"
 
 MESH_GATEWAY: Final = "mesh"
@@ -53,22 +55,28 @@ class Istio:
     name = meshes.ISTIO
     carrier: str | None = VIRTUAL_SERVICE
     features = frozenset(Feature)
-    options: frozenset[str] = frozenset()
+    options: frozenset[str] = frozenset({"subsets"})
     writes: Mapping[str, Resource] = MappingProxyType(
         {
             CANARY_RULE: resources.DESTINATION_RULES,
             PRIMARY_RULE: resources.DESTINATION_RULES,
+            SUBSET_RULE: resources.DESTINATION_RULES,
             VIRTUAL_SERVICE: resources.VIRTUAL_SERVICES,
         }
     )
 
     def resources(self, canary: Canary) -> tuple[Managed, ...]:
-        """Both DestinationRules, canary first, then the VirtualService that leads to them."""
-        by_role = {
+        """Both DestinationRules, canary first, then the VirtualService that leads to them.
+
+        With subsets it leads to one host, which has the one DestinationRule.
+        """
+        by_host = {
             CANARY_RULE: names.canary_service(canary),
             PRIMARY_RULE: names.primary_service(canary),
-            VIRTUAL_SERVICE: names.apex_name(canary),
         }
+        apex = names.apex_name(canary)
+        rules = {SUBSET_RULE: apex} if canary.spec.service.subsets else by_host
+        by_role = {**rules, VIRTUAL_SERVICE: apex}
         return tuple(Managed(role, self.writes[role], name) for role, name in by_role.items())
 
     def render(
@@ -82,7 +90,7 @@ class Istio:
         """The object as it should be; see `Router.render`."""
         if managed.role == VIRTUAL_SERVICE:
             return _virtual_service(canary, managed, target, split, live)
-        return _destination_rule(canary, managed, live)
+        return _destination_rule(canary, managed, target, live)
 
     def parse(self, canary: Canary, live: Live) -> TrafficSplit | None:
         """What the rules say; see `Router.parse`."""
@@ -108,20 +116,38 @@ def _split_of(canary: Canary, spec: Mapping[str, Any]) -> TrafficSplit | None:
     return istio_reading.http_split(canary, spec.get("http") or ())
 
 
-def _destination_rule(canary: Canary, rule: Managed, live: Live) -> Object:
+def _destination_rule(
+    canary: Canary, rule: Managed, target: TargetFacts | None, live: Live
+) -> Object:
     present = live.get(rule.role)
     policy = canary.spec.service.traffic_policy
     kept = _without((present or {}).get("spec") or {}, "host", "trafficPolicy")
-    wanted = {"trafficPolicy": policy.wire()} if policy is not None else {}
+    wanted: dict[str, Any] = {"trafficPolicy": policy.wire()} if policy is not None else {}
+    if rule.role == SUBSET_RULE and target is not None:
+        wanted["subsets"] = _with_subsets(canary, target, kept.get("subsets") or ())
+    elif rule.role == SUBSET_RULE and present is None:
+        raise UnroutableCanary(
+            f"DestinationRule {rule.name}.{canary.namespace} waits for its target"
+        )
     spec = {**kept, "host": rule.name, **wanted}
     if present is not None:
         return {**present, "spec": spec}
     return metadata.new_object(canary, rule, Marks({}, {}), spec)
 
 
+def _with_subsets(
+    canary: Canary, target: TargetFacts, live: Iterable[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Both sides, and behind them the subsets of users."""
+    ours = istio_sides.subsets(canary, target)
+    return [*ours, *(each for each in live if each.get("name") not in set(Side))]
+
+
 def _virtual_service(
     canary: Canary, managed: Managed, target: TargetFacts | None, split: TrafficSplit, live: Live
 ) -> Object:
+    if canary.spec.service.subsets and not istio_sides.has_subsets(live.get(SUBSET_RULE)):
+        raise UnroutableCanary(f"{_label(canary)} waits for the subsets of its DestinationRule")
     present = live.get(VIRTUAL_SERVICE)
     spec = _virtual_service_spec(canary, split, (present or {}).get("spec") or {})
     marks = metadata.route_marks(canary, target, live.get(ServiceRole.APEX)) if target else None

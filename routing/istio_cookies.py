@@ -10,9 +10,11 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from config import derived, names
+from config import derived
 from config.api.canary import Canary
 from config.traffic import Affinity, Aspect, Comparison, Criterion, Match
+from routing import istio_sides
+from routing.istio_sides import Side
 
 Rule = Mapping[str, Any]
 
@@ -35,15 +37,16 @@ def holders(cookie: str) -> Match:
 def handed_out(
     canary: Canary, cookies: Affinity, destinations: Iterable[Rule]
 ) -> list[dict[str, Any]]:
-    """`destinations`, of which each gives out the cookie of its side where there is one."""
+    """The `destinations`, primary then canary, each giving out its cookie where there is one."""
     affinity = canary.spec.analysis.session_affinity
     interval = derived.interval(canary, floor=timedelta(0))
-    sides = {
-        names.primary_service(canary): (cookies.primary, int(interval.total_seconds())),
-        names.canary_service(canary): (cookies.canary, (affinity and affinity.max_age) or DAY),
-    }
+    given = (
+        (cookies.primary, int(interval.total_seconds())),
+        (cookies.canary, (affinity and affinity.max_age) or DAY),
+    )
     return [
-        _handing_out(canary, each, *sides[each["destination"]["host"]]) for each in destinations
+        _handing_out(canary, each, *cookie)
+        for each, cookie in zip(destinations, given, strict=True)
     ]
 
 
@@ -60,10 +63,13 @@ def taken_back(canary: Canary, headers: Mapping[str, Any], cookie: str) -> dict[
 
 def read(canary: Canary, rules: Iterable[Rule], shared: Rule) -> Affinity | None:
     """The cookies that the rule which is `shared` gives out, and that which `rules` take back."""
-    by_host = {entry["destination"]["host"]: _cookie(entry) for entry in shared["route"]}
+    by_side = {
+        istio_sides.side_of(canary, entry["destination"]): _cookie(entry)
+        for entry in shared["route"]
+    }
     cookies = Affinity(
-        canary=by_host.get(names.canary_service(canary), ""),
-        primary=by_host.get(names.primary_service(canary), ""),
+        canary=by_side.get(Side.CANARY, ""),
+        primary=by_side.get(Side.PRIMARY, ""),
         expired=next(filter(None, map(_expired, rules)), ""),
     )
     return cookies if cookies != Affinity() else None

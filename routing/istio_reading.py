@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from config import names
 from config.api.canary import Canary
 from config.traffic import Match, Mirror, TrafficSplit
-from routing import istio_cookies, istio_requests
+from routing import istio_cookies, istio_requests, istio_sides
+from routing.istio_sides import Side
 
 Rule = Mapping[str, Any]
 
@@ -39,7 +39,7 @@ def http_split(canary: Canary, rules: Sequence[Rule]) -> TrafficSplit | None:
         mirror=mirror_of(rule),
         affinity=istio_cookies.read(canary, before, rule),
     )
-    is_limited = any(_leads_to(each) == {names.primary_service(canary)} for each in after)
+    is_limited = any(_leads_to(canary, each) == {Side.PRIMARY} for each in after)
     if not (is_limited and (split.canary or split.mirror)):
         return split
     return replace(split, match=istio_requests.choices(canary, rule.get("match") or ()))
@@ -47,30 +47,29 @@ def http_split(canary: Canary, rules: Sequence[Rule]) -> TrafficSplit | None:
 
 def in_force(canary: Canary, rules: Sequence[Rule]) -> int | None:
     """The place of the last rule that leads to the canary; None when none does."""
-    host = names.canary_service(canary)
-    ours = [index for index, rule in enumerate(rules) if host in _leads_to(rule)]
+    ours = [index for index, rule in enumerate(rules) if Side.CANARY in _leads_to(canary, rule)]
     return ours[-1] if ours else None
 
 
-def _leads_to(rule: Rule) -> set[str]:
-    """The hosts of its destinations."""
-    return {(entry.get("destination") or {}).get("host", "") for entry in rule.get("route") or ()}
+def _leads_to(canary: Canary, rule: Rule) -> set[Side | None]:
+    """The sides that its destinations are."""
+    return {_side(canary, entry) for entry in rule.get("route") or ()}
+
+
+def _side(canary: Canary, entry: Mapping[str, Any]) -> Side | None:
+    return istio_sides.side_of(canary, entry.get("destination") or {})
 
 
 def _weights(canary: Canary, rule: Rule) -> TrafficSplit | None:
     """Its weights, 0 where none is written; None where all are."""
-    by_host = {
-        (entry.get("destination") or {}).get("host", ""): entry.get("weight", 0)
-        for entry in rule.get("route") or ()
-    }
-    primary = by_host.get(names.primary_service(canary), 0)
-    share = by_host.get(names.canary_service(canary), 0)
+    by_side = {_side(canary, entry): entry.get("weight", 0) for entry in rule.get("route") or ()}
+    primary, share = by_side.get(Side.PRIMARY, 0), by_side.get(Side.CANARY, 0)
     return TrafficSplit(primary, share) if primary or share else None
 
 
 def _read_pinned(canary: Canary, rules: Sequence[Rule]) -> tuple[Match, ...]:
     """The requests that rules before the weights lead to the canary alone."""
-    alone = [rule for rule in rules if _leads_to(rule) == {names.canary_service(canary)}]
+    alone = [rule for rule in rules if _leads_to(canary, rule) == {Side.CANARY}]
     return tuple(
         match for rule in alone for match in istio_requests.choices(canary, rule.get("match") or ())
     )

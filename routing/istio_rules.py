@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from config import names, requests
+from config import requests
 from config.api.canary import Canary
 from config.traffic import (
     ALL_TO_CANARY,
@@ -18,7 +18,8 @@ from config.traffic import (
     Affinity,
     TrafficSplit,
 )
-from routing import istio_cookies, istio_reading, istio_requests
+from routing import istio_cookies, istio_reading, istio_requests, istio_sides
+from routing.istio_sides import Side
 
 Rule = Mapping[str, Any]
 
@@ -143,13 +144,10 @@ def _destinations(canary: Canary, split: TrafficSplit) -> list[dict[str, Any]]:
     # The Services may have several ports, while requests come from outside the mesh.
     needs_port = service.port_discovery and (from_outside or service.delegation)
     port = {"port": {"number": service.port}} if needs_port else {}
-    weights = {
-        names.primary_service(canary): split.primary,
-        names.canary_service(canary): split.canary,
-    }
+    weights = {Side.PRIMARY: split.primary, Side.CANARY: split.canary}
     return [
-        {"destination": {"host": host, **port}, "weight": weight}
-        for host, weight in weights.items()
+        {"destination": {**istio_sides.destination(canary, side), **port}, "weight": weight}
+        for side, weight in weights.items()
     ]
 
 
@@ -157,7 +155,7 @@ def _mirror(canary: Canary, split: TrafficSplit) -> dict[str, Any]:
     if split.mirror is None:
         return {}
     percent = split.mirror.percent
-    mirror = {"mirror": {"host": names.canary_service(canary)}}
+    mirror = {"mirror": istio_sides.destination(canary, Side.CANARY)}
     return {**mirror, "mirrorPercentage": {"value": percent}} if percent else mirror
 
 

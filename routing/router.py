@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol, Self
 
-from clients.documents.world import ContainerPort, WorkloadView
+from clients.documents.world import ContainerPort, SelectorLabel, WorkloadView
 from clients.kube.protocol import Object
 from clients.kube.resources import Resource
 from config.api.canary import Canary
@@ -75,17 +75,21 @@ def refuse_beyond(features: frozenset[Feature], split: TrafficSplit, label: str)
 
 @dataclass(frozen=True, slots=True)
 class TargetFacts:
-    """What Services need to know of the target: its selector label and its containers' ports."""
+    """What Services need to know of the target: its selector label and its containers' ports.
+
+    `shared_labels` are other labels that its pods and those of its primary have.
+    """
 
     label_key: str
     label_value: str
     ports: tuple[ContainerPort, ...] = ()
+    shared_labels: tuple[SelectorLabel, ...] = ()
 
     @classmethod
     def of(cls, target: WorkloadView) -> Self | None:
         """The facts in the view of a target; None for one whose pods no label selects."""
         label = target.selector_label
-        return cls(label[0], label[1], target.ports) if label else None
+        return cls(*label, target.ports, target.shared_labels) if label else None
 
 
 class Router(Protocol):

@@ -72,6 +72,8 @@ def render(
     side = apex if service.role == ServiceRole.APEX else service.role
     if side == ServiceRole.CANARY:
         selector: Mapping[str, str] = {target.label_key: target.label_value}
+    elif service.role == ServiceRole.APEX and canary.spec.service.subsets and target.shared_labels:
+        selector = dict(target.shared_labels)
     else:
         selector = _primary_selector(canary, target, live, primary)
     marks = metadata.service_marks(canary, target, service.name, custom, present)

@@ -13,6 +13,7 @@ from clients.kube.resources import Resource
 from config.api.status import IN_ROLLOUT
 from config.refs import CanaryRef
 from config.validation.problems import Problem, ProblemReason
+from routing import istio, istio_sides
 from scheduler.projections import AUTOSCALERS, WORKLOADS, Manifest, Place
 from workloads import primary as primaries
 from workloads.scalers import scaler as autoscalers
@@ -105,6 +106,10 @@ def of_workloads(
     if target.selector_label is None:  # its pods cannot be told from the primary's
         message = primaries.no_selector_label(target, kind, selector_labels)
         yield Problem.of("", message, ProblemReason.NO_SELECTOR_LABEL, blocking=True)
+    if istio.SUBSET_RULE in manifest.places and not target.shared_labels:
+        message = f"{kind.lower()} {target.name}.{target.namespace} {istio_sides.NO_SHARED_LABEL}"
+        reason = ProblemReason.NO_SELECTOR_LABEL
+        yield Problem.of("spec.service.subsets", f"true: {message}", reason, blocking=True)
     objection = primary and primaries.objection(
         primary, kind, manifest.ref, manifest.uid, target=target, left_by=left_by
     )

@@ -42,6 +42,7 @@ def project(raw: Object, keys: Sequence[str]) -> WorkloadView:
             template, metadata["name"], label[0] if label else None, keys
         ),
         selector_label=label,
+        shared_labels=_shared_labels(spec, label),
         ports=tuple(_ports(spec)),
         configs=tracker_references.referenced(template.get("spec") or {}),
         pod_id=annotations.get(well_known.POD_TEMPLATE_ID_ANNOTATION) or "",
@@ -91,6 +92,11 @@ def patience_ends(view: WorkloadView, deadline: timedelta, began: datetime) -> d
 def _selector_label(spec: Object, keys: Sequence[str]) -> SelectorLabel | None:
     labels = (spec.get("selector") or {}).get("matchLabels") or {}
     return next(((key, labels[key]) for key in keys if key in labels), None)
+
+
+def _shared_labels(spec: Object, label: SelectorLabel | None) -> tuple[SelectorLabel, ...]:
+    labels = (spec.get("selector") or {}).get("matchLabels") or {}
+    return tuple(item for item in sorted(labels.items()) if item != label)
 
 
 def _controller(metadata: Object) -> str:

@@ -113,7 +113,8 @@ class WorkloadView:
     `revision` is that of the pod template of a target, and for a primary that of the target it was
     copied from; `configs` are the ConfigMaps and Secrets that the template names,
     `pod_id` is the mark that it bears as a primary's.
-    `controller` is the uid of the object that controls this one, empty for none. The
+    `shared_labels` are those of its selector besides the `selector_label`: its primary's pods have
+    them too. `controller` is the uid of the object that controls this one, empty for none. The
     resourceVersion is left out: it changes with every word of the Deployment controller.
     """
 
@@ -125,6 +126,7 @@ class WorkloadView:
     replicas: int
     revision: str
     selector_label: SelectorLabel | None
+    shared_labels: tuple[SelectorLabel, ...] = ()
     ports: tuple[ContainerPort, ...] = ()
     configs: tuple[ConfigRef, ...] = ()
     pod_id: str = ""

@@ -131,6 +131,10 @@ class Service(Model):
     delegation: Flag = switch(
         "Whether the VirtualService is generated without hosts and gateways, to be delegated to."
     )
+    subsets: Flag = switch(
+        "Whether routes lead to subsets of one host, the apex Service, instead of a host per side "
+        "(Istio). Addition to Flagger."
+    )
     traffic_policy: TrafficPolicy | None = described(
         "Traffic policy of the generated DestinationRules (Istio)."
     )

@@ -27,6 +27,8 @@ from config.validation.rules import ANALYSIS, SERVICE
 
 #: Among a mesh's options: comparing the end of a text.
 SUFFIX: Final = "match.suffix"
+#: Among a mesh's options: leading to subsets of the apex Service, which selects both sides then.
+SUBSETS: Final = "subsets"
 #: The fields of `spec.analysis` that choose a strategy.
 _KEYS: Final[Mapping[StrategyKind, str]] = {
     StrategyKind.CANARY: "stepWeight and stepWeights",
@@ -134,6 +136,10 @@ def _service(canary: Canary, provider: str, able: CarriedOut) -> Iterator[Proble
         if value and wire_name not in heeded:
             effect = f"has no effect with provider {provider}"
             yield _left_out(f"{SERVICE}.{wire_name}", value, effect)
+    if service.subsets and SUBSETS not in heeded:
+        yield _blocked(
+            f"{SERVICE}.{SUBSETS}", value=True, instead=f"{provider} has a host per side"
+        )
     for field, texts in _compared(canary):
         if SUFFIX not in heeded and any(text.suffix is not None for text in texts):
             yield _blocked(field, "suffix", f"{provider} compares by exact, prefix or regex")

@@ -21,7 +21,7 @@ _NOT_OF_THE_REQUEST: Final = frozenset(
 
 
 class UnknownMatchError(ValueError):
-    """An HTTP match condition that the sandbox does not know."""
+    """An HTTP match condition, or a destination, that the sandbox does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,8 @@ def _route(rule: Mapping[str, Any], namespace: str) -> Route:
     default = 100 if len(destinations) == 1 else 0
     weights: dict[Address, int] = {}
     for entry in destinations:
+        if subset := entry["destination"].get("subset"):
+            raise UnknownMatchError(f"subset {subset!r} of a host is not known to the sandbox")
         address = Address.of(entry["destination"]["host"], namespace)
         weights[address] = weights.get(address, 0) + int(entry.get("weight") or default)
     mirror = rule.get("mirror")

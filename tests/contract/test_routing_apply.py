@@ -6,7 +6,7 @@ looks like drift, that preconditions hold on the wire, and that real validation 
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -59,6 +59,7 @@ class Cluster:
     door: KubeWatcher
     namespace: str
     canary: Canary = field(init=False)
+    target: WorkloadView = TARGET
     live: dict[str, Object | None] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
 
@@ -89,7 +90,7 @@ class Cluster:
         door = Door(self.door, SystemClock())
         intent = RouteIntent(1, RouteStage.EXPOSED, split)
         live = {role: found for role, found in self.live.items() if found is not None}
-        world = World(target=TARGET, routes=live)
+        world = World(target=self.target, routes=live)
         router = registry.ROUTERS.chosen(self.canary)
         one = apply.Convergence(door, self.canary, intent, world, lambda: False, router)
         outcome = one.bring_about()
@@ -223,6 +224,20 @@ def test_what_strategies_ask_of_a_route_is_written_once_and_read_back(
     rolling.observe()
     assert rolling.apply(split) == Applied()
     assert rolling.requests == []
+
+
+def test_subsets_of_one_host_are_accepted_and_never_look_like_drift(cluster: Cluster) -> None:
+    """One DestinationRule with both, and destinations that name them."""
+    cluster.target = replace(TARGET, shared_labels=(("tier", "front"),))
+    cluster.edit_canary(port=80, targetPort=8080, subsets=True)
+    assert wrote(cluster.apply(TEN))
+    assert [request.split()[0] for request in cluster.requests] == ["create"] * 5
+    assert cluster.in_force() == TEN
+    cluster.observe()
+    assert cluster.apply(TEN) == Applied()
+    assert cluster.requests == []
+    assert wrote(cluster.apply(TWENTY))
+    assert cluster.requests == ["patch shop"]
 
 
 def test_a_users_service_and_route_are_adopted_unseen(cluster: Cluster) -> None:

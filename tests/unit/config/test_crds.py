@@ -245,6 +245,7 @@ def test_fields_of_ours_are_additions() -> None:
     assert _at(*metric, "onError")["enum"] == ["fail", "hold", "pass"]
     assert _at("spec", "analysis", "a_b_test", "[]", "header", "value", "exact")["type"] == "string"
     assert "Addition to Flagger" in _at("spec", "analysis", "a_b_test")["description"]
+    assert _at("spec", "service", "subsets")["type"] == "boolean"
 
 
 def test_an_alert_provider_has_one_address() -> None:

@@ -57,6 +57,10 @@ BLOCKING: Final[Mapping[str, tuple[Raw, str]]] = {
         _with(metrics=[{"name": "errors", "templateRef": {"name": "t"}}]),
         "spec.analysis.metrics[0].templateRef",
     ),
+    "subsets without a mesh": (
+        {**_iterating(), "service": {"port": 80, "subsets": True}, "provider": "kubernetes"},
+        "spec.service.subsets",
+    ),
     "a suffix with Istio": (
         {"service": {"port": 80, "match": [{"uri": {"suffix": ".html"}}]}},
         "spec.service.match[0]",

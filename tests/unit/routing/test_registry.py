@@ -1,5 +1,7 @@
 """Provider names to routers."""
 
+from typing import Any
+
 import pytest
 
 from routing import registry
@@ -35,7 +37,9 @@ def test_the_canarys_provider_goes_before_the_controllers() -> None:
 def test_a_router_writes_what_it_says_it_does(name: str) -> None:
     """Watches and rights follow from `writes`: an object beyond it would be neither."""
     router = registry.ROUTERS.by_name[name]
-    managed = router.resources(a_canary(spec={"provider": name}))
+    forms: list[dict[str, Any]] = [{}, *({option: True} for option in router.options)]
+    canaries = [a_canary(spec={"provider": name}, **form) for form in forms]
+    managed = [each for canary in canaries for each in router.resources(canary)]
     assert {each.role: each.resource for each in managed} == dict(router.writes)
     assert router.name == name
     assert router.carrier in {None, ServiceRole.APEX, *router.writes}

@@ -27,3 +27,12 @@ def test_a_request_is_chosen_by_its_query_beside_its_path(path: str, is_chosen: 
     route = routes.choose(live, routes.Request(APEX, path, "GET", {}))
     assert route
     assert route.weights[Address("test", "podinfo-canary")] == (100 if is_chosen else 0)
+
+
+def test_a_subset_is_not_taken_for_its_host() -> None:
+    """Divided by pods, a canary would get requests that its weight does not give it."""
+    live = a_virtual_service(
+        {"route": [{"destination": {"host": "podinfo", "subset": "canary"}, "weight": 100}]}
+    )
+    with pytest.raises(routes.UnknownMatchError, match="subset 'canary' of a host is not known"):
+        routes.choose(live, routes.Request(APEX, "/", "GET", {}))
