@@ -15,6 +15,7 @@ from analysis.waiting import Waiting
 from config import names
 from config.api.canary import Canary
 from config.api.hooks import AlertSeverity
+from config.api.references import TargetKind
 from config.refs import CanaryRef
 
 
@@ -95,8 +96,6 @@ promoted_unanalysed = _about(normal, "Promotion completed! Canary analysis was s
 awaiting_target = _about(warning, "{c} waits for its target: {k} {t} not found")
 configs_unknown = _because(warning, "{c} waits for the configuration of {t}: {}")
 not_applied = _because(warning, "{c} waits for its {} to be applied")
-primary_not_ready = _because(warning, "{p} not ready: {}")
-canary_not_ready = _because(warning, "canary {k} {t} not ready: {}")
 withdrawn = _about(normal, "{c} needs no approval any more, {k} {t} has no new revision")
 webhook_rollback = _about(warning, "Rolling back {c} manual webhook invoked")
 threshold_reached = _because(warning, "Rolling back {c} failed checks threshold reached {}")
@@ -123,6 +122,21 @@ primary_unmade = _because(
     "{p} not ready: {}, set {t} back to the promoted revision to have it made anew",
 )
 canary_lost = _because(warning, "Routing all traffic to primary, {t} lost: {}")
+
+
+def primary_not_ready(canary: Canary, cause: str) -> Event:
+    """A step waits for the primary's pods."""
+    is_daemon = canary.spec.target_ref.kind is TargetKind.DAEMON_SET
+    text = "primary {k} {p} not ready: {}" if is_daemon else "{p} not ready: {}"
+    return warning(_filled(text, canary, cause))
+
+
+def canary_not_ready(canary: Canary, cause: str, *, retriable: bool = True) -> Event:
+    """A step waits for the canary's pods; of a DaemonSet as scripts know it, typo included."""
+    if canary.spec.target_ref.kind is not TargetKind.DAEMON_SET:
+        return warning(_filled("canary {k} {t} not ready: {}", canary, cause))
+    text = f"canary damonset {{t}} not ready with retryable {str(retriable).lower()}: {{}}"
+    return warning(_filled(text, canary, cause))
 
 
 def providers_unavailable(error: str) -> Event:

@@ -26,6 +26,9 @@ POD_TEMPLATE_ID_ANNOTATION: Final = "flagger-id"
 #: Annotation on a ConfigMap or Secret: with a value that begins with `disable` it is not tracked.
 CONFIG_TRACKING_ANNOTATION: Final = "flagger.app/config-tracking"
 
+#: Key of the node selector that keeps the pods of a target DaemonSet away.
+SCALE_TO_ZERO_SELECTOR: Final = "flagger.app/scale-to-zero"
+
 #: Annotation on routing objects taken over: JSON of the spec as it was before.
 ORIGINAL_CONFIGURATION_ANNOTATION: Final = "flagger.kubernetes.io/original-configuration"
 LAST_APPLIED_ANNOTATION: Final = "kubectl.kubernetes.io/last-applied-configuration"

@@ -225,7 +225,16 @@ class Convergence:
         return (primary.replicas if primary else 0) or 1
 
     def _set_replicas(self, target: WorkloadView, replicas: int, doing: str) -> None:
-        self._patch(worlds.TARGET, target, self._kind.scaled(replicas), doing)
+        live = self._read_as_seen(target) if self._kind.is_scaled_as_read else {}
+        self._patch(worlds.TARGET, target, self._kind.scaled(replicas, live), doing)
+
+    def _read_as_seen(self, target: WorkloadView) -> Object:
+        """The live target. Raises Conflict for one that was edited since it was seen."""
+        live, view = self._read(target.name)
+        if (view.uid, view.generation) != (target.uid, target.generation):
+            self.observed[worlds.TARGET] = view
+            raise errors.Conflict(f"{self._named(target.name)} was edited")
+        return live
 
     def _pause_or_resume(self) -> None:
         if self._following:

@@ -26,8 +26,11 @@ _SIDECARS: Final = frozenset({"istio-proxy", "envoy"})
 """Containers whose ports are the mesh's, not the application's."""
 
 
-def project(raw: Object, keys: Sequence[str]) -> WorkloadView:
-    """The view of a Deployment; `keys` are the candidate selector labels, in preferred order."""
+def project(raw: Object, keys: Sequence[str], status: WorkloadStatus | None = None) -> WorkloadView:
+    """The view of a Deployment; `keys` are the candidate selector labels, in preferred order.
+
+    `status` is that of a workload of another kind.
+    """
     metadata, spec = raw["metadata"], raw.get("spec") or {}
     template, label = spec.get("template") or {}, _selector_label(spec, keys)
     annotations = (template.get("metadata") or {}).get("annotations") or {}
@@ -46,11 +49,11 @@ def project(raw: Object, keys: Sequence[str]) -> WorkloadView:
         ports=tuple(_ports(spec)),
         configs=tracker_references.referenced(template.get("spec") or {}),
         pod_id=annotations.get(well_known.POD_TEMPLATE_ID_ANNOTATION) or "",
-        status=_status(raw.get("status") or {}),
+        status=status or _status(raw.get("status") or {}),
     )
 
 
-def scaled(replicas: int) -> Sequence[Mapping[str, Any]]:
+def scaled(replicas: int, live: Object) -> Sequence[Mapping[str, Any]]:  # noqa: ARG001
     """The JSON patch that asks for `replicas`."""
     return [{"op": "add", "path": "/spec/replicas", "value": replicas}]
 

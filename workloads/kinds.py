@@ -15,7 +15,7 @@ from clients.kube.resources import Resource
 from config.api.canary import Canary
 from config.api.references import TargetKind
 from config.readiness import Readiness
-from workloads import deployment, primary
+from workloads import daemon_set, deployment, primary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,9 @@ class Kind:
     """The primary of a target; as `primary.create`."""
     promote: Callable[..., Sequence[Mapping[str, Any]]]
     """The JSON patch that gives the primary its target's revision; as `primary.promote`."""
-    scaled: Callable[[int], Sequence[Mapping[str, Any]]]
+    scaled: Callable[[int, Object], Sequence[Mapping[str, Any]]]
+    is_scaled_as_read: bool = False
+    """Whether that patch depends on the object as it is; else an empty one does."""
 
 
 _ALL: Final = (
@@ -48,6 +50,17 @@ _ALL: Final = (
         create=primary.create,
         promote=primary.promote,
         scaled=deployment.scaled,
+    ),
+    Kind(
+        name=TargetKind.DAEMON_SET,
+        resource=resources.DAEMON_SETS,
+        project=daemon_set.project,
+        judge=daemon_set.judge,
+        patience_ends=daemon_set.patience_ends,
+        create=daemon_set.create,
+        promote=daemon_set.promote,
+        scaled=daemon_set.scaled,
+        is_scaled_as_read=True,
     ),
 )
 KINDS: Final[Mapping[TargetKind, Kind]] = MappingProxyType({kind.name: kind for kind in _ALL})

@@ -40,11 +40,18 @@ class Copying:
 
 
 def create(
-    canary: Canary, target: Object, label: SelectorLabel, copying: Copying, *, pod_id: str
+    canary: Canary,
+    target: Object,
+    label: SelectorLabel,
+    copying: Copying,
+    *,
+    pod_id: str,
+    fields: Sequence[str] = _COPIED,
 ) -> dict[str, Any]:
     """The primary Deployment of `target`, owned by `canary`; `label` tells the target's pods.
 
-    `pod_id` marks the pods of its revision. Replicas are the target's when it has any, else 1.
+    `pod_id` marks the pods of its revision, `fields` are those of the spec that are copied as they
+    are. Replicas are the target's when it has any, else 1.
     """
     spec, (key, value) = target["spec"], of_primary(label)
     annotations = revision.copied(target["metadata"].get("annotations"))
@@ -61,7 +68,7 @@ def create(
             "ownerReferences": [ownership.reference(canary)],
         },
         "spec": {
-            **_copied(spec),
+            **{field: spec[field] for field in fields if field in spec},
             "replicas": spec.get("replicas") or 1,
             "selector": {"matchLabels": {key: value}},
             "template": _template(canary, spec["template"], (key, value), copying, pod_id),
@@ -70,7 +77,13 @@ def create(
 
 
 def promote(
-    canary: Canary, target: Object, label: SelectorLabel, copying: Copying, *, pod_id: str
+    canary: Canary,
+    target: Object,
+    label: SelectorLabel,
+    copying: Copying,
+    *,
+    pod_id: str,
+    fields: Sequence[str] = _COPIED,
 ) -> list[Mapping[str, Any]]:
     """The JSON patch (RFC 6902) that gives a primary the revision of `target`.
 
@@ -82,7 +95,7 @@ def promote(
     wanted = {
         "/metadata/labels": {**prefixed(target, "labels", copying), key: value},
         "/metadata/annotations": prefixed(target, "annotations", copying),
-        **{f"/spec/{field}": spec.get(field) for field in _COPIED},
+        **{f"/spec/{field}": spec.get(field) for field in fields},
         **({"/spec/replicas": spec["replicas"]} if follows else {}),
         "/spec/template": _template(canary, spec["template"], (key, value), copying, pod_id),
     }
@@ -123,10 +136,6 @@ def _template(
 def of_primary(label: SelectorLabel) -> SelectorLabel:
     """The selector label of a primary, by that of its target."""
     return label[0], label[1] + well_known.PRIMARY_SUFFIX
-
-
-def _copied(spec: Object) -> dict[str, Any]:
-    return {field: spec[field] for field in _COPIED if field in spec}
 
 
 def prefixed(target: Object, kind: str, copying: Copying) -> dict[str, str]:

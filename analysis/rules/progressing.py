@@ -133,7 +133,7 @@ def _is_due(case: Case) -> bool:
 def _give_up(case: Case, cause: str) -> Decision:
     """The rollback of a canary past its progress deadline."""
     said = (
-        events.canary_not_ready(case.canary, cause),
+        events.canary_not_ready(case.canary, cause, retriable=False),
         events.deadline_exceeded(case.canary, cause),
     )
     return moves.rollback(case, "ProgressDeadlineExceeded", said)

@@ -1,4 +1,4 @@
-"""Stands in for the deployment controller: pods of a changed Deployment become ready in time."""
+"""Stands in for the controllers: pods of a changed Deployment or DaemonSet become ready in time."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -6,13 +6,15 @@ from typing import Any, Final
 
 from clients.clock import ManualClock
 from clients.kube import resources
+from config import well_known
 from tests.fakes.kube import FakeKube
 
 _BROKEN: Final = "test/never-ready"
+NODES: Final = 2
 
 
 class Kubelet:
-    """Writes the status of every Deployment, `delay` after each change of its spec.
+    """Writes the status of every workload, `delay` after each change of its spec.
 
     A pod template with the annotation `test/never-ready` never gets available pods. What is
     written to a Deployment named in `held` does not become ready as long as it is named; one named
@@ -31,7 +33,9 @@ class Kubelet:
 
     def step(self) -> datetime | None:
         """Brings statuses up to date; when something will change by itself next, if anything."""
-        deadlines = [self._tend(item) for item in self._kube.list(resources.DEPLOYMENTS).items]
+        kinds = (resources.DEPLOYMENTS, resources.DAEMON_SETS)
+        items = [item for kind in kinds for item in self._kube.list(kind).items]
+        deadlines = [self._tend(item) for item in items]
         return min((at for at in deadlines if at is not None), default=None)
 
     def _tend(self, item: Mapping[str, Any]) -> datetime | None:
@@ -47,7 +51,10 @@ class Kubelet:
         ready = not broken and now >= since + self._delay
         if ready:
             self._ready[name] = generation
-        self._write(key, item, ready=ready, since=since)
+        if item["kind"] == resources.DAEMON_SETS.kind:
+            self._write_daemon_set(key, item, ready=ready)
+        else:
+            self._write(key, item, ready=ready, since=since)
         return None if ready or broken else since + self._delay
 
     def _write(
@@ -82,6 +89,25 @@ class Kubelet:
         }
         if item.get("status") != status:
             self._kube.patch(resources.DEPLOYMENTS, *key, {"status": status}, subresource="status")
+
+    def _write_daemon_set(
+        self, key: tuple[str, str], item: Mapping[str, Any], *, ready: bool
+    ) -> None:
+        """One pod on each of `NODES` nodes, unless none of them is selected."""
+        nodes = item["spec"]["template"]["spec"].get("nodeSelector") or {}
+        desired = 0 if well_known.SCALE_TO_ZERO_SELECTOR in nodes else NODES
+        available = min(self.few.get(key[1], desired), desired) if ready else 0
+        status = {
+            "observedGeneration": item["metadata"]["generation"],
+            "currentNumberScheduled": desired,
+            "desiredNumberScheduled": desired,
+            "updatedNumberScheduled": desired,
+            "numberAvailable": available,
+            "numberReady": available,
+            "numberMisscheduled": 0,
+        }
+        if item.get("status") != status:
+            self._kube.patch(resources.DAEMON_SETS, *key, {"status": status}, subresource="status")
 
     def _available_since(self, item: Mapping[str, Any], *, good: bool) -> str:
         """When the condition `Available` became what it is; the real controller keeps that too."""

@@ -17,7 +17,15 @@ CANARY = a_canary(
         (events.target_gone(CANARY), "Rolling back cart.shop daemonset cart-app.shop not found"),
         (
             events.canary_not_ready(CANARY, "no pods"),
-            "canary daemonset cart-app.shop not ready: no pods",
+            "canary damonset cart-app.shop not ready with retryable true: no pods",
+        ),
+        (
+            events.canary_not_ready(CANARY, "too late", retriable=False),
+            "canary damonset cart-app.shop not ready with retryable false: too late",
+        ),
+        (
+            events.primary_not_ready(CANARY, "no pods"),
+            "primary daemonset cart-app-primary.shop not ready: no pods",
         ),
         (
             events.awaiting_target(CANARY),
@@ -26,5 +34,5 @@ CANARY = a_canary(
     ],
 )
 def test_a_target_is_called_by_its_kind(event: Event, text: str) -> None:
-    """Of whatever kind, in lower case, as in Flagger."""
+    """Of whatever kind, in lower case, as in Flagger, whose typo scripts look for (8.3)."""
     assert event.message == text

@@ -32,7 +32,6 @@ def _iterating(**fields: Any) -> Raw:
 
 BLOCKING: Final[Mapping[str, tuple[Raw, str]]] = {
     "another provider": ({"provider": "gatewayapi:v1"}, "spec.provider"),
-    "a DaemonSet": ({"targetRef": {**REF, "kind": "DaemonSet"}}, "spec.targetRef.kind"),
     "a Service": ({"targetRef": {**REF, "kind": "Service"}}, "spec.targetRef.kind"),
     "an ingress": ({"ingressRef": {**REF, "kind": "Ingress"}}, "spec.ingressRef"),
     "a route": ({"routeRef": {**REF, "kind": "ApisixRoute"}}, "spec.routeRef"),
@@ -121,6 +120,7 @@ def test_what_changes_no_rollout_is_reported(spec: Raw, field: str) -> None:
     [
         {},
         {"provider": "smi:istio"},
+        {"targetRef": {**REF, "kind": "DaemonSet"}},
         {"autoscalerRef": {**REF, "kind": "HorizontalPodAutoscaler"}},
         {"autoscalerRef": {**REF, "kind": "ScaledObject"}},
         {"suspend": True, "progressDeadlineSeconds": 60, "metricsServer": "http://prom:9090"},

@@ -51,7 +51,7 @@ def test_all_invalid_values_are_told_at_once() -> None:
     ("raw", "blocking"),
     [
         (worlds.a_canary(match=[{"headers": {"x": {"suffix": "1"}}}]), True),
-        (worlds.a_canary(kind="DaemonSet"), True),
+        (worlds.with_spec(worlds.a_canary(), provider="nginx"), True),
         (worlds.a_canary(alerts=[{"name": "on-call", "providerRef": {"name": "slack"}}]), False),
     ],
 )

@@ -411,9 +411,10 @@ def test_an_owner_edited_badly_keeps_its_target() -> None:
 def test_targets_of_different_kinds_or_namespaces_are_different() -> None:
     """D-91: a DaemonSet and a Deployment of one name are two workloads."""
     index = worlds.an_index()
+    older = worlds.a_canary("set", target="shop", kind="DaemonSet", created="2025-01-01T00:00:00Z")
     see(
         index,
-        worlds.a_canary("set", target="shop", kind="DaemonSet", created="2025-01-01T00:00:00Z"),
+        worlds.with_spec(older, service={"port": 80, "name": "set"}),
         worlds.a_canary("shop", namespace="test", created="2025-01-01T00:00:00Z"),
         worlds.a_canary("shop"),
     )

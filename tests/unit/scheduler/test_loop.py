@@ -327,6 +327,7 @@ def test_health_tells_an_unsynced_leader_from_a_synced_one(setting: Setting) -> 
     assert (synced.role, synced.synced, synced.is_ready()) == (Role.LEADER, True, True)
     assert {each.resource for each in synced.watches} == {
         "canaries",
+        "daemonsets",
         "deployments",
         "horizontalpodautoscalers",
         "scaledobjects",

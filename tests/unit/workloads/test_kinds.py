@@ -19,11 +19,11 @@ def test_a_canary_s_target_says_of_which_kind_its_workloads_are() -> None:
     """Target and primary are of one kind; 2 replicas are asked for in the words of that kind."""
     kind = kinds.of(a_canary())
     assert (kind.name, kind.resource) == (TargetKind.DEPLOYMENT, resources.DEPLOYMENTS)
-    assert kind.scaled(2) == [{"op": "add", "path": "/spec/replicas", "value": 2}]
+    assert kind.scaled(2, {}) == [{"op": "add", "path": "/spec/replicas", "value": 2}]
 
 
 def test_a_kind_that_is_not_carried_out_is_never_taken_for_another() -> None:
-    """D-94: a DaemonSet is no Deployment."""
-    target = {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "cart-app"}
-    with pytest.raises(KeyError, match="DaemonSet"):
+    """D-94: a Service is no Deployment."""
+    target = {"apiVersion": "v1", "kind": "Service", "name": "cart-app"}
+    with pytest.raises(KeyError, match="Service"):
         kinds.of(a_canary(spec={"targetRef": target}))
