@@ -17,7 +17,7 @@ from clients.kube.protocol import Object
 from config import names, well_known
 from config.api.canary import Canary
 from config.api.service import Service
-from config.traffic import ALL_TO_CANARY, RouteStage, TrafficSplit
+from config.traffic import TOTAL_WEIGHT, RouteStage, TrafficSplit
 from routing import metadata
 from routing.router import Live, Managed, ServiceRole, TargetFacts
 
@@ -46,7 +46,8 @@ def managed(canary: Canary, stage: RouteStage) -> tuple[Managed, ...]:
 
 def exposed(split: TrafficSplit) -> ServiceRole:
     """The side whose pods an apex Service selects that carries `split` by itself."""
-    return ServiceRole.CANARY if split == ALL_TO_CANARY else ServiceRole.PRIMARY
+    is_all = split.share_of(None) == TOTAL_WEIGHT
+    return ServiceRole.CANARY if is_all else ServiceRole.PRIMARY
 
 
 def render(

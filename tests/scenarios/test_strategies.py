@@ -115,7 +115,10 @@ def unreadable(stage: Stage) -> bool:
 
 @plans
 def test_a_good_release_takes_the_steps_of_its_strategy(plan: Plan) -> None:
-    """Splits, events letter by letter, one check per interval, and the end; no time besides."""
+    """Splits, events letter by letter, one check per interval, and the end; no time besides.
+
+    The route is written once per split, however many iterations it lasts (D-51).
+    """
     manifest, splits, steps, checks = plan
     stage = released(manifest)
     began = stage.clock.now()
@@ -125,6 +128,8 @@ def test_a_good_release_takes_the_steps_of_its_strategy(plan: Plan) -> None:
 
     assert seen == [ALL_TO_PRIMARY, *splits, ALL_TO_PRIMARY]
     assert rollouts.told(stage) == [*BEGINNING, *steps, *ENDING]
+    writes = stage.generation(resources.VIRTUAL_SERVICES, "cart-app")
+    assert writes == 1 + len(splits) + 1
     assert len(stage.meters.asked) == checks
     assert checks * INTERVAL < took <= 1.05 * checks * INTERVAL + 2 * READINESS
     rollouts.succeeded(stage)

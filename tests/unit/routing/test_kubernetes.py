@@ -4,13 +4,14 @@ Expected values are Flagger's rules: the apex Service selects the primary, whate
 selects the canary after a failed promotion alone (D-11).
 """
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from clients.documents.outcome import Applied
 from clients.kube import resources
-from config.traffic import ALL_TO_CANARY, ALL_TO_PRIMARY, TrafficSplit
+from config.traffic import ALL_TO_CANARY, ALL_TO_PRIMARY, Affinity, TrafficSplit
 from routing import registry
 from routing.router import ServiceRole, UnreadableRoute
 from tests.outcomes import wrote
@@ -117,3 +118,11 @@ def test_an_apex_service_that_selects_something_else_shows_no_split(world: World
 def test_without_an_apex_service_there_is_no_split(world: World) -> None:
     """Nothing is in force before the primary is exposed."""
     assert in_force(world) is None
+
+
+def test_a_cookie_of_a_former_mesh_keeps_nobody_at_a_dead_primary(world: World) -> None:
+    """There is none to take it back; the apex Service selects the side that serves all the same."""
+    past = replace(ALL_TO_CANARY, affinity=Affinity(expired="side=new"))
+    assert wrote(world.apply(past))
+    assert selector(world, APEX) == {"app": "shop"}
+    assert in_force(world) == ALL_TO_CANARY
