@@ -145,11 +145,13 @@ def test_the_weight_never_rises_with_a_failed_or_undecided_check(
     found=arbitrary.findings,
 )
 def test_the_weight_never_rises_against_a_refusing_hook(seen: Observation, found: Findings) -> bool:
-    """Invariant 6, for the hooks that are required for the step at hand."""
+    """Invariant 6, for the hooks that are required for the step at hand, and not settled before."""
     assume(seen.state and seen.canary and seen.state.phase is Phase.PROGRESSING)
+    assert seen.state
     kind = WebhookType.ROLLOUT if has_begun(seen) else WebhookType.PRE_ROLLOUT
     assert seen.canary
     assume(hooks.hook_calls(seen.canary, kind, "Progressing", NEW))
+    assume(not seen.state.round or kind.value not in seen.state.round.settled)
     results = (found.hooks or {}).get(kind.value, ())
     assume(not results or not all(result.ok for result in results))
     outcome = decide.decide(seen, found)
