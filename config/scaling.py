@@ -10,7 +10,7 @@ class CanaryScale(StrEnum):
     """What should become of the replicas of the target workload."""
 
     LEAVE = "leave"
-    """Not ours to change: the primary does not serve yet."""
+    """Not to be changed: the primary does not serve yet, or it is not sure what does."""
     RUNNING = "running"
     """Scaled up from zero if it is at zero; otherwise left alone."""
     ZERO = "zero"

@@ -17,7 +17,6 @@ from analysis.rules import (
     failover,
     gates,
     initialization,
-    limits,
     progressing,
     promotion,
     rebuilding,
@@ -33,7 +32,6 @@ ADMISSION: Final[tuple[Callable[[Observation], Outcome | None], ...]] = (
     admission.refused,
     admission.suspended,
     admission.target_replaced,
-    admission.nudged,
 )
 """Asked first, whatever the phase."""
 
@@ -47,6 +45,7 @@ AWAITING_CHANGE: Final[tuple[Rule, ...]] = (
     gates.withdrawn,
     resting.await_configs,
     resting.new_revision,
+    resting.park_canary,
     failover.primary_down,
     resting.at_rest,
 )
@@ -59,7 +58,6 @@ ANALYSIS: Final[tuple[Rule, ...]] = (
     progressing.called_off,
     progressing.reverted,
     progressing.revision_changed,
-    limits.overdue,
     progressing.crashed,
     progressing.primary_unready,
     progressing.scaled_to_zero,
@@ -67,7 +65,6 @@ ANALYSIS: Final[tuple[Rule, ...]] = (
     admission.hold_traffic,
     progressing.skip_analysis,
     progressing.route_not_in_force,
-    progressing.warm_up,
     gates.awaited,
     gates.rollback_requested,
     progressing.not_due,
@@ -77,7 +74,6 @@ ANALYSIS: Final[tuple[Rule, ...]] = (
     progressing.hold_for_pods,
     progressing.hold_for_route,
     admission.hold_step,
-    progressing.look_longer,
     progressing.confirm_increase,
     progressing.advance,
     progressing.hold_for_configs,
@@ -107,8 +103,8 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
         resting.restore_primary,
         resting.settle,
         gates.withdrawn,
-        limits.overdue,
         admission.hold,
+        resting.park_canary,
         gates.not_asked_yet,
         gates.rollback_requested,
         resting.await_configs,
@@ -147,7 +143,7 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
     Phase.FAILED: (
         resting.copied_after_all,
         failover.primary_lost,
-        resting.park_failed_canary,
+        resting.park_canary,
         resting.restore_primary,
         resting.epilogue,
         *AWAITING_CHANGE,

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
+from analysis import effects
 from analysis.decisions import Decision, Outcome
 from analysis.observation import Observation, PastStatus
 from analysis.phases import Phase, shown
@@ -91,7 +92,7 @@ def _served(seen: Observation, state: RolloutState) -> RolloutState:
     has_pods = [side is not None and side.available > 0 for side in (seen.primary, seen.target)]
     if has_pods == [False, True]:
         return _running(state, Phase.PROMOTION_FAILED, ALL_TO_CANARY, state.workload.promote)
-    if state.workload.canary is not CanaryScale.ZERO:
+    if state.workload.canary is not CanaryScale.LEAVE:
         return state
     if seen.target is None or seen.target.revision in (state.applied, state.promoted):
         return _running(state, Phase.FAILED)
@@ -101,20 +102,22 @@ def _served(seen: Observation, state: RolloutState) -> RolloutState:
 def _lasting(seen: Observation, past: PastStatus, state: RolloutState) -> RolloutState:
     """`state` with what was said of the manifest, since when its phase is shown, and with cookies.
 
-    Those that the route sets are taken back by a split that has none.
+    Those that the route sets are taken back by a split that has none. Whoever was at work when the
+    state was lost may still be, until his lease ends.
     """
     since = past.since if past.since and shown(state.phase) == past.phase else seen.now
     split = state.route.split.after(seen.in_force or ALL_TO_PRIMARY)
     route = replace(state.route, split=split)
-    return replace(state, since=min(since, seen.now), acceptance=past.acceptance, route=route)
+    known = replace(state, acceptance=past.acceptance, route=route)
+    return replace(known, since=min(since, seen.now), unsure_until=seen.now + effects.LEASE)
 
 
 def _blank(seen: Observation) -> RolloutState:
-    """A state at rest: everything on the primary, the canary at zero."""
+    """A state at rest: everything on the primary, the canary as it is."""
     return replace(
         unborn(seen.uid, seen.generation, seen.now),
         route=RouteIntent(seen.confirmed.route_seq + 1, RouteStage.EXPOSED, ALL_TO_PRIMARY),
-        workload=WorkloadIntent(seen.confirmed.workload_seq + 1, CanaryScale.ZERO),
+        workload=WorkloadIntent(seen.confirmed.workload_seq + 1, CanaryScale.LEAVE),
         intended_at=seen.now,
     )
 

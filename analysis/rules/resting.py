@@ -9,19 +9,22 @@ from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.phases import Phase
 from analysis.rules import gates, moves, pods, rounds
 from analysis.waiting import Reason
-from config import derived
 from config.api.hooks import WebhookType
 from config.scaling import CanaryScale
 from config.traffic import ALL_TO_PRIMARY
 
 
-def park_failed_canary(case: Case) -> Outcome | None:
-    """The rolled back canary goes to zero once no traffic can reach it.
+def park_canary(case: Case) -> Outcome | None:
+    """A canary that was rolled back, or is not known to be at zero, goes there without traffic.
 
+    None may be on its way to it either: a weight that was being written when the state was lost.
     A route that cannot be written for a whole progress deadline does not keep it alive.
     """
-    if case.state.workload.canary is not CanaryScale.RUNNING:
+    if case.state.workload.canary is CanaryScale.ZERO:
         return None
+    unsure_until = case.state.unsure_until
+    if unsure_until is not None and case.now < unsure_until:
+        return Rest(unsure_until)
     waiting = moves.await_effects(case, effects.Lane.ROUTE)
     if waiting and not moves.is_past_deadline(case):
         return waiting
@@ -98,23 +101,13 @@ def new_revision(case: Case) -> Outcome | None:
     revision, side = moves.released(case), pods.primary(case)
     if not revision:
         return None
-    is_known = _was_promoted_before(case, revision)
-    if not (side.readiness.ready or is_known):
+    if not side.readiness.ready:
         return moves.await_pods(case, side)
     closed = gates.approval(case, revision)
     if closed:
         return closed
-    known = (events.known_revision(case.canary),) if is_known else ()
-    said = (*gates.approved(case, revision), *known, events.new_revision(case.canary))
-    return moves.start(case, "NewRevision", said, revision, skipped=is_known)
-
-
-def _was_promoted_before(case: Case, revision: str) -> bool:
-    """Whether the target is set back to the revision before, within `rollbackWindow`."""
-    window, since = derived.rollback_window(case.canary), case.state.promoted_at
-    if window is None or since is None or revision != case.state.before:
-        return False
-    return case.now < since + window
+    said = (*gates.approved(case, revision), events.new_revision(case.canary))
+    return moves.start(case, "NewRevision", said, revision, skipped=False)
 
 
 def restore_primary(case: Case) -> Outcome | None:

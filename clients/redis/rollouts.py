@@ -15,7 +15,7 @@ from clients.documents import calls, confirmed
 from clients.documents import notice as notices
 from clients.documents import world as worlds
 from clients.documents.calls import HookCalls, HookResult
-from clients.documents.confirmed import Confirmation, Lane
+from clients.documents.confirmed import Confirmation
 from clients.documents.packed import canonical
 from clients.documents.world import World
 from clients.redis import keys, scripts
@@ -31,9 +31,6 @@ TIMELINE_LENGTH: Final = 200
 
 #: How long answers wait for a decision; hooks whose answers are gone are called again.
 ANSWERS_KEPT: Final = timedelta(days=1)
-
-#: How long a message that follows the last answer may wait before it counts as lost.
-MESSAGE_WAITS: Final = timedelta(seconds=5)
 
 #: Field of a document's hash with the version of its layout.
 VERSION: Final = "v"
@@ -60,9 +57,8 @@ class Rollouts(scripts.Door):
         None while another run has it: that one is asked to run again, and should it die, the
         canary is due when its lease ends. A run counts as dead after `ttl`; a tick that dies is
         followed by another then. With `if_due`, None also for a canary that is neither queued nor
-        due, and for a lane from which nothing is wanted: whoever asked for this run has had one,
-        however old the message. None as well while what is stored is not confirmed (see
-        `store.Store`); the canary is due as soon as it is.
+        due: whoever asked for this run has had one, however old the message. None as well while
+        what is stored is not confirmed (see `store.Store`); the canary is due as soon as it is.
         """
         return self.run(beginning(ref, work, ttl, if_due=if_due))
 
@@ -90,9 +86,8 @@ class Rollouts(scripts.Door):
     def answer_call(self, call: Call, answer: HookResult, others: Collection[str] = ()) -> Kept:
         """What has become of the answer to `call`.
 
-        It is kept unless another has taken the call since, or its round is over. When the calls
-        `others` of the round have answered as well, the canary counts as queued: the caller has it
-        looked at, and should that come to nothing, it is due after `MESSAGE_WAITS`.
+        It is kept unless another has taken the call since, or its round is over. The canary is due
+        when the calls `others` of the round have answered as well.
         """
         return self.run(answering(call, answer, others))
 
@@ -179,8 +174,6 @@ def beginning(
     shared = (keys.AGENDA, keys.FENCE, keys.TICK, keys.EPOCH, keys.QUEUE)
     rows = (keys.LEASES[work], *_STORED, *shared, keys.NOTICES, keys.CALLS)
     nonce = secrets.token_hex(4)
-    lane = None if work is Work.TICK else Lane(work.value)
-    unless = (confirmed.SEQUENCES[lane] if lane else True) if if_due else None
 
     def decode(reply: Any) -> Begun | None:
         if not reply:
@@ -191,7 +184,7 @@ def beginning(
             return Begun(str(token), snapshot, int(canaries), calls=fields)
         return Begun(str(token), snapshot, int(canaries), notices.untold(fields))
 
-    return Invocation("begin", ref, rows, (ttl, ref, work.value, nonce, unless), decode)
+    return Invocation("begin", ref, rows, (ttl, ref, work.value, nonce, if_due), decode)
 
 
 def committing(ref: CanaryRef, commit: Commit) -> Invocation[int | None]:
@@ -217,8 +210,7 @@ def taking(call: Call, ttl: timedelta) -> Invocation[bool]:
 def answering(call: Call, answer: HookResult, others: Collection[str] = ()) -> Invocation[Kept]:
     """See `Rollouts.answer_call`."""
     rows, given = (keys.CALLS, keys.TICK, keys.AGENDA), (call.round, call.key, call.nonce)
-    encoded = calls.encode(answer)
-    arguments: list[scripts.Argument] = [call.ref, *given, encoded, MESSAGE_WAITS, *others]
+    arguments: list[scripts.Argument] = [call.ref, *given, calls.encode(answer), *others]
     return Invocation("answer_call", call.ref, rows, arguments, Kept)
 
 

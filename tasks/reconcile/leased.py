@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import ClassVar, Final, NamedTuple, assert_never
 
+from analysis import effects
 from analysis import state as states
 from analysis.effects import Lane
 from analysis.state import RolloutState
@@ -36,10 +37,6 @@ from tasks.batch import Crew
 from tasks.steps import Nudge, Steps, ask, awaited
 
 log = logging.getLogger(__name__)
-
-LEASE: Final = timedelta(seconds=8)
-"""How long one run may take: six objects, each with a few tries of at most some seconds. Shorter
-than the shortest interval, because the lane of a killed worker waits as long."""
 
 RESERVE: Final = timedelta(seconds=1)
 """The end of a lease, in which nothing is asked of the API server any more: time to say what came
@@ -124,25 +121,23 @@ class Reconciler(ABC):
         """Where the intents are."""
         return self.crew.store
 
-    def reconcile(self, *refs: CanaryRef, if_due: bool = False) -> None:
+    def reconcile(self, *refs: CanaryRef) -> None:
         """Brings about what the state of each of `refs` wants by now, and again while it changes.
 
         Does nothing while another process has the lease: that one will run again. What a failing
         run was asked for meanwhile is left to the agenda, which asks until it is confirmed.
-        With `if_due`, what has been brought about is not looked at again.
         """
-        self.crew.carry_out({ref: self._reconcile(ref, if_due=if_due) for ref in refs})
+        self.crew.carry_out({ref: self._reconcile(ref) for ref in refs})
 
-    def _reconcile(self, ref: CanaryRef, *, if_due: bool) -> Steps[None]:
+    def _reconcile(self, ref: CanaryRef) -> Steps[None]:
         work, left = Work(self.lane.value), STRAYS
         strays = Strays({}, World())
         again = True
         while again:
             asked = self.clock.monotonic()
-            begun = yield from ask(rollouts.beginning(ref, work, LEASE, if_due=if_due))
+            begun = yield from ask(rollouts.beginning(ref, work, effects.LEASE))
             if begun is None:
                 return
-            if_due = False  # whoever asks meanwhile may know of a drift
             told: list[str] = []
             astray: Objects = {}
             try:
@@ -195,7 +190,7 @@ class Reconciler(ABC):
             strays=strays.still_newest(snapshot.world),
             untold=begun.untold,
             told=told,
-            kube=self.kube.until(asked + (LEASE - RESERVE).total_seconds()),
+            kube=self.kube.until(asked + (effects.LEASE - RESERVE).total_seconds()),
             superseded=lambda: self._is_superseded(ref, snapshot),
             now=lambda: snapshot.now + timedelta(seconds=self.clock.monotonic() - asked),
         )

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from analysis.effects import LEASE
 from clients.redis.records import Work
 from config.settings.settings import Settings
-from tasks.reconcile.leased import LEASE
 from tests.stage import rollouts
 from tests.stage.rollouts import LONG
 from tests.stage.stage import REF, Stage

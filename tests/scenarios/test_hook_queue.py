@@ -95,14 +95,7 @@ class Site:
         """There are enough analysis workers."""
         self._analyst.tick(*refs)
 
-    def reconcile(
-        self,
-        refs: Sequence[CanaryRef],
-        lane: Lane,
-        rank: Rank = Rank.REVISION,  # noqa: ARG002
-        *,
-        if_due: bool = False,  # noqa: ARG002
-    ) -> None:
+    def reconcile(self, refs: Sequence[CanaryRef], lane: Lane, rank: Rank = Rank.REVISION) -> None:  # noqa: ARG002
         """All writers are done at once."""
         for ref in refs:
             self._confirm(ref, lane)

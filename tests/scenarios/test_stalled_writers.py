@@ -166,3 +166,29 @@ def test_a_status_that_says_what_it_should_costs_no_call() -> None:
     stage.edit(resources.CANARIES, REF.name, {"metadata": {"annotations": {"a": "b"}}})
     stage.wait(SECOND)
     assert stage.door.calls == []
+
+
+def test_a_weight_that_lands_after_redis_was_emptied_finds_pods() -> None:
+    """The status knows of no rollout; the canary is parked once no lease of before can last."""
+    stage = rollouts.released(a_manifest(stepWeight=50, maxWeight=50))
+    after: list[tuple[int, TrafficSplit | None]] = []
+
+    def lost() -> None:
+        stage.release("cart:1")
+        stage.bag.messages.clear()
+        stage.forget_everything()
+        stage.wait(timedelta(seconds=6))
+        after.append((rollouts.replicas(stage), stage.split))
+
+    stage.losing = {"status"}
+    stalled(stage, resources.VIRTUAL_SERVICES, lost)
+    stage.losing = set()
+    pods = rollouts.replicas(stage)
+    stage.wait(timedelta(seconds=2))
+    soon = stage.split
+    stage.wait(timedelta(minutes=1))
+
+    assert after == [(2, TrafficSplit(100, 0))]
+    assert pods == 2
+    assert soon == TrafficSplit(100, 0)
+    assert situation(stage)[2:] == (TrafficSplit(100, 0), 0, "cart:1", "cart:1")

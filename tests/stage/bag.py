@@ -22,7 +22,6 @@ class Message:
     key: str = ""
     others: tuple[CanaryRef, ...] = ()
     rank: Rank = field(default=Rank.REVISION, compare=False)
-    if_due: bool = field(default=False, compare=False)
 
 
 @dataclass
@@ -42,25 +41,16 @@ class Bag:
         """Have the canaries looked at."""
         self._nudge("tick", refs, rank)
 
-    def reconcile(
-        self,
-        refs: Sequence[CanaryRef],
-        lane: Lane,
-        rank: Rank = Rank.REVISION,
-        *,
-        if_due: bool = False,
-    ) -> None:
+    def reconcile(self, refs: Sequence[CanaryRef], lane: Lane, rank: Rank = Rank.REVISION) -> None:
         """Have the reconciler of a lane look at the canaries."""
-        self._nudge(lane.value, refs, rank, if_due=if_due)
+        self._nudge(lane.value, refs, rank)
 
-    def _nudge(
-        self, kind: str, refs: Sequence[CanaryRef], rank: Rank, *, if_due: bool = False
-    ) -> None:
+    def _nudge(self, kind: str, refs: Sequence[CanaryRef], rank: Rank) -> None:
         if self.batches:
-            self.put(Message(kind, refs[0], others=tuple(refs[1:]), rank=rank, if_due=if_due))
+            self.put(Message(kind, refs[0], others=tuple(refs[1:]), rank=rank))
             return
         for ref in refs:
-            self.put(Message(kind, ref, rank=rank, if_due=if_due))
+            self.put(Message(kind, ref, rank=rank))
 
     def call(self, asked: Sequence[Asked], rank: Rank) -> None:
         """Have webhooks called; each by a message of its own."""

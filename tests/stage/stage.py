@@ -18,7 +18,6 @@ from clients.kube.protocol import Object
 from clients.kube.resources import Resource
 from clients.redis.records import Asked, Call, Kept
 from clients.redis.store import Store
-from config.ranks import Rank
 from config.refs import CanaryRef
 from config.settings.settings import Settings
 from config.traffic import RouteStage, TrafficSplit
@@ -150,10 +149,7 @@ class Stage:
     def answer(self, late: Late) -> bool:
         """Lets the worker of a call that took long hear its answer; whether that was kept."""
         call, result = late
-        kept = self.store.answer_call(call, result)
-        if kept is Kept.LAST:
-            self.dispatcher.tick([call.ref], Rank.STEP)
-        return kept is not Kept.NO
+        return self.store.answer_call(call, result) is not Kept.NO
 
     def settle(self, *, most: int = 400) -> None:
         """Delivers everything, in order, until nothing is left to do at this moment.
@@ -289,11 +285,11 @@ class Stage:
             case "tick":
                 self.services.analyst.tick(*refs)
             case "route":
-                self.services.route.reconcile(*refs, if_due=message.if_due)
+                self.services.route.reconcile(*refs)
             case "workload":
-                self.services.workload.reconcile(*refs, if_due=message.if_due)
+                self.services.workload.reconcile(*refs)
             case "status":
-                self.services.status.reconcile(*refs, if_due=message.if_due)
+                self.services.status.reconcile(*refs)
             case "call" if self.hooks.mute:
                 self._call_for_long(message)
             case "call":

@@ -9,6 +9,7 @@ from typing import Final
 
 import pytest
 
+from analysis.effects import LEASE
 from clients import errors
 from clients.clock import ManualClock
 from clients.documents.notice import Notice
@@ -19,7 +20,6 @@ from clients.redis.store import Store
 from config.refs import CanaryRef
 from tasks.reconcile import delivery
 from tasks.reconcile.delivery import Delivery
-from tasks.reconcile.leased import LEASE
 from tests.fakes import memory_redis
 from tests.fakes.kube import FakeKube
 from tests.unit.notify.notices import NOW, a_notice

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pytest
 
+from analysis.effects import LEASE
 from analysis.phases import Phase
 from clients import errors
 from clients.documents.confirmed import Confirmed, Lane
@@ -17,7 +18,7 @@ from config.refs import CanaryRef
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import RouteIntent, RouteStage, TrafficSplit
 from routing import metadata
-from tasks.reconcile.leased import LEASE, RESERVE
+from tasks.reconcile.leased import RESERVE
 from tasks.reconcile.route import RouteReconciler
 from tasks.reconcile.workload import WorkloadReconciler
 from tests.fakes.crews import a_crew

@@ -11,7 +11,7 @@ import pytest
 
 from analysis import decide
 from analysis import state as states
-from analysis.decisions import Decision
+from analysis.decisions import Decision, Rest
 from analysis.findings import Findings
 from analysis.observation import Confirmed, Observation, PastStatus
 from analysis.phases import Phase
@@ -95,15 +95,15 @@ TABLE: dict[str, tuple[Observation, tuple[Phase, str, CanaryScale, str]]] = {
     ),
     "a release that waits for its gate goes on waiting": (
         lost(past("Waiting", applied=OLD)),
-        (Phase.WAITING, "100/0", CanaryScale.ZERO, ""),
+        (Phase.WAITING, "100/0", CanaryScale.LEAVE, ""),
     ),
     "a success rests": (
         lost(past("Succeeded", promoted=NEW)),
-        (Phase.SUCCEEDED, "100/0", CanaryScale.ZERO, ""),
+        (Phase.SUCCEEDED, "100/0", CanaryScale.LEAVE, ""),
     ),
     "an initialized canary rests": (
         lost(past("Initialized", applied=OLD)),
-        (Phase.INITIALIZED, "100/0", CanaryScale.ZERO, ""),
+        (Phase.INITIALIZED, "100/0", CanaryScale.LEAVE, ""),
     ),
     "a failure stays one": (
         lost(past("Failed")),
@@ -217,6 +217,7 @@ def rebuilt(phase: Phase, weight: int, scale: CanaryScale, **changes: Any) -> Ro
         route=RouteIntent(4, RouteStage.EXPOSED, TrafficSplit.of(weight)),
         workload=WorkloadIntent(7, scale),
         intended_at=NOW,
+        unsure_until=NOW + timedelta(seconds=8),
     )
     return replace(state, **changes)
 
@@ -247,7 +248,7 @@ def rebuilt(phase: Phase, weight: int, scale: CanaryScale, **changes: Any) -> Ro
                 workload=WorkloadIntent(7, CanaryScale.RUNNING, NEW),
             ),
         ),
-        (past("Succeeded", promoted=NEW), 0, rebuilt(Phase.SUCCEEDED, 0, CanaryScale.ZERO)),
+        (past("Succeeded", promoted=NEW), 0, rebuilt(Phase.SUCCEEDED, 0, CanaryScale.LEAVE)),
         (past("Succeeded", applied=OLD), 40, rebuilt(Phase.PROGRESSING, 0, CanaryScale.RUNNING)),
         (past("Initialized", applied=OLD), 40, rebuilt(Phase.PROGRESSING, 0, CanaryScale.RUNNING)),
         (
@@ -288,13 +289,29 @@ def test_a_rebuilt_state_lasts_since_when_its_phase_is_shown() -> None:
         assert (state.since, state.acceptance) == (expected, verdict)
 
 
+@pytest.mark.parametrize("phase", ["Initialized", "Succeeded", "Failed"])
+def test_a_canary_is_not_parked_while_a_write_from_before_the_loss_may_still_arrive(
+    phase: str,
+) -> None:
+    """A weight that was being written when Redis was lost would lead to no pods."""
+    state = tables.decision(lost(past(phase, promoted=NEW))).state
+    known = worlds.seen(
+        state, target=worlds.a_workload(NEW), primary=worlds.a_workload(NEW), status=None
+    )
+    known = replace(known, confirmed=Confirmed(route_seq=9, workload_seq=9, status_version=10))
+    soon, later = NOW + timedelta(seconds=7), NOW + timedelta(seconds=8)
+    assert tables.decision(replace(known, now=later)).state.workload.canary is CanaryScale.ZERO
+    outcome = decide.decide(replace(known, now=soon), Findings.none())
+    assert outcome == Rest(later, rule="park_canary")
+
+
 def test_a_rebuilt_failure_is_given_a_deadline_for_its_route() -> None:
     """It failed hours ago; that its route is not known to be back is news of this moment."""
     seen = lost(past("Failed", since=NOW - timedelta(hours=9)), 40)
     state = tables.decision(seen).state
     known = replace(seen, state=state, version=10, now=NOW + timedelta(seconds=1))
     outcome = decide.decide(known, Findings.none())
-    assert outcome.rule == "park_failed_canary"
+    assert outcome.rule == "park_canary"
     assert not isinstance(outcome, Decision) or (
         outcome.state.workload.canary is CanaryScale.RUNNING
     )

@@ -146,12 +146,12 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
     "a rolled back canary keeps its pods until its traffic is gone": (
         worlds.seen(failed(CanaryScale.RUNNING, epilogue=True), confirmed=UNROUTED),
         None,
-        Rests("park_failed_canary", 2),
+        Rests("park_canary", 2),
     ),
     "then it is scaled down": (
         worlds.seen(failed(CanaryScale.RUNNING, epilogue=True)),
         None,
-        Decided("park_failed_canary", "Failed", "100/0", [], 0),
+        Decided("park_canary", "Failed", "100/0", [], 0),
     ),
     "a route that cannot be written for a progress deadline does not keep it alive (D-17)": (
         worlds.seen(
@@ -159,7 +159,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
         ),
         None,
         Decided(
-            "park_failed_canary",
+            "park_canary",
             "Failed",
             "100/0",
             ["Scaling down cart-app.shop although its route could not be changed"],
