@@ -14,6 +14,7 @@ from celery import Task, shared_task
 from clients import errors
 from tasks import failures, queues, wiring
 from tasks.messages import HookMessage, NudgeMessage, UnreadableMessage
+from tasks.reconcile.leased import Reconciler
 
 log = logging.getLogger(__name__)
 
@@ -51,16 +52,21 @@ def call(message: dict[str, Any]) -> None:
 @shared_task(name=queues.ROUTE, base=NudgeTask)
 def route(message: dict[str, Any]) -> None:
     """Bring a canary's traffic to what was decided; for routing workers, who alone may write it."""
-    wiring.current().route.reconcile(*NudgeMessage.parse(message).refs)
+    _reconcile(wiring.current().route, message)
 
 
 @shared_task(name=queues.WORKLOAD, base=NudgeTask)
 def workload(message: dict[str, Any]) -> None:
     """Bring a canary's workloads to what was decided."""
-    wiring.current().workload.reconcile(*NudgeMessage.parse(message).refs)
+    _reconcile(wiring.current().workload, message)
 
 
 @shared_task(name=queues.STATUS, base=NudgeTask)
 def status(message: dict[str, Any]) -> None:
     """Show a canary's state in its status and events."""
-    wiring.current().status.reconcile(*NudgeMessage.parse(message).refs)
+    _reconcile(wiring.current().status, message)
+
+
+def _reconcile(reconciler: Reconciler, message: dict[str, Any]) -> None:
+    nudge = NudgeMessage.parse(message)
+    reconciler.reconcile(*nudge.refs, if_due=nudge.if_due)

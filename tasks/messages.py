@@ -25,24 +25,26 @@ class UnreadableMessage(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class NudgeMessage:
-    """Have a look at `refs`."""
+    """Have a look at `refs`; at those only that are due still, `if_due`: see `Dispatcher`."""
 
     refs: tuple[CanaryRef, ...]
+    if_due: bool = False
 
     def dump(self) -> dict[str, Any]:
         """The message as JSON-ready data; one canary alone goes as releases before batches do."""
+        more = {"ifDue": True} if self.if_due else {}
         if len(self.refs) == 1:
-            return {"v": VERSION, "canary": str(self.refs[0])}
-        return {"v": BATCHES, "canaries": [str(ref) for ref in self.refs]}
+            return {"v": VERSION, "canary": str(self.refs[0]), **more}
+        return {"v": BATCHES, "canaries": [str(ref) for ref in self.refs], **more}
 
     @classmethod
     def parse(cls, message: Mapping[str, Any]) -> NudgeMessage:
         """The nudge in `message`. Raises UnreadableMessage."""
         if _version(message) != BATCHES:
-            return cls((_ref(message),))
+            return cls((_ref(message),), message.get("ifDue") is True)
         names = _typed(message, "canaries", list, "a list")
         try:
-            return cls(tuple(map(CanaryRef.parse, names)))
+            return cls(tuple(map(CanaryRef.parse, names)), message.get("ifDue") is True)
         except (TypeError, ValueError, AttributeError) as error:
             raise UnreadableMessage(f"message with odd canaries: {message!r:.200}") from error
 

@@ -57,12 +57,19 @@ class CeleryDispatcher:
         """See `queues.Dispatcher`, as for the others."""
         self._send(queues.TICK, NudgeMessage(tuple(refs)).dump(), rank)
 
-    def reconcile(self, refs: Sequence[CanaryRef], lane: Lane, rank: Rank = Rank.REVISION) -> None:
+    def reconcile(
+        self,
+        refs: Sequence[CanaryRef],
+        lane: Lane,
+        rank: Rank = Rank.REVISION,
+        *,
+        if_due: bool = False,
+    ) -> None:
         """Puts nudges into the queue of `lane`."""
         most = WRITTEN_TOGETHER if rank is Rank.INITIALIZATION else max(1, len(refs))
         for start in range(0, len(refs), most):
             some = tuple(refs[start : start + most])
-            self._send(queues.LANES[lane], NudgeMessage(some).dump(), rank)
+            self._send(queues.LANES[lane], NudgeMessage(some, if_due).dump(), rank)
 
     def call(self, asked: Sequence[Asked], rank: Rank) -> None:
         """Puts calls into the queue of webhooks."""

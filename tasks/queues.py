@@ -65,8 +65,19 @@ class Dispatcher(Protocol):
     def tick(self, refs: Sequence[CanaryRef], rank: Rank) -> None:
         """Have the canaries, all of that rank, looked at in one job."""
 
-    def reconcile(self, refs: Sequence[CanaryRef], lane: Lane, rank: Rank = Rank.REVISION) -> None:
-        """Have the reconciler of a lane look at the canaries in one job."""
+    def reconcile(
+        self,
+        refs: Sequence[CanaryRef],
+        lane: Lane,
+        rank: Rank = Rank.REVISION,
+        *,
+        if_due: bool = False,
+    ) -> None:
+        """Have the reconciler of a lane look at the canaries in one job.
+
+        With `if_due`, at those only of which it wants something by then: objects may have drifted
+        away from what has been brought about, but this does not ask about them.
+        """
 
     def call(self, asked: Sequence[Asked], rank: Rank) -> None:
         """Have webhooks called."""

@@ -15,7 +15,7 @@ from clients.documents import calls, confirmed
 from clients.documents import notice as notices
 from clients.documents import world as worlds
 from clients.documents.calls import HookCalls, HookResult
-from clients.documents.confirmed import Confirmation
+from clients.documents.confirmed import Confirmation, Lane
 from clients.documents.packed import canonical
 from clients.documents.world import World
 from clients.redis import keys, scripts
@@ -57,8 +57,9 @@ class Rollouts(scripts.Door):
         None while another run has it: that one is asked to run again, and should it die, the
         canary is due when its lease ends. A run counts as dead after `ttl`; a tick that dies is
         followed by another then. With `if_due`, None also for a canary that is neither queued nor
-        due: whoever asked for this run has had one, however old the message. None as well while
-        what is stored is not confirmed (see `store.Store`); the canary is due as soon as it is.
+        due, and for a lane from which nothing is wanted: whoever asked for this run has had one,
+        however old the message. None as well while what is stored is not confirmed (see
+        `store.Store`); the canary is due as soon as it is.
         """
         return self.run(beginning(ref, work, ttl, if_due=if_due))
 
@@ -174,6 +175,8 @@ def beginning(
     shared = (keys.AGENDA, keys.FENCE, keys.TICK, keys.EPOCH, keys.QUEUE)
     rows = (keys.LEASES[work], *_STORED, *shared, keys.NOTICES, keys.CALLS)
     nonce = secrets.token_hex(4)
+    lane = None if work is Work.TICK else Lane(work.value)
+    unless = (confirmed.SEQUENCES[lane] if lane else True) if if_due else None
 
     def decode(reply: Any) -> Begun | None:
         if not reply:
@@ -184,7 +187,7 @@ def beginning(
             return Begun(str(token), snapshot, int(canaries), calls=fields)
         return Begun(str(token), snapshot, int(canaries), notices.untold(fields))
 
-    return Invocation("begin", ref, rows, (ttl, ref, work.value, nonce, if_due), decode)
+    return Invocation("begin", ref, rows, (ttl, ref, work.value, nonce, unless), decode)
 
 
 def committing(ref: CanaryRef, commit: Commit) -> Invocation[int | None]:

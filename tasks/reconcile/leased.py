@@ -121,23 +121,25 @@ class Reconciler(ABC):
         """Where the intents are."""
         return self.crew.store
 
-    def reconcile(self, *refs: CanaryRef) -> None:
+    def reconcile(self, *refs: CanaryRef, if_due: bool = False) -> None:
         """Brings about what the state of each of `refs` wants by now, and again while it changes.
 
         Does nothing while another process has the lease: that one will run again. What a failing
         run was asked for meanwhile is left to the agenda, which asks until it is confirmed.
+        With `if_due`, what has been brought about is not looked at again.
         """
-        self.crew.carry_out({ref: self._reconcile(ref) for ref in refs})
+        self.crew.carry_out({ref: self._reconcile(ref, if_due=if_due) for ref in refs})
 
-    def _reconcile(self, ref: CanaryRef) -> Steps[None]:
+    def _reconcile(self, ref: CanaryRef, *, if_due: bool) -> Steps[None]:
         work, left = Work(self.lane.value), STRAYS
         strays = Strays({}, World())
         again = True
         while again:
             asked = self.clock.monotonic()
-            begun = yield from ask(rollouts.beginning(ref, work, effects.LEASE))
+            begun = yield from ask(rollouts.beginning(ref, work, effects.LEASE, if_due=if_due))
             if begun is None:
                 return
+            if_due = False  # whoever asks meanwhile may know of a drift
             told: list[str] = []
             astray: Objects = {}
             try:

@@ -95,7 +95,14 @@ class Site:
         """There are enough analysis workers."""
         self._analyst.tick(*refs)
 
-    def reconcile(self, refs: Sequence[CanaryRef], lane: Lane, rank: Rank = Rank.REVISION) -> None:  # noqa: ARG002
+    def reconcile(
+        self,
+        refs: Sequence[CanaryRef],
+        lane: Lane,
+        rank: Rank = Rank.REVISION,  # noqa: ARG002
+        *,
+        if_due: bool = False,  # noqa: ARG002
+    ) -> None:
         """All writers are done at once."""
         for ref in refs:
             self._confirm(ref, lane)

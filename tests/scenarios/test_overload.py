@@ -62,7 +62,14 @@ class Busy:
             heapq.heappush(self._queue, (queues.PRIORITIES[rank], next(self._numbers), ref))
         self.longest = max(self.longest, len(self._queue))
 
-    def reconcile(self, refs: Sequence[CanaryRef], lane: Lane, rank: Rank = Rank.REVISION) -> None:
+    def reconcile(
+        self,
+        refs: Sequence[CanaryRef],
+        lane: Lane,
+        rank: Rank = Rank.REVISION,
+        *,
+        if_due: bool = False,  # noqa: ARG002
+    ) -> None:
         """Nothing drifts here."""
         raise AssertionError(f"{lane} of {refs}, {rank}")
 

@@ -22,6 +22,7 @@ class Message:
     key: str = ""
     others: tuple[CanaryRef, ...] = ()
     rank: Rank = field(default=Rank.REVISION, compare=False)
+    if_due: bool = field(default=False, compare=False)
 
 
 @dataclass
@@ -41,16 +42,25 @@ class Bag:
         """Have the canaries looked at."""
         self._nudge("tick", refs, rank)
 
-    def reconcile(self, refs: Sequence[CanaryRef], lane: Lane, rank: Rank = Rank.REVISION) -> None:
+    def reconcile(
+        self,
+        refs: Sequence[CanaryRef],
+        lane: Lane,
+        rank: Rank = Rank.REVISION,
+        *,
+        if_due: bool = False,
+    ) -> None:
         """Have the reconciler of a lane look at the canaries."""
-        self._nudge(lane.value, refs, rank)
+        self._nudge(lane.value, refs, rank, if_due=if_due)
 
-    def _nudge(self, kind: str, refs: Sequence[CanaryRef], rank: Rank) -> None:
+    def _nudge(
+        self, kind: str, refs: Sequence[CanaryRef], rank: Rank, *, if_due: bool = False
+    ) -> None:
         if self.batches:
-            self.put(Message(kind, refs[0], others=tuple(refs[1:]), rank=rank))
+            self.put(Message(kind, refs[0], others=tuple(refs[1:]), rank=rank, if_due=if_due))
             return
         for ref in refs:
-            self.put(Message(kind, ref, rank=rank))
+            self.put(Message(kind, ref, rank=rank, if_due=if_due))
 
     def call(self, asked: Sequence[Asked], rank: Rank) -> None:
         """Have webhooks called; each by a message of its own."""

@@ -285,11 +285,11 @@ class Stage:
             case "tick":
                 self.services.analyst.tick(*refs)
             case "route":
-                self.services.route.reconcile(*refs)
+                self.services.route.reconcile(*refs, if_due=message.if_due)
             case "workload":
-                self.services.workload.reconcile(*refs)
+                self.services.workload.reconcile(*refs, if_due=message.if_due)
             case "status":
-                self.services.status.reconcile(*refs)
+                self.services.status.reconcile(*refs, if_due=message.if_due)
             case "call" if self.hooks.mute:
                 self._call_for_long(message)
             case "call":

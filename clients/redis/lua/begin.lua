@@ -4,12 +4,28 @@
 --         9 queue  10 notices  11 calls
 -- ARGV    1 now, or ""  2 ttl ms  3 namespace/name  4 "tick", or another kind of work
 --         5 nonce of this call, so that sending it again is no second call
---         6 "1" to refuse a canary that is neither queued nor due, or ""
+--         6 of a tick "1" to refuse a canary that is neither queued nor due; of other work the
+--         field of the confirmed document that says what is in force, to refuse a lane from which
+--         nothing is wanted; or ""
 -- Return  {token, {as read.lua}, canaries on the agenda, {field, value, ...} of the notices for
 --         work "status", of the calls for work "tick"}; or nil when refused: so, or because another
---         run has it, or because what is stored is not confirmed; a canary on the agenda is due then
+--         run has it, or because what is stored is not confirmed; in these two cases a canary on
+--         the agenda is due then
 -- Atomic  the read must come after the lease is ours: whoever is refused in between relies on us
 --         seeing what they saw. The refusal must leave its mark before the holder releases.
+
+local function has_notices(key)
+  for _, field in ipairs(redis.call('HKEYS', key)) do
+    if not string.find(field, '^delivered:') then return true end
+  end
+  return false
+end
+
+-- First of all: of a long queue most messages ask again for what an earlier one has brought about.
+if ARGV[6] ~= '' and ARGV[4] ~= 'tick' then
+  local is_due = is_outstanding(KEYS[2], KEYS[3], KEYS[4], ARGV[4], ARGV[6])
+  if not is_due and not (ARGV[4] == 'status' and has_notices(KEYS[10])) then return nil end
+end
 
 local now, ttl, member = clock(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local held = lease(KEYS[1], now)
@@ -33,7 +49,7 @@ if held and held.token ~= 'queued' and not again then
 end
 
 -- A message that is old news: the canary has been looked at since, and is due later.
-if ARGV[6] == '1' and not held then
+if ARGV[4] == 'tick' and ARGV[6] ~= '' and not held then
   local _, due = entry(KEYS[5], member)
   if not due or due > now then return nil end
 end

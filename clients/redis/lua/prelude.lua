@@ -181,6 +181,26 @@ local function settle(agenda, member, due, rank, wanted)
   if at then enter(agenda, member, rank, at) end
 end
 
+-- Whether what a lane wants is yet to be brought about, its last try failed, or a status was wiped
+-- that showed it: as `effects.unfinished`. Nil without a state, from which nothing is wanted.
+-- `field`: that of the confirmed document with the intent of the lane that is in force.
+local function is_outstanding(state, confirmed, world, lane, field)
+  local stored = redis.call('HMGET', state, 'uid', 'version', 'json')
+  if not stored[3] then return nil end
+  local said = redis.call('HMGET', confirmed, 'uid', field, 'trouble:' .. lane)
+  if said[1] ~= stored[1] or not said[2] or (said[3] or '') ~= '' then return true end
+  local wanted = stored[2]
+  if lane == 'status' then
+    local shown = redis.call('HGET', world, 'status') or ''
+    if string.find(shown, '"fields":{}', 1, true) then return true end
+  else
+    local is_readable, seq = pcall(function() return cjson.decode(stored[3])[lane].seq end)
+    wanted = is_readable and seq
+  end
+  wanted = tonumber(wanted)
+  return not wanted or tonumber(said[2]) < wanted
+end
+
 local function snapshot(now, state, confirmed, world)
   local stored = redis.call('HMGET', state, 'version', 'json')
   return {digits(now), stored[1] or '0', stored[2] or '',

@@ -3,15 +3,18 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from redis import Redis
 
 from clients import errors
 from clients.documents.confirmed import Confirmation, Lane
-from clients.documents.world import World
+from clients.documents.notice import Notice
+from clients.documents.world import ShownStatus, World
 from clients.redis import keys, rollouts
 from clients.redis.records import Basis, Begun, Commit, Snapshot, Work
 from clients.redis.scripts import Invocation
 from clients.redis.store import Store
+from config.api.hooks import AlertSeverity
 from config.refs import CanaryRef
 from tests.fakes import memory_redis
 
@@ -130,3 +133,84 @@ def test_whoever_begins_is_told_how_many_canaries_there_are(store: Store) -> Non
 def versioned(version: str) -> dict[str, Any]:
     """A raw object of this version."""
     return {"metadata": {"resourceVersion": version}}
+
+
+def confirmed(**news: Any) -> Confirmation:
+    """What a run of the route lane says."""
+    return Confirmation(lane=Lane.ROUTE, **news)
+
+
+WANTS_TWO = {"uid": "u", "route": {"seq": 2}, "workload": {"seq": 0}}
+
+
+@pytest.mark.parametrize(
+    ("state", "news", "begins"),
+    [
+        (WANTS_TWO, confirmed(seq=2), False),
+        (WANTS_TWO, confirmed(seq=3), False),
+        (WANTS_TWO, confirmed(seq=1), True),
+        (WANTS_TWO, confirmed(), True),
+        (WANTS_TWO, confirmed(seq=2, trouble="refused"), True),
+        ({"uid": "u", "route": 2}, confirmed(seq=2), True),
+    ],
+    ids=["in force", "newer", "older", "nothing", "in trouble", "of another form"],
+)
+def test_a_lane_begins_if_due_only_when_something_is_wanted_of_it(
+    store: Store, state: dict[str, Any], news: Confirmation, *, begins: bool
+) -> None:
+    """Asked without that, it begins in any case: what is in force may have drifted."""
+    ref = REFS[0]
+    memory_redis.confirm(store)
+    store.commit(ref, Commit(expected=0, state=state))
+    assert store.confirm(ref, news, Basis(uid="u"), wake=False)
+    before = store.agenda()
+
+    if_due = store.begin(ref, Work.ROUTE, TTL, if_due=True)
+    assert (if_due is not None) is begins
+    assert store.agenda() == before
+    if if_due is None:
+        assert store.begin(ref, Work.ROUTE, TTL)
+
+
+def test_without_a_state_nothing_is_wanted_of_any_lane(store: Store) -> None:
+    """Nor is anything of a state that was confirmed of an earlier object: that is all wanted."""
+    new, again, _ = REFS
+    memory_redis.confirm(store)
+    assert [store.begin(new, work, TTL, if_due=True) for work in (Work.ROUTE, Work.STATUS)] == [
+        *(None, None)
+    ]
+    store.commit(again, Commit(expected=0, state={**WANTS_TWO, "uid": "old"}))
+    assert store.confirm(again, confirmed(seq=2), Basis(uid="old"), wake=False)
+    with_another = Commit(expected=1, state=WANTS_TWO)
+    assert store.commit(again, with_another) == 2
+    assert store.begin(again, Work.ROUTE, TTL, if_due=True)
+
+
+def test_a_status_is_due_by_its_version_by_untold_events_and_when_it_was_wiped(
+    store: Store,
+) -> None:
+    """It shows the newest state and nothing is to be told: only then it is not."""
+    ref = REFS[0]
+    memory_redis.confirm(store)
+    notice = Notice(uid="u", at=store.now(), severity=AlertSeverity.INFO, message="told")
+    store.commit(ref, Commit(expected=0, state=WANTS_TWO, notices=(notice,)))
+    store.note_delivered(ref, "events", "1-0")
+    shown = World(status=ShownStatus("5", {"phase": "Initialized"}))
+    assert shown.status
+    news = Confirmation(lane=Lane.STATUS, seq=1, written={"status": shown.status})
+    assert store.confirm(ref, news, Basis(uid="u"), over=World(), wake=False)
+
+    def is_due() -> bool:
+        begun = store.begin(ref, Work.STATUS, TTL, if_due=True)
+        if begun is None:
+            return False
+        told = [each.id for each in begun.untold.notices]
+        store.run(rollouts.finishing(ref, Work.STATUS, begun.token, told=told, uid="u"))
+        return True
+
+    assert [is_due(), is_due()] == [True, False], "an event is told once"
+    store.put_world(ref, World(status=ShownStatus("6", {})))
+    assert is_due(), "somebody has wiped it"
+    store.put_world(ref, shown)
+    store.commit(ref, Commit(expected=1, state=WANTS_TWO))
+    assert is_due(), "there is more to be shown"

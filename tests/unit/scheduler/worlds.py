@@ -151,7 +151,14 @@ class Sent:
         self.ticks += refs
         self.jobs.append((rank, len(refs)))
 
-    def reconcile(self, refs: Sequence[CanaryRef], lane: Lane, rank: Rank = Rank.REVISION) -> None:
+    def reconcile(
+        self,
+        refs: Sequence[CanaryRef],
+        lane: Lane,
+        rank: Rank = Rank.REVISION,
+        *,
+        if_due: bool = False,  # noqa: ARG002
+    ) -> None:
         """Keep the effects."""
         self._check()
         self.effects += ((ref, lane) for ref in refs)

@@ -60,7 +60,14 @@ class Sent:
         self.messages.append(("tick", tuple(refs)))
         self.ranks.append(rank)
 
-    def reconcile(self, refs: Sequence[CanaryRef], lane: Lane, rank: Rank = Rank.REVISION) -> None:
+    def reconcile(
+        self,
+        refs: Sequence[CanaryRef],
+        lane: Lane,
+        rank: Rank = Rank.REVISION,
+        *,
+        if_due: bool = False,  # noqa: ARG002
+    ) -> None:
         """Keeps a nudge."""
         self.messages.append((lane.value, tuple(refs)))
         self.ranks.append(rank)
@@ -237,9 +244,14 @@ def test_a_write_that_hangs_does_not_keep_the_others_from_being_shown(store: Cou
     @dataclass
     class Seen(Sent):
         def reconcile(
-            self, refs: Sequence[CanaryRef], lane: Lane, rank: Rank = Rank.REVISION
+            self,
+            refs: Sequence[CanaryRef],
+            lane: Lane,
+            rank: Rank = Rank.REVISION,
+            *,
+            if_due: bool = False,
         ) -> None:
-            sent.reconcile(refs, lane, rank)
+            sent.reconcile(refs, lane, rank, if_due=if_due)
             shown.set()
 
     def work(ref: CanaryRef) -> Steps[None]:
@@ -322,9 +334,14 @@ def test_a_nudge_that_cannot_be_sent_ends_no_other_work(store: Counted) -> None:
 
     class Broken(Sent):
         def reconcile(
-            self, refs: Sequence[CanaryRef], lane: Lane, rank: Rank = Rank.REVISION
+            self,
+            refs: Sequence[CanaryRef],
+            lane: Lane,
+            rank: Rank = Rank.REVISION,
+            *,
+            if_due: bool = False,
         ) -> None:
-            raise AttributeError(f"{refs} {lane} {rank}")
+            raise AttributeError(f"{refs} {lane} {rank} {if_due}")
 
     def work(ref: CanaryRef) -> Steps[None]:
         if ref == REFS[1]:

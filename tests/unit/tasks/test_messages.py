@@ -24,6 +24,11 @@ JSON = st.recursive(
     [
         (NudgeMessage((REF,)), {"v": 1, "canary": "shop/cart"}),
         (NudgeMessage((REF, OTHER)), {"v": 2, "canaries": ["shop/cart", "shop/till"]}),
+        (NudgeMessage((REF,), if_due=True), {"v": 1, "canary": "shop/cart", "ifDue": True}),
+        (
+            NudgeMessage((REF, OTHER), if_due=True),
+            {"v": 2, "canaries": ["shop/cart", "shop/till"], "ifDue": True},
+        ),
         (
             HookMessage((Asked(REF, 7, "a-1"),)),
             {"v": 1, "canary": "shop/cart", "round": 7, "key": "a-1"},
