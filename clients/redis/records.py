@@ -157,4 +157,4 @@ class Kept(IntEnum):
     ONE_OF_MANY = 1
     """It is kept, and others of its round are awaited."""
     LAST = 2
-    """It is kept, and none is: the canary is due."""
+    """It is kept, and none is: the canary is to be looked at."""

@@ -32,6 +32,9 @@ TIMELINE_LENGTH: Final = 200
 #: How long answers wait for a decision; hooks whose answers are gone are called again.
 ANSWERS_KEPT: Final = timedelta(days=1)
 
+#: How long a message that follows the last answer may wait before it counts as lost.
+MESSAGE_WAITS: Final = timedelta(seconds=5)
+
 #: Field of a document's hash with the version of its layout.
 VERSION: Final = "v"
 
@@ -87,8 +90,9 @@ class Rollouts(scripts.Door):
     def answer_call(self, call: Call, answer: HookResult, others: Collection[str] = ()) -> Kept:
         """What has become of the answer to `call`.
 
-        It is kept unless another has taken the call since, or its round is over. The canary is due
-        when the calls `others` of the round have answered as well.
+        It is kept unless another has taken the call since, or its round is over. When the calls
+        `others` of the round have answered as well, the canary counts as queued: the caller has it
+        looked at, and should that come to nothing, it is due after `MESSAGE_WAITS`.
         """
         return self.run(answering(call, answer, others))
 
@@ -213,7 +217,8 @@ def taking(call: Call, ttl: timedelta) -> Invocation[bool]:
 def answering(call: Call, answer: HookResult, others: Collection[str] = ()) -> Invocation[Kept]:
     """See `Rollouts.answer_call`."""
     rows, given = (keys.CALLS, keys.TICK, keys.AGENDA), (call.round, call.key, call.nonce)
-    arguments: list[scripts.Argument] = [call.ref, *given, calls.encode(answer), *others]
+    encoded = calls.encode(answer)
+    arguments: list[scripts.Argument] = [call.ref, *given, encoded, MESSAGE_WAITS, *others]
     return Invocation("answer_call", call.ref, rows, arguments, Kept)
 
 

@@ -18,6 +18,7 @@ from clients.kube.protocol import Object
 from clients.kube.resources import Resource
 from clients.redis.records import Asked, Call, Kept
 from clients.redis.store import Store
+from config.ranks import Rank
 from config.refs import CanaryRef
 from config.settings.settings import Settings
 from config.traffic import RouteStage, TrafficSplit
@@ -149,7 +150,10 @@ class Stage:
     def answer(self, late: Late) -> bool:
         """Lets the worker of a call that took long hear its answer; whether that was kept."""
         call, result = late
-        return self.store.answer_call(call, result) is not Kept.NO
+        kept = self.store.answer_call(call, result)
+        if kept is Kept.LAST:
+            self.dispatcher.tick([call.ref], Rank.STEP)
+        return kept is not Kept.NO
 
     def settle(self, *, most: int = 400) -> None:
         """Delivers everything, in order, until nothing is left to do at this moment.

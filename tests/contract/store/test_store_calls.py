@@ -12,6 +12,7 @@ from clients.clock import ManualClock
 from clients.documents import calls as documents
 from clients.documents.calls import HookCalls, HookResult
 from clients.redis.records import Call, Commit, Kept, Work
+from clients.redis.rollouts import MESSAGE_WAITS
 from clients.redis.store import Store
 from config.refs import CanaryRef
 
@@ -68,13 +69,51 @@ def test_an_answer_is_kept_once_and_ends_the_call(store: Store) -> None:
     assert store.calls(REF, 1) == HookCalls({"a": YES})
 
 
-def test_an_answer_wakes_the_canary(store: Store, clock: ManualClock) -> None:
-    """Also one of several: the rules know whether it was the last."""
+def given_out(store: Store) -> tuple[CanaryRef, ...]:
+    """What a beat would enqueue now."""
+    return store.claim(100, TTL, TTL).refs
+
+
+def test_after_an_answer_the_canary_may_be_looked_at_and_no_beat_asks_for_it_as_well(
+    store: Store, clock: ManualClock
+) -> None:
+    """The caller sends the message; a beat does when that counts as lost."""
     decided(store)
     call = taken(store, 1)
     assert store.agenda() == {}
     store.answer_call(call, YES)
-    assert store.agenda() == {REF: clock.now()}
+    assert given_out(store) == ()
+    clock.advance(MESSAGE_WAITS - timedelta(milliseconds=1))
+    assert given_out(store) == ()
+    begun = store.begin(REF, Work.TICK, TTL, if_due=True)
+    assert begun is not None
+    store.finish(REF, Work.TICK, begun.token, clock.now() + TTL)
+    clock.advance(timedelta(seconds=1))
+    assert store.begin(REF, Work.TICK, TTL, if_due=True) is None
+    assert given_out(store) == ()
+
+
+def test_a_canary_whose_answer_nobody_looked_at_is_due_soon(
+    store: Store, clock: ManualClock
+) -> None:
+    """Whoever heard it has died, or the queue was away."""
+    decided(store)
+    store.answer_call(taken(store, 1), YES)
+    clock.advance(MESSAGE_WAITS)
+    assert given_out(store) == (REF,)
+
+
+def test_an_answer_that_comes_while_the_canary_is_looked_at_asks_for_another_look(
+    store: Store,
+) -> None:
+    """That may have seen the answer, or not."""
+    decided(store)
+    call = taken(store, 1)
+    begun = store.begin(REF, Work.TICK, TTL)
+    assert begun is not None
+    store.answer_call(call, YES)
+    assert store.finish(REF, Work.TICK, begun.token, None)
+    assert given_out(store) == (REF,)
 
 
 @pytest.mark.parametrize("newer_has", ["been taken", "answered"])
@@ -119,7 +158,7 @@ def test_a_canary_is_due_when_all_calls_of_its_round_have_answered(
     assert store.answer_call(third, NO, others["c"]) is Kept.ONE_OF_MANY
     assert REF not in store.agenda()
     assert store.answer_call(second, YES, others["b"]) is Kept.LAST
-    assert store.agenda()[REF] == clock.now()
+    assert store.agenda()[REF] == clock.now() + MESSAGE_WAITS
     assert store.answer_call(second, YES, others["b"]) is Kept.NO
 
 
