@@ -13,7 +13,7 @@ from analysis import waiting
 from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.findings import Findings
 from analysis.observation import Observation
-from analysis.rules import ADMISSION, ANNOUNCEMENTS, RULES, failover
+from analysis.rules import ADMISSION, ANNOUNCEMENTS, RULES, failover, limits, moves
 
 
 def decide(observation: Observation, findings: Findings) -> Outcome:
@@ -35,7 +35,8 @@ def decide(observation: Observation, findings: Findings) -> Outcome:
         outcome = rule(case)
         if outcome is not None:
             named = replace(failover.guarded(case, outcome), rule=rule.__name__)
-            return _timed(case, _configured(case, _settled(case, named)))
+            settled = _configured(case, _settled(case, named))
+            return _limited(case, _timed(case, settled))
     return _settled(case, Rest(rule="nothing_to_do"))
 
 
@@ -71,6 +72,21 @@ def _timed(case: Case, outcome: Outcome) -> Outcome:
     if (before.route, before.workload) == (after.route, after.workload):
         return outcome
     return replace(outcome, state=replace(after, intended_at=case.now))
+
+
+def _limited(case: Case, outcome: Outcome) -> Outcome:
+    """`outcome`, with the next look when the rollout is overdue at the latest."""
+    state = outcome.state if isinstance(outcome, Decision) else case.state
+    ends = limits.next_end(case.canary, state)
+    if ends is None or ends <= case.now:
+        return outcome
+    match outcome:
+        case Decision(due=due):
+            return replace(outcome, due=moves.first(due, ends))
+        case Rest(until=until):
+            return replace(outcome, until=moves.first(until, ends))
+        case _:
+            return outcome
 
 
 def _settled(case: Case, outcome: Outcome) -> Outcome:

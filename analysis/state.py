@@ -81,6 +81,16 @@ class RolloutState:
     """The revision whose copy to the primary was last asked for, and is not known to be done."""
     skipped: bool = False
     """This rollout is promoted without analysis."""
+    began: datetime | None = None
+    """When the rollout under way, or the last one, began; None when that is not known."""
+    stepped_at: datetime | None = None
+    """When its last step was taken."""
+    before: str = ""
+    """The revision that was promoted before `promoted`; empty when that is not known."""
+    promoted_at: datetime | None = None
+    """When `promoted` took its place."""
+    nudge: str = ""
+    """The last value of the annotation that asks for a look at once, as `admission` marks it."""
     suspended: bool = False
     waiting: Waiting | None = None
     """What the rollout waits for, as it was told; None while it waits for nothing but its time."""

@@ -104,6 +104,35 @@ def max_weight(canary: Canary) -> int:
     return min(given, TOTAL_WEIGHT) if given > 0 else TOTAL_WEIGHT
 
 
+def gate_deadline(canary: Canary) -> timedelta | None:
+    """How long a gate may be closed; None: for ever."""
+    return _span(canary.spec.analysis.gate_deadline)
+
+
+def max_duration(canary: Canary) -> timedelta | None:
+    """How long a rollout may take, to its promotion; None: for ever."""
+    return _span(canary.spec.analysis.max_duration)
+
+
+def initial_delay(canary: Canary) -> timedelta | None:
+    """How long a ready canary runs before its first step; None: not at all."""
+    return _span(canary.spec.analysis.initial_delay)
+
+
+def rollback_window(canary: Canary) -> timedelta | None:
+    """How long after a promotion the revision before it is promoted unseen; None: never."""
+    return _span(canary.spec.analysis.rollback_window)
+
+
+def step_durations(canary: Canary) -> tuple[timedelta, ...]:
+    """How long each step lasts at least, in order."""
+    return tuple(map(durations.parse, canary.spec.analysis.step_durations))
+
+
+def _span(text: str | None) -> timedelta | None:
+    return durations.parse(text) if text else None
+
+
 def progress_deadline(canary: Canary) -> timedelta:
     """How long a rollout may stay unready before it fails."""
     return timedelta(seconds=canary.spec.progress_deadline_seconds)

@@ -33,6 +33,9 @@ SCALE_TO_ZERO_SELECTOR: Final = "flagger.app/scale-to-zero"
 ORIGINAL_CONFIGURATION_ANNOTATION: Final = "flagger.kubernetes.io/original-configuration"
 LAST_APPLIED_ANNOTATION: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
+#: Annotation on a Canary: a new value, whatever it is, has a closed gate asked at once.
+NUDGE_ANNOTATION: Final = "coalmine.dev/nudge"
+
 #: Annotations on generated Services and most routing objects: they keep Flux away.
 FLUX_OPT_OUT_ANNOTATIONS: Final = (
     ("kustomize.toolkit.fluxcd.io/reconcile", "disabled"),

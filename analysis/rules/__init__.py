@@ -17,6 +17,7 @@ from analysis.rules import (
     failover,
     gates,
     initialization,
+    limits,
     progressing,
     promotion,
     rebuilding,
@@ -32,6 +33,7 @@ ADMISSION: Final[tuple[Callable[[Observation], Outcome | None], ...]] = (
     admission.refused,
     admission.suspended,
     admission.target_replaced,
+    admission.nudged,
 )
 """Asked first, whatever the phase."""
 
@@ -58,6 +60,7 @@ ANALYSIS: Final[tuple[Rule, ...]] = (
     progressing.called_off,
     progressing.reverted,
     progressing.revision_changed,
+    limits.overdue,
     progressing.crashed,
     progressing.primary_unready,
     progressing.scaled_to_zero,
@@ -65,6 +68,7 @@ ANALYSIS: Final[tuple[Rule, ...]] = (
     admission.hold_traffic,
     progressing.skip_analysis,
     progressing.route_not_in_force,
+    progressing.warm_up,
     gates.awaited,
     gates.rollback_requested,
     progressing.not_due,
@@ -74,6 +78,7 @@ ANALYSIS: Final[tuple[Rule, ...]] = (
     progressing.hold_for_pods,
     progressing.hold_for_route,
     admission.hold_step,
+    progressing.look_longer,
     progressing.confirm_increase,
     progressing.advance,
     progressing.hold_for_configs,
@@ -103,6 +108,7 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
         resting.restore_primary,
         resting.settle,
         gates.withdrawn,
+        limits.overdue,
         admission.hold,
         resting.park_canary,
         gates.not_asked_yet,

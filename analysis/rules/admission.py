@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 from analysis import effects, events, waiting
 from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.observation import Observation
 from analysis.phases import RESTING, Phase
-from analysis.rules import moves
+from analysis.rules import gates, moves
 from analysis.state import Acceptance, unborn
-from analysis.waiting import Reason
+from analysis.waiting import GATES, Reason
+from config import well_known
+from config.api.hooks import WebhookType
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import ALL_TO_PRIMARY, RouteIntent, RouteStage
 from config.validation.problems import ProblemReason
@@ -103,10 +106,31 @@ def target_replaced(seen: Observation) -> Outcome | None:
         route=RouteIntent(state.route.seq + 1, RouteStage.SERVICES, ALL_TO_PRIMARY),
         workload=WorkloadIntent(state.workload.seq + 1, CanaryScale.LEAVE),
         copying="",
+        before="",
         epilogue=False,
         check_at=None,
     )
     return Decision("TargetReplaced", event.message, fresh, (event,), seen.now)
+
+
+def nudged(seen: Observation) -> Outcome | None:
+    """A new value of `coalmine.dev/nudge` has the gate asked at once that the canary waits for.
+
+    What was answered before counts no more: it may be older than the value.
+    """
+    state, canary = seen.state, seen.canary
+    if state is None or canary is None:
+        return None
+    text = canary.metadata.annotations.get(well_known.NUDGE_ANNOTATION, "")
+    mark = hashlib.sha256(text.encode()).hexdigest()[:16] if text else ""
+    if mark == state.nudge:
+        return None
+    noted, asked = replace(state, nudge=mark), state.round
+    is_asked = asked is not None and WebhookType(asked.type) in gates.CLOSED
+    if is_asked or (state.waiting is not None and state.waiting.reason in GATES):
+        soon = moves.first(state.check_at, seen.now) if state.check_at else None
+        noted = replace(noted, check_at=soon, round=None)
+    return Decision("Nudged", f"{seen.ref} is looked at, as it was asked for", noted, due=seen.now)
 
 
 def refused(seen: Observation) -> Outcome | None:
@@ -140,7 +164,7 @@ def hold_traffic(case: Case) -> Outcome | None:
     Any other with traffic goes on being measured.
     """
     has_begun = case.strategy.has_begun(case.state)
-    is_measured = has_begun and not case.canary.spec.skip_analysis
+    is_measured = has_begun and not moves.is_skipped(case)
     return None if is_measured else hold(case)
 
 

@@ -131,7 +131,7 @@ def rollback_requested(case: Case) -> Outcome | None:
 def called_off(case: Case) -> Outcome | None:
     """Asks the rollback hooks; the rollback when one of them answers well."""
     kind = WebhookType.ROLLBACK
-    asking = None if case.canary.spec.skip_analysis else rounds.ask(case, kind)
+    asking = None if moves.is_skipped(case) else rounds.ask(case, kind)
     if asking:
         return asking
     signals = [result for result in rounds.answers(case, kind) if result.ok]
@@ -152,9 +152,10 @@ def _asked(case: Case, kind: WebhookType, said: tuple[Event, ...]) -> Outcome | 
     made = (case.state.check_at or case.now) + (interval if is_silent else 0 * interval)
     made = cadence.next_check(made, case.now, interval) - interval
     if isinstance(asking, Decision):
-        return _by(replace(asking, state=replace(asking.state, check_at=made)), made + interval)
+        state = replace(asking.state, check_at=made, failed_checks=moves.failed_after_pass(case))
+        return _by(replace(asking, state=state), made + interval)
     message = f"measured while the {kind.value} webhooks are silent"
-    state = replace(case.state, check_at=made)
+    state = replace(case.state, check_at=made, failed_checks=moves.failed_after_pass(case))
     until = asking.until if isinstance(asking, Rest) else None
     return Decision("Measured", message, state, due=moves.first(until, made + interval))
 

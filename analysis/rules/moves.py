@@ -13,6 +13,7 @@ from analysis.phases import Phase
 from analysis.rules import pods
 from analysis.state import RolloutState
 from config import derived
+from config.api.analysis import ThresholdMode
 from config.api.hooks import WebhookType
 from config.ranks import Rank
 from config.scaling import CanaryScale
@@ -171,6 +172,18 @@ def is_due(case: Case) -> bool:
     return due is None or case.now >= due
 
 
+def failed_after_pass(case: Case) -> int:
+    """The failed checks that count on after a passed one."""
+    mode = case.canary.spec.analysis.threshold_mode
+    return 0 if mode is ThresholdMode.CONSECUTIVE else case.state.failed_checks
+
+
+def is_skipped(case: Case) -> bool:
+    """Whether the rollout under way is to be promoted without analysis."""
+    is_known = case.state.skipped and case.state.phase is Phase.PROGRESSING
+    return is_known or case.canary.spec.skip_analysis
+
+
 def is_past_deadline(case: Case) -> bool:
     """Whether the phase, and what it asks for, have lasted for a whole progress deadline."""
     began = max(case.state.since, case.state.intended_at or case.state.since)
@@ -194,6 +207,8 @@ def start(
         iterations=0,
         check_at=None,
         skipped=skipped,
+        began=case.now,
+        stepped_at=None,
     )
     return Decision(reason, said[-1].message, state, said)
 

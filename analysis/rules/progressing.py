@@ -8,10 +8,10 @@ from datetime import datetime
 from analysis import cadence, effects, events, verdicts
 from analysis.decisions import AskChecks, Case, Decision, Outcome, Rest
 from analysis.phases import Phase
-from analysis.rules import gates, moves, pods, resting, rounds
+from analysis.rules import gates, moves, pods, resting, rounds, steps
 from analysis.strategies import Step
 from analysis.waiting import Reason
-from config.api.analysis import ThresholdMode
+from config import derived, durations
 from config.api.hooks import WebhookType
 from config.scaling import CanaryScale
 from config.traffic import ALL_TO_PRIMARY
@@ -48,8 +48,8 @@ def revision_changed(case: Case) -> Outcome | None:
     target = case.target
     if target is None or target.revision == case.state.applied:
         return None
-    said, skipped = (events.restarting(case.canary),), case.state.skipped
-    return moves.start(case, "RevisionChanged", said, target.revision, skipped=skipped)
+    said = (events.restarting(case.canary),)
+    return moves.start(case, "RevisionChanged", said, target.revision, skipped=False)
 
 
 def crashed(case: Case) -> Outcome | None:
@@ -88,7 +88,7 @@ def _from_the_start(case: Case, decision: Decision) -> Decision:
 def primary_unready(case: Case) -> Outcome | None:
     """No step is taken without a primary to fall back on."""
     primary = pods.primary(case)
-    if primary.readiness.ready or case.canary.spec.skip_analysis:
+    if primary.readiness.ready or moves.is_skipped(case):
         return None
     if not primary.readiness.retriable:
         return moves.rollback(case, "PrimaryDeadlineExceeded", (primary.event,))
@@ -146,8 +146,8 @@ def _unscalable(case: Case) -> Outcome | None:
 
 
 def skip_analysis(case: Case) -> Outcome | None:
-    """With skipAnalysis a ready canary is promoted as it is."""
-    if not (pods.canary(case).readiness.ready and case.canary.spec.skip_analysis):
+    """With skipAnalysis, or back at the revision before, a ready canary is promoted as it is."""
+    if not (pods.canary(case).readiness.ready and moves.is_skipped(case)):
         return None
     return resting.await_configs(case) or _promote(case, skipped=True)
 
@@ -163,6 +163,17 @@ def route_not_in_force(case: Case) -> Outcome | None:
     if live is not None and live.reaches_canary and _is_due(case):
         return None
     return waiting
+
+
+def warm_up(case: Case) -> Outcome | None:
+    """A canary that is ready runs for `initialDelay` before anything is asked about it."""
+    delay = derived.initial_delay(case.canary)
+    is_new = case.state.check_at is None and not case.strategy.has_begun(case.state)
+    if delay is None or not is_new:
+        return None
+    due = case.now + delay
+    message = f"ready; its first step comes in {durations.format_go(delay)}"
+    return Decision("WarmingUp", message, replace(case.state, check_at=due), due=due)
 
 
 def not_due(case: Case) -> Outcome | None:
@@ -231,6 +242,17 @@ def hold_for_route(case: Case) -> Outcome | None:
     return Decision("RouteNotInForce", message, state, said, case.now + effects.REPAIR)
 
 
+def look_longer(case: Case) -> Outcome | None:
+    """A passed check earns nothing before the step has lasted as long as `stepDurations` says."""
+    ends = steps.ends(case)
+    if ends is None or case.now >= ends:
+        return None
+    due = moves.next_check(case)
+    failed = moves.failed_after_pass(case)
+    state = replace(case.state, failed_checks=failed, check_at=due, round=None)
+    return Decision("LookedAtLonger", "the step is looked at for longer", state, due=due)
+
+
 def confirm_increase(case: Case) -> Outcome | None:
     """No step, and no promotion, before the gate of traffic opens; the canary is measured on."""
     return gates.increase(case)
@@ -264,14 +286,14 @@ def promote(case: Case) -> Outcome:
 
 
 def _step(case: Case, step: Step, due: datetime, said: tuple[events.Event, ...]) -> Decision:
-    consecutive = case.canary.spec.analysis.threshold_mode is ThresholdMode.CONSECUTIVE
     state = case.state.moved(
         Phase.PROGRESSING,
         case.now,
         route=case.state.routed(step.split),
         iterations=step.iterations,
-        failed_checks=0 if consecutive else case.state.failed_checks,
+        failed_checks=moves.failed_after_pass(case),
         check_at=due,
+        stepped_at=case.now,
     )
     return Decision("Advanced", events.summary(step.events), state, (*said, *step.events), due)
 

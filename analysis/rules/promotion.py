@@ -129,6 +129,8 @@ def succeeded(case: Case) -> Outcome:
         Phase.SUCCEEDED,
         case.now,
         promoted=case.state.applied,
+        promoted_at=case.now,
+        before=_before(case),
         copying="",
         iterations=0,
         check_at=None,
@@ -136,6 +138,12 @@ def succeeded(case: Case) -> Outcome:
     )
     said = () if is_told_later else (moves.completed(case),)
     return Decision("Succeeded", "promotion finished", state, said, case.now)
+
+
+def _before(case: Case) -> str:
+    """The revision that was promoted before the one that is, now that it is."""
+    is_same = case.state.promoted == case.state.applied
+    return case.state.before if is_same else case.state.promoted
 
 
 def _is_copied(case: Case) -> bool:

@@ -9,6 +9,7 @@ from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.phases import Phase
 from analysis.rules import gates, moves, pods, rounds
 from analysis.waiting import Reason
+from config import derived
 from config.api.hooks import WebhookType
 from config.scaling import CanaryScale
 from config.traffic import ALL_TO_PRIMARY
@@ -101,13 +102,23 @@ def new_revision(case: Case) -> Outcome | None:
     revision, side = moves.released(case), pods.primary(case)
     if not revision:
         return None
-    if not side.readiness.ready:
+    is_known = _was_promoted_before(case, revision)
+    if not (side.readiness.ready or is_known):
         return moves.await_pods(case, side)
     closed = gates.approval(case, revision)
     if closed:
         return closed
-    said = (*gates.approved(case, revision), events.new_revision(case.canary))
-    return moves.start(case, "NewRevision", said, revision, skipped=False)
+    known = (events.known_revision(case.canary),) if is_known else ()
+    said = (*gates.approved(case, revision), *known, events.new_revision(case.canary))
+    return moves.start(case, "NewRevision", said, revision, skipped=is_known)
+
+
+def _was_promoted_before(case: Case, revision: str) -> bool:
+    """Whether the target is set back to the revision before, within `rollbackWindow`."""
+    window, since = derived.rollback_window(case.canary), case.state.promoted_at
+    if window is None or since is None or revision != case.state.before:
+        return False
+    return case.now < since + window
 
 
 def restore_primary(case: Case) -> Outcome | None:

@@ -36,6 +36,8 @@ class ABTestEntry(Model):
     header: HeaderCondition = Field(description="The condition on a header.")
 
 
+StepDuration = Annotated[Text, Field(json_schema_extra={"pattern": STRICT_PATTERN})]
+
 _ONE_STRATEGY: Final[dict[str, Any]] = {
     "oneOf": [{"required": ["interval", "threshold", key]} for key in STRATEGY_KEYS]
 }
@@ -59,6 +61,32 @@ class Analysis(Model):
         "Whether failed checks count over the whole rollout (cumulative, the default) or in a "
         "row (consecutive). Addition to Flagger.",
         ThresholdMode.CUMULATIVE,
+    )
+    gate_deadline: Text | None = described(
+        "How long a gate may be closed before the rollout is rolled back; for ever when empty. "
+        "Addition to Flagger.",
+        pattern=STRICT_PATTERN,
+    )
+    initial_delay: Text | None = described(
+        "How long the canary runs, ready and without traffic, before its first step. Addition to "
+        "Flagger.",
+        pattern=STRICT_PATTERN,
+    )
+    max_duration: Text | None = described(
+        "How long a rollout may take until its promotion before it is rolled back; for ever when "
+        "empty. Addition to Flagger.",
+        pattern=STRICT_PATTERN,
+    )
+    step_durations: tuple[StepDuration, ...] = described(
+        "How long each step lasts at least, in the order of the steps, checked at every interval; "
+        "steps without a value, or with a shorter one such as 0s, last an interval. Addition to "
+        "Flagger.",
+        (),
+    )
+    rollback_window: Text | None = described(
+        "For how long after a promotion the revision promoted before it is promoted without "
+        "analysis when it is released again. Addition to Flagger.",
+        pattern=STRICT_PATTERN,
     )
     iterations: Whole = described("Number of checks of a blue/green or A/B rollout.", 0)
     max_weight: Whole = described("Canary weight in percent at which the rollout is promoted.", 0)

@@ -47,6 +47,8 @@ _TEXT: Final = Bound(
 _ITEMS: Final = Bound(256, "ten times of what anybody lists; the mesh's proxies get it all")
 _INT32: Final = Bound(2**31 - 1, "what Istio and the autoscalers keep; only handed on")
 
+_A_YEAR: Final = timedelta(days=365)
+
 _PERCENT: Final = Bound(100, "percent", least=0)
 _WEIGHT: Final = Bound(10_000, "percent; rules say which values above 100 are read as 100")
 _CHECKS: Final = Bound(100_000, "with the longest interval still 2,000 years, which dates can hold")
@@ -78,6 +80,11 @@ TABLE: Final[Mapping[str, Bound]] = {
     "port": _PORT,
     "port.number": _PORT,
     # durations
+    "analysis.gateDeadline": Bound(_A_YEAR, "people who open gates are asked sooner"),
+    "analysis.initialDelay": Bound(timedelta(days=7), "the longest interval"),
+    "analysis.maxDuration": Bound(_A_YEAR, "no rollout takes longer"),
+    "analysis.rollbackWindow": Bound(_A_YEAR, "who remembers what was before"),
+    "stepDurations[]": Bound(timedelta(days=31), "a step of a month"),
     "analysis.interval": Bound(timedelta(days=7), "a check a week is no longer a rollout"),
     "metrics[].interval": Bound(timedelta(days=31), "the window of a query; servers keep weeks"),
     "webhooks[].timeout": Bound(timedelta(hours=24), "of one attempt; a worker waits all the time"),

@@ -17,6 +17,7 @@ from config.api.model import (
     EMPTY_IS_UNSET,
     Flag,
     Model,
+    StringMap,
     Text,
     Whole,
     described,
@@ -34,6 +35,7 @@ class ObjectMeta(Model):
     name: Text = Field(min_length=1, description="Name of the object.")
     namespace: Text = Field(min_length=1, description="Namespace of the object.")
     uid: Text = described("Identity of this incarnation of the object.", "")
+    annotations: StringMap = described("What tools note on the object.", {})
 
 
 def with_analysis(spec: Any) -> Any:

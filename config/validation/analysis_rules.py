@@ -34,6 +34,20 @@ def timing_is_given(canary: Canary) -> Iterator[Problem]:
     yield from bad_duration(f"{ANALYSIS}.interval", analysis.interval, positive=False)
 
 
+def pace_is_in_durations(canary: Canary) -> Iterator[Problem]:
+    """Deadlines, delays and the lengths of steps are durations."""
+    analysis = canary.spec.analysis
+    for field, text in (
+        ("gateDeadline", analysis.gate_deadline),
+        ("initialDelay", analysis.initial_delay),
+        ("maxDuration", analysis.max_duration),
+        ("rollbackWindow", analysis.rollback_window),
+    ):
+        yield from bad_duration(f"{ANALYSIS}.{field}", text, positive=True)
+    for index, text in enumerate(analysis.step_durations):
+        yield from bad_duration(f"{ANALYSIS}.stepDurations[{index}]", text, positive=False)
+
+
 def one_strategy_leads_somewhere(canary: Canary) -> Iterator[Problem]:
     """There is one strategy; iterations and steps are positive, a list of weights rises."""
     analysis = canary.spec.analysis
@@ -161,6 +175,7 @@ def webhooks_can_be_called(canary: Canary) -> Iterator[Problem]:
 
 RULES: Final[tuple[Rule, ...]] = (
     timing_is_given,
+    pace_is_in_durations,
     one_strategy_leads_somewhere,
     maximum_is_a_percentage,
     mirrored_share_is_a_percentage,

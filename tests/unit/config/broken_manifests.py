@@ -110,6 +110,21 @@ REFUSED: Final[Mapping[str, tuple[Raw, str, str]]] = {
         "spec.analysis.canaryReadyThreshold",
         "from 0 to 100",
     ),
+    "a deadline of gates that is no duration": (
+        with_analysis(gateDeadline="soon"),
+        "spec.analysis.gateDeadline",
+        "a Go duration",
+    ),
+    "a rollout of no length": (
+        with_analysis(maxDuration="0s"),
+        "spec.analysis.maxDuration",
+        "more than 0",
+    ),
+    "a step of a negative length": (
+        with_analysis(stepDurations=["1m", "-1m"]),
+        "spec.analysis.stepDurations[1]",
+        "more than 0",
+    ),
     "an unknown way to count": (
         with_analysis(thresholdMode="sometimes"),
         "spec.analysis.thresholdMode",

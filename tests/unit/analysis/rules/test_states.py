@@ -62,8 +62,8 @@ HELD: Final = worlds.a_wait(
 
 
 def progressing(weight: int, **changes: Any) -> RolloutState:
-    """A rollout of `NEW` with all that was left."""
-    return replace(worlds.progressing(weight), **{**LEFT, **changes})
+    """A rollout of `NEW`, which is to be analysed, with all else that was left."""
+    return replace(worlds.progressing(weight), **{**LEFT, "skipped": False, **changes})
 
 
 def working(phase: Phase, weight: int, scale: CanaryScale = RUNNING) -> RolloutState:
@@ -106,11 +106,13 @@ TABLE: dict[str, tuple[str, Observation, Findings | None, dict[str, Any]]] = {
             "iterations": 0,
             "check_at": None,
             "skipped": False,
+            "began": NOW,
+            "stepped_at": None,
         },
     ),
     "a newer revision starts afresh": (
         "revision_changed",
-        worlds.seen(progressing(20), target=worlds.a_workload(NEWER), generation=4),
+        worlds.seen(progressing(20, skipped=True), target=worlds.a_workload(NEWER), generation=4),
         None,
         {
             **GONE,
@@ -122,6 +124,9 @@ TABLE: dict[str, tuple[str, Observation, Findings | None, dict[str, Any]]] = {
             "failed_checks": 0,
             "iterations": 0,
             "check_at": None,
+            "skipped": False,
+            "began": NOW,
+            "stepped_at": None,
         },
     ),
     "a failed check is followed by an interval": (
@@ -175,6 +180,7 @@ TABLE: dict[str, tuple[str, Observation, Findings | None, dict[str, Any]]] = {
             **GONE,
             "route": RouteIntent(6, EXPOSED, TrafficSplit.of(40)),
             "check_at": NOW + INTERVAL,
+            "stepped_at": NOW,
         },
     ),
     "the last passed check earns the promotion": (
@@ -314,6 +320,8 @@ TABLE: dict[str, tuple[str, Observation, Findings | None, dict[str, Any]]] = {
             "phase": Phase.SUCCEEDED,
             "since": NOW,
             "promoted": NEW,
+            "before": OLD,
+            "promoted_at": NOW,
             "copying": "",
             "iterations": 0,
             "check_at": None,

@@ -1,0 +1,169 @@
+"""Whole rollouts with options of the pace, and gates that are nudged. None of them is Flagger's."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from clients.kube import resources
+from config.traffic import TrafficSplit
+from tests.scenarios.test_gates import gated, open_gate, phase, waiting
+from tests.stage import rollouts
+from tests.stage.rollouts import BEGINNING, ENDING, FAILED, INTERVAL, LONG, NEW, READINESS
+from tests.stage.stage import REF, Stage, initialized
+from tests.unit.analysis.worlds import a_manifest
+
+
+def nudge(stage: Stage, value: str) -> None:
+    """A gate service says that it has opened."""
+    stage.edit(
+        resources.CANARIES, REF.name, {"metadata": {"annotations": {"coalmine.dev/nudge": value}}}
+    )
+
+
+def test_a_gate_that_opens_and_nudges_is_noticed_at_once() -> None:
+    """Neither an interval later nor by a shorter one: each nudge is one more call."""
+    stage = waiting(interval="10m")
+    called = len(stage.hooks.called)
+    open_gate(stage, "start")
+    stage.wait(timedelta(seconds=30))
+    assert (len(stage.hooks.called), stage.phase()) == (called, "Waiting")
+    nudge(stage, "1")
+    stage.settle()
+    assert (len(stage.hooks.called), stage.phase()) == (called + 1, "Progressing")
+    stage.wait(timedelta(seconds=30))
+    assert len(stage.hooks.called) == called + 1
+
+
+def test_a_nudge_of_a_promotion_that_waits_is_a_check_of_its_own() -> None:
+    """The promotion follows at once, measured in that moment."""
+    stage = gated("confirm-promotion", interval="10m", stepWeight=60)
+    stage.release("cart:2")
+    phase(stage, "WaitingPromotion")
+    open_gate(stage, "end")
+    measured, at = len(stage.meters.asked), stage.clock.now()
+    nudge(stage, "1")
+    stage.run(lambda on: on.phase() not in {"WaitingPromotion", "Progressing"}, within=LONG)
+    assert stage.clock.now() - at <= timedelta(seconds=1)
+    assert len(stage.meters.asked) > measured
+
+
+@pytest.mark.parametrize("kind", ["confirm-rollout", "confirm-traffic-increase"])
+def test_a_gate_that_is_closed_for_too_long_ends_the_rollout(kind: str) -> None:
+    """Not at its interval but when the deadline is over; the revision has failed."""
+    stage = gated(kind, gateDeadline="100s", interval="60s")
+    stage.release("cart:2")
+    stage.run(lambda on: on.condition("Waiting").get("status") == "True", within=LONG)
+    closed = stage.clock.now()
+    stage.run(lambda on: on.phase() == "Failed", within=LONG)
+    assert stage.clock.now() - closed == timedelta(seconds=100)
+    rollouts.rolled_back(rollouts.finish(stage))
+    assert rollouts.told(stage)[-2:] == [
+        "Rolling back cart.shop gate deadline exceeded 1m40s",
+        FAILED,
+    ]
+
+
+def test_a_gate_that_opens_in_time_has_no_deadline_any_more() -> None:
+    """Nor has the rollout after it."""
+    stage = waiting(gateDeadline="100s")
+    open_gate(stage, "start")
+    rollouts.succeeded(rollouts.finish(stage))
+
+
+def paced(**analysis: Any) -> Stage:
+    """A release to a canary with these options."""
+    stage = initialized(a_manifest(**analysis))
+    stage.release("cart:2")
+    return stage
+
+
+def test_a_rollout_that_lasts_too_long_is_rolled_back() -> None:
+    """Counted from its beginning, whatever it waits for."""
+    stage = paced(maxDuration="80s")
+    began = stage.clock.now()
+    stage.run(lambda on: on.phase() == "Failed", within=LONG)
+    assert stage.clock.now() - began == timedelta(seconds=80)
+    rollouts.rolled_back(rollouts.finish(stage))
+    assert rollouts.told(stage)[-2:] == [
+        "Rolling back cart.shop maximum duration exceeded 1m20s",
+        FAILED,
+    ]
+
+
+def test_some_steps_are_looked_at_for_longer() -> None:
+    """Measured at every interval; the others last one."""
+    stage = paced(stepDurations=["0s", "2m"])
+    rollouts.at_weight(stage, 40)
+    at, measured = stage.clock.now(), len(stage.meters.asked)
+    rollouts.at_weight(stage, 60)
+    assert timedelta(minutes=2) <= stage.clock.now() - at <= timedelta(minutes=2) * 1.05
+    assert len(stage.meters.asked) - measured == 4
+    at = stage.clock.now()
+    rollouts.finish(stage)
+    assert rollouts.told(stage) == [*BEGINNING, *rollouts.advance(20, 40, 60), *ENDING]
+    rollouts.succeeded(stage)
+
+
+def test_a_longer_step_lasts_as_long_although_redis_is_emptied() -> None:
+    """It begins anew: longer, never shorter."""
+    stage = paced(stepDurations=["0s", "2m"])
+    rollouts.at_weight(stage, 40)
+    stage.wait(timedelta(seconds=70))
+    stage.bag.messages.clear()
+    stage.forget_everything()
+    stage.run(lambda on: bool(on.store.read(REF).state), within=LONG)
+    lost = stage.clock.now()
+    rollouts.at_weight(stage, 60)
+    assert stage.clock.now() - lost >= timedelta(minutes=2) * 0.9
+    rollouts.succeeded(rollouts.finish(stage))
+
+
+def test_a_canary_runs_without_traffic_before_its_first_step() -> None:
+    """From when its pods are ready; nothing is asked before."""
+    stage = gated("pre-rollout", initialDelay="90s")
+    released = stage.clock.now()
+    stage.release("cart:2")
+    rollouts.at_weight(stage, 20)
+    assert stage.clock.now() - released >= timedelta(seconds=90) + READINESS
+    assert stage.hooks.called == ["smoke"]
+    rollouts.succeeded(rollouts.finish(stage))
+
+
+def test_the_revision_before_goes_back_without_analysis_within_its_window() -> None:
+    """Its pods are waited for, its traffic moves at once; nothing is measured."""
+    stage = rollouts.finish(paced(rollbackWindow="1h"))
+    rollouts.succeeded(stage)
+    measured = len(stage.meters.asked)
+    stage.release("cart:1")
+    rollouts.finish(stage)
+    rollouts.succeeded(stage, "cart:1")
+    assert len(stage.meters.asked) == measured
+    assert max(stage.weights[len(stage.weights) - 1 :]) == 0
+    assert rollouts.told(stage)[-5:] == [
+        "cart-app.shop is back at the revision before, no analysis is needed",
+        NEW,
+        *ENDING[:2],
+        "Promotion completed! Canary analysis was skipped for cart-app.shop",
+    ]
+
+
+@pytest.mark.parametrize("image", ["cart:1", "cart:3"])
+def test_after_the_window_and_for_any_other_revision_the_analysis_is_made(image: str) -> None:
+    """A way back is not open for ever, nor for everybody."""
+    stage = rollouts.finish(paced(rollbackWindow="10m"))
+    if image == "cart:1":
+        stage.wait(timedelta(minutes=10))
+    stage.release(image)
+    stage.run(lambda on: on.split == TrafficSplit.of(20), within=LONG)
+    rollouts.succeeded(rollouts.finish(stage), image)
+
+
+def test_no_option_is_on_by_default() -> None:
+    """The plain manifest takes its intervals and nothing else."""
+    stage = paced()
+    began = stage.clock.now()
+    rollouts.finish(stage)
+    rollouts.succeeded(stage)
+    took = 3 * INTERVAL + 2 * READINESS
+    assert stage.clock.now() - began <= took * 1.05 + timedelta(seconds=10)
