@@ -24,7 +24,8 @@ class Event:
     """One thing worth telling; `message` is a sentence.
 
     What is told again and again has `first`, when it was told first, and `times`, how often. One
-    that is `muted` is told, and alerts nobody.
+    that is `muted` is told, and alerts nobody. One that says what phase is entered `is_entering`
+    is told with that phase, others with the one before.
     """
 
     severity: AlertSeverity
@@ -32,10 +33,14 @@ class Event:
     first: datetime | None = None
     times: int = 1
     muted: bool = False
+    is_entering: bool = False
 
 
 normal = partial(Event, AlertSeverity.INFO)
 """An event that reports progress."""
+
+entering = partial(Event, AlertSeverity.INFO, is_entering=True)
+"""An event that reports that a phase has begun."""
 
 warning = partial(Event, AlertSeverity.WARN)
 """An event that somebody should read."""
@@ -83,15 +88,15 @@ MIRROR_TO_CANARY = normal("Stop traffic mirroring and route all traffic to canar
 
 initialized = _about(normal, "Initialization done! {c}")
 known_revision = _about(normal, "{t} is back at the revision before, no analysis is needed")
-new_revision = _about(normal, "New revision detected! Scaling up {t}")
+new_revision = _about(entering, "New revision detected! Scaling up {t}")
 restarting = _about(normal, "New revision detected! Restarting analysis for {t}")
 starting_analysis = _about(normal, "Starting canary analysis for {t}")
 advance = _because(normal, "Advance {c} canary weight {}")
 iteration = _because(normal, "Advance {c} canary iteration {}")
 advance_primary = _because(normal, "Advance {c} primary weight {}")
 copying = _about(normal, "Copying {t} template spec to {p}")
-promoted = _about(normal, "Promotion completed! Scaling down {t}")
-promoted_unanalysed = _about(normal, "Promotion completed! Canary analysis was skipped for {t}")
+promoted = _about(entering, "Promotion completed! Scaling down {t}")
+promoted_unanalysed = _about(entering, "Promotion completed! Canary analysis was skipped for {t}")
 
 # why a step waits, or a rollout is called off
 awaiting_target = _about(warning, "{c} waits for its target: {k} {t} not found")
@@ -112,7 +117,7 @@ target_gone = _about(warning, "Rolling back {c} {k} {t} not found")
 hooks_lost = _because(warning, "Halt {c} advancement no answer to the {} webhooks")
 
 # the rollout ended badly: traffic goes back to the primary, or stays with the canary
-failed = _about(failure, "Canary failed! Scaling down {c}")
+failed = _about(partial(failure, is_entering=True), "Canary failed! Scaling down {c}")
 promotion_failed = _because(failure, "Promotion of {t} failed, primary not ready: {}")
 copy_failed = _because(failure, "Promotion of {t} failed, primary not updated: {}")
 

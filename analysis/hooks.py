@@ -201,8 +201,11 @@ _FAILED: Final[Mapping[WebhookType, str]] = {
     WebhookType.POST_ROLLOUT: "Post-rollout hook {hook} failed {cause}",
 }
 
-CARRIED_OUT: Final = frozenset(_FAILED)
-"""The types that rules ask; a canary with a hook of another type that decides is refused."""
+ASKED: Final = frozenset(_FAILED)
+"""The types that rules ask."""
+
+CARRIED_OUT: Final = ASKED | {WebhookType.EVENT}
+"""Those and the type that is told every event; a canary with a hook of another type is refused."""
 
 
 def is_muted(canary: Canary, result: HookResult) -> bool:
@@ -220,7 +223,7 @@ def event_text(canary: Canary, result: HookResult) -> str:
     events of this table.
     """
     kind = WebhookType(result.type)
-    if kind not in CARRIED_OUT:
+    if kind not in ASKED:
         raise ValueError(f"hook type {kind}; allowed: {', '.join(_FAILED)}")
     template = _PASSED.get(kind, "") if result.ok else _FAILED[kind]
     return template.format(

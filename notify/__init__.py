@@ -1,6 +1,6 @@
 """Telling people and machines what was decided: one module and one registry line per channel.
 
-Delivery, in order and at least once, is `tasks.reconcile.delivery`'s business.
+Delivery, in order and at least once, is `tasks.delivery`'s business.
 """
 
 from __future__ import annotations

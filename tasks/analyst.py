@@ -102,7 +102,7 @@ class Analyst:
                 due = self._due(seen, begun, until, missing)
                 rank = urgency.rank(seen.state, missing)
                 yield from ask(rollouts.finishing(seen.ref, Work.TICK, begun.token, due, rank))
-                yield from _nudges(seen, seen.version, rank, until)
+                yield from _nudges(seen, seen.version, rank, until, late=begun.is_untold)
             case AskChecks() | AskBackends():
                 raise AssertionError(f"rule {outcome.rule} asks what it was told")
 
@@ -127,7 +127,8 @@ class Analyst:
             yield from ask(rollouts.finishing(seen.ref, Work.TICK, begun.token, seen.now))
             return
         _log(seen, decision, version)
-        yield from _nudges(decided, version, rank, due, untold=not _is_news(seen, decision))
+        untold = not _is_news(seen, decision)
+        yield from _nudges(decided, version, rank, due, untold=untold, late=begun.is_untold)
         yield from _hooks(seen, decision.state, found.calls)
 
     def _due(
@@ -148,17 +149,26 @@ def _is_news(seen: Observation, decision: Decision) -> bool:
 
 
 def _nudges(
-    seen: Observation, version: int, rank: Rank, due: datetime | None, *, untold: bool = False
+    seen: Observation,
+    version: int,
+    rank: Rank,
+    due: datetime | None,
+    *,
+    untold: bool = False,
+    late: bool,
 ) -> Steps[None]:
     """Has what is desired but not confirmed brought about; weights first.
 
-    What may stay `untold` is shown with what the canary is looked at for next.
+    What may stay `untold` is shown with what the canary is looked at for next; not what was to be
+    told before and is `late`.
     """
     if seen.state is None:
         return
     missing = effects.unfinished(seen.state, version, seen.confirmed, seen.now, due)
     if untold:
         missing -= {Lane.STATUS}
+    if late:
+        missing |= {Lane.STATUS}
     for lane in Lane:
         if lane in missing:
             yield Nudge(lane, rank)
@@ -189,7 +199,7 @@ def _is_awaited(seen: Observation, until: datetime | None, missing: Collection[L
 
 def _notice(seen: Observation, decision: Decision, event: Event) -> Notice:
     """`event` as it waits for delivery, with what was known of the rollout when it was decided."""
-    state = decision.state
+    state, before = decision.state, seen.state
     return Notice(
         uid=seen.uid,
         at=seen.now,
@@ -197,12 +207,14 @@ def _notice(seen: Observation, decision: Decision, event: Event) -> Notice:
         message=event.message,
         fields={
             "phase": shown(state.phase),
+            "told": shown(state.phase if event.is_entering or before is None else before.phase),
             "split": str(state.route.split),
             "revision": state.applied,
             "failedChecks": str(state.failed_checks),
         },
         first=event.first,
         count=event.times,
+        muted=event.muted,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from celery import Task, shared_task
 
 from clients import errors
-from tasks import failures, queues, wiring
+from tasks import failures, queues, teller, wiring
 from tasks.messages import HookMessage, NudgeMessage, UnreadableMessage
 from tasks.reconcile.leased import Reconciler
 
@@ -45,8 +45,12 @@ def tick(message: dict[str, Any]) -> None:
 
 @shared_task(name=queues.CALL, base=NudgeTask)
 def call(message: dict[str, Any]) -> None:
-    """Have webhooks called that are still to be called, and their answers kept."""
-    wiring.current().caller.call(*HookMessage.parse(message).calls)
+    """Have webhooks called that are still to be called, and their answers kept; tell the others."""
+    asked = HookMessage.parse(message).calls
+    services, listeners = wiring.current(), teller.listeners(asked)
+    services.caller.call(*(each for each in asked if each not in listeners))
+    if listeners:
+        services.teller.tell(*(each.ref for each in listeners))
 
 
 @shared_task(name=queues.ROUTE, base=NudgeTask)

@@ -37,6 +37,7 @@ from tasks.reconcile.route import RouteReconciler
 from tasks.reconcile.status import StatusReconciler
 from tasks.reconcile.workload import WorkloadReconciler
 from tasks.registries import BUILT_IN, Registries
+from tasks.teller import Teller
 from workloads.primary import Copying
 from workloads.tracker_configs import KEY_BYTES
 
@@ -62,6 +63,7 @@ class Services:
 
     analyst: Analyst
     caller: Caller
+    teller: Teller
     status: StatusReconciler
     route: RouteReconciler
     workload: WorkloadReconciler
@@ -91,6 +93,14 @@ def wire(settings: Settings, doors: Doors, registries: Registries = BUILT_IN) ->
             doors.clock,
             FairThreads("hooks", settings.workers.hooks_concurrency),
             Leases(doors.store),
+            doubt,
+        ),
+        teller=Teller(
+            doors.store,
+            doors.poster.post,
+            doors.clock,
+            FairThreads("event-hooks", settings.workers.hooks_concurrency),
+            tuple(channel.name for channel in registries.channels),
             doubt,
         ),
         status=StatusReconciler(*writing, registries.channels),

@@ -23,7 +23,8 @@ class Notice:
 
     `id` is `<version, 12 digits>-<index>`, given by the commit. `fields` are what was known beside
     it (phase, revision, weight), for channels with room for more than a sentence. What is told
-    again and again says when it was told `first`, and its `count` by now.
+    again and again says when it was told `first`, and its `count` by now. One that is `muted`
+    alerts nobody.
     """
 
     id: str = ""
@@ -34,6 +35,7 @@ class Notice:
     fields: Mapping[str, str] = field(default_factory=dict)
     first: datetime | None = None
     count: int = 1
+    muted: bool = False
 
     @property
     def key(self) -> tuple[str, str, datetime, str]:

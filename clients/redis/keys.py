@@ -111,6 +111,7 @@ LEASES: Final = {
         ("route", "route lane"),
         ("workload", "workload lane"),
         ("status", "status lane"),
+        ("tell", "event hooks"),
     )
 }
 """The work leases by `records.Work`."""

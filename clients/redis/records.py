@@ -24,6 +24,7 @@ class Work(StrEnum):
     ROUTE = "route"
     WORKLOAD = "workload"
     STATUS = "status"
+    TELL = "tell"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,9 @@ class Begun:
     canaries: int = 0
     """How many there are on the agenda."""
     untold: Untold = NOTHING_UNTOLD
-    """What is yet to be told, for the status lane."""
+    """What is yet to be told, for those who tell it."""
+    is_untold: bool = False
+    """Whether something is, for a tick."""
     calls: Mapping[str, str] = field(default_factory=dict)
     """The document `calls`, for a tick."""
 

@@ -185,10 +185,11 @@ def beginning(
     def decode(reply: Any) -> Begun | None:
         if not reply:
             return None
-        token, stored, canaries, more = reply
+        token, stored, canaries, more, untold = reply
         snapshot, fields = _snapshot(ref, stored), _by_field(more)
         if work is Work.TICK:
-            return Begun(str(token), snapshot, int(canaries), calls=fields)
+            is_untold = bool(int(untold))
+            return Begun(str(token), snapshot, int(canaries), calls=fields, is_untold=is_untold)
         return Begun(str(token), snapshot, int(canaries), notices.untold(fields))
 
     return Invocation("begin", ref, rows, (ttl, ref, work.value, nonce, unless), decode)

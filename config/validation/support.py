@@ -39,8 +39,6 @@ _KEYS: Final[Mapping[StrategyKind, str]] = {
 _HARMLESS: Final = frozenset({Feature.MIRROR, Feature.AFFINITY})
 #: Fields of `analysis.match[]`, by their Python names; a name says nothing of a request.
 _COMPARED: Final = frozenset({"name", "headers", "query_params", "source_labels"})
-#: Hooks that decide nothing: leaving them out changes no rollout.
-INFORMATIVE_HOOKS: Final = frozenset({WebhookType.EVENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,11 +209,8 @@ def _checks(canary: Canary) -> Iterator[Problem]:
 
 
 def _hooks(canary: Canary, able: CarriedOut) -> Iterator[Problem]:
-    """Gates count even where the analysis is skipped; informative hooks never do."""
+    """Gates count even where the analysis is skipped."""
     for index, hook in enumerate(canary.spec.analysis.webhooks):
         kind, field = hook.type, f"{ANALYSIS}.webhooks[{index}].type"
-        if kind in INFORMATIVE_HOOKS:
-            effect = "is not carried out by this version: the hook is not called"
-            yield _left_out(field, str(kind), effect)
-        elif kind not in able.hooks:
+        if kind not in able.hooks:
             yield _blocked(field, str(kind), f"carried out: {', '.join(sorted(able.hooks))}")

@@ -16,7 +16,8 @@ from clients.documents.outcome import Applied, Outcome, Refusal, Rejected, Super
 from clients.documents.world import ShownStatus
 from clients.kube import resources
 from notify import CHANNELS, Channel
-from tasks.reconcile.delivery import Delivery
+from tasks import delivery, teller
+from tasks.delivery import Delivery
 from tasks.reconcile.leased import Reconciler, Run
 
 TRIES: Final = 3
@@ -33,8 +34,12 @@ class StatusReconciler(Reconciler):
     def _write(self, run: Run) -> Outcome | None:
         """The status, then the events: a refusal of the one keeps none of the others untold."""
         outcome = self._show(run)
-        told, failure = Delivery(self.store, self.channels).deliver(run.ref, run.kube, run.untold)
+        others = teller.named(run.canary)
+        channels = Delivery(self.store, self.channels)
+        told, failure = channels.deliver(run.ref, run.kube, run.untold, others)
         run.told.extend(told)
+        if any(delivery.behind(run.untold, others)):
+            teller.ask(self.crew.dispatcher, run.ref)
         if isinstance(failure, errors.NotFound):
             return Superseded("there is no namespace to put events in", outcome.written)
         if failure is not None:

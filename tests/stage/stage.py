@@ -30,6 +30,7 @@ from tasks.batch import Reader
 from tasks.caller import Poster
 from tasks.queues import Dispatcher
 from tasks.registries import BUILT_IN, Registries
+from tasks.teller import NO_ROUND
 from tasks.wiring import Services
 from tests.fakes import memory_redis
 from tests.fakes.kube import Door, FakeKube
@@ -88,9 +89,13 @@ class Stage:
     def _wired(self, services: Services) -> Services:
         """`services`, whose webhooks are called and answered while their message is delivered."""
         inline = replace(
-            services.caller, threads=InlineThreads(), leases=Silent(self.store), together=0.0
+            services.caller,
+            threads=InlineThreads(),
+            leases=Silent(self.store),
+            together=0.0,
         )
-        return replace(services, caller=inline)
+        teller = replace(services.teller, threads=InlineThreads())
+        return replace(services, caller=inline, teller=teller)
 
     # --- the user's hand
 
@@ -294,6 +299,8 @@ class Stage:
                 self.services.workload.reconcile(*refs, if_due=message.if_due)
             case "status":
                 self.services.status.reconcile(*refs, if_due=message.if_due)
+            case "call" if message.round == NO_ROUND:
+                self.services.teller.tell(message.ref)
             case "call" if self.hooks.mute:
                 self._call_for_long(message)
             case "call":

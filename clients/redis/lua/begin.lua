@@ -57,12 +57,15 @@ end
 local found = snapshot(now, KEYS[2], KEYS[3], KEYS[4])
 local token = again and held.token or (next_token(KEYS[6]) .. '-' .. epoch .. '-' .. ARGV[5])
 take(KEYS[1], token, now, ttl, again and held.rest or '-')
-local more = {}
+local more, untold = {}, 0
 if ARGV[4] == 'tick' then
   hasten(KEYS[5], member, now + ttl) -- a tick that dies is followed up
   redis.call('ZREM', KEYS[9], member)
   more = redis.call('HGETALL', KEYS[11])
-elseif ARGV[4] == 'status' then
+  for _, field in ipairs(redis.call('HKEYS', KEYS[10])) do
+    if string.sub(field, 1, 10) ~= 'delivered:' then untold = 1 break end
+  end
+elseif ARGV[4] == 'status' or ARGV[4] == 'tell' then
   more = redis.call('HGETALL', KEYS[10])
 end
-return {token, found, redis.call('ZCARD', KEYS[5]), more}
+return {token, found, redis.call('ZCARD', KEYS[5]), more, untold}

@@ -56,7 +56,7 @@ CANARIES: Final = (
 
 revisions: Final = st.sampled_from([OLD, NEW, NEWER, "", "7d8b5c4f69"])
 canaries: Final[SearchStrategy[Canary]] = st.sampled_from(CANARIES)
-kinds: Final = st.sampled_from(sorted(hooks.CARRIED_OUT))
+kinds: Final = st.sampled_from(sorted(hooks.ASKED))
 numbers: Final = st.integers(0, 8)
 _moments: Final[SearchStrategy[datetime]] = st.sampled_from(
     [NOW + timedelta(seconds=away) for away in (-2000, -300, -31, -29, -1, 0, 0, 1, 29, 31, 2000)]
@@ -250,8 +250,7 @@ halting: Final[SearchStrategy[Findings]] = st.builds(
 passing: Final[SearchStrategy[Findings]] = st.just(
     Findings(
         hooks={
-            kind: (HookResult(kind, kind, ok=True),)
-            for kind in sorted(hooks.CARRIED_OUT - {"rollback"})
+            kind: (HookResult(kind, kind, ok=True),) for kind in sorted(hooks.ASKED - {"rollback"})
         },
         checks=(worlds.a_check(),),
     )

@@ -20,7 +20,7 @@ def test_the_keys_of_a_canary_share_its_hash_tag() -> None:
     """They stand in one slot, so tools of a cluster-aware kind can follow one canary."""
     assert keys.STATE.of(REF) == "coalmine:{shop/cart}:state"
     assert {row.of(REF).split("{")[1].split("}")[0] for row in keys.OF_CANARY} == {"shop/cart"}
-    assert len(keys.OF_CANARY) == 10
+    assert len(keys.OF_CANARY) == 11
 
 
 @given(NAMES, NAMES)

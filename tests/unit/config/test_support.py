@@ -79,7 +79,6 @@ REPORTED: Final[Mapping[str, tuple[Raw, str]]] = {
         _with(alerts=[{"name": "a", "providerRef": {"name": "chat"}}]),
         "spec.analysis.alerts",
     ),
-    "event hooks": (_hook("event"), "spec.analysis.webhooks[0].type"),
     "undoing at deletion": ({"revertOnDeletion": True}, "spec.revertOnDeletion"),
     "a timeout per backend": (
         {"service": {"port": 80, "backendTimeout": "3s"}},
@@ -129,7 +128,7 @@ def test_what_changes_no_rollout_is_reported(spec: Raw, field: str) -> None:
         _with(metrics=[{"name": "request-duration"}, {"name": "own", "query": "up"}]),
         _with(metrics=[{"name": "request-duration", "onNoData": "hold", "onError": "pass"}]),
         *map(_hook, ["confirm-rollout", "confirm-traffic-increase", "confirm-promotion"]),
-        *map(_hook, ["pre-rollout", "rollout", "", "rollback", "post-rollout"]),
+        *map(_hook, ["pre-rollout", "rollout", "", "rollback", "post-rollout", "event"]),
         {**_iterating(a_b_test=USERS), "skipAnalysis": True},
         _iterating(),
         _iterating(mirror=True, mirrorWeight=40),

@@ -18,8 +18,8 @@ from clients.redis import rollouts
 from clients.redis.records import Commit, Work
 from clients.redis.store import Store
 from config.refs import CanaryRef
-from tasks.reconcile import delivery
-from tasks.reconcile.delivery import Delivery
+from tasks import delivery
+from tasks.delivery import Delivery
 from tests.fakes import memory_redis
 from tests.fakes.kube import FakeKube
 from tests.unit.notify.notices import NOW, a_notice

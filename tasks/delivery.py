@@ -7,7 +7,7 @@ when all channels have it, so one that is down keeps none of the others waiting.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,14 +32,15 @@ class Delivery:
     channels: Sequence[Channel]
 
     def deliver(
-        self, ref: CanaryRef, kube: Kube, untold: Untold
+        self, ref: CanaryRef, kube: Kube, untold: Untold, others: Collection[str] = ()
     ) -> tuple[tuple[str, ...], errors.ClientError | None]:
         """The ids of the notices that every channel has now, and the first failure of a channel.
 
-        One that could not be told everything keeps none of the others waiting.
+        One that could not be told everything keeps none of the others waiting. `others` are the
+        accounts of channels that somebody else delivers to.
         """
         given_up, waiting = untold.notices[:-MOST_WAITING], untold.notices[-MOST_WAITING:]
-        needed, failures = set[str](), list[errors.ClientError]()
+        needed, failures = set(behind(untold, others)), list[errors.ClientError]()
         for channel in self.channels:
             account = order(untold.accounts.get(channel.name, ""))
             missing = [notice for notice in waiting if order(notice.id) > account]
@@ -49,11 +50,19 @@ class Delivery:
                     failures.append(failure)
                     needed.update(each.id for each in missing[index:])
                     break
-                if len(self.channels) > 1:  # what a single channel has delivered is dropped
+                if len(self.channels) + len(others) > 1:  # what a single one has is dropped
                     self.store.note_delivered(ref, channel.name, notice.id)
         _say_dropped(ref, given_up, untold.unreadable)
         told = (notice.id for notice in untold.notices if notice.id not in needed)
         return (*untold.unreadable, *told), failures[0] if failures else None
+
+
+def behind(untold: Untold, accounts: Collection[str]) -> Iterator[str]:
+    """The ids of the notices that one of `accounts` does not have yet."""
+    for account in accounts:
+        known = order(untold.accounts.get(account, ""))
+        waiting = untold.notices[-MOST_WAITING:]
+        yield from (notice.id for notice in waiting if order(notice.id) > known)
 
 
 def _say_dropped(ref: CanaryRef, given_up: Sequence[Notice], unreadable: Sequence[str]) -> None:
