@@ -18,7 +18,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from benchmarks import control_plane, crew, fleet, meters, profiler, report, sandboxed
+from benchmarks import control_plane, fleet, meters, processes, profiler, report, sandboxed
 from benchmarks.cluster import Cluster
 from benchmarks.measuring import Bench, Protocol
 from benchmarks.usage import Gauge
@@ -68,7 +68,7 @@ def _run(given: argparse.Namespace) -> int:
                     given.json.write_text(json.dumps(document, indent=1), "utf-8")
                 if given.profile and found.rollouts.active_ticks:
                     print(_costs(members.profiles(), found.rollouts.active_ticks))
-        except (fleet.Overdue, crew.NotStarted) as failure:
+        except (fleet.Overdue, processes.NotStarted) as failure:
             print(f"bench: {failure}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
@@ -77,7 +77,9 @@ def _run(given: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def _set_up(given: argparse.Namespace, folder: Path) -> Iterator[tuple[Bench, Cluster, crew.Crew]]:
+def _set_up(
+    given: argparse.Namespace, folder: Path
+) -> Iterator[tuple[Bench, Cluster, processes.Processes]]:
     """Everything, running for the length of the block."""
     name = given.cluster or ("control-plane" if control_plane.is_present() else "sandbox")
     with (
@@ -98,7 +100,7 @@ def _set_up(given: argparse.Namespace, folder: Path) -> Iterator[tuple[Bench, Cl
         }
         wanted = _process_set(given)
         store = connect_store(RedisSettings(url=SecretStr(valkey.url)))
-        with crew.at_work(cluster, folder, wanted, settings, given.profile) as members:
+        with processes.at_work(cluster, folder, wanted, settings, given.profile) as members:
             own = {"valkey": (valkey.pid,), report.BENCH: (os.getpid(),)}
             pids = {**members.pids(), **cluster.pids, **own}
             gauge = Gauge(pids, store, cluster.calls.counts, lambda: measured.queries)

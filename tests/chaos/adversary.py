@@ -86,7 +86,7 @@ class Adversary:
         self._faults = Deck(self.chance, FAULTS)
         self._ills = Deck(self.chance, ILLS)
         self._freezes = Deck(self.chance, FREEZES)
-        self._members = Deck(self.chance, list(self.site.crew.members))
+        self._members = Deck(self.chance, list(self.site.processes.members))
 
     def step(self) -> None:
         """Strikes when it is time, and gives back what was taken long enough."""
@@ -110,7 +110,7 @@ class Adversary:
 
     def supervise(self) -> None:
         """Starts again whoever has ended by itself, as a Deployment would."""
-        for process in self.site.crew.members.values():
+        for process in self.site.processes.members.values():
             if process.ended and process.name not in self._struck:
                 self._note("ended by itself", process)
                 process.start()
@@ -147,17 +147,17 @@ class Adversary:
 
     def flush(self) -> bool:
         """Redis is emptied."""
-        if not self._takes(self.site.crew.valkey.process):
+        if not self._takes(self.site.processes.valkey.process):
             return False
-        self.site.crew.valkey.flush()
+        self.site.processes.valkey.flush()
         self.losses.append(time.time())
         self.strikes["Valkey emptied"] += 1
-        self._struck.discard(self.site.crew.valkey.process.name)
+        self._struck.discard(self.site.processes.valkey.process.name)
         return True
 
     def restart_redis(self) -> bool:
         """Redis dies, and comes back with nothing in it."""
-        process = self.site.crew.valkey.process
+        process = self.site.processes.valkey.process
         if not self._takes(process):
             return False
         process.kill()
@@ -168,7 +168,7 @@ class Adversary:
 
     def freeze_redis(self) -> bool:
         """Redis accepts and does not answer."""
-        return self._freeze_server(self.site.crew.valkey.process)
+        return self._freeze_server(self.site.processes.valkey.process)
 
     def freeze_api_server(self) -> bool:
         """The API server accepts and does not answer."""
@@ -207,7 +207,7 @@ class Adversary:
     # --- how
 
     def _victim(self) -> Process | None:
-        members = self.site.crew.members
+        members = self.site.processes.members
         if len(self._struck & members.keys()) >= MOST_STRUCK:
             return None
         dealt = (members[self._members.deal()] for _ in members)
@@ -245,7 +245,7 @@ class Adversary:
 
     def _steal(self, chance: random.Random) -> None:
         until, late = time.monotonic() + 1, []
-        with contextlib.closing(self.site.crew.valkey.client()) as client:
+        with contextlib.closing(self.site.processes.valkey.client()) as client:
             while time.monotonic() < until:
                 with contextlib.suppress(redis.RedisError):
                     taken = client.brpop(chance.sample(LISTS, len(LISTS)), timeout=1)

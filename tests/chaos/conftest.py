@@ -15,7 +15,6 @@ from tests.system.site import Site
 IMPATIENT: Final = {
     "METRICS_TIMEOUT": "1s",
     "TICK_LEASE": "2s",
-    "REPAIR_INTERVAL": "1s",
     "KUBERNETES_TIMEOUT": "2s",
 }
 

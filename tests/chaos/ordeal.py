@@ -24,7 +24,6 @@ THRESHOLD: Final = 3
 SETTINGS: Final = {
     "METRICS_TIMEOUT": "1s",
     "TICK_LEASE": "3s",
-    "REPAIR_INTERVAL": "1s",
     "KUBERNETES_TIMEOUT": "2s",
 }
 AT_ONCE: Final = 25
@@ -72,7 +71,7 @@ def run(plane: ControlPlane, folder: Path, *, count: int, seed: int) -> Report:
         strikes = len(STRIKES) * (1 + count // ROLLOUTS_PER_DECK)
         adversary = Adversary(site, proxy, chance, strikes, pace)
         report = _Ordeal(site, adversary, count).report(seed)
-        for process in site.crew.members.values():
+        for process in site.processes.members.values():
             process.kill()  # nobody waits for farewells
         return report
 
@@ -102,8 +101,8 @@ class _Ordeal:
         requests = site.plane.requests(offset)
         violations = [
             *(found for each in rollouts for found in each.violations()),
-            *judge.of_writers(requests, site.crew.user("routing")),
-            *judge.of_keys(site.crew.valkey.client()),
+            *judge.of_writers(requests, site.processes.user("routing")),
+            *judge.of_keys(site.processes.valkey.client()),
         ]
         subjects = {each.subject for each in violations}
         return Report(

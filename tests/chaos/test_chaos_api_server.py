@@ -89,7 +89,7 @@ def test_an_api_server_that_was_down_is_found_again(
 def _assert_done_once(app: App, requests: list[Request]) -> None:
     assert app.weights() == [0, 40, 80, 0]
     assert app.image(primary=True) == SECOND
-    routing = app.site.crew.user("routing")
+    routing = app.site.processes.user("routing")
     done = [
         one
         for one in requests

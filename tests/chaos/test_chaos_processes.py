@@ -30,12 +30,12 @@ def test_a_worker_killed_after_each_step_is_not_missed_at_the_next(site: Site) -
     app.release(SECOND)
     for role, weight in (("analysis", 20), ("routing", 40), ("report", 60), ("hooks", 80)):
         app.until_weight(weight, 2 * INTERVAL_SECONDS + STARTING_SECONDS)
-        site.crew.members[f"{role}-1"].kill()
+        site.processes.members[f"{role}-1"].kill()
         if role != "analysis":
-            site.crew.members[f"{role}-1"].start()
+            site.processes.members[f"{role}-1"].start()
     app.until("Succeeded")
     assert app.weights() == [0, 20, 40, 60, 80, 0]
-    site.crew.members["analysis-1"].start()
+    site.processes.members["analysis-1"].start()
 
 
 def test_a_tick_that_dies_in_the_middle_is_made_again(site: Site) -> None:
@@ -48,7 +48,7 @@ def test_a_tick_that_dies_in_the_middle_is_made_again(site: Site) -> None:
     site.meters.set("cut-short", meters.Health(delay_seconds=0.9))
     asked = site.meters.asked("cut-short")
     site.until(lambda: site.meters.asked("cut-short") > asked, "the metrics are being read")
-    workers = [site.crew.members[name] for name in ("analysis-1", "analysis-2")]
+    workers = [site.processes.members[name] for name in ("analysis-1", "analysis-2")]
     for worker in workers:
         worker.kill()
     site.meters.set("cut-short", meters.HEALTHY)
@@ -66,11 +66,11 @@ def test_hooks_in_flight_with_a_killed_worker_are_called_again(site: Site) -> No
     """
     app = _at_40(site, "unanswered")
     calls = len(site.receiver.got("/unanswered"))
-    site.receiver.meanwhile("/unanswered", site.crew.members["hooks-1"].kill)
+    site.receiver.meanwhile("/unanswered", site.processes.members["hooks-1"].kill)
     site.until(lambda: len(site.receiver.got("/unanswered")) > calls, "the hook is called")
-    site.until(lambda: site.crew.members["hooks-1"].ended, "the worker is dead")
+    site.until(lambda: site.processes.members["hooks-1"].ended, "the worker is dead")
     site.receiver.meanwhile("/unanswered", lambda: None)
-    site.crew.members["hooks-1"].start()
+    site.processes.members["hooks-1"].start()
     app.until("Succeeded", 40)
     assert app.weights() == [0, 40, 80, 0]
 
@@ -89,7 +89,7 @@ def test_the_standby_takes_over_from_a_killed_beat_within_ten_seconds(site: Site
 def test_a_rollout_survives_an_emptied_redis(site: Site) -> None:
     """D-4, D-7: FLUSHALL at 40 %: rebuilt from status, route and workloads, then promoted."""
     app = _at_40(site, "flushed")
-    site.crew.valkey.flush()
+    site.processes.valkey.flush()
     app.until("Succeeded", 45)
     assert set(app.weights()) <= {0, 40, 80}
     assert app.weights()[-1] == 0
@@ -100,7 +100,7 @@ def test_a_rollback_survives_an_emptied_redis(site: Site) -> None:
     """A bad revision stays bad: no promotion comes of a state that was lost."""
     app = _at_40(site, "flushed-bad")
     site.meters.set("flushed-bad", meters.FAILING)
-    site.crew.valkey.flush()
+    site.processes.valkey.flush()
     app.until("Failed", 45)
     assert set(app.weights()) <= {0, 40, 80}
     assert app.weight() == 0
@@ -110,7 +110,7 @@ def test_a_rollback_survives_an_emptied_redis(site: Site) -> None:
 def test_an_idle_canary_notices_nothing_of_an_emptied_redis(site: Site) -> None:
     """D-7, D-34: nothing is rolled out for it, and the next release is analysed as ever."""
     app = site.app("resting").deploy()
-    site.crew.valkey.flush()
+    site.processes.valkey.flush()
     site.until(lambda: bool(app.timeline()), "the state is rebuilt")
     assert app.weights() == [0]
     app.release(SECOND)
@@ -121,7 +121,7 @@ def test_an_idle_canary_notices_nothing_of_an_emptied_redis(site: Site) -> None:
 def test_a_silent_redis_is_waited_for(site: Site) -> None:
     """Frozen for five seconds: nobody can decide anything; afterwards everybody goes on."""
     app = _at_40(site, "silent")
-    with site.crew.valkey.process.paused():
+    with site.processes.valkey.process.paused():
         site.pause(5)
     app.until("Succeeded", 45)
     assert set(app.weights()) <= {0, 40, 80}
@@ -131,7 +131,7 @@ def test_a_silent_redis_is_waited_for(site: Site) -> None:
 def test_a_redis_that_comes_back_empty_is_found_again(site: Site) -> None:
     """Killed and started again without its data: all processes find it and the rollout ends."""
     app = _at_40(site, "restarted")
-    with site.crew.valkey.process.down():
+    with site.processes.valkey.process.down():
         site.pause(1)
     app.until("Succeeded", 45)
     assert set(app.weights()) <= {0, 40, 80}
@@ -152,7 +152,7 @@ def test_a_frozen_worker_makes_no_step_late_by_more_than_an_interval(site: Site)
     for app in apps:
         app.until_weight(20)
         site.meters.set(app.name, meters.Health(delay_seconds=0.5))
-    with site.crew.members["analysis-1"].paused():
+    with site.processes.members["analysis-1"].paused():
         for app in apps:
             app.until("Succeeded")
     for app in apps:
@@ -184,12 +184,12 @@ def _at_40(site: Site, name: str, *, hooks: bool = True) -> App:
 
 def _leader(site: Site) -> Process:
     """The beat that leads, once one does: it was the last to say so."""
-    beats = [site.crew.members[name] for name in ("beat-1", "beat-2")]
+    beats = [site.processes.members[name] for name in ("beat-1", "beat-2")]
     said = {
         line: beat
         for beat in beats
         for line in beat.log.read_text("utf-8").splitlines()
         if '"msg": "leading"' in line
     }
-    assert said, site.crew.log()
+    assert said, site.processes.log()
     return said[max(said, key=lambda line: line.partition('"ts": ')[2])]

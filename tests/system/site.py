@@ -12,13 +12,12 @@ from config.refs import CanaryRef
 from tests.services import deployments
 from tests.services.cluster import ControlPlane
 from tests.services.deployments import StatusWriter
-from tests.system import crew as crews
 from tests.system import history as histories
-from tests.system import manifests, meters, webhooks
-from tests.system.crew import Crew
+from tests.system import manifests, meters, processes, webhooks
 from tests.system.history import History, Sighting
 from tests.system.manifests import Manifest
 from tests.system.meters import Meters
+from tests.system.processes import Processes
 from tests.system.webhooks import Receiver
 
 T = TypeVar("T")
@@ -34,7 +33,7 @@ class Site:
 
     plane: ControlPlane
     namespace: str
-    crew: Crew
+    processes: Processes
     meters: Meters
     receiver: Receiver
     pods: StatusWriter
@@ -49,17 +48,17 @@ class Site:
         time.sleep(seconds)
 
     def until(self, reached: Callable[[], bool], what: str, seconds: float = 30) -> None:
-        """Returns once `reached`; fails the test after `seconds`, with the crew's last words."""
+        """Returns once `reached`; fails the test after `seconds`, with their last words."""
         deadline = time.monotonic() + seconds
         while not reached():
             if time.monotonic() > deadline:
-                log = self.crew.log()
+                log = self.processes.log()
                 raise AssertionError(f"not within {seconds:g} s: {what}\n{log}\n{self._stored()}")
             time.sleep(0.05)
 
     def _stored(self) -> str:
         """All that is in Redis about rollouts, for a failure's message."""
-        store = self.crew.store
+        store = self.processes.store
         return "\n".join(
             f"--- {ref}, due {due}: {store.read(ref)}" for ref, due in store.agenda().items()
         )
@@ -143,7 +142,7 @@ class App:
 
     def timeline(self) -> Sequence[Mapping[str, Any]]:
         """What was decided about the Canary, oldest first."""
-        return self.site.crew.store.timeline(CanaryRef(self.site.namespace, self.name))
+        return self.site.processes.store.timeline(CanaryRef(self.site.namespace, self.name))
 
     # --- what there was
 
@@ -184,8 +183,8 @@ class App:
 
     def _told_all(self) -> bool:
         ref = CanaryRef(self.site.namespace, self.name)
-        state = self.site.crew.store.read(ref).state or {}
-        return not state.get("epilogue") and not self.site.crew.store.undelivered(ref)[0]
+        state = self.site.processes.store.read(ref).state or {}
+        return not state.get("epilogue") and not self.site.processes.store.undelivered(ref)[0]
 
 
 def canary_weight(virtual_service: Mapping[str, Any]) -> int:
@@ -231,5 +230,5 @@ def opened(
             **settings,
         }
         environ = {f"COALMINE_{name}": value for name, value in variables.items()}
-        with crews.at_work(plane, folder, environ, server=server, entry=entry) as crew:
-            yield Site(plane, namespace, crew, measured, receiver, pods, history)
+        with processes.at_work(plane, folder, environ, server=server, entry=entry) as started:
+            yield Site(plane, namespace, started, measured, receiver, pods, history)

@@ -45,7 +45,7 @@ def test_a_change_at_the_moment_of_promotion_is_analysed_first(site: Site) -> No
         def swap() -> None:
             if app.weight() == 80 and not swapped.is_set():
                 for beat in ("beat-1", "beat-2"):
-                    frozen.enter_context(site.crew.members[beat].paused())
+                    frozen.enter_context(site.processes.members[beat].paused())
                 app.release(THIRD)
                 swapped.set()
 

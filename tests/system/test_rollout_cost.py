@@ -10,7 +10,7 @@ import pytest
 
 from tests.services.cluster import Refused, Request
 from tests.system import manifests
-from tests.system.crew import ROLES
+from tests.system.processes import ROLES
 from tests.system.site import App, Site
 
 SECOND = "registry.example/app:2"
@@ -52,7 +52,7 @@ def test_nobody_but_analysis_may_get_secrets_and_nobody_changes_a_canarys_spec(
     secret = f"/api/v1/namespaces/{idle.site.namespace}/secrets/none"
     assert _answer(idle, role, idle.path("canaries")) == 403
     with pytest.raises(Refused) as refusal:
-        idle.site.plane.request("GET", secret, token=idle.site.crew.accounts[role])
+        idle.site.plane.request("GET", secret, token=idle.site.processes.accounts[role])
     assert refusal.value.status == (404 if role == "analysis" else 403)
 
 
@@ -102,7 +102,7 @@ def test_an_idle_canary_costs_no_call(site: Site, idle: App) -> None:
 
 def _ours(site: Site, requests: list[Request]) -> list[Request]:
     """What Coalmine's accounts asked for, but for watches, which are opened once in minutes."""
-    accounts = {site.crew.user(role) for role in ACCOUNTS}
+    accounts = {site.processes.user(role) for role in ACCOUNTS}
     return [one for one in requests if one.user in accounts and one.verb != "watch"]
 
 
@@ -113,7 +113,7 @@ def _answer(app: App, role: str, path: str) -> int:
             "PATCH",
             path,
             {"metadata": {"labels": {}}},
-            token=app.site.crew.accounts[role],
+            token=app.site.processes.accounts[role],
             content_type="application/merge-patch+json",
         )
     except Refused as refusal:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.cluster import Cluster
-from cli import processes
+from cli import processes as children
 from cli.processes import Child, Command
 from cli.up import ProcessSet
 
@@ -28,7 +28,7 @@ class NotStarted(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
+class Processes:
     """The running processes by name."""
 
     members: Mapping[str, Child]
@@ -53,7 +53,7 @@ def at_work(
     wanted: ProcessSet,
     settings: Mapping[str, str],
     profiled: str | None = None,
-) -> Iterator[Crew]:
+) -> Iterator[Processes]:
     """The processes for the length of the block; their logs are in `folder`.
 
     `settings` are COALMINE_ variables; the members of the role `profiled` run under the profiler.
@@ -70,10 +70,10 @@ def at_work(
             }
             with _log(folder, command.name).open("ab") as log:
                 run = _profiled(command, folder) if role == profiled else command
-                members[command.name] = processes.start(run, environ, stdout=log, stderr=log)
+                members[command.name] = children.start(run, environ, stdout=log, stderr=log)
         for name, child in members.items():
             _wait_ready(child, _log(folder, name))
-        yield Crew(members, folder)
+        yield Processes(members, folder)
     finally:
         _end(members.values())
 

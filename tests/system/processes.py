@@ -11,15 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from pydantic import SecretStr
-
-from clients.redis.store import Store, connect_store
-from config.settings.groups import RedisSettings
+from clients.redis import server as redis_server
 from tests.services import presence, processes
 from tests.services import valkey as valkey_service
 from tests.services.cluster import ControlPlane
 from tests.services.processes import Process
 from tests.services.valkey import Valkey
+from tests.stores import DirectStore
 
 RBAC: Final = presence.REPOSITORY / "deploy" / "rbac" / "rbac.yaml"
 HOME: Final = "coalmine-system"
@@ -41,12 +39,12 @@ READY: Final = ("beat: Starting", " ready.")
 
 
 @dataclass(frozen=True)
-class Crew:
+class Processes:
     """The running processes by name, with the Redis that they share."""
 
     members: Mapping[str, Process]
     valkey: Valkey
-    store: Store
+    store: DirectStore
     accounts: Mapping[str, str] = field(repr=False)
     """The token of each role's ServiceAccount."""
 
@@ -74,7 +72,7 @@ def at_work(
     *,
     server: str | None = None,
     entry: str = "cli",
-) -> Iterator[Crew]:
+) -> Iterator[Processes]:
     """All processes for the length of the block, with a Redis of their own; files in `folder`.
 
     `settings` are COALMINE_ variables in addition to how to reach Redis and the API server;
@@ -99,8 +97,8 @@ def at_work(
             member.start()
         stack.callback(_ask_to_end, members.values())
         _wait_ready(members.values())
-        store = connect_store(RedisSettings(url=SecretStr(valkey.url)))
-        yield Crew(members, valkey, store, accounts)
+        store = DirectStore(redis_server.connect(valkey.url))
+        yield Processes(members, valkey, store, accounts)
 
 
 def _ask_to_end(members: Iterable[Process]) -> None:
