@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from analysis.phases import Phase, shown
-from analysis.state import LONG_AGO, Acceptance, RolloutState
+from analysis.state import LONG_AGO, Acceptance, RolloutState, accepted
 from analysis.waiting import WAYS_OUT
 from config.api.canary import Canary
 from config.traffic import Affinity
@@ -160,10 +160,16 @@ def _with_failure(text: str, state: RolloutState, present: Conditions) -> str:
 
 
 def _accepted(state: RolloutState, present: Conditions) -> dict[str, Any] | None:
-    """What is wrong with the manifest; absent as long as nothing ever was."""
-    verdict = state.acceptance
-    if verdict is None:
+    """Whether the manifest is carried out, and what is wrong with it; absent until that is known.
+
+    A state that says nothing of it has gone on because nothing was wrong.
+    """
+    known, verdict = _present(present, "Accepted"), state.acceptance
+    if verdict is None and state.phase is Phase.NEW:
         return None
+    if verdict is None and known.get("status") == "True":
+        return dict(known)
+    verdict = verdict or accepted(state.since)
     value = "True" if verdict.accepted else "False"
     words = (verdict.reason, verdict.message)
     return _condition("Accepted", value, words, verdict.since, present)

@@ -49,6 +49,12 @@ class Acceptance:
     since: datetime
 
 
+def accepted(since: datetime) -> Acceptance:
+    """What is said of a manifest with which nothing is wrong."""
+    message = "The manifest is accepted."
+    return Acceptance(accepted=True, reason="Accepted", message=message, since=since)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutState:
     """One rollout. Times are aware UTC; weights percent; revisions opaque, empty when unknown."""

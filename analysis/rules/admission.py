@@ -10,7 +10,7 @@ from analysis.decisions import Case, Decision, Outcome, Rest
 from analysis.observation import Observation
 from analysis.phases import RESTING, Phase
 from analysis.rules import gates, moves
-from analysis.state import Acceptance, unborn
+from analysis.state import Acceptance, accepted, unborn
 from analysis.waiting import GATES, Reason
 from config import well_known
 from config.api.hooks import WebhookType
@@ -198,13 +198,10 @@ def _not_accepted(seen: Observation) -> events.Event:
 
 
 def _acceptance(seen: Observation) -> Acceptance | None:
-    """The condition to show: absent as long as there was never anything wrong."""
+    """What is to be said; nothing as long as there was never anything wrong."""
     if not seen.problems:
-        was_shown = seen.state is not None and seen.state.acceptance is not None
-        known = Acceptance(
-            accepted=True, reason="Accepted", message="The manifest is accepted.", since=seen.now
-        )
-        return known if was_shown else None
+        had_remarks = seen.state is not None and seen.state.acceptance is not None
+        return accepted(seen.now) if had_remarks else None
     return Acceptance(
         accepted=not seen.refusals,
         reason=(seen.refusals or seen.problems)[0].reason,

@@ -69,7 +69,7 @@ def test_the_condition_promoted_has_these_words(
     phase: Phase, expected: tuple[str, str, str]
 ) -> None:
     """Reason, status and message are letter by letter those that scripts wait for."""
-    (condition,) = shown(worlds.a_state(phase))["conditions"]
+    condition, _ = shown(worlds.a_state(phase))["conditions"]
     assert condition["type"] == "Promoted"
     assert (condition["reason"], condition["status"], condition["message"]) == expected
 
@@ -78,7 +78,7 @@ def test_the_condition_promoted_has_these_words(
 def test_a_failed_promotion_is_shown_as_failed_with_the_traffic_as_it_is(weight: int) -> None:
     """Lifecycle 13; the message does not claim that the canary was scaled to zero (D-97)."""
     status = shown(worlds.a_state(Phase.PROMOTION_FAILED, weight, CanaryScale.RUNNING))
-    (condition,) = status["conditions"]
+    condition, _ = status["conditions"]
     assert (status["phase"], status["canaryWeight"]) == ("Failed", weight)
     assert (condition["reason"], condition["status"]) == ("Failed", "False")
     assert condition["message"] == (
@@ -106,10 +106,10 @@ def test_every_field_that_clients_read_is_there() -> None:
 def test_the_transition_time_of_a_condition_stays_while_its_status_does() -> None:
     """`lastUpdateTime` moves with each change, `lastTransitionTime` with the value only."""
     before = {"type": "Promoted", "status": "Unknown", "lastTransitionTime": "2026-01-01T00:00:00Z"}
-    (same,) = shown(worlds.a_state(Phase.PROMOTING), [before])["conditions"]
+    same, _ = shown(worlds.a_state(Phase.PROMOTING), [before])["conditions"]
     assert same["lastTransitionTime"] == "2026-01-01T00:00:00Z"
     assert same["lastUpdateTime"] == SINCE
-    (other,) = shown(worlds.a_state(Phase.SUCCEEDED), [before])["conditions"]
+    other, _ = shown(worlds.a_state(Phase.SUCCEEDED), [before])["conditions"]
     assert other["lastTransitionTime"] == SINCE
 
 
@@ -137,11 +137,27 @@ def test_what_is_wrong_with_a_manifest_is_a_condition_of_its_own(
     }
 
 
+def test_a_manifest_without_remark_is_accepted_from_the_first_phase_on() -> None:
+    """For `kubectl wait`; its times stay while it does, whatever the rollout goes through."""
+    condition = {
+        "type": "Accepted",
+        "status": "True",
+        "reason": "Accepted",
+        "message": "The manifest is accepted.",
+        "lastUpdateTime": SINCE,
+        "lastTransitionTime": SINCE,
+    }
+    first = shown(worlds.a_state(Phase.INITIALIZING))["conditions"]
+    assert first[1] == condition
+    later = replace(worlds.a_state(Phase.SUCCEEDED), since=NOW)
+    assert shown(later, first)["conditions"][1] == condition
+
+
 def test_what_is_waited_for_is_a_condition_for_as_long_as_it_lasts() -> None:
     """Cause, since when and the way out; then False, since it is over; then nothing is written."""
     wait = worlds.a_wait("cart-app-primary.shop not ready: x")
     waiting = replace(worlds.progressing(20), waiting=wait)
-    assert shown(waiting)["conditions"][1] == {
+    assert shown(waiting)["conditions"][2] == {
         "type": "Waiting",
         "status": "True",
         "reason": "PrimaryNotReady",
@@ -151,7 +167,7 @@ def test_what_is_waited_for_is_a_condition_for_as_long_as_it_lasts() -> None:
         "lastTransitionTime": "2026-03-01T11:59:00Z",
     }
     over = shown(worlds.progressing(20), shown(waiting)["conditions"])["conditions"]
-    assert over[1] == {
+    assert over[2] == {
         "type": "Waiting",
         "status": "False",
         "reason": "NotWaiting",
@@ -159,19 +175,19 @@ def test_what_is_waited_for_is_a_condition_for_as_long_as_it_lasts() -> None:
         "lastUpdateTime": "2026-03-01T12:00:00Z",
         "lastTransitionTime": "2026-03-01T12:00:00Z",
     }
-    assert shown(worlds.progressing(40), over)["conditions"][1] == over[1]
+    assert shown(worlds.progressing(40), over)["conditions"][2] == over[2]
 
 
 def test_a_refused_write_is_waited_for_too() -> None:
     """The words of the API server stand beside those of the rollout."""
     refused = worlds.a_wait("forbidden", Reason.WRITE_REFUSED, seconds_ago=90)
     state = replace(worlds.progressing(20), trouble=refused)
-    (_, alone) = shown(state)["conditions"]
+    *_, alone = shown(state)["conditions"]
     assert (alone["reason"], alone["lastTransitionTime"]) == (
         "WriteRefused",
         "2026-03-01T11:58:30Z",
     )
-    (_, both) = shown(replace(state, waiting=worlds.a_wait("not ready")))["conditions"]
+    *_, both = shown(replace(state, waiting=worlds.a_wait("not ready")))["conditions"]
     assert both["reason"] == "PrimaryNotReady"
     assert [line.split(" (")[0] for line in both["message"].split("\n")] == [
         "not ready",

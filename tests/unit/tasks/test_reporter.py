@@ -118,6 +118,14 @@ def test_the_status_is_what_the_reference_says(room: Room) -> None:
                 "lastTransitionTime": "2026-03-01T11:55:00Z",
             },
             {
+                "type": "Accepted",
+                "status": "True",
+                "reason": "Accepted",
+                "message": "The manifest is accepted.",
+                "lastUpdateTime": "2026-03-01T11:55:00Z",
+                "lastTransitionTime": "2026-03-01T11:55:00Z",
+            },
+            {
                 "type": "Recorded",
                 "status": "True",
                 "reason": f"Version{version}",
@@ -177,8 +185,9 @@ def test_a_transition_time_moves_with_the_condition_s_status_only(room: Room) ->
         since = NOW + timedelta(minutes=minutes)
         room.commit(a_state(uid=uid(room), phase=phase, since=since))
         report(room)
-        condition, recorded = status(room)["conditions"]
-        assert (condition["type"], recorded["type"]) == ("Promoted", "Recorded")
+        condition, accepted, recorded = status(room)["conditions"]
+        kinds = [each["type"] for each in (condition, accepted, recorded)]
+        assert kinds == ["Promoted", "Accepted", "Recorded"]
         seen.append(
             (condition["status"], condition["lastUpdateTime"], condition["lastTransitionTime"])
         )
