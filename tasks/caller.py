@@ -183,7 +183,7 @@ class Caller:
         try:
             wanted = _wanted(self.store.read(call.ref), call.round)
             is_asked = any(each.key == call.key for each in wanted)
-            return is_asked and self.store.renew_call(call, hooks.LEASE)
+            return is_asked and self.store.run(rollouts.taking(call, hooks.LEASE))
         except errors.ClientError:
             return True
 

@@ -1,7 +1,7 @@
 """Every key Coalmine keeps in Redis: one table, and the only place where keys are built.
 
 The keys of one canary share the hash tag `{namespace/name}`. A row is permanent only when losing
-it would lose something; permanent rows of a canary end with `Store.forget`. The table is printed
+it would lose something; permanent rows of a canary end with forget.lua. The table is printed
 to docs/redis-keys.md by `python -m clients.redis.keys`.
 """
 

@@ -111,11 +111,6 @@ class Claimed:
     confirmed: bool
     """Whether the leader has confirmed what is stored; see `store.Store`."""
 
-    @property
-    def refs(self) -> tuple[CanaryRef, ...]:
-        """All of them, in order."""
-        return tuple(ref for refs in self.by_rank.values() for ref in refs)
-
 
 @dataclass(frozen=True, slots=True)
 class Overdue:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from hashlib import sha1
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -54,6 +55,11 @@ def source(name: str) -> str:
     return "\n".join((_FOLDER / file).read_text("utf-8") for file in (_PRELUDE, f"{name}.lua"))
 
 
+def _digest(name: str) -> str:
+    """What the server calls the script."""
+    return sha1(source(name).encode(), usedforsecurity=False).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Invocation(Generic[_Reply]):
     """One run of a script that is still to be made: its keys and arguments, and its reply's form.
@@ -67,6 +73,11 @@ class Invocation(Generic[_Reply]):
     arguments: Sequence[Argument]
     decode: Callable[[Any], _Reply]
 
+    @property
+    def said(self) -> str:
+        """Its name in a message."""
+        return self.name.replace("_", " ")
+
 
 class Door:
     """One Redis server with our scripts.
@@ -78,7 +89,7 @@ class Door:
     def __init__(self, client: Redis[str], now: Callable[[], datetime] | None = None) -> None:
         self.client: Final = client
         self._now = now
-        self._scripts = {name: client.register_script(source(name)) for name in NAMES}
+        self._digests = {name: _digest(name) for name in NAMES}
 
     def now(self) -> datetime:
         """The time all scripts go by, to the millisecond: the server's unless simulated."""
@@ -100,19 +111,13 @@ class Door:
         """Ends the connections; the next call opens new ones."""
         self.client.close()
 
-    def _run(
-        self, name: str, ref: CanaryRef | None, rows: Sequence[Row], *arguments: Argument
-    ) -> Any:
-        """The reply of script `name` to keys of `rows`; its first argument, the time, is added."""
-        now = None if self._now is None else milliseconds(self._now())
-        names = [row.of(ref) for row in rows]
-        values = [_argument(each) for each in (now, *arguments)]
-        with translated(name.replace("_", " ")):
-            return self._scripts[name](names, values)
-
     def run(self, asked: Invocation[_Reply]) -> _Reply:
-        """What one script gives."""
-        return asked.decode(self._run(asked.name, asked.ref, asked.rows, *asked.arguments))
+        """What one script gives. Raises what it came to."""
+        (answer,) = self.run_all([asked])
+        if isinstance(answer, Exception):
+            raise answer
+        reply: _Reply = answer
+        return reply
 
     def run_all(self, asked: Sequence[Invocation[Any]]) -> list[Any]:
         """What each script gives, or the exception that it alone came to; one round trip.
@@ -120,7 +125,7 @@ class Door:
         Each is atomic for itself; a reply that cannot be decoded is no other's failure. Raises what
         concerns the server: then nobody knows which were carried out.
         """
-        with translated("a batch"):
+        with translated(asked[0].said if len(asked) == 1 else "a batch"):
             replies = self._sent(asked)
             lost = [at for at, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
             for name in {asked[at].name for at in lost}:
@@ -134,10 +139,9 @@ class Door:
         now = None if self._now is None else milliseconds(self._now())
         pipeline = self.client.pipeline(transaction=False)
         for one in asked:
-            sha: str = self._scripts[one.name].sha  # type: ignore[attr-defined]  # left out
             names = [row.of(one.ref) for row in one.rows]
             values = [_argument(each) for each in (now, *one.arguments)]
-            pipeline.evalsha(sha, len(names), *names, *values)
+            pipeline.evalsha(self._digests[one.name], len(names), *names, *values)
         return pipeline.execute(raise_on_error=False) if asked else []
 
 
@@ -166,7 +170,7 @@ def _outcome(asked: Invocation[_Reply], reply: Any) -> _Reply | Exception:
 
 
 def _decoded(asked: Invocation[_Reply], reply: Any) -> _Reply:
-    with translated(asked.name.replace("_", " ")):
+    with translated(asked.said):
         if isinstance(reply, Exception):
             raise reply
         return asked.decode(reply)

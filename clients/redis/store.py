@@ -12,10 +12,8 @@ from typing import Any, Final
 
 from clients import errors
 from clients.documents import notice as notices
-from clients.documents.notice import Untold
-from clients.redis import keys, scripts, server
-from clients.redis.records import Claimed, Epoch, Overdue
-from clients.redis.rollouts import Rollouts
+from clients.redis import keys, rollouts, scripts, server
+from clients.redis.records import Claimed, Epoch, Overdue, Snapshot
 from clients.redis.scripts import Invocation
 from config.ranks import Rank
 from config.refs import CanaryRef
@@ -31,7 +29,7 @@ LOOKED_AT: Final = 500
 """Due entries of a rank that a claim looks at, from either end: some hundred µs of the server."""
 
 
-class Store(Rollouts):
+class Store(scripts.Door):
     """Rollouts and notices, the due times of all canaries, and the epoch of one installation.
 
     Redis may be emptied, restarted with older data, or failed over to a replica that lags. The
@@ -44,42 +42,23 @@ class Store(Rollouts):
     server is away or unwell, Permanent when it refuses us.
     """
 
-    def poke(
-        self,
-        ref: CanaryRef,
-        at: datetime | None = None,
-        *,
-        rank: Rank = Rank.INITIALIZATION,
-        term: int | None = None,
-    ) -> None:
-        """Makes `ref` due at `at` (now if None) or earlier, also if a tick is running.
+    def read(self, ref: CanaryRef) -> Snapshot:
+        """All that is stored about `ref`, without taking anything."""
+        return self.run(rollouts.reading(ref))
 
-        A tick that begins between now and `at` may set another due time: it sees all there is.
-        `rank` is of a canary that is not on the agenda; others keep theirs. Raises Conflict, and
-        changes nothing, when the leader's `term` is over.
-        """
-        self.run(poking(ref, at, rank=rank, term=term))
-
-    def claim(
-        self, most: int, queued_ttl: timedelta, retry: timedelta, shard: Shard = WHOLE
-    ) -> Claimed:
+    def claim(self, most: int, queued_ttl: timedelta, shard: Shard = WHOLE) -> Claimed:
         """What is due in a shard, the most urgent first; the caller enqueues a tick for each ref.
 
         A ref counts as queued until its tick begins or `queued_ttl` is over, and is due again
-        after `retry`, or when the lease of a tick that is under way ends. Refs are given out while
-        fewer than `most` of their rank, or of more urgent ones, are queued, whatever their shard.
-        Within a rank namespaces take turns, and within a namespace goes first what has been due
-        for longest.
-        Refs that are queued or running are not given out; a running tick is asked to run again.
-        Nothing is given out while what is stored is not confirmed.
+        then; or when the lease of a tick that is under way ends. Refs are given out while fewer
+        than `most` of their rank, or of more urgent ones, are queued, whatever their shard. Within
+        a rank namespaces take turns, and within a namespace goes first what has been due for
+        longest. Refs that are queued or running are not given out; a running tick is asked to run
+        again. Nothing is given out while what is stored is not confirmed.
         """
         rows, around = (keys.AGENDA, keys.EPOCH, keys.QUEUE), keys.TICK.around()
-        given = (most, queued_ttl, retry, *around, LOOKED_AT, shard.index, shard.count)
-        confirmed, canaries, *members = self._run("claim", None, rows, *given)
-        by_rank: defaultdict[Rank, list[CanaryRef]] = defaultdict(list)
-        for member, rank in zip(members[::2], members[1::2], strict=True):
-            by_rank[Rank(int(rank))].append(CanaryRef.parse(member))
-        return Claimed(by_rank, int(canaries), bool(confirmed))
+        given = (most, queued_ttl, *around, LOOKED_AT, shard.index, shard.count)
+        return self.run(Invocation("claim", None, rows, given, _claimed))
 
     def agenda(self) -> Mapping[CanaryRef, datetime]:
         """All due times, earliest first."""
@@ -87,12 +66,6 @@ class Store(Rollouts):
             entries = self.client.zrange(keys.AGENDA.pattern, 0, -1, withscores=True)
         dues = sorted((score % SPAN, member) for member, score in entries)
         return {CanaryRef.parse(member): scripts.at(due) for due, member in dues}
-
-    def ranks(self) -> Mapping[CanaryRef, Rank]:
-        """How urgent the next look at each canary on the agenda is."""
-        with scripts.translated("reading the agenda"):
-            entries = self.client.zrange(keys.AGENDA.pattern, 0, -1, withscores=True)
-        return {CanaryRef.parse(member): Rank(int(score // SPAN)) for member, score in entries}
 
     def overdue(self, before: datetime) -> Mapping[Rank, Overdue]:
         """What was due `before` and is not enqueued, by rank."""
@@ -133,7 +106,8 @@ class Store(Rollouts):
         after Redis was emptied. Raises Conflict while any shard of another number of them is led.
         """
         given = (holder, ttl, shard.index, shard.count)
-        count, *token = self._run("acquire", None, (keys.LEADER, keys.FENCE), *given)
+        rows = (keys.LEADER, keys.FENCE)
+        count, *token = self.run(Invocation("acquire", None, rows, given, list[Any]))
         if count != shard.count:
             text = f"shard {shard}: there are leaders of {count} shards"
             raise errors.Conflict(f"{text}; allowed is one number of shards for all beats")
@@ -147,12 +121,7 @@ class Store(Rollouts):
 
     def release(self, holder: str) -> bool:
         """Whether `holder` led, and nobody does now."""
-        return bool(self._run("release", None, (keys.LEADER,), holder))
-
-    def undelivered(self, ref: CanaryRef) -> Untold:
-        """What is yet to be told about `ref`, and by whom."""
-        with scripts.translated("reading notices"):
-            return notices.untold(self.client.hgetall(keys.NOTICES.of(ref)))
+        return self.run(Invocation("release", None, (keys.LEADER,), (holder,), bool))
 
     def note_delivered(self, ref: CanaryRef, channel: str, notice_id: str) -> None:
         """Records that `channel` has delivered all notices up to this one."""
@@ -166,16 +135,12 @@ class Store(Rollouts):
         return tuple(json.loads(fields["entry"]) for _, fields in reversed(newest_first))
 
 
-def poking(
-    ref: CanaryRef,
-    at: datetime | None = None,
-    *,
-    rank: Rank = Rank.INITIALIZATION,
-    term: int | None = None,
-) -> Invocation[bool]:
-    """See `Store.poke`."""
-    rows = (keys.TICK, keys.AGENDA, keys.LEADER)
-    return scripts.for_leader("poke", ref, rows, (ref, term, at, rank), bool)
+def _claimed(reply: Sequence[Any]) -> Claimed:
+    confirmed, canaries, *members = reply
+    by_rank: defaultdict[Rank, list[CanaryRef]] = defaultdict(list)
+    for member, rank in zip(members[::2], members[1::2], strict=True):
+        by_rank[Rank(int(rank))].append(CanaryRef.parse(member))
+    return Claimed(by_rank, int(canaries), bool(confirmed))
 
 
 def _epoch(shard: Shard, reply: Sequence[Any]) -> Epoch:

@@ -191,8 +191,8 @@ class SchedulerSettings:
         flags.duration,
         "8s",
         "Time for which a worker may hold one canary. Longer than a tick with queries that time "
-        "out; shorter than the shortest analysis interval, because a killed worker's canary waits "
-        "as long.",
+        "out; shorter than the shortest analysis interval, because the canary of a killed worker, "
+        "or of a lost message, waits as long.",
     )
     beat_lease: timedelta = setting(
         "beat-lease",
@@ -224,14 +224,6 @@ class SchedulerSettings:
         "where a rollback or a check passes whatever is less urgent, and does not count. Enough "
         "for workers that do 5,000 ticks a second, and the queue holds no more than they do in "
         "seconds.",
-    )
-    repair_interval: timedelta = setting(
-        "repair-interval",
-        flags.duration,
-        "5s",
-        "How soon a canary that was queued is looked at again: a tick that runs by then runs once "
-        "more, and one whose message was lost is queued again when the time of --tick-lease is "
-        "over.",
     )
 
 

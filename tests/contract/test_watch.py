@@ -25,7 +25,6 @@ from clients.kube import resources
 from clients.kube.protocol import Kube, Watcher
 from clients.kube.resources import Resource
 from clients.redis.records import Work
-from clients.redis.store import Store
 from config.refs import CanaryRef
 from config.settings.settings import Settings
 from sandbox.apiserver import ApiServer
@@ -35,6 +34,7 @@ from tests.fakes import memory_redis
 from tests.fakes.kube import FakeKube
 from tests.patience import until
 from tests.services import control_plane as control_plane_service
+from tests.stores import DirectStore
 from tests.unit.scheduler import worlds
 
 PATIENCE_SECONDS: Final = 10.0
@@ -106,7 +106,7 @@ class Watch:
     """What a test needs of a running watch side."""
 
     cluster: Cluster
-    store: Store = field(default_factory=lambda: Store(memory_redis.connect()))
+    store: DirectStore = field(default_factory=lambda: DirectStore(memory_redis.connect()))
     sent: worlds.Sent = field(default_factory=worlds.Sent)
 
     @contextlib.contextmanager

@@ -22,7 +22,6 @@ from clients.documents.confirmed import Confirmation, Lane
 from clients.documents.world import World
 from clients.kube.protocol import NoKube
 from clients.redis.records import Asked, Basis, Call, Commit
-from clients.redis.store import Store
 from config.ranks import Rank
 from config.refs import CanaryRef
 from config.settings.settings import Settings
@@ -34,6 +33,7 @@ from tasks.configs import ConfigReader
 from tasks.queues import Queue
 from tests.fakes import memory_redis
 from tests.stage.measuring import Hooks, InlineThreads, Meters, Silent
+from tests.stores import DirectStore, given_out
 from tests.unit.analysis import worlds
 from tests.unit.tasks.test_gather import a_view
 from tests.unit.tasks.worlds import ADMISSION, NOW
@@ -47,7 +47,7 @@ class Site:
 
     def __init__(self, canaries: int, slots: int, takes: timedelta, **hook: Any) -> None:
         self.clock = ManualClock(NOW)
-        self.store = Store(memory_redis.connect(), self.clock.now)
+        self.store = DirectStore(memory_redis.connect(), self.clock.now)
         memory_redis.confirm(self.store)
         self.refs = [CanaryRef("shop", f"c{number}") for number in range(canaries)]
         self.free, self.takes = slots, takes
@@ -87,7 +87,7 @@ class Site:
         state = replace(worlds.progressing(1), check_at=due)
         self.store.commit(ref, Commit(expected=0, state=states.to_json(state), due=due))
         for lane in Lane:
-            self.reconcile([ref], lane)
+            self.reconcile([ref], lane, Rank.REVISION)
 
     # --- a dispatcher
 
@@ -99,7 +99,7 @@ class Site:
         self,
         refs: Sequence[CanaryRef],
         lane: Lane,
-        rank: Rank = Rank.REVISION,  # noqa: ARG002
+        rank: Rank,  # noqa: ARG002
         *,
         if_due: bool = False,  # noqa: ARG002
     ) -> None:
@@ -146,7 +146,7 @@ class Site:
 
     def _claim(self) -> None:
         schedule = SETTINGS.scheduler
-        while refs := self.store.claim(100, schedule.tick_lease, schedule.repair_interval).refs:
+        while refs := given_out(self.store.claim(100, schedule.tick_lease)):
             for ref in refs:
                 self.tick([ref], Rank.STEP)
 

@@ -19,12 +19,12 @@ import pytest
 from analysis.effects import Lane
 from clients.redis import server
 from clients.redis.records import Asked, Work
-from clients.redis.store import Store
 from config.ranks import Rank
 from config.refs import CanaryRef
 from tasks import queues
 from tasks.queues import Queue
 from tests.services.valkey import Valkey
+from tests.stores import DirectStore
 from tests.unit.scheduler.worlds import Beat, Setting
 
 POLL: Final = timedelta(milliseconds=100)
@@ -66,7 +66,7 @@ class Busy:
         self,
         refs: Sequence[CanaryRef],
         lane: Lane,
-        rank: Rank = Rank.REVISION,
+        rank: Rank,
         *,
         if_due: bool = False,  # noqa: ARG002
     ) -> None:
@@ -101,7 +101,7 @@ def busy(valkey: Valkey, pace: int, most: int = 40) -> tuple[Setting, Busy, Beat
     """A beat that leads, with a ceiling of `most`, before there is any work."""
     setting = Setting()
     setting.redis = server.connect(valkey.url)
-    setting.store = Store(setting.redis, setting.clock.now)
+    setting.store = DirectStore(setting.redis, setting.clock.now)
     schedule = replace(setting.settings.scheduler, max_in_flight=most)
     setting.settings = replace(setting.settings, scheduler=schedule)
     workers = Busy(setting, pace)

@@ -17,7 +17,6 @@ from clients.kube import resources
 from clients.kube.protocol import Object
 from clients.kube.resources import Resource
 from clients.redis.records import Asked, Call, Kept
-from clients.redis.store import Store
 from config.ranks import Rank
 from config.refs import CanaryRef
 from config.settings.settings import Settings
@@ -38,6 +37,7 @@ from tests.stage.bag import Bag, Message
 from tests.stage.beat import Beat
 from tests.stage.kubelet import Kubelet
 from tests.stage.measuring import Hooks, InlineThreads, Meters, Silent
+from tests.stores import DirectStore
 
 START: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 REF: Final = CanaryRef("shop", "cart")
@@ -68,7 +68,7 @@ class Stage:
         self.clock = ManualClock(START)
         self.kube = FakeKube(self.clock)
         self.redis = redis or memory_redis.connect()
-        self.store = Store(self.redis, self.clock.now)
+        self.store = DirectStore(self.redis, self.clock.now)
         self.meters, self.hooks, self.bag = Meters(), Hooks(), Bag()
         self.dispatcher: Dispatcher = dispatcher or self.bag
         self.settings = settings or Settings()

@@ -100,8 +100,7 @@ class TroubledStage(Stage):
         self.meters.source = self._measured
         self.watchman: Callable[[bool], None] = lambda _: None
         self._leader = self.workers.perform("beat", lambda: None, None)
-        names = self.store._scripts.items()
-        self._scripts = {vars(script)["sha"]: name for name, script in names}
+        self._scripts = {digest: name for name, digest in self.store._digests.items()}
         self._stall_at_redis()
 
     # --- work

@@ -1,20 +1,19 @@
 -- Take what is due in one shard, the most urgent first: each canary goes to one caller, and is due
--- again after the retry period. Nothing while what is stored of the shard is not confirmed.
+-- again when its tick's lease would end. Nothing while what is stored of the shard is not confirmed.
 --
 -- KEYS    1 agenda  2 epoch  3 queue
--- ARGV    1 now, or ""  2 most canaries that may be queued  3 queued ttl ms  4 retry ms
---         5, 6 what stands before and after namespace/name in a tick lease's key
---         7 most entries to look at: of each rank, so many that are due for longest, and so many
---         that have become due last  8 index of the shard  9 number of shards
+-- ARGV    1 now, or ""  2 most canaries that may be queued  3 queued ttl ms
+--         4, 5 what stands before and after namespace/name in a tick lease's key
+--         6 most entries to look at: of each rank, so many that are due for longest, and so many
+--         that have become due last  7 index of the shard  8 number of shards
 -- Return  {confirmed: 1 or 0, canaries on the agenda, of all shards, namespace/name, rank, ...}
 -- Atomic  two beats see the same due entries; only the one that marks an entry queued may enqueue.
 --
 -- The tick leases are not in KEYS, as their names are only known from the agenda; that is fine
 -- without Redis Cluster, which is refused at start-up.
 
-local now, most = clock(ARGV[1]), tonumber(ARGV[2])
-local queued, retry = tonumber(ARGV[3]), tonumber(ARGV[4])
-local index, count, look = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[7])
+local now, most, queued = clock(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local look, index, count = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local words = present_epoch(KEYS[2]) or {}
 local is_confirmed = #words == count and words[index + 1] == 'confirmed'
 local reply = {is_confirmed and 1 or 0, redis.call('ZCARD', KEYS[1])}
@@ -42,13 +41,13 @@ local function due(rank)
   end
   for page = 0, PAGES - 1 do
     local from = digits(page * look)
-    local some = redis.call('ZRANGEBYSCORE', KEYS[1], first, last, 'LIMIT', from, ARGV[7])
+    local some = redis.call('ZRANGEBYSCORE', KEYS[1], first, last, 'LIMIT', from, ARGV[6])
     if #some < look and count == 1 then return some end
     for _, member in ipairs(some) do add(member) end
     if #some < look then return members end
     if #members >= look then break end
   end
-  local latest = redis.call('ZREVRANGEBYSCORE', KEYS[1], last, first, 'LIMIT', '0', ARGV[7])
+  local latest = redis.call('ZREVRANGEBYSCORE', KEYS[1], last, first, 'LIMIT', '0', ARGV[6])
   for at = #latest, 1, -1 do add(latest[at]) end
   return members
 end
@@ -74,15 +73,14 @@ end
 
 local function give_out(members, rank)
   local ticks, agenda, queue = {}, {}, {}
-  for index, member in ipairs(members) do ticks[index] = ARGV[5] .. member .. ARGV[6] end
+  for index, member in ipairs(members) do ticks[index] = ARGV[4] .. member .. ARGV[5] end
   local leases = redis.call('MGET', unpack(ticks))
-  local again, lost = digits(rank * SPAN + now + retry), digits(rank * SPAN + now + queued)
+  local lost = digits(rank * SPAN + now + queued)
   for index, member in ipairs(members) do
-    local held, at = in_force(leases[index], now), again
+    local held, at = in_force(leases[index], now), lost
     if held then
       want(ticks[index], held, now)
-      -- If its holder is dead, not a moment later than needed.
-      at = digits(rank * SPAN + math.min(now + retry, held.expires))
+      at = digits(rank * SPAN + held.expires) -- should its holder be dead
     else
       take(ticks[index], 'queued', now, queued, '-')
       queue[#queue + 1], queue[#queue + 2] = lost, member

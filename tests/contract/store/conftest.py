@@ -12,9 +12,9 @@ from redis import Redis, exceptions
 from clients import clock as clocks
 from clients.redis import server
 from clients.redis.embedded import EmbeddedValkey
-from clients.redis.store import Store
 from tests.fakes import memory_redis
 from tests.services import presence, processes
+from tests.stores import DirectStore
 
 START: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -86,16 +86,16 @@ def clock() -> clocks.ManualClock:
 
 
 @pytest.fixture
-def store(client: "Redis[str]", clock: clocks.ManualClock) -> Store:
+def store(client: "Redis[str]", clock: clocks.ManualClock) -> DirectStore:
     """An empty store whose time is `clock`; a leader has confirmed that there is nothing."""
-    store = Store(client, clock.now)
+    store = DirectStore(client, clock.now)
     memory_redis.confirm(store)
     return store
 
 
 @pytest.fixture
-def live_store(client: "Redis[str]") -> Store:
+def live_store(client: "Redis[str]") -> DirectStore:
     """An empty store on the server's own time, confirmed."""
-    store = Store(client)
+    store = DirectStore(client)
     memory_redis.confirm(store)
     return store

@@ -13,10 +13,10 @@ from clients.documents.world import ShownStatus, World
 from clients.redis import keys, rollouts
 from clients.redis.records import Basis, Begun, Commit, Snapshot, Work
 from clients.redis.scripts import Invocation
-from clients.redis.store import Store
 from config.api.hooks import AlertSeverity
 from config.refs import CanaryRef
 from tests.fakes import memory_redis
+from tests.stores import DirectStore
 
 AT_ONCE = {"canary": timedelta(0)}
 
@@ -24,12 +24,12 @@ REFS = tuple(CanaryRef("shop", name) for name in ("cart", "till", "wish"))
 TTL = timedelta(seconds=30)
 
 
-def begun(store: Store) -> list[Any]:
+def begun(store: DirectStore) -> list[Any]:
     """Leases on the ticks of all."""
     return store.run_all([rollouts.beginning(ref, Work.TICK, TTL) for ref in REFS])
 
 
-def test_each_has_its_own_answer_in_the_order_of_asking(store: Store) -> None:
+def test_each_has_its_own_answer_in_the_order_of_asking(store: DirectStore) -> None:
     """A lease, a decision, and what is stored then."""
     leases = begun(store)
     assert all(isinstance(lease, Begun) for lease in leases)
@@ -44,7 +44,7 @@ def test_each_has_its_own_answer_in_the_order_of_asking(store: Store) -> None:
 
 
 def test_one_that_is_refused_or_cannot_be_read_is_alone_in_that(
-    store: Store, client: "Redis[str]"
+    store: DirectStore, client: "Redis[str]"
 ) -> None:
     """A canary that another run has; one whose key is of another type; one that is fine."""
     taken, odd, _ = REFS
@@ -57,7 +57,7 @@ def test_one_that_is_refused_or_cannot_be_read_is_alone_in_that(
 
 
 def test_a_server_that_has_lost_its_scripts_gets_them_again(
-    store: Store, client: "Redis[str]"
+    store: DirectStore, client: "Redis[str]"
 ) -> None:
     """As after a restart; nothing is carried out twice."""
     client.script_flush()
@@ -68,7 +68,7 @@ def test_a_server_that_has_lost_its_scripts_gets_them_again(
 
 
 def test_worlds_are_stored_together_and_a_leader_whose_term_is_over_changes_none(
-    store: Store,
+    store: DirectStore,
 ) -> None:
     """Each says what changed, and wakes its canary."""
     term = store.acquire("first", TTL)
@@ -91,7 +91,7 @@ def test_worlds_are_stored_together_and_a_leader_whose_term_is_over_changes_none
     assert [each.world for each in known] == [World(canary={"name": ref.name}) for ref in REFS]
 
 
-def test_only_the_roles_asked_for_are_stored(store: Store) -> None:
+def test_only_the_roles_asked_for_are_stored(store: DirectStore) -> None:
     """Of a world that has more; one that it lacks is deleted."""
     ref = REFS[0]
     store.put_world(ref, World(routes={"x": {"a": 1}, "y": {"a": 1}}))
@@ -100,7 +100,7 @@ def test_only_the_roles_asked_for_are_stored(store: Store) -> None:
     assert store.read(ref).world == World(routes={"x": {"a": 2}})
 
 
-def test_an_object_is_as_we_last_wrote_it_by_its_version(store: Store) -> None:
+def test_an_object_is_as_we_last_wrote_it_by_its_version(store: DirectStore) -> None:
     """What nobody confirmed, what somebody changed since, and what is gone are not."""
     ref, other, _ = REFS
     memory_redis.confirm(store)
@@ -123,7 +123,7 @@ def test_an_object_is_as_we_last_wrote_it_by_its_version(store: Store) -> None:
     assert [are_ours("x"), are_ours("y")] == [False, False]
 
 
-def test_whoever_begins_is_told_how_many_canaries_there_are(store: Store) -> None:
+def test_whoever_begins_is_told_how_many_canaries_there_are(store: DirectStore) -> None:
     """All that are on the agenda, due or not."""
     for ref in REFS:
         store.poke(ref)
@@ -156,7 +156,7 @@ WANTS_TWO = {"uid": "u", "route": {"seq": 2}, "workload": {"seq": 0}}
     ids=["in force", "newer", "older", "nothing", "in trouble", "of another form"],
 )
 def test_a_lane_begins_if_due_only_when_something_is_wanted_of_it(
-    store: Store, state: dict[str, Any], news: Confirmation, *, begins: bool
+    store: DirectStore, state: dict[str, Any], news: Confirmation, *, begins: bool
 ) -> None:
     """Asked without that, it begins in any case: what is in force may have drifted."""
     ref = REFS[0]
@@ -172,7 +172,7 @@ def test_a_lane_begins_if_due_only_when_something_is_wanted_of_it(
         assert store.begin(ref, Work.ROUTE, TTL)
 
 
-def test_without_a_state_nothing_is_wanted_of_any_lane(store: Store) -> None:
+def test_without_a_state_nothing_is_wanted_of_any_lane(store: DirectStore) -> None:
     """Nor is anything of a state that was confirmed of an earlier object: that is all wanted."""
     new, again, _ = REFS
     memory_redis.confirm(store)
@@ -187,7 +187,7 @@ def test_without_a_state_nothing_is_wanted_of_any_lane(store: Store) -> None:
 
 
 def test_a_status_is_due_by_its_version_by_untold_events_and_when_it_was_wiped(
-    store: Store,
+    store: DirectStore,
 ) -> None:
     """It shows the newest state and nothing is to be told: only then it is not."""
     ref = REFS[0]

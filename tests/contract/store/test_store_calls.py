@@ -13,8 +13,8 @@ from clients.documents import calls as documents
 from clients.documents.calls import HookCalls, HookResult
 from clients.redis.records import Call, Commit, Kept, Work
 from clients.redis.rollouts import MESSAGE_WAITS
-from clients.redis.store import Store
 from config.refs import CanaryRef
+from tests.stores import DirectStore, given_out
 
 REF: Final = CanaryRef("shop", "cart")
 TTL: Final = timedelta(seconds=8)
@@ -22,7 +22,7 @@ YES: Final = HookResult("load", "rollout", ok=True)
 NO: Final = HookResult("load", "rollout", ok=False, message='{no} "round" 7 …')
 
 
-def decided(store: Store, times: int = 1) -> int:
+def decided(store: DirectStore, times: int = 1) -> int:
     """The version after so many decisions."""
     for _ in range(times):
         expected = store.read(REF).version
@@ -30,7 +30,7 @@ def decided(store: Store, times: int = 1) -> int:
     return store.read(REF).version
 
 
-def taken(store: Store, round_id: int, key: str = "a") -> Call:
+def taken(store: DirectStore, round_id: int, key: str = "a") -> Call:
     """The call, which is free."""
     call = store.take_call(REF, round_id, key, TTL)
     assert call is not None
@@ -38,7 +38,7 @@ def taken(store: Store, round_id: int, key: str = "a") -> Call:
 
 
 def test_a_call_belongs_to_whoever_took_it_until_its_lease_ends(
-    store: Store, clock: ManualClock
+    store: DirectStore, clock: ManualClock
 ) -> None:
     """And the other calls of the round to anybody."""
     decided(store)
@@ -58,7 +58,7 @@ def test_a_call_belongs_to_whoever_took_it_until_its_lease_ends(
     assert store.renew_call(second, TTL)
 
 
-def test_an_answer_is_kept_once_and_ends_the_call(store: Store) -> None:
+def test_an_answer_is_kept_once_and_ends_the_call(store: DirectStore) -> None:
     """Nobody calls the hook again, or answers for it."""
     decided(store)
     call = taken(store, 1)
@@ -69,42 +69,37 @@ def test_an_answer_is_kept_once_and_ends_the_call(store: Store) -> None:
     assert store.calls(REF, 1) == HookCalls({"a": YES})
 
 
-def given_out(store: Store) -> tuple[CanaryRef, ...]:
-    """What a beat would enqueue now."""
-    return store.claim(100, TTL, TTL).refs
-
-
 def test_after_an_answer_the_canary_may_be_looked_at_and_no_beat_asks_for_it_as_well(
-    store: Store, clock: ManualClock
+    store: DirectStore, clock: ManualClock
 ) -> None:
     """The caller sends the message; a beat does when that counts as lost."""
     decided(store)
     call = taken(store, 1)
     assert store.agenda() == {}
     store.answer_call(call, YES)
-    assert given_out(store) == ()
+    assert given_out(store.claim(100, TTL)) == ()
     clock.advance(MESSAGE_WAITS - timedelta(milliseconds=1))
-    assert given_out(store) == ()
+    assert given_out(store.claim(100, TTL)) == ()
     begun = store.begin(REF, Work.TICK, TTL, if_due=True)
     assert begun is not None
     store.finish(REF, Work.TICK, begun.token, clock.now() + TTL)
     clock.advance(timedelta(seconds=1))
     assert store.begin(REF, Work.TICK, TTL, if_due=True) is None
-    assert given_out(store) == ()
+    assert given_out(store.claim(100, TTL)) == ()
 
 
 def test_a_canary_whose_answer_nobody_looked_at_is_due_soon(
-    store: Store, clock: ManualClock
+    store: DirectStore, clock: ManualClock
 ) -> None:
     """Whoever heard it has died, or the queue was away."""
     decided(store)
     store.answer_call(taken(store, 1), YES)
     clock.advance(MESSAGE_WAITS)
-    assert given_out(store) == (REF,)
+    assert given_out(store.claim(100, TTL)) == (REF,)
 
 
 def test_an_answer_that_comes_while_the_canary_is_looked_at_asks_for_another_look(
-    store: Store,
+    store: DirectStore,
 ) -> None:
     """That may have seen the answer, or not."""
     decided(store)
@@ -113,11 +108,11 @@ def test_an_answer_that_comes_while_the_canary_is_looked_at_asks_for_another_loo
     assert begun is not None
     store.answer_call(call, YES)
     assert store.finish(REF, Work.TICK, begun.token, None)
-    assert given_out(store) == (REF,)
+    assert given_out(store.claim(100, TTL)) == (REF,)
 
 
 @pytest.mark.parametrize("newer_has", ["been taken", "answered"])
-def test_an_older_round_changes_nothing_of_a_newer_one(store: Store, newer_has: str) -> None:
+def test_an_older_round_changes_nothing_of_a_newer_one(store: DirectStore, newer_has: str) -> None:
     """Neither its calls, nor its answers, however late they come."""
     decided(store)
     old = taken(store, 1)
@@ -134,7 +129,7 @@ def test_an_older_round_changes_nothing_of_a_newer_one(store: Store, newer_has: 
     assert store.calls(REF, 1) == HookCalls()
 
 
-def test_a_call_needs_a_state_that_can_have_asked_for_it(store: Store) -> None:
+def test_a_call_needs_a_state_that_can_have_asked_for_it(store: DirectStore) -> None:
     """After a loss, or for a canary made anew, a message of the life before calls nobody."""
     assert store.take_call(REF, 1, "a", TTL) is None
     version = decided(store, 3)
@@ -148,7 +143,7 @@ def test_a_call_needs_a_state_that_can_have_asked_for_it(store: Store) -> None:
 
 
 def test_a_canary_is_due_when_all_calls_of_its_round_have_answered(
-    store: Store, clock: ManualClock
+    store: DirectStore, clock: ManualClock
 ) -> None:
     """Whichever is the last; one that another makes has not answered."""
     decided(store)
@@ -162,7 +157,7 @@ def test_a_canary_is_due_when_all_calls_of_its_round_have_answered(
     assert store.answer_call(second, YES, others["b"]) is Kept.NO
 
 
-def test_a_tick_begins_with_the_calls_of_its_round(store: Store) -> None:
+def test_a_tick_begins_with_the_calls_of_its_round(store: DirectStore) -> None:
     """Those made and those answered, in the same round trip; other work does not need them."""
     decided(store)
     store.answer_call(taken(store, 1, "a"), YES)

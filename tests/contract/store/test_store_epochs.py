@@ -21,12 +21,12 @@ from clients.redis import keys, rollouts
 from clients.redis import server as redis_server
 from clients.redis.embedded import EmbeddedValkey
 from clients.redis.records import Commit, Work
-from clients.redis.store import Store
 from config.api.hooks import AlertSeverity
 from config.refs import CanaryRef
 from tests.fakes import memory_redis
 from tests.patience import until
 from tests.services import processes
+from tests.stores import DirectStore, given_out
 
 AT_ONCE = {"canary": timedelta(0)}
 
@@ -63,40 +63,40 @@ LOSSES = pytest.mark.parametrize("lose", [fail_over, empty, forge])
 
 @LOSSES
 def test_nothing_is_given_out_begun_or_committed_before_it_is_confirmed(
-    store: Store, client: "Redis[str]", lose: Callable[["Redis[str]"], None]
+    store: DirectStore, client: "Redis[str]", lose: Callable[["Redis[str]"], None]
 ) -> None:
     """Whatever was lost, and though no connection broke; then all goes on."""
     lose(client)
     store.poke(REF)
-    claimed = store.claim(10, TTL, TTL)
-    assert (claimed.refs, claimed.confirmed) == ((), False)
+    claimed = store.claim(10, TTL)
+    assert (given_out(claimed), claimed.confirmed) == ((), False)
     assert [store.begin(REF, work, TTL) for work in Work] == [None] * len(Work)
     assert store.commit(REF, Commit(expected=0, state={})) is None
     assert (store.read(REF).version, store.agenda()) == (0, {REF: store.now()})
 
     memory_redis.confirm(store)
-    claimed = store.claim(10, TTL, TTL)
-    assert (claimed.refs, claimed.confirmed) == ((REF,), True)
+    claimed = store.claim(10, TTL)
+    assert (given_out(claimed), claimed.confirmed) == ((REF,), True)
     assert all(store.begin(REF, work, TTL) for work in Work)
     assert store.commit(REF, Commit(expected=0, state={})) == 1
 
 
 @pytest.mark.parametrize("work", Work)
 def test_what_is_asked_for_meanwhile_is_due_once_it_is_confirmed(
-    store: Store, client: "Redis[str]", work: Work
+    store: DirectStore, client: "Redis[str]", work: Work
 ) -> None:
     """The message is spent; the canary is looked at again all the same, and not later."""
     store.poke(REF)
-    assert store.claim(10, DAY, DAY).refs == (REF,)
+    assert given_out(store.claim(10, DAY)) == (REF,)
     fail_over(client)
     assert store.begin(REF, work, TTL) is None
     memory_redis.confirm(store)
-    assert store.claim(10, TTL, TTL).refs == ((REF,) if work is Work.TICK else ())
-    assert store.agenda() == {REF: store.now() + TTL}
+    assert given_out(store.claim(10, TTL)) == ((REF,) if work is Work.TICK else ())
+    assert store.agenda() == {REF: store.now() + (TTL if work is Work.TICK else DAY)}
 
 
 def test_what_is_asked_for_a_canary_that_was_lost_puts_it_on_no_agenda(
-    store: Store, client: "Redis[str]"
+    store: DirectStore, client: "Redis[str]"
 ) -> None:
     """It may have been deleted; the leader puts back those that there are, each in its turn."""
     client.flushall()
@@ -107,7 +107,7 @@ def test_what_is_asked_for_a_canary_that_was_lost_puts_it_on_no_agenda(
 @LOSSES
 @pytest.mark.parametrize("confirmed", [False, True])
 def test_a_tick_from_before_neither_commits_nor_rests(
-    store: Store,
+    store: DirectStore,
     client: "Redis[str]",
     lose: Callable[["Redis[str]"], None],
     confirmed: bool,
@@ -130,7 +130,7 @@ def test_a_tick_from_before_neither_commits_nor_rests(
 
 @pytest.mark.parametrize("lose", [fail_over, forge])
 def test_no_webhook_is_called_for_a_round_that_is_not_confirmed(
-    store: Store, client: "Redis[str]", lose: Callable[["Redis[str]"], None]
+    store: DirectStore, client: "Redis[str]", lose: Callable[["Redis[str]"], None]
 ) -> None:
     """The round may be over in truth; a call that is under way already is ended."""
     assert store.commit(REF, Commit(expected=0, state={})) == 1
@@ -144,7 +144,9 @@ def test_no_webhook_is_called_for_a_round_that_is_not_confirmed(
     assert store.take_call(REF, 1, "load", TTL) is not None
 
 
-def test_a_commit_that_was_made_before_is_made_still(store: Store, client: "Redis[str]") -> None:
+def test_a_commit_that_was_made_before_is_made_still(
+    store: DirectStore, client: "Redis[str]"
+) -> None:
     """Sent again because its answer was lost in the failover, it gets the answer of the first."""
     begun = store.begin(REF, Work.TICK, TTL)
     assert begun is not None
@@ -155,7 +157,7 @@ def test_a_commit_that_was_made_before_is_made_still(store: Store, client: "Redi
 
 
 def test_only_what_was_opened_in_this_history_is_confirmed(
-    store: Store, client: "Redis[str]"
+    store: DirectStore, client: "Redis[str]"
 ) -> None:
     """What Redis lost while the leader stored has to be stored again."""
     term = memory_redis.lead(store)
@@ -164,25 +166,25 @@ def test_only_what_was_opened_in_this_history_is_confirmed(
         epoch = store.open_epoch(term)
         lose(client)
         assert not store.confirm_epoch(term, epoch)
-        assert not store.claim(0, TTL, TTL).confirmed
+        assert not store.claim(0, TTL).confirmed
     assert store.confirm_epoch(term, store.open_epoch(term))
-    assert store.claim(0, TTL, TTL).confirmed
+    assert store.claim(0, TTL).confirmed
 
 
-def test_a_change_of_leader_alone_stops_nobody(store: Store) -> None:
+def test_a_change_of_leader_alone_stops_nobody(store: DirectStore) -> None:
     """What was confirmed stays so while the new leader stores what it sees."""
     begun = store.begin(REF, Work.TICK, TTL)
     assert begun is not None
     term = memory_redis.lead(store, "next")
     epoch = store.open_epoch(term)
     assert epoch.already_confirmed
-    assert store.claim(0, TTL, TTL).confirmed
+    assert store.claim(0, TTL).confirmed
     assert store.confirm_epoch(term, epoch)
     assert store.commit(REF, Commit(expected=0, state={}, token=begun.token)) == 1
 
 
 def test_a_superseded_leader_changes_nothing(
-    store: Store, client: "Redis[str]", clock: clocks.ManualClock
+    store: DirectStore, client: "Redis[str]", clock: clocks.ManualClock
 ) -> None:
     """However late its commands arrive: after its lease has run out, and after another leads."""
     store.put_world(REF, World(canary={"v": 2}), wake=AT_ONCE)
@@ -207,7 +209,7 @@ def test_a_superseded_leader_changes_nothing(
             assert _everything(client) == before
 
 
-def test_the_leader_in_office_changes_what_it_says(store: Store) -> None:
+def test_the_leader_in_office_changes_what_it_says(store: DirectStore) -> None:
     """Its own term is no obstacle, renewed or not."""
     term = memory_redis.lead(store)
     assert memory_redis.lead(store) == term
@@ -241,7 +243,7 @@ def test_a_restart_with_its_data_is_noticed_although_the_client_mends_the_connec
     with contextlib.ExitStack() as stack:
         stack.callback(first.stop)
         client = stack.enter_context(connected(first))
-        store = Store(client)
+        store = DirectStore(client)
         memory_redis.confirm(store)
         store.poke(REF)
         tick = store.begin(REF, Work.TICK, TTL)
@@ -252,8 +254,8 @@ def test_a_restart_with_its_data_is_noticed_although_the_client_mends_the_connec
         stack.callback(second.stop)
 
         assert str(client.get(keys.EPOCH.pattern)).startswith("confirmed ")
-        claimed = store.claim(10, TTL, TTL)
-        assert (claimed.refs, claimed.confirmed) == ((), False)
+        claimed = store.claim(10, TTL)
+        assert (given_out(claimed), claimed.confirmed) == ((), False)
         assert store.begin(OTHER, Work.TICK, TTL) is None
         assert store.commit(REF, Commit(expected=0, state={}, token=tick.token)) is None
         memory_redis.confirm(store)
@@ -270,16 +272,16 @@ def test_a_replica_that_takes_over_confirms_nothing_of_what_it_copied(tmp_path: 
         first, second = (stack.enter_context(EmbeddedValkey(dir=each)) for each in folders)
         primary, replica = (stack.enter_context(connected(each)) for each in (first, second))
         follow(replica, primary, first.url)
-        memory_redis.confirm(Store(primary))
+        memory_redis.confirm(DirectStore(primary))
         until(lambda: str(replica.get(keys.EPOCH.pattern)).startswith("confirmed "))
         replica.replicaof("NO", "ONE")
-        assert not Store(replica).claim(0, TTL, TTL).confirmed
-        assert Store(primary).claim(0, TTL, TTL).confirmed
+        assert not DirectStore(replica).claim(0, TTL).confirmed
+        assert DirectStore(primary).claim(0, TTL).confirmed
 
         follow(primary, replica, second.url)
         primary.replicaof("NO", "ONE")
         assert str(primary.get(keys.EPOCH.pattern)).startswith("confirmed ")
-        assert not Store(primary).claim(0, TTL, TTL).confirmed
+        assert not DirectStore(primary).claim(0, TTL).confirmed
 
 
 def follow(replica: "Redis[str]", primary: "Redis[str]", url: str) -> None:
@@ -292,7 +294,7 @@ def follow(replica: "Redis[str]", primary: "Redis[str]", url: str) -> None:
 
 @pytest.mark.parametrize("lose", [None, fail_over, forge])
 def test_told_notices_are_dropped_unless_others_may_have_their_ids(
-    store: Store, client: "Redis[str]", lose: Callable[["Redis[str]"], None] | None
+    store: DirectStore, client: "Redis[str]", lose: Callable[["Redis[str]"], None] | None
 ) -> None:
     """A run that ends late drops nothing that was written since Redis lost something."""
     told = Notice(uid="u1", at=store.now(), severity=AlertSeverity.INFO, message="told")

@@ -17,10 +17,10 @@ from clients import clock as clocks
 from clients.documents.confirmed import Confirmation, Lane
 from clients.documents.world import World
 from clients.redis.records import Basis, Commit, Work
-from clients.redis.store import Store
 from config.refs import CanaryRef
 from tests.contract.store.conftest import START, Connect
 from tests.fakes import memory_redis
+from tests.stores import DirectStore, given_out
 
 AT_ONCE = {"canary": timedelta(0)}
 
@@ -28,11 +28,10 @@ REF = CanaryRef("shop", "cart")
 NEIGHBOUR = CanaryRef("shop", "basket")
 TTL = timedelta(seconds=30)
 QUEUED = timedelta(seconds=20)
-RETRY = timedelta(seconds=25)
 FAR = timedelta(days=1)
 
 
-def test_of_concurrent_commits_exactly_one_wins_each_version(live_store: Store) -> None:
+def test_of_concurrent_commits_exactly_one_wins_each_version(live_store: DirectStore) -> None:
     """Eight writers race for each of 25 versions; versions count up one by one."""
     writers, rounds = 8, 25
     barrier = threading.Barrier(writers)
@@ -56,7 +55,7 @@ def test_of_concurrent_commits_exactly_one_wins_each_version(live_store: Store) 
 class Interleaving(stateful.RuleBasedStateMachine):
     """One canary among messages, workers and clocks; the model knows which nudges are unserved."""
 
-    def __init__(self, store: Store, clock: clocks.ManualClock) -> None:
+    def __init__(self, store: DirectStore, clock: clocks.ManualClock) -> None:
         super().__init__()
         self.store, self.clock = store, clock
         self.messages = 0
@@ -93,7 +92,7 @@ class Interleaving(stateful.RuleBasedStateMachine):
     @stateful.rule()
     def claim(self) -> None:
         """A beat enqueues what is due."""
-        self.messages += len(self.store.claim(5, QUEUED, RETRY).refs)
+        self.messages += len(given_out(self.store.claim(5, QUEUED)))
 
     @stateful.precondition(lambda self: self.messages)
     @stateful.rule(lost=st.booleans())
@@ -181,10 +180,10 @@ class Interleaving(stateful.RuleBasedStateMachine):
         """
         self.messages = 0
         self.dead = set(Work)
-        deadline = self.store.now() + 2 * (TTL + QUEUED + RETRY)
+        deadline = self.store.now() + 2 * (TTL + QUEUED)
         while self.unserved or self.route_unserved:
             assert self.store.now() < deadline, "a nudge was lost"
-            for _ in self.store.claim(5, QUEUED, RETRY).refs:
+            for _ in given_out(self.store.claim(5, QUEUED)):
                 self.begin_tick()
                 if self._alive(Work.TICK):
                     self.commit(FAR)
@@ -221,7 +220,7 @@ def test_no_nudge_is_lost_and_no_two_runs_meet(connect: Connect) -> None:
 
         def __init__(self) -> None:
             clock = clocks.ManualClock(START)
-            store = Store(connect(), clock.now)
+            store = DirectStore(connect(), clock.now)
             memory_redis.confirm(store)
             super().__init__(store, clock)
 

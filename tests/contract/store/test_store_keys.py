@@ -5,15 +5,17 @@ Aspects: type and lifetime of every key after every operation; round trips.
 
 from datetime import timedelta
 
+import pytest
 from redis import Redis
+from redis.client import Pipeline
 
 from clients.documents.calls import HookResult
 from clients.documents.confirmed import Confirmation, Lane
 from clients.documents.world import World
 from clients.redis import keys
 from clients.redis.records import Basis, Commit, Work
-from clients.redis.store import Store
 from config.refs import CanaryRef
+from tests.stores import DirectStore
 from tests.unit.notify.notices import a_notice
 
 AT_ONCE = {"canary": timedelta(0)}
@@ -24,7 +26,7 @@ TTL = timedelta(seconds=30)
 
 
 def test_every_key_written_is_in_the_table_with_its_type_and_lifetime(
-    live_store: Store, client: "Redis[str]"
+    live_store: DirectStore, client: "Redis[str]"
 ) -> None:
     """Each operation is called, and the key space compared with the table after each."""
     written: set[keys.Row] = set()
@@ -49,14 +51,14 @@ def test_every_key_written_is_in_the_table_with_its_type_and_lifetime(
     compare()
     store.put_world(REF, World(canary={"spec": {}}), wake=AT_ONCE)
     compare()
-    store.claim(10, TTL, TTL)
+    store.claim(10, TTL)
     compare()
     for work in Work:
         begun = store.begin(REF, work, TTL)
         compare()
         store.begin(REF, work, TTL)
         store.poke(REF)
-        store.claim(10, TTL, TTL)
+        store.claim(10, TTL)
         compare()
         assert begun is not None
         if work is not Work.TICK:
@@ -85,7 +87,7 @@ def test_every_key_written_is_in_the_table_with_its_type_and_lifetime(
 
 
 def test_asking_for_another_run_does_not_prolong_a_lease(
-    live_store: Store, client: "Redis[str]"
+    live_store: DirectStore, client: "Redis[str]"
 ) -> None:
     """A dead worker's lease ends when it would have, however often others are refused."""
     live_store.begin(REF, Work.TICK, TTL)
@@ -95,35 +97,35 @@ def test_asking_for_another_run_does_not_prolong_a_lease(
     assert 0 < client.pttl(keys.TICK.of(REF)) <= 10_000
 
 
-def test_begin_and_commit_are_one_round_trip_each(live_store: Store, client: "Redis[str]") -> None:
+def test_begin_and_commit_are_one_round_trip_each(
+    live_store: DirectStore, client: "Redis[str]", monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A tick costs the network two answers, however much it reads and writes."""
     live_store.put_world(REF, World(canary={"spec": {}}, routes={"x": {}}))
     live_store.begin(REF, Work.TICK, TTL)  # the scripts are loaded now
     live_store.commit(REF, Commit(expected=0, state={}))
     live_store.forget(REF)
 
-    sent: list[str] = []
-    execute = client.execute_command
+    trips: list[list[object]] = []
+    execute = Pipeline.execute
 
-    def counted(*args: object, **options: object) -> object:
-        sent.append(str(args[0]))
-        return execute(*args, **options)
+    def counted(pipeline: "Pipeline[str]", **options: bool) -> list[object]:
+        trips.append([command[0][0] for command in pipeline.command_stack])
+        return execute(pipeline, **options)
 
-    client.execute_command = counted  # type: ignore[method-assign]
-    try:
-        begun = live_store.begin(REF, Work.TICK, TTL)
-        assert begun is not None
-        live_store.commit(
-            REF,
-            Commit(
-                expected=0,
-                state={"uid": "u1"},
-                timeline={"n": 1},
-                notices=[a_notice("1"), a_notice("2")],
-                due=begun.snapshot.now,
-                token=begun.token,
-            ),
-        )
-    finally:
-        del client.execute_command
-    assert sent == ["EVALSHA", "EVALSHA"]
+    monkeypatch.setattr(Pipeline, "execute", counted)
+    monkeypatch.setattr(client, "execute_command", None)
+    begun = live_store.begin(REF, Work.TICK, TTL)
+    assert begun is not None
+    live_store.commit(
+        REF,
+        Commit(
+            expected=0,
+            state={"uid": "u1"},
+            timeline={"n": 1},
+            notices=[a_notice("1"), a_notice("2")],
+            due=begun.snapshot.now,
+            token=begun.token,
+        ),
+    )
+    assert trips == [["EVALSHA"], ["EVALSHA"]]

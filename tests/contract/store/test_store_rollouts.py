@@ -19,9 +19,9 @@ from clients.documents.confirmed import Confirmation, Confirmed, Lane
 from clients.documents.world import UNREADABLE, WorkloadView, World
 from clients.redis import keys, rollouts
 from clients.redis.records import Basis, Begun, Commit, Work, part_of
-from clients.redis.store import Store
 from config.refs import CanaryRef
 from tests.fakes import memory_redis
+from tests.stores import DirectStore
 from tests.unit.notify.notices import a_notice
 
 AT_ONCE = {"canary": timedelta(0)}
@@ -33,7 +33,7 @@ BASIS = Basis(uid="u1")
 SECOND = timedelta(seconds=1)
 
 
-def begun(store: Store, work: Work = Work.TICK) -> Begun:
+def begun(store: DirectStore, work: Work = Work.TICK) -> Begun:
     """A lease on `work` that is free."""
     begun = store.begin(REF, work, TTL)
     assert begun is not None
@@ -57,14 +57,14 @@ def wanting(seq: int, expected: int = 0, weight: int = 20) -> Commit:
     return a_commit(expected, state={"uid": "u1", "route": {"seq": seq, "weight": weight}})
 
 
-def test_an_unknown_canary_reads_as_version_zero_without_a_state(store: Store) -> None:
+def test_an_unknown_canary_reads_as_version_zero_without_a_state(store: DirectStore) -> None:
     """Reading never fails for want of data; `now` is the store's time."""
     snapshot = store.read(REF)
     assert (snapshot.version, snapshot.state, snapshot.now) == (0, None, store.now())
     assert (snapshot.confirmed, snapshot.world) == (Confirmed(), World())
 
 
-def test_a_commit_shows_in_state_timeline_notices_and_agenda_at_once(store: Store) -> None:
+def test_a_commit_shows_in_state_timeline_notices_and_agenda_at_once(store: DirectStore) -> None:
     """All parts of a decision become visible together, and the lease is free again."""
     token = begun(store).token
     due = store.now() + 60 * SECOND
@@ -83,7 +83,9 @@ def test_a_commit_shows_in_state_timeline_notices_and_agenda_at_once(store: Stor
     begun(store)
 
 
-def test_a_commit_of_another_version_changes_nothing(store: Store, client: "Redis[str]") -> None:
+def test_a_commit_of_another_version_changes_nothing(
+    store: DirectStore, client: "Redis[str]"
+) -> None:
     """Compare-and-set: with the wrong version not even the lease is released."""
     store.commit(REF, a_commit())
     token = begun(store).token
@@ -94,14 +96,14 @@ def test_a_commit_of_another_version_changes_nothing(store: Store, client: "Redi
     assert _everything(client) == before
 
 
-def test_the_version_exceeds_what_the_status_already_shows(store: Store) -> None:
+def test_the_version_exceeds_what_the_status_already_shows(store: DirectStore) -> None:
     """A state rebuilt after a loss of data continues above `floor`; versions never repeat."""
     assert store.commit(REF, a_commit(0, floor=41)) == 42
     assert store.commit(REF, a_commit(42, floor=41)) == 43
     assert store.read(REF).version == 43
 
 
-def test_a_commit_sent_twice_happens_once_and_answers_the_same(store: Store) -> None:
+def test_a_commit_sent_twice_happens_once_and_answers_the_same(store: DirectStore) -> None:
     """A commit whose answer was lost may be sent again: it is not taken for a lost race."""
     commit = a_commit(token=begun(store).token, timeline={"n": 1}, notices=[a_notice()])
     assert [store.commit(REF, commit), store.commit(REF, commit)] == [1, 1]
@@ -109,7 +111,7 @@ def test_a_commit_sent_twice_happens_once_and_answers_the_same(store: Store) -> 
 
 
 def test_a_key_of_the_wrong_type_fails_a_commit_before_its_first_write(
-    store: Store, client: "Redis[str]"
+    store: DirectStore, client: "Redis[str]"
 ) -> None:
     """A script cannot be undone, so it must not fail half-way."""
     rows = (keys.TIMELINE, keys.NOTICES, keys.CONFIRMED)
@@ -122,7 +124,7 @@ def test_a_key_of_the_wrong_type_fails_a_commit_before_its_first_write(
         assert client.exists(keys.STATE.of(REF)) == 0
 
 
-def test_a_first_state_needs_its_lease(store: Store, clock: clocks.ManualClock) -> None:
+def test_a_first_state_needs_its_lease(store: DirectStore, clock: clocks.ManualClock) -> None:
     """A tick that outlived its lease, or its canary, does not bring a forgotten canary back."""
     token = begun(store).token
     store.forget(REF)
@@ -134,7 +136,7 @@ def test_a_first_state_needs_its_lease(store: Store, clock: clocks.ManualClock) 
 
 
 def test_a_stalled_tick_of_a_deleted_canary_decides_nothing_about_its_successor(
-    store: Store,
+    store: DirectStore,
 ) -> None:
     """One of the same name, whose state has come to the same version by now."""
     store.commit(REF, a_commit(token=begun(store).token))
@@ -150,7 +152,7 @@ def test_a_stalled_tick_of_a_deleted_canary_decides_nothing_about_its_successor(
 
 
 @pytest.mark.parametrize("work", list(Work))
-def test_work_that_is_held_is_refused_until_it_is_finished(store: Store, work: Work) -> None:
+def test_work_that_is_held_is_refused_until_it_is_finished(store: DirectStore, work: Work) -> None:
     """One run per kind of work; kinds do not block each other."""
     held = begun(store, work)
     assert store.begin(REF, work, TTL) is None
@@ -162,7 +164,7 @@ def test_work_that_is_held_is_refused_until_it_is_finished(store: Store, work: W
 
 @pytest.mark.parametrize("work", list(Work))
 def test_a_lease_that_ran_out_is_free_and_its_old_token_is_worth_nothing(
-    store: Store, clock: clocks.ManualClock, work: Work
+    store: DirectStore, clock: clocks.ManualClock, work: Work
 ) -> None:
     """After `ttl` the holder counts as dead; when it comes back it cannot release another's."""
     old = begun(store, work)
@@ -178,7 +180,7 @@ def test_a_lease_that_ran_out_is_free_and_its_old_token_is_worth_nothing(
     assert new.token > old.token
 
 
-def test_a_tick_that_was_asked_to_run_again_is_due_at_once(store: Store) -> None:
+def test_a_tick_that_was_asked_to_run_again_is_due_at_once(store: DirectStore) -> None:
     """A refused begin during a tick wins over the due time its commit or finish gives."""
     far = store.now() + timedelta(hours=1)
     token = begun(store).token
@@ -193,7 +195,7 @@ def test_a_tick_that_was_asked_to_run_again_is_due_at_once(store: Store) -> None
 
 
 @pytest.mark.parametrize("work", [Work.ROUTE, Work.WORKLOAD, Work.STATUS])
-def test_an_effect_that_was_asked_to_run_again_says_so(store: Store, work: Work) -> None:
+def test_an_effect_that_was_asked_to_run_again_says_so(store: DirectStore, work: Work) -> None:
     """`finish` is True exactly when somebody was refused; the canary is due in case it dies."""
     assert store.finish(REF, work, begun(store, work).token) is False
     token = begun(store, work).token
@@ -203,7 +205,7 @@ def test_an_effect_that_was_asked_to_run_again_says_so(store: Store, work: Work)
     assert store.finish(REF, work, begun(store, work).token) is False
 
 
-def test_a_tick_that_dies_is_due_again_when_its_lease_ends(store: Store) -> None:
+def test_a_tick_that_dies_is_due_again_when_its_lease_ends(store: DirectStore) -> None:
     """Even one that was not on the agenda, or much later: what it was asked for dies with it."""
     begun(store)
     assert store.agenda() == {REF: store.now() + TTL}
@@ -214,7 +216,9 @@ def test_a_tick_that_dies_is_due_again_when_its_lease_ends(store: Store) -> None
     assert store.agenda() == {REF: store.now() + TTL}
 
 
-def test_finish_sets_the_due_time_of_a_tick_and_only_hastens_it_for_effects(store: Store) -> None:
+def test_finish_sets_the_due_time_of_a_tick_and_only_hastens_it_for_effects(
+    store: DirectStore,
+) -> None:
     """Only a tick knows all reasons to look again; another may add one."""
     now = store.now()
     store.finish(REF, Work.TICK, begun(store).token, now + 60 * SECOND)
@@ -227,7 +231,7 @@ def test_finish_sets_the_due_time_of_a_tick_and_only_hastens_it_for_effects(stor
     assert store.agenda() == {REF: now + 5 * SECOND}
 
 
-def test_a_tick_hears_of_the_retry_that_an_effect_asks_for_meanwhile(store: Store) -> None:
+def test_a_tick_hears_of_the_retry_that_an_effect_asks_for_meanwhile(store: DirectStore) -> None:
     """The due time of an effect that failed outlives the commit of a tick that runs."""
     now = store.now()
     route, tick = begun(store, Work.ROUTE), begun(store)
@@ -236,7 +240,7 @@ def test_a_tick_hears_of_the_retry_that_an_effect_asks_for_meanwhile(store: Stor
     assert store.agenda() == {REF: now + 5 * SECOND}
 
 
-def test_a_commit_without_the_lease_only_brings_the_due_time_forward(store: Store) -> None:
+def test_a_commit_without_the_lease_only_brings_the_due_time_forward(store: DirectStore) -> None:
     """It cannot know what was asked for since it read."""
     now = store.now()
     store.commit(REF, a_commit(due=now + 60 * SECOND))
@@ -248,7 +252,7 @@ def test_a_commit_without_the_lease_only_brings_the_due_time_forward(store: Stor
     assert store.agenda() == {REF: now + 5 * SECOND}
 
 
-def test_a_commit_beside_a_running_tick_makes_that_tick_run_again(store: Store) -> None:
+def test_a_commit_beside_a_running_tick_makes_that_tick_run_again(store: DirectStore) -> None:
     """A command commits without the lease: the tick's own commit will fail, its work remains."""
     far = store.now() + timedelta(hours=1)
     store.commit(REF, a_commit())
@@ -259,7 +263,7 @@ def test_a_commit_beside_a_running_tick_makes_that_tick_run_again(store: Store) 
     assert store.agenda() == {REF: store.now()}
 
 
-def test_only_what_was_done_for_the_newest_intent_is_believed(store: Store) -> None:
+def test_only_what_was_done_for_the_newest_intent_is_believed(store: DirectStore) -> None:
     """Not a word, nor an object, of a run whose intent was replaced or whose state is gone."""
     assert not store.confirm(REF, routed(1), BASIS, wake=True)
     store.commit(REF, wanting(1))
@@ -278,7 +282,9 @@ def test_only_what_was_done_for_the_newest_intent_is_believed(store: Store) -> N
     assert store.agenda() == {REF: store.now()}
 
 
-def test_an_intent_of_the_same_number_and_another_content_is_another_one(store: Store) -> None:
+def test_an_intent_of_the_same_number_and_another_content_is_another_one(
+    store: DirectStore,
+) -> None:
     """Numbers begin anew when Redis was lost; what they stand for then is something else."""
     store.commit(REF, wanting(1, weight=20))
     lost = part_of(wanting(1, weight=50).state, "route")
@@ -286,7 +292,7 @@ def test_an_intent_of_the_same_number_and_another_content_is_another_one(store: 
     assert store.read(REF).confirmed == Confirmed()
 
 
-def test_what_a_run_did_is_believed_under_its_own_lease_only(store: Store) -> None:
+def test_what_a_run_did_is_believed_under_its_own_lease_only(store: DirectStore) -> None:
     """A run that stalled past its lease may have been overtaken without a trace in the state."""
     store.commit(REF, a_commit())
     first = store.begin(REF, Work.ROUTE, timedelta(milliseconds=1))
@@ -300,7 +306,7 @@ def test_what_a_run_did_is_believed_under_its_own_lease_only(store: Store) -> No
     assert store.read(REF).confirmed == Confirmed(uid="u1", route_seq=1)
 
 
-def test_a_confirmation_wakes_a_tick_that_runs(store: Store) -> None:
+def test_a_confirmation_wakes_a_tick_that_runs(store: DirectStore) -> None:
     """The running tick may have read before the confirmation; it must look again."""
     token = begun(store).token
     store.commit(REF, a_commit())
@@ -309,7 +315,7 @@ def test_a_confirmation_wakes_a_tick_that_runs(store: Store) -> None:
     assert store.agenda() == {REF: store.now()}
 
 
-def test_confirmations_of_an_earlier_object_do_not_count(store: Store) -> None:
+def test_confirmations_of_an_earlier_object_do_not_count(store: DirectStore) -> None:
     """A re-created canary starts afresh, also while effects of the old one are under way."""
     old, new = replace(BASIS, uid="old"), replace(BASIS, uid="new")
     store.commit(REF, a_commit(state={"uid": "old"}))
@@ -324,7 +330,7 @@ def test_confirmations_of_an_earlier_object_do_not_count(store: Store) -> None:
 
 
 def test_a_document_of_another_layout_is_unreadable_and_never_written_into(
-    store: Store, client: "Redis[str]"
+    store: DirectStore, client: "Redis[str]"
 ) -> None:
     """Of a newer release nothing is misread or mixed; an older one's is begun anew."""
     store.put_world(REF, World(canary={"a": 1}))
@@ -350,7 +356,7 @@ def test_a_document_of_another_layout_is_unreadable_and_never_written_into(
 
 
 def test_a_document_of_another_layout_is_said_once_by_each_process(
-    store: Store, client: "Redis[str]", caplog: pytest.LogCaptureFixture
+    store: DirectStore, client: "Redis[str]", caplog: pytest.LogCaptureFixture
 ) -> None:
     """Once for each document, with its key and layout, however often it is read or begun."""
     ref = CanaryRef("shop", f"moved-{secrets.token_hex(4)}")
@@ -370,7 +376,7 @@ def test_a_document_of_another_layout_is_said_once_by_each_process(
     ]
 
 
-def test_only_projections_that_differ_count_as_changed(store: Store) -> None:
+def test_only_projections_that_differ_count_as_changed(store: DirectStore) -> None:
     """The order of keys is no difference; a deleted role is gone; others stay."""
     first = World(canary={"a": 1, "b": [2]}, routes={"x": {}})
     assert store.put_world(REF, first) == {"canary", "x"}
@@ -380,7 +386,7 @@ def test_only_projections_that_differ_count_as_changed(store: Store) -> None:
     assert store.agenda() == {}
 
 
-def test_a_change_that_matters_wakes_the_canary_in_the_same_step(store: Store) -> None:
+def test_a_change_that_matters_wakes_the_canary_in_the_same_step(store: DirectStore) -> None:
     """A watcher that dies after storing cannot take the change for old news when it is back."""
     store.put_world(REF, World(canary={"a": 1}, routes={"x": {}}), wake=AT_ONCE)
     assert store.agenda() == {REF: store.now()}
@@ -389,7 +395,7 @@ def test_a_change_that_matters_wakes_the_canary_in_the_same_step(store: Store) -
     assert store.agenda() == {}
 
 
-def test_a_change_that_only_tells_something_wakes_the_canary_later(store: Store) -> None:
+def test_a_change_that_only_tells_something_wakes_the_canary_later(store: DirectStore) -> None:
     """At the soonest of the roles that really changed, and not before what is due anyway."""
     now, later = store.now(), {"target": 10 * SECOND, "primary": SECOND}
     store.put_world(REF, World(target=a_view(1)), ["target", "primary"], wake=later)
@@ -400,7 +406,9 @@ def test_a_change_that_only_tells_something_wakes_the_canary_later(store: Store)
     assert store.agenda() == {REF: now + SECOND}
 
 
-def test_what_our_writer_may_have_changed_wakes_at_once_when_none_is_at_work(store: Store) -> None:
+def test_what_our_writer_may_have_changed_wakes_at_once_when_none_is_at_work(
+    store: DirectStore,
+) -> None:
     """A writer wakes by itself when it has said what it did; it is not waited for any longer."""
     later = {"target": SECOND}
     store.commit(REF, a_commit())
@@ -415,7 +423,7 @@ def test_what_our_writer_may_have_changed_wakes_at_once_when_none_is_at_work(sto
 
 @pytest.mark.parametrize("wake", [{}, {"target": 10 * SECOND}])
 def test_a_view_older_than_our_own_write_is_waited_for(
-    store: Store, wake: dict[str, timedelta]
+    store: DirectStore, wake: dict[str, timedelta]
 ) -> None:
     """Whatever else the newer view says: until it came, nothing was known of the workload."""
     store.commit(REF, a_commit(state={"uid": "u1"}))
@@ -437,7 +445,7 @@ def test_a_view_older_than_our_own_write_is_waited_for(
 
 @pytest.mark.parametrize(("told", "due"), [(1, False), (2, False), (3, True)])
 def test_a_workload_that_was_seen_again_before_it_was_confirmed_is_looked_at(
-    store: Store, *, told: int, due: bool
+    store: DirectStore, *, told: int, due: bool
 ) -> None:
     """A look at it before the confirmation waited for that; the write itself was no such news."""
     store.commit(REF, a_commit(state={"uid": "u1"}))
@@ -461,7 +469,7 @@ def a_view(generation: int) -> WorkloadView:
     )
 
 
-def test_what_was_stored_since_a_world_was_read_is_not_overwritten(store: Store) -> None:
+def test_what_was_stored_since_a_world_was_read_is_not_overwritten(store: DirectStore) -> None:
     """A worker's view of its own write must not hide what the watch has told about it since."""
     store.commit(REF, a_commit())
     store.put_world(REF, World(routes={"x": {"at": 0}, "z": {"at": 0}}))
@@ -476,7 +484,7 @@ def test_what_was_stored_since_a_world_was_read_is_not_overwritten(store: Store)
 
 
 def test_forgetting_leaves_nothing_of_one_canary_and_all_of_the_others(
-    store: Store, client: "Redis[str]"
+    store: DirectStore, client: "Redis[str]"
 ) -> None:
     """Also leases and agenda entry go; a neighbour keeps its own."""
     for ref in (REF, OTHER):
@@ -490,7 +498,7 @@ def test_forgetting_leaves_nothing_of_one_canary_and_all_of_the_others(
     assert len(store.undelivered(OTHER)[0]) == 1
 
 
-def test_notices_are_dropped_one_by_one_and_sorted_as_made(store: Store) -> None:
+def test_notices_are_dropped_one_by_one_and_sorted_as_made(store: DirectStore) -> None:
     """The eleventh notice of a commit comes after the second; dropping twice is harmless."""
     store.commit(REF, a_commit(notices=[a_notice(str(n)) for n in range(11)]))
     store.commit(REF, a_commit(1, notices=[a_notice("11")]))
@@ -503,7 +511,7 @@ def test_notices_are_dropped_one_by_one_and_sorted_as_made(store: Store) -> None
     assert [notice.id for notice in store.undelivered(REF)[0]] == ["000000000002-0"]
 
 
-def test_a_stalled_run_drops_no_notice_of_a_successor_of_its_canary(store: Store) -> None:
+def test_a_stalled_run_drops_no_notice_of_a_successor_of_its_canary(store: DirectStore) -> None:
     """One of the same name, whose notices have the same ids."""
     store.commit(REF, a_commit(notices=[a_notice("told", uid="u1")]))
     stalled = begun(store, Work.STATUS)
@@ -514,7 +522,7 @@ def test_a_stalled_run_drops_no_notice_of_a_successor_of_its_canary(store: Store
     assert [notice.message for notice in store.undelivered(REF)[0]] == ["untold"]
 
 
-def test_the_timeline_ends_with_the_newest_and_is_bounded(store: Store) -> None:
+def test_the_timeline_ends_with_the_newest_and_is_bounded(store: DirectStore) -> None:
     """About two hundred entries are kept, the newest of them."""
     for version in range(500):
         store.commit(REF, a_commit(version, timeline={"n": version}))
@@ -523,7 +531,7 @@ def test_the_timeline_ends_with_the_newest_and_is_bounded(store: Store) -> None:
 
 
 def test_a_server_that_lost_scripts_or_data_is_served_again(
-    store: Store, client: "Redis[str]"
+    store: DirectStore, client: "Redis[str]"
 ) -> None:
     """SCRIPT FLUSH, FLUSHALL and a restart cost one more round trip, and no error."""
     token = begun(store).token
@@ -539,7 +547,7 @@ def test_a_server_that_lost_scripts_or_data_is_served_again(
     assert begun(store).token > held.token
 
 
-def test_nan_and_times_without_a_zone_are_refused(store: Store) -> None:
+def test_nan_and_times_without_a_zone_are_refused(store: DirectStore) -> None:
     """What JSON or a due time cannot express is an error before anything is sent."""
     with pytest.raises(ValueError, match="JSON"):
         store.commit(REF, a_commit(state={"value": float("nan")}))

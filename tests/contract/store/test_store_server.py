@@ -9,18 +9,16 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from pydantic import SecretStr
 from redis import Redis, exceptions
 
 from clients import errors
 from clients.redis import server as redis_server
 from clients.redis.embedded import EmbeddedValkey
 from clients.redis.records import Commit, Work
-from clients.redis.store import Store, connect_store
 from config.refs import CanaryRef
-from config.settings.groups import RedisSettings
 from tests.fakes import memory_redis
 from tests.services import processes
+from tests.stores import DirectStore, given_out
 from tests.unit.notify.notices import a_notice
 
 REF = CanaryRef("shop", "cart")
@@ -78,7 +76,7 @@ def test_an_acl_user_without_config_gets_a_remark_and_can_work(
     with contextlib.closing(redis_server.connect(url)) as client:
         (note,) = redis_server.check_server(client)
         assert "CONFIG GET" in note
-        store = Store(client)
+        store = DirectStore(client)
         memory_redis.confirm(store)
         begun = store.begin(REF, Work.TICK, TTL)
         assert begun is not None
@@ -86,16 +84,16 @@ def test_an_acl_user_without_config_gets_a_remark_and_can_work(
             store.commit(REF, Commit(expected=0, state={}, timeline={}, notices=[a_notice()])) == 1
         )
         store.poke(REF)
-        assert store.claim(1, TTL, TTL).refs == ()
+        assert given_out(store.claim(1, TTL)) == ()
         assert set(store.agenda()) == {REF}
     bad = url.replace("p%2Fw", "wrong")
     with contextlib.closing(redis_server.connect(bad)) as client, pytest.raises(errors.Permanent):
-        Store(client).read(REF)
+        DirectStore(client).read(REF)
 
 
 def test_a_full_server_refuses_a_commit_whole_and_takes_it_later(own_client: "Redis[str]") -> None:
     """Out of memory is Transient, and leaves no half of a decision."""
-    store = Store(own_client)
+    store = DirectStore(own_client)
     memory_redis.confirm(store)
     begun = store.begin(REF, Work.TICK, TTL)
     assert begun is not None
@@ -113,7 +111,7 @@ def test_a_replica_is_transient_until_it_is_promoted(own_client: "Redis[str]") -
     own_client.config_set("replica-serve-stale-data", "yes")
     (port,) = processes.free_ports(1)
     own_client.replicaof("127.0.0.1", str(port))
-    store = Store(own_client)
+    store = DirectStore(own_client)
     with pytest.raises(errors.Transient):
         store.poke(REF)
     own_client.replicaof("NO", "ONE")
@@ -125,7 +123,7 @@ def test_a_server_that_restarts_is_found_again_by_the_same_store() -> None:
     """Transient at once while it is away; afterwards scripts are loaded anew."""
     server = EmbeddedValkey().start()
     port = int(server.url.rsplit(":", 1)[1].split("/")[0])
-    store = connect_store(RedisSettings(url=SecretStr(server.url)))
+    store = DirectStore(redis_server.connect(server.url))
     try:
         memory_redis.confirm(store)
         assert store.begin(REF, Work.TICK, TTL) is not None
@@ -151,10 +149,10 @@ def test_a_begin_whose_answer_was_lost_gets_the_same_lease_when_sent_again(
 
     Whoever was refused in between is remembered.
     """
-    store = Store(own_client)
+    store = DirectStore(own_client)
     memory_redis.confirm(store)
     other_client = redis_server.connect(own_valkey.url)
-    other = Store(other_client)
+    other = DirectStore(other_client)
     store.read(REF)
     send = own_client.connection_pool.connection_class.read_response
     broken: list[bool] = []

@@ -16,12 +16,12 @@ from clients import errors
 from clients.documents.world import World
 from clients.redis import store as stores
 from clients.redis.records import Commit, Epoch, Work
-from clients.redis.store import Store
 from config import shards
 from config.refs import CanaryRef
 from config.shards import WHOLE, Shard
 from tests.contract.store.test_store_epochs import empty, fail_over, forge
-from tests.fakes.sharing import in_shard, parts
+from tests.fakes.shards import in_shard, parts
+from tests.stores import DirectStore, given_out
 
 SECOND = timedelta(seconds=1)
 TTL = timedelta(seconds=30)
@@ -30,28 +30,30 @@ ODD = ("a", "x" * 63, "kube-system", "team-1", "team-2", "0", "größe", "雪", 
 """No API server takes the last ones, but whose they are should be nobody's guess either."""
 
 
-def lead(store: Store, shard: Shard, holder: str = "") -> int:
+def lead(store: DirectStore, shard: Shard, holder: str = "") -> int:
     """The term of a leader that does not lose its lease."""
     term = store.acquire(holder or f"of {shard}", DAY, shard)
     assert term is not None
     return term
 
 
-def confirm(store: Store, *of: Shard) -> None:
+def confirm(store: DirectStore, *of: Shard) -> None:
     """Has what is stored of these shards confirmed by leaders of theirs."""
     for shard in of:
         term = lead(store, shard)
         assert store.confirm_epoch(term, store.open_epoch(term, shard))
 
 
-def resign(store: Store, count: int) -> None:
+def resign(store: DirectStore, count: int) -> None:
     """The leaders of all shards end."""
     for shard in parts(count):
         store.release(f"of {shard}")
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, shards.MOST])
-def test_each_canary_is_given_out_to_the_leader_of_its_shard(store: Store, count: int) -> None:
+def test_each_canary_is_given_out_to_the_leader_of_its_shard(
+    store: DirectStore, count: int
+) -> None:
     """The scripts and the leaders reckon alike, whatever the namespace."""
     namespaces = (*ODD, *(f"shop-{number}" for number in range(100)))
     refs = [CanaryRef(namespace, "cart") for namespace in namespaces]
@@ -60,12 +62,12 @@ def test_each_canary_is_given_out_to_the_leader_of_its_shard(store: Store, count
         store.poke(ref)
     for shard in parts(count):
         owned = {ref for ref in refs if shard.owns(ref.namespace)}
-        assert set(store.claim(1000, TTL, TTL, shard).refs) == owned
+        assert set(given_out(store.claim(1000, TTL, shard))) == owned
         assert all(store.begin(ref, Work.TICK, TTL) for ref in owned)
 
 
 def test_each_shard_has_a_lease_and_a_term_of_its_own(
-    store: Store, clock: clocks.ManualClock
+    store: DirectStore, clock: clocks.ManualClock
 ) -> None:
     """A standby of the same shard takes over from a silent leader; the others notice nothing."""
     first, second = parts(2)
@@ -95,7 +97,7 @@ def test_each_shard_has_a_lease_and_a_term_of_its_own(
 
 
 def test_nobody_leads_while_the_namespaces_are_shared_out_otherwise(
-    store: Store, clock: clocks.ManualClock
+    store: DirectStore, clock: clocks.ManualClock
 ) -> None:
     """The number of those in office counts until the last of their leases is over."""
     assert store.acquire("a", 5 * SECOND, Shard(0, 3)) is not None
@@ -114,7 +116,7 @@ def test_nobody_leads_while_the_namespaces_are_shared_out_otherwise(
 
 @pytest.mark.parametrize("lose", [fail_over, empty, forge])
 def test_a_shard_whose_leader_is_missing_stops_its_own_canaries_alone(
-    store: Store, client: "Redis[str]", lose: Callable[["Redis[str]"], None]
+    store: DirectStore, client: "Redis[str]", lose: Callable[["Redis[str]"], None]
 ) -> None:
     """What was not stored since Redis lost something is not worked on; the rest is."""
     led, missing = Shard(0, 2), Shard(1, 2)
@@ -127,9 +129,9 @@ def test_a_shard_whose_leader_is_missing_stops_its_own_canaries_alone(
 
     store.poke(ours)
     store.poke(theirs)
-    assert store.claim(10, TTL, TTL, led).refs == (ours,)
-    claimed = store.claim(10, TTL, TTL, missing)
-    assert (claimed.refs, claimed.confirmed) == ((), False)
+    assert given_out(store.claim(10, TTL, led)) == (ours,)
+    claimed = store.claim(10, TTL, missing)
+    assert (given_out(claimed), claimed.confirmed) == ((), False)
     assert all(store.begin(ours, work, TTL) for work in Work)
     assert [store.begin(theirs, work, TTL) for work in Work] == [None] * len(Work)
     assert store.commit(ours, Commit(expected=0, state={})) == 1
@@ -139,14 +141,14 @@ def test_a_shard_whose_leader_is_missing_stops_its_own_canaries_alone(
     assert store.take_call(theirs, version, "load", TTL) is None
 
     confirm(store, missing)
-    assert store.claim(10, TTL, TTL, missing).refs == (theirs,)
+    assert given_out(store.claim(10, TTL, missing)) == (theirs,)
     assert store.begin(theirs, Work.ROUTE, TTL) is not None
     assert store.commit(theirs, Commit(expected=version, state={})) == version + 1
     assert store.take_call(theirs, version + 1, "load", TTL) is not None
 
 
 def test_what_redis_lost_while_one_shard_was_stored_is_stored_again_by_all(
-    store: Store, client: "Redis[str]"
+    store: DirectStore, client: "Redis[str]"
 ) -> None:
     """Whoever opens the next epoch: what another began to store in the last one is lost as well."""
     first, second = parts(2)
@@ -159,15 +161,15 @@ def test_what_redis_lost_while_one_shard_was_stored_is_stored_again_by_all(
     assert not again.already_confirmed
     assert not store.confirm_epoch(terms[first], epochs[first])
     assert store.confirm_epoch(terms[second], again)
-    assert store.claim(0, TTL, TTL, second).confirmed
-    assert not store.claim(0, TTL, TTL, first).confirmed
+    assert store.claim(0, TTL, second).confirmed
+    assert not store.claim(0, TTL, first).confirmed
     anew = store.open_epoch(terms[first], first)
     assert (anew.number, anew.already_confirmed) == (again.number, False)
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 2), (2, 1), (64, 1)])
 def test_what_is_confirmed_stays_so_when_it_is_shared_out_anew(
-    store: Store, before: int, after: int
+    store: DirectStore, before: int, after: int
 ) -> None:
     """Redis has lost nothing: a tick that is under way commits, and what waits begins."""
     confirm(store, *parts(before))
@@ -183,7 +185,7 @@ def test_what_is_confirmed_stays_so_when_it_is_shared_out_anew(
 
 @pytest.mark.parametrize(("before", "after"), [(3, 2), (3, 1), (2, 3)])
 def test_what_is_not_confirmed_of_all_is_confirmed_of_none_when_it_is_shared_out_anew(
-    store: Store, client: "Redis[str]", before: int, after: int
+    store: DirectStore, client: "Redis[str]", before: int, after: int
 ) -> None:
     """The new shards have namespaces of each of the old."""
     client.flushall()
@@ -199,7 +201,7 @@ def test_what_is_not_confirmed_of_all_is_confirmed_of_none_when_it_is_shared_out
 
 
 def test_a_leader_of_another_number_of_shards_changes_nothing_however_late(
-    store: Store, clock: clocks.ManualClock
+    store: DirectStore, clock: clocks.ManualClock
 ) -> None:
     """It stalled past its lease with commands on the way, its looks at the agenda among them."""
     old = store.acquire("old", 5 * SECOND)
@@ -219,14 +221,14 @@ def test_a_leader_of_another_number_of_shards_changes_nothing_however_late(
     for act in late:
         with pytest.raises(errors.Conflict, match="term"):
             act()
-    claimed = store.claim(10, TTL, TTL)
-    assert (claimed.refs, claimed.confirmed) == ((), False)
+    claimed = store.claim(10, TTL)
+    assert (given_out(claimed), claimed.confirmed) == ((), False)
     assert store.agenda() == {ref: store.now()}
-    assert store.claim(10, TTL, TTL, Shard(1, 2)).refs == (ref,)
+    assert given_out(store.claim(10, TTL, Shard(1, 2))) == (ref,)
 
 
 def test_a_crowd_that_nobody_leads_hides_nobody(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    store: DirectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is due in a shard without a leader stays on the agenda, before and after all others."""
     monkeypatch.setattr(stores, "LOOKED_AT", 5)
@@ -238,6 +240,6 @@ def test_a_crowd_that_nobody_leads_hides_nobody(
     refs += [*ours, *(in_shard(missing, name) for name in names[43:])]
     for at, ref in enumerate(refs):
         store.poke(ref, store.now() - timedelta(seconds=100 - at))
-    assert store.claim(2, TTL, TTL, led).refs == tuple(ours[:2])
-    assert store.claim(100, TTL, TTL, led).refs == (ours[2],)
+    assert given_out(store.claim(2, TTL, led)) == tuple(ours[:2])
+    assert given_out(store.claim(100, TTL, led)) == (ours[2],)
     assert set(store.agenda()) == set(refs)

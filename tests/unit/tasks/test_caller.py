@@ -27,7 +27,6 @@ from clients.redis import keys
 from clients.redis.records import Asked, Commit, Work
 from clients.redis.rollouts import MESSAGE_WAITS
 from clients.redis.scripts import Invocation
-from clients.redis.store import Store
 from config.api.hooks import WebhookType
 from config.ranks import Rank
 from config.refs import CanaryRef
@@ -36,6 +35,7 @@ from tasks.caller import Caller, HttpPoster, Leases, Poster
 from tests.patience import until
 from tests.stage.bag import Bag
 from tests.stage.measuring import InlineThreads
+from tests.stores import DirectStore
 from tests.unit.analysis import worlds
 from tests.unit.clients.scripted import Script, hang, reply, reset, serving
 from tests.unit.tasks.worlds import ADMISSION, NOW, REF, Room, a_state
@@ -355,7 +355,7 @@ def test_an_answer_is_kept_when_the_queue_is_away() -> None:
 OTHERS = tuple(CanaryRef(namespace, "cart") for namespace in ("till", "wish", "list"))
 
 
-class Counted(Store):
+class Counted(DirectStore):
     """A store that keeps which scripts travelled together."""
 
     trips: list[list[str]]
@@ -402,6 +402,7 @@ def fleet() -> tuple[Room, tuple[Asked, ...]]:
         assert canary is not None
         wanted = hooks.hook_calls(canary, WebhookType.ROLLOUT, "Progressing", "r2")
         asked += [Asked(ref, ASKED.id, call.key) for call in wanted]
+    room.store.trips.clear()
     return room, tuple(asked)
 
 

@@ -16,12 +16,12 @@ from clients.documents.notice import Notice
 from clients.kube.protocol import Kube
 from clients.redis import rollouts
 from clients.redis.records import Commit, Work
-from clients.redis.store import Store
 from config.refs import CanaryRef
 from tasks import delivery
 from tasks.delivery import Delivery
 from tests.fakes import memory_redis
 from tests.fakes.kube import FakeKube
+from tests.stores import DirectStore
 from tests.unit.notify.notices import NOW, a_notice
 
 REF: Final = CanaryRef("shop", "cart")
@@ -45,21 +45,21 @@ class Recorder:
 
 
 @pytest.fixture
-def store() -> Store:
+def store() -> DirectStore:
     """An empty store."""
-    store = Store(memory_redis.connect())
+    store = DirectStore(memory_redis.connect())
     memory_redis.confirm(store)
     return store
 
 
-def commit(store: Store, *texts: str) -> None:
+def commit(store: DirectStore, *texts: str) -> None:
     """One more decision, with these notices."""
     expected = store.read(REF).version
     notices = tuple(map(a_notice, texts))
     assert store.commit(REF, Commit(expected=expected, state={"uid": "u1"}, notices=notices))
 
 
-def deliver(store: Store, *channels: Recorder) -> bool:
+def deliver(store: DirectStore, *channels: Recorder) -> bool:
     """Whether all is told, after one try."""
     begun = store.begin(REF, Work.STATUS, LEASE)
     assert begun is not None
@@ -68,7 +68,7 @@ def deliver(store: Store, *channels: Recorder) -> bool:
     return failure is None
 
 
-def test_every_channel_gets_every_notice_once_and_in_order(store: Store) -> None:
+def test_every_channel_gets_every_notice_once_and_in_order(store: DirectStore) -> None:
     """And nothing of it is left in Redis that could be told again."""
     events, chat = Recorder("events"), Recorder("chat")
     commit(store, "a", "b")
@@ -86,7 +86,7 @@ def test_every_channel_gets_every_notice_once_and_in_order(store: Store) -> None
     ids=lambda failure: type(failure).__name__,
 )
 def test_a_channel_that_is_down_keeps_only_its_own_notices_waiting(
-    store: Store, failure: Exception
+    store: DirectStore, failure: Exception
 ) -> None:
     """It goes on where it stopped; the others are told nothing twice."""
     events, chat = Recorder("events"), Recorder("chat", {"b": failure})
@@ -101,7 +101,7 @@ def test_a_channel_that_is_down_keeps_only_its_own_notices_waiting(
     assert store.undelivered(REF)[0] == ()
 
 
-def test_a_refused_notice_holds_up_no_other(store: Store) -> None:
+def test_a_refused_notice_holds_up_no_other(store: DirectStore) -> None:
     """It would be refused for ever."""
     events = Recorder("events", {"b": errors.Permanent("too long")})
     commit(store, "a", "b", "c")
@@ -110,7 +110,7 @@ def test_a_refused_notice_holds_up_no_other(store: Store) -> None:
     assert store.undelivered(REF)[0] == ()
 
 
-def test_a_channel_that_is_added_gets_what_is_still_waiting(store: Store) -> None:
+def test_a_channel_that_is_added_gets_what_is_still_waiting(store: DirectStore) -> None:
     """Not what was told before it was there."""
     events, chat = Recorder("events"), Recorder("chat")
     commit(store, "a")
@@ -120,7 +120,7 @@ def test_a_channel_that_is_added_gets_what_is_still_waiting(store: Store) -> Non
     assert (events.told, chat.told) == (["a", "b"], ["b"])
 
 
-def test_what_waits_for_a_dead_channel_is_bounded(store: Store) -> None:
+def test_what_waits_for_a_dead_channel_is_bounded(store: DirectStore) -> None:
     """The oldest are given up; the other channel has had them all."""
     events = Recorder("events")
     dead = Recorder("chat", {str(number): errors.Transient("away") for number in range(600)})
@@ -132,7 +132,7 @@ def test_what_waits_for_a_dead_channel_is_bounded(store: Store) -> None:
     assert store.undelivered(REF)[0][-1].message == "599"
 
 
-def test_a_notice_of_another_release_is_dropped_not_stumbled_over(store: Store) -> None:
+def test_a_notice_of_another_release_is_dropped_not_stumbled_over(store: DirectStore) -> None:
     """Its text was logged when it was decided; those after it are told."""
     events = Recorder("events")
     store.client.hset("coalmine:{shop/cart}:notices", "000000000001-0", '{"type":"Normal"}')
@@ -142,7 +142,9 @@ def test_a_notice_of_another_release_is_dropped_not_stumbled_over(store: Store) 
     assert store.undelivered(REF)[0] == ()
 
 
-def test_notices_of_one_decision_are_told_in_order_however_many_there_are(store: Store) -> None:
+def test_notices_of_one_decision_are_told_in_order_however_many_there_are(
+    store: DirectStore,
+) -> None:
     """Also past the tenth, to a channel that was away in between."""
     texts = [f"n{index}" for index in range(12)]
     events, chat = Recorder("events"), Recorder("chat", {"n3": errors.Transient("away")})

@@ -11,10 +11,10 @@ from clients.documents.confirmed import Confirmation, Confirmed, Lane
 from clients.documents.notice import Notice
 from clients.documents.world import Admission, World
 from clients.redis.records import Basis, Commit, Work
-from clients.redis.store import Store
 from config.refs import CanaryRef
 from tests.fakes import memory_redis
 from tests.fakes.kube import FakeKube
+from tests.stores import DirectStore
 from tests.unit.analysis import worlds
 
 NOW: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -28,12 +28,12 @@ class Room:
 
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
     kube: FakeKube = field(init=False)
-    store: Store = field(init=False)
+    store: DirectStore = field(init=False)
 
     def __post_init__(self) -> None:
         """An empty cluster and an empty Redis."""
         self.kube = FakeKube(self.clock)
-        self.store = Store(memory_redis.connect(), self.clock.now)
+        self.store = DirectStore(memory_redis.connect(), self.clock.now)
         memory_redis.confirm(self.store)
         self.put(canary=worlds.a_manifest(), admission=ADMISSION)
 

@@ -1,0 +1,62 @@
+"""What is stored about one canary, as `read.lua` and `begin.lua` answer with it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, Final
+
+from clients.documents import confirmed
+from clients.documents import world as worlds
+from clients.redis import keys, scripts
+from clients.redis.records import Snapshot
+from config.refs import CanaryRef
+
+log = logging.getLogger(__name__)
+
+VERSION: Final = "v"
+"""Field of a document's hash with the version of its layout."""
+
+
+def decoded(ref: CanaryRef, reply: Sequence[Any]) -> Snapshot:
+    """The snapshot; documents of other layouts look empty, and are told of once."""
+    now, version, state, *stored = reply
+    brought_about, world = map(by_field, stored)
+    layouts = brought_about.pop(VERSION, None), world.pop(VERSION, None)
+    snapshot = Snapshot(
+        now=scripts.at(now),
+        version=int(version),
+        state=_parsed(ref, state) if state else None,
+        confirmed=confirmed.decode(brought_about, layouts[0]),
+        world=worlds.decode(world, layouts[1]),
+    )
+    if not snapshot.confirmed.is_readable:
+        _say_unreadable(ref, keys.CONFIRMED, layouts[0])
+    if not snapshot.world.is_readable:
+        _say_unreadable(ref, keys.WORLD, layouts[1])
+    return snapshot
+
+
+def _parsed(ref: CanaryRef, state: str) -> Mapping[str, Any] | None:
+    """The state; None for what is no JSON object: it is rebuilt from the status."""
+    try:
+        parsed = json.loads(state)
+    except ValueError:
+        parsed = None
+    if isinstance(parsed, Mapping):
+        return parsed
+    _say_unreadable(ref, keys.STATE, None)
+    return None
+
+
+@cache  # once per document and process
+def _say_unreadable(ref: CanaryRef, row: keys.Row, layout: str | None) -> None:
+    extra = {"canary": ref.dotted, "key": row.of(ref), "layout": layout}
+    log.warning("document unreadable, or of another layout: not read", extra=extra)
+
+
+def by_field(flat: Sequence[str]) -> dict[str, str]:
+    """A hash as scripts answer with it: field, value, field, value."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))
