@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -28,14 +28,19 @@ LATE: Final = timedelta(seconds=30)
 """After how long an effect that nobody refuses is told to be waited for: many repairs."""
 
 
+def intents(state: RolloutState, version: int) -> Mapping[Lane, int]:
+    """The number of each lane's intent in `state`, which was committed as `version`."""
+    return {
+        Lane.ROUTE: state.route.seq,
+        Lane.WORKLOAD: state.workload.seq,
+        Lane.STATUS: version,
+    }
+
+
 def outstanding(state: RolloutState, version: int, confirmed: Confirmed) -> frozenset[Lane]:
     """The effects that `state`, committed as `version`, still wants."""
-    wanted = {
-        Lane.ROUTE: confirmed.route_seq < state.route.seq,
-        Lane.WORKLOAD: confirmed.workload_seq < state.workload.seq,
-        Lane.STATUS: confirmed.status_version < version,
-    }
-    return frozenset(effect for effect, missing in wanted.items() if missing)
+    wanted = intents(state, version)
+    return frozenset(lane for lane in wanted if confirmed.sequence(lane) < wanted[lane])
 
 
 def unfinished(

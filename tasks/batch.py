@@ -24,6 +24,7 @@ from clients import errors
 from clients.redis.records import Asked
 from clients.redis.scripts import Invocation
 from clients.redis.store import Store
+from config import batches
 from config.ranks import Rank
 from config.refs import CanaryRef
 from tasks import failures
@@ -44,9 +45,6 @@ needs for most of its time, and would have it handed around among them for a ten
 PATIENCE_SECONDS: Final = 0.25
 """How long a call waits for one of those to end: behind slow ones it goes ahead. Where
 everything is slow, because the machine is busy, more of them would make it slower still."""
-
-SHOWN_TOGETHER: Final = 10
-"""Canaries whose status is asked for in one message, unless no more come for a while."""
 
 TOGETHER_SECONDS: Final = 0.01
 """How long answers wait for each other, so that what follows them travels together."""
@@ -149,7 +147,7 @@ class _Batch:
     def _may_wait(self, nudge: Nudge) -> bool:
         """Whether more may come to go in the same message: writes end one by one."""
         is_urgent = nudge.lane is not Lane.STATUS or nudge.rank is Rank.ROLLBACK
-        return not is_urgent and len(self.nudged[nudge]) < SHOWN_TOGETHER
+        return not is_urgent and len(self.nudged[nudge]) < batches.SHOWN
 
     def _next(self, ref: CanaryRef, answer: Any) -> Request | Message | None:
         """What the work on `ref` asks for next; None when it has ended."""

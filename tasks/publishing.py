@@ -14,6 +14,7 @@ from analysis.effects import Lane
 from clients import errors, translation
 from clients.clock import Clock, SystemClock
 from clients.redis.records import Asked
+from config import batches
 from config.ranks import Rank
 from config.refs import CanaryRef
 from tasks import queues
@@ -25,13 +26,6 @@ LONGEST_QUEUE: Final = 50_000
 
 GAUGE_SECONDS: Final = 1.0
 """How long the length of a queue is believed."""
-
-WRITTEN_TOGETHER: Final = 5
-"""Canaries being initialised in one job of a lane: some thirty requests, a second of a process that
-may make a hundred a second, after which its threads are free for what is more urgent."""
-
-CALLED_TOGETHER: Final = 50
-"""Webhooks in one job: a worker that dies takes no more along, and others get theirs."""
 
 LONGEST_SHOWN: Final = 1024
 """Characters of a message's arguments that Flower shows, as Celery has it."""
@@ -61,21 +55,19 @@ class CeleryDispatcher:
         self,
         refs: Sequence[CanaryRef],
         lane: Lane,
-        rank: Rank = Rank.REVISION,
+        rank: Rank,
         *,
         if_due: bool = False,
     ) -> None:
         """Puts nudges into the queue of `lane`."""
-        most = WRITTEN_TOGETHER if rank is Rank.INITIALIZATION else max(1, len(refs))
-        for start in range(0, len(refs), most):
-            some = tuple(refs[start : start + most])
-            self._send(queues.LANES[lane], NudgeMessage(some, if_due).dump(), rank)
+        most = batches.INITIALIZED if rank is Rank.INITIALIZATION else len(refs)
+        for some in batches.parts(refs, most):
+            self._send(queues.LANES[lane], NudgeMessage(tuple(some), if_due).dump(), rank)
 
     def call(self, asked: Sequence[Asked], rank: Rank) -> None:
         """Puts calls into the queue of webhooks."""
-        for start in range(0, len(asked), CALLED_TOGETHER):
-            some = tuple(asked[start : start + CALLED_TOGETHER])
-            self._send(queues.CALL, HookMessage(some).dump(), rank)
+        for some in batches.parts(asked, batches.CALLED):
+            self._send(queues.CALL, HookMessage(tuple(some)).dump(), rank)
 
     def waiting(self) -> Mapping[Queue, int]:
         """How many messages wait, by queue, of whatever priority."""

@@ -69,7 +69,7 @@ class Dispatcher(Protocol):
         self,
         refs: Sequence[CanaryRef],
         lane: Lane,
-        rank: Rank = Rank.REVISION,
+        rank: Rank,
         *,
         if_due: bool = False,
     ) -> None:

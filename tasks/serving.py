@@ -24,17 +24,17 @@ from kombu.common import ignore_errors
 
 from clients.fair_threads import FairThreads
 from tasks import queues
-from tasks.gate import Gate
+from tasks.intake import Intake
 from tasks.queues import Queue
 
 
 @dataclass(slots=True)
 class Line:
-    """One queue of a worker, and the threads that serve it while its gate is open."""
+    """One queue of a worker, and the threads that serve it while its intake is open."""
 
     queue: Queue
     threads: int
-    gate: Gate
+    intake: Intake
     calls: FairThreads | None = None
     """Threads that go on with what jobs of this queue have begun; there is room in them, too."""
     executor: ThreadPoolExecutor = field(init=False)
@@ -51,7 +51,7 @@ class Line:
     def has_room(self) -> bool:
         """Whether a message may be taken from the queue."""
         has_room = self.calls is None or self.calls.has_room(len(self.jobs))
-        return has_room and self.gate.is_open and len(self.jobs) < self.threads
+        return has_room and self.intake.is_open and len(self.jobs) < self.threads
 
     def carry_out(self, *call: Any) -> Future[Any]:
         """Has a job, the arguments of `apply_target`, done by the next free thread."""

@@ -178,8 +178,7 @@ class Reconciler(ABC):
         if gather.is_behind(snapshot):
             return None
         state = states.from_json(stored)
-        numbers = {Lane.ROUTE: state.route.seq, Lane.WORKLOAD: state.workload.seq}
-        seq = numbers.get(self.lane, snapshot.version)
+        seq = effects.intents(state, snapshot.version)[self.lane]
         confirmed = snapshot.confirmed.about(state.uid)
         return Run(
             ref=ref,
