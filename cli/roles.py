@@ -15,10 +15,10 @@ from clients.clock import SystemClock
 from config.settings.settings import Settings
 from scheduler import beat as beats
 from scheduler import wiring as beat_wiring
-from tasks import gate, registries, serving, wiring
+from tasks import intake, registries, serving, wiring
 from tasks.app import make_app
 from tasks.caller import BEGUN_AT_ONCE
-from tasks.gate import Gate
+from tasks.intake import Intake
 from tasks.publishing import CeleryDispatcher
 from tasks.queues import Queue
 from tasks.serving import Line
@@ -46,7 +46,7 @@ def worker(settings: Settings, roles: Sequence[str], name: str) -> int:
     lines: list[Line] = []
 
     def doubt() -> None:
-        for each in {line.gate for line in lines}:
+        for each in {line.intake for line in lines}:
             each.doubt()
 
     known = registries.installed()
@@ -57,7 +57,7 @@ def worker(settings: Settings, roles: Sequence[str], name: str) -> int:
         startup.wait_for_kubernetes(doors.kube, settings, clock)
     wiring.install(services, doubt)
     program = app.Worker(**serving.serve(app, lines), **worker_options(settings, name))
-    look = health.of_worker(doors.store, lambda: all(line.gate.is_open for line in lines))
+    look = health.of_worker(doors.store, lambda: all(line.intake.is_open for line in lines))
     with health.served(settings.server.port, look):
         program.start()
     return int(program.exitcode or 0)
@@ -66,10 +66,10 @@ def worker(settings: Settings, roles: Sequence[str], name: str) -> int:
 def lines_of(
     settings: Settings, served: Sequence[Queue], doors: Doors, services: Services
 ) -> Iterator[Line]:
-    """The lines of the queues `served`: those that need the same have one gate."""
+    """The lines of the queues `served`: those that need the same have one intake."""
     namespace = settings.kubernetes.namespace
-    here = Gate(partial(gate.probe, doors.store, None, namespace))
-    there = Gate(partial(gate.probe, doors.store, doors.kube, namespace))
+    here = Intake(partial(intake.probe, doors.store, None, namespace))
+    there = Intake(partial(intake.probe, doors.store, doors.kube, namespace))
     for queue in served:
         if queue is Queue.HOOKS:
             yield Line(queue, BEGUN_AT_ONCE, here, services.caller.threads)

@@ -20,7 +20,7 @@ from clients.kube.protocol import Kube
 from clients.kube.rest import KubeHttp
 from clients.redis import server
 from config.settings.settings import Settings
-from tasks import app, gate
+from tasks import app, intake
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def wait_for_kubernetes(kube: Kube, settings: Settings, clock: Clock) -> None:
 
 def _canaries_are_known(kube: Kube, namespace: str | None) -> None:
     try:
-        gate.ask_for_canaries(kube, namespace)
+        intake.ask_for_canaries(kube, namespace)
     except errors.Permanent as refusal:
         if refusal.status == errors.UNAUTHORIZED:
             raise exits.Unusable(f"kubernetes: {refusal.message}") from refusal

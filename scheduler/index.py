@@ -2,74 +2,35 @@
 
 Fed with lists and watch events of each resource in any order, it answers with the projections that
 changed, by canary and role. Of a canary that needs a kind which cannot be listed it tells nothing
-but that: the canary stands still. Two rules need the past: a manifest edited into something that
-cannot be carried out leaves the last good one in force, and a name (of a target, of an apex, and
-those made of them) belongs to the oldest canary that wants it.
+but that: the canary stands still.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from analysis.news import News
 from clients.documents import world as worlds
 from clients.documents.packed import packed
-from clients.documents.world import Admission, ShownStatus, World
-from clients.kube import decoding, resources
+from clients.documents.world import Admission, World
+from clients.kube import resources
 from clients.kube.protocol import Object, WatchType
 from clients.kube.resources import Resource
 from config import well_known
-from config.api.canary import Canary
 from config.refs import CanaryRef
-from config.validation import admission
-from config.validation.admission import Judgement, Policy
+from config.validation.admission import Policy
 from config.validation.problems import Problem
 from routing.registry import ROUTERS, Routers
-from scheduler import configs, conflicts, observed, projections
+from scheduler import configs, conflicts, projections
 from scheduler.configs import Configs
+from scheduler.entries import Entries, Entry
 from scheduler.observed import Observed
 from scheduler.projections import AUTOSCALERS, Manifest, Place, Projection
 
 Changes = dict[CanaryRef, Mapping[str, News] | None]
 """Per canary the roles that changed, and what that may be good for; None: the canary is gone."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One Canary object.
-
-    `current` is its manifest if that can be carried out, `good` the one in force: the last that
-    could, and whose names were this canary's. Without one the canary stands still.
-    """
-
-    bare: Object
-    """Packed."""
-    uid: str
-    """Identity of the object."""
-    created: str
-    """When the object was created, in a form that sorts; without a time it sorts last."""
-    generation: int
-    deleting: bool
-    status: ShownStatus
-    problems: tuple[Problem, ...]
-    current: Manifest | None
-    good: Manifest | None = None
-    conflicts: tuple[Problem, ...] = ()
-    """What keeps `current` from being in force."""
-
-    @property
-    def claims(self) -> frozenset[Place]:
-        """What no other canary may have: as it is written now, and as it is in force."""
-        manifests = (each for each in (self.current, self.good) if each)
-        return frozenset(place for each in manifests for place in each.places.values())
-
-    @property
-    def is_in_force(self) -> bool:
-        """Whether the canary is acted on as it is written now."""
-        return self.current is not None and self.good is self.current
 
 
 class Index:
@@ -87,16 +48,12 @@ class Index:
         tracks: bool = True,
     ) -> None:
         """`tracks` says whether the ConfigMaps and Secrets of pods matter."""
-        self._policy = policy
         self._selector_labels = selector_labels
-        self._routers = routers
-        self.watched = projections.watched(self._routers)
-        self.roles = projections.roles(self._routers)
-        self._observed = Observed(selector_labels, self._routers, tracks=tracks)
+        self.watched = projections.watched(routers)
+        self.roles = projections.roles(routers)
+        self._observed = Observed(selector_labels, routers, tracks=tracks)
         self._configs = Configs()
-        self._entries: dict[CanaryRef, Entry] = {}
-        self._claimed: defaultdict[Place, set[CanaryRef]] = defaultdict(set)
-        self._by_uid: dict[str, CanaryRef] = {}
+        self._entries = Entries(policy, routers, self._observed)
 
     def apply(self, resource: Resource, kind: WatchType, raw: Any) -> Changes:
         """The changes that one watch event makes; bookmarks and unreadable objects make none."""
@@ -147,15 +104,15 @@ class Index:
         entry = self._entries.get(ref)
         if entry is None or projections.place(resources.CANARIES, raw) is None:
             return {}
-        canary = admission.admit(raw, self._policy).canary
+        canary = self._entries.judged(raw).canary
         if canary is None or canary.ref != ref or canary.metadata.uid != entry.uid:
             return {}
-        good, known = self._manifest(raw, canary), entry.good
+        good, known = self._entries.manifest(raw, canary), entry.good
         is_left = entry.is_in_force and conflicts.of_rollout(good, known, entry.status)
         if not is_left and known and (entry.is_in_force or known.generation >= good.generation):
             return {}
         # What it owned, others may have got in force while nobody knew that it did.
-        rivals = self._rivals(set(good.places.values())) - {ref}
+        rivals = self._entries.rivals(set(good.places.values())) - {ref}
         doubtful = {each: self._entries[each] for each in rivals if self._entries[each].is_in_force}
         unsettled = {each: replace(rival, good=None) for each, rival in doubtful.items()}
         return self._set({**unsettled, ref: replace(entry, good=good)})
@@ -222,7 +179,7 @@ class Index:
                 continue
             bare, status = projections.bare_canary(raw), worlds.shown_status(raw)
             if before is None or before.bare != packed(bare):
-                entries[ref] = self._entry(before, bare, status)
+                entries[ref] = self._entries.read(before, bare, status)
             elif before.status != status:
                 self._entries[ref] = replace(before, status=status)
                 changes[ref] = {worlds.STATUS: News.NONE}
@@ -231,31 +188,9 @@ class Index:
         _merge(changes, self._set(entries))
         return changes
 
-    def _entry(self, before: Entry | None, bare: Object, status: ShownStatus) -> Entry:
-        judged = self._judged(bare)
-        current = self._manifest(bare, judged.canary) if judged.canary else None
-        metadata = bare["metadata"]
-        entry = Entry(
-            bare=current.raw if current else packed(bare),
-            uid=str(metadata.get("uid") or ""),
-            created=str(metadata.get("creationTimestamp") or "~"),
-            generation=projections.generation(metadata),
-            deleting=bool(metadata.get("deletionTimestamp")),
-            status=status,
-            problems=judged.problems,
-            current=current,
-        )
-        is_same = before and before.uid == entry.uid
-        return replace(entry, good=before.good) if before and is_same else entry
-
-    def _judged(self, bare: Object) -> Judgement:
-        if isinstance(bare, decoding.Odd):
-            return admission.unreadable(bare.reason)
-        return admission.admit(bare, self._policy)
-
     def _admission(self, entry: Entry) -> Admission:
         """Which object was judged, and all that is wrong with it."""
-        left_by = self._left_by(entry)
+        left_by = self._entries.left_by(entry)
         return Admission(
             uid=entry.uid,
             generation=entry.generation,
@@ -277,19 +212,16 @@ class Index:
         scaler, twin = map(self._observed.autoscaler, map(good.places.get, AUTOSCALERS))
         yield from conflicts.of_autoscalers(good, scaler, twin, left_by)
 
-    def _manifest(self, bare: Object, canary: Canary) -> Manifest:
-        return projections.manifest(bare, canary, self._policy.default_provider, self._routers)
-
     def _set(self, entries: Mapping[CanaryRef, Entry | None]) -> Changes:
         """The changes, of these canaries and of those that want their names, now or before."""
         both = [*map(self._entries.get, entries), *entries.values()]
-        touched = set(entries) | self._rivals(
+        touched = set(entries) | self._entries.rivals(
             {place for each in both if each for place in each.claims}
         )
         before = {each: self.world(each) for each in touched}
         for ref, entry in entries.items():
-            self._exchange(ref, entry)
-        self._settle(touched & self._entries.keys())
+            self._entries.exchange(ref, entry)
+        self._entries.settle(touched & self._entries.keys())
         for ref in touched:
             self._use_configs(ref)
         changes: Changes = {}
@@ -298,56 +230,6 @@ class Index:
             if new is None or new != old:
                 changes[ref] = _news(worlds.changed(old or World(), new)) if new else None
         return changes
-
-    def _rivals(self, places: set[Place]) -> set[CanaryRef]:
-        """Those who want one of `places`, and those who want what these want, and so on."""
-        found: set[CanaryRef] = set()
-        seen = set(places)
-        while places:
-            new = set().union(*(self._claimed.get(place, ()) for place in places)) - found
-            found |= new
-            places = {place for ref in new for place in self._entries[ref].claims} - seen
-            seen |= places
-        return found
-
-    def _exchange(self, ref: CanaryRef, entry: Entry | None) -> None:
-        """Puts `entry` in the place of what is known of `ref`, and keeps up who refers to what."""
-        before = self._entries.pop(ref, None)
-        if before is not None:
-            self._by_uid.pop(before.uid, None)
-        for place in before.claims if before else ():
-            observed.discard(self._claimed, place, ref)
-        self._observed.refer(ref, before.good if before else None, entry.good if entry else None)
-        if entry is not None:
-            self._entries[ref], self._by_uid[entry.uid] = entry, ref
-            for place in entry.claims:
-                self._claimed[place].add(ref)
-
-    def _settle(self, claimants: Iterable[CanaryRef]) -> None:
-        """Gives each object to the oldest of those that want it, who alone may act on it.
-
-        Who lacks one that it wants goes on by its last good manifest, if it has one.
-        """
-        taken: dict[Place, CanaryRef] = {}
-        for ref in sorted(claimants, key=lambda each: (self._entries[each].created, each)):
-            entry = self._entries[ref]
-            lost = conflicts.of_names(entry.current, taken) if entry.current else ()
-            lost = lost or conflicts.of_rollout(entry.good, entry.current, entry.status)
-            good = entry.good if lost else entry.current or entry.good
-            self._exchange(ref, replace(entry, conflicts=lost, good=good))
-            for place in good.places.values() if good else ():
-                taken.setdefault(place, ref)
-
-    def _left_by(self, entry: Entry) -> tuple[str, ...]:
-        """The uids of other canaries that control what `entry` has, and do not want it any more."""
-        left: set[str] = set()
-        for place in entry.good.places.values() if entry.good else ():
-            uid = self._observed.controller(place)
-            if uid == entry.uid or uid not in self._by_uid:
-                continue
-            if place not in self._entries[self._by_uid[uid]].claims:
-                left.add(uid)
-        return tuple(sorted(left))
 
     def _keep(self, place: Place, raw: Object | None) -> Changes:
         sight, known = self._observed.see(place, raw), self._observed.known(place)

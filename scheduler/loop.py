@@ -5,19 +5,17 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from typing import Final
 
 from clients import backoff, errors
 from clients.clock import Clock
 from clients.redis.store import Store
 from config.settings.groups import SchedulerSettings
-from config.shards import WHOLE, Shard
 from scheduler.batching import Batch, batches
+from scheduler.health import Health, Role
 from scheduler.lateness import Lateness
-from scheduler.reflector import Contact
+from scheduler.leadership import Leadership
 from scheduler.watching import WatchSide
 from tasks.queues import Dispatcher
 
@@ -45,108 +43,6 @@ FAREWELL: Final = timedelta(seconds=1)
 
 REPEAT: Final = 60.0
 """Seconds after which it is logged again that this beat must not lead."""
-
-RENEWALS: Final = 3
-"""Attempts to renew within one life of the lease."""
-
-
-class Leadership:
-    """One candidate, `holder`, for the lease of a shard.
-
-    `refusal` says why this one cannot lead at all: others share the namespaces out differently.
-    """
-
-    def __init__(
-        self, store: Store, holder: str, ttl: timedelta, clock: Clock, shard: Shard = WHOLE
-    ) -> None:
-        self._store = store
-        self._holder = holder
-        self._ttl = ttl
-        self._clock = clock
-        self._shard = shard
-        self._token: int | None = None
-        self._asked_at = 0.0
-        self.refusal = ""
-
-    def term(self) -> int | None:
-        """The fencing token of the lease; None when the lease may have passed to another.
-
-        Another token if anybody may have led between. By this machine's clock, from when the lease
-        was asked for: a pause of this process or a silent Redis ends it too.
-        """
-        token = self._token
-        return token if self._age() < self._ttl.total_seconds() else None
-
-    def keep(self) -> bool:
-        """Whether this process leads; gets or renews the lease when it is time.
-
-        Raises Transient while Redis is away: then `term` says how long to go on.
-        """
-        if self.term() is not None and self._age() < self._ttl.total_seconds() / RENEWALS:
-            return True
-        return self.renew()
-
-    def renew(self) -> bool:
-        """As `keep`, when Redis may have lost the lease before its time."""
-        asked_at = self._clock.monotonic()
-        try:
-            self._token, self.refusal = self._acquire(), ""
-        except errors.Conflict as error:
-            self._token, self.refusal = None, error.message
-        self._asked_at = asked_at
-        return self._token is not None
-
-    def resign(self) -> None:
-        """Lets another lead at once. Raises the errors of the store."""
-        self._token = None
-        self._store.release(self._holder)
-
-    def _acquire(self) -> int | None:
-        return self._store.acquire(self._holder, self._ttl, self._shard)
-
-    def _age(self) -> float:
-        return self._clock.monotonic() - self._asked_at
-
-
-class Role(StrEnum):
-    """What this process does."""
-
-    LEADER = "leader"
-    STANDBY = "standby"
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """One look at a beat."""
-
-    role: Role
-    synced: bool
-    """Whether the leader has listed all it can; a standby has nothing to list."""
-    redis: bool
-    """Whether the last command to Redis or the queue went well."""
-    claimed_seconds_ago: float | None
-    """Since the agenda was last read; None: never, by this process."""
-    watches: tuple[Contact, ...]
-    shard: str
-    """The part of the namespaces that this is a beat for."""
-    refusal: str
-    """Why it cannot lead, whoever else does; empty where it can."""
-
-    def is_live(self, longest: timedelta) -> bool:
-        """Whether the process does its work; `longest` is how long the agenda may go unread.
-
-        A standby does by being there. Redis being away is not mended by a restart.
-        """
-        if self.role is Role.STANDBY or not self.redis:
-            return True
-        claimed = self.claimed_seconds_ago
-        return claimed is not None and claimed < longest.total_seconds()
-
-    def is_ready(self) -> bool:
-        """Whether a leader leads with a full picture, or a standby could take over."""
-        has_all = self.synced and all(each.synced or each.absent for each in self.watches)
-        is_complete = self.role is Role.STANDBY or has_all
-        return self.redis and not self.refusal and is_complete
 
 
 class Loop:
@@ -228,10 +124,9 @@ class Loop:
     def _lead(self) -> float:
         side = self._watching()
         self._publish()
-        retry, queued = self._settings.repair_interval, self._settings.tick_lease
         stored = side.confirmed
         most = self._settings.max_in_flight if stored else 0
-        claimed = self._store.claim(most, queued, retry, self._shard)
+        claimed = self._store.claim(most, self._settings.tick_lease, self._shard)
         self._claimed_at = self._clock.monotonic()
         self._claimed.extend(batches(claimed.by_rank))
         self._is_busy = sum(map(len, claimed.by_rank.values())) >= MANY

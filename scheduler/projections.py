@@ -140,12 +140,16 @@ def generation(metadata: Mapping[str, Any]) -> int:
     return number if isinstance(number, int) else 0
 
 
+def metadata_of(raw: Any) -> Mapping[str, Any]:
+    """The metadata of `raw`; empty for what has none."""
+    found = raw.get("metadata") if isinstance(raw, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
 def place(resource: Resource, raw: Any) -> Place | None:
     """Where `raw` is; None for what is not an object with a name and a namespace."""
-    metadata = raw.get("metadata") if isinstance(raw, Mapping) else None
-    if not isinstance(metadata, Mapping):
-        return None
-    namespace, name = metadata.get("namespace"), metadata.get("name")
+    known = metadata_of(raw)
+    namespace, name = known.get("namespace"), known.get("name")
     if not (isinstance(namespace, str) and isinstance(name, str) and namespace and name):
         return None
     return Place(resource, namespace, name)

@@ -1,41 +1,34 @@
-"""Stores what is known of the cluster as the worlds of its canaries, and wakes who is concerned.
+"""Has what is known of the cluster stored: what changed, and everything once per resync.
 
-One thread writes, so a newer projection is never overwritten by an older one. What changed together
-is stored in one round trip, and what could not be stored is stored later, each canary for itself.
-Besides, every world is stored again once per resync, which mends what a Redis that lost writes, or
-a worker that wrote an older object, has left behind.
+One thread writes, so a newer projection is never overwritten by an older one. What is stored again
+mends what a Redis that lost writes, or a worker that wrote an older object, has left behind.
 """
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import timedelta
-from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Final
 
-from analysis import cadence, news
+from analysis import cadence
 from analysis.effects import Lane
-from analysis.news import News
 from clients import errors
 from clients.clock import Clock
-from clients.documents.world import CANARY, SCALER
-from clients.redis import rollouts, store
-from clients.redis.records import Epoch, Snapshot
-from clients.redis.scripts import Invocation
+from clients.documents.world import CANARY
+from clients.redis import rollouts
+from clients.redis.records import Epoch
 from clients.redis.store import Store
+from config import batches
 from config.ranks import Rank
 from config.refs import CanaryRef
 from config.shards import WHOLE, Shard
+from scheduler import writer
 from scheduler.backlog import Backlog, Change
 from scheduler.drifts import Drift, Drifts
+from scheduler.writer import Writer
 from tasks.queues import Dispatcher
-
-log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 PACE: Final = timedelta(milliseconds=5)
 """Spread per canary of first looks: 200 a second, which a single analysis worker keeps up with."""
@@ -43,19 +36,9 @@ PACE: Final = timedelta(milliseconds=5)
 LONGEST_SPREAD: Final = timedelta(seconds=10)
 """The shortest analysis interval: no rollout misses a check by having been spread."""
 
-TOGETHER: Final = 100
-"""Canaries in one round trip: about a MiB, and some ms in which Redis serves nobody else."""
-
-NUDGED_TOGETHER: Final = 25
-"""Canaries in one message to a reconciler: what drifted together is shared among workers."""
-
 
 class Publisher:
-    """Writes worlds. `step` is for one thread, `refresh` for any.
-
-    Every write carries the term in which its step began: the store refuses what a superseded
-    leader sends, however late it comes.
-    """
+    """Keeps the worlds in the store up to date. `step` is for one thread, `refresh` for any."""
 
     def __init__(
         self,
@@ -77,24 +60,20 @@ class Publisher:
         self._dispatcher = dispatcher
         self._backlog = backlog
         self._clock = clock
-        self._current_term = term
-        self._term = 0
         self._namespace, self._shard = namespace, shard
         self._resync = resync
-        self._round: list[CanaryRef] = []
-        self._round_size, self._round_began, self._rounds = 0, clock.monotonic(), 0
+        self._turn, self._turn_size, self._turn_began = 0, 0, clock.monotonic()
+        self._in_turn: list[CanaryRef] = []
+        """Those whose worlds are yet to be stored again in this turn."""
         self._drifts = Drifts(clock, resync)
+        self._writer = Writer(store, backlog, self._drifts, term)
         self._wanted = threading.Event()
         self._wanted.set()
         self._confirmed = False
         self._listed_in: int | None = None
         self._epoch: Epoch | None = None
-        self.woke: Final = threading.Event()
+        self.woke: Final = self._writer.woke
         """Set when something was stored that makes a canary due."""
-
-    def refs(self) -> frozenset[CanaryRef]:
-        """All canaries."""
-        return self._backlog.refs()
 
     def refresh(self) -> None:
         """Have everything stored again, by the next step: Redis may hold nothing, or other news."""
@@ -111,12 +90,12 @@ class Publisher:
         Raises the errors of the store, Conflict when another process may be storing by now; what
         was not stored is kept for later.
         """
-        self._term = self._check_lead()
+        self._writer.begin_step()
         if self._epoch is not None:
             self._store_everything(self._epoch)
-        failures = [*self._store_changes(), *self._go_round()]
+        failures = [*self._writer.store_changes(), *self._store_in_turn()]
         self._send_nudges()
-        _raise_first(failures)
+        writer.raise_first(failures)
 
     # --- everything
 
@@ -132,7 +111,7 @@ class Publisher:
         self._confirmed = False
         try:
             # Before anything is stored, so that it is noticed if Redis loses it meanwhile.
-            epoch = self._epoch = self._store.open_epoch(self._check_lead(), self._shard)
+            epoch = self._epoch = self._store.open_epoch(self._writer.check_lead(), self._shard)
         except errors.ClientError:
             self._wanted.set()
             raise
@@ -145,16 +124,17 @@ class Publisher:
         try:
             self._remember_good_manifests()
             listed = self._store.agenda()
-            for refs in _parts(sorted(self._backlog.refs()), TOGETHER):
+            for refs in batches.parts(sorted(self._backlog.refs()), batches.MOST):
                 changes = self._backlog.take_whole(refs)
-                _raise_first(self._write(changes, asleep=set(refs) - listed.keys()))
+                asleep = set(refs) - listed.keys()
+                writer.raise_first(self._writer.store(changes, asleep))
                 # Not before the world is there: a look at nothing would take the canary for
                 # deleted. States and due times may be old ones, too, in an epoch that is new.
                 is_kept = epoch.already_confirmed
-                self._poke_in_turn(ref for ref in refs if ref not in listed or not is_kept)
+                self._poke_spread(ref for ref in refs if ref not in listed or not is_kept)
                 self._doubt(changes if is_kept else ())
             self._forget_others(listed)
-            self._confirmed = self._store.confirm_epoch(self._term, epoch)
+            self._confirmed = self._store.confirm_epoch(self._writer.term, epoch)
         finally:
             if not self._confirmed:
                 self._wanted.set()
@@ -167,8 +147,8 @@ class Publisher:
         asked: set[CanaryRef] = set()
         while doubtful := self._backlog.unsettled() - asked:
             asked |= doubtful
-            for refs in _parts(sorted(doubtful), TOGETHER):
-                for ref, known in self._read(refs).items():
+            for refs in batches.parts(sorted(doubtful), batches.MOST):
+                for ref, known in self._writer.read(refs).items():
                     self._backlog.adopt(ref, known.world.canary)
 
     def _doubt(self, changes: Iterable[Change]) -> None:
@@ -177,13 +157,13 @@ class Publisher:
             roles = world.by_role().keys() - {CANARY} if world else ()
             self._drifts.note(ref, roles, cadence.offset(ref, self._resync))
 
-    def _poke_in_turn(self, refs: Iterable[CanaryRef]) -> None:
+    def _poke_spread(self, refs: Iterable[CanaryRef]) -> None:
         spread = min(LONGEST_SPREAD, PACE * len(self._backlog.refs()))
-        for some in _parts(refs, TOGETHER):
+        for some in batches.parts(refs, batches.MOST):
             now = self._store.now()
             dues = {ref: now + cadence.offset(ref, spread) for ref in some}
-            self._run_all(
-                store.poking(ref, at, rank=self._rank(ref), term=self._term)
+            self._writer.run_all(
+                rollouts.poking(ref, at, rank=self._rank(ref), term=self._writer.term)
                 for ref, at in dues.items()
             )
 
@@ -196,68 +176,18 @@ class Publisher:
         known = self._backlog.refs()
         gone = (ref for ref in listed if ref not in known)
         ours = (ref for ref in gone if self._is_watched(ref.namespace))
-        for refs in _parts(ours, TOGETHER):
-            self._run_all(rollouts.forgetting(ref, term=self._term) for ref in refs)
+        for refs in batches.parts(ours, batches.MOST):
+            self._writer.run_all(rollouts.forgetting(ref, term=self._writer.term) for ref in refs)
 
     def _is_watched(self, namespace: str) -> bool:
         return self._namespace in {None, namespace} and self._shard.owns(namespace)
 
-    # --- what changed
-
-    def _store_changes(self) -> list[errors.ClientError]:
-        """Stores what there is to be stored by now; the failures of single canaries."""
-        waiting = range(0, len(self._backlog), TOGETHER)
-        return [each for _ in waiting for each in self._write(self._backlog.take(TOGETHER))]
-
-    def _write(
-        self, changes: Sequence[Change], asleep: Collection[CanaryRef] = ()
-    ) -> list[errors.ClientError]:
-        """Stores what changed, in one round trip; the failures of single canaries, kept for later.
-
-        Nobody is woken for those `asleep`, which are looked at in any case.
-        """
-        asked = [(each, script) for each in changes if (script := self._script(each, asleep))]
-        try:
-            self._check_lead()
-            answers = self._store.run_all([script for _, script in asked])
-        except errors.ClientError:
-            self._backlog.again(changes)
-            raise
-        for (change, _), answer in zip(asked, answers, strict=True):
-            self._heed(change, answer, asleep)
-        return [answer for answer in answers if isinstance(answer, errors.ClientError)]
-
-    def _script(self, change: Change, asleep: Collection[CanaryRef]) -> Invocation[Any] | None:
-        """What stores a change, or that a canary is gone; None for what no store can hold."""
-        ref, world, roles = change
-        if world is None:
-            return rollouts.forgetting(ref, term=self._term)
-        heeded = {} if ref in asleep else roles
-        wake = {role: news.WAKES_AFTER[each] for role, each in heeded.items() if each}
-        ours = [role for role, each in heeded.items() if each is News.OURS]
-        try:
-            return rollouts.storing(ref, world, roles, wake=wake, ours=ours, term=self._term)
-        except ValueError as error:  # a number that JSON does not have, a text that is not Unicode
-            log.warning("projection not stored", extra={"canary": str(ref), "error": str(error)})
-            return None
-
-    def _heed(self, change: Change, answer: Any, asleep: Collection[CanaryRef]) -> None:
-        """Draws the conclusions from the `answer` to what stores a change."""
-        if isinstance(answer, errors.ClientError):
-            self._backlog.again([change])
-        elif change.world is None:
-            self._drifts.forget(change.ref)
-        elif change.ref not in asleep:
-            # What an edited manifest says of the primary's autoscaler may be something else.
-            is_scaled = CANARY in answer and change.world.scaler is not None
-            self._drifts.note(change.ref, {*answer, SCALER} if is_scaled else answer)
-            if any(change.roles[role] >= News.OURS for role in answer):
-                self.woke.set()
+    # --- what drifted
 
     def _send_nudges(self) -> None:
         """Has lanes looked at that may have drifted, once their time has come."""
         ripe = self._drifts.ripe()
-        for drifts in _parts(sorted(ripe), TOGETHER):
+        for drifts in batches.parts(sorted(ripe), batches.MOST):
             asked = [rollouts.comparing(each[0], sorted(ripe[each])) for each in drifts]
             answers = self._store.run_all(asked)
             pairs = zip(drifts, answers, strict=True)
@@ -268,33 +198,35 @@ class Publisher:
                 self._nudge({each: ripe[each] for each in sorted(foreign) if each[1] is lane}, lane)
 
     def _nudge(self, drifted: Mapping[Drift, Collection[str]], lane: Lane) -> None:
-        for together in _parts(drifted, NUDGED_TOGETHER):
-            self._check_lead()
-            self._dispatcher.reconcile([ref for ref, _ in together], lane)
+        for together in batches.parts(drifted, batches.WRITTEN):
+            self._writer.check_lead()
+            self._dispatcher.reconcile([ref for ref, _ in together], lane, Rank.REVISION)
             for drift in together:
                 self._drifts.nudge(drift, drifted[drift])
 
-    def _go_round(self) -> list[errors.ClientError]:
+    # --- what is stored again
+
+    def _store_in_turn(self) -> list[errors.ClientError]:
         """Stores again the worlds whose turn it is: all of them, evenly, within a resync.
 
         The failures of single canaries.
         """
-        elapsed = (self._clock.monotonic() - self._round_began) / self._resync.total_seconds()
-        if not self._round and elapsed >= 1:
-            self._begin_round()
+        elapsed = (self._clock.monotonic() - self._turn_began) / self._resync.total_seconds()
+        if not self._in_turn and elapsed >= 1:
+            self._begin_turn()
             elapsed = 0.0
-        rest = self._round_size - round(self._round_size * min(1.0, elapsed))
-        due, self._round = self._round[rest:], self._round[:rest]
+        rest = self._turn_size - round(self._turn_size * min(1.0, elapsed))
+        due, self._in_turn = self._in_turn[rest:], self._in_turn[:rest]
         failures = []
-        for refs in _parts(reversed(due), TOGETHER):
+        for refs in batches.parts(reversed(due), batches.MOST):
             changes = self._backlog.take_whole(refs)
-            failures += self._write(changes)
+            failures += self._writer.store(changes)
             behind = self._behind(changes)
             if behind:
-                self._dispatcher.reconcile(behind, Lane.WORKLOAD)
+                self._dispatcher.reconcile(behind, Lane.WORKLOAD, Rank.REVISION)
         return failures
 
-    def _begin_round(self) -> None:
+    def _begin_turn(self) -> None:
         """Chooses who is looked at: all in a rollout, and of the others those whose turn it is."""
         listed, refs = self._store.agenda(), self._backlog.refs()
         everybody = max(len(refs), len(listed))  # those of other shards too
@@ -303,16 +235,16 @@ class Publisher:
         now = self._store.now()
         late = now + whole * cadence.LATEST
         latest = {ref: now + self._resync * cadence.LATEST if ref in busy else late for ref in refs}
-        self._poke_in_turn(ref for ref in refs if ref not in listed or listed[ref] > latest[ref])
+        self._poke_spread(ref for ref in refs if ref not in listed or listed[ref] > latest[ref])
         # A tick that was queued when its canary went puts it on the agenda again.
         self._forget_others(listed)
-        self._rounds += 1
-        self._round = [
+        self._turn += 1
+        self._in_turn = [
             ref
             for ref in sorted(refs, reverse=True)
-            if ref in busy or cadence.turn(ref, turns) == self._rounds % turns
+            if ref in busy or cadence.turn(ref, turns) == self._turn % turns
         ]
-        self._round_size, self._round_began = len(self._round), self._clock.monotonic()
+        self._turn_size, self._turn_began = len(self._in_turn), self._clock.monotonic()
 
     def _behind(self, changes: Iterable[Change]) -> list[CanaryRef]:
         """The canaries whose workloads show less than what we once wrote.
@@ -321,36 +253,5 @@ class Publisher:
         data it stays, until the reconciler confirms what there is.
         """
         there = {ref: world for ref, world, _ in changes if world}
-        return [
-            ref for ref, known in self._read(there).items() if known.confirmed.stale(there[ref])
-        ]
-
-    def _read(self, refs: Iterable[CanaryRef]) -> Mapping[CanaryRef, Snapshot]:
-        asked = list(refs)
-        return dict(zip(asked, self._run_all(map(rollouts.reading, asked)), strict=True))
-
-    def _run_all(self, asked: Iterable[Invocation[T]]) -> list[T]:
-        """What the scripts give, in one round trip. Raises what the first that failed came to."""
-        self._check_lead()
-        answers = self._store.run_all(list(asked))
-        _raise_first(each for each in answers if isinstance(each, errors.ClientError))
-        return answers
-
-    def _check_lead(self) -> int:
-        """The term. Raises Conflict, sparing the store the question, when it is over."""
-        term = self._current_term()
-        if term is None:
-            raise errors.Conflict("the lease is not held: another process may be storing")
-        return term
-
-
-def _raise_first(failures: Iterable[errors.ClientError]) -> None:
-    for failure in failures:
-        raise failure
-
-
-def _parts(whole: Iterable[T], size: int) -> Iterator[list[T]]:
-    """`whole` in parts of `size`, in order."""
-    rest = iter(whole)
-    while part := list(islice(rest, size)):
-        yield part
+        known = self._writer.read(there)
+        return [ref for ref in known if known[ref].confirmed.stale(there[ref])]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -19,6 +19,7 @@ from clients.clock import Clock
 from clients.kube.protocol import Watcher, WatchEvent, WatchType
 from clients.kube.resources import Resource
 from config import well_known
+from scheduler import projections
 from scheduler.backlog import Backlog
 
 log = logging.getLogger(__name__)
@@ -265,8 +266,7 @@ class Reflector:
 
 
 def _version(raw: Any) -> str | None:
-    metadata = raw.get("metadata") if isinstance(raw, Mapping) else None
-    version = metadata.get("resourceVersion") if isinstance(metadata, Mapping) else None
+    version = projections.metadata_of(raw).get("resourceVersion")
     return version if isinstance(version, str) and version else None
 
 

@@ -104,7 +104,7 @@ class WatchSide:
     @property
     def has_canaries(self) -> bool:
         """Whether there is anything to look at."""
-        return bool(self._publisher.refs())
+        return bool(self._backlog.refs())
 
     def wait(self, seconds: float) -> bool:
         """Whether something was stored that makes a canary due, since this was last asked.

@@ -22,7 +22,7 @@ from scheduler.backlog import Backlog
 from scheduler.index import Index
 from scheduler.loop import Loop
 from scheduler.publisher import Publisher
-from scheduler.sharing import Shared
+from scheduler.sharded import Sharded
 from scheduler.watching import WatchSide, a_while
 from tasks.queues import Dispatcher
 from tasks.registries import BUILT_IN, Registries
@@ -106,5 +106,5 @@ def watch_side(
         namespace=namespace,
         shard=shard,
     )
-    watcher = doors.watcher() if shard == WHOLE else Shared(doors.watcher(), shard)
+    watcher = doors.watcher() if shard == WHOLE else Sharded(doors.watcher(), shard)
     return kind(watcher, backlog, publisher, doors.clock, namespace=namespace, timeout=timeout)

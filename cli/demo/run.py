@@ -115,7 +115,7 @@ class Demo:
             view.Result(
                 standing,
                 self._ended.get(standing.act, self.seconds()) - released,
-                scene.faults(standing, self._scene.outcome(standing.act)),
+                scene.faults(standing, self._scene.ending(standing.act)),
             )
             for standing in standings
         )

@@ -42,7 +42,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Ending:
     """What is in the cluster when all is over; None for what is not there."""
 
     primary_image: str | None
@@ -70,11 +70,11 @@ class Scene:
             for act in acts
         )
 
-    def outcome(self, act: Act) -> Outcome:
+    def ending(self, act: Act) -> Ending:
         """What the rollout of `act` left behind."""
         primary = self._find(DEPLOYMENTS, act.ref.namespace, f"{act.ref.name}-primary")
         route = self._find(VIRTUAL_SERVICES, act.ref.namespace, act.ref.name)
-        return Outcome(_image(primary) if primary else None, _weights(route) if route else None)
+        return Ending(_image(primary) if primary else None, _weights(route) if route else None)
 
     def _find(self, resource: Resource, namespace: str, name: str) -> Object | None:
         try:
@@ -99,9 +99,9 @@ class Scene:
         )
 
 
-def faults(standing: Standing, outcome: Outcome) -> tuple[str, ...]:
+def faults(standing: Standing, ending: Ending) -> tuple[str, ...]:
     """What is not as it should be at the end, one sentence each; empty when all is."""
-    return tuple(_faults(standing, outcome))
+    return tuple(_faults(standing, ending))
 
 
 def why(standing: Standing) -> str:
@@ -110,15 +110,15 @@ def why(standing: Standing) -> str:
     return halts[-1].partition(" advancement ")[2] if halts and not standing.act.promoted else ""
 
 
-def _faults(standing: Standing, outcome: Outcome) -> Iterator[str]:
+def _faults(standing: Standing, ending: Ending) -> Iterator[str]:
     act, name = standing.act, standing.act.ref.name
     if standing.phase != act.phase:
         yield f"phase is {standing.phase or 'none'}, should be {act.phase}"
-    if outcome.primary_image != act.image:
-        yield f"the primary runs {outcome.primary_image}, should run {act.image}"
+    if ending.primary_image != act.image:
+        yield f"the primary runs {ending.primary_image}, should run {act.image}"
     wanted = {f"{name}-primary": 100, f"{name}-canary": 0}
-    if outcome.weights != wanted:
-        yield f"weights are {outcome.weights}, should be {wanted}"
+    if ending.weights != wanted:
+        yield f"weights are {ending.weights}, should be {wanted}"
     if not any(act.last_event in text for text in _messages(standing, "Normal", "Warning")):
         yield f"no event says {act.last_event!r}"
     warnings = _messages(standing, "Warning")

@@ -31,7 +31,7 @@ from config.settings.groups import RedisSettings
 from config.settings.settings import Settings
 from tasks import app as apps
 from tasks import publishing, queues, serving, transport, wiring
-from tasks.gate import Gate
+from tasks.intake import Intake
 from tasks.queues import Queue
 from tasks.serving import Line
 from tests.patience import until
@@ -145,7 +145,7 @@ def working(
     noted = Noted()
     noted.threads = calls
     wiring.install(noted)  # type: ignore[arg-type]  # has the methods, is none of the classes
-    always_open = Gate(lambda: None)
+    always_open = Intake(lambda: None)
     lines = [
         Line(queue, threads, always_open, calls if queue is Queue.HOOKS else None)
         for queue in served or Queue
@@ -174,7 +174,7 @@ def test_every_message_finds_its_task(app: Celery) -> None:
     with working(app) as noted:
         publisher.tick([REF], Rank.CHECK)
         for effect in Lane:
-            publisher.reconcile([REF], effect)
+            publisher.reconcile([REF], effect, Rank.REVISION)
         calls = noted.wait(4)
     expected = {(name, REF) for name in ("tick", "route", "workload", "status")}
     assert set(calls) == expected
@@ -186,7 +186,7 @@ def test_messages_wait_in_the_queue_of_their_worker(app: Celery, valkey: Valkey)
     publisher.tick([REF], Rank.CHECK)
     publisher.call([Asked(REF, 7, "a")], Rank.STEP)
     for effect in Lane:
-        publisher.reconcile([REF], effect)
+        publisher.reconcile([REF], effect, Rank.REVISION)
     waiting = {"analysis": 2, "hooks": 1, "routing": 1, "report": 1}
     with contextlib.closing(valkey.client()) as client:
         assert {queue: _length(client, queue) for queue in queues.Queue} == waiting
@@ -329,7 +329,7 @@ def test_hooks_that_hang_delay_nothing_else(app: Celery, valkey: Valkey) -> None
         for ref in refs:
             publisher.tick([ref], Rank.CHECK)
             for lane in Lane:
-                publisher.reconcile([ref], lane)
+                publisher.reconcile([ref], lane, Rank.REVISION)
         done = noted.wait(len(refs) * 4)
         assert time.monotonic() - began < 5
         assert sorted(done) == sorted(
@@ -350,7 +350,7 @@ def test_a_queue_that_is_stuck_delays_no_other(app: Celery, stuck: Lane) -> None
     with working(app) as noted:
         noted.slow = {stuck.value: go_on}
         for number in range(10 * THREADS):
-            publisher.reconcile([CanaryRef("shop", f"c{number}")], stuck)
+            publisher.reconcile([CanaryRef("shop", f"c{number}")], stuck, Rank.REVISION)
         for _ in range(10):
             publisher.tick([REF], Rank.CHECK)
             publisher.call([Asked(REF, 7, "a")], Rank.STEP)
@@ -405,12 +405,12 @@ def test_a_message_costs_two_commands(app: Celery, valkey: Valkey) -> None:
     publisher, most = publishing.CeleryDispatcher(app), 40
     with working(app) as noted, contextlib.closing(valkey.client()) as client:
         publisher.tick([REF], Rank.CHECK)
-        publisher.reconcile([REF], Lane.ROUTE)
+        publisher.reconcile([REF], Lane.ROUTE, Rank.REVISION)
         noted.wait(2)  # connections are made and queues measured
         before = _commands(client)
         for _ in range(most // 2):
             publisher.tick([REF], Rank.CHECK)
-            publisher.reconcile([REF], Lane.ROUTE)
+            publisher.reconcile([REF], Lane.ROUTE, Rank.REVISION)
         noted.wait(2 + most)
         used = _commands(client)
     used.subtract(before)
@@ -443,7 +443,7 @@ def test_a_worker_that_ends_leaves_what_it_does_not_carry_out(valkey: Valkey) ->
         while not ended.is_set():
             ref = CanaryRef("shop", f"c{len(sent)}")
             publisher.tick([ref], Rank.CHECK)
-            publisher.reconcile([ref], Lane.STATUS)
+            publisher.reconcile([ref], Lane.STATUS, Rank.REVISION)
             sent.extend((lane, ref) for lane in ("tick", "status"))
             time.sleep(0.01)  # one that ends waits for the next message of a queue
 
@@ -491,7 +491,7 @@ def test_a_broker_that_is_away_is_transient(tmp_path: Path) -> None:
         with pytest.raises(errors.Transient):
             publisher.tick([REF], Rank.CHECK)
         with pytest.raises(errors.Transient):
-            publisher.reconcile([REF], Lane.ROUTE)
+            publisher.reconcile([REF], Lane.ROUTE, Rank.REVISION)
         with pytest.raises(errors.Transient):
             publisher.call([Asked(REF, 7, "a")], Rank.STEP)
         assert time.monotonic() - started < 10
@@ -508,7 +508,7 @@ def test_a_worker_outlives_a_busy_broker_that_is_killed(app: Celery, valkey: Val
             with contextlib.suppress(errors.Transient):
                 publisher.tick([REF], Rank.CHECK)
                 for lane in Lane:
-                    publisher.reconcile([REF], lane)
+                    publisher.reconcile([REF], lane, Rank.REVISION)
                 ended.wait(0.001)
 
     def served(lane: str) -> None:

@@ -15,7 +15,7 @@ TESTS: Final = (
     "tests/unit/scheduler",
     "tests/contract/store",
     "tests/contract/test_celery.py",
-    "tests/contract/test_gate.py",
+    "tests/contract/test_intake.py",
     "tests/contract/test_prometheus_provider.py",
     "tests/scenarios",
 )

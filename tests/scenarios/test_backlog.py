@@ -79,7 +79,7 @@ def test_messages_do_not_expire(app: Celery, valkey: Valkey) -> None:
     publisher.tick([REF], Rank.CHECK)
     publisher.call([Asked(REF, 7, "a")], Rank.STEP)
     for lane in Lane:
-        publisher.reconcile([REF], lane)
+        publisher.reconcile([REF], lane, Rank.REVISION)
     with contextlib.closing(valkey.client()) as client:
         messages = [
             json.loads(each)
@@ -98,7 +98,7 @@ def test_queues_that_nobody_serves_stay_bounded(app: Celery, valkey: Valkey) -> 
     publisher = publishing.CeleryDispatcher(app, clock, longest=5)
     for _ in range(20):
         publisher.tick([REF], Rank.CHECK)
-        publisher.reconcile([REF], Lane.STATUS)
+        publisher.reconcile([REF], Lane.STATUS, Rank.REVISION)
         publisher.call([Asked(REF, 7, "a")], Rank.STEP)
         clock.sleep(publishing.GAUGE_SECONDS)
 
@@ -111,14 +111,14 @@ def test_a_full_queue_takes_messages_again_once_it_is_served(app: Celery, valkey
     clock = ManualClock(START)
     publisher = publishing.CeleryDispatcher(app, clock, longest=1)
     for _ in range(3):
-        publisher.reconcile([REF], Lane.STATUS)
+        publisher.reconcile([REF], Lane.STATUS, Rank.REVISION)
         clock.sleep(publishing.GAUGE_SECONDS)
-    publisher.reconcile([REF], Lane.ROUTE)
+    publisher.reconcile([REF], Lane.ROUTE, Rank.REVISION)
     assert lengths(valkey) == {"report": 1, "routing": 1}
 
     valkey.flush()
     clock.sleep(publishing.GAUGE_SECONDS)
-    publisher.reconcile([REF], Lane.STATUS)
+    publisher.reconcile([REF], Lane.STATUS, Rank.REVISION)
     assert lengths(valkey) == {"report": 1}
 
 

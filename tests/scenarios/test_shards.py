@@ -1,7 +1,7 @@
 """Whole rollouts while the namespaces are shared out: each shard is led, or missing, by itself.
 
 Aspects: a leader that dies while Redis is emptied; another number of shards in the middle of
-rollouts. Left out: single leaders (tests/unit/scheduler/test_sharing.py) and scripts
+rollouts. Left out: single leaders (tests/unit/scheduler/test_sharded.py) and scripts
 (tests/contract/store/test_store_shards.py).
 """
 
@@ -18,7 +18,7 @@ from clients.kube import resources
 from config.refs import CanaryRef
 from config.settings.settings import Settings
 from config.shards import Shard
-from tests.fakes.sharing import in_shard, parts
+from tests.fakes.shards import in_shard, parts
 from tests.stage.beat import Beat
 from tests.stage.stage import Stage, a_deployment
 from tests.unit.analysis.worlds import a_manifest

@@ -46,7 +46,7 @@ class Bag:
         self,
         refs: Sequence[CanaryRef],
         lane: Lane,
-        rank: Rank = Rank.REVISION,
+        rank: Rank,
         *,
         if_due: bool = False,
     ) -> None:

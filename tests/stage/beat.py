@@ -10,6 +10,8 @@ from clients import errors
 from clients.kube import resources
 from clients.kube.protocol import Keep, Listing, Watcher, WatchEvent, everything
 from clients.kube.resources import Resource
+from clients.redis import rollouts
+from config.ranks import Rank
 from config.settings.settings import Settings
 from config.shards import Shard
 from scheduler import wiring
@@ -138,7 +140,7 @@ class Beat:
         now = self._doors.clock.now()
         for ref, at in self._doors.store.agenda().items():
             if now < at <= now + PACE:
-                self._doors.store.poke(ref)
+                self._doors.store.run(rollouts.poking(ref))
 
     def _nudge_what_drifted(self) -> None:
         """At once: the pause after which real ones look would be a step of its own each time."""
@@ -146,7 +148,7 @@ class Beat:
         for (ref, lane), suspected in list(drifts._suspected.items()):
             fresh = [role for role, known in suspected.items() if not known.nudges]
             if fresh:
-                self._doors.dispatcher.reconcile([ref], lane)
+                self._doors.dispatcher.reconcile([ref], lane, Rank.REVISION)
                 drifts.nudge((ref, lane), fresh)
 
     def _watcher(self) -> Watcher:

@@ -18,7 +18,7 @@ from config.settings.settings import Settings
 from tasks import app as apps
 from tasks import publishing, queues, serving, wiring
 from tasks.caller import HttpPoster
-from tasks.gate import Gate
+from tasks.intake import Intake
 from tasks.serving import Line
 from tasks.wiring import Services
 from tests.patience import until
@@ -108,11 +108,11 @@ def on_celery(url: str) -> Iterator[CeleryStage]:
     settings = replace(Settings(), redis=RedisSettings(url=SecretStr(url)))
     app = apps.make_app(settings)
     redis: Redis[str] = Redis.from_url(url, decode_responses=True)
-    traffic, gate = Traffic(), Gate(lambda: None)
+    traffic, intake = Traffic(), Intake(lambda: None)
     try:
         with start_worker(
             app,
-            **serving.serve(app, [Line(queue, 4, gate) for queue in queues.Queue]),
+            **serving.serve(app, [Line(queue, 4, intake) for queue in queues.Queue]),
             perform_ping_check=False,
             loglevel="warning",
             shutdown_timeout=10.0,

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from cli.demo import scene, story, view
-from cli.demo.scene import Outcome, Standing
+from cli.demo.scene import Ending, Standing
 from cli.demo.story import ACTS, Act
 from config import names
 from config.api.canary import Canary
@@ -50,10 +50,10 @@ def an_end(act: Act, **changes: Any) -> Standing:
     return dataclasses.replace(Standing(act, phase=act.phase, events=events), **changes)
 
 
-def an_outcome(act: Act, **changes: Any) -> Outcome:
+def an_ending(act: Act, **changes: Any) -> Ending:
     """What the cluster holds when an act ended as it should."""
     weights = {f"{act.ref.name}-primary": 100, f"{act.ref.name}-canary": 0}
-    return dataclasses.replace(Outcome(act.image, weights), **changes)
+    return dataclasses.replace(Ending(act.image, weights), **changes)
 
 
 @pytest.mark.parametrize("act", ACTS, ids=lambda act: str(act.ref))
@@ -93,28 +93,28 @@ def test_the_scenario_misbehaves_in_the_bad_releases_alone() -> None:
 @pytest.mark.parametrize("act", ACTS, ids=lambda act: str(act.ref))
 def test_the_right_end_has_no_faults(act: Act) -> None:
     """Phase, image, weights and events as the story says."""
-    assert scene.faults(an_end(act), an_outcome(act)) == ()
+    assert scene.faults(an_end(act), an_ending(act)) == ()
 
 
 @pytest.mark.parametrize(
-    ("standing", "outcome", "about"),
+    ("standing", "ending", "about"),
     [
-        (an_end(FAILING, phase="Succeeded"), an_outcome(FAILING), "phase is Succeeded"),
-        (an_end(FAILING), an_outcome(FAILING, primary_image=FAILING.new_image), "primary runs"),
-        (an_end(FAILING), an_outcome(FAILING, weights={"checkout-primary": 90}), "weights are"),
-        (an_end(FAILING), an_outcome(FAILING, weights=None), "weights are None"),
-        (an_end(FAILING, events=an_end(FAILING).events[:1]), an_outcome(FAILING), "no event"),
-        (an_end(FAILING, events=an_end(FAILING).events[1:]), an_outcome(FAILING), "no warning"),
+        (an_end(FAILING, phase="Succeeded"), an_ending(FAILING), "phase is Succeeded"),
+        (an_end(FAILING), an_ending(FAILING, primary_image=FAILING.new_image), "primary runs"),
+        (an_end(FAILING), an_ending(FAILING, weights={"checkout-primary": 90}), "weights are"),
+        (an_end(FAILING), an_ending(FAILING, weights=None), "weights are None"),
+        (an_end(FAILING, events=an_end(FAILING).events[:1]), an_ending(FAILING), "no event"),
+        (an_end(FAILING, events=an_end(FAILING).events[1:]), an_ending(FAILING), "no warning"),
         (
             an_end(PROMOTED, events=(*an_end(PROMOTED).events, an_event("Halt x", "Warning"))),
-            an_outcome(PROMOTED),
+            an_ending(PROMOTED),
             "held up",
         ),
     ],
 )
-def test_each_wrong_end_is_told(standing: Standing, outcome: Outcome, about: str) -> None:
+def test_each_wrong_end_is_told(standing: Standing, ending: Ending, about: str) -> None:
     """The exit code of the demo is worth something."""
-    (fault,) = scene.faults(standing, outcome)
+    (fault,) = scene.faults(standing, ending)
 
     assert about in fault
 

@@ -61,7 +61,7 @@ def test_a_worker_serves_its_queues_with_a_concurrency_each() -> None:
 def _is_shut(line: Line) -> bool:
     """Whether a look at what the line needs finds something away."""
     try:
-        line.gate._probe()
+        line.intake._probe()
     except errors.ClientError:
         return True
     return False

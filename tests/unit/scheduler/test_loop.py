@@ -18,7 +18,7 @@ from clients.redis.records import Work
 from clients.redis.scripts import Invocation
 from config.ranks import Rank
 from config.refs import CanaryRef
-from scheduler.loop import Role
+from scheduler.health import Role
 from tests.fakes import memory_redis
 from tests.fakes.faults import Fault
 from tests.unit.scheduler import worlds

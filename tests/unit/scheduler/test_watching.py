@@ -551,7 +551,7 @@ def test_an_emptied_redis_is_filled_again(setting: Setting) -> None:
     side.pump()
 
     assert {ref: setting.world(ref) for ref in refs} == before
-    assert setting.store.claim(0, LEASE, LEASE).confirmed
+    assert setting.store.claim(0, LEASE).confirmed
     assert calls(setting, "list", resources.CANARIES) == lists + 1
     dues = set(setting.store.agenda().values())
     assert setting.store.agenda().keys() == set(refs)
@@ -576,10 +576,10 @@ def test_a_redis_emptied_while_it_is_being_filled_is_noticed(
         patched.setattr(setting.store, "agenda", emptied)
         with pytest.raises(errors.Conflict):  # the lease is lost with the rest
             side.pump()
-    assert [setting.store.claim(0, LEASE, LEASE).confirmed, side.confirmed] == [False, False]
+    assert [setting.store.claim(0, LEASE).confirmed, side.confirmed] == [False, False]
     side.pump()
 
-    assert [setting.store.claim(0, LEASE, LEASE).confirmed, side.confirmed] == [True, True]
+    assert [setting.store.claim(0, LEASE).confirmed, side.confirmed] == [True, True]
     assert "canary" in setting.world()
 
 
@@ -836,13 +836,13 @@ def test_hundreds_of_canaries_are_stored_in_few_round_trips(
         setting.create(worlds.a_canary(ref.name))
     side = setting.side()
     side.pump()
-    assert (len(trips), sum(trips)) == (6, 600)  # worlds, and first looks
+    assert [size for size in trips if size > 1] == [100] * 6  # worlds, and first looks
 
     trips.clear()
     for ref in refs:
         setting.edit(resources.CANARIES, ref.name, {"spec": {"analysis": {"interval": "1m"}}})
     side.pump()
-    assert trips[:3] == [100, 100, 100]
+    assert [size for size in trips if size > 1][:3] == [100, 100, 100]
     assert {setting.world(ref)["canary"]["spec"]["analysis"]["interval"] for ref in refs} == {"1m"}
 
 

@@ -13,7 +13,6 @@ from clients.clock import ManualClock
 from clients.kube import resources
 from clients.kube.resources import Resource
 from clients.redis.records import Asked
-from clients.redis.store import Store
 from config.ranks import Rank
 from config.refs import CanaryRef
 from config.settings.settings import Settings
@@ -26,6 +25,7 @@ from tasks.queues import Queue
 from tasks.registries import BUILT_IN
 from tests.fakes import memory_redis
 from tests.fakes.kube import FakeKube
+from tests.stores import DirectStore
 
 START: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LABELS: Final = ("app", "name")
@@ -155,7 +155,7 @@ class Sent:
         self,
         refs: Sequence[CanaryRef],
         lane: Lane,
-        rank: Rank = Rank.REVISION,
+        rank: Rank,
         *,
         if_due: bool = False,  # noqa: ARG002
     ) -> None:
@@ -200,7 +200,7 @@ class Setting:
         self.clock = ManualClock(START)
         self.kube = FakeKube(self.clock)
         self.redis = memory_redis.connect()
-        self.store = Store(self.redis, self.clock.now)
+        self.store = DirectStore(self.redis, self.clock.now)
         self.sent = Sent()
         self.settings = Settings()
         self.registries = BUILT_IN

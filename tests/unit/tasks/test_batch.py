@@ -19,7 +19,6 @@ from clients import errors
 from clients.redis import rollouts
 from clients.redis.records import Asked, Begun, Commit, Work
 from clients.redis.scripts import Invocation
-from clients.redis.store import Store
 from config.ranks import Rank
 from config.refs import CanaryRef
 from tasks.batch import THREADS, Crew
@@ -27,12 +26,13 @@ from tasks.queues import Queue
 from tasks.steps import CallHook, Measure, Nudge, Steps, ask, awaited
 from tests.fakes import memory_redis
 from tests.stage.measuring import Meters
+from tests.stores import DirectStore
 
 REFS: Final = tuple(CanaryRef("shop", name) for name in ("cart", "till", "wish"))
 LEASE: Final = timedelta(seconds=8)
 
 
-class Counted(Store):
+class Counted(DirectStore):
     """A store that knows how many canaries each round trip was about."""
 
     def __init__(self, *arguments: Any) -> None:
@@ -64,7 +64,7 @@ class Sent:
         self,
         refs: Sequence[CanaryRef],
         lane: Lane,
-        rank: Rank = Rank.REVISION,
+        rank: Rank,
         *,
         if_due: bool = False,  # noqa: ARG002
     ) -> None:
@@ -87,6 +87,7 @@ def store() -> Counted:
     """An empty store whose content is confirmed."""
     store = Counted(memory_redis.connect())
     memory_redis.confirm(store)
+    store.trips.clear()
     return store
 
 
@@ -247,7 +248,7 @@ def test_a_write_that_hangs_does_not_keep_the_others_from_being_shown(store: Cou
             self,
             refs: Sequence[CanaryRef],
             lane: Lane,
-            rank: Rank = Rank.REVISION,
+            rank: Rank,
             *,
             if_due: bool = False,
         ) -> None:
@@ -337,7 +338,7 @@ def test_a_nudge_that_cannot_be_sent_ends_no_other_work(store: Counted) -> None:
             self,
             refs: Sequence[CanaryRef],
             lane: Lane,
-            rank: Rank = Rank.REVISION,
+            rank: Rank,
             *,
             if_due: bool = False,
         ) -> None:

@@ -1,0 +1,50 @@
+"""How a beat is doing, as probes ask for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from scheduler.reflector import Contact
+
+
+class Role(StrEnum):
+    """What this process does."""
+
+    LEADER = "leader"
+    STANDBY = "standby"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """One look at a beat."""
+
+    role: Role
+    synced: bool
+    """Whether the leader has listed all it can; a standby has nothing to list."""
+    redis: bool
+    """Whether the last command to Redis or the queue went well."""
+    claimed_seconds_ago: float | None
+    """Since the agenda was last read; None: never, by this process."""
+    watches: tuple[Contact, ...]
+    shard: str
+    """The part of the namespaces that this is a beat for."""
+    refusal: str
+    """Why it cannot lead, whoever else does; empty where it can."""
+
+    def is_live(self, longest: timedelta) -> bool:
+        """Whether the process does its work; `longest` is how long the agenda may go unread.
+
+        A standby does by being there. Redis being away is not mended by a restart.
+        """
+        if self.role is Role.STANDBY or not self.redis:
+            return True
+        claimed = self.claimed_seconds_ago
+        return claimed is not None and claimed < longest.total_seconds()
+
+    def is_ready(self) -> bool:
+        """Whether a leader leads with a full picture, or a standby could take over."""
+        has_all = self.synced and all(each.synced or each.absent for each in self.watches)
+        is_complete = self.role is Role.STANDBY or has_all
+        return self.redis and not self.refusal and is_complete
