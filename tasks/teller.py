@@ -116,7 +116,7 @@ class Teller:
         try:
             again = True
             while again:
-                begun = self.store.begin(ref, Work.TELL, LEASE)
+                begun = self.store.run(rollouts.beginning(ref, Work.TELL, LEASE))
                 if begun is None:
                     return
                 again = self._told(ref, begun)

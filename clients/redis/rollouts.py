@@ -62,8 +62,7 @@ def beginning(
     shared = (keys.AGENDA, keys.FENCE, keys.TICK, keys.EPOCH, keys.QUEUE)
     rows = (keys.LEASES[work], *_STORED, *shared, keys.NOTICES, keys.CALLS)
     nonce = secrets.token_hex(4)
-    lane = None if work is Work.TICK else Lane(work.value)
-    unless = (confirmed.SEQUENCES[lane] if lane else True) if if_due else None
+    unless = if_due and (work is Work.TICK or confirmed.SEQUENCES[Lane(work.value)])
 
     def decode(reply: Any) -> Begun | None:
         if not reply:
