@@ -29,6 +29,9 @@ CONFIG_TRACKING_ANNOTATION: Final = "flagger.app/config-tracking"
 #: Key of the node selector that keeps the pods of a target DaemonSet away.
 SCALE_TO_ZERO_SELECTOR: Final = "flagger.app/scale-to-zero"
 
+#: Annotation on a Knative Service: the name of the primary's revision.
+PRIMARY_REVISION_ANNOTATION: Final = "flagger.app/primary-revision"
+
 #: Annotation on routing objects taken over: JSON of the spec as it was before.
 ORIGINAL_CONFIGURATION_ANNOTATION: Final = "flagger.kubernetes.io/original-configuration"
 LAST_APPLIED_ANNOTATION: Final = "kubectl.kubernetes.io/last-applied-configuration"

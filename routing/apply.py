@@ -17,10 +17,12 @@ from clients.documents.world import World
 from clients.kube.protocol import Kube, Object
 from config.api.canary import Canary
 from config.traffic import RouteIntent, RouteStage
-from routing import diff, messages, metadata, services
+from routing import copies, diff, knative, messages, metadata, services
 from routing.messages import Doing
 from routing.router import (
     ODD_SHAPE,
+    SOURCE,
+    Live,
     Managed,
     Router,
     ServiceRole,
@@ -65,6 +67,10 @@ class Convergence:
     """Asked after a conflict, before writing over what someone else wrote: whether the intent is
     not the newest any more."""
     router: Router
+    promote: str = ""
+    """The revision to be given to a primary that is itself traffic; empty for none."""
+    base: str = ""
+    """The revision that it was given last; empty before the first."""
     live: dict[str, Object | None] = field(init=False)
     written: dict[str, Object] = field(default_factory=dict)
     observed: dict[str, Object] = field(default_factory=dict)
@@ -79,7 +85,7 @@ class Convergence:
 
     def bring_about(self) -> Outcome:
         """Writes whatever differs, and says how it ended."""
-        if self.world.target and self._target is None:
+        if self.world.target and not (self._target or self._is_copied or self._is_knative):
             self.refusals.append(messages.no_selector_label(self.canary))
         for managed in self._objects():
             try:
@@ -99,6 +105,20 @@ class Convergence:
     def _target(self) -> TargetFacts | None:
         return TargetFacts.of(self.world.target) if self.world.target else None
 
+    @property
+    def _is_copied(self) -> bool:
+        return self.canary.spec.target_ref.is_kubernetes_service
+
+    @property
+    def _is_knative(self) -> bool:
+        return self.canary.spec.target_ref.is_knative
+
+    @property
+    def _can_render(self) -> bool:
+        """Whether there is what Services are made of."""
+        source = self.live.get(SOURCE) if self._is_copied else self._target
+        return source is not None
+
     def _objects(self) -> tuple[Managed, ...]:
         """The objects to write, in order, so that no request is led to something absent.
 
@@ -107,19 +127,23 @@ class Convergence:
         cannot be rendered without the target.
         """
         own = services.managed(self.canary, self.intent.stage)
+        if self._is_knative:
+            return self.router.resources(self.canary)
         if self.intent.stage is not RouteStage.EXPOSED:
-            return own if self._target else ()
+            return own if self._can_render else ()
         every = (*own, *self.router.resources(self.canary))
         carrier = tuple(each for each in every if self._is_carrier(each.role))
         rest = tuple(each for each in every if not self._is_carrier(each.role))
         is_complete = all(self.live.get(each.role) is not None for each in rest)
-        others = tuple(each for each in rest if self._target or each.role not in _SERVICES)
+        others = tuple(each for each in rest if self._can_render or each.role not in _SERVICES)
         if not self._missing() and (is_complete or self._is_ours()):
             return (*carrier, *others)
         return (*others, *carrier)
 
     def _missing(self) -> tuple[str, ...]:
         """Roles of the Services that requests are led to and that do not exist."""
+        if self._is_knative:
+            return ()
         split = self.intent.split
         reached = {
             ServiceRole.PRIMARY: split.reaches_primary,
@@ -198,12 +222,26 @@ class Convergence:
     def _render(self, managed: Managed, present: Object | None) -> Object:
         """The object as it should be, where it is as `present` now."""
         live, target = {**self.live, managed.role: present}, self._target
+        source = self.live.get(SOURCE)
+        if source is not None and self._is_copied and managed.role in _SERVICES:
+            known = {self.promote, self.base} - {""}
+            return copies.render(managed, self.canary, source, live, known)
+        if self._is_knative:
+            return self._render_knative(managed, live)
         if target is not None and managed.role in _SERVICES:
             is_apex = self._is_carrier(ServiceRole.APEX)
             side = services.exposed(self.intent.split) if is_apex else ServiceRole.PRIMARY
             primary = self.world.primary
             return services.render(managed, self.canary, target, live, primary, apex=side)
         return self.router.render(managed, self.canary, target, self.intent.split, live)
+
+    def _render_knative(self, managed: Managed, live: Live) -> Object:
+        """The target with its primary revision; with weights once that is served."""
+        marked = knative.promoted(live.get(managed.role), self.promote, self.base)
+        if marked is not None and self.intent.stage is not RouteStage.EXPOSED:
+            return marked
+        split = self.intent.split
+        return self.router.render(managed, self.canary, None, split, {**live, managed.role: marked})
 
     def _write(self, managed: Managed, whole: Object, change: Mapping[str, Any] | None) -> Object:
         place = managed.resource, self.canary.namespace

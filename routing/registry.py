@@ -14,6 +14,7 @@ from config import meshes
 from config.api.canary import Canary
 from config.traffic import TrafficSplit
 from routing.istio import Istio
+from routing.knative import Knative
 from routing.kubernetes import Kubernetes
 from routing.router import Live, Router, ServiceRole, split_in_force
 
@@ -79,5 +80,5 @@ class Routers:
         return split_in_force(self.chosen(canary, default_provider), canary, live)
 
 
-ROUTERS: Final = Routers.of(Istio(), Kubernetes())
+ROUTERS: Final = Routers.of(Istio(), Kubernetes(), Knative())
 """Those of this application."""

@@ -28,6 +28,10 @@ class ServiceRole(StrEnum):
     APEX = "apex-service"
 
 
+SOURCE: Final = "source-service"
+"""The role of a target that is itself a Service: others are copies of it, and it is not written."""
+
+
 class Managed(NamedTuple):
     """One object that is written for a canary, in the canary's namespace.
 

@@ -29,12 +29,17 @@ def managed(canary: Canary, stage: RouteStage) -> tuple[Managed, ...]:
     """The Services of `stage` in the order of creation.
 
     Before the primary serves, the apex Service is left as it is: users' traffic passes through it.
+    So it is always where the target is itself a Service; Knative's have no others.
     """
+    if canary.spec.target_ref.is_knative:
+        return ()
     private = (
         Managed(ServiceRole.CANARY, resources.SERVICES, names.canary_service(canary)),
         Managed(ServiceRole.PRIMARY, resources.SERVICES, names.primary_service(canary)),
     )
     apex = Managed(ServiceRole.APEX, resources.SERVICES, names.apex_name(canary))
+    if canary.spec.target_ref.is_kubernetes_service:
+        return private
     match stage:
         case RouteStage.SERVICES:
             return private
@@ -85,7 +90,7 @@ def render(
         return {
             **present,
             "metadata": metadata.with_marks(present["metadata"], marks),
-            "spec": spec,
+            "spec": {**spec, "trafficDistribution": canary.spec.service.traffic_distribution},
         }
     if spec == present.get("spec"):
         return present

@@ -15,6 +15,7 @@ from config.refs import CanaryRef
 from config.validation.problems import Problem, ProblemReason
 from routing import istio, istio_sides
 from scheduler.projections import AUTOSCALERS, WORKLOADS, Manifest, Place
+from workloads import kinds
 from workloads import primary as primaries
 from workloads.scalers import scaler as autoscalers
 
@@ -102,7 +103,10 @@ def of_workloads(
     if target is None:
         yield _absent(manifest.places[TARGET])
         return
-    kind = manifest.places[TARGET].resource.kind
+    resource = manifest.places[TARGET].resource
+    if kinds.BY_RESOURCE[resource].making is None:
+        return
+    kind = resource.kind
     if target.selector_label is None:  # its pods cannot be told from the primary's
         message = primaries.no_selector_label(target, kind, selector_labels)
         yield Problem.of("", message, ProblemReason.NO_SELECTOR_LABEL, blocking=True)

@@ -143,8 +143,8 @@ class Index:
             admission=self._admission(entry),
             canary=good.raw if good else None,
             status=entry.status,
-            target=self._observed.workload(places.get(worlds.TARGET)),
-            primary=self._observed.workload(places.get(worlds.PRIMARY)),
+            target=self._observed.workload(places.get(worlds.TARGET), worlds.TARGET),
+            primary=self._observed.workload(places.get(worlds.PRIMARY), worlds.PRIMARY),
             scaler=self._observed.autoscaler(places.get(worlds.SCALER)),
             twin=self._observed.autoscaler(places.get(worlds.TWIN)),
             configs=self._configs.versions(ref) if good else None,
@@ -161,7 +161,7 @@ class Index:
         """Keeps up whose configs matter to a canary."""
         entry = self._entries.get(ref)
         places = entry.good.places if entry and entry.good else {}
-        views = (self._observed.workload(places.get(role)) for role in projections.WORKLOADS)
+        views = (self._observed.workload(places.get(role), role) for role in projections.WORKLOADS)
         self._configs.use(ref, *views)
 
     def _meet(self, seen: Mapping[Place, Object | None]) -> Changes:
@@ -207,7 +207,9 @@ class Index:
             return
         for place in good.places.values():
             yield from self._observed.oddity(place)
-        target, primary = map(self._observed.workload, map(good.places.get, projections.WORKLOADS))
+        target, primary = (
+            self._observed.workload(good.places.get(role), role) for role in projections.WORKLOADS
+        )
         yield from conflicts.of_workloads(good, target, primary, left_by, self._selector_labels)
         scaler, twin = map(self._observed.autoscaler, map(good.places.get, AUTOSCALERS))
         yield from conflicts.of_autoscalers(good, scaler, twin, left_by)

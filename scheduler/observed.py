@@ -12,7 +12,7 @@ from analysis import news
 from analysis.news import News
 from analysis.observation import Workload
 from analysis.state import LONG_AGO
-from clients.documents.world import TARGET, WorkloadView
+from clients.documents.world import PRIMARY, TARGET, WorkloadView
 from clients.kube import decoding
 from clients.kube.protocol import Object
 from clients.kube.resources import Resource
@@ -26,8 +26,6 @@ from scheduler.projections import WORKLOADS, Manifest, Place, Projection
 from workloads import kinds
 
 log = logging.getLogger(__name__)
-
-KINDS: Final = {kind.resource: kind for kind in kinds.KINDS.values()}
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -58,6 +56,7 @@ class Observed:
     def __init__(
         self, selector_labels: Sequence[str], routers: Routers, *, tracks: bool = True
     ) -> None:
+        self._selector_labels = selector_labels
         self._project = projections.projector(selector_labels, routers, tracks=tracks)
         self._sights: dict[Place, Sight] = {}
         self._roles: defaultdict[Place, set[tuple[CanaryRef, str]]] = defaultdict(set)
@@ -76,10 +75,19 @@ class Observed:
         missing = (each for each in self._unlisted.items() if manifest and manifest.needs(each[0]))
         return tuple(conflicts.unwatched(resource, why) for resource, why in missing)
 
-    def workload(self, place: Place | None) -> WorkloadView | None:
-        """The view of the workload in a place; None when there is none."""
-        view = None if place is None else self.known(place).view
-        return view if isinstance(view, WorkloadView) else None
+    def workload(self, place: Place | None, role: str) -> WorkloadView | None:
+        """The view of the workload in a place, by its role; None when there is none."""
+        return None if place is None else self._viewed(place, role, self.known(place).view)
+
+    def _viewed(self, place: Place, role: str, kept: Projection | None) -> WorkloadView | None:
+        """What is kept of a workload as a view: of one that is itself traffic, that is raw."""
+        if kept is None or isinstance(kept, WorkloadView):
+            return kept
+        kind = kinds.BY_RESOURCE.get(place.resource)
+        if kind is None:
+            return None
+        special = kind.as_primary if role == PRIMARY else None
+        return (special or kind.project)(kept, self._selector_labels)
 
     def routes(self, places: Mapping[str, Place]) -> dict[str, Object]:
         """The Services and mesh objects that there are in `places`, by role."""
@@ -104,9 +112,10 @@ class Observed:
         places = manifest.places
         percents = dict(zip(WORKLOADS, manifest.ready_percents, strict=True))
         try:
+            before = self._viewed(places[role], role, before)
             was = _as_read(places[role], before, percents[role])
             target, primary = (
-                _as_read(places[each], self.known(places[each]).view, percents[each])
+                _as_read(places[each], self.workload(places[each], each), percents[each])
                 for each in WORKLOADS
             )
         except admission.UNREADABLE:
@@ -165,11 +174,11 @@ class Observed:
             self._roles[place].add((ref, role))
 
 
-def _as_read(place: Place, view: Projection | None, percent: int) -> Workload | None:
+def _as_read(place: Place, view: WorkloadView | None, percent: int) -> Workload | None:
     """A workload as rules read it, apart from time: its clock runs since 1970, and is not over."""
-    if not isinstance(view, WorkloadView):
+    if view is None:
         return None
-    kind, began = KINDS[place.resource], LONG_AGO
+    kind, began = kinds.BY_RESOURCE[place.resource], LONG_AGO
     return Workload(
         view.revision,
         view.generation,

@@ -35,6 +35,7 @@ from config.refs import CanaryRef
 from config.traffic import RouteStage
 from routing import metadata, services
 from routing.registry import Routers
+from routing.router import SOURCE
 from workloads import kinds, scalers
 from workloads.kinds import Kind
 from workloads.scalers import SCALERS
@@ -70,7 +71,7 @@ def drifting(changed: frozenset[str]) -> Mapping[Lane, frozenset[str]]:
 
 def roles(routers: Routers) -> frozenset[str]:
     """All roles there are."""
-    return OWN_ROLES | routers.writes.keys()
+    return OWN_ROLES | routers.writes.keys() | {SOURCE}
 
 
 def watched(routers: Routers) -> tuple[Resource, ...]:
@@ -196,6 +197,10 @@ def _places(canary: Canary, default_provider: str, routers: Routers) -> dict[str
         PRIMARY: names.primary_workload(canary),
     }
     kind = kinds.of(canary).resource
+    if canary.spec.target_ref.is_knative:  # which is its own primary
+        workloads[PRIMARY] = canary.spec.target_ref.name
+    if canary.spec.target_ref.is_kubernetes_service:
+        workloads[SOURCE] = canary.spec.target_ref.name
     found |= {role: Place(kind, canary.namespace, name) for role, name in workloads.items()}
     ref, scaler = canary.spec.autoscaler_ref, scalers.of(canary)
     if ref is None or scaler is None:

@@ -126,7 +126,10 @@ class WatchSide:
 
     def start(self) -> None:
         """Begins to watch, in threads of its own."""
-        jobs = {f"watch-{each.resource.plural}": each.run for each in self._reflectors}
+        jobs = {
+            f"watch-{each.resource.plural}.{each.resource.group}": each.run
+            for each in self._reflectors
+        }
         self._threads = [
             threading.Thread(target=job, args=(self._stop,), name=name, daemon=True)
             for name, job in {**jobs, "watch-store": self._store}.items()

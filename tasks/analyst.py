@@ -88,7 +88,8 @@ class Analyst:
             endpoints = checks.endpoints_to_probe(canary, default.endpoint)
             backends = yield from awaited(partial(self.crew.reader.probe, endpoints))
             return replace(found, backends=backends)
-        asked = checks.checks_for(canary, default.provider, default.endpoint)
+        revision = seen.state.applied if seen.state else ""
+        asked = checks.checks_for(canary, default.provider, default.endpoint, revision)
         return replace(found, checks=(yield Measure(asked)))
 
     def _conclude(

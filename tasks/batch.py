@@ -166,7 +166,7 @@ class _Batch:
         for nudge in sorted(nudges, key=lambda each: (each.rank, _LANES.index(each.lane))):
             refs = self.nudged.pop(nudge)
             try:
-                self.crew.dispatcher.reconcile(refs, nudge.lane, nudge.rank, if_due=True)
+                self.crew.dispatcher.reconcile(refs, nudge.lane, nudge.rank, if_due=nudge.if_due)
             except Exception as failure:  # noqa: BLE001 - the agenda asks, until it is confirmed
                 self.failures.update(dict.fromkeys(refs, failure))
 

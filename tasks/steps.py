@@ -38,6 +38,8 @@ class Nudge:
 
     lane: Lane
     rank: Rank
+    if_due: bool = True
+    """Whether it is to look only if something is wanted of it that is not in force."""
 
 
 @dataclass(frozen=True, slots=True)

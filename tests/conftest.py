@@ -83,6 +83,7 @@ def control_plane(
     with control_plane_service.running(tmp_path_factory.mktemp("control-plane")) as plane:
         plane.apply_file(control_plane_service.ISTIO_CRDS)
         plane.apply_file(control_plane_service.KEDA_CRDS)
+        plane.apply_file(control_plane_service.KNATIVE_CRDS)
         if control_plane_service.COALMINE_CRDS.exists():
             plane.apply_file(control_plane_service.COALMINE_CRDS)
         yield plane

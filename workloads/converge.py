@@ -17,7 +17,7 @@ from config.api.canary import Canary
 from config.scaling import CanaryScale, WorkloadIntent
 from workloads import kinds, revision, scalers
 from workloads import primary as primaries
-from workloads.kinds import Kind
+from workloads.kinds import Kind, Making
 from workloads.primary import Copying
 from workloads.refusals import UNFIT, told
 from workloads.scalers.following import Following, Sight
@@ -62,6 +62,8 @@ class Convergence:
 
         No rollout waits for the autoscaler of its primary.
         """
+        if self._kind.making is None:
+            return self._as_routed()
         try:
             self._reread()
             self._see_to_primary()
@@ -87,6 +89,20 @@ class Convergence:
     @property
     def _kind(self) -> Kind:
         return kinds.of(self.canary)
+
+    @property
+    def _making(self) -> Making:
+        making = self._kind.making
+        if making is None:
+            raise errors.Permanent(f"{self._kind.name} is written by routing workers")
+        return making
+
+    def _as_routed(self) -> Outcome:
+        """How far routing workers have come with a target that only they may write."""
+        primary, wanted = self.world.primary, self.intent.promote
+        if primary is None or (wanted and primary.revision != wanted):
+            return Superseded("the primary is given its revision with the route")
+        return Applied()
 
     def _reread(self) -> None:
         """Looks at the live workloads of which the watch is late, or the store was restored."""
@@ -140,7 +156,7 @@ class Convergence:
         release, originals = self.configs.originals(held)
         self._refuse_unseen(held, release)
         self.configs.copy(originals, self.copying)
-        body = self._kind.create(self.canary, target, **self._copying(held, release, originals))
+        body = self._making.create(self.canary, target, **self._copying(held, release, originals))
         name = names.primary_workload(self.canary)
         with told(f"createPrimary{self._kind.name} failed: creating {self._named(name)} failed"):
             try:
@@ -185,7 +201,7 @@ class Convergence:
         self._refuse_stranger(primary, held)
         self.configs.copy(originals, self.copying)
         wanted = self._copying(held, release, originals)
-        changes = self._kind.promote(self.canary, target, **wanted)
+        changes = self._making.promote(self.canary, target, **wanted)
         doing = f"updating {self._named(primary.name)} template spec failed"
         self._patch(worlds.PRIMARY, primary, changes, doing)
 
@@ -225,8 +241,8 @@ class Convergence:
         return (primary.replicas if primary else 0) or 1
 
     def _set_replicas(self, target: WorkloadView, replicas: int, doing: str) -> None:
-        live = self._read_as_seen(target) if self._kind.is_scaled_as_read else {}
-        self._patch(worlds.TARGET, target, self._kind.scaled(replicas, live), doing)
+        live = self._read_as_seen(target) if self._making.is_scaled_as_read else {}
+        self._patch(worlds.TARGET, target, self._making.scaled(replicas, live), doing)
 
     def _read_as_seen(self, target: WorkloadView) -> Object:
         """The live target. Raises Conflict for one that was edited since it was seen."""

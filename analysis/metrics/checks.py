@@ -21,6 +21,7 @@ from analysis.verdicts import Policies, Reason, Verdict
 from config import derived
 from config.api.canary import Canary
 from config.api.metrics import REQUEST_SUCCESS_RATE, MetricCheck
+from config.api.references import TargetKind
 from config.meshes import UnknownMesh
 
 
@@ -74,15 +75,16 @@ class Check:
 
 
 def checks_for(
-    canary: Canary, default_provider: str, default_endpoint: Endpoint
+    canary: Canary, default_provider: str, default_endpoint: Endpoint, revision: str = ""
 ) -> tuple[Check, ...]:
     """The checks of `canary` in evaluation order: entries in list order, then template checks.
 
     The defaults apply where the canary names no provider or metrics server of its own. An entry
     may make several checks, as in Flagger: the built-in one of its name, its own query, its
-    template.
+    template. `revision` is the one under analysis, which is the route of a Knative Service.
     """
-    planner = _Planner(canary, default_provider, _endpoint(canary, default_endpoint))
+    endpoint = _endpoint(canary, default_endpoint)
+    planner = _Planner(canary, default_provider, endpoint, revision)
     entries = canary.spec.analysis.metrics
     first = [check for entry in entries for check in planner.first_pass(entry)]
     return (*first, *(check for entry in entries for check in planner.second_pass(entry)))
@@ -123,6 +125,7 @@ class _Planner:
     canary: Canary
     default_provider: str
     endpoint: Endpoint
+    revision: str
 
     def first_pass(self, entry: MetricCheck) -> Iterator[Check]:
         if entry.is_builtin:
@@ -143,7 +146,10 @@ class _Planner:
             yield self._unusable(entry, Reason.NO_QUERY, cause)
 
     def _builtin(self, entry: MetricCheck) -> Check:
-        workload = queries.WorkloadName(self.canary.namespace, self.canary.spec.target_ref.name)
+        target = self.canary.spec.target_ref
+        name = self.revision if target.is_knative else target.name
+        is_daemon = target.kind is TargetKind.DAEMON_SET
+        workload = queries.WorkloadName(self.canary.namespace, name, is_daemon)
         window = derived.metric_window(entry)
         is_rate = entry.name == REQUEST_SUCCESS_RATE
         kind = CheckKind.SUCCESS_RATE if is_rate else CheckKind.DURATION
@@ -157,6 +163,8 @@ class _Planner:
 
     def _inline(self, entry: MetricCheck) -> Check:
         names = query_names(self.canary, derived.metric_window(entry))
+        if self.canary.spec.target_ref.is_knative:
+            names = {**names, "route": self.revision}
         try:
             text = templates.render(entry.query or "", names, entry.template_variables)
             return self._check(entry, CheckKind.QUERY, query=text)

@@ -55,8 +55,9 @@ class Observer:
     """How one mesh labels its telemetry.
 
     `fixed` matchers hold for every query; `namespace` and `workload` are the labels by which a
-    workload is found. Where `pods` is given, the latter holds the names of pods, which go on after
-    that of the workload as this regular expression says.
+    workload is found; without the former the latter holds both, with a slash between. Where `pods`
+    is given, it holds the names of pods, which go on after that of the workload as this regular
+    expression says, or as `daemons` does for those of DaemonSets.
     """
 
     fixed: tuple[str, ...]
@@ -64,6 +65,7 @@ class Observer:
     workload: str
     rows: Mapping[str, Row]
     pods: str = ""
+    daemons: str = ""
 
 
 ISTIO: Final = Observer(
@@ -95,19 +97,36 @@ HTTP: Final = Observer(
         }
     ),
     pods="-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)",
+    daemons="-[0-9a-z]{5}",
+)
+
+KNATIVE: Final = Observer(
+    fixed=(),
+    namespace="",
+    workload="envoy_cluster_name",
+    rows=MappingProxyType(
+        {
+            metrics.REQUEST_SUCCESS_RATE: Row(
+                Shape.RATIO, "envoy_cluster_upstream_rq", good='envoy_response_code!~"5.*"'
+            ),
+            metrics.REQUEST_DURATION: Row(Shape.P99, "envoy_cluster_upstream_rq_time_bucket"),
+        }
+    ),
 )
 
 OBSERVERS: Final[Mapping[str, Observer]] = MappingProxyType(
-    {meshes.ISTIO: ISTIO, meshes.KUBERNETES: HTTP}
+    {meshes.ISTIO: ISTIO, meshes.KUBERNETES: HTTP, meshes.KNATIVE: KNATIVE}
 )
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class WorkloadName:
-    """The workload that a query is about."""
+    """The workload that a query is about; of Knative the revision."""
 
     namespace: str
     name: str
+    is_daemon: bool = False
+    """Whether it is a DaemonSet, whose pods have shorter names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +156,18 @@ def single(provider: str, metric: str, workload: WorkloadName, window: str) -> s
     stands in for another.
     """
     observer, row = _row(provider, metric)
-    of_workload = (
+    return _text(row, (*observer.fixed, *_of_workload(observer, workload)), window, by=())
+
+
+def _of_workload(observer: Observer, workload: WorkloadName) -> tuple[str, ...]:
+    name = _literally(workload.name)
+    if not observer.namespace:
+        return (f"{observer.workload}=~{_quoted(f'{workload.namespace}/{name}')}",)
+    pods = observer.daemons if workload.is_daemon else observer.pods
+    return (
         f"{observer.namespace}={_quoted(workload.namespace)}",
-        f"{observer.workload}=~{_quoted(_literally(workload.name) + observer.pods)}",
+        f"{observer.workload}=~{_quoted(name + pods)}",
     )
-    return _text(row, (*observer.fixed, *of_workload), window, by=())
 
 
 def grouped(provider: str, metric: str, workloads: Iterable[WorkloadName], window: str) -> str:
@@ -169,7 +195,8 @@ def grouped(provider: str, metric: str, workloads: Iterable[WorkloadName], windo
 
 def names_workloads(provider: str) -> bool:
     """Whether the series say of which workload they are, and not just of which pod."""
-    return not _observer(provider).pods
+    observer = _observer(provider)
+    return bool(observer.namespace) and not observer.pods
 
 
 def labels(provider: str) -> tuple[str, str]:

@@ -71,6 +71,7 @@ HORIZONTAL_POD_AUTOSCALERS: Final = Resource(
 )
 SCALED_OBJECTS: Final = Resource("keda.sh", "v1alpha1", "scaledobjects", "ScaledObject")
 SERVICES: Final = Resource("", "v1", "services", "Service")
+KNATIVE_SERVICES: Final = Resource("serving.knative.dev", "v1", "services", "Service")
 EVENTS: Final = Resource("", "v1", "events", "Event")
 CONFIG_MAPS: Final = Resource("", "v1", "configmaps", "ConfigMap")
 SECRETS: Final = Resource("", "v1", "secrets", "Secret")

@@ -20,6 +20,15 @@ class TargetKind(StrEnum):
     SERVICE = "Service"
 
 
+class Adapter(StrEnum):
+    """What a target is handled as: the Services of Kubernetes and of Knative are two things."""
+
+    DEPLOYMENT = "Deployment"
+    DAEMON_SET = "DaemonSet"
+    SERVICE = "Service"
+    KNATIVE_SERVICE = "Knative Service"
+
+
 class AutoscalerKind(StrEnum):
     """The kinds of autoscaler that get a primary twin."""
 
@@ -41,6 +50,11 @@ class TargetRef(Model):
     def label(self) -> str:
         """Kind and name, as people say them."""
         return f"{self.kind} {self.name}"
+
+    @property
+    def adapter(self) -> Adapter:
+        """What the target is handled as."""
+        return Adapter.KNATIVE_SERVICE if self.is_knative else Adapter(self.kind.value)
 
     @property
     def is_knative(self) -> bool:

@@ -19,7 +19,7 @@ from config.api.analysis import Analysis
 from config.api.canary import Canary
 from config.api.hooks import WebhookType
 from config.api.istio import StringMatch
-from config.api.references import TargetKind
+from config.api.references import Adapter
 from config.derived import StrategyKind
 from config.traffic import Feature
 from config.validation.problems import Problem, ProblemReason, shown
@@ -53,7 +53,7 @@ class CarriedOut:
     options: Mapping[str, frozenset[str]]
     strategies: Mapping[StrategyKind, frozenset[Feature]]
     hooks: frozenset[WebhookType]
-    targets: frozenset[TargetKind]
+    targets: frozenset[Adapter]
 
 
 def not_carried_out(canary: Canary, default_provider: str, able: CarriedOut) -> tuple[Problem, ...]:
@@ -102,9 +102,12 @@ def _objects(canary: Canary, provider: str, able: CarriedOut) -> Iterator[Proble
     if provider not in able.meshes:
         known = ", ".join(sorted(able.meshes))
         yield _blocked("spec.provider", provider, f"carried out: {known}")
-    if spec.target_ref.kind not in able.targets:
+    adapter = spec.target_ref.adapter
+    if adapter not in able.targets:
         known = ", ".join(sorted(able.targets))
-        yield _blocked("spec.targetRef.kind", str(spec.target_ref.kind), f"carried out: {known}")
+        yield _blocked("spec.targetRef.kind", adapter.value, f"carried out: {known}")
+    elif adapter is Adapter.SERVICE and provider == meshes.KUBERNETES:
+        yield _blocked("spec.provider", provider, "carried out: a mesh, to lead to the copies")
     refs = {
         "ingressRef": spec.ingress_ref,
         "routeRef": spec.route_ref,

@@ -28,9 +28,16 @@ class RouteReconciler(Reconciler):
         if canary is None:
             return None
         router = self.routers.chosen(canary, self.default_provider)
-        intent = run.state.route
+        intent, state = run.state.route, run.state
         return Convergence(
-            run.kube, canary, intent, run.world, run.superseded, router
+            run.kube,
+            canary,
+            intent,
+            run.world,
+            run.superseded,
+            router,
+            promote=state.workload.promote,
+            base=state.promoted,
         ).bring_about()
 
     def _follower(self, run: Run, outcome: Outcome) -> Nudge | None:

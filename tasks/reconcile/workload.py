@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from analysis import urgency
 from analysis.effects import Lane
 from clients.documents import world as worlds
 from clients.documents.confirmed import Confirmation
-from clients.documents.outcome import Applied, Outcome
+from clients.documents.outcome import Applied, Outcome, Superseded
 from clients.documents.world import WorkloadView
 from tasks.reconcile.leased import Reconciler, Run
+from tasks.steps import Nudge
+from workloads import kinds
 from workloads.converge import Convergence
 from workloads.primary import Copying
 from workloads.tracker_configs import Configs, NewKey
@@ -41,6 +44,13 @@ class WorkloadReconciler(Reconciler):
             Configs.of(run.kube, canary, self.new_key, run.world),
             stale,
         ).bring_about()
+
+    def _follower(self, run: Run, outcome: Outcome) -> Nudge | None:
+        """The route, of a target that only routing workers may write."""
+        is_routed = run.canary is not None and kinds.of(run.canary).making is None
+        if not (is_routed and isinstance(outcome, Superseded)):
+            return None
+        return Nudge(Lane.ROUTE, urgency.rank(run.state, {Lane.ROUTE}), if_due=False)
 
     def _judged(self, run: Run, outcome: Outcome) -> tuple[Confirmation, bool]:
         """News is also that a restored cluster has generations below those of our own writes."""

@@ -185,3 +185,242 @@ def test_a_target_whose_pods_are_not_replaced_waits_and_says_why() -> None:
     strategy = {"spec": {"updateStrategy": {"type": "RollingUpdate"}}}
     stage.edit(resources.DAEMON_SETS, "cart-app", strategy)
     stage.run(lambda on: on.phase() == "Initialized", within=timedelta(minutes=1))
+
+
+# --- Services
+
+
+def of_service() -> dict[str, Any]:
+    """The canary of the Service cart-app.shop."""
+    ref = {"apiVersion": "v1", "kind": "Service", "name": "cart-app"}
+    manifest = a_manifest(spec={"targetRef": ref})
+    return {**manifest, "metadata": {"name": REF.name, "namespace": REF.namespace}}
+
+
+def with_service(**spec: Any) -> Stage:
+    """A stage on which the canary of a Service is initialized."""
+    stage = Stage()
+    ports = [{"name": "http", "port": 80, "targetPort": 8080}]
+    target = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": "cart-app",
+            "namespace": "shop",
+            "labels": {"team": "web"},
+            "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}", "own": "1"},
+        },
+        "spec": {"selector": {"app": "cart", "v": "1"}, "ports": ports, **spec},
+    }
+    stage.create(resources.SERVICES, target)
+    stage.create(resources.CANARIES, of_service())
+    stage.run(lambda on: on.phase() == "Initialized", within=timedelta(minutes=1))
+    return stage
+
+
+def service(stage: Stage, name: str) -> Any:
+    """A Service as it is."""
+    return stage.kube.get(resources.SERVICES, "shop", name)
+
+
+def selected(stage: Stage, name: str) -> str:
+    """The version whose pods a Service selects."""
+    return str(service(stage, name)["spec"]["selector"]["v"])
+
+
+def test_the_copies_of_a_target_service_field_by_field() -> None:
+    """3, "targetRef of kind Service": labels, annotations and spec; addresses of their own."""
+    stage = with_service(sessionAffinity="ClientIP")
+    target = service(stage, "cart-app")
+    for name in ("cart-app-canary", "cart-app-primary"):
+        copy = service(stage, name)
+        assert copy["metadata"]["labels"] == {"team": "web"}
+        assert copy["metadata"]["annotations"] == {"own": "1"}
+        owner = copy["metadata"]["ownerReferences"][0]
+        assert (owner["kind"], owner["name"], owner["controller"]) == ("Canary", "cart", True)
+        assert copy["spec"]["clusterIP"] != target["spec"]["clusterIP"]
+        allocated = ("clusterIP", "clusterIPs")
+        assert {k: v for k, v in copy["spec"].items() if k not in allocated} == {
+            k: v for k, v in target["spec"].items() if k not in allocated
+        }
+    assert stage.split == ALL_TO_PRIMARY
+
+
+def test_a_good_release_of_a_service_is_promoted() -> None:
+    """The canary's copy follows at once; the primary's gets it with the promotion."""
+    stage = with_service()
+    before = service(stage, "cart-app-primary")
+    stage.edit(resources.SERVICES, "cart-app", {"spec": {"selector": {"v": "2"}}})
+    stage.run(lambda on: on.weights == [0, 20], within=LONG)
+    assert [selected(stage, f"cart-app-{side}") for side in ("canary", "primary")] == ["2", "1"]
+    rollouts.finish(stage)
+    assert stage.phase() == "Succeeded"
+    assert stage.weights == [0, 20, 40, 60, 0]
+    assert [selected(stage, f"cart-app-{side}") for side in ("canary", "primary")] == ["2", "2"]
+    after = service(stage, "cart-app-primary")
+    assert after["metadata"]["ownerReferences"] == before["metadata"]["ownerReferences"]
+    assert after["spec"]["clusterIP"] == before["spec"]["clusterIP"]
+    assert rollouts.told(stage) == [
+        *rollouts.BEGINNING,
+        *rollouts.advance(20, 40, 60),
+        *rollouts.ENDING,
+    ]
+
+
+def test_a_bad_release_of_a_service_is_rolled_back() -> None:
+    """The primary's copy keeps what it has."""
+    stage = with_service()
+    stage.edit(resources.SERVICES, "cart-app", {"spec": {"selector": {"v": "2"}}})
+    stage.run(lambda on: on.weights == [0, 20], within=LONG)
+    stage.meters.source = measuring.failing
+    rollouts.finish(stage)
+    assert stage.phase() == "Failed"
+    assert stage.split == ALL_TO_PRIMARY
+    assert selected(stage, "cart-app-primary") == "1"
+    assert service(stage, "cart-app")["spec"]["selector"]["v"] == "2"
+
+
+def test_an_idle_service_costs_no_write() -> None:
+    """D-86: in Flagger the canary's copy is written at every tick."""
+    stage = with_service()
+    stage.wait(timedelta(minutes=1))
+    calls = len(stage.door.calls)
+    stage.wait(timedelta(hours=1))
+    assert stage.door.calls[calls:] == []
+
+
+def test_copies_edited_by_hand_are_brought_back() -> None:
+    """The canary's at once; the primary's keeps its revision, which nobody else may change."""
+    stage = with_service()
+    stage.edit(resources.SERVICES, "cart-app-canary", {"spec": {"selector": {"v": "9"}}})
+    stage.settle()
+    assert selected(stage, "cart-app-canary") == "1"
+
+
+# --- Knative Services
+
+
+def knative() -> Stage:
+    """A stage on which the canary of the Knative Service cart-app.shop is initialized."""
+    stage = Stage()
+    containers = [{"image": "cart:1"}]
+    target = {
+        "apiVersion": "serving.knative.dev/v1",
+        "kind": "Service",
+        "metadata": {"name": "cart-app", "namespace": "shop"},
+        "spec": {"template": {"spec": {"containers": containers}}},
+    }
+    ref = {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": "cart-app"}
+    manifest = a_manifest(spec={"targetRef": ref, "provider": "knative"})
+    del manifest["spec"]["service"]
+    metadata = {"name": REF.name, "namespace": REF.namespace}
+    stage.create(resources.KNATIVE_SERVICES, target)
+    stage.create(resources.CANARIES, {**manifest, "metadata": metadata})
+    stage.run(lambda on: on.phase() == "Initialized", within=timedelta(minutes=1))
+    return stage
+
+
+def served(stage: Stage) -> Any:
+    """The Knative Service as it is."""
+    return stage.kube.get(resources.KNATIVE_SERVICES, "shop", "cart-app")
+
+
+def entries(latest: int, name: str, primary: int) -> list[dict[str, Any]]:
+    """Traffic entries as the reference has them."""
+    return [
+        {"latestRevision": True, "percent": latest},
+        {"revisionName": name, "percent": primary},
+    ]
+
+
+def release_knative(stage: Stage, image: str, *, broken: bool = False) -> None:
+    """Another template."""
+    annotations = {"test/never-ready": "true"} if broken else {}
+    template = {
+        "metadata": {"annotations": annotations},
+        "spec": {"containers": [{"image": image}]},
+    }
+    stage.edit(resources.KNATIVE_SERVICES, "cart-app", {"spec": {"template": template}})
+
+
+def primary_revision(stage: Stage) -> str:
+    """The primary's revision, as the annotation has it."""
+    return str(served(stage)["metadata"]["annotations"]["flagger.app/primary-revision"])
+
+
+def test_a_knative_service_is_initialized_with_its_first_revision_as_primary() -> None:
+    """15: the annotation and two entries, and nothing else is made."""
+    stage = knative()
+    assert primary_revision(stage) == "cart-app-00001"
+    assert served(stage)["spec"]["traffic"] == entries(0, "cart-app-00001", 100)
+    assert stage.kube.list(resources.SERVICES).items == ()
+    assert stage.kube.list(resources.DEPLOYMENTS).items == ()
+
+
+def test_a_good_revision_of_a_knative_service_is_promoted() -> None:
+    """The annotation follows what was promoted; the latest revision is given nothing again."""
+    stage = knative()
+    release_knative(stage, "cart:2")
+    stage.run(lambda on: on.weights == [0, 20], within=LONG)
+    assert served(stage)["spec"]["traffic"] == entries(20, "cart-app-00001", 80)
+    rollouts.finish(stage)
+    assert stage.phase() == "Succeeded"
+    assert stage.weights == [0, 20, 40, 60, 0]
+    assert primary_revision(stage) == "cart-app-00002"
+    assert served(stage)["spec"]["traffic"] == entries(0, "cart-app-00002", 100)
+    assert rollouts.told(stage) == [
+        *rollouts.BEGINNING,
+        *rollouts.advance(20, 40, 60),
+        *rollouts.ENDING,
+    ]
+
+
+def test_a_bad_revision_of_a_knative_service_is_rolled_back() -> None:
+    """Its primary was never touched; a later revision is tried again."""
+    stage = knative()
+    release_knative(stage, "cart:2")
+    stage.run(lambda on: on.weights == [0, 20], within=LONG)
+    stage.meters.source = measuring.failing
+    rollouts.finish(stage)
+    assert stage.phase() == "Failed"
+    assert primary_revision(stage) == "cart-app-00001"
+    assert served(stage)["spec"]["traffic"] == entries(0, "cart-app-00001", 100)
+    stage.meters.source = measuring.healthy
+    release_knative(stage, "cart:3")
+    stage.run(lambda on: on.phase() == "Succeeded", within=LONG)
+    assert primary_revision(stage) == "cart-app-00003"
+
+
+def test_a_revision_that_is_not_ready_is_waited_for() -> None:
+    """8.3: always retriable, so there is no deadline; nobody is led to it."""
+    stage = knative()
+    release_knative(stage, "cart:2", broken=True)
+    stage.wait(timedelta(minutes=20))
+    assert stage.phase() == "Progressing"
+    assert stage.weights == [0]
+    assert (
+        "Knative Revision cart-app-00002.shop is not ready" in stage.condition("Waiting")["message"]
+    )
+
+
+def test_a_knative_service_that_loses_its_state_goes_on() -> None:
+    """Its revisions are names, which are opaque to others, and compared with the live ones."""
+    stage = knative()
+    release_knative(stage, "cart:2")
+    stage.run(lambda on: on.weights == [0, 20, 40], within=LONG)
+    stage.forget_everything()
+    rollouts.finish(stage)
+    assert stage.phase() == "Succeeded"
+    assert primary_revision(stage) == "cart-app-00002"
+
+
+def test_traffic_entries_edited_by_hand_are_brought_back() -> None:
+    """At once, with the weights of the moment."""
+    stage = knative()
+    stage.edit(
+        resources.KNATIVE_SERVICES,
+        "cart-app",
+        {"spec": {"traffic": [{"latestRevision": True, "percent": 100}]}},
+    )
+    stage.settle()
+    assert served(stage)["spec"]["traffic"] == entries(0, "cart-app-00001", 100)

@@ -20,6 +20,7 @@ __all__ = [
     "COALMINE_CRDS",
     "ISTIO_CRDS",
     "KEDA_CRDS",
+    "KNATIVE_CRDS",
     "ControlPlane",
     "Refused",
     "controllers",
@@ -27,7 +28,9 @@ __all__ = [
 ]
 
 ISTIO_CRDS: Final = Path(__file__).with_name("istio-crds.yaml")
-KEDA_CRDS: Final = presence.REPOSITORY / "sandbox" / "apiserver" / "crds" / "keda.yaml"
+_SANDBOX_CRDS: Final = presence.REPOSITORY / "sandbox" / "apiserver" / "crds"
+KEDA_CRDS: Final = _SANDBOX_CRDS / "keda.yaml"
+KNATIVE_CRDS: Final = _SANDBOX_CRDS / "knative.yaml"
 COALMINE_CRDS: Final = presence.REPOSITORY / "deploy" / "crds" / "crds.yaml"
 
 AUDIT_POLICY: Final = """\

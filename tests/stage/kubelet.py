@@ -30,12 +30,15 @@ class Kubelet:
         self.few: dict[str, int] = {}
         self._ready: dict[str, int] = {}
         self._seen: dict[tuple[str, str], tuple[int, datetime]] = {}
+        self._revisions: dict[tuple[str, str], list[tuple[str, datetime]]] = {}
 
     def step(self) -> datetime | None:
         """Brings statuses up to date; when something will change by itself next, if anything."""
         kinds = (resources.DEPLOYMENTS, resources.DAEMON_SETS)
         items = [item for kind in kinds for item in self._kube.list(kind).items]
         deadlines = [self._tend(item) for item in items]
+        knative = self._kube.list(resources.KNATIVE_SERVICES).items
+        deadlines += [self._tend_knative(item) for item in knative]
         return min((at for at in deadlines if at is not None), default=None)
 
     def _tend(self, item: Mapping[str, Any]) -> datetime | None:
@@ -108,6 +111,31 @@ class Kubelet:
         }
         if item.get("status") != status:
             self._kube.patch(resources.DAEMON_SETS, *key, {"status": status}, subresource="status")
+
+    def _tend_knative(self, item: Mapping[str, Any]) -> datetime | None:
+        """Each template is a revision, which is ready in time unless its image says otherwise."""
+        metadata, now = item["metadata"], self._clock.now()
+        status = item.get("status") or {}
+        key = (metadata["namespace"], f"knative/{metadata['name']}")
+        template = str(item["spec"]["template"])
+        templates = self._revisions.setdefault(key, [])
+        if not templates or templates[-1][0] != template:
+            templates.append((template, now))
+        created = f"{metadata['name']}-{len(templates):05}"
+        ready_at = templates[-1][1] + self._delay
+        is_broken = _BROKEN in template
+        is_ready = not is_broken and now >= ready_at
+        wanted = {
+            "observedGeneration": metadata["generation"],
+            "latestCreatedRevisionName": created,
+            **({"latestReadyRevisionName": created} if is_ready else {}),
+        }
+        if not is_ready and "latestReadyRevisionName" in status:
+            wanted["latestReadyRevisionName"] = status["latestReadyRevisionName"]
+        if status != wanted:
+            place = resources.KNATIVE_SERVICES, key[0], metadata["name"]
+            self._kube.patch(*place, {"status": wanted}, subresource="status")
+        return None if is_ready or is_broken else ready_at
 
     def _available_since(self, item: Mapping[str, Any], *, good: bool) -> str:
         """When the condition `Available` became what it is; the real controller keeps that too."""

@@ -22,6 +22,9 @@ def _with(**fields: Any) -> Raw:
     return {"analysis": an_analysis(**fields)}
 
 
+ITERATIONS: Final[Raw] = {"analysis": {"interval": "1m", "threshold": 5, "iterations": 3}}
+
+
 def _hook(kind: str) -> Raw:
     return _with(webhooks=[{"name": "h", "type": kind, "url": "http://x/"}])
 
@@ -32,7 +35,10 @@ def _iterating(**fields: Any) -> Raw:
 
 BLOCKING: Final[Mapping[str, tuple[Raw, str]]] = {
     "another provider": ({"provider": "gatewayapi:v1"}, "spec.provider"),
-    "a Service": ({"targetRef": {**REF, "kind": "Service"}}, "spec.targetRef.kind"),
+    "a Service without a mesh": (
+        {"provider": "kubernetes", "targetRef": {**REF, "kind": "Service"}, **ITERATIONS},
+        "spec.provider",
+    ),
     "an ingress": ({"ingressRef": {**REF, "kind": "Ingress"}}, "spec.ingressRef"),
     "a route": ({"routeRef": {**REF, "kind": "ApisixRoute"}}, "spec.routeRef"),
     "an upstream": ({"upstreamRef": {**REF, "kind": "Upstream"}}, "spec.upstreamRef"),
@@ -120,6 +126,7 @@ def test_what_changes_no_rollout_is_reported(spec: Raw, field: str) -> None:
         {},
         {"provider": "smi:istio"},
         {"targetRef": {**REF, "kind": "DaemonSet"}},
+        {"targetRef": {**REF, "kind": "Service"}},
         {"autoscalerRef": {**REF, "kind": "HorizontalPodAutoscaler"}},
         {"autoscalerRef": {**REF, "kind": "ScaledObject"}},
         {"suspend": True, "progressDeadlineSeconds": 60, "metricsServer": "http://prom:9090"},

@@ -19,7 +19,7 @@ def test_istio_and_its_alias_select_istio(provider: str) -> None:
 def test_a_provider_without_a_router_is_refused_with_the_known_ones(provider: str) -> None:
     """D-94: there is no fallback to Istio; the message says what is possible."""
     with pytest.raises(
-        registry.NoRouter, match="has no router; known are istio, kubernetes"
+        registry.NoRouter, match="has no router; known are istio, knative, kubernetes"
     ) as refused:
         registry.ROUTERS.named(provider)
     assert repr(provider) in str(refused.value)

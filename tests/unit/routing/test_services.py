@@ -282,11 +282,22 @@ def test_a_node_port_alone_is_no_difference() -> None:
     assert changes(live_service(type="NodePort", ports=[port])) is None
 
 
-def test_type_headlessness_and_distribution_of_an_existing_service_stay() -> None:
-    """They are decided at creation only, whoever created it."""
-    live = live_service(type="LoadBalancer", sessionAffinity="ClientIP", externalName="x")
-    canary = a_canary(headless=True, trafficDistribution="PreferClose")
-    assert changes(live, canary) is None
+@pytest.mark.parametrize("owned", [True, False])
+def test_type_and_headlessness_of_an_existing_service_stay(*, owned: bool) -> None:
+    """They are decided at creation only, whoever created it; they cannot all be changed."""
+    fields = {"type": "LoadBalancer", "sessionAffinity": "ClientIP", "externalName": "x"}
+    assert changes(live_service(owned=owned, **fields), a_canary(headless=True)) is None
+
+
+def test_the_traffic_distribution_of_our_services_follows_the_manifest() -> None:
+    """D-80: in Flagger it counts at creation only. A user's own Service keeps what it has."""
+    near = a_canary(trafficDistribution="PreferClose")
+    change = changes(live_service(), near)
+    assert change["spec"] == {"trafficDistribution": "PreferClose"}
+    assert changes(live_service(trafficDistribution="PreferClose"), near) is None
+    taken = changes(live_service(trafficDistribution="PreferClose"))
+    assert taken["spec"] == {"trafficDistribution": None}
+    assert changes(live_service(owned=False), near) is None
 
 
 def test_metadata_of_our_service_is_set_back_but_for_unmanaged_keys() -> None:

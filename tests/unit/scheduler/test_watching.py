@@ -426,7 +426,7 @@ def test_a_failure_that_lasts_is_logged_again(
 ) -> None:
     """Whoever looks at the log of the last minutes sees what is missing."""
     forbidden = errors.Permanent("forbidden", status=403)
-    setting.kube.faults.add(Fault(forbidden, verb="list", resource="services", times=10**6))
+    setting.kube.faults.add(Fault(forbidden, verb="list", resource="deployments", times=10**6))
     side = setting.side()
     with caplog.at_level(logging.WARNING):
         for _ in range(1800):

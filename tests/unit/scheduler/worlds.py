@@ -289,7 +289,7 @@ class Beat:
 
 BY_KIND: Final = {
     each.kind: each for each in vars(resources).values() if isinstance(each, Resource)
-}
+} | {"Service": resources.SERVICES}  # not that of Knative
 
 
 def resource_of(raw: Mapping[str, Any]) -> Resource:

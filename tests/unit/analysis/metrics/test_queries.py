@@ -43,6 +43,29 @@ def test_without_a_mesh_the_application_s_own_histogram_is_read() -> None:
     )
 
 
+def test_pods_of_a_daemon_set_are_not_those_of_its_primary() -> None:
+    """Their names have one part more than the workload's; Flagger's expression wants two."""
+    query = queries.single(
+        "kubernetes", "request-duration", WorkloadName("test", "podinfo", is_daemon=True), "1m"
+    )
+    assert 'kubernetes_pod_name=~"podinfo-[0-9a-z]{5}"' in query
+
+
+def test_a_knative_revision_is_measured_by_its_cluster_of_envoy() -> None:
+    """The observer Knative: namespace and revision in one label."""
+    base = 'envoy_cluster_name=~"test/podinfo-00002"'
+    revision = WorkloadName("test", "podinfo-00002")
+    assert queries.single("knative", "request-success-rate", revision, "1m") == (
+        f'sum(rate(envoy_cluster_upstream_rq{{{base},envoy_response_code!~"5.*"}}[1m]))'
+        f" / sum(rate(envoy_cluster_upstream_rq{{{base}}}[1m])) * 100"
+    )
+    assert queries.single("knative", "request-duration", revision, "1m") == (
+        "histogram_quantile(0.99, sum by (le) "
+        f"(rate(envoy_cluster_upstream_rq_time_bucket{{{base}}}[1m])))"
+    )
+    assert not queries.names_workloads("knative")
+
+
 def test_series_of_pods_are_asked_for_one_by_one() -> None:
     """No label says which workload they are of."""
     assert queries.names_workloads("istio")
@@ -58,6 +81,7 @@ def test_every_query_is_promql(metric: str, name: str) -> None:
     workload = WorkloadName("test", name)
     promql_parser.parse(queries.single("istio", metric, workload, "1m"))
     promql_parser.parse(queries.single("kubernetes", metric, workload, "1m"))
+    promql_parser.parse(queries.single("knative", metric, workload, "1m"))
     promql_parser.parse(queries.grouped("istio", metric, [workload, PODINFO], "1m"))
 
 
