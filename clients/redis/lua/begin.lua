@@ -8,9 +8,9 @@
 --         field of the confirmed document that says what is in force, to refuse a lane from which
 --         nothing is wanted; or ""
 -- Return  {token, {as read.lua}, canaries on the agenda, {field, value, ...} of the notices for
---         work "status", of the calls for work "tick"}; or nil when refused: so, or because another
---         run has it, or because what is stored is not confirmed; in these two cases a canary on
---         the agenda is due then
+--         work "status" and "tell", of the calls for work "tick"; 1 when there are notices, for
+--         work "tick", or 0}; or nil when refused: so, or because another run has it, or because
+--         what is stored is not confirmed; in these two cases a canary on the agenda is due then
 -- Atomic  the read must come after the lease is ours: whoever is refused in between relies on us
 --         seeing what they saw. The refusal must leave its mark before the holder releases.
 
@@ -62,9 +62,7 @@ if ARGV[4] == 'tick' then
   hasten(KEYS[5], member, now + ttl) -- a tick that dies is followed up
   redis.call('ZREM', KEYS[9], member)
   more = redis.call('HGETALL', KEYS[11])
-  for _, field in ipairs(redis.call('HKEYS', KEYS[10])) do
-    if string.sub(field, 1, 10) ~= 'delivered:' then untold = 1 break end
-  end
+  untold = has_notices(KEYS[10]) and 1 or 0
 elseif ARGV[4] == 'status' or ARGV[4] == 'tell' then
   more = redis.call('HGETALL', KEYS[10])
 end
