@@ -50,7 +50,7 @@ class Reconciler:
     noted: "Noted"
     lane: str
 
-    def reconcile(self, *refs: CanaryRef) -> None:
+    def reconcile(self, *refs: CanaryRef, if_due: bool = False) -> None:  # noqa: ARG002
         """Notes each of them."""
         if slow := self.noted.slow.get(self.lane):
             slow.wait(PATIENCE_SECONDS)
