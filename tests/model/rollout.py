@@ -125,8 +125,10 @@ def observe(model: Model, canary: Canary) -> Observation:
 def is_ended(model: Model) -> bool:
     """Whether nothing is under way, and everything is as it is wanted and shown."""
     state = model.state
-    if state is None or model.runs or state.phase not in RESTING or state.epilogue:
+    if model.deleting or model.runs:
         return model.deleting and not model.runs
+    if state is None or state.phase not in RESTING or state.epilogue:
+        return False
     is_told = not effects.outstanding(state, model.version, _confirmed(model))
     return is_told and model.live == state.route.split and model.target == state.applied
 
