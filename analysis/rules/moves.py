@@ -88,6 +88,18 @@ def await_effects(case: Case, *lanes: effects.Lane) -> Decision | Rest | None:
     return wait(case, waiting.Reason.NOT_APPLIED, late, until) if late else Rest(until)
 
 
+def await_no_traffic(case: Case) -> Decision | Rest | None:
+    """Rest while requests may reach a canary that is to have none.
+
+    That is while its route is not confirmed, and while it is seen to lead there all the same: what
+    somebody else wrote is put right, but not waited for longer than a progress deadline.
+    """
+    waiting, live = await_effects(case, effects.Lane.ROUTE), case.observation.in_force
+    if waiting or live is None or not live.reaches_canary or is_past_deadline(case):
+        return waiting
+    return Rest(case.now + effects.REPAIR)
+
+
 def _repair(case: Case, missing: Collection[effects.Lane]) -> timedelta:
     """How soon effects that are not confirmed are asked for again.
 

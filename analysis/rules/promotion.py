@@ -104,7 +104,7 @@ def shift(case: Case) -> Outcome:
 
 def await_route(case: Case) -> Outcome | None:
     """The canary keeps its pods until all traffic is on the primary."""
-    return moves.await_effects(case, effects.Lane.ROUTE)
+    return moves.await_no_traffic(case)
 
 
 def scale_down(case: Case) -> Outcome | None:

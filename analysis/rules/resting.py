@@ -26,7 +26,7 @@ def park_canary(case: Case) -> Outcome | None:
     unsure_until = case.state.unsure_until
     if unsure_until is not None and case.now < unsure_until:
         return Rest(unsure_until)
-    waiting = moves.await_effects(case, effects.Lane.ROUTE)
+    waiting = moves.await_no_traffic(case)
     if waiting and not moves.is_past_deadline(case):
         return waiting
     said = (events.route_unwritable(case.canary),) if waiting else ()

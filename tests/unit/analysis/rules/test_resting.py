@@ -15,6 +15,7 @@ from analysis.phases import Phase
 from analysis.state import RolloutState
 from analysis.waiting import Reason
 from config.scaling import CanaryScale, WorkloadIntent
+from config.traffic import TrafficSplit
 from tests.unit.analysis import tables, worlds
 from tests.unit.analysis.tables import Answer, Decided, Rests
 from tests.unit.analysis.worlds import NEW, NEWER, NOW, OLD
@@ -145,6 +146,11 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
     ),
     "a rolled back canary keeps its pods until its traffic is gone": (
         worlds.seen(failed(CanaryScale.RUNNING, epilogue=True), confirmed=UNROUTED),
+        None,
+        Rests("park_canary", 2),
+    ),
+    "also while somebody else leads traffic to it": (
+        worlds.seen(failed(CanaryScale.RUNNING), in_force=TrafficSplit.of(40)),
         None,
         Rests("park_canary", 2),
     ),
