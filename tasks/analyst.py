@@ -29,7 +29,7 @@ from clients.redis.records import Begun, Commit, Work
 from config.api.hooks import AlertSeverity
 from config.ranks import Rank
 from config.refs import CanaryRef
-from tasks import gather
+from tasks import gather, teller
 from tasks.batch import Crew
 from tasks.configs import ConfigReader
 from tasks.gather import Defaults
@@ -168,7 +168,7 @@ def _nudges(
     missing = effects.unfinished(seen.state, version, seen.confirmed, seen.now, due)
     if untold:
         missing -= {Lane.STATUS}
-    if late:
+    if late and teller.named(seen.canary):  # an event hook was perhaps away
         missing |= {Lane.STATUS}
     for lane in Lane:
         if lane in missing:

@@ -22,7 +22,7 @@ HELD: Final = (
     "cart.shop is not accepted: nothing starts, steps up or is promoted until its manifest is "
     "corrected: "
 )
-GATE: Final = {"name": "gate", "type": "confirm-promotion"}
+GATE: Final = {"name": "gate", "type": "confirm-promotion", "url": "nowhere"}
 
 EDITS: Final[dict[str, tuple[dict[str, Any], list[str]]]] = {
     "provider": ({"provider": "linkerd"}, ["spec.provider", "linkerd", "istio"]),
@@ -33,7 +33,7 @@ EDITS: Final[dict[str, tuple[dict[str, Any], list[str]]]] = {
     "duration": ({"analysis": {"interval": "5minutes"}}, ["spec.analysis.interval", "5minutes"]),
     "kind": ({"targetRef": {"kind": "StatefulSet"}}, ["spec.targetRef.kind", "StatefulSet"]),
     "fraction": ({"analysis": {"stepWeight": 2.5}}, ["spec.analysis.stepWeight", "2.5"]),
-    "gate": ({"analysis": {"webhooks": [GATE]}}, ["webhooks[0].url", "(missing)"]),
+    "gate": ({"analysis": {"webhooks": [GATE]}}, ["webhooks[0].url", "http://"]),
 }
 
 
