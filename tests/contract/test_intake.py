@@ -46,8 +46,8 @@ class Outside:
         """The reconciler of routes."""
         return self
 
-    def reconcile(self, ref: CanaryRef) -> None:
-        """Does its work, if it can."""
+    def reconcile(self, ref: CanaryRef, *, if_due: bool) -> None:
+        """Does its work, if it can, and whether or not it is due."""
         if self.failure:
             self.lost += 1
             raise self.failure
