@@ -46,7 +46,7 @@ class Outside:
         """The reconciler of routes."""
         return self
 
-    def reconcile(self, ref: CanaryRef, *, if_due: bool) -> None:
+    def reconcile(self, ref: CanaryRef, *, if_due: bool) -> None:  # noqa: ARG002 # always is
         """Does its work, if it can, and whether or not it is due."""
         if self.failure:
             self.lost += 1
