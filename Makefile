@@ -99,6 +99,12 @@ crds: $(READY) ## deploy/crds/crds.yaml from the models in config/
 control-plane: ## kube-apiserver and etcd from their Go modules, into a cache (4 minutes, needs Go)
 	@deploy/control-plane/build.sh
 
+.PHONY: data-plane
+data-plane: $(READY) ## istiod and istioctl from their Go module into a cache (6 minutes, needs Go), and Envoy
+	@deploy/data-plane/build.sh
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint constraints.txt --editable '.[dev,dataplane]'
+
 .PHONY: constraints
 constraints: $(READY) ## constraints.txt from what is installed
 	@{ sed -n '/^#/p' constraints.txt; \
@@ -107,7 +113,7 @@ constraints: $(READY) ## constraints.txt from what is installed
 	mv constraints.new constraints.txt
 
 .PHONY: clean
-clean: ## Removes what was made here; the control plane's cache stays
+clean: ## Removes what was made here; the caches of both planes stay
 	rm -rf $(VENV) build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache \
 	  .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -27,8 +27,9 @@ TIERS: Final = {
     "scenarios": "scenario",
     "system": "system",
     "chaos": "chaos",
+    "dataplane": "dataplane",
 }
-CROWDED: Final = frozenset({"system", "chaos"})
+CROWDED: Final = frozenset({"system", "chaos", "dataplane"})
 PR_SET_CHILD_SUBREAPER: Final = 36  # prctl(2)
 
 # A loaded CI machine is slow, not wrong; the seed is printed when an example fails.

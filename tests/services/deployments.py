@@ -5,7 +5,7 @@ What a kubelet and the deployment controller do over seconds happens here within
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -15,11 +15,21 @@ MERGE: Final = "application/merge-patch+json"
 POLL_SECONDS: Final = 0.1
 
 
+Pods = Callable[[Sequence[Mapping[str, Any]]], Collection[str]]
+"""Runs the pods that Deployments ask for, and gives the names of those that have all of them."""
+
+
+def none_needed(deployments: Sequence[Mapping[str, Any]]) -> Collection[str]:
+    """Pods that nobody asks: every Deployment has all that it wants at once."""
+    return [each["metadata"]["name"] for each in deployments]
+
+
 class StatusWriter:
     """Keeps the Deployments of one namespace rolled out, apart from those that are held back."""
 
-    def __init__(self, plane: ControlPlane, namespace: str) -> None:
+    def __init__(self, plane: ControlPlane, namespace: str, pods: Pods = none_needed) -> None:
         self._plane = plane
+        self._pods = pods
         self._path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
         self._held: set[str] = set()
         self._failing: dict[str, tuple[int, datetime]] = {}
@@ -42,8 +52,11 @@ class StatusWriter:
         """Looks at the Deployments until `end`; an API server that is away is asked again."""
         while not self._ending.wait(POLL_SECONDS):
             with contextlib.suppress(OSError, Refused):
-                for each in self._plane.request("GET", self._path)["items"]:
-                    self._roll_out(each)
+                present = self._plane.request("GET", self._path)["items"]
+                running = self._pods(present)
+                for each in present:
+                    if each["metadata"]["name"] in running:
+                        self._roll_out(each)
 
     def end(self) -> None:
         """Makes `run` return."""
@@ -131,9 +144,11 @@ def _reasons(status: Mapping[str, Any]) -> set[str]:
 
 
 @contextlib.contextmanager
-def made_ready(plane: ControlPlane, namespace: str) -> Iterator[StatusWriter]:
+def made_ready(
+    plane: ControlPlane, namespace: str, pods: Pods = none_needed
+) -> Iterator[StatusWriter]:
     """A status writer at work for the length of the block; its requests are the user `admin`'s."""
-    writer = StatusWriter(plane, namespace)
+    writer = StatusWriter(plane, namespace, pods)
     thread = threading.Thread(target=writer.run, name=f"ready-{namespace}")
     thread.start()
     try:

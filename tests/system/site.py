@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from config.refs import CanaryRef
 from tests.services import deployments
 from tests.services.cluster import ControlPlane
-from tests.services.deployments import StatusWriter
+from tests.services.deployments import Pods, StatusWriter
 from tests.system import history as histories
 from tests.system import manifests, meters, processes, webhooks
 from tests.system.history import History, Sighting
@@ -205,22 +205,25 @@ def _in_a_row(values: Iterable[T]) -> list[T]:
 def opened(
     plane: ControlPlane,
     folder: Path,
+    pods: Pods = deployments.none_needed,
+    /,
     *,
     server: str | None = None,
     entry: str = "cli",
+    namespace: str | None = None,
     **settings: str,
 ) -> Iterator[Site]:
-    """A site of its own namespace for the length of the block; files in `folder`.
+    """A site of its own namespace for the length of the block, new unless given; files in `folder`.
 
     `settings` are Coalmine's, by the name of their variable without COALMINE_; `server` is the
     API server's URL for Coalmine when that is not to be asked directly. The processes
-    are started by the module `entry`.
+    are started by the module `entry`; `pods` runs what Deployments ask for.
     """
-    namespace = plane.create_namespace()
+    namespace = namespace or plane.create_namespace()
     with (
         meters.running() as measured,
         webhooks.running() as receiver,
-        deployments.made_ready(plane, namespace) as pods,
+        deployments.made_ready(plane, namespace, pods) as writer,
         histories.recorded(plane, namespace) as history,
     ):
         variables = {
@@ -231,4 +234,4 @@ def opened(
         }
         environ = {f"COALMINE_{name}": value for name, value in variables.items()}
         with processes.at_work(plane, folder, environ, server=server, entry=entry) as started:
-            yield Site(plane, namespace, started, measured, receiver, pods, history)
+            yield Site(plane, namespace, started, measured, receiver, writer, history)
