@@ -23,12 +23,12 @@ class Background:
     def during(self, work: Coroutine[Any, Any, None]) -> Iterator[None]:
         """`work` goes on for the length of the block; if it has failed, so does the block's end."""
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        yield
-        future.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            error = future.exception() if future.done() and not future.cancelled() else None
-            if error is not None:
-                raise error
+        try:
+            yield
+        finally:
+            is_at_work = future.cancel()
+        if not is_at_work:
+            future.result()
 
 
 @contextlib.contextmanager

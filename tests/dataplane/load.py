@@ -61,7 +61,8 @@ class User:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in sent.items())
         asked = functools.partial(Sample, user=self.number, number=number, cookies=sent)
         try:
-            async with session.get(url, headers=headers) as answer:
+            # aiohttp sends a GET again, unasked, when a connection breaks off under it.
+            async with session.post(url, headers=headers) as answer:
                 text = await answer.text()
         except (aiohttp.ClientError, TimeoutError) as error:
             return asked(at=time.time(), problem=repr(error))
