@@ -29,6 +29,7 @@ _ENVIRONMENT: Final = {
     "PILOT_ENABLE_METADATA_EXCHANGE": "false",
     "PILOT_ENABLE_ALPN_FILTER": "false",
     "PILOT_ENABLE_GATEWAY_API": "false",
+    "DISABLE_SHADOW_HOST_SUFFIX": "false",  # so that a copy can be told from its request
     "PILOT_CERT_PROVIDER": "none",
     "ENABLE_CA_SERVER": "false",
     "INJECTION_WEBHOOK_CONFIG_NAME": "",
