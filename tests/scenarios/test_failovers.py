@@ -210,7 +210,7 @@ def test_a_leader_whose_watch_lags_makes_nobody_believe_what_was_before_our_own_
     stage.kube.faults.add(lag)
     stage.run(lambda on: on.image("cart-app-primary") == "cart:2", within=LONG)
     written = stage.store.read(REF).world.primary
-    stage.fail_over(memory_redis.copied(stage.redis))
+    stage.beat.store_again()
     stage.wait(timedelta(seconds=20))
     stored = stage.store.read(REF).world.primary
     assert written is not None

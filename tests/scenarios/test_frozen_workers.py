@@ -25,6 +25,7 @@ LEASES = {
     Work.ROUTE: LEASE,
     Work.WORKLOAD: LEASE,
     Work.STATUS: LEASE,
+    Work.TELL: LEASE,
 }
 
 

@@ -112,6 +112,10 @@ class Beat:
         loop.step()
         return loop
 
+    def store_again(self) -> None:
+        """The lease was away for a moment: everything is stored again, as it is remembered."""
+        self._side.refresh()
+
     def claim(self) -> None:
         """One step of the loop."""
         self._loop.step()

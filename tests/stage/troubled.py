@@ -246,12 +246,12 @@ class TroubledStage(Stage):
         return reply
 
     def _carried_out(self, queued: Any, send: Callable[[], Any]) -> Any:
-        """The replies to a pipeline; now and then the connection breaks in the middle of it.
+        """The replies to a pipeline; now and then a worker's connection breaks in the middle of it.
 
         The client sends all of it once more then, unless the connection breaks again.
         """
         commands = [(self._timed(args), options) for args, options in queued.command_stack]
-        if self.chance.random() < self.share * CUT:
+        if self.workers.current is not None and self.chance.random() < self.share * CUT:
             queued.command_stack = commands[: self.chance.randrange(len(commands) + 1)]
             send()
             if self.chance.random() < 0.5:
