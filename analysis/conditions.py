@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from analysis.phases import Phase, shown
+from analysis.phases import ENDING, Phase, shown
 from analysis.state import LONG_AGO, Acceptance, RolloutState, accepted
 from analysis.waiting import WAYS_OUT
 from config.api.canary import Canary
@@ -34,6 +34,7 @@ _PROMOTED: Final[Mapping[Phase, tuple[str, str]]] = {
         "False",
         "Promotion failed, primary not ready: {canary}% of traffic is on {kind}, still running.",
     ),
+    **dict.fromkeys(ENDING, ("Unknown", "{kind} takes its traffic back: the canary is deleted.")),
 }
 """Status and message of the condition `Promoted` per phase; its reason is the phase shown."""
 
@@ -115,7 +116,7 @@ def _rollout(state: RolloutState) -> dict[str, Any]:
     """The fields about the rollout itself."""
     return {
         "phase": shown(state.phase),
-        "canaryWeight": state.route.split.canary,
+        "canaryWeight": 0 if state.phase in ENDING else state.route.split.canary,
         "failedChecks": state.failed_checks,
         "iterations": state.iterations,
         "lastAppliedSpec": state.applied,

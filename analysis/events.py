@@ -98,6 +98,8 @@ copying = _about(normal, "Copying {t} template spec to {p}")
 promoted = _about(entering, "Promotion completed! Scaling down {t}")
 promoted_unanalysed = _about(entering, "Promotion completed! Canary analysis was skipped for {t}")
 
+terminating = _about(normal, "Terminating canary {c}")
+terminated = _about(normal, "Terminated canary {c}")
 # why a step waits, or a rollout is called off
 awaiting_target = _about(warning, "{c} waits for its target: {k} {t} not found")
 configs_unknown = _because(warning, "{c} waits for the configuration of {t}: {}")
@@ -111,6 +113,9 @@ deadline_exceeded = _because(warning, "Rolling back {c} progress deadline exceed
 called_off = _because(warning, "Rolling back {c} {}")
 target_replaced = _because(
     warning, "Target of {c} is now {t}, initializing; the primary of {} serves meanwhile"
+)
+not_ready_to_end = _because(
+    warning, "canary not ready during finalizing: canary {k} {t} not ready: {}"
 )
 reverted = _about(warning, "Rolling back {c} target reverted to the promoted revision")
 target_gone = _about(warning, "Rolling back {c} {k} {t} not found")

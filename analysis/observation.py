@@ -59,9 +59,10 @@ class Observation:
     """One canary at one moment.
 
     `canary` is the last manifest that could be carried out, `problems` those of the manifest as it
-    stands now; `generation` and `uid` are of the latter. `interval` and `threshold` are those in
-    force, `strategy` is that of `canary`. `in_force` is the split read from the live route, None
-    when there is no readable one. `unknown_configs` says what keeps the contents of tracked
+    stands now; `generation` and `uid` are of the latter. `finalizer` tells whether ours is on the
+    object. `interval` and `threshold` are those in force, `strategy` is that of `canary`.
+    `in_force` is the split read from the live route, None when there is no readable one.
+    `unknown_configs` says what keeps the contents of tracked
     ConfigMaps and Secrets from being known, empty when they are: until then workloads count as
     unchanged.
     """
@@ -75,6 +76,7 @@ class Observation:
     interval: timedelta
     threshold: int = 1
     deleting: bool = False
+    finalizer: bool = False
     problems: tuple[Problem, ...] = ()
     version: int = 0
     state: RolloutState | None = None

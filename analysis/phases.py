@@ -25,6 +25,8 @@ class Phase(StrEnum):
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
     PROMOTION_FAILED = "PromotionFailed"
+    TERMINATING = "Terminating"
+    TERMINATED = "Terminated"
 
 
 MEANINGS: Final[Mapping[Phase, str]] = {
@@ -48,6 +50,10 @@ MEANINGS: Final[Mapping[Phase, str]] = {
         "did not become ready with the analysed revision, or was lost. Shown as `Failed` with "
         "weight 100."
     ),
+    Phase.TERMINATING: (
+        "The canary is being deleted: its target gets its pods and its traffic back."
+    ),
+    Phase.TERMINATED: "Everything is as it was; the finalizer goes, and the canary with it.",
 }
 
 
@@ -62,7 +68,7 @@ _FROM_REST: Final = frozenset(
     {Phase.INITIALIZING, Phase.WAITING, Phase.PROGRESSING, Phase.PROMOTION_FAILED}
 )
 
-TRANSITIONS: Final[Mapping[Phase, frozenset[Phase]]] = {
+_WHILE_IT_LIVES: Final[Mapping[Phase, frozenset[Phase]]] = {
     Phase.NEW: frozenset({Phase.INITIALIZING}),
     Phase.INITIALIZING: frozenset({Phase.INITIALIZED}),
     Phase.INITIALIZED: _FROM_REST,
@@ -84,10 +90,29 @@ TRANSITIONS: Final[Mapping[Phase, frozenset[Phase]]] = {
     Phase.FAILED: _FROM_REST,
     Phase.PROMOTION_FAILED: frozenset({Phase.FINALISING, Phase.FAILED}),
 }
+
+TRANSITIONS: Final[Mapping[Phase, frozenset[Phase]]] = {
+    **{
+        phase: targets | {Phase.TERMINATING, Phase.TERMINATED}
+        for phase, targets in _WHILE_IT_LIVES.items()
+    },
+    Phase.TERMINATING: frozenset({Phase.TERMINATED}),
+    Phase.TERMINATED: frozenset(),
+}
 """From each phase, the phases one decision may lead to. Staying where one is is always legal."""
 
+ENDING: Final = frozenset({Phase.TERMINATING, Phase.TERMINATED})
+"""Phases of a canary that is being deleted."""
+
 RESTING: Final = frozenset(
-    {Phase.INITIALIZED, Phase.WAITING, Phase.SUCCEEDED, Phase.FAILED, Phase.PROMOTION_FAILED}
+    {
+        Phase.INITIALIZED,
+        Phase.WAITING,
+        Phase.SUCCEEDED,
+        Phase.FAILED,
+        Phase.PROMOTION_FAILED,
+        Phase.TERMINATED,
+    }
 )
 """Phases that can last for ever: nothing happens in them until the world changes."""
 
@@ -97,4 +122,10 @@ ANALYSING: Final = frozenset({Phase.PROGRESSING, Phase.WAITING_PROMOTION})
 
 def shown(phase: Phase) -> str:
     """The word for `phase` in `status.phase`, of which Flagger's clients know a fixed set."""
-    return Phase.FAILED.value if phase is Phase.PROMOTION_FAILED else phase.value
+    return _SHOWN.get(phase, phase).value
+
+
+_SHOWN: Final = {
+    Phase.PROMOTION_FAILED: Phase.FAILED,
+    Phase.TERMINATED: Phase.TERMINATING,
+}

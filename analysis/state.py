@@ -85,6 +85,8 @@ class RolloutState:
     """Post-rollout hooks of the rollout that ended are still to be called."""
     copying: str = ""
     """The revision whose copy to the primary was last asked for, and is not known to be done."""
+    finalizer: bool = False
+    """Whether the Canary object is to be kept, when it is deleted, until everything is undone."""
     skipped: bool = False
     """This rollout is promoted without analysis."""
     began: datetime | None = None

@@ -28,7 +28,7 @@ def rank(state: RolloutState | None, missing: Collection[Lane]) -> Rank:
             return Rank.INITIALIZATION
         case Phase.INITIALIZED:
             return Rank.INITIALIZATION if missing else Rank.RESYNC
-        case Phase.WAITING:
+        case Phase.WAITING | Phase.TERMINATING | Phase.TERMINATED:
             return Rank.STEP
         case Phase.PROGRESSING | Phase.WAITING_PROMOTION | Phase.PROMOTING | Phase.FINALISING:
             return Rank.CHECK if is_exposed else Rank.STEP

@@ -14,6 +14,8 @@ class CanaryScale(StrEnum):
     RUNNING = "running"
     """Scaled up from zero if it is at zero; otherwise left alone."""
     ZERO = "zero"
+    RESTORED = "restored"
+    """Scaled up to the replicas of the primary, which is left as it is, or to be gone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,6 +190,8 @@ class RouteStage(StrEnum):
     """The `-primary` and `-canary` Services only: the primary is not ready to be served from."""
     EXPOSED = "exposed"
     """The apex Service selects the primary as well, and the mesh objects exist."""
+    REVERTED = "reverted"
+    """What was a user's before leads where it led then; the rest is left to be collected."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,9 @@ LONGEST_BASE_NAME: Final = MAX_LABEL_LENGTH - len(PRIMARY_SUFFIX)
 #: Annotation on the primary's pod template: a fresh UUID at each promotion.
 POD_TEMPLATE_ID_ANNOTATION: Final = "flagger-id"
 
+#: Finalizer of a Canary that undoes what was done for it when it is deleted.
+FINALIZER: Final = "finalizer.flagger.app"
+
 #: Annotation on a ConfigMap or Secret: with a value that begins with `disable` it is not tracked.
 CONFIG_TRACKING_ANNOTATION: Final = "flagger.app/config-tracking"
 

@@ -45,6 +45,8 @@ def managed(canary: Canary, stage: RouteStage) -> tuple[Managed, ...]:
             return private
         case RouteStage.EXPOSED:
             return (*private, apex)
+        case RouteStage.REVERTED:
+            return (apex,)
         case _:
             assert_never(stage)
 

@@ -15,6 +15,7 @@ from clients.documents.packed import packed
 from clients.documents.world import ShownStatus
 from clients.kube import decoding
 from clients.kube.protocol import Object
+from config import well_known
 from config.api.canary import Canary
 from config.refs import CanaryRef
 from config.validation import admission
@@ -42,6 +43,7 @@ class Entry:
     """When the object was created, in a form that sorts; without a time it sorts last."""
     generation: int
     deleting: bool
+    finalizer: bool
     status: ShownStatus
     problems: tuple[Problem, ...]
     current: Manifest | None
@@ -83,6 +85,7 @@ class Entries(dict[CanaryRef, Entry]):
             created=str(metadata.get("creationTimestamp") or "~"),
             generation=projections.generation(metadata),
             deleting=bool(metadata.get("deletionTimestamp")),
+            finalizer=well_known.FINALIZER in (metadata.get("finalizers") or ()),
             status=status,
             problems=judged.problems,
             current=current,

@@ -195,6 +195,7 @@ class Index:
             uid=entry.uid,
             generation=entry.generation,
             deleting=entry.deleting,
+            finalizer=entry.finalizer,
             left_by=left_by,
             problems=(*entry.problems, *entry.conflicts, *self._troubles(entry.good, left_by)),
         )

@@ -21,7 +21,7 @@ from analysis.events import Event
 from analysis.findings import CheckResult, Findings, HookCalls
 from analysis.metrics import checks
 from analysis.observation import Observation
-from analysis.phases import shown
+from analysis.phases import ENDING, shown
 from analysis.state import RolloutState
 from clients.documents.notice import Notice
 from clients.redis import rollouts
@@ -192,7 +192,9 @@ def _missing(seen: Observation, version: int) -> frozenset[Lane]:
 
 def _is_awaited(seen: Observation, until: datetime | None, missing: Collection[Lane]) -> bool:
     """Whether effects are to be asked for again soon, though the rules plan to rest `until`."""
-    if seen.state is None or seen.canary is None or seen.deleting:
+    if seen.state is None or (seen.deleting and seen.state.phase not in ENDING):
+        return False
+    if seen.canary is None and seen.state.phase not in ENDING:
         return False
     is_stuck = bool(seen.confirmed.troubles) or bool(seen.unknown_configs)
     return is_stuck or (until is None and bool(missing))

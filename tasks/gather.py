@@ -79,6 +79,7 @@ def observe(
         interval=interval,
         threshold=derived.threshold(canary) if canary else 1,
         deleting=admission.deleting,
+        finalizer=admission.finalizer,
         problems=admission.problems,
         version=snapshot.version,
         state=state,

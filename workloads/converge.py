@@ -66,9 +66,12 @@ class Convergence:
             return self._as_routed()
         try:
             self._reread()
-            self._see_to_primary()
+            is_ending = self.intent.canary is CanaryScale.RESTORED
+            if not is_ending:
+                self._see_to_primary()
             self._see_to_scale()
-            self._see_to_twin()
+            if not is_ending:
+                self._see_to_twin()
         except _Superseded as gone:
             return Superseded(str(gone), self.written, self._seen())
         except errors.ClientError as refused:
@@ -218,7 +221,7 @@ class Convergence:
             self._again_after_conflicts(self._scale)
         except errors.NotFound:
             # A target that is gone has no pods, which is what was wanted, or not.
-            if self.intent.canary is not CanaryScale.ZERO:
+            if self.intent.canary not in {CanaryScale.ZERO, CanaryScale.RESTORED}:
                 raise
 
     def _scale(self) -> None:
@@ -229,8 +232,19 @@ class Convergence:
                 self._set_replicas(target, 0, f"{self._named(name)} patch query error")
             case CanaryScale.RUNNING, 0:
                 wanted = self._replicas()
-                doing = f"scaling up {name}.{self.canary.namespace} to {wanted} failed"
-                self._set_replicas(target, wanted, doing)
+                self._scale_up(target, wanted)
+            case CanaryScale.RESTORED, replicas if replicas < self._served_by():
+                self._scale_up(target, self._served_by())
+
+    def _served_by(self) -> int:
+        """How many a target needs that is to serve everything, as far as that is ours to say."""
+        primary = self._known(worlds.PRIMARY)
+        is_scaled = scalers.of(self.canary) is not None
+        return self._replicas() if is_scaled or primary is None else max(primary.replicas, 1)
+
+    def _scale_up(self, target: WorkloadView, wanted: int) -> None:
+        doing = f"scaling up {target.name}.{self.canary.namespace} to {wanted} failed"
+        self._set_replicas(target, wanted, doing)
 
     def _replicas(self) -> int:
         """How many a canary begins with: its autoscaler's fewest, else as many as the primary."""

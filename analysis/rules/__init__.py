@@ -22,14 +22,16 @@ from analysis.rules import (
     promotion,
     rebuilding,
     resting,
+    terminating,
 )
 
 ADMISSION: Final[tuple[Callable[[Observation], Outcome | None], ...]] = (
     rebuilding.rebuild,
     admission.born,
-    admission.deleting,
+    terminating.deleting,
     admission.acceptance,
     admission.trouble,
+    terminating.finalizer,
     admission.refused,
     admission.suspended,
     admission.target_replaced,
@@ -95,6 +97,7 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
         admission.hold_exposure,
         initialization.mend_primary,
         initialization.await_primary,
+        terminating.await_finalizer,
         initialization.expose,
         initialization.await_route,
         initialization.park_target,
@@ -166,4 +169,10 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
         failover.primary_down,
         resting.at_rest,
     ),
+    Phase.TERMINATING: (
+        terminating.await_target,
+        terminating.revert,
+        terminating.terminated,
+    ),
+    Phase.TERMINATED: (resting.at_rest,),
 }

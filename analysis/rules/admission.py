@@ -23,13 +23,9 @@ def born(seen: Observation) -> Outcome | None:
     """A canary never seen before gets a state that asks for nothing yet."""
     if seen.state is not None:
         return None
-    state = unborn(seen.uid, seen.generation, seen.now)
+    fresh = unborn(seen.uid, seen.generation, seen.now)
+    state = replace(fresh, finalizer=seen.finalizer)
     return Decision("Discovered", f"{seen.ref} discovered", state, due=seen.now)
-
-
-def deleting(seen: Observation) -> Outcome | None:
-    """A canary that is being deleted is left alone."""
-    return Rest() if seen.deleting else None
 
 
 def acceptance(seen: Observation) -> Outcome | None:
@@ -57,6 +53,8 @@ def suspended(seen: Observation) -> Outcome | None:
     Hooks that were asked are asked anew when it is resumed.
     """
     if seen.state is None or seen.canary is None:
+        return None
+    if seen.deleting:  # what is to be undone is undone all the same
         return None
     suspend, event = seen.canary.spec.suspend, events.SUSPENDED
     if suspend == seen.state.suspended:

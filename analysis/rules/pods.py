@@ -24,6 +24,7 @@ _ASKED_FOR: Final[Mapping[Phase, Reason]] = {
     Phase.INITIALIZING: Reason.PRIMARY_NOT_READY,
     Phase.PROGRESSING: Reason.CANARY_NOT_READY,
     Phase.PROMOTING: Reason.PRIMARY_NOT_READY,
+    Phase.TERMINATING: Reason.CANARY_NOT_READY,
 }
 """The side whose pods a phase asks for when it begins, by the reason to wait for them."""
 

@@ -119,6 +119,7 @@ def _blank(seen: Observation) -> RolloutState:
         route=RouteIntent(seen.confirmed.route_seq + 1, RouteStage.EXPOSED, ALL_TO_PRIMARY),
         workload=WorkloadIntent(seen.confirmed.workload_seq + 1, CanaryScale.LEAVE),
         intended_at=seen.now,
+        finalizer=seen.finalizer,
     )
 
 

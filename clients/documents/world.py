@@ -39,12 +39,13 @@ class Admission:
     """Which Canary object was judged, and what was found.
 
     `left_by` are the uids of other canaries that control objects of this one's names, and have
-    turned to other names themselves.
+    turned to other names themselves. `finalizer` tells whether ours is on the object.
     """
 
     uid: str
     generation: int
     deleting: bool = False
+    finalizer: bool = False
     left_by: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
 

@@ -116,9 +116,6 @@ def _objects(canary: Canary, provider: str, able: CarriedOut) -> Iterator[Proble
     for field, ref in refs.items():
         if ref is not None:
             yield _blocked(f"spec.{field}", ref.name, "carried out: canaries without it")
-    if spec.revert_on_deletion:
-        effect = "is not carried out by this version: deletion undoes nothing"
-        yield _left_out("spec.revertOnDeletion", value=True, effect=effect)
 
 
 def _service(canary: Canary, provider: str, able: CarriedOut) -> Iterator[Problem]:

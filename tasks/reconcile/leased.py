@@ -18,6 +18,7 @@ from typing import ClassVar, Final, NamedTuple, assert_never
 from analysis import effects
 from analysis import state as states
 from analysis.effects import Lane
+from analysis.phases import Phase
 from analysis.state import RolloutState
 from clients.clock import Clock
 from clients.documents.confirmed import Confirmation, Confirmed
@@ -80,11 +81,12 @@ class Run:
     def wanted(self) -> Canary | None:
         """The manifest to act on; None when there is nothing to be brought about.
 
-        That is so for a canary that was never accepted or is going away, and as long as nothing
-        was intended yet.
+        That is so for a canary that was never accepted, or is going away and has nothing to undo,
+        and as long as nothing was intended yet.
         """
         admission = self.snapshot.world.admission
-        leaves = admission is None or admission.deleting
+        is_left = admission is None or admission.deleting
+        leaves = is_left and self.state.phase is not Phase.TERMINATING
         return None if leaves or self.seq == 0 else self.canary
 
     @property

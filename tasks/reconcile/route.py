@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 from analysis import effects, urgency
 from analysis.effects import Lane
+from analysis.phases import Phase
 from clients.documents.outcome import Applied, Outcome
 from config import meshes
+from config.traffic import RouteStage
 from routing.apply import Convergence
+from routing.finalize import Reversion
 from routing.registry import ROUTERS, Routers
 from tasks.reconcile.leased import Reconciler, Run
 from tasks.steps import Nudge
@@ -29,6 +32,10 @@ class RouteReconciler(Reconciler):
             return None
         router = self.routers.chosen(canary, self.default_provider)
         intent, state = run.state.route, run.state
+        if state.phase is Phase.TERMINATING and intent.stage is not RouteStage.REVERTED:
+            return None  # whoever changes it now is not to be worked against
+        if intent.stage is RouteStage.REVERTED:
+            return Reversion(run.kube, canary, run.superseded, router).bring_about()
         return Convergence(
             run.kube,
             canary,

@@ -15,6 +15,7 @@ from clients.documents import world as worlds
 from clients.documents.outcome import Applied, Outcome, Refusal, Rejected, Superseded
 from clients.documents.world import ShownStatus
 from clients.kube import resources
+from config.well_known import FINALIZER
 from notify import CHANNELS, Channel
 from tasks import delivery, teller
 from tasks.delivery import Delivery
@@ -44,6 +45,8 @@ class StatusReconciler(Reconciler):
             return Superseded("there is no namespace to put events in", outcome.written)
         if failure is not None:
             raise failure
+        if _is_to_be_marked(run):
+            _mark(run)
         return outcome
 
     def _calls_for_a_look(self, run: Run, outcome: Applied) -> bool:  # noqa: ARG002
@@ -79,6 +82,34 @@ class StatusReconciler(Reconciler):
             reason = refused.reason or type(refused).__name__
             return Rejected((Refusal(worlds.STATUS, reason, refused.message, retriable=False),))
         raise AssertionError("the last try either returns or raises")
+
+
+def _is_to_be_marked(run: Run) -> bool:
+    """Whether our finalizer is not as wanted; none can be put on an object that is going away."""
+    admission, wanted = run.snapshot.world.admission, run.state.finalizer
+    if admission is None or admission.finalizer == wanted:
+        return False
+    return not (wanted and admission.deleting)
+
+
+def _mark(run: Run) -> None:
+    """Puts our finalizer on the Canary, or takes it off: told before, for the canary goes with it.
+
+    Raises Conflict for one that changed meanwhile: it is looked at again.
+    """
+    try:
+        live = run.kube.get(resources.CANARIES, run.ref.namespace, run.ref.name)
+        metadata = live["metadata"]
+        others = [each for each in metadata.get("finalizers") or () if each != FINALIZER]
+        wanted = [*others, FINALIZER] if run.state.finalizer else others
+        is_same_object = metadata.get("uid") == run.state.uid
+        if not is_same_object or wanted == list(metadata.get("finalizers") or ()):
+            return
+        marked = {"finalizers": wanted, "resourceVersion": metadata["resourceVersion"]}
+        place = resources.CANARIES, run.ref.namespace, run.ref.name
+        run.kube.patch(*place, {"metadata": marked})
+    except errors.NotFound:
+        return
 
 
 _AHEAD: Final = partial(Superseded, "the weight is not in force yet")

@@ -85,7 +85,6 @@ REPORTED: Final[Mapping[str, tuple[Raw, str]]] = {
         _with(alerts=[{"name": "a", "providerRef": {"name": "chat"}}]),
         "spec.analysis.alerts",
     ),
-    "undoing at deletion": ({"revertOnDeletion": True}, "spec.revertOnDeletion"),
     "a timeout per backend": (
         {"service": {"port": 80, "backendTimeout": "3s"}},
         "spec.service.backendTimeout",
@@ -136,7 +135,7 @@ def test_what_changes_no_rollout_is_reported(spec: Raw, field: str) -> None:
         _with(metrics=[{"name": "request-duration", "onNoData": "hold", "onError": "pass"}]),
         *map(_hook, ["confirm-rollout", "confirm-traffic-increase", "confirm-promotion"]),
         *map(_hook, ["pre-rollout", "rollout", "", "rollback", "post-rollout", "event"]),
-        {**_iterating(a_b_test=USERS), "skipAnalysis": True},
+        {**_iterating(a_b_test=USERS), "skipAnalysis": True, "revertOnDeletion": True},
         _iterating(),
         _iterating(mirror=True, mirrorWeight=40),
         _iterating(match=MATCH),

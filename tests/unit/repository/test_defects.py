@@ -16,7 +16,7 @@ PAGE: Final = ROOT / "docs" / "defects.md"
 NUMBERS: Final = (
     *(f"D-{number}" for number in range(1, 10)),
     *("D-11", "D-12", "D-13", *(f"D-{number}" for number in range(16, 23))),
-    *(f"D-{number}" for number in range(26, 32)),
+    *(f"D-{number}" for number in range(24, 32)),
     *("D-32", "D-33", "D-34", "D-36", "D-37", "D-39", "D-40"),
     *("D-42", "D-43", "D-44", "D-45"),
     *(f"D-{number}" for number in range(48, 55)),

@@ -83,3 +83,12 @@ def test_no_other_account_may_write_traffic(role: str) -> None:
     traffic = {(kind.group, kind.plural) for kind in ROUTED}
     writes = {right[:2] for right in roles()[role] if right[2] not in {"get", "list", "watch"}}
     assert not writes & traffic
+
+
+@pytest.mark.parametrize("role", sorted(roles()))
+def test_nobody_but_report_may_write_a_canary(role: str) -> None:
+    """Its status, and its finalizer, for which there is no right of its own."""
+    rights = {right[1:] for right in roles()[role] if right[1] in {"canaries", "canaries/status"}}
+    writes = {right for right in rights if right[1] not in {"get", "list", "watch"}}
+    own = {("canaries", "patch"), ("canaries/status", "patch")}
+    assert writes == (own if role == "report" else set())

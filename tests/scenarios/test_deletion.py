@@ -1,0 +1,293 @@
+"""`revertOnDeletion`: a canary that goes gives its target its pods and its traffic back."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+
+from clients import errors
+from clients.kube import resources
+from clients.kube.resources import Resource
+from tests.fakes.faults import Fault
+from tests.stage import rollouts
+from tests.stage.rollouts import LONG
+from tests.stage.stage import REF, Stage, a_deployment, initialized
+from tests.unit.analysis.worlds import a_manifest
+
+FINALIZER: Final = "finalizer.flagger.app"
+ENDED: Final = ["Terminating canary cart.shop", "Terminated canary cart.shop"]
+ROUTE: Final = {
+    "hosts": ["cart-app"],
+    "gateways": ["mesh"],
+    "http": [{"route": [{"destination": {"host": "cart-app"}}], "timeout": "3s"}],
+}
+
+
+def a_service(**annotations: str) -> dict[str, Any]:
+    """A user's own apex Service."""
+    return {
+        "metadata": {"name": "cart-app", "namespace": REF.namespace, "annotations": annotations},
+        "spec": {"selector": {"app": "cart-app"}, "ports": [{"name": "http", "port": 80}]},
+    }
+
+
+def reverting(**spec: Any) -> dict[str, Any]:
+    """The manifest of a canary that undoes what it did."""
+    return a_manifest(spec={"revertOnDeletion": True, **spec})
+
+
+def taken_over(stage: Stage | None = None) -> Stage:
+    """A stage whose canary has taken over a Service and a VirtualService of a user's."""
+    stage = stage or Stage()
+    stage.create(resources.SERVICES, a_service())
+    route = {"metadata": {"name": "cart-app", "namespace": REF.namespace}, "spec": ROUTE}
+    stage.create(resources.VIRTUAL_SERVICES, route)
+    stage = initialized(reverting(), stage)
+    stage.wait(timedelta(seconds=10))
+    return stage
+
+
+def delete(stage: Stage) -> Stage:
+    """Deletes the canary."""
+    stage.kube.delete(resources.CANARIES, REF.namespace, REF.name)
+    return stage
+
+
+def there(stage: Stage, resource: Resource, name: str) -> Any:
+    """An object, None when there is none."""
+    try:
+        return stage.kube.get(resource, REF.namespace, name)
+    except errors.NotFound:
+        return None
+
+
+def gone(stage: Stage) -> bool:
+    """Whether the canary is gone."""
+    return there(stage, resources.CANARIES, REF.name) is None
+
+
+def given_back(stage: Stage) -> None:
+    """Asserts that the target has its pods, its Service and its route again."""
+    assert rollouts.replicas(stage) == 2
+    service = there(stage, resources.SERVICES, "cart-app")
+    assert service["spec"]["selector"] == {"app": "cart-app"}
+    assert there(stage, resources.VIRTUAL_SERVICES, "cart-app")["spec"] == ROUTE
+
+
+def test_the_finalizer_is_there_before_anything_of_a_user_s_is_changed() -> None:
+    """Whoever deletes the canary in the middle of its initialization gets everything back."""
+    stage = Stage()
+    stage.create(resources.SERVICES, a_service())
+    stage.losing.add("status")
+    metadata = {"name": REF.name, "namespace": REF.namespace}
+    stage.create(resources.DEPLOYMENTS, a_deployment())
+    stage.create(resources.CANARIES, {**reverting(), "metadata": metadata})
+    stage.wait(timedelta(minutes=2))
+    service = there(stage, resources.SERVICES, "cart-app")
+    assert service["spec"]["selector"] == {"app": "cart-app"}
+    assert rollouts.replicas(stage) == 2
+
+    stage.losing.clear()
+    stage.run(lambda on: on.phase() == "Initialized", within=LONG)
+    canary = there(stage, resources.CANARIES, REF.name)
+    assert canary["metadata"]["finalizers"] == [FINALIZER]
+
+
+def test_what_was_taken_over_is_given_back() -> None:
+    """Pods first, then the Service and the route, then the canary may go (lifecycle 19.2)."""
+    stage = taken_over()
+    delete(stage)
+    stage.settle()
+    assert rollouts.replicas(stage) == 2
+    assert there(stage, resources.SERVICES, "cart-app")["spec"]["selector"] == {
+        "app": "cart-app-primary"
+    }
+    assert stage.phase() == "Terminating"
+
+    stage.run(gone, within=timedelta(seconds=30))
+    given_back(stage)
+    assert stage.texts()[-2:] == ENDED
+    stage.settle()
+    assert stage.store.read(REF).state is None
+
+
+@pytest.mark.parametrize("weight", [0, 20, 60])
+def test_a_deletion_in_mid_rollout_ends_it_at_once(weight: int) -> None:
+    """No check and no step any more; the target keeps its pods and gets all the traffic."""
+    stage = taken_over()
+    stage.release("cart:2")
+    if weight:
+        rollouts.at_weight(stage, weight)
+    stage.settle()
+    asked = len(stage.meters.asked)
+    delete(stage)
+    stage.run(gone, within=timedelta(minutes=1))
+    given_back(stage)
+    assert len(stage.meters.asked) == asked
+    assert stage.texts()[-2:] == ENDED
+
+
+def emptied(stage: Stage) -> None:
+    """Redis is lost."""
+    stage.forget_everything()
+
+
+def restarted(stage: Stage) -> None:
+    """Another leader begins."""
+    stage.beat.restart()
+
+
+def both(stage: Stage) -> None:
+    """All of it."""
+    emptied(stage)
+    restarted(stage)
+
+
+@pytest.mark.parametrize("lose", [emptied, restarted, both], ids=lambda each: each.__name__)
+@pytest.mark.parametrize("weight", [0, 40])
+def test_a_canary_deleted_while_nobody_looked_gives_everything_back(
+    lose: Callable[[Stage], None], weight: int
+) -> None:
+    """Also when all that was remembered is lost: the manifest says what is to be undone."""
+    stage = taken_over()
+    if weight:
+        stage.release("cart:2")
+        rollouts.at_weight(stage, weight)
+        stage.settle()
+    delete(stage)
+    lose(stage)
+    stage.run(gone, within=timedelta(minutes=1))
+    given_back(stage)
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        [(resources.DEPLOYMENTS, "cart-app")],
+        [(resources.SERVICES, "cart-app")],
+        [(resources.VIRTUAL_SERVICES, "cart-app")],
+        [(resources.DEPLOYMENTS, "cart-app-primary")],
+        [
+            (resources.DEPLOYMENTS, "cart-app"),
+            (resources.SERVICES, "cart-app"),
+            (resources.VIRTUAL_SERVICES, "cart-app"),
+            (resources.DEPLOYMENTS, "cart-app-primary"),
+        ],
+    ],
+    ids=["target", "Service", "route", "primary", "all"],
+)
+def test_what_is_gone_holds_up_no_deletion(lost: list[tuple[Resource, str]]) -> None:
+    """A namespace that ends takes its objects in any order, and creates none (D-24)."""
+    stage = taken_over()
+    for resource, name in lost:
+        stage.kube.delete(resource, REF.namespace, name)
+    ending = errors.Permanent("namespace shop is being terminated", status=403, reason="Forbidden")
+    stage.door.faults.add(Fault(ending, verb="create", times=10**6))
+    delete(stage)
+    stage.run(gone, within=timedelta(minutes=2))
+
+
+def test_a_target_that_does_not_become_ready_keeps_the_canary_and_its_users() -> None:
+    """It is told in Flagger's words; mended, everything goes on."""
+    stage = taken_over()
+    stage.release("cart:2", broken=True)
+    stage.settle()
+    delete(stage)
+    stage.wait(timedelta(minutes=20))
+    assert not gone(stage)
+    waits = "canary not ready during finalizing: canary deployment cart-app.shop not ready: "
+    assert any(text.startswith(waits) for text in stage.texts())
+    service = there(stage, resources.SERVICES, "cart-app")
+    assert service["spec"]["selector"] == {"app": "cart-app-primary"}
+
+    stage.release("cart:3")
+    stage.run(gone, within=timedelta(minutes=1))
+    given_back(stage)
+
+
+def test_a_finalizer_that_is_not_wanted_any_more_goes() -> None:
+    """Also when nobody looked while the manifest was edited (D-25)."""
+    stage = taken_over()
+    stage.edit_canary(revertOnDeletion=False)
+    both(stage)
+    stage.wait(timedelta(seconds=30))
+    canary = there(stage, resources.CANARIES, REF.name)
+    assert not canary["metadata"].get("finalizers")
+    delete(stage)
+    stage.settle()
+    assert gone(stage)
+
+
+def test_a_finalizer_wanted_later_comes_and_others_stay() -> None:
+    """Turned on at rest; finalizers of others are none of our business."""
+    stage = initialized(a_manifest())
+    stage.edit(resources.CANARIES, REF.name, {"metadata": {"finalizers": ["other.example/x"]}})
+    stage.edit_canary(revertOnDeletion=True)
+    stage.wait(timedelta(seconds=30))
+    canary = there(stage, resources.CANARIES, REF.name)
+    assert canary["metadata"]["finalizers"] == ["other.example/x", FINALIZER]
+    calls = len(stage.door.calls)
+    stage.wait(timedelta(hours=1))
+    assert stage.door.calls[calls:] == []
+
+    delete(stage)
+    stage.wait(timedelta(minutes=1))
+    canary = there(stage, resources.CANARIES, REF.name)
+    assert canary["metadata"]["finalizers"] == ["other.example/x"]
+    calls = len(stage.door.writes)
+    stage.wait(timedelta(minutes=30))
+    assert stage.door.writes[calls:] == []
+
+
+def test_a_deleted_canary_is_not_worked_against() -> None:
+    """A release, an edited route: the end owns the canary alone (D-3)."""
+    stage = taken_over()
+    stage.kubelet.held.add("cart-app")
+    delete(stage)
+    stage.settle()
+    stage.release("cart:2")
+    stage.edit(resources.SERVICES, "cart-app", {"spec": {"selector": {"app": "mine"}}})
+    stage.wait(timedelta(minutes=5))
+    assert stage.image("cart-app-primary") == "cart:1"
+    assert there(stage, resources.SERVICES, "cart-app")["spec"]["selector"] == {"app": "mine"}
+
+    stage.kubelet.held.clear()
+    stage.run(gone, within=timedelta(minutes=1))
+    assert there(stage, resources.SERVICES, "cart-app")["spec"]["selector"] == {"app": "mine"}
+
+
+def test_what_kubectl_remembers_counts_before_anything_else() -> None:
+    """The selector, and the whole spec of a route, as they were applied (routing, Finalize)."""
+    applied = json.dumps({"spec": {"selector": {"app": "cart-app", "tier": "web"}}})
+    stage = Stage()
+    note = {"kubectl.kubernetes.io/last-applied-configuration": applied}
+    stage.create(resources.SERVICES, a_service(**note))
+    stage = initialized(reverting(), stage)
+    delete(stage)
+    stage.run(gone, within=timedelta(minutes=1))
+    service = there(stage, resources.SERVICES, "cart-app")
+    assert service["spec"]["selector"] == {"app": "cart-app", "tier": "web"}
+
+
+def test_a_suspended_canary_ends_as_any_other() -> None:
+    """Lifecycle 15: deletion is handled all the same."""
+    stage = taken_over()
+    stage.edit_canary(suspend=True)
+    stage.settle()
+    delete(stage)
+    stage.run(gone, within=timedelta(minutes=1))
+    given_back(stage)
+
+
+def test_without_revert_on_deletion_nothing_is_undone() -> None:
+    """The target stays at zero, what was taken over stays as it is (lifecycle 19.1)."""
+    stage = Stage()
+    stage.create(resources.SERVICES, a_service())
+    stage = initialized(a_manifest(), stage)
+    stage.wait(timedelta(seconds=10))
+    delete(stage)
+    stage.wait(timedelta(minutes=1))
+    assert gone(stage)
+    assert rollouts.replicas(stage) == 0
