@@ -87,6 +87,8 @@ class RolloutState:
     """The revision whose copy to the primary was last asked for, and is not known to be done."""
     finalizer: bool = False
     """Whether the Canary object is to be kept, when it is deleted, until everything is undone."""
+    stale_pods: bool = False
+    """The canary's pods were made when its configs held something else: others are to be made."""
     skipped: bool = False
     """This rollout is promoted without analysis."""
     began: datetime | None = None

@@ -63,6 +63,7 @@ ANALYSIS: Final[tuple[Rule, ...]] = (
     progressing.reverted,
     progressing.revision_changed,
     limits.overdue,
+    progressing.renew_pods,
     progressing.crashed,
     progressing.primary_unready,
     progressing.scaled_to_zero,

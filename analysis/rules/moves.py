@@ -218,11 +218,21 @@ def start(
         failed_checks=0,
         iterations=0,
         check_at=None,
+        stale_pods=has_stale_pods(case),
         skipped=skipped,
         began=case.now,
         stepped_at=None,
     )
     return Decision(reason, said[-1].message, state, said)
+
+
+def has_stale_pods(case: Case) -> bool:
+    """Whether pods of the target were made before its configs changed.
+
+    An environment is read when a pod starts, and a file in it changes some time later.
+    """
+    target, known = case.target, case.state.configs or {}
+    return target is not None and target.available > 0 and dict(target.configs) != dict(known)
 
 
 def rollback(case: Case, reason: str, causes: tuple[Event, ...], revision: str = "") -> Decision:

@@ -52,6 +52,24 @@ def revision_changed(case: Case) -> Outcome | None:
     return moves.start(case, "RevisionChanged", said, target.revision, skipped=False)
 
 
+def renew_pods(case: Case) -> Outcome | None:
+    """Pods older than the configs to be judged are made anew, once no traffic can reach them."""
+    if not case.state.stale_pods:
+        return None
+    waiting = moves.await_effects(case, effects.Lane.ROUTE, effects.Lane.WORKLOAD)
+    if waiting:
+        return waiting
+    if case.state.workload.canary is CanaryScale.RUNNING:
+        state = replace(case.state, workload=case.state.worked(CanaryScale.ZERO))
+        return Decision("RenewingPods", "the canary's pods are to be made anew", state)
+    target = case.target
+    if target is None or target.replicas or target.available or not target.readiness.ready:
+        return Rest(case.now + effects.REPAIR)
+    workload = case.state.worked(CanaryScale.RUNNING)
+    state = replace(case.state, workload=workload, stale_pods=False)
+    return Decision("ScalingUp", "the canary gets pods with its new configs", state)
+
+
 def crashed(case: Case) -> Outcome | None:
     """A canary without any available pod loses its traffic at once, for a failed check.
 

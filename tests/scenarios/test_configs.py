@@ -174,6 +174,35 @@ def test_a_config_changed_in_mid_rollout_restarts_the_analysis() -> None:
     assert held(stage, "cart-settings-primary")["color"] == "green"
 
 
+def test_pods_that_have_read_the_old_values_are_not_judged_for_the_new_ones() -> None:
+    """The canary is scaled to zero and up again, without traffic; a template makes its own."""
+    stage = at_rest()
+    stage.release("cart:2")
+    rollouts.at_weight(stage, 40)
+    seen: list[tuple[int, int]] = []
+
+    def noted(on: Stage) -> bool:
+        split = on.split
+        now = rollouts.replicas(on), split.canary if split else 0
+        seen.extend([now] if seen[-1:] != [now] else [])
+        return rollouts.ended(on)
+
+    set_color(stage, "green")
+    for _ in range(200):
+        stage.kubelet.step()
+        stage.observe()
+        stage.claim()
+        if stage.bag.messages:
+            stage.deliver(stage.bag.messages.pop(0))
+        else:
+            stage.advance()
+        if noted(stage):
+            break
+    assert seen[: seen.index((2, 20)) + 1] == [(2, 40), (2, 0), (0, 0), (2, 0), (2, 20)]
+    rollouts.finish(stage)
+    rollouts.succeeded(stage)
+
+
 def test_a_config_set_back_in_mid_rollout_calls_it_off() -> None:
     """As a template set back to the promoted one does."""
     stage = at_rest()
