@@ -244,12 +244,15 @@ class Adversary:
         self.strikes[f"{role} {what}"] += 1
 
     def _steal(self, chance: random.Random) -> None:
-        until, late = time.monotonic() + 1, []
+        until, copies = time.monotonic() + 1, 0
+        late: list[Any] = []
         with contextlib.closing(self.site.processes.valkey.client()) as client:
-            while time.monotonic() < until:
+            # Where little is said, longer: for at least one message of each kind.
+            while time.monotonic() < (until if copies and late else until + 5):
                 with contextlib.suppress(redis.RedisError):
                     taken = client.brpop(chance.sample(LISTS, len(LISTS)), timeout=1)
-                    if taken and chance.random() < 0.5:
+                    if taken and ((late and not copies) or chance.random() < 0.5):
+                        copies += 1
                         client.lpush(taken[0], taken[1], taken[1])
                         self.strikes["messages duplicated"] += 1
                         time.sleep(0.02)  # for somebody else to take them

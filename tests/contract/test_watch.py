@@ -24,7 +24,7 @@ from clients.kube import connect as kube_connect
 from clients.kube import resources
 from clients.kube.protocol import Kube, Watcher
 from clients.kube.resources import Resource
-from clients.redis.records import Work
+from clients.redis.records import Begun, Work
 from config.refs import CanaryRef
 from config.settings.settings import Settings
 from sandbox.apiserver import ApiServer
@@ -148,9 +148,16 @@ class Watch:
         return self.store.read(CanaryRef(self.cluster.namespace, name)).world.by_role()
 
     def settle(self) -> None:
-        """Let a worker find nothing to do for an hour."""
-        begun = self.store.begin(self.shop, Work.TICK, timedelta(seconds=30))
-        assert begun is not None
+        """Let a worker find nothing to do for an hour, once it may begin."""
+        found: list[Begun] = []
+
+        def begin() -> bool:
+            begun = self.store.begin(self.shop, Work.TICK, timedelta(seconds=30))
+            found.extend([begun] if begun else [])
+            return bool(found)
+
+        until(begin)
+        begun = found[0]
         later = self.store.now() + timedelta(hours=1)
         self.store.finish(self.shop, Work.TICK, begun.token, later)
 

@@ -50,6 +50,7 @@ SURPRISES: Final = {
 }
 
 
+@pytest.mark.timeout(400)  # some of them take 20 s of an idle processor
 @pytest.mark.parametrize(
     ("rollout_kind", "releases", "losses"),
     [

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import hypothesis
+import pytest
 from hypothesis import stateful
 from hypothesis import strategies as st
 
@@ -212,6 +213,7 @@ class Interleaving(stateful.RuleBasedStateMachine):
         return self.store.now() >= self.expires[work]
 
 
+@pytest.mark.timeout(300)  # a minute of an idle processor
 def test_no_nudge_is_lost_and_no_two_runs_meet(connect: Connect) -> None:
     """Whatever happens between a nudge and the next run, that run comes."""
 
