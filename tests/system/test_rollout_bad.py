@@ -59,6 +59,7 @@ def test_after_a_failure_a_revert_is_no_release_and_a_fix_is_one(site: Site) -> 
     app.release(BAD)
     app.until_weight(40)
     app.until("Failed")
+    app.until_weight(0)
     assert app.weights() == [0, 40, 0, 40, 0]
 
     site.meters.set("fixable", meters.HEALTHY)
