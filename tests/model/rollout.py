@@ -288,13 +288,11 @@ def _believed(model: Model, run: Run, rest: tuple[Run, ...]) -> Model:
             promote = run.wanted.promote
             is_done = not promote or model.primary == promote
             return replace(after, workload_seq=run.seq) if is_done else after
-        case Lane.STATUS if run.seq == model.version and run.wanted.weight == _shown_weight(state):
+        case Lane.STATUS if (
+            run.seq == model.version and run.wanted.weight == state.route.split.canary
+        ):
             return replace(after, status_version=run.seq)
     return after
-
-
-def _shown_weight(state: RolloutState) -> int:
-    return state.route.split.canary
 
 
 def lost(model: Model) -> Model:

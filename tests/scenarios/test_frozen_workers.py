@@ -13,6 +13,7 @@ import pytest
 from analysis.effects import LEASE
 from clients.redis.records import Work
 from config.settings.settings import Settings
+from tasks import teller
 from tests.stage import rollouts
 from tests.stage.rollouts import LONG
 from tests.stage.stage import REF, Stage
@@ -25,7 +26,7 @@ LEASES = {
     Work.ROUTE: LEASE,
     Work.WORKLOAD: LEASE,
     Work.STATUS: LEASE,
-    Work.TELL: LEASE,
+    Work.TELL: teller.LEASE,
 }
 
 
