@@ -13,6 +13,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -36,7 +37,7 @@ _CLUSTERS: Final = {"control-plane": control_plane.running, "sandbox": sandboxed
 _TOP: Final = 40
 _CHOSEN: Final = ("analysis", "routing", "report")
 FEW: Final = 200
-"""Canaries that are measured with the small set of `coalmine up`, by default."""
+"""Canaries that are measured with one worker by default; more are with two."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -114,11 +115,11 @@ def _set_up(
 
 
 def _process_set(given: argparse.Namespace) -> ProcessSet:
-    """What `coalmine up` runs: its small set for few canaries, unless numbers are asked for."""
+    """What `coalmine up` runs: workers for all queues, unless numbers of roles are asked for."""
     asked = {role: getattr(given, f"{role}_workers") for role in _CHOSEN}
-    numbers = {role: number for role, number in asked.items() if number is not None}
-    is_small = not numbers and (given.idle or given.canaries) <= FEW
-    return SMALL if is_small else ProcessSet(**numbers)
+    if numbers := {role: number for role, number in asked.items() if number is not None}:
+        return ProcessSet(**numbers)
+    return replace(SMALL, workers=1 if (given.idle or given.canaries) <= FEW else 2)
 
 
 def _costs(files: Sequence[Path], ticks: int) -> str:
@@ -156,7 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--workers", type=_numbers, metavar="N,…", help=text)
     for role in _CHOSEN:
         default = getattr(ProcessSet(), role)
-        text = f"number of {role} workers [default {default}; up to {FEW} canaries one for all]"
+        text = f"number of {role} workers [default {default}, if another is given]"
         add(f"--{role}-workers", type=int, metavar="N", help=text)
     add("--profile", choices=report.OURS, help="also trace where this role spends its time")
     add("--json", type=Path, metavar="FILE", help="write the figures there as well")

@@ -90,17 +90,19 @@ def parser() -> argparse.ArgumentParser:
 def _add_up(commands: argparse._SubParsersAction[_Parser]) -> None:
     text = "the whole process set against a cluster, in the foreground"
     parser = _command(commands, "up", text, _up)
-    text = "One beat and one worker for everything; with any of these numbers a worker per role."
+    text = "One beat, and workers for all queues; with a number of another kind a worker per role."
     section = parser.add_argument_group("processes", text)
     for option, meaning in (
         ("beats", "beat processes: one leads, the others stand by"),
+        ("workers", "workers for all queues"),
         ("analysis-workers", "analysis workers"),
         ("hooks-workers", "hook workers"),
         ("routing-workers", "routing workers"),
         ("report-workers", "report workers"),
     ):
         field = option.removesuffix("-workers")
-        text = f"number of {meaning} [default {getattr(up.ProcessSet(), field)}, see above]"
+        usual = up.SMALL if option == "workers" else up.ProcessSet()
+        text = f"number of {meaning} [default {getattr(usual, field)}, see above]"
         section.add_argument(f"--{option}", dest=field, type=_count, metavar="N", help=text)
     section.add_argument("--flower", action="store_true", help="run Flower too, on 127.0.0.1")
     _add_flower_port(section)
@@ -163,9 +165,10 @@ def _port(text: str) -> int:
 
 def process_set(given: argparse.Namespace) -> up.ProcessSet:
     """The processes that the arguments of `up` ask for."""
-    asked = {name: getattr(given, name) for name in ("beats", *up.ROLES)}
+    asked = {name: getattr(given, name) for name in ("beats", "workers", *up.ROLES)}
     numbers = {name: number for name, number in asked.items() if number is not None}
-    wanted = up.ProcessSet(**numbers) if numbers else up.SMALL
+    is_split = bool(numbers) and given.workers is None
+    wanted = replace(up.ProcessSet() if is_split else up.SMALL, **numbers)
     return replace(wanted, flower_port=given.flower_port if given.flower else None)
 
 

@@ -146,6 +146,9 @@ def test_an_unknown_role_is_refused_with_the_known_ones(
     ("words", "names"),
     [
         ([], ["beat-1", "worker-1"]),
+        (["--workers", "2"], ["beat-1", "worker-1", "worker-2"]),
+        (["--workers", "2", "--beats", "2"], ["beat-1", "beat-2", "worker-1", "worker-2"]),
+        (["--workers", "1", "--hooks-workers", "1"], ["beat-1", "hooks-1", "worker-1"]),
         (["--beats", "1"], ["beat-1", "analysis-1", "analysis-2", *OTHERS]),
         (["--analysis-workers", "1"], ["beat-1", "beat-2", "analysis-1", *OTHERS]),
         (["--flower"], ["beat-1", "worker-1", "flower"]),
@@ -154,7 +157,7 @@ def test_an_unknown_role_is_refused_with_the_known_ones(
 def test_up_runs_a_worker_for_everything_unless_told_how_many_of_which(
     words: list[str], names: list[str]
 ) -> None:
-    """Any number asked for means one role per process, the others as many as in a cluster."""
+    """A number of a role means a process for each role, unless `--workers` is given, too."""
     given = command_line.parser().parse_args(["up", *words])
 
     assert [command.name for command in command_line.process_set(given).commands()] == names
