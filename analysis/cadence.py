@@ -75,12 +75,13 @@ def next_check(due: datetime, now: datetime, interval: timedelta) -> datetime:
     return (due if late <= interval * TOLERANCE else now) + interval
 
 
-def plausible(check_at: datetime, now: datetime, interval: timedelta) -> datetime:
+def plausible(check_at: datetime, now: datetime, longest: timedelta) -> datetime:
     """`check_at`, or `now` if nothing that goes by the present clock could have put it so far off.
 
-    Redis' clock may have been ahead for a while, and the interval may have been longer.
+    Nothing is planned for later than `longest` from now, the interval as a rule. Redis' clock may
+    have been ahead for a while, and the interval may have been longer.
     """
-    return check_at if check_at <= now + interval * (1 + SLOT + TOLERANCE) else now
+    return check_at if check_at <= now + longest * (1 + SLOT + TOLERANCE) else now
 
 
 def measurable_at(check_at: datetime, in_force_since: datetime, interval: timedelta) -> datetime:

@@ -37,6 +37,11 @@ class Workload:
     patience_ends: datetime | None = None
     configs: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def has_pods(self) -> bool:
+        """Whether there are pods, or will be, be they available or not."""
+        return self.replicas > 0 or self.available > 0
+
 
 @dataclass(frozen=True, slots=True)
 class PastStatus:

@@ -16,6 +16,7 @@ from analysis.findings import Findings
 from analysis.observation import Observation, PastStatus, Workload
 from analysis.phases import Phase
 from analysis.state import RolloutState
+from analysis.strategies import Strategy
 from clients.documents import calls as documents
 from clients.documents.confirmed import Confirmed
 from clients.documents.packed import Packed
@@ -63,7 +64,10 @@ def observe(
     canary = _carried_out(world, defaults.provider)
     uid, now = admission.uid, snapshot.now
     interval = derived.interval(canary, defaults.interval_floor) if canary else timedelta(0)
-    state, status = _timely(_state(snapshot, uid), now, interval), _status(world.status)
+    strategy = defaults.registries.strategies.chosen(canary) if canary else None
+    state, status = _state(snapshot, uid), _status(world.status)
+    if state is not None and canary is not None and strategy is not None:
+        state = _timely(state, now, max(interval, _delay(canary, strategy, state)))
     confirmed = snapshot.confirmed.about(uid).seeing(world)
     if confirmed.route_at is not None and confirmed.route_at > now:  # Redis' clock was ahead
         confirmed = replace(confirmed, route_at=now - interval)
@@ -75,7 +79,7 @@ def observe(
         uid=uid,
         generation=admission.generation,
         canary=canary,
-        strategy=defaults.registries.strategies.chosen(canary) if canary else None,
+        strategy=strategy,
         interval=interval,
         threshold=derived.threshold(canary) if canary else 1,
         deleting=admission.deleting,
@@ -186,10 +190,17 @@ def _state(snapshot: Snapshot, uid: str) -> RolloutState | None:
         return None
 
 
-def _timely(state: RolloutState | None, now: datetime, interval: timedelta) -> RolloutState | None:
-    if state is None or state.check_at is None:
+def _timely(state: RolloutState, now: datetime, longest: timedelta) -> RolloutState:
+    """`state`, whose next check is no longer ahead than anything plans it."""
+    if state.check_at is None:
         return state
-    return replace(state, check_at=cadence.plausible(state.check_at, now, interval))
+    return replace(state, check_at=cadence.plausible(state.check_at, now, longest))
+
+
+def _delay(canary: Canary, strategy: Strategy, state: RolloutState) -> timedelta:
+    """How long the canary runs before its first step, as long as it has not taken it."""
+    is_new = state.phase is Phase.PROGRESSING and not strategy.has_begun(state)
+    return (derived.initial_delay(canary) if is_new else None) or timedelta(0)
 
 
 def _workload(

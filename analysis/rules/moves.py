@@ -88,6 +88,12 @@ def await_effects(case: Case, *lanes: effects.Lane) -> Decision | Rest | None:
     return wait(case, waiting.Reason.NOT_APPLIED, late, until) if late else Rest(until)
 
 
+def await_certainty(case: Case) -> Rest | None:
+    """Rest while a request from before the state was lost may still be carried out."""
+    until = case.state.unsure_until
+    return Rest(until) if until is not None and case.now < until else None
+
+
 def await_no_traffic(case: Case) -> Decision | Rest | None:
     """Rest while requests may reach a canary that is to have none.
 
@@ -206,6 +212,7 @@ def start(
     case: Case, reason: str, said: tuple[Event, ...], revision: str, *, skipped: bool
 ) -> Decision:
     """The analysis of `revision` begins, from zero traffic; what is `said` last tells it."""
+    is_stale = has_stale_pods(case)
     state = case.state.moved(
         Phase.PROGRESSING,
         case.now,
@@ -218,21 +225,23 @@ def start(
         failed_checks=0,
         iterations=0,
         check_at=None,
-        stale_pods=has_stale_pods(case),
+        stale_pods=is_stale,
         skipped=skipped,
         began=case.now,
         stepped_at=None,
     )
-    return Decision(reason, said[-1].message, state, said)
+    due = case.now if is_stale else None  # perhaps nothing else is to be brought about
+    return Decision(reason, said[-1].message, state, said, due)
 
 
 def has_stale_pods(case: Case) -> bool:
     """Whether pods of the target were made before its configs changed.
 
-    An environment is read when a pod starts, and a file in it changes some time later.
+    An environment is read when a pod starts, long before it is available, and a file in it changes
+    some time later.
     """
     target, known = case.target, case.state.configs or {}
-    return target is not None and target.available > 0 and dict(target.configs) != dict(known)
+    return target is not None and target.has_pods and dict(target.configs) != dict(known)
 
 
 def rollback(case: Case, reason: str, causes: tuple[Event, ...], revision: str = "") -> Decision:

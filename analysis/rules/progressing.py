@@ -60,6 +60,9 @@ def renew_pods(case: Case) -> Outcome | None:
     if waiting:
         return waiting
     if case.state.workload.canary is CanaryScale.RUNNING:
+        reached = moves.await_certainty(case) or moves.await_no_traffic(case)
+        if reached:
+            return reached
         state = replace(case.state, workload=case.state.worked(CanaryScale.ZERO))
         return Decision("RenewingPods", "the canary's pods are to be made anew", state)
     target = case.target

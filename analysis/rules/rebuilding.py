@@ -165,7 +165,10 @@ def _analysing(
     route = replace(state.route, split=step.split)
     resumed = replace(reported, route=route, iterations=step.iterations)
     if not strategy.has_begun(resumed):
-        return resumed
+        # perhaps they were about to be made anew
+        target = seen.target
+        is_doubtful = target is not None and target.has_pods and bool(target.configs)
+        return replace(resumed, stale_pods=is_doubtful)
     after = strategy.next_step(canary, resumed)
     is_over = after is None or after.needs_approval
     waits = is_over and past.phase == StatusPhase.WAITING_PROMOTION

@@ -23,9 +23,9 @@ def park_canary(case: Case) -> Outcome | None:
     """
     if case.state.workload.canary is CanaryScale.ZERO:
         return None
-    unsure_until = case.state.unsure_until
-    if unsure_until is not None and case.now < unsure_until:
-        return Rest(unsure_until)
+    unsure = moves.await_certainty(case)
+    if unsure:
+        return unsure
     waiting = moves.await_no_traffic(case)
     if waiting and not moves.is_past_deadline(case):
         return waiting

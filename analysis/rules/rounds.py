@@ -54,8 +54,12 @@ def _again(case: Case, asked: HookRound, message: str) -> Decision:
 
 
 def _settled(case: Case, asked: HookRound | None, revision: str) -> tuple[str, ...]:
-    """The types that need not be asked again in this check: those before, and the one answered."""
-    if asked is None or case.findings.hooks is None or asked.revision != revision:
+    """The types that need not be asked again in this check: those before, and the one answered.
+
+    What was answered about another release settles nothing; what is asked about none, as a
+    rollback is before a gate, does.
+    """
+    if asked is None or case.findings.hooks is None or asked.revision not in {"", revision}:
         return ()
     return (*asked.settled, asked.type)
 

@@ -174,21 +174,10 @@ def test_a_config_changed_in_mid_rollout_restarts_the_analysis() -> None:
     assert held(stage, "cart-settings-primary")["color"] == "green"
 
 
-def test_pods_that_have_read_the_old_values_are_not_judged_for_the_new_ones() -> None:
-    """The canary is scaled to zero and up again, without traffic; a template makes its own."""
-    stage = at_rest()
-    stage.release("cart:2")
-    rollouts.at_weight(stage, 40)
-    seen: list[tuple[int, int]] = []
-
-    def noted(on: Stage) -> bool:
-        split = on.split
-        now = rollouts.replicas(on), split.canary if split else 0
-        seen.extend([now] if seen[-1:] != [now] else [])
-        return rollouts.ended(on)
-
-    set_color(stage, "green")
-    for _ in range(200):
+def until_first_step(stage: Stage) -> list[tuple[int, int]]:
+    """Replicas and weight of the canary until it is at 20, each change of them once."""
+    seen = [state_of(stage)]
+    for _ in range(400):
         stage.kubelet.step()
         stage.observe()
         stage.claim()
@@ -196,11 +185,77 @@ def test_pods_that_have_read_the_old_values_are_not_judged_for_the_new_ones() ->
             stage.deliver(stage.bag.messages.pop(0))
         else:
             stage.advance()
-        if noted(stage):
-            break
-    assert seen[: seen.index((2, 20)) + 1] == [(2, 40), (2, 0), (0, 0), (2, 0), (2, 20)]
+        if seen[-1] != state_of(stage):
+            seen.append(state_of(stage))
+        if seen[-1] == (2, 20):
+            return seen
+    raise AssertionError(seen)
+
+
+def state_of(stage: Stage) -> tuple[int, int]:
+    """Replicas and weight of the canary."""
+    split = stage.split
+    return rollouts.replicas(stage), split.canary if split else 0
+
+
+def test_pods_that_have_read_the_old_values_are_not_judged_for_the_new_ones() -> None:
+    """The canary is scaled to zero and up again, without traffic; a template makes its own."""
+    stage = at_rest()
+    stage.release("cart:2")
+    rollouts.at_weight(stage, 40)
+    set_color(stage, "green")
+    assert until_first_step(stage) == [(2, 40), (2, 0), (0, 0), (2, 0), (2, 20)]
     rollouts.finish(stage)
     rollouts.succeeded(stage)
+
+
+def test_pods_that_come_up_with_the_old_values_are_not_judged_for_the_new_ones() -> None:
+    """An environment is read long before a pod is available."""
+    stage = at_rest()
+    set_color(stage, "green")
+    stage.wait(timedelta(seconds=1))
+    set_color(stage, "red")
+    assert until_first_step(stage) == [(2, 0), (0, 0), (2, 0), (2, 20)]
+    rollouts.succeeded(rollouts.finish(stage), "cart:1")
+
+
+def test_pods_with_old_values_are_made_anew_although_redis_is_emptied() -> None:
+    """Nothing else remembers that they were to be."""
+    stage = at_rest()
+    stage.release("cart:2")
+    rollouts.at_weight(stage, 40)
+    set_color(stage, "green")
+    while not (stage.state.stale_pods and stage.status["lastAppliedSpec"] == stage.state.applied):
+        stage.observe()
+        stage.claim()
+        stage.deliver(stage.bag.messages.pop(0))
+    assert rollouts.replicas(stage) == 2
+    stage.bag.messages.clear()
+    stage.forget_everything()
+    assert (0, 0) in until_first_step(stage)
+    rollouts.succeeded(rollouts.finish(stage))
+
+
+def test_pods_are_made_anew_when_nobody_leads_requests_to_them() -> None:
+    """As a canary is parked: somebody may have undone the route of the release that was ended."""
+    stage = at_rest()
+    stage.release("cart:2")
+    rollouts.at_weight(stage, 40)
+    set_color(stage, "green")
+    while not stage.state.stale_pods or stage.split != TrafficSplit(100, 0):
+        stage.observe()
+        stage.claim()
+        stage.deliver(stage.bag.messages.pop(0))
+    route = stage.kube.get(resources.VIRTUAL_SERVICES, REF.namespace, "cart-app")
+    for each, weight in zip(route["spec"]["http"][0]["route"], (60, 40), strict=True):
+        each["weight"] = weight
+    stage.edit(resources.VIRTUAL_SERVICES, "cart-app", {"spec": route["spec"]})
+    stage.losing = {"route"}
+    stage.wait(timedelta(seconds=1))
+    assert state_of(stage) == (2, 40)
+    stage.losing.clear()
+    assert until_first_step(stage) == [(2, 40), (2, 0), (0, 0), (2, 0), (2, 20)]
+    rollouts.succeeded(rollouts.finish(stage))
 
 
 def test_a_config_set_back_in_mid_rollout_calls_it_off() -> None:

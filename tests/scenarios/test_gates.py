@@ -184,6 +184,26 @@ def test_a_release_that_waits_is_called_off_by_a_rollback_hook() -> None:
     assert rollouts.replicas(stage) == 0
 
 
+def test_a_rollback_hook_beside_a_closed_gate_lets_both_be_asked_at_the_interval() -> None:
+    """Neither takes the place of the other: the gate is heard when it opens."""
+    stage = waiting("rollback")
+    stage.hooks.called.clear()
+    stage.wait(3 * INTERVAL)
+    assert stage.hooks.called == ["off", "start"] * 3
+    open_gate(stage, "start")
+    rollouts.succeeded(rollouts.finish(stage))
+
+
+def test_a_newer_release_beside_a_rollback_hook_is_approved_by_itself() -> None:
+    """The answer about the former one settles nothing for it."""
+    stage = waiting("rollback")
+    stage.release("cart:3")
+    stage.wait(INTERVAL)
+    assert stage.phase() == "Waiting"
+    open_gate(stage, "start")
+    rollouts.succeeded(rollouts.finish(stage), "cart:3")
+
+
 def test_a_release_that_waits_survives_the_loss_of_redis() -> None:
     """It goes on waiting, and is not started by what was said before."""
     stage = waiting()

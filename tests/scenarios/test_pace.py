@@ -130,6 +130,21 @@ def test_a_canary_runs_without_traffic_before_its_first_step() -> None:
     rollouts.succeeded(rollouts.finish(stage))
 
 
+def test_a_look_in_between_does_not_cut_the_delay_short() -> None:
+    """Pods that flap, or an annotation, have the canary looked at; it waits on."""
+    stage = paced(initialDelay="10m")
+    stage.wait(timedelta(minutes=1))
+    due = stage.state.check_at
+    for number, pods in enumerate((1, 2, 1, 2)):
+        stage.kubelet.few["cart-app"] = pods
+        nudge(stage, str(number))
+        stage.wait(timedelta(minutes=1))
+    assert (stage.state.check_at, stage.split) == (due, TrafficSplit(100, 0))
+    rollouts.at_weight(stage, 20)
+    assert due is not None
+    assert stage.clock.now() >= due
+
+
 def test_the_revision_before_goes_back_without_analysis_within_its_window() -> None:
     """Its pods are waited for, its traffic moves at once; nothing is measured."""
     stage = rollouts.finish(paced(rollbackWindow="1h"))
