@@ -237,10 +237,13 @@ class Convergence:
                 self._scale_up(target, self._served_by())
 
     def _served_by(self) -> int:
-        """How many a target needs that is to serve everything, as far as that is ours to say."""
-        primary = self._known(worlds.PRIMARY)
-        is_scaled = scalers.of(self.canary) is not None
-        return self._replicas() if is_scaled or primary is None else max(primary.replicas, 1)
+        """How many a target needs that is to serve everything: as many as served it until now.
+
+        Its autoscaler, where there is one, finds out by itself whether fewer will do.
+        """
+        primary, scaler = self._known(worlds.PRIMARY), scalers.of(self.canary)
+        fewest = scaler.fewest(self.world.scaler) if scaler else 1
+        return max(primary.replicas if primary else 0, fewest)
 
     def _scale_up(self, target: WorkloadView, wanted: int) -> None:
         doing = f"scaling up {target.name}.{self.canary.namespace} to {wanted} failed"

@@ -11,6 +11,7 @@ from clients import errors
 from clients.kube import resources
 from clients.kube.resources import Resource
 from tests.fakes.faults import Fault
+from tests.scenarios.test_autoscalers import of_hpa, the_hpa
 from tests.stage import rollouts
 from tests.stage.rollouts import LONG
 from tests.stage.stage import REF, Stage, a_deployment, initialized
@@ -111,6 +112,18 @@ def test_what_was_taken_over_is_given_back() -> None:
     assert stage.texts()[-2:] == ENDED
     stage.settle()
     assert stage.store.read(REF).state is None
+
+
+def test_a_target_with_an_autoscaler_gets_as_many_pods_as_have_served() -> None:
+    """Those that its autoscaler begins with would take the load of many at once."""
+    stage = Stage()
+    stage.create(resources.HORIZONTAL_POD_AUTOSCALERS, the_hpa(maxReplicas=10))
+    stage = initialized(of_hpa(revertOnDeletion=True), stage)
+    stage.edit(resources.DEPLOYMENTS, "cart-app-primary", {"spec": {"replicas": 8}})
+    stage.wait(timedelta(seconds=10))
+    delete(stage)
+    stage.run(gone, within=timedelta(minutes=1))
+    assert rollouts.replicas(stage) == 8
 
 
 @pytest.mark.parametrize("weight", [0, 20, 60])
