@@ -99,11 +99,12 @@ def log_level(given: str) -> str:
 
 
 def provider(given: str) -> str:
-    """A known traffic provider, aliases resolved."""
+    """A known traffic provider, as given: users are told when it is an alias."""
     try:
-        return meshes.canonical(given)
+        meshes.canonical(given)
     except meshes.UnknownMesh:
         raise BadValue(", ".join(meshes.SPEC_PROVIDERS)) from None
+    return given
 
 
 def shard(given: str) -> Shard:

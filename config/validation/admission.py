@@ -46,7 +46,7 @@ def admit(raw: Mapping[str, Any], policy: Policy) -> Judgement:
         )
         problems = (
             *support.not_carried_out(canary, policy.default_provider, policy.able),
-            *hints.warnings(canary, policy.shortest_interval),
+            *hints.warnings(canary, policy.shortest_interval, policy.default_provider),
         )
     except InvalidSpec as invalid:
         return Judgement(None, invalid.problems)

@@ -19,14 +19,18 @@ _WORKLOAD_LABEL: Final = re.compile(r"destination_workload\s*=~?\s*[\"'`]([^\"'`
 
 
 def warnings(
-    canary: Canary, shortest_interval: timedelta = derived.MIN_INTERVAL
+    canary: Canary,
+    shortest_interval: timedelta = derived.MIN_INTERVAL,
+    default_provider: str = meshes.ISTIO,
 ) -> tuple[Problem, ...]:
     """What the author of a valid canary should look at, sorted by field.
 
-    What is "allowed" is what is probably meant. `shortest_interval` is the operator's floor.
+    What is "allowed" is what is probably meant. `shortest_interval` is the operator's floor, and
+    `default_provider` what canaries have that name none.
     """
     hints = (hint for rule in _HINTS for hint in rule(canary))
-    return tuple(sorted({*hints, *_interval(canary, shortest_interval)}))
+    of_operator = (*_interval(canary, shortest_interval), *_provider(canary, default_provider))
+    return tuple(sorted({*hints, *of_operator}))
 
 
 def _suspicious(
@@ -99,6 +103,15 @@ def _interval(canary: Canary, shortest: timedelta) -> Iterator[Problem]:
         yield _suspicious(f"{ANALYSIS}.interval", text, f"{floor} or more", f"is read as {floor}")
 
 
+def _provider(canary: Canary, default: str) -> Iterator[Problem]:
+    name = canary.spec.provider or default
+    if name in meshes.ALIASES:
+        whose = "" if canary.spec.provider else "the controller's default, "
+        yield _suspicious(
+            "spec.provider", name, meshes.ALIASES[name], f"{whose}is read as an alias"
+        )
+
+
 def _numbers(canary: Canary) -> Iterator[Problem]:
     """Numbers that are read as others."""
     analysis = canary.spec.analysis
@@ -122,9 +135,6 @@ def _aliases(canary: Canary) -> Iterator[Problem]:
     if spec.canary_analysis is not None:
         why = "is deprecated; it is used only when spec.analysis is absent"
         yield _suspicious("spec.canaryAnalysis", {}, ANALYSIS, why, ProblemReason.DEPRECATED)
-    if spec.provider in meshes.ALIASES:
-        meant = meshes.ALIASES[spec.provider]
-        yield _suspicious("spec.provider", spec.provider, meant, "is read as an alias")
 
 
 def _metrics(canary: Canary) -> Iterator[Problem]:

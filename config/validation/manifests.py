@@ -13,6 +13,7 @@ from config import well_known
 from config.api.canary import Canary, CanarySpec, with_analysis
 from config.validation import (
     analysis_rules,
+    expressions,
     service_rules,
     structure,
     target_rules,
@@ -20,7 +21,12 @@ from config.validation import (
 from config.validation.problems import InvalidSpec, Problem, shown
 from config.validation.rules import Rule
 
-CANARY_RULES: Final = (*target_rules.RULES, *service_rules.RULES, *analysis_rules.RULES)
+CANARY_RULES: Final = (
+    *target_rules.RULES,
+    *service_rules.RULES,
+    *analysis_rules.RULES,
+    *expressions.RULES,
+)
 
 
 def load_canary(raw: Mapping[str, Any], *, block_cross_namespace_refs: bool = False) -> Canary:

@@ -9,8 +9,9 @@ from config.api.canary import Canary
 from config.api.istio import RequiredStringMatch, StringMatch
 from config.api.references import TargetKind
 from config.api.traffic_policy import HASH_KEYS
+from config.validation import expressions
 from config.validation.problems import Problem
-from config.validation.rules import ANALYSIS, SERVICE, Rule, not_exactly_one, problem
+from config.validation.rules import SERVICE, Rule, not_exactly_one, problem
 
 
 def port_is_given(canary: Canary) -> Iterator[Problem]:
@@ -35,14 +36,8 @@ def delegation_stands_alone(canary: Canary) -> Iterator[Problem]:
 
 def matches_name_one_comparison(canary: Canary) -> Iterator[Problem]:
     """Each text is compared in at most one way, in A/B headers in exactly one."""
-    spec = canary.spec
-    for place, requests in ((SERVICE, spec.service.match), (ANALYSIS, spec.analysis.match)):
-        for index, request in enumerate(requests):
-            for path, match in request.comparisons.items():
-                yield from _one_comparison(f"{place}.match[{index}].{path}", match)
-    for index, entry in enumerate(spec.analysis.a_b_test):
-        field = f"{ANALYSIS}.a_b_test[{index}].header.value"
-        yield from _one_comparison(field, entry.header.value)
+    for field, match in expressions.comparisons(canary):
+        yield from _one_comparison(field, match)
 
 
 def _one_comparison(field: str, match: StringMatch) -> Iterator[Problem]:

@@ -54,7 +54,7 @@ def at_weight(stage: Stage, weight: int) -> Stage:
 def ended(stage: Stage) -> bool:
     """Whether a rollout has ended, its last hooks are called and everything is told."""
     over = {"Succeeded", "Failed"}
-    told = not stage.store.undelivered(REF)[0] and stage.phase() == shown(stage)
+    told = not stage.store.undelivered(stage.ref)[0] and stage.phase() == shown(stage)
     return stage.phase() in over and told and not stage.state.epilogue
 
 

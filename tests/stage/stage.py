@@ -62,8 +62,13 @@ class Stage:
         registries: Registries = BUILT_IN,
         settings: Settings | None = None,
         measuring: bool = False,
+        ref: CanaryRef = REF,
     ) -> None:
-        """`measuring` has checks measured by the real reader instead of `meters`."""
+        """`measuring` has checks measured by the real reader instead of `meters`.
+
+        `ref` is the canary that is looked at where no other is named.
+        """
+        self.ref = ref
         self.registries = registries
         self.clock = ManualClock(START)
         self.kube = FakeKube(self.clock)
@@ -105,7 +110,7 @@ class Stage:
 
     def edit(self, resource: Resource, name: str, patch: Mapping[str, Any]) -> None:
         """Merges `patch` into an object of the canary's namespace."""
-        self.kube.patch(resource, REF.namespace, name, patch)
+        self.kube.patch(resource, self.ref.namespace, name, patch)
 
     def release(self, image: str, *, broken: bool = False, name: str = "cart-app") -> None:
         """Sets the image of a target; pods of a broken release never become ready."""
@@ -118,7 +123,7 @@ class Stage:
 
     def edit_canary(self, **spec: Any) -> None:
         """Merges fields into the canary's spec, as `kubectl apply` of an edited manifest does."""
-        self.edit(resources.CANARIES, REF.name, {"spec": spec})
+        self.edit(resources.CANARIES, self.ref.name, {"spec": spec})
 
     def forget_everything(self) -> None:
         """Empties Redis, as its loss would; the leader notices and fills it again."""
@@ -205,7 +210,7 @@ class Stage:
     @property
     def state(self) -> RolloutState:
         """The working state."""
-        return self.state_of(REF)
+        return self.state_of(self.ref)
 
     def state_of(self, ref: CanaryRef) -> RolloutState:
         """The working state of one canary of several."""
@@ -216,14 +221,14 @@ class Stage:
     @property
     def status(self) -> Mapping[str, Any]:
         """The status of the Canary."""
-        canary = self.kube.get(resources.CANARIES, REF.namespace, REF.name)
+        canary = self.kube.get(resources.CANARIES, self.ref.namespace, self.ref.name)
         status: Mapping[str, Any] = canary.get("status") or {}
         return status
 
     @property
     def split(self) -> TrafficSplit | None:
         """The split in the live route; None without one that can be read."""
-        canary = gather.accepted(self.store.read(REF).world)
+        canary = gather.accepted(self.store.read(self.ref).world)
         if canary is None:
             return None
         router = self.registries.routers.chosen(canary)
@@ -241,7 +246,7 @@ class Stage:
 
     def deployment(self, name: str) -> Mapping[str, Any]:
         """A Deployment as it is."""
-        return self.kube.get(resources.DEPLOYMENTS, REF.namespace, name)
+        return self.kube.get(resources.DEPLOYMENTS, self.ref.namespace, name)
 
     def image(self, name: str) -> str:
         """The image of a Deployment."""
@@ -256,8 +261,9 @@ class Stage:
             for event in sorted(told, key=lambda each: int(each["metadata"]["resourceVersion"]))
         ]
 
-    def phase(self, ref: CanaryRef = REF) -> str:
+    def phase(self, ref: CanaryRef | None = None) -> str:
         """The phase shown; empty before the first report."""
+        ref = ref or self.ref
         canary = self.kube.get(resources.CANARIES, ref.namespace, ref.name)
         return str((canary.get("status") or {}).get("phase") or "")
 
@@ -272,14 +278,14 @@ class Stage:
 
     def generation(self, resource: Resource, name: str) -> int:
         """How often the spec of an object was written, its creation included."""
-        live = self.kube.get(resource, REF.namespace, name)
+        live = self.kube.get(resource, self.ref.namespace, name)
         return int(live["metadata"]["generation"])
 
     # --- inside
 
     def _live(self, resource: Resource, name: str) -> Object | None:
         try:
-            return self.kube.get(resource, REF.namespace, name)
+            return self.kube.get(resource, self.ref.namespace, name)
         except errors.NotFound:
             return None
 

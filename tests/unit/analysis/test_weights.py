@@ -62,6 +62,28 @@ def test_a_step_ladder_rises_to_its_maximum(step: int, most: int, current: int) 
     assert after is None or after > current
 
 
+def by_the_rule(listed: list[int]) -> list[int]:
+    """The weights of 10.1: the size of each step by its table, up to the last entry or 100."""
+    weight, walked = 0, list[int]()
+    while weight < min(listed[-1], 100):
+        after = listed[0] if weight == 0 else listed[listed.index(weight) + 1]
+        weight += min(after - weight, 100 - weight)
+        walked.append(weight)
+    return walked
+
+
+@given(
+    listed=st.lists(st.integers(1, 200), min_size=1, max_size=12, unique=True).map(sorted),
+    most=st.integers(0, 200),
+)
+def test_a_list_is_walked_by_the_rule_whatever_the_maximum_says(
+    listed: list[int], most: int
+) -> None:
+    """10.1, and the articles' `maxWeight` beside `stepWeights` (row 17)."""
+    canary = worlds.a_canary(stepWeights=listed, maxWeight=most)
+    assert list(weights.ladder(canary)) == by_the_rule(listed)
+
+
 @given(weight=st.integers(0, 100), step=st.integers(0, 100))
 def test_a_promotion_step_gives_the_primary_more_or_all(weight: int, step: int) -> None:
     """Capped at 100/0; without a step all at once; a canary weight of 0 is done (D-4)."""

@@ -273,6 +273,26 @@ REFUSED: Final[Mapping[str, tuple[Raw, str, str]]] = {
         "spec.service.match[0].headers.x",
         "at most one",
     ),
+    "look-around in a comparison": (
+        with_service(match=[{"uri": {"regex": "/(?!admin).*"}}]),
+        "spec.service.match[0].uri.regex",
+        "RE2",
+    ),
+    "a back-reference in a choice": (
+        with_analysis(match=[{"queryParams": {"q": {"regex": "(a|b)\\1"}}}]),
+        "spec.analysis.match[0].queryParams.q.regex",
+        "RE2",
+    ),
+    "look-around for users beside weights": (
+        with_analysis(a_b_test=[{"header": {"name": "x", "value": {"regex": "(?<=a)b"}}}]),
+        "spec.analysis.a_b_test[0].header.value.regex",
+        "RE2",
+    ),
+    "look-around in an origin": (
+        with_service(corsPolicy={"allowOrigins": [{"regex": "(?=a).*"}]}),
+        "spec.service.corsPolicy.allowOrigins[0].regex",
+        "RE2",
+    ),
     "no comparison in an A/B header": (
         with_analysis(match=[{"headers": {"x": {}}}]),
         "spec.analysis.match[0].headers.x",

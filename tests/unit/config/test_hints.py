@@ -105,9 +105,29 @@ def test_a_suspicious_field_is_named_with_what_is_meant(raw: Raw, field: str, me
     assert meant in str(warnings[0])
 
 
+@pytest.mark.parametrize(
+    ("own", "default", "told"),
+    [
+        (None, "smi:istio", "the controller's default, is read as an alias (allowed: istio)"),
+        ("smi:istio", "istio", "is read as an alias (allowed: istio)"),
+        ("istio", "smi:istio", None),
+        (None, "kubernetes", None),
+    ],
+)
+def test_an_alias_of_a_provider_is_named_whoever_wrote_it(
+    own: str | None, default: str, told: str | None
+) -> None:
+    """The author of the canary, or the operator for all that name none."""
+    canary = manifests.load_canary(a_manifest(**({"provider": own} if own else {})))
+    warnings = hints.warnings(canary, default_provider=default)
+
+    expected = [f'spec.provider: "smi:istio": {told}'] if told else []
+    assert [str(warning) for warning in warnings] == expected
+
+
 def test_an_ordinary_canary_has_no_warnings() -> None:
     """Warnings mean something only when there are few."""
-    odd = {"canary-without-analysis", "older-analysis-key", "podinfo-as-in-articles"}
+    odd = {"canary-without-analysis", "older-analysis-key"}
     odd |= {"header-users-beside-weights"}  # an ignored maximum
     warned = {
         name

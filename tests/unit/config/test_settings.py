@@ -48,7 +48,7 @@ def test_the_environment_sets_everything() -> None:
 
     assert settings.redis.state_url() == "redis://:pw@state:6379/0"
     assert settings.redis.queue_url() == "redis://:pw@state:6379/0"
-    assert settings.canaries.mesh_provider == "istio"
+    assert settings.canaries.mesh_provider == "smi:istio"
     assert settings.metrics.server == "https://prom.example"
     assert settings.canaries.selector_labels == ("app", "tier")
     assert settings.canaries.include_label_prefixes == ("app.kubernetes.io", "team")
