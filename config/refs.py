@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, order=True, slots=True)
-class CanaryRef:
-    """The identity of one Canary; printed and sent as `namespace/name`. Ordered by both."""
+class CanaryRef(NamedTuple):
+    """The identity of one Canary; printed and sent as `namespace/name`. Ordered by both.
+
+    A tuple, as these are hashed quickly, and everything is kept by canary.
+    """
 
     namespace: str
     name: str
