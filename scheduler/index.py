@@ -132,24 +132,30 @@ class Index:
             if not entry.is_in_force or conflicts.has_traffic(entry.status)
         )
 
-    def world(self, ref: CanaryRef) -> World | None:
-        """Everything about `ref`; None for an unknown canary."""
+    def world(self, ref: CanaryRef, roles: Iterable[str] | None = None) -> World | None:
+        """What there is in `roles` of `ref`, None: in all; None for an unknown canary."""
         entry = self._entries.get(ref)
         if entry is None:
             return None
         good = None if self._observed.unwatched(entry.good) else entry.good
-        places = good.places if good else {}
-        return World(
-            admission=self._admission(entry),
-            canary=good.raw if good else None,
-            status=entry.status,
-            target=self._observed.workload(places.get(worlds.TARGET), worlds.TARGET),
-            primary=self._observed.workload(places.get(worlds.PRIMARY), worlds.PRIMARY),
-            scaler=self._observed.autoscaler(places.get(worlds.SCALER)),
-            twin=self._observed.autoscaler(places.get(worlds.TWIN)),
-            configs=self._configs.versions(ref) if good else None,
-            routes=self._observed.routes(places),
-        )
+        wanted = self.roles if roles is None else roles
+        known = ((role, self._in_role(role, ref, entry, good)) for role in wanted)
+        return World.of({role: value for role, value in known if value is not None})
+
+    def _in_role(self, role: str, ref: CanaryRef, entry: Entry, good: Manifest | None) -> Any:
+        """What is known in a role of `ref`, whose manifest in force is `good`; None: nothing."""
+        if role == worlds.ADMISSION:
+            return self._admission(entry)
+        if role == worlds.STATUS:
+            return entry.status
+        if good is None:
+            return None
+        place = good.places.get(role)
+        if role in projections.WORKLOADS:
+            return self._observed.workload(place, role)
+        if role == worlds.CANARY:
+            return good.raw
+        return self._configs.versions(ref) if role == worlds.CONFIGS else self._observed.raw(place)
 
     def _reread(self, place: Place, refs: Iterable[CanaryRef]) -> Changes:
         """What it means that the config in a place is another; copies are written by ourselves."""
@@ -212,7 +218,7 @@ class Index:
             self._observed.workload(good.places.get(role), role) for role in projections.WORKLOADS
         )
         yield from conflicts.of_workloads(good, target, primary, left_by, self._selector_labels)
-        scaler, twin = map(self._observed.autoscaler, map(good.places.get, AUTOSCALERS))
+        scaler, twin = map(self._observed.raw, map(good.places.get, AUTOSCALERS))
         yield from conflicts.of_autoscalers(good, scaler, twin, left_by)
 
     def _set(self, entries: Mapping[CanaryRef, Entry | None]) -> Changes:

@@ -89,14 +89,8 @@ class Observed:
         special = kind.as_primary if role == PRIMARY else None
         return (special or kind.project)(kept, self._selector_labels)
 
-    def routes(self, places: Mapping[str, Place]) -> dict[str, Object]:
-        """The Services and mesh objects that there are in `places`, by role."""
-        routed = places.keys() - projections.OWN_ROLES
-        views = {role: self.known(places[role]).view for role in routed}
-        return {role: view for role, view in views.items() if isinstance(view, Mapping)}
-
-    def autoscaler(self, place: Place | None) -> Object | None:
-        """What is kept of the autoscaler in a place; None when there is none."""
+    def raw(self, place: Place | None) -> Object | None:
+        """What is kept of the Service, mesh object or autoscaler in a place; None for none."""
         view = None if place is None else self.known(place).view
         return view if isinstance(view, Mapping) else None
 
