@@ -1,7 +1,8 @@
 """What is known of the cluster, shared by threads, and what of it is yet to be stored.
 
 Many threads see events, one stores. It takes the latest projection, not a history: ten changes to
-one object that come while Redis is away are one write when it is back.
+one object that come while Redis is away are one write when it is back. What decides nothing waits a
+moment for more to be stored with it.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from analysis.news import News
-from clients.documents.world import World
+from clients.documents.world import CANARY, STATUS, World
 from clients.kube.protocol import Object, WatchType
 from clients.kube.resources import Resource
 from config.refs import CanaryRef
@@ -20,11 +21,15 @@ from scheduler import projections
 from scheduler.conflicts import has_traffic
 from scheduler.index import Changes, Index, greatest
 
+LEISURE: Final = 0.2
+"""Longest wait in seconds of a changed status or route, of which most are our own writes: by then
+their writers have stored them, and there is nothing left to be stored, nor to be doubted."""
+
 
 class Change(NamedTuple):
     """What is to be stored of a canary: these roles of its world, None when it is gone.
 
-    Of each role, what its change may be good for.
+    Of each role, what its change may be good for. Of others the world may say nothing.
     """
 
     ref: CanaryRef
@@ -84,7 +89,7 @@ class Backlog:
         """
         with self._news:
             refs = list(islice(self._unstored, most))
-            return [Change(ref, self._index.world(ref), self._unstored.pop(ref)) for ref in refs]
+            return [self._change(ref, self._unstored.pop(ref)) for ref in refs]
 
     def take_whole(self, refs: Iterable[CanaryRef]) -> list[Change]:
         """Everything about `refs` as it is now."""
@@ -112,7 +117,7 @@ class Backlog:
     def has_traffic(self, ref: CanaryRef) -> bool:
         """Whether a canary has traffic by its status, or is about to get some."""
         with self._news:
-            world = self._index.world(ref)
+            world = self._index.world(ref, [STATUS])
         return world is not None and world.status is not None and has_traffic(world.status)
 
     def unsettled(self) -> frozenset[CanaryRef]:
@@ -123,10 +128,12 @@ class Backlog:
     def wait(self, seconds: float) -> bool:
         """Whether there is something to store; comes back when there is, or after the time.
 
-        Or at once after `wake`.
+        At once when that may decide something, or after `wake`; else `LEISURE` after the first.
         """
         with self._news:
             self._news.wait_for(lambda: self._awake or bool(self._unstored), seconds)
+            if self._unstored:
+                self._news.wait_for(lambda: self._awake, LEISURE)
             self._awake = False
             return bool(self._unstored)
 
@@ -136,9 +143,16 @@ class Backlog:
             self._awake = True
             self._news.notify_all()
 
+    def _change(self, ref: CanaryRef, roles: Mapping[str, News]) -> Change:
+        # What an edited manifest says of one object may matter to another.
+        world = self._index.world(ref, None if CANARY in roles else roles)
+        return Change(ref, world, roles)
+
     def _note(self, changes: Changes) -> None:
+        is_first = not self._unstored
         for ref, changed in changes.items():
             known, newer = self._unstored.get(ref, {}), self._whole if changed is None else changed
             self._unstored[ref] = greatest(known, newer)
-        if changes:
+            self._awake = self._awake or any(map(projections.news, newer))
+        if self._awake or (is_first and changes):
             self._news.notify_all()
