@@ -27,8 +27,8 @@ from scheduler.loop import Loop
 log = logging.getLogger(__name__)
 
 LONGEST_UNCLAIMED: Final = timedelta(seconds=30)
-"""How long a leader may leave the agenda unread before it counts as dead; it reads it ten times a
-second."""
+"""How long a leader may leave the agenda unread before it counts as dead; it reads it once a second
+at least."""
 
 REMEMBERED_SECONDS: Final = 1.0
 """How long an answer is given again: whoever floods the endpoint costs Redis one look a second."""

@@ -15,7 +15,7 @@ from config.settings.groups import SchedulerSettings
 from scheduler.batching import Batch, batches
 from scheduler.health import Health, Role
 from scheduler.lateness import Lateness
-from scheduler.leadership import Leadership
+from scheduler.leadership import RENEWALS, Leadership
 from scheduler.watching import WatchSide
 from tasks.queues import Dispatcher
 
@@ -31,6 +31,10 @@ one, and nobody is in time when all are alone."""
 
 MANY: Final = 5
 """Canaries due at one look that make a busy time."""
+
+REST: Final = 1.0
+"""Seconds between two looks while all canaries are at rest: what happens to one is seen by the
+watch, which wakes the beat. Less where the lease has to be renewed more often."""
 
 STANDBY_PAUSE: Final = 1.0
 """Seconds between a standby's attempts: with a lease of 5 s, a silent beat is replaced in 6 s."""
@@ -137,7 +141,13 @@ class Loop:
             side.refresh()
         self._publish()
         self._lateness.tell()
-        return self._settings.agenda_poll.total_seconds()
+        return self._pause(is_at_rest=claimed.busy == 0 and side.confirmed)
+
+    def _pause(self, *, is_at_rest: bool) -> float:
+        """Seconds until the next look at the agenda, should nothing happen."""
+        poll, renewal = self._settings.agenda_poll, self._settings.beat_lease / RENEWALS
+        longest = min(REST, renewal.total_seconds()) if is_at_rest else 0.0
+        return max(poll.total_seconds(), longest)
 
     def _watching(self) -> WatchSide:
         """The watch side of this term.

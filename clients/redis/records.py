@@ -108,6 +108,8 @@ class Claimed:
     """The most urgent first, and of one rank in the order in which they are to be enqueued."""
     canaries: int
     """How many there are on the agenda, of all shards."""
+    busy: int
+    """How many of them are not at rest."""
     confirmed: bool
     """Whether the leader has confirmed what is stored; see `store.Store`."""
 

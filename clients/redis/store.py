@@ -136,11 +136,11 @@ class Store(scripts.Door):
 
 
 def _claimed(reply: Sequence[Any]) -> Claimed:
-    confirmed, canaries, *members = reply
+    confirmed, canaries, busy, *members = reply
     by_rank: defaultdict[Rank, list[CanaryRef]] = defaultdict(list)
     for member, rank in zip(members[::2], members[1::2], strict=True):
         by_rank[Rank(int(rank))].append(CanaryRef.parse(member))
-    return Claimed(by_rank, int(canaries), bool(confirmed))
+    return Claimed(by_rank, int(canaries), int(busy), bool(confirmed))
 
 
 def _epoch(shard: Shard, reply: Sequence[Any]) -> Epoch:

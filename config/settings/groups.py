@@ -214,7 +214,8 @@ class SchedulerSettings:
         flags.duration,
         "100ms",
         "Time between looks at what is due: the greatest lateness of a tick on an idle system, "
-        "at one cheap Redis command each.",
+        "at one cheap Redis command each. While all canaries are at rest, a second: changes are "
+        "seen by watching.",
     )
     max_in_flight: int = setting(
         "max-in-flight",

@@ -6,7 +6,8 @@
 --         4, 5 what stands before and after namespace/name in a tick lease's key
 --         6 most entries to look at: of each rank, so many that are due for longest, and so many
 --         that have become due last  7 index of the shard  8 number of shards
--- Return  {confirmed: 1 or 0, canaries on the agenda, of all shards, namespace/name, rank, ...}
+-- Return  {confirmed: 1 or 0, canaries on the agenda, of all shards, those of them that are not at
+--         rest, namespace/name, rank, ...}
 -- Atomic  two beats see the same due entries; only the one that marks an entry queued may enqueue.
 --
 -- The tick leases are not in KEYS, as their names are only known from the agenda; that is fine
@@ -16,7 +17,8 @@ local now, most, queued = clock(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local look, index, count = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local words = present_epoch(KEYS[2]) or {}
 local is_confirmed = #words == count and words[index + 1] == 'confirmed'
-local reply = {is_confirmed and 1 or 0, redis.call('ZCARD', KEYS[1])}
+local busy = redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. digits(RESYNC * SPAN))
+local reply = {is_confirmed and 1 or 0, redis.call('ZCARD', KEYS[1]), busy}
 if reply[1] == 0 then most = 0 end
 
 local PAGES = 20 -- of entries to look at, where those of other shards may stand before ours

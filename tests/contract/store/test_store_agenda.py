@@ -77,7 +77,7 @@ def test_no_more_are_queued_at_a_time_than_there_is_room_for(store: DirectStore)
     for seconds, ref in enumerate(REFS):
         store.poke(ref, now - 10 * SECOND + seconds * SECOND)
     assert given_out(claim(store, 3)) == tuple(REFS[:3])
-    assert claim(store, 3) == Claimed({}, 4, confirmed=True)
+    assert claim(store, 3) == Claimed({}, 4, 4, confirmed=True)
     assert store.agenda()[REFS[3]] == now - 7 * SECOND
     store.begin(REFS[1], Work.TICK, TTL)
     assert given_out(claim(store, 3)) == (REFS[3],)
@@ -232,7 +232,7 @@ def test_scripts_and_python_mean_the_same_ranks() -> None:
 
 def test_an_empty_agenda_gives_out_nothing_and_says_that_it_is_empty(store: DirectStore) -> None:
     """So that a leader with canaries knows that the agenda alone was lost."""
-    assert claim(store) == Claimed(by_rank={}, canaries=0, confirmed=True)
+    assert claim(store) == Claimed(by_rank={}, canaries=0, busy=0, confirmed=True)
 
 
 def test_what_is_queued_is_not_given_out_again_until_its_message_counts_as_lost(

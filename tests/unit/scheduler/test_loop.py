@@ -25,6 +25,7 @@ from tests.unit.scheduler import worlds
 from tests.unit.scheduler.worlds import SHOP, Beat, Setting
 
 SECOND = timedelta(seconds=1)
+MINUTE = 60 * SECOND
 
 
 def work(setting: Setting, due: timedelta) -> None:
@@ -48,6 +49,31 @@ def test_what_is_due_is_queued_within_a_poll(setting: Setting) -> None:
     beat.run(timedelta(seconds=0.2))
 
     assert setting.sent.ticks == [SHOP]
+
+
+def test_while_all_canaries_are_at_rest_the_agenda_is_read_once_a_second(setting: Setting) -> None:
+    """And ten times a second as soon as one is not; what a watch sees is not waited for."""
+    for name in ("shop", "mall"):
+        setting.create(worlds.a_canary(name))
+    beat = Beat(setting, "first")
+    beat.run(SECOND)
+    for ref in setting.sent.ticks:
+        begun = setting.store.begin(ref, Work.TICK, timedelta(seconds=30))
+        assert begun is not None
+        rank = Rank.RESYNC if ref == SHOP else Rank.STEP
+        setting.store.finish(ref, Work.TICK, begun.token, setting.clock.now() + MINUTE, rank)
+    assert beat.step() == 0.1
+
+    mall = setting.store.begin(CanaryRef("prod", "mall"), Work.TICK, timedelta(seconds=30))
+    assert mall is not None
+    at_rest = setting.clock.now() + MINUTE
+    setting.store.finish(CanaryRef("prod", "mall"), Work.TICK, mall.token, at_rest, Rank.RESYNC)
+
+    assert beat.step() == 1.0
+    setting.edit(resources.CANARIES, "shop", {"spec": {"suspend": True}})
+    beat.step()
+    assert beat.sides[-1].wait(0)
+    assert beat.step() == 0.1
 
 
 def test_two_beats_never_queue_a_canary_twice_in_a_period(setting: Setting) -> None:
