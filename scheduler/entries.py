@@ -79,13 +79,14 @@ class Entries(dict[CanaryRef, Entry]):
         judged = self.judged(bare)
         current = self.manifest(bare, judged.canary) if judged.canary else None
         metadata = bare["metadata"]
+        finalizers = metadata.get("finalizers")
         entry = Entry(
             bare=current.raw if current else packed(bare),
             uid=str(metadata.get("uid") or ""),
             created=str(metadata.get("creationTimestamp") or "~"),
             generation=projections.generation(metadata),
             deleting=bool(metadata.get("deletionTimestamp")),
-            finalizer=well_known.FINALIZER in (metadata.get("finalizers") or ()),
+            finalizer=isinstance(finalizers, list) and well_known.FINALIZER in finalizers,
             status=status,
             problems=judged.problems,
             current=current,

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from clients.clock import ManualClock
@@ -202,6 +202,7 @@ oddities: Final = st.tuples(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(listed=oddities, watched=oddities)
+@example(listed=("metadata.finalizers", "5"), watched=("metadata.finalizers", "true"))
 def test_no_object_stops_a_list_or_a_watch(
     script: Script, door: KubeHttp, listed: tuple[str, str], watched: tuple[str, str]
 ) -> None:
