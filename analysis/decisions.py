@@ -57,7 +57,8 @@ class Rest:
     waits: bool = False
 
 
-Outcome = Decision | AskChecks | AskBackends | Rest
+Ruling = Decision | AskChecks | AskBackends | Rest
+"""What a rule can say. What becomes of a write is an `Outcome` (`clients.documents.outcome`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,5 +96,5 @@ def _current(view: Workload | None, written: int) -> Workload | None:
     return view if view and view.generation >= written else None
 
 
-Rule = Callable[[Case], Outcome | None]
+Rule = Callable[[Case], Ruling | None]
 """None passes the case on to the next rule of the chain."""

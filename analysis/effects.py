@@ -13,7 +13,7 @@ from clients.documents.confirmed import Lane as Lane
 from config.scaling import CanaryScale
 from config.traffic import RouteStage
 
-LEASE: Final = timedelta(seconds=8)
+WRITE_LEASE: Final = timedelta(seconds=8)
 """How long a writer may take: six objects, each with a few tries of at most some seconds. Shorter
 than the shortest interval, because what a killed worker was to do waits as long."""
 

@@ -133,7 +133,7 @@ def _fnv1a(data: bytes) -> int:
 # a worker that makes a call says so again and again. Only a call that nobody makes is asked for
 # again, since its message may be lost; should it not be, the second message finds the call taken.
 
-LEASE: Final = timedelta(seconds=8)
+CALL_LEASE: Final = timedelta(seconds=8)
 """For how long a worker may make a call without a sign of life, as with the other leases."""
 
 LONGEST_PAUSE: Final = timedelta(minutes=1)
@@ -142,7 +142,7 @@ LONGEST_PAUSE: Final = timedelta(minutes=1)
 
 def given_up_at(asked: HookRound) -> datetime:
     """When the messages of `asked` are taken for lost."""
-    return asked.asked + backoff.doubling(asked.repeats + 1, LEASE, LONGEST_PAUSE)
+    return asked.asked + backoff.doubling(asked.repeats + 1, CALL_LEASE, LONGEST_PAUSE)
 
 
 def next_look(asked: HookRound, calls: Sequence[HookCall], known: HookCalls) -> datetime:

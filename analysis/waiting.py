@@ -23,7 +23,7 @@ REPEAT: Final = timedelta(minutes=5)
 """How often a wait is told again: whoever looks at the events of the last hour sees it."""
 
 
-class Reason(StrEnum):
+class WaitReason(StrEnum):
     """What is waited for; CamelCase, as conditions have it."""
 
     NOT_ACCEPTED = "NotAccepted"
@@ -44,19 +44,19 @@ class Reason(StrEnum):
 
 GATES: Final = frozenset(
     {
-        Reason.ROLLOUT_NOT_CONFIRMED,
-        Reason.INCREASE_NOT_CONFIRMED,
-        Reason.PROMOTION_NOT_CONFIRMED,
+        WaitReason.ROLLOUT_NOT_CONFIRMED,
+        WaitReason.INCREASE_NOT_CONFIRMED,
+        WaitReason.PROMOTION_NOT_CONFIRMED,
     }
 )
 """A gate is closed."""
 
 KNOWN_AT_CHECKS: Final = GATES | {
-    Reason.NOT_ACCEPTED,
-    Reason.HOOKS_UNANSWERED,
-    Reason.CHECKS_UNDECIDED,
-    Reason.NOT_APPLIED,
-    Reason.CONFIGS_UNKNOWN,
+    WaitReason.NOT_ACCEPTED,
+    WaitReason.HOOKS_UNANSWERED,
+    WaitReason.CHECKS_UNDECIDED,
+    WaitReason.NOT_APPLIED,
+    WaitReason.CONFIGS_UNKNOWN,
 }
 """Reasons that last from one check to the next: only then it shows whether they still hold."""
 
@@ -64,19 +64,19 @@ _OPEN: Final = (
     "open the gate; a new value of the annotation coalmine.dev/nudge has it asked at once"
 )
 
-WAYS_OUT: Final[Mapping[Reason, str]] = {
+WAYS_OUT: Final[Mapping[WaitReason, str]] = {
     **dict.fromkeys(GATES, _OPEN),
-    Reason.NOT_ACCEPTED: "mend what it names, or apply the manifest before it",
-    Reason.NOT_WATCHED: "let the beat's ServiceAccount list and watch that kind (deploy/rbac)",
-    Reason.TARGET_NOT_FOUND: "create the target, or correct spec.targetRef",
-    Reason.CONFIGS_UNKNOWN: "create what is not found, or make the reference to it optional",
-    Reason.PRIMARY_NOT_READY: "see why the pods of the primary are not ready",
-    Reason.PRIMARY_LOST: "a primary is made anew from the promoted revision only",
-    Reason.CANARY_NOT_READY: "see why the pods of the target are not ready",
-    Reason.HOOKS_UNANSWERED: "the webhooks are called again; see whether hook workers run",
-    Reason.CHECKS_UNDECIDED: "see whether the metrics server has values for the checks",
-    Reason.NOT_APPLIED: "it is asked for again every few seconds; see whether workers run",
-    Reason.WRITE_REFUSED: (
+    WaitReason.NOT_ACCEPTED: "mend what it names, or apply the manifest before it",
+    WaitReason.NOT_WATCHED: "let the beat's ServiceAccount list and watch that kind (deploy/rbac)",
+    WaitReason.TARGET_NOT_FOUND: "create the target, or correct spec.targetRef",
+    WaitReason.CONFIGS_UNKNOWN: "create what is not found, or make the reference to it optional",
+    WaitReason.PRIMARY_NOT_READY: "see why the pods of the primary are not ready",
+    WaitReason.PRIMARY_LOST: "a primary is made anew from the promoted revision only",
+    WaitReason.CANARY_NOT_READY: "see why the pods of the target are not ready",
+    WaitReason.HOOKS_UNANSWERED: "the webhooks are called again; see whether hook workers run",
+    WaitReason.CHECKS_UNDECIDED: "see whether the metrics server has values for the checks",
+    WaitReason.NOT_APPLIED: "it is asked for again every few seconds; see whether workers run",
+    WaitReason.WRITE_REFUSED: (
         "it is tried again every few seconds; remove what refuses it, or install what is not found"
     ),
 }
@@ -91,7 +91,7 @@ class Waiting:
     last at `told_at`, and so many `times`.
     """
 
-    reason: Reason
+    reason: WaitReason
     message: str
     since: datetime
     first_told: datetime
@@ -104,7 +104,7 @@ class Waiting:
         return self.told_at + REPEAT
 
 
-def told(before: Waiting | None, reason: Reason, message: str, now: datetime) -> Waiting:
+def told(before: Waiting | None, reason: WaitReason, message: str, now: datetime) -> Waiting:
     """The wait for `reason`, told `now`; `before` is what was waited for until now."""
     if before is None or before.reason is not reason:
         return Waiting(reason, message, now, now, now)
@@ -113,7 +113,7 @@ def told(before: Waiting | None, reason: Reason, message: str, now: datetime) ->
     return Waiting(reason, message, before.since, before.first_told, now, before.times + 1)
 
 
-def is_due(before: Waiting | None, reason: Reason, message: str, now: datetime) -> bool:
+def is_due(before: Waiting | None, reason: WaitReason, message: str, now: datetime) -> bool:
     """Whether `message` is to be told `now`: it is news, or was told too long ago.
 
     Other words for the same reason are news after `NEWS`; other ports, times and identifiers

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from analysis import cadence, decide, effects, hooks, urgency
 from analysis import state as states
-from analysis.decisions import AskBackends, AskChecks, Decision, Outcome, Rest
+from analysis.decisions import AskBackends, AskChecks, Decision, Rest, Ruling
 from analysis.effects import Lane
 from analysis.events import Event
 from analysis.findings import CheckResult, Findings, HookCalls
@@ -71,15 +71,15 @@ class Analyst:
             yield from ask(finish)
             return
         found = gather.answered(seen, begun.calls)
-        outcome = decide.decide(seen, found)
+        ruling = decide.decide(seen, found)
         for _ in range(QUESTIONS):
-            if isinstance(outcome, Decision | Rest):
+            if isinstance(ruling, Decision | Rest):
                 break
-            found = yield from self._find_out(seen, outcome, found)
-            outcome = decide.decide(seen, found)
-        yield from self._conclude(seen, begun, outcome, found)
+            found = yield from self._find_out(seen, ruling, found)
+            ruling = decide.decide(seen, found)
+        yield from self._conclude(seen, begun, ruling, found)
 
-    def _find_out(self, seen: Observation, question: Outcome, found: Findings) -> Steps[Findings]:
+    def _find_out(self, seen: Observation, question: Ruling, found: Findings) -> Steps[Findings]:
         """`found` with the answer to `question`."""
         canary, default = seen.canary, self.defaults
         if canary is None:
@@ -93,11 +93,11 @@ class Analyst:
         return replace(found, checks=(yield Measure(asked)))
 
     def _conclude(
-        self, seen: Observation, begun: Begun, outcome: Outcome, found: Findings
+        self, seen: Observation, begun: Begun, ruling: Ruling, found: Findings
     ) -> Steps[None]:
-        match outcome:
+        match ruling:
             case Decision():
-                yield from self._commit(seen, begun, outcome, found)
+                yield from self._commit(seen, begun, ruling, found)
             case Rest(until=until):
                 missing = _missing(seen, seen.version)
                 due = self._due(seen, begun, until, missing)
@@ -105,7 +105,7 @@ class Analyst:
                 yield from ask(rollouts.finishing(seen.ref, Work.TICK, begun.token, due, rank))
                 yield from _nudges(seen, seen.version, rank, until, late=begun.is_untold)
             case AskChecks() | AskBackends():
-                raise AssertionError(f"rule {outcome.rule} asks what it was told")
+                raise AssertionError(f"rule {ruling.rule} asks what it was told")
 
     def _commit(
         self, seen: Observation, begun: Begun, decision: Decision, found: Findings

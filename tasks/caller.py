@@ -34,7 +34,7 @@ from config.refs import CanaryRef
 from tasks import failures, gather
 from tasks.queues import Dispatcher
 
-RENEWAL_SECONDS: Final = hooks.LEASE.total_seconds() / 4
+RENEWAL_SECONDS: Final = hooks.CALL_LEASE.total_seconds() / 4
 """Between two signs of life: three of them may fail."""
 
 TOGETHER_SECONDS: Final = 0.1
@@ -117,7 +117,7 @@ class Leases:
             if not held:
                 return
             with suppress(errors.ClientError):
-                self._store.run_all([rollouts.taking(call, hooks.LEASE) for call in held])
+                self._store.run_all([rollouts.taking(call, hooks.CALL_LEASE) for call in held])
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ class Caller:
                 for hook in wanted
                 if hook.key == each.key
             )
-        scripts = [rollouts.taking(each.call, hooks.LEASE) for each in taken]
+        scripts = [rollouts.taking(each.call, hooks.CALL_LEASE) for each in taken]
         is_ours = self._replies([each.call.ref for each in taken], scripts)
         return [each for each, ours in zip(taken, is_ours, strict=True) if ours]
 
@@ -183,7 +183,7 @@ class Caller:
         try:
             wanted = _wanted(self.store.read(call.ref), call.round)
             is_asked = any(each.key == call.key for each in wanted)
-            return is_asked and self.store.run(rollouts.taking(call, hooks.LEASE))
+            return is_asked and self.store.run(rollouts.taking(call, hooks.CALL_LEASE))
         except errors.ClientError:
             return True
 

@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 NO_ROUND: Final = 0
 """Stands for the round in a message about event hooks: rounds are numbered from 1."""
 
-LEASE: Final = timedelta(seconds=90)
+TELL_LEASE: Final = timedelta(seconds=90)
 """How long one run may take: `LONGEST`, and a pause between two attempts after it."""
 
 LONGEST: Final = timedelta(seconds=45)
@@ -116,7 +116,7 @@ class Teller:
         try:
             again = True
             while again:
-                begun = self.store.run(rollouts.beginning(ref, Work.TELL, LEASE))
+                begun = self.store.run(rollouts.beginning(ref, Work.TELL, TELL_LEASE))
                 if begun is None:
                     return
                 again = self._told(ref, begun)

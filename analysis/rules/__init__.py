@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from analysis.decisions import Outcome, Rule
+from analysis.decisions import Rule, Ruling
 from analysis.observation import Observation
 from analysis.phases import Phase
 from analysis.rules import (
@@ -25,7 +25,7 @@ from analysis.rules import (
     terminating,
 )
 
-ADMISSION: Final[tuple[Callable[[Observation], Outcome | None], ...]] = (
+ADMISSION: Final[tuple[Callable[[Observation], Ruling | None], ...]] = (
     rebuilding.rebuild,
     admission.born,
     terminating.deleting,

@@ -6,12 +6,12 @@ import hashlib
 from dataclasses import replace
 
 from analysis import effects, events, waiting
-from analysis.decisions import Case, Decision, Outcome, Rest
+from analysis.decisions import Case, Decision, Rest, Ruling
 from analysis.observation import Observation
 from analysis.phases import RESTING, Phase
 from analysis.rules import gates, moves
 from analysis.state import Acceptance, accepted, unborn
-from analysis.waiting import GATES, Reason
+from analysis.waiting import GATES, WaitReason
 from config import well_known
 from config.api.hooks import WebhookType
 from config.scaling import CanaryScale, WorkloadIntent
@@ -19,7 +19,7 @@ from config.traffic import ALL_TO_PRIMARY, RouteIntent, RouteStage
 from config.validation.problems import ProblemReason
 
 
-def born(seen: Observation) -> Outcome | None:
+def born(seen: Observation) -> Ruling | None:
     """A canary never seen before gets a state that asks for nothing yet."""
     if seen.state is not None:
         return None
@@ -28,7 +28,7 @@ def born(seen: Observation) -> Outcome | None:
     return Decision("Discovered", f"{seen.ref} discovered", state, due=seen.now)
 
 
-def acceptance(seen: Observation) -> Outcome | None:
+def acceptance(seen: Observation) -> Ruling | None:
     """What is wrong with the manifest is said once, and taken back once it is mended."""
     if seen.state is None:
         return None
@@ -40,14 +40,14 @@ def acceptance(seen: Observation) -> Outcome | None:
         events.warning(problem.message) for problem in seen.problems if problem.message not in known
     )
     held = seen.state.waiting
-    if held and held.reason is Reason.NOT_ACCEPTED and not seen.refusals:
+    if held and held.reason is WaitReason.NOT_ACCEPTED and not seen.refusals:
         held = None
     state = replace(seen.state, acceptance=after, generation=seen.generation, waiting=held)
     message = after.message if after else "manifest accepted"
     return Decision(after.reason if after else "Accepted", message, state, said, seen.now)
 
 
-def suspended(seen: Observation) -> Outcome | None:
+def suspended(seen: Observation) -> Ruling | None:
     """A suspended canary freezes where it is; a running rollout keeps its weights.
 
     Hooks that were asked are asked anew when it is resumed.
@@ -65,14 +65,14 @@ def suspended(seen: Observation) -> Outcome | None:
     return Decision("Resumed", f"{seen.ref} resumed", state, due=seen.now)
 
 
-def trouble(seen: Observation) -> Outcome | None:
+def trouble(seen: Observation) -> Ruling | None:
     """What keeps a write from succeeding is told in the words of the API server, while it does."""
     if seen.state is None:
         return None
     text, before = seen.confirmed.trouble, seen.state.trouble
     if before and not text:
         return Decision("WriteMended", text, replace(seen.state, trouble=None), due=seen.now)
-    reason = waiting.Reason.WRITE_REFUSED
+    reason = waiting.WaitReason.WRITE_REFUSED
     if not text or not waiting.is_due(before, reason, text, seen.now):
         return None
     after = waiting.told(before, reason, text, seen.now)
@@ -82,7 +82,7 @@ def trouble(seen: Observation) -> Outcome | None:
     return Decision("WriteRefused", text, replace(seen.state, trouble=after), said, seen.now)
 
 
-def target_replaced(seen: Observation) -> Outcome | None:
+def target_replaced(seen: Observation) -> Ruling | None:
     """Another target at rest gets a primary of its own; that of the former serves meanwhile.
 
     Its Services select the former's pods until the new one has some. Revisions of two workloads
@@ -111,7 +111,7 @@ def target_replaced(seen: Observation) -> Outcome | None:
     return Decision("TargetReplaced", event.message, fresh, (event,), seen.now)
 
 
-def nudged(seen: Observation) -> Outcome | None:
+def nudged(seen: Observation) -> Ruling | None:
     """A new value of `coalmine.dev/nudge` has the gate asked at once that the canary waits for.
 
     What was answered before counts no more: it may be older than the value.
@@ -131,32 +131,32 @@ def nudged(seen: Observation) -> Outcome | None:
     return Decision("Nudged", f"{seen.ref} is looked at, as it was asked for", noted, due=seen.now)
 
 
-def refused(seen: Observation) -> Outcome | None:
+def refused(seen: Observation) -> Ruling | None:
     """A canary without any manifest that could be carried out does nothing."""
     if seen.canary is not None or seen.state is None:
         return None
     unseen = [each.message for each in seen.problems if each.reason is ProblemReason.NOT_WATCHED]
     if unseen:
         told = events.not_watched(seen.ref, unseen)
-        return moves.stand_still(seen.state, seen.now, Reason.NOT_WATCHED, told)
-    return moves.stand_still(seen.state, seen.now, Reason.NOT_ACCEPTED, _not_accepted(seen))
+        return moves.stand_still(seen.state, seen.now, WaitReason.NOT_WATCHED, told)
+    return moves.stand_still(seen.state, seen.now, WaitReason.NOT_ACCEPTED, _not_accepted(seen))
 
 
-def hold(case: Case) -> Outcome | None:
+def hold(case: Case) -> Ruling | None:
     """Nothing starts under a manifest that is not accepted as it stands."""
     if not case.observation.refusals:
         return None
     unconfirmed = moves.await_effects(case, *effects.Lane)
     until = unconfirmed.until if isinstance(unconfirmed, Rest) else None
-    return moves.wait(case, Reason.NOT_ACCEPTED, _not_accepted(case.observation), until)
+    return moves.wait(case, WaitReason.NOT_ACCEPTED, _not_accepted(case.observation), until)
 
 
-def hold_exposure(case: Case) -> Outcome | None:
+def hold_exposure(case: Case) -> Ruling | None:
     """Users are not led to the primary before the manifest is mended; once they are, they stay."""
     return None if case.state.route.stage is RouteStage.EXPOSED else hold(case)
 
 
-def hold_traffic(case: Case) -> Outcome | None:
+def hold_traffic(case: Case) -> Ruling | None:
     """A canary without traffic gets none, nor is one promoted that is not to be measured.
 
     Any other with traffic goes on being measured.
@@ -166,14 +166,14 @@ def hold_traffic(case: Case) -> Outcome | None:
     return None if is_measured else hold(case)
 
 
-def hold_step(case: Case) -> Outcome | None:
+def hold_step(case: Case) -> Ruling | None:
     """A passed check earns nothing, neither a step nor the promotion; the next is made in time."""
     if not case.observation.refusals:
         return None
-    return moves.hold(case, Reason.NOT_ACCEPTED, _not_accepted(case.observation))
+    return moves.hold(case, WaitReason.NOT_ACCEPTED, _not_accepted(case.observation))
 
 
-def hold_promotion(case: Case) -> Outcome | None:
+def hold_promotion(case: Case) -> Ruling | None:
     """A copy to the primary that was not made yet is called off; the canary is measured again."""
     if not case.observation.refusals or not moves.await_effects(case, effects.Lane.WORKLOAD):
         return None
@@ -187,7 +187,7 @@ def hold_promotion(case: Case) -> Outcome | None:
         check_at=case.now + case.observation.interval if has_begun else None,
         skipped=False,
     )
-    state, said = moves.tell(back, case.now, Reason.NOT_ACCEPTED, event)
+    state, said = moves.tell(back, case.now, WaitReason.NOT_ACCEPTED, event)
     return Decision("PromotionHeld", event.message, state, said)
 
 

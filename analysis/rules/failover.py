@@ -9,33 +9,33 @@ from __future__ import annotations
 from dataclasses import replace
 
 from analysis import events
-from analysis.decisions import Case, Decision, Outcome
+from analysis.decisions import Case, Decision, Ruling
 from analysis.phases import ANALYSING, Phase
 from analysis.rules import moves, pods
-from analysis.waiting import Reason
+from analysis.waiting import WaitReason
 from config.traffic import ALL_TO_CANARY, ALL_TO_PRIMARY, RouteStage
 
 
-def guarded(case: Case, outcome: Outcome) -> Outcome:
-    """`outcome`; a wait if it would move traffic from a side with pods to one without."""
-    if not isinstance(outcome, Decision):
-        return outcome
-    before, after = case.state.route.split, outcome.state.route.split
+def guarded(case: Case, ruling: Ruling) -> Ruling:
+    """`ruling`; a wait if it would move traffic from a side with pods to one without."""
+    if not isinstance(ruling, Decision):
+        return ruling
+    before, after = case.state.route.split, ruling.state.route.split
     primary, canary = pods.primary(case), pods.canary(case)
     if canary.available and primary.available == 0 and before.gives_canary_more(after):
         return moves.await_pods(case, primary)
     if primary.available and canary.available == 0 and after.gives_canary_more(before):
         return moves.await_pods(case, canary)
-    return outcome
+    return ruling
 
 
-def is_short_of_pods(case: Case, reason: Reason) -> bool:
+def is_short_of_pods(case: Case, reason: WaitReason) -> bool:
     """Whether a rollout that waits for pods still does, though it is being judged meanwhile."""
     is_judged = case.state.phase in ANALYSING
     return is_judged and any(side.reason is reason for side in pods.unready(case))
 
 
-def primary_lost(case: Case) -> Outcome | None:
+def primary_lost(case: Case) -> Ruling | None:
     """A primary that is gone for good leaves its traffic to a canary that has pods.
 
     The canary keeps it until there is a primary again, made from a revision that was promoted, has
@@ -58,7 +58,7 @@ def primary_lost(case: Case) -> Outcome | None:
     return moves.hand_over(case, "PrimaryLost", event, target.revision, promote)
 
 
-def canary_lost(case: Case) -> Outcome | None:
+def canary_lost(case: Case) -> Ruling | None:
     """A canary that is gone, or has no pod left, gives its traffic to the primary at once."""
     if not case.state.route.split.reaches_canary or not pods.is_canary_lost(case):
         return None
@@ -67,7 +67,7 @@ def canary_lost(case: Case) -> Outcome | None:
     return Decision("CanaryLost", event.message, state, (event,), case.now)
 
 
-def follow_pods(case: Case) -> Outcome | None:
+def follow_pods(case: Case) -> Ruling | None:
     """After a failed promotion whichever side has pods serves, the one that has served if both."""
     if case.state.route.split.reaches_canary:
         return canary_lost(case)
@@ -81,7 +81,7 @@ def _all_to_canary(case: Case) -> Decision:
     return Decision("PrimaryLost", event.message, state, (event,), case.now)
 
 
-def primary_returned(case: Case) -> Outcome | None:
+def primary_returned(case: Case) -> Ruling | None:
     """A lost primary that is back with the promoted revision gets its traffic back.
 
     Not where it is to be given another revision, which has been analysed or is live already.
@@ -96,7 +96,7 @@ def primary_returned(case: Case) -> Outcome | None:
     return Decision("PrimaryReturned", events.TO_PRIMARY.message, state, said, case.now)
 
 
-def primary_down(case: Case) -> Outcome | None:
+def primary_down(case: Case) -> Ruling | None:
     """A primary that cannot serve what it has, or had, is spoken of for as long as that lasts."""
     is_awaited = case.state.phase is Phase.PROMOTION_FAILED and not case.state.workload.promote
     primary = pods.primary(case)
@@ -106,5 +106,5 @@ def primary_down(case: Case) -> Outcome | None:
     known = {case.state.promoted, case.state.workload.promote}
     if primary.is_gone and case.target and case.target.revision not in known:
         event = events.primary_unmade(case.canary, primary.readiness.message)
-        return moves.wait(case, Reason.PRIMARY_LOST, event)
+        return moves.wait(case, WaitReason.PRIMARY_LOST, event)
     return moves.await_pods(case, primary)

@@ -13,18 +13,18 @@ from datetime import datetime
 from typing import Final
 
 from analysis import cadence, effects, events
-from analysis.decisions import Case, Decision, Outcome, Rest
+from analysis.decisions import Case, Decision, Rest, Ruling
 from analysis.events import Event
 from analysis.findings import HookResult
 from analysis.phases import Phase
 from analysis.rules import moves, pods, rounds
-from analysis.waiting import GATES, Reason
+from analysis.waiting import GATES, WaitReason
 from config.api.hooks import WebhookType
 
-CLOSED: Final[Mapping[WebhookType, Reason]] = {
-    WebhookType.CONFIRM_ROLLOUT: Reason.ROLLOUT_NOT_CONFIRMED,
-    WebhookType.CONFIRM_TRAFFIC_INCREASE: Reason.INCREASE_NOT_CONFIRMED,
-    WebhookType.CONFIRM_PROMOTION: Reason.PROMOTION_NOT_CONFIRMED,
+CLOSED: Final[Mapping[WebhookType, WaitReason]] = {
+    WebhookType.CONFIRM_ROLLOUT: WaitReason.ROLLOUT_NOT_CONFIRMED,
+    WebhookType.CONFIRM_TRAFFIC_INCREASE: WaitReason.INCREASE_NOT_CONFIRMED,
+    WebhookType.CONFIRM_PROMOTION: WaitReason.PROMOTION_NOT_CONFIRMED,
 }
 """What a canary waits for at each gate."""
 
@@ -35,7 +35,7 @@ _STEPS: Final = frozenset({WebhookType.CONFIRM_TRAFFIC_INCREASE, WebhookType.CON
 # -- before a rollout
 
 
-def withdrawn(case: Case) -> Outcome | None:
+def withdrawn(case: Case) -> Ruling | None:
     """A release that is taken back, or whose target is deleted, needs no approval any more."""
     is_known = case.target is not None or pods.canary(case).is_gone
     if not is_known or moves.released(case):
@@ -53,7 +53,7 @@ def withdrawn(case: Case) -> Outcome | None:
     return Decision("Withdrawn", "no approval is needed any more", forgotten, due=case.now)
 
 
-def approval(case: Case, revision: str) -> Outcome | None:
+def approval(case: Case, revision: str) -> Ruling | None:
     """No rollout of `revision` before its gate opens."""
     kind = WebhookType.CONFIRM_ROLLOUT
     asking = rounds.ask(case, kind, revision)
@@ -65,7 +65,7 @@ def approved(case: Case, revision: str) -> tuple[Event, ...]:
     return rounds.told(case, rounds.answers(case, WebhookType.CONFIRM_ROLLOUT, revision))
 
 
-def not_asked_yet(case: Case) -> Outcome | None:
+def not_asked_yet(case: Case) -> Ruling | None:
     """A closed gate is asked again after an interval."""
     due = case.state.check_at
     if due is None or case.now >= due:
@@ -88,7 +88,7 @@ def is_closed(case: Case) -> bool:
     return case.state.waiting is not None and case.state.waiting.reason in GATES
 
 
-def awaited(case: Case) -> Outcome | None:
+def awaited(case: Case) -> Ruling | None:
     """A gate that refuses is asked again with the next check; one that is silent is waited for."""
     asked = case.state.round
     if asked is None or not is_asked(case):
@@ -100,17 +100,17 @@ def awaited(case: Case) -> Outcome | None:
     measured_again = _measured_again(case)
     if measured_again is not None and case.now >= measured_again:
         return None
-    return _by(asking, measured_again)
+    return moves.by(asking, measured_again)
 
 
-def increase(case: Case, said: tuple[Event, ...] = ()) -> Outcome | None:
+def increase(case: Case, said: tuple[Event, ...] = ()) -> Ruling | None:
     """The gate before a step, and before the promotion as with Flagger; `said` goes before it."""
     if not case.strategy.confirms_increase or case.state.phase is Phase.WAITING_PROMOTION:
         return None
     return _asked(case, WebhookType.CONFIRM_TRAFFIC_INCREASE, said)
 
 
-def promotion(case: Case) -> Outcome | None:
+def promotion(case: Case) -> Ruling | None:
     """The gate before the promotion."""
     return _asked(case, WebhookType.CONFIRM_PROMOTION, passed(case))
 
@@ -123,12 +123,12 @@ def passed(case: Case) -> tuple[Event, ...]:
     return rounds.told(case, rounds.answers(case, WebhookType(asked.type)))
 
 
-def rollback_requested(case: Case) -> Outcome | None:
+def rollback_requested(case: Case) -> Ruling | None:
     """A rollback hook that answers well calls the rollout off; asked first at every check."""
     return called_off(case) if moves.is_due(case) else None
 
 
-def called_off(case: Case) -> Outcome | None:
+def called_off(case: Case) -> Ruling | None:
     """Asks the rollback hooks; the rollback when one of them answers well."""
     kind = WebhookType.ROLLBACK
     asking = None if moves.is_skipped(case) else rounds.ask(case, kind)
@@ -142,7 +142,7 @@ def called_off(case: Case) -> Outcome | None:
     return moves.rollback(case, "RollbackRequested", said, untried)
 
 
-def _asked(case: Case, kind: WebhookType, said: tuple[Event, ...]) -> Outcome | None:
+def _asked(case: Case, kind: WebhookType, said: tuple[Event, ...]) -> Ruling | None:
     """Asks a gate after a passed check, and plans the next check for while it is silent."""
     asking = rounds.ask(case, kind, said=said)
     if asking is None or not case.strategy.has_begun(case.state):
@@ -153,7 +153,7 @@ def _asked(case: Case, kind: WebhookType, said: tuple[Event, ...]) -> Outcome | 
     made = cadence.next_check(made, case.now, interval) - interval
     if isinstance(asking, Decision):
         state = replace(asking.state, check_at=made, failed_checks=moves.failed_after_pass(case))
-        return _by(replace(asking, state=state), made + interval)
+        return moves.by(replace(asking, state=state), made + interval)
     message = f"measured while the {kind.value} webhooks are silent"
     state = replace(case.state, check_at=made, failed_checks=moves.failed_after_pass(case))
     until = asking.until if isinstance(asking, Rest) else None
@@ -165,17 +165,6 @@ def _measured_again(case: Case) -> datetime | None:
     if case.state.check_at is None or not case.strategy.has_begun(case.state):
         return None
     return case.state.check_at + case.observation.interval
-
-
-def _by(outcome: Outcome, latest: datetime | None) -> Outcome:
-    """`outcome` with the next look at `latest` at the latest."""
-    match outcome:
-        case Decision(due=due):
-            return replace(outcome, due=moves.first(due, latest))
-        case Rest(until=until):
-            return replace(outcome, until=moves.first(until, latest))
-        case _:
-            return outcome
 
 
 def _closed(case: Case, kind: WebhookType, results: tuple[HookResult, ...]) -> Decision | None:

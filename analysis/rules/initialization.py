@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from analysis import effects, events
-from analysis.decisions import AskBackends, Case, Decision, Outcome
+from analysis.decisions import AskBackends, Case, Decision, Ruling
 from analysis.phases import Phase
 from analysis.rules import moves, pods
-from analysis.waiting import Reason
+from analysis.waiting import WaitReason
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import ALL_TO_PRIMARY, RouteStage
 
 
-def initialize(case: Case) -> Outcome | None:
+def initialize(case: Case) -> Ruling | None:
     """The primary and its Services are created; users do not notice yet."""
     if case.target is None:
         event = events.awaiting_target(case.canary)
-        return moves.wait(case, Reason.TARGET_NOT_FOUND, event)
+        return moves.wait(case, WaitReason.TARGET_NOT_FOUND, event)
     skip = case.canary.spec.skip_analysis
     if not skip and case.findings.backends is None:
         return AskBackends()
@@ -34,7 +34,7 @@ def initialize(case: Case) -> Outcome | None:
     return Decision("Initializing", message, state, () if skip else probed)
 
 
-def await_primary(case: Case) -> Outcome | None:
+def await_primary(case: Case) -> Ruling | None:
     """Nothing is served from a primary that is not ready, not even with skipAnalysis."""
     primary = pods.primary(case)
     if primary.readiness.ready:
@@ -43,7 +43,7 @@ def await_primary(case: Case) -> Outcome | None:
     return waiting if primary.is_gone and waiting else moves.await_pods(case, primary)
 
 
-def mend_primary(case: Case) -> Outcome | None:
+def mend_primary(case: Case) -> Ruling | None:
     """A first template that cannot start is replaced by the target's newer one.
 
     Only before anything is served from the primary; from then on a change is to be analysed.
@@ -62,7 +62,7 @@ def mend_primary(case: Case) -> Outcome | None:
     return Decision("MendingPrimary", event.message, state, (event,))
 
 
-def expose(case: Case) -> Outcome | None:
+def expose(case: Case) -> Ruling | None:
     """The apex Service selects the primary and the mesh objects are made."""
     route = case.state.routed(ALL_TO_PRIMARY)
     if route == case.state.route:
@@ -71,12 +71,12 @@ def expose(case: Case) -> Outcome | None:
     return Decision("PrimaryReady", "the primary is ready, routing to it", state)
 
 
-def await_route(case: Case) -> Outcome | None:
+def await_route(case: Case) -> Ruling | None:
     """The target keeps its pods until nobody is sent to them any more."""
     return moves.await_effects(case, effects.Lane.ROUTE)
 
 
-def park_target(case: Case) -> Outcome | None:
+def park_target(case: Case) -> Ruling | None:
     """The target is scaled to zero: the primary serves."""
     if case.state.workload.canary is CanaryScale.ZERO:
         return None
@@ -85,7 +85,7 @@ def park_target(case: Case) -> Outcome | None:
     return Decision("Parking", f"Scaling down {target.kind} {target.name}", state)
 
 
-def initialized(case: Case) -> Outcome | None:
+def initialized(case: Case) -> Ruling | None:
     """Done. What counts as promoted is what the primary runs, not what the target holds by now."""
     waiting = moves.await_effects(case, effects.Lane.WORKLOAD)
     primary = case.primary

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from analysis import events
-from analysis.decisions import Case, Outcome
+from analysis.decisions import Case, Ruling
 from analysis.phases import ANALYSING, Phase
 from analysis.rules import moves
 from analysis.state import RolloutState
@@ -17,7 +17,7 @@ from config import derived, durations
 from config.api.canary import Canary
 
 
-def overdue(case: Case) -> Outcome | None:
+def overdue(case: Case) -> Ruling | None:
     """A gate that stays closed for too long, or a rollout that takes too long, is rolled back."""
     untried = moves.released(case) if case.state.phase is Phase.WAITING else ""
     ends, limit = gate_ends(case.canary, case.state), derived.gate_deadline(case.canary)

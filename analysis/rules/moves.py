@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from analysis import cadence, effects, events, hooks, urgency, waiting
-from analysis.decisions import Case, Decision, Rest
+from analysis.decisions import AskBackends, AskChecks, Case, Decision, Rest, Ruling
 from analysis.events import Event
 from analysis.phases import Phase
 from analysis.rules import pods
@@ -21,7 +22,7 @@ from config.traffic import ALL_TO_CANARY, ALL_TO_PRIMARY
 
 
 def wait(
-    case: Case, reason: waiting.Reason, event: Event, until: datetime | None = None
+    case: Case, reason: waiting.WaitReason, event: Event, until: datetime | None = None
 ) -> Decision | Rest:
     """Rest until `until`, saying why: see `stand_still`.
 
@@ -34,7 +35,7 @@ def wait(
 def stand_still(
     state: RolloutState,
     now: datetime,
-    reason: waiting.Reason,
+    reason: waiting.WaitReason,
     event: Event,
     until: datetime | None = None,
     *,
@@ -50,7 +51,7 @@ def stand_still(
 
 
 def tell(
-    state: RolloutState, now: datetime, reason: waiting.Reason, *causes: Event
+    state: RolloutState, now: datetime, reason: waiting.WaitReason, *causes: Event
 ) -> tuple[RolloutState, tuple[Event, ...]]:
     """`state` as one that waits for `reason`, and what is to be told of it now, if anything."""
     message = events.summary(causes)
@@ -63,6 +64,19 @@ def tell(
 def first(*moments: datetime | None) -> datetime | None:
     """The earliest of `moments`; None when all of them are None."""
     return min((moment for moment in moments if moment is not None), default=None)
+
+
+def by(ruling: Ruling, latest: datetime | None) -> Ruling:
+    """`ruling` with the next look at `latest` at the latest; a question is asked all the same."""
+    match ruling:
+        case Decision(due=due):
+            return replace(ruling, due=first(due, latest))
+        case Rest(until=until):
+            return replace(ruling, until=first(until, latest))
+        case AskChecks() | AskBackends():
+            return ruling
+        case _:
+            assert_never(ruling)
 
 
 def await_pods(case: Case, side: pods.Side, until: datetime | None = None) -> Decision | Rest:
@@ -85,7 +99,7 @@ def await_effects(case: Case, *lanes: effects.Lane) -> Decision | Rest | None:
     pause = effects.RETRY if missing <= seen.confirmed.refused else _repair(case, missing)
     late = late_effects(case, *missing)
     until = case.now + pause
-    return wait(case, waiting.Reason.NOT_APPLIED, late, until) if late else Rest(until)
+    return wait(case, waiting.WaitReason.NOT_APPLIED, late, until) if late else Rest(until)
 
 
 def await_certainty(case: Case) -> Rest | None:
@@ -159,7 +173,7 @@ def failed_check(case: Case, causes: tuple[Event, ...]) -> Decision:
     return Decision("CheckFailed", events.summary(causes), state, causes, due)
 
 
-def hold(case: Case, reason: waiting.Reason, *causes: Event) -> Decision:
+def hold(case: Case, reason: waiting.WaitReason, *causes: Event) -> Decision:
     """Neither a step nor a failed check; the cause is told for as long as it lasts."""
     state, said = tell(case.state, case.now, reason, *causes)
     due = next_check(case)

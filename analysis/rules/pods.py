@@ -12,7 +12,7 @@ from analysis.decisions import Case
 from analysis.events import Event
 from analysis.observation import Workload
 from analysis.phases import Phase
-from analysis.waiting import ON_THE_WAY, Reason
+from analysis.waiting import ON_THE_WAY, WaitReason
 from config import readiness
 from config.api.canary import Canary
 from config.readiness import Readiness
@@ -20,11 +20,11 @@ from config.readiness import Readiness
 AT_ZERO: Final = Readiness(ready=False, message=f"{readiness.WAITING}scaled to zero")
 """What is said of a workload without replicas."""
 
-_ASKED_FOR: Final[Mapping[Phase, Reason]] = {
-    Phase.INITIALIZING: Reason.PRIMARY_NOT_READY,
-    Phase.PROGRESSING: Reason.CANARY_NOT_READY,
-    Phase.PROMOTING: Reason.PRIMARY_NOT_READY,
-    Phase.TERMINATING: Reason.CANARY_NOT_READY,
+_ASKED_FOR: Final[Mapping[Phase, WaitReason]] = {
+    Phase.INITIALIZING: WaitReason.PRIMARY_NOT_READY,
+    Phase.PROGRESSING: WaitReason.CANARY_NOT_READY,
+    Phase.PROMOTING: WaitReason.PRIMARY_NOT_READY,
+    Phase.TERMINATING: WaitReason.CANARY_NOT_READY,
 }
 """The side whose pods a phase asks for when it begins, by the reason to wait for them."""
 
@@ -40,7 +40,7 @@ class Side:
     canary: Canary
     workload: Workload | None
     is_gone: bool
-    reason: Reason
+    reason: WaitReason
     not_ready: Callable[[Canary, str], Event]
 
     @property
@@ -86,13 +86,13 @@ class Side:
 def primary(case: Case) -> Side:
     """The primary of `case`."""
     gone, told = case.observation.primary is None, events.primary_not_ready
-    return Side(case.canary, case.primary, gone, Reason.PRIMARY_NOT_READY, told)
+    return Side(case.canary, case.primary, gone, WaitReason.PRIMARY_NOT_READY, told)
 
 
 def canary(case: Case) -> Side:
     """The canary of `case`: the pods of the target."""
     gone, told = case.observation.target is None, events.canary_not_ready
-    return Side(case.canary, case.target, gone, Reason.CANARY_NOT_READY, told)
+    return Side(case.canary, case.target, gone, WaitReason.CANARY_NOT_READY, told)
 
 
 def unready(case: Case) -> tuple[Side, ...]:

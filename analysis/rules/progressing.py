@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from analysis import cadence, effects, events, verdicts
-from analysis.decisions import AskChecks, Case, Decision, Outcome, Rest
+from analysis.decisions import AskChecks, Case, Decision, Rest, Ruling
 from analysis.phases import Phase
 from analysis.rules import gates, moves, pods, resting, rounds, steps
 from analysis.strategies import Step
-from analysis.waiting import Reason
+from analysis.waiting import WaitReason
 from config import derived, durations
 from config.api.hooks import WebhookType
 from config.scaling import CanaryScale
@@ -18,14 +18,14 @@ from config.traffic import ALL_TO_PRIMARY
 from config.validation.problems import ProblemReason
 
 
-def target_gone(case: Case) -> Outcome | None:
+def target_gone(case: Case) -> Ruling | None:
     """A deleted target takes its traffic with it, so traffic leaves at once."""
     if not pods.canary(case).is_gone:
         return None
     return moves.rollback(case, "TargetNotFound", (events.target_gone(case.canary),))
 
 
-def called_off(case: Case) -> Outcome | None:
+def called_off(case: Case) -> Ruling | None:
     """Another target, name or provider calls the rollout off: it leads traffic by the former."""
     moved = [each for each in case.observation.refusals if each.reason is ProblemReason.IN_ROLLOUT]
     if not moved:
@@ -34,7 +34,7 @@ def called_off(case: Case) -> Outcome | None:
     return moves.rollback(case, "CalledOff", (event,))
 
 
-def reverted(case: Case) -> Outcome | None:
+def reverted(case: Case) -> Ruling | None:
     """A target set back to the promoted revision calls the rollout off."""
     target, primary = case.target, case.primary
     stable = {case.state.promoted, primary.revision if primary else case.state.promoted}
@@ -43,7 +43,7 @@ def reverted(case: Case) -> Outcome | None:
     return moves.rollback(case, "Reverted", (events.reverted(case.canary),))
 
 
-def revision_changed(case: Case) -> Outcome | None:
+def revision_changed(case: Case) -> Ruling | None:
     """A newer revision restarts the analysis from zero traffic."""
     target = case.target
     if target is None or target.revision == case.state.applied:
@@ -52,7 +52,7 @@ def revision_changed(case: Case) -> Outcome | None:
     return moves.start(case, "RevisionChanged", said, target.revision, skipped=False)
 
 
-def renew_pods(case: Case) -> Outcome | None:
+def renew_pods(case: Case) -> Ruling | None:
     """Pods older than the configs to be judged are made anew, once no traffic can reach them."""
     if not case.state.stale_pods:
         return None
@@ -73,7 +73,7 @@ def renew_pods(case: Case) -> Outcome | None:
     return Decision("ScalingUp", "the canary gets pods with its new configs", state)
 
 
-def crashed(case: Case) -> Outcome | None:
+def crashed(case: Case) -> Ruling | None:
     """A canary without any available pod loses its traffic at once, for a failed check.
 
     Its analysis begins anew when it has pods again. If somebody else scaled it to zero, or it is
@@ -106,7 +106,7 @@ def _from_the_start(case: Case, decision: Decision) -> Decision:
     return replace(decision, state=state)
 
 
-def primary_unready(case: Case) -> Outcome | None:
+def primary_unready(case: Case) -> Ruling | None:
     """No step is taken without a primary to fall back on."""
     primary = pods.primary(case)
     if primary.readiness.ready or moves.is_skipped(case):
@@ -116,7 +116,7 @@ def primary_unready(case: Case) -> Outcome | None:
     return _await_pods(case, primary)
 
 
-def scaled_to_zero(case: Case) -> Outcome | None:
+def scaled_to_zero(case: Case) -> Ruling | None:
     """A canary that somebody else scaled to zero is scaled up again, before it has traffic."""
     is_at_zero = pods.canary(case).readiness == pods.AT_ZERO
     if not is_at_zero or moves.await_effects(case, effects.Lane.WORKLOAD):
@@ -125,7 +125,7 @@ def scaled_to_zero(case: Case) -> Outcome | None:
     return Decision("ScalingUp", "the canary is at zero, scaling it up again", state)
 
 
-def canary_unready(case: Case) -> Outcome | None:
+def canary_unready(case: Case) -> Ruling | None:
     """A canary that is not ready gets no step, and is rolled back past its deadline."""
     waiting = moves.await_effects(case, effects.Lane.WORKLOAD)
     if waiting and not _is_due(case):
@@ -137,7 +137,7 @@ def canary_unready(case: Case) -> Outcome | None:
     return _await_pods(case, canary) if ready.retriable else _give_up(case, ready.message)
 
 
-def _await_pods(case: Case, side: pods.Side) -> Outcome | None:
+def _await_pods(case: Case, side: pods.Side) -> Ruling | None:
     """Waits for pods; a canary with traffic is judged all the same when its check is due."""
     if _is_due(case):
         return None
@@ -160,20 +160,20 @@ def _give_up(case: Case, cause: str) -> Decision:
     return moves.rollback(case, "ProgressDeadlineExceeded", said)
 
 
-def _unscalable(case: Case) -> Outcome | None:
+def _unscalable(case: Case) -> Ruling | None:
     """A canary whose scaling is refused for a whole progress deadline is given up."""
     cause = case.observation.confirmed.trouble
     return _give_up(case, cause) if cause and moves.is_past_deadline(case) else None
 
 
-def skip_analysis(case: Case) -> Outcome | None:
+def skip_analysis(case: Case) -> Ruling | None:
     """With skipAnalysis, or back at the revision before, a ready canary is promoted as it is."""
     if not (pods.canary(case).readiness.ready and moves.is_skipped(case)):
         return None
     return resting.await_configs(case) or _promote(case, skipped=True)
 
 
-def route_not_in_force(case: Case) -> Outcome | None:
+def route_not_in_force(case: Case) -> Ruling | None:
     """Nothing is measured before the traffic has moved.
 
     Unless the canary has traffic from before and its check is due: a route that cannot be written
@@ -186,7 +186,7 @@ def route_not_in_force(case: Case) -> Outcome | None:
     return waiting
 
 
-def warm_up(case: Case) -> Outcome | None:
+def warm_up(case: Case) -> Ruling | None:
     """A canary that is ready runs for `initialDelay` before anything is asked about it."""
     delay = derived.initial_delay(case.canary)
     is_new = case.state.check_at is None and not case.strategy.has_begun(case.state)
@@ -197,12 +197,12 @@ def warm_up(case: Case) -> Outcome | None:
     return Decision("WarmingUp", message, replace(case.state, check_at=due), due=due)
 
 
-def not_due(case: Case) -> Outcome | None:
+def not_due(case: Case) -> Ruling | None:
     """The split in force is given its interval before it is judged."""
     return None if moves.is_due(case) else Rest(moves.due_at(case))
 
 
-def first_step(case: Case) -> Outcome | None:
+def first_step(case: Case) -> Ruling | None:
     """The ready canary is taken its first step when the hooks before it agree."""
     if case.strategy.has_begun(case.state):
         return None
@@ -226,7 +226,7 @@ def first_step(case: Case) -> Outcome | None:
     return _step(case, step, due, (*said, *gates.passed(case)))
 
 
-def halt_on_hook(case: Case) -> Outcome | None:
+def halt_on_hook(case: Case) -> Ruling | None:
     """A refusing rollout hook is a failed check; metrics are not even asked."""
     asking = rounds.ask(case, WebhookType.ROLLOUT)
     if asking:
@@ -235,7 +235,7 @@ def halt_on_hook(case: Case) -> Outcome | None:
     return moves.failed_check(case, rounds.told(case, refused)) if refused else None
 
 
-def halt_on_check(case: Case) -> Outcome | None:
+def halt_on_check(case: Case) -> Ruling | None:
     """A failing check costs a failed check, an undecided one holds; each says its numbers."""
     if case.findings.checks is None:
         return AskChecks() if case.canary.spec.analysis.metrics else None
@@ -243,27 +243,27 @@ def halt_on_check(case: Case) -> Outcome | None:
     said = tuple(events.warning(result.message) for result in bad)
     if any(result.effect is verdicts.Effect.COUNTS for result in bad):
         return moves.failed_check(case, said)
-    return moves.hold(case, Reason.CHECKS_UNDECIDED, *said) if bad else None
+    return moves.hold(case, WaitReason.CHECKS_UNDECIDED, *said) if bad else None
 
 
-def hold_for_pods(case: Case) -> Outcome | None:
+def hold_for_pods(case: Case) -> Ruling | None:
     """A passed check earns nothing while pods are missing on either side."""
     unready = pods.unready(case)
     return moves.hold(case, unready[0].reason, unready[0].event) if unready else None
 
 
-def hold_for_route(case: Case) -> Outcome | None:
+def hold_for_route(case: Case) -> Ruling | None:
     """No step follows a step that is not in force, nor a scale that is not."""
     if moves.await_effects(case, effects.Lane.ROUTE, effects.Lane.WORKLOAD) is None:
         return None
     state = replace(case.state, check_at=moves.next_check(case), round=None)
     message = f"the split {case.state.route.split} is not in force yet"
     late = moves.late_effects(case, effects.Lane.ROUTE, effects.Lane.WORKLOAD)
-    state, said = moves.tell(state, case.now, Reason.NOT_APPLIED, late) if late else (state, ())
+    state, said = moves.tell(state, case.now, WaitReason.NOT_APPLIED, late) if late else (state, ())
     return Decision("RouteNotInForce", message, state, said, case.now + effects.REPAIR)
 
 
-def look_longer(case: Case) -> Outcome | None:
+def look_longer(case: Case) -> Ruling | None:
     """A passed check earns nothing before the step has lasted as long as `stepDurations` says."""
     ends = steps.ends(case)
     if ends is None or case.now >= ends:
@@ -274,12 +274,12 @@ def look_longer(case: Case) -> Outcome | None:
     return Decision("LookedAtLonger", "the step is looked at for longer", state, due=due)
 
 
-def confirm_increase(case: Case) -> Outcome | None:
+def confirm_increase(case: Case) -> Ruling | None:
     """No step, and no promotion, before the gate of traffic opens; the canary is measured on."""
     return gates.increase(case)
 
 
-def advance(case: Case) -> Outcome | None:
+def advance(case: Case) -> Ruling | None:
     """A passed check earns the next step."""
     step = case.strategy.next_step(case.canary, case.state)
     if step is None:
@@ -288,20 +288,20 @@ def advance(case: Case) -> Outcome | None:
     return closed or _step(case, step, moves.next_check(case), gates.passed(case))
 
 
-def confirm_promotion(case: Case) -> Outcome | None:
+def confirm_promotion(case: Case) -> Ruling | None:
     """No promotion before its gate opens; the canary keeps its traffic and is measured on."""
     return gates.promotion(case)
 
 
-def hold_for_configs(case: Case) -> Outcome | None:
+def hold_for_configs(case: Case) -> Ruling | None:
     """What is promoted is known, in every part; until then the canary is measured on."""
     cause = case.observation.unknown_configs
     if not cause:
         return None
-    return moves.hold(case, Reason.CONFIGS_UNKNOWN, events.configs_unknown(case.canary, cause))
+    return moves.hold(case, WaitReason.CONFIGS_UNKNOWN, events.configs_unknown(case.canary, cause))
 
 
-def promote(case: Case) -> Outcome:
+def promote(case: Case) -> Ruling:
     """A passed check after the last step earns the promotion."""
     return _promote(case, skipped=False)
 

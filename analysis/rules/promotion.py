@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from analysis import effects, events
-from analysis.decisions import Case, Decision, Outcome, Rest
+from analysis.decisions import Case, Decision, Rest, Ruling
 from analysis.phases import Phase
 from analysis.rules import gates, moves, pods, progressing
 from config import meshes
@@ -14,7 +14,7 @@ from config.scaling import CanaryScale
 from config.traffic import ALL_TO_PRIMARY, TrafficSplit
 
 
-def changed_before_copy(case: Case) -> Outcome | None:
+def changed_before_copy(case: Case) -> Ruling | None:
     """A target that changes before it was copied is analysed, not promoted unseen.
 
     One that is gone, or is set back, ends the rollout as it would under analysis.
@@ -28,21 +28,21 @@ def changed_before_copy(case: Case) -> Outcome | None:
     )
 
 
-def rollback_requested(case: Case) -> Outcome | None:
+def rollback_requested(case: Case) -> Ruling | None:
     """As long as the copy cannot be made, a rollback hook may call the promotion off."""
     due = case.state.check_at or case.state.since + case.observation.interval
     is_open = not _is_copied(case) and moves.await_effects(case, effects.Lane.WORKLOAD)
     if not is_open or case.now < due:
         return None
-    outcome, asked = gates.called_off(case), case.state.round
-    if outcome or asked is None or asked.type != WebhookType.ROLLBACK:
-        return outcome
+    ruling, asked = gates.called_off(case), case.state.round
+    if ruling or asked is None or asked.type != WebhookType.ROLLBACK:
+        return ruling
     later = case.now + case.observation.interval
     state = replace(case.state, round=None, check_at=later)
     return Decision("NotCalledOff", "no rollback is requested", state, due=case.now)
 
 
-def await_copy(case: Case) -> Outcome | None:
+def await_copy(case: Case) -> Ruling | None:
     """Nothing moves before the primary has been written.
 
     One that refuses to be written for a whole progress deadline still has its old revision, and
@@ -57,12 +57,12 @@ def await_copy(case: Case) -> Outcome | None:
     return moves.rollback(case, "CopyFailed", (events.copy_failed(case.canary, cause),))
 
 
-def keep_canary(case: Case) -> Outcome | None:
+def keep_canary(case: Case) -> Ruling | None:
     """A canary that still serves, and that somebody else scaled to zero, is scaled up again."""
     return progressing.scaled_to_zero(case) if case.state.route.split.reaches_canary else None
 
 
-def primary_unready(case: Case) -> Outcome | None:
+def primary_unready(case: Case) -> Ruling | None:
     """Traffic returns to a ready primary only; one that will not be ready fails the promotion.
 
     The canary's own readiness is not asked: the primary has its revision already, so there is
@@ -79,7 +79,7 @@ def primary_unready(case: Case) -> Outcome | None:
     return moves.await_pods(case, primary)
 
 
-def shift(case: Case) -> Outcome:
+def shift(case: Case) -> Ruling:
     """Traffic goes back to the primary, by `stepWeightPromotion` or at once without it."""
     # the first step back follows the copy at once
     due = None if case.state.copying else case.state.check_at
@@ -102,12 +102,12 @@ def shift(case: Case) -> Outcome:
     return Decision("TrafficReturned", message, state, said, due)
 
 
-def await_route(case: Case) -> Outcome | None:
+def await_route(case: Case) -> Ruling | None:
     """The canary keeps its pods until all traffic is on the primary."""
     return moves.await_no_traffic(case)
 
 
-def scale_down(case: Case) -> Outcome | None:
+def scale_down(case: Case) -> Ruling | None:
     """The canary goes to zero."""
     if case.state.workload.canary is CanaryScale.ZERO:
         return None
@@ -116,7 +116,7 @@ def scale_down(case: Case) -> Outcome | None:
     return Decision("ScalingDown", "scaling down the canary", state)
 
 
-def succeeded(case: Case) -> Outcome:
+def succeeded(case: Case) -> Ruling:
     """The rollout is over; the analysed revision is the promoted one.
 
     That is told after the answers of the last hooks, if there are any.

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from analysis import effects
-from analysis.decisions import Decision, Outcome
+from analysis.decisions import Decision, Ruling
 from analysis.observation import Observation, PastStatus
 from analysis.phases import Phase, shown
 from analysis.state import RolloutState, unborn
@@ -40,7 +40,7 @@ _AT_REST: Final[Mapping[str, Phase]] = {
 }
 
 
-def rebuild(seen: Observation) -> Outcome | None:
+def rebuild(seen: Observation) -> Ruling | None:
     """A state made from what can be seen, when the status knows more than the state."""
     past, canary, strategy = seen.status, seen.canary, seen.strategy
     if past is None or canary is None or strategy is None or seen.deleting:
@@ -109,7 +109,7 @@ def _lasting(seen: Observation, past: PastStatus, state: RolloutState) -> Rollou
     split = state.route.split.after(seen.in_force or ALL_TO_PRIMARY)
     route = replace(state.route, split=split)
     known = replace(state, acceptance=past.acceptance, route=route)
-    return replace(known, since=min(since, seen.now), unsure_until=seen.now + effects.LEASE)
+    return replace(known, since=min(since, seen.now), unsure_until=seen.now + effects.WRITE_LEASE)
 
 
 def _blank(seen: Observation) -> RolloutState:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from analysis import effects, events
-from analysis.decisions import Case, Decision, Outcome, Rest
+from analysis.decisions import Case, Decision, Rest, Ruling
 from analysis.phases import Phase
 from analysis.rules import gates, moves, pods, rounds
-from analysis.waiting import Reason
+from analysis.waiting import WaitReason
 from config import derived
 from config.api.hooks import WebhookType
 from config.scaling import CanaryScale
 from config.traffic import ALL_TO_PRIMARY
 
 
-def park_canary(case: Case) -> Outcome | None:
+def park_canary(case: Case) -> Ruling | None:
     """A canary that was rolled back, or is not known to be at zero, goes there without traffic.
 
     None may be on its way to it either: a weight that was being written when the state was lost.
@@ -34,7 +34,7 @@ def park_canary(case: Case) -> Outcome | None:
     return Decision("ScalingDown", "scaling down the canary", state, said, case.now)
 
 
-def epilogue(case: Case) -> Outcome | None:
+def epilogue(case: Case) -> Ruling | None:
     """The hooks of an ended rollout are called and their answers told; then its last event.
 
     They decide nothing, so what is to be done next waits for them no longer than an interval.
@@ -65,7 +65,7 @@ def _is_awaited(case: Case) -> bool:
     return is_released or case.state.phase is Phase.PROMOTION_FAILED
 
 
-def copied_after_all(case: Case) -> Outcome | None:
+def copied_after_all(case: Case) -> Ruling | None:
     """A copy that was under way when its promotion was called off is what the primary runs now."""
     primary, copying = case.primary, case.state.copying
     if not copying or primary is None or primary.revision != copying:
@@ -74,7 +74,7 @@ def copied_after_all(case: Case) -> Outcome | None:
     return Decision("CopiedAfterAll", "the primary has been given its copy", state)
 
 
-def settle(case: Case) -> Outcome | None:
+def settle(case: Case) -> Ruling | None:
     """A target that equals its primary is not a change, whatever was remembered of either.
 
     Covers a target set back after a failure (so that the failed revision, applied once more, is
@@ -89,15 +89,15 @@ def settle(case: Case) -> Outcome | None:
     return Decision("Settled", "the target equals its primary", state)
 
 
-def await_configs(case: Case) -> Outcome | None:
+def await_configs(case: Case) -> Ruling | None:
     """Nothing starts as long as it is not known what the pods would run with."""
     cause = case.observation.unknown_configs
     if not cause:
         return None
-    return moves.wait(case, Reason.CONFIGS_UNKNOWN, events.configs_unknown(case.canary, cause))
+    return moves.wait(case, WaitReason.CONFIGS_UNKNOWN, events.configs_unknown(case.canary, cause))
 
 
-def new_revision(case: Case) -> Outcome | None:
+def new_revision(case: Case) -> Ruling | None:
     """A changed target starts a rollout, once its gate is open and there is a primary to go by."""
     revision, side = moves.released(case), pods.primary(case)
     if not revision:
@@ -121,7 +121,7 @@ def _was_promoted_before(case: Case, revision: str) -> bool:
     return case.now < since + window
 
 
-def restore_primary(case: Case) -> Outcome | None:
+def restore_primary(case: Case) -> Ruling | None:
     """A primary that was deleted is made anew, from a revision it had or was to get and no other.
 
     While it is being initialized it had none, and any will do.
@@ -140,12 +140,12 @@ def restore_primary(case: Case) -> Outcome | None:
     return Decision("PrimaryLost", event.message, state, (event,))
 
 
-def at_rest(case: Case) -> Outcome:
+def at_rest(case: Case) -> Ruling:
     """Nothing to do, except to ask again for what was never confirmed."""
     return moves.await_effects(case, *effects.Lane) or Rest()
 
 
-def primary_recovered(case: Case) -> Outcome | None:
+def primary_recovered(case: Case) -> Ruling | None:
     """The primary came up after all with the good revision: the promotion is completed."""
     if moves.await_effects(case, effects.Lane.WORKLOAD):
         return None
@@ -159,7 +159,7 @@ def primary_recovered(case: Case) -> Outcome | None:
     return Decision("PrimaryRecovered", events.TO_PRIMARY.message, state, said)
 
 
-def repair_primary(case: Case) -> Outcome | None:
+def repair_primary(case: Case) -> Ruling | None:
     """A change while the canary serves everything goes to the dead primary, never traffic to it.
 
     The change is live already, since it was made to the workload that serves; what can be saved

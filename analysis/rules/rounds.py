@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from analysis import events, hooks, waiting
-from analysis.decisions import Case, Decision, Outcome, Rest
+from analysis.decisions import Case, Decision, Rest, Ruling
 from analysis.events import Event
 from analysis.findings import HookResult
 from analysis.rules import moves
@@ -16,7 +16,7 @@ from config.api.hooks import WebhookType
 
 def ask(
     case: Case, kind: WebhookType, revision: str = "", *, said: tuple[Event, ...] = ()
-) -> Outcome | None:
+) -> Ruling | None:
     """What to do so that the answers of the hooks of `kind` are known; None when they are.
 
     That is to ask them, telling what is to be `said` so far, or to wait for those already asked.
@@ -48,7 +48,7 @@ def _again(case: Case, asked: HookRound, message: str) -> Decision:
     state, told = replace(case.state, round=asking), tuple[Event, ...]()
     if state.waiting is None or state.waiting.reason not in waiting.GATES:
         lost = events.hooks_lost(case.canary, asked.type)
-        state, told = moves.tell(state, case.now, waiting.Reason.HOOKS_UNANSWERED, lost)
+        state, told = moves.tell(state, case.now, waiting.WaitReason.HOOKS_UNANSWERED, lost)
     due = hooks.given_up_at(asking)
     return Decision("HooksAskedAgain", message, state, told, due)
 

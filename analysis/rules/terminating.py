@@ -9,16 +9,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from analysis import effects, events
-from analysis.decisions import Case, Decision, Outcome, Rest
+from analysis.decisions import Case, Decision, Rest, Ruling
 from analysis.observation import Observation
 from analysis.phases import Phase
 from analysis.rules import moves, pods
-from analysis.waiting import Reason
+from analysis.waiting import WaitReason
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import RouteIntent, RouteStage
 
 
-def deleting(seen: Observation) -> Outcome | None:
+def deleting(seen: Observation) -> Ruling | None:
     """A canary that is being deleted is left alone, unless it has to undo what was done for it."""
     if not seen.deleting or seen.state is None:
         return None
@@ -31,7 +31,7 @@ def deleting(seen: Observation) -> Outcome | None:
     return None if seen.state.phase is Phase.TERMINATING else _begin(seen)
 
 
-def _begin(seen: Observation) -> Outcome | None:
+def _begin(seen: Observation) -> Ruling | None:
     """The end of a canary: no check, no step, no hook any more; its target gets its pods back."""
     if seen.state is None or seen.canary is None:
         return None
@@ -53,7 +53,7 @@ def _begin(seen: Observation) -> Outcome | None:
     return Decision("Terminating", event.message, state, (event,), seen.now)
 
 
-def finalizer(seen: Observation) -> Outcome | None:
+def finalizer(seen: Observation) -> Ruling | None:
     """The object is kept when it is deleted, if there will be something to undo, and only then."""
     state = seen.state
     if state is None or seen.deleting or seen.canary is None:
@@ -66,14 +66,14 @@ def finalizer(seen: Observation) -> Outcome | None:
     return Decision("Finalizer", message, replace(state, finalizer=wanted), due=seen.now)
 
 
-def await_finalizer(case: Case) -> Outcome | None:
+def await_finalizer(case: Case) -> Ruling | None:
     """Nothing of a user's is changed before it is certain that it will be undone."""
     if not case.state.finalizer or case.observation.finalizer:
         return None
     return moves.await_effects(case, effects.Lane.STATUS) or Rest(case.now + effects.RETRY)
 
 
-def await_target(case: Case) -> Outcome | None:
+def await_target(case: Case) -> Ruling | None:
     """Users are not led back to a target that cannot serve them yet, as long as a primary can."""
     waiting = moves.await_effects(case, effects.Lane.WORKLOAD)
     if waiting:
@@ -85,10 +85,10 @@ def await_target(case: Case) -> Outcome | None:
     if quiet is not None:
         return Rest(quiet)
     event = events.not_ready_to_end(case.canary, side.readiness.message)
-    return moves.wait(case, Reason.CANARY_NOT_READY, event, side.patience)
+    return moves.wait(case, WaitReason.CANARY_NOT_READY, event, side.patience)
 
 
-def revert(case: Case) -> Outcome | None:
+def revert(case: Case) -> Ruling | None:
     """The Services and routes that were a user's before lead to the target again."""
     present = case.state.route
     if present.stage is RouteStage.REVERTED:
@@ -99,7 +99,7 @@ def revert(case: Case) -> Outcome | None:
     return Decision("Reverting", "the target gets its traffic back", state)
 
 
-def terminated(case: Case) -> Outcome:
+def terminated(case: Case) -> Ruling:
     """Everything is undone; the canary may go."""
     waiting = moves.await_effects(case, effects.Lane.ROUTE)
     if waiting:

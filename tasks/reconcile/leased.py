@@ -138,7 +138,9 @@ class Reconciler(ABC):
         again = True
         while again:
             asked = self.clock.monotonic()
-            begun = yield from ask(rollouts.beginning(ref, work, effects.LEASE, if_due=if_due))
+            begun = yield from ask(
+                rollouts.beginning(ref, work, effects.WRITE_LEASE, if_due=if_due)
+            )
             if begun is None:
                 return
             if_due = False  # whoever asks meanwhile may know of a drift
@@ -193,7 +195,7 @@ class Reconciler(ABC):
             strays=strays.still_newest(snapshot.world),
             untold=begun.untold,
             told=told,
-            kube=self.kube.until(asked + (effects.LEASE - RESERVE).total_seconds()),
+            kube=self.kube.until(asked + (effects.WRITE_LEASE - RESERVE).total_seconds()),
             superseded=lambda: self._is_superseded(ref, snapshot),
             now=lambda: snapshot.now + timedelta(seconds=self.clock.monotonic() - asked),
         )

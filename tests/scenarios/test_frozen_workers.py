@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from analysis.effects import LEASE
+from analysis.effects import WRITE_LEASE
 from clients.redis.records import Work
 from config.settings.settings import Settings
 from tasks import teller
@@ -23,10 +23,10 @@ INTERVAL = timedelta(seconds=10)
 HANDED_OUT = timedelta(seconds=1)
 LEASES = {
     Work.TICK: Settings().scheduler.tick_lease,
-    Work.ROUTE: LEASE,
-    Work.WORKLOAD: LEASE,
-    Work.STATUS: LEASE,
-    Work.TELL: teller.LEASE,
+    Work.ROUTE: WRITE_LEASE,
+    Work.WORKLOAD: WRITE_LEASE,
+    Work.STATUS: WRITE_LEASE,
+    Work.TELL: teller.TELL_LEASE,
 }
 
 

@@ -175,7 +175,7 @@ class Site:
 
     def _renew(self, taken: Call) -> None:
         if (taken.ref, taken.key) in self.running:
-            self.store.renew_call(taken, hooks.LEASE)
+            self.store.renew_call(taken, hooks.CALL_LEASE)
             self._after(timedelta(seconds=RENEWAL_SECONDS), lambda: self._renew(taken))
 
     def _end(self, taken: Taken) -> None:

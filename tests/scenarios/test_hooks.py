@@ -175,7 +175,7 @@ def test_a_killed_hook_worker_costs_no_more_than_ten_seconds(renewals: int) -> N
     taken, _ = stage.late[0]
     for _ in range(renewals):
         stage.wait(timedelta(seconds=2))
-        assert stage.store.renew_call(taken, hooks.LEASE)
+        assert stage.store.renew_call(taken, hooks.CALL_LEASE)
     died = stage.clock.now()
     assert stage.hooks.called == ["smoke"]
     stage.run(lambda on: len(on.hooks.called) == 2, within=LONG)

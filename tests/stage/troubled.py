@@ -69,7 +69,9 @@ class Webhooks:
             return HookResult(call.name, call.type, ok=False, message="no longer asked for")
         taken = stage.clock.now()
         before = self._calls.get(what)
-        assert before is None or taken >= before + hooks.LEASE, f"{what} is called twice at once"
+        assert before is None or taken >= before + hooks.CALL_LEASE, (
+            f"{what} is called twice at once"
+        )
         self.counts["calls"] += 1
         self._calls[what] = taken
         try:

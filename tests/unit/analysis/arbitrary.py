@@ -15,7 +15,7 @@ from analysis.phases import Phase
 from analysis.state import Acceptance, HookRound, RolloutState
 from analysis.strategies import STRATEGIES
 from analysis.verdicts import Effect
-from analysis.waiting import Reason, Waiting
+from analysis.waiting import Waiting, WaitReason
 from config import requests
 from config.api.canary import Canary
 from config.readiness import READY, Readiness
@@ -64,7 +64,7 @@ _moments: Final[SearchStrategy[datetime]] = st.sampled_from(
 _weights: Final = st.sampled_from([0, 0, 0, 1, 5, 10, 20, 40, 60, 80, 99, 100])
 _waits: Final = st.none() | st.builds(
     Waiting,
-    st.sampled_from(Reason),
+    st.sampled_from(WaitReason),
     st.sampled_from(["no values", "forbidden"]),
     _moments,
     _moments,

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from analysis import decide, effects
-from analysis.decisions import AskBackends, AskChecks, Decision, Outcome, Rest
+from analysis.decisions import AskBackends, AskChecks, Decision, Rest, Ruling
 from analysis.findings import CheckResult, Findings, HookResult
 from analysis.observation import Confirmed, Observation, PastStatus, Workload
 from analysis.phases import Phase, shown
@@ -61,7 +61,7 @@ class Simulation:
     confirmed: Confirmed = field(default_factory=Confirmed)
     target: Pods | None = None
     primary: Pods | None = None
-    log: list[tuple[float, Outcome]] = field(default_factory=list)
+    log: list[tuple[float, Ruling]] = field(default_factory=list)
     measured: int = 0
     _wakes: list[tuple[datetime, int, Callable[[], None]]] = field(default_factory=list)
     _order: "itertools.count[int]" = field(default_factory=itertools.count)

@@ -10,7 +10,7 @@ from analysis import conditions, decide
 from analysis.decisions import Decision
 from analysis.phases import Phase
 from analysis.state import Acceptance, RolloutState
-from analysis.waiting import Reason
+from analysis.waiting import WaitReason
 from config.scaling import CanaryScale
 from tests.unit.analysis import worlds
 from tests.unit.analysis.worlds import NEW, NOW, OLD
@@ -180,7 +180,7 @@ def test_what_is_waited_for_is_a_condition_for_as_long_as_it_lasts() -> None:
 
 def test_a_refused_write_is_waited_for_too() -> None:
     """The words of the API server stand beside those of the rollout."""
-    refused = worlds.a_wait("forbidden", Reason.WRITE_REFUSED, seconds_ago=90)
+    refused = worlds.a_wait("forbidden", WaitReason.WRITE_REFUSED, seconds_ago=90)
     state = replace(worlds.progressing(20), trouble=refused)
     *_, alone = shown(state)["conditions"]
     assert (alone["reason"], alone["lastTransitionTime"]) == (

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from analysis import decide, news
-from analysis.decisions import Decision, Outcome, Rest
+from analysis.decisions import Decision, Rest, Ruling
 from analysis.findings import Findings
 from analysis.news import News
 from analysis.observation import Observation, Workload
@@ -67,12 +67,12 @@ def test_the_first_pod_of_a_canary_decides_where_the_primary_has_none(
     assert news.of_target(NONE, SOME, primary) is News.DECIDES
 
 
-def decided(seen: Observation) -> Outcome:
+def decided(seen: Observation) -> Ruling:
     """What a look comes to before anything has been asked."""
     return decide.decide(seen, Findings.none())
 
 
-def rests(outcome: Outcome) -> bool:
+def rests(outcome: Ruling) -> bool:
     """Whether a look leaves everything as it is, but for what is told of a wait."""
     waits = isinstance(outcome, Decision) and outcome.reason in {"Waiting", "WaitOver"}
     return waits or isinstance(outcome, Rest)

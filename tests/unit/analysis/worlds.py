@@ -12,7 +12,7 @@ from analysis.phases import Phase
 from analysis.state import HookRound, RolloutState
 from analysis.strategies import STRATEGIES
 from analysis.verdicts import Effect, Verdict
-from analysis.waiting import Reason, Waiting
+from analysis.waiting import Waiting, WaitReason
 from config.api.canary import Canary
 from config.readiness import READY, Readiness
 from config.refs import CanaryRef
@@ -108,7 +108,7 @@ def progressing(weight: int, **changes: Any) -> RolloutState:
 
 
 def a_wait(
-    message: str = "x", reason: Reason = Reason.PRIMARY_NOT_READY, seconds_ago: float = 60
+    message: str = "x", reason: WaitReason = WaitReason.PRIMARY_NOT_READY, seconds_ago: float = 60
 ) -> Waiting:
     """A wait that was told so long ago, once."""
     at = NOW - timedelta(seconds=seconds_ago)
@@ -142,9 +142,9 @@ def seen(state: RolloutState | None, canary: Canary | None = None, **changes: An
 def a_check(effect: Effect = Effect.PASSES, message: str = "") -> CheckResult:
     """A judged check."""
     judged = {
-        Effect.PASSES: (Verdict.PASSED, verdicts.Reason.WITHIN_BOUNDS, 99.9),
-        Effect.COUNTS: (Verdict.FAILED, verdicts.Reason.BELOW_MINIMUM, 95.0),
-        Effect.HOLDS: (Verdict.NO_DATA, verdicts.Reason.NO_VALUES, None),
+        Effect.PASSES: (Verdict.PASSED, verdicts.WaitReason.WITHIN_BOUNDS, 99.9),
+        Effect.COUNTS: (Verdict.FAILED, verdicts.WaitReason.BELOW_MINIMUM, 95.0),
+        Effect.HOLDS: (Verdict.NO_DATA, verdicts.WaitReason.NO_VALUES, None),
     }
     verdict, reason, value = judged[effect]
     return CheckResult("request-success-rate", verdict, effect, value, message, reason)
@@ -166,4 +166,4 @@ def hooked(kind: str, *oks: bool) -> Findings:
 
 def a_round(kind: str, seconds: float = 20, number: int = 10) -> HookRound:
     """Hooks of `kind` asked in version `number`, to be asked again in `seconds`."""
-    return HookRound(number, kind, NOW + timedelta(seconds=seconds) - hooks.LEASE)
+    return HookRound(number, kind, NOW + timedelta(seconds=seconds) - hooks.CALL_LEASE)

@@ -292,7 +292,7 @@ def test_a_call_that_takes_long_is_not_made_by_another() -> None:
     def minutes() -> None:
         for _ in range(20):
             before = room.store.calls(REF, ASKED.id).taken
-            room.clock.advance(hooks.LEASE * 0.9)
+            room.clock.advance(hooks.CALL_LEASE * 0.9)
             until(lambda: room.store.calls(REF, ASKED.id).taken != before)  # noqa: B023
             others.append(slowly(room, bool).calls)
 
@@ -304,7 +304,7 @@ def test_a_silent_worker_loses_its_call_and_its_late_answer_is_dropped() -> None
     """7: as if frozen for longer than its lease; the other's answer stands."""
     room = a_room({"url": "http://slow/"})
     (taken,) = a_caller(room, Slow(bool)).take(Asked(REF, ASKED.id, calls(room)[0].key))
-    room.clock.advance(hooks.LEASE)
+    room.clock.advance(hooks.CALL_LEASE)
     assert slowly(room, bool).calls == 1
     assert not room.store.answer_call(taken.call, failed("late"))
     (kept,) = room.store.calls(REF, ASKED.id).answers.values()
@@ -471,7 +471,7 @@ def test_a_canary_is_looked_at_when_the_last_of_its_hooks_has_answered(
     assert REF not in room.store.agenda()
     caller.call(second)
     assert (ticked(bag), answered(room, REF)) == ([REF], 2)
-    assert room.store.begin(REF, Work.TICK, hooks.LEASE, if_due=True)
+    assert room.store.begin(REF, Work.TICK, hooks.CALL_LEASE, if_due=True)
 
 
 def test_all_calls_of_a_process_are_renewed_in_one_round_trip(
@@ -487,7 +487,7 @@ def test_all_calls_of_a_process_are_renewed_in_one_round_trip(
     until(lambda: trips.count(["take_call"] * 8) > 3)
     endpoints.over.set()
     until(caller.threads.is_idle)
-    room.clock.advance(hooks.LEASE)
+    room.clock.advance(hooks.CALL_LEASE)
     assert {answered(room, ref) for ref in (REF, *OTHERS)} == {2}
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from analysis.effects import LEASE
+from analysis.effects import WRITE_LEASE
 from clients import errors
 from clients.clock import ManualClock
 from clients.documents.notice import Notice
@@ -61,7 +61,7 @@ def commit(store: DirectStore, *texts: str) -> None:
 
 def deliver(store: DirectStore, *channels: Recorder) -> bool:
     """Whether all is told, after one try."""
-    begun = store.begin(REF, Work.STATUS, LEASE)
+    begun = store.begin(REF, Work.STATUS, WRITE_LEASE)
     assert begun is not None
     told, failure = Delivery(store, channels).deliver(REF, KUBE, begun.untold)
     store.run(rollouts.finishing(REF, Work.STATUS, begun.token, told=told, uid="u1"))

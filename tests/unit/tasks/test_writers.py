@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from analysis.effects import LEASE
+from analysis.effects import WRITE_LEASE
 from analysis.phases import Phase
 from clients import errors
 from clients.documents.confirmed import Confirmed, Lane
@@ -183,7 +183,7 @@ def test_a_canary_that_is_not_ours_to_act_on_is_left_alone(
 def test_another_run_is_asked_to_run_again_instead(room: Room, run: Run, kind: str) -> None:
     """One writer at a time per canary."""
     room.commit(wanted())
-    begun = room.store.begin(REF, Work(kind), LEASE)
+    begun = room.store.begin(REF, Work(kind), WRITE_LEASE)
     assert begun is not None
     run(room)
     assert writes(room) == ["create cart-app"]  # the target, by the fixture
@@ -354,7 +354,7 @@ def test_a_superseded_promotion_shows_what_the_target_holds(room: Room) -> None:
 
 def test_a_killed_writer_holds_its_canary_up_for_less_than_the_shortest_interval() -> None:
     """Design target 4 bounds the lease; one that is lost to a slow call repeats work only."""
-    assert LEASE.total_seconds() < 10
+    assert WRITE_LEASE.total_seconds() < 10
 
 
 def test_no_call_is_made_that_would_outlive_the_lease(room: Room) -> None:
@@ -362,7 +362,7 @@ def test_no_call_is_made_that_would_outlive_the_lease(room: Room) -> None:
     room.commit(wanted())
 
     def freeze() -> None:
-        room.clock.sleep((LEASE - RESERVE).total_seconds())
+        room.clock.sleep((WRITE_LEASE - RESERVE).total_seconds())
 
     room.kube.faults.add(Fault(freeze, verb="create"))
     room.kube.calls.clear()
@@ -387,7 +387,7 @@ def test_what_was_written_too_late_is_neither_remembered_nor_confirmed(
     def meanwhile() -> None:
         match late:
             case "lease lost":
-                room.clock.sleep(2 * LEASE.total_seconds())
+                room.clock.sleep(2 * WRITE_LEASE.total_seconds())
             case "newer intent":
                 room.commit(wanted(seq=7, weight=0))
             case "forgotten":

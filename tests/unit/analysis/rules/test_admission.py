@@ -11,7 +11,7 @@ from analysis.effects import Lane
 from analysis.observation import Confirmed, Observation
 from analysis.phases import Phase
 from analysis.state import Acceptance
-from analysis.waiting import Reason
+from analysis.waiting import WaitReason
 from config.validation.problems import Problem
 from tests.unit.analysis import tables, worlds
 from tests.unit.analysis.tables import Answer, Decided, Rests
@@ -26,8 +26,8 @@ HELD = (
     "cart.shop is not accepted: nothing starts, steps up or is promoted until its manifest "
     f"is corrected: {WRONG.message}"
 )
-HOLDING = worlds.a_wait(HELD, Reason.NOT_ACCEPTED)
-REFUSED = worlds.a_wait("forbidden", Reason.WRITE_REFUSED)
+HOLDING = worlds.a_wait(HELD, WaitReason.NOT_ACCEPTED)
+REFUSED = worlds.a_wait("forbidden", WaitReason.WRITE_REFUSED)
 SUSPENDED = worlds.a_canary(spec={"suspend": True})
 DONE = worlds.seen(ROLLING).confirmed
 

@@ -17,7 +17,7 @@ from analysis.findings import Findings
 from analysis.observation import Confirmed, Observation
 from analysis.phases import Phase
 from analysis.state import HookRound, RolloutState
-from analysis.waiting import Reason, Waiting
+from analysis.waiting import Waiting, WaitReason
 from config.api.hooks import WebhookType
 from config.scaling import CanaryScale, WorkloadIntent
 from tests.unit.analysis import arbitrary, tables, worlds
@@ -73,9 +73,9 @@ def a_closed(kind: str, seconds_ago: float = 60) -> Waiting:
     """The wait for a closed gate."""
     words = {ROLLOUT: "", INCREASE: "traffic increase ", PROMOTION: "promotion "}[kind]
     reason = {
-        ROLLOUT: Reason.ROLLOUT_NOT_CONFIRMED,
-        INCREASE: Reason.INCREASE_NOT_CONFIRMED,
-        PROMOTION: Reason.PROMOTION_NOT_CONFIRMED,
+        ROLLOUT: WaitReason.ROLLOUT_NOT_CONFIRMED,
+        INCREASE: WaitReason.INCREASE_NOT_CONFIRMED,
+        PROMOTION: WaitReason.PROMOTION_NOT_CONFIRMED,
     }[kind]
     return worlds.a_wait(f"{HALT}{words}approval h0", reason, seconds_ago)
 

@@ -14,7 +14,7 @@ from analysis.findings import Findings
 from analysis.observation import Observation
 from analysis.phases import Phase
 from analysis.state import Acceptance, RolloutState
-from analysis.waiting import Reason
+from analysis.waiting import WaitReason
 from config.api.canary import Canary
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import RouteIntent, RouteStage, TrafficSplit
@@ -263,7 +263,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
             replace(
                 at_20,
                 check_at=NOW + timedelta(seconds=9),
-                waiting=worlds.a_wait(HELD, Reason.NOT_ACCEPTED),
+                waiting=worlds.a_wait(HELD, WaitReason.NOT_ACCEPTED),
             )
         ),
         None,
@@ -320,7 +320,7 @@ def test_an_effect_that_nobody_brings_about_is_told_once_it_is_late() -> None:
         seen = worlds.seen(since, confirmed=UNROUTED, primary=worlds.a_workload(NEW))
         assert tables.answer(seen) == answer
         refused = replace(UNROUTED, troubles={Lane.ROUTE: "forbidden"})
-        trouble = replace(since, trouble=worlds.a_wait("forbidden", Reason.WRITE_REFUSED))
+        trouble = replace(since, trouble=worlds.a_wait("forbidden", WaitReason.WRITE_REFUSED))
         known = replace(seen, state=trouble, confirmed=refused)
         assert tables.answer(known) == Rests("await_route", 2)
 
@@ -363,7 +363,7 @@ def test_a_promotion_that_is_called_off_is_measured_again_an_interval_later() ->
 
 def test_the_wait_ends_in_the_decision_that_accepts_the_manifest() -> None:
     """Nobody reads of a wait that is over; any other wait goes on."""
-    waiting = worlds.a_wait(HELD, Reason.NOT_ACCEPTED)
+    waiting = worlds.a_wait(HELD, WaitReason.NOT_ACCEPTED)
     mended = replace(at_20, acceptance=KNOWN, waiting=waiting)
     decision = tables.decision(worlds.seen(mended))
     assert (decision.rule, decision.state.waiting) == ("acceptance", None)

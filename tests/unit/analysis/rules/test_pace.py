@@ -12,7 +12,7 @@ import pytest
 from analysis.findings import Findings
 from analysis.observation import Confirmed, Observation
 from analysis.phases import Phase
-from analysis.waiting import Reason
+from analysis.waiting import WaitReason
 from config.api.canary import Canary
 from tests.unit.analysis import tables, worlds
 from tests.unit.analysis.tables import Answer, Decided, Rests
@@ -32,7 +32,7 @@ def gated(kind: str, **analysis: Any) -> Canary:
 
 def waiting(seconds: float, **changes: Any) -> Observation:
     """A release that has waited for its approval for so long; it is asked again in 12 s."""
-    wait = worlds.a_wait(f"{HALT}approval h0", Reason.ROLLOUT_NOT_CONFIRMED, 30)
+    wait = worlds.a_wait(f"{HALT}approval h0", WaitReason.ROLLOUT_NOT_CONFIRMED, 30)
     defaults: dict[str, Any] = {
         "waiting": wait,
         "since": NOW - timedelta(seconds=seconds),
@@ -44,7 +44,7 @@ def waiting(seconds: float, **changes: Any) -> Observation:
 
 def held(seconds: float) -> Observation:
     """A promotion that has waited for so long."""
-    wait = worlds.a_wait(f"{HALT}promotion approval h0", Reason.PROMOTION_NOT_CONFIRMED, 30)
+    wait = worlds.a_wait(f"{HALT}promotion approval h0", WaitReason.PROMOTION_NOT_CONFIRMED, 30)
     state = worlds.progressing(60, waiting=wait, check_at=NOW + 12 * SECOND)
     since = NOW - timedelta(seconds=seconds)
     state = replace(state, phase=Phase.WAITING_PROMOTION, since=since)
@@ -81,7 +81,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
         rolling(
             20,
             gated("confirm-traffic-increase"),
-            waiting=worlds.a_wait("x", Reason.INCREASE_NOT_CONFIRMED, 600),
+            waiting=worlds.a_wait("x", WaitReason.INCREASE_NOT_CONFIRMED, 600),
         ),
         None,
         Decided("overdue", "Failed", "100/0", OVERDUE, due=0),

@@ -15,7 +15,7 @@ from analysis.phases import Phase
 from analysis.rules import pods
 from analysis.state import HookRound
 from analysis.verdicts import Effect
-from analysis.waiting import Reason
+from analysis.waiting import WaitReason
 from config.scaling import CanaryScale
 from config.traffic import TrafficSplit
 from tests.unit.analysis import tables, worlds
@@ -356,7 +356,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
     ),
     "a wait that was told already goes on": (
         worlds.seen(
-            replace(JUST_BEGUN, waiting=worlds.a_wait("x", Reason.CANARY_NOT_READY, 310)),
+            replace(JUST_BEGUN, waiting=worlds.a_wait("x", WaitReason.CANARY_NOT_READY, 310)),
             target=CRASHED,
         ),
         None,
@@ -412,7 +412,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
                 at_0,
                 waiting=worlds.a_wait(
                     f"canary deployment cart-app.shop not ready: {NOT_READY}",
-                    Reason.CANARY_NOT_READY,
+                    WaitReason.CANARY_NOT_READY,
                 ),
             ),
             target=worlds.a_workload(NEW, readiness=worlds.unready()),
@@ -447,7 +447,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
         worlds.seen(
             replace(
                 at_0,
-                trouble=worlds.a_wait("quota", Reason.WRITE_REFUSED),
+                trouble=worlds.a_wait("quota", WaitReason.WRITE_REFUSED),
                 since=NOW - timedelta(seconds=599),
             ),
             confirmed=Confirmed(5, NOW, 4, troubles={Lane.ROUTE: "quota"}),
@@ -459,7 +459,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
         worlds.seen(
             replace(
                 at_0,
-                trouble=worlds.a_wait("quota", Reason.WRITE_REFUSED),
+                trouble=worlds.a_wait("quota", WaitReason.WRITE_REFUSED),
                 since=NOW - timedelta(seconds=600),
             ),
             confirmed=Confirmed(5, NOW, 4, troubles={Lane.ROUTE: "quota"}),
@@ -748,7 +748,8 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
     "a check that goes on holding is not told again at once": (
         worlds.seen(
             replace(
-                at_20, waiting=worlds.a_wait("Halt advancement no values", Reason.CHECKS_UNDECIDED)
+                at_20,
+                waiting=worlds.a_wait("Halt advancement no values", WaitReason.CHECKS_UNDECIDED),
             )
         ),
         worlds.HELD,

@@ -14,7 +14,7 @@ from analysis.findings import Findings
 from analysis.observation import Confirmed, Observation
 from analysis.phases import Phase
 from analysis.state import RolloutState
-from analysis.waiting import Reason
+from analysis.waiting import WaitReason
 from config.scaling import CanaryScale, WorkloadIntent
 from tests.unit.analysis import tables, worlds
 from tests.unit.analysis.tables import Answer, Decided, Rests
@@ -102,7 +102,7 @@ TABLE: dict[str, tuple[Observation, Answer]] = {
         worlds.seen(
             promoting(
                 since=NOW - timedelta(seconds=600),
-                trouble=worlds.a_wait("deployments is forbidden", Reason.WRITE_REFUSED),
+                trouble=worlds.a_wait("deployments is forbidden", WaitReason.WRITE_REFUSED),
             ),
             confirmed=replace(UNCOPIED, troubles={Lane.ROUTE: "deployments is forbidden"}),
         ),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from analysis import decide, hooks
 from analysis import state as states
-from analysis.decisions import AskBackends, AskChecks, Decision, Outcome, Rest
+from analysis.decisions import AskBackends, AskChecks, Decision, Rest, Ruling
 from analysis.findings import Findings
 from analysis.observation import Observation, PastStatus, Workload
 from analysis.phases import TRANSITIONS, Phase
@@ -76,7 +76,7 @@ def orphaned(seen: Observation) -> bool:
     return available(seen.primary, seen) == 0 and bool(available(seen.target, seen))
 
 
-def decided(outcome: Outcome) -> Decision:
+def decided(outcome: Ruling) -> Decision:
     """`outcome` if it is a decision; other examples are passed over."""
     assume(isinstance(outcome, Decision))
     assert isinstance(outcome, Decision)

@@ -13,7 +13,7 @@ from analysis.findings import Findings
 from analysis.observation import Confirmed, Observation
 from analysis.phases import Phase
 from analysis.state import RolloutState
-from analysis.waiting import Reason
+from analysis.waiting import WaitReason
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import TrafficSplit
 from tests.unit.analysis import tables, worlds
@@ -337,4 +337,4 @@ def test_a_primary_that_is_down_is_waited_for_and_not_taken_for_gone() -> None:
     decision = tables.decision(worlds.seen(applied, primary=down))
     assert decision.rule == "primary_down"
     assert decision.state.waiting is not None
-    assert decision.state.waiting.reason is Reason.PRIMARY_NOT_READY
+    assert decision.state.waiting.reason is WaitReason.PRIMARY_NOT_READY

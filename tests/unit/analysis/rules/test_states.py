@@ -18,7 +18,7 @@ from analysis.phases import Phase
 from analysis.rules import RULES
 from analysis.state import Acceptance, RolloutState
 from analysis.strategies import STRATEGIES
-from analysis.waiting import Reason
+from analysis.waiting import WaitReason
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import ALL_TO_CANARY, ALL_TO_PRIMARY, RouteIntent, RouteStage, TrafficSplit
 from tests.unit.analysis import tables, worlds
@@ -56,7 +56,7 @@ REFUSED: Final = Acceptance(accepted=False, reason=WRONG.reason, message=WRONG.m
 HELD: Final = worlds.a_wait(
     "cart.shop is not accepted: nothing starts, steps up or is promoted until its manifest "
     "is corrected: spec.provider: smi",
-    Reason.NOT_ACCEPTED,
+    WaitReason.NOT_ACCEPTED,
     0,
 )
 
@@ -456,11 +456,11 @@ TABLE: dict[str, tuple[str, Observation, Findings | None, dict[str, Any]]] = {
             progressing(20), confirmed=Confirmed(5, NOW, 5, troubles={Lane.ROUTE: "forbidden"})
         ),
         None,
-        {"trouble": worlds.a_wait("forbidden", Reason.WRITE_REFUSED, 0)},
+        {"trouble": worlds.a_wait("forbidden", WaitReason.WRITE_REFUSED, 0)},
     ),
     "nor does one that is over": (
         "trouble",
-        worlds.seen(progressing(20, trouble=worlds.a_wait("forbidden", Reason.WRITE_REFUSED))),
+        worlds.seen(progressing(20, trouble=worlds.a_wait("forbidden", WaitReason.WRITE_REFUSED))),
         None,
         {"trouble": None},
     ),
