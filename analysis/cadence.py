@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
+from config import moments
 from config.refs import CanaryRef
 
 SLOT: Final = 0.05
@@ -13,9 +14,6 @@ SLOT: Final = 0.05
 together, and are made in one job. A rollout may take 5 % longer than its intervals add up to, which
 is what one of a single step spends here. The whole is a multiple of it, so that canaries stay in
 their slots."""
-
-_BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
-"""Of the slots of all canaries."""
 
 TOLERANCE: Final = 0.1
 """Share of an interval by which a check may be late, or a route in force late, without the next
@@ -41,7 +39,7 @@ def resync(shortest: timedelta, canaries: int) -> timedelta:
 def at_rest(ref: CanaryRef, now: datetime, resync: timedelta) -> datetime:
     """When a canary at rest is looked at next: spread by its name, and at a slot."""
     whole = now + resync + offset(ref, resync * TOLERANCE)
-    return whole + (_BEGINNING - whole) % min(RESTING_SLOT, resync * TOLERANCE)
+    return whole + (moments.EPOCH - whole) % min(RESTING_SLOT, resync * TOLERANCE)
 
 
 def offset(ref: CanaryRef, period: timedelta) -> timedelta:
@@ -62,7 +60,7 @@ def _number(ref: CanaryRef) -> int:
 def first_check(now: datetime, interval: timedelta) -> datetime:
     """When a rollout that takes its first step `now` is measured first: at the next slot."""
     whole = now + interval
-    return whole + (_BEGINNING - whole) % (interval * SLOT)
+    return whole + (moments.EPOCH - whole) % (interval * SLOT)
 
 
 def next_check(due: datetime, now: datetime, interval: timedelta) -> datetime:

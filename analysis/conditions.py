@@ -13,8 +13,9 @@ from functools import lru_cache
 from typing import Any, Final
 
 from analysis.phases import ENDING, Phase, shown
-from analysis.state import LONG_AGO, Acceptance, RolloutState, accepted
+from analysis.state import Acceptance, RolloutState, accepted
 from analysis.waiting import WAYS_OUT
+from config import moments
 from config.api.canary import Canary
 from config.traffic import Affinity
 
@@ -44,8 +45,6 @@ RECORDED: Final = "Recorded"
 
 _VERSION: Final = re.compile(r"Version(\d{1,15})")
 """Its reason; what Lua can count exactly has fifteen digits."""
-
-_TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 REMEMBERED: Final = 1024
 """Times of which it is kept what they say: those of a status are read at every look."""
@@ -94,22 +93,17 @@ def shown_acceptance(status: Mapping[str, Any]) -> Acceptance | None:
 
 
 def moment(text: Any) -> datetime | None:
-    """The time that `timestamp` wrote; None for anything else, and for what lies before 1970."""
+    """The time as Kubernetes writes it; None for anything else, and for what lies before 1970."""
     return _moment(str(text))
 
 
 @lru_cache(maxsize=REMEMBERED)
 def _moment(text: str) -> datetime | None:
     try:
-        read = datetime.strptime(text, _TIME).replace(tzinfo=UTC)
+        read = datetime.strptime(text, moments.RFC3339).replace(tzinfo=UTC)
     except ValueError:
         return None
-    return read if read >= LONG_AGO else None
-
-
-def timestamp(moment: datetime) -> str:
-    """`moment` as Kubernetes writes times: UTC, whole seconds."""
-    return moment.astimezone(UTC).strftime(_TIME)
+    return read if read >= moments.EPOCH else None
 
 
 def _rollout(state: RolloutState) -> dict[str, Any]:
@@ -121,7 +115,7 @@ def _rollout(state: RolloutState) -> dict[str, Any]:
         "iterations": state.iterations,
         "lastAppliedSpec": state.applied,
         "lastPromotedSpec": state.promoted,
-        "lastTransitionTime": timestamp(state.since),
+        "lastTransitionTime": moments.rfc3339(state.since),
         **({} if state.configs is None else {"trackedConfigs": dict(state.configs) or None}),
         **_cookies(state.route.split.affinity),
     }
@@ -221,6 +215,6 @@ def _condition(
         "status": value,
         "reason": words[0],
         "message": words[1],
-        "lastUpdateTime": timestamp(since),
-        "lastTransitionTime": (same and before.get("lastTransitionTime")) or timestamp(since),
+        "lastUpdateTime": moments.rfc3339(since),
+        "lastTransitionTime": (same and before.get("lastTransitionTime")) or moments.rfc3339(since),
     }

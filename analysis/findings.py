@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Self
+from typing import Final, Self
 
 from analysis.verdicts import Effect, Reason, Verdict
 from clients.documents.calls import HookCalls as HookCalls
@@ -42,6 +42,9 @@ class Absent:
 
 
 Measurement = Sample | Absent
+
+NO_VALUES: Final = Absent(Verdict.NO_DATA, Reason.NO_VALUES, "no values found")
+"""What a query is answered with that gives no series, or a number that is none."""
 
 
 @dataclass(frozen=True, slots=True)

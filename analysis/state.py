@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from pydantic import TypeAdapter
 
 from analysis.phases import TRANSITIONS, IllegalTransition, Phase
 from analysis.waiting import Waiting
+from config import moments
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import ALL_TO_PRIMARY, RouteIntent, RouteStage, TrafficSplit
-
-LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class HookRound:
 
     id: int
     type: str
-    asked: datetime = LONG_AGO
+    asked: datetime = moments.EPOCH
     repeats: int = 0
     revision: str = ""
     settled: tuple[str, ...] = ()

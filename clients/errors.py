@@ -89,6 +89,9 @@ class TooLarge(Permanent):
 
 
 UNAUTHORIZED: Final = 401
+"""The server does not know us, or not any more."""
+FORBIDDEN: Final = 403
+"""It knows us, and some rights are missing."""
 
 BY_STATUS: Final[Mapping[int, type[ClientError]]] = {
     **dict.fromkeys((408, 425, 429, 500, 502, 503, 504), Transient),

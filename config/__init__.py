@@ -10,6 +10,7 @@ Where to look:
     refs, names     identity of a canary, names of generated objects
     well_known      labels and annotations that others define or read
     durations       Go durations
+    moments         times as Redis and Kubernetes write them
     meshes          names of traffic providers
     derived         defaults and rules applied to values as given
     traffic, readiness, scaling

@@ -9,6 +9,9 @@ ISTIO: Final = "istio"
 KUBERNETES: Final = "kubernetes"
 KNATIVE: Final = "knative"
 
+SIDECARS: Final = "mesh"
+"""Istio's word for them among gateways, as opposed to an ingress gateway."""
+
 #: Names that mean another provider: what older guides call Istio's SMI adapter.
 ALIASES: Final = {"smi:istio": ISTIO}
 

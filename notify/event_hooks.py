@@ -6,17 +6,15 @@ Source: docs/compatibility/webhooks.md, "Event hooks".
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from clients.documents.notice import Notice
+from config import moments
 from config.api.hooks import AlertSeverity
 
 SLACK: Final = frozenset({"hooks.slack.com", "hooks.slack-gov.com"})
 """Hosts of incoming webhooks of Slack, which refuse any other body than theirs."""
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def body(url: str, payload: Mapping[str, Any], notice: Notice) -> dict[str, Any]:
@@ -26,7 +24,7 @@ def body(url: str, payload: Mapping[str, Any], notice: Notice) -> dict[str, Any]
     told = {
         "eventMessage": notice.message,
         "eventType": "Normal" if notice.severity is AlertSeverity.INFO else "Warning",
-        "timestamp": str((notice.at - _EPOCH) // timedelta(milliseconds=1)),
+        "timestamp": str(moments.milliseconds(notice.at)),
     }
     metadata = {**payload.get("metadata", {}), **told}
     return {**payload, "metadata": dict(sorted(metadata.items()))}

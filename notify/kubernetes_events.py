@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from clients import errors
 from clients.documents.notice import Notice, order
 from clients.kube import resources
 from clients.kube.protocol import Kube
-from config import well_known
+from config import moments, well_known
 from config.api.hooks import AlertSeverity
 from config.refs import CanaryRef
 
@@ -28,7 +28,6 @@ MARK_LENGTH: Final = 24
 """Hex digits that end the name: sixteen that sort by time, eight that keep names apart."""
 
 _CUT: Final = "…"
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class KubernetesEvents:
@@ -69,14 +68,10 @@ def event(ref: CanaryRef, notice: Notice) -> dict[str, Any]:
         "message": _shortened(notice.message),
         "source": {"component": COMPONENT},
         "reportingComponent": COMPONENT,
-        "firstTimestamp": _timestamp(notice.first or notice.at),
-        "lastTimestamp": _timestamp(notice.at),
+        "firstTimestamp": moments.rfc3339(notice.first or notice.at),
+        "lastTimestamp": moments.rfc3339(notice.at),
         "count": notice.count,
     }
-
-
-def _timestamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _name(ref: CanaryRef, notice: Notice) -> str:
@@ -95,8 +90,7 @@ def _name(ref: CanaryRef, notice: Notice) -> str:
 def _order(notice_id: str, at: datetime) -> int:
     """Nanoseconds since 1970, those below a millisecond told by the notice's version and index."""
     version, index = order(notice_id)
-    milliseconds = (at - _EPOCH) // timedelta(milliseconds=1)
-    return milliseconds * 1_000_000 + version % 10_000 * 100 + index % 100
+    return moments.milliseconds(at) * 1_000_000 + version % 10_000 * 100 + index % 100
 
 
 def _shortened(message: str) -> str:

@@ -37,9 +37,6 @@ PRIMARY_RULE: Final = "primary-rule"
 SUBSET_RULE: Final = "subset-rule"
 VIRTUAL_SERVICE: Final = "virtual-service"
 
-MESH_GATEWAY: Final = "mesh"
-"""Istio's word for the sidecars, as opposed to an ingress gateway."""
-
 MANAGED_SPEC: Final = frozenset({"hosts", "gateways", "http", "tcp"})
 """Top-level fields of a VirtualService's spec that are set or removed; the others are kept."""
 
@@ -180,7 +177,7 @@ def _hosts_and_gateways(canary: Canary) -> dict[str, Any]:
     is_covered = apex in service.hosts or "*" in service.hosts
     return {
         "hosts": [*service.hosts, *(() if is_covered else (apex,))],
-        "gateways": list(service.gateways) or [MESH_GATEWAY],
+        "gateways": list(service.gateways) or [meshes.SIDECARS],
     }
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from config import requests
+from config import meshes, requests
 from config.api.canary import Canary
 from config.traffic import (
     ALL_TO_CANARY,
@@ -140,7 +140,7 @@ def _weighted(canary: Canary, split: TrafficSplit, cookies: Affinity, base: Rule
 def _destinations(canary: Canary, split: TrafficSplit) -> list[dict[str, Any]]:
     """Primary then canary with their weights; also written when 0."""
     service = canary.spec.service
-    from_outside = bool(service.gateways) and service.gateways[0] != "mesh"
+    from_outside = bool(service.gateways) and service.gateways[0] != meshes.SIDECARS
     # The Services may have several ports, while requests come from outside the mesh.
     needs_port = service.port_discovery and (from_outside or service.delegation)
     port = {"port": {"number": service.port}} if needs_port else {}

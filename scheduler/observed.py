@@ -11,12 +11,11 @@ from typing import Final, NamedTuple, TypeVar
 from analysis import news
 from analysis.news import News
 from analysis.observation import Workload
-from analysis.state import LONG_AGO
 from clients.documents.world import PRIMARY, TARGET, WorkloadView
 from clients.kube import decoding
 from clients.kube.protocol import Object
 from clients.kube.resources import Resource
-from config import ownership
+from config import moments, ownership
 from config.refs import CanaryRef
 from config.validation import admission
 from config.validation.problems import Problem
@@ -172,7 +171,7 @@ def _as_read(place: Place, view: WorkloadView | None, percent: int) -> Workload 
     """A workload as rules read it, apart from time: its clock runs since 1970, and is not over."""
     if view is None:
         return None
-    kind, began = kinds.BY_RESOURCE[place.resource], LONG_AGO
+    kind, began = kinds.BY_RESOURCE[place.resource], moments.EPOCH
     return Workload(
         view.revision,
         view.generation,

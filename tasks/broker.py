@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from clients.redis.server import SENTINEL_PORT
+
 SOCKET: Final = {"socket_timeout": 5.0, "socket_connect_timeout": 2.0, "socket_keepalive": True}
 """In seconds, as for the state's server. A host that vanishes closes no connection: without a
 limit, publishers wait for it for ever, and workers do not notice."""
@@ -20,8 +22,6 @@ within about twice that time that a broker's host has vanished."""
 
 VERIFIED: Final = "required"
 """TLS without a word about certificates means trusted ones, as for the state's server."""
-
-_SENTINEL_PORT: Final = 26379
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def _through_sentinel(url: str) -> Broker:
     master, _, database = parts.path.strip("/").partition("/")
     query = dict(parse_qsl(parts.query))
     prefix, suffix = f"sentinel://{user}{at}", f"/{database or 0}"
-    named = (each if ":" in each else f"{each}:{_SENTINEL_PORT}" for each in addresses.split(","))
+    named = (each if ":" in each else f"{each}:{SENTINEL_PORT}" for each in addresses.split(","))
     servers = ";".join(f"{prefix}{each}{suffix}" for each in named)
     own: dict[str, Any] = {
         name: query[f"sentinel_{name}"]

@@ -22,7 +22,7 @@ from clients.documents.confirmed import Confirmed
 from clients.documents.packed import Packed
 from clients.documents.world import PRIMARY, TARGET, ShownStatus, WorkloadView, World
 from clients.redis.records import Snapshot
-from config import derived
+from config import derived, moments
 from config.api.canary import Canary
 from config.refs import CanaryRef
 from config.traffic import TrafficSplit
@@ -231,7 +231,7 @@ def _began(state: RolloutState | None, *, primary: bool) -> datetime:
     A primary gets one by a promotion only: no rollout gives a primary that is down more time.
     """
     if state is None or (primary and state.phase is not Phase.PROMOTING):
-        return states.LONG_AGO
+        return moments.EPOCH
     return state.since
 
 

@@ -24,10 +24,6 @@ RETRY_SECONDS: Final = 1.0
 """Between two looks at what is away."""
 
 
-FORBIDDEN: Final = 403
-"""It knows us, and some rights are missing: those are told of where they are needed."""
-
-
 class Intake:
     """Open until a failure is confirmed by `probe`, which raises; open again once it does not."""
 
@@ -71,7 +67,7 @@ def probe(store: Store, kube: Kube | None, namespace: str | None) -> None:
     try:
         ask_for_canaries(kube, namespace)
     except errors.Permanent as refusal:
-        if refusal.status != FORBIDDEN:
+        if refusal.status != errors.FORBIDDEN:  # which is told of where the right is needed
             raise
 
 

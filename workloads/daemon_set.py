@@ -9,21 +9,19 @@ write of the Canary's status). Pure. Rules: docs/compatibility/lifecycle.md, "Da
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from clients import errors
 from clients.documents.world import SelectorLabel, WorkloadStatus, WorkloadView
 from clients.kube.protocol import Object
-from config import readiness, well_known
+from config import moments, readiness, well_known
 from config.api.canary import Canary
 from config.readiness import READY, Readiness
 from workloads import deployment, primary
 from workloads.primary import Copying
 
 _COPIED: Final = ("minReadySeconds", "revisionHistoryLimit", "updateStrategy")
-_UNKNOWN: Final = datetime(1970, 1, 1, tzinfo=UTC)
-"""When a workload began of which nobody knows that."""
 _SELECTOR: Final = "/spec/template/spec/nodeSelector"
 
 
@@ -55,7 +53,7 @@ def judge(
 
 def patience_ends(view: WorkloadView, deadline: timedelta, began: datetime) -> datetime | None:  # noqa: ARG001
     """When its `deadline` is over; None for one of which it is not known when it `began`."""
-    return None if began <= _UNKNOWN else began + deadline
+    return None if began <= moments.EPOCH else began + deadline
 
 
 def create(

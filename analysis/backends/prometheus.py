@@ -22,7 +22,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from analysis.backends import bounded
 from analysis.backends.backend import Access, Credentials, Endpoint, InvalidEndpoint, Series
 from analysis.backends.bounded import LARGEST_BODY, BoundedSession, ErrorStatus
-from analysis.findings import Absent, Measurement, Sample
+from analysis.findings import NO_VALUES, Absent, Measurement, Sample
 from analysis.verdicts import Reason, Verdict
 from clients import errors, urls
 from clients.http.connections import to_server
@@ -71,7 +71,7 @@ class Prometheus:
         if isinstance(series, Absent):
             measurement: Measurement = series
         else:
-            measurement = _number(series[-1]) if series else _NO_VALUES
+            measurement = _number(series[-1]) if series else NO_VALUES
         return replace(measurement, took=timedelta(seconds=self._clock.monotonic() - started))
 
     def vector(self, query: str) -> tuple[Series, ...] | Absent:
@@ -112,15 +112,11 @@ def _number(series: Mapping[str, Any]) -> Measurement:
         value = _parsed(series["value"][1])
     except (KeyError, IndexError, TypeError, ValueError):
         return _absent(Reason.UNREADABLE_ANSWER, "a series without a number")
-    return _NO_VALUES if math.isnan(value) else Sample(value)
+    return NO_VALUES if math.isnan(value) else Sample(value)
 
 
 def _absent(reason: Reason, cause: str) -> Absent:
-    verdict = Verdict.NO_DATA if reason is Reason.NO_VALUES else Verdict.ERROR
-    return Absent(verdict, reason, cause)
-
-
-_NO_VALUES: Final = _absent(Reason.NO_VALUES, "no values found")
+    return Absent(Verdict.ERROR, reason, cause)
 
 
 def _checked(address: str) -> str:

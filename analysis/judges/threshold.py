@@ -15,7 +15,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Final, assert_never
 
 from analysis import verdicts
-from analysis.findings import Absent, CheckResult, Measurement, Sample
+from analysis.findings import NO_VALUES, Absent, CheckResult, Measurement, Sample
 from analysis.metrics.checks import Check, CheckKind
 from analysis.verdicts import Reason, Verdict
 from config import durations
@@ -28,7 +28,7 @@ def judge(check: Check, measurement: Measurement) -> CheckResult:
     traffic) is no data.
     """
     if isinstance(measurement, Sample) and math.isnan(measurement.value):
-        measurement = Absent(Verdict.NO_DATA, Reason.NO_VALUES, "no values found")
+        measurement = NO_VALUES
     match measurement:
         case Absent(verdict, reason):
             text = _absent(check, measurement)

@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from analysis.backends.backend import Endpoint, Series
-from analysis.findings import Absent, Measurement
+from analysis.findings import NO_VALUES, Measurement
 from analysis.metrics import queries
 from analysis.metrics.queries import Builtin
-from analysis.verdicts import Reason, Verdict
 from config.refs import CanaryRef
 
 LARGEST_GROUP: Final = 100
@@ -27,9 +26,6 @@ the queries that it stands for together."""
 
 NOBODY: Final = CanaryRef("", "")
 """Whose queries are about the server alone."""
-
-NOTHING: Final = Absent(Verdict.NO_DATA, Reason.NO_VALUES, "no values found")
-"""What a query is answered with that gives no series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +79,7 @@ class Group:
         """
         by_workload = dict(self._by_workload(vector))
         return {
-            query: by_workload.get(query.builtin.workload, NOTHING)
+            query: by_workload.get(query.builtin.workload, NO_VALUES)
             for query in self.members
             if query.builtin
         }

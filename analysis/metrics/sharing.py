@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, Protocol
 
-from analysis.findings import Measurement, Sample
-from analysis.metrics.grouping import NOTHING, Query
+from analysis.findings import NO_VALUES, Measurement, Sample
+from analysis.metrics.grouping import Query
 from clients import errors
 from clients.clock import Clock
 
@@ -126,13 +126,13 @@ def _name(query: Query) -> str:
 def _encoded(answer: Measurement) -> str | None:
     if isinstance(answer, Sample):
         return repr(answer.value)
-    return _NO_DATA if replace(answer, took=NOTHING.took) == NOTHING else None
+    return _NO_DATA if replace(answer, took=NO_VALUES.took) == NO_VALUES else None
 
 
 def _decoded(text: str) -> Measurement | None:
     """None for a text of another release."""
     if text == _NO_DATA:
-        return NOTHING
+        return NO_VALUES
     try:
         return Sample(float(text))
     except ValueError:

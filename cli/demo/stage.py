@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from typing import Final
 from cli import processes
 from cli.processes import Child, Command
 from clients.clock import Clock
+from clients.redis import embedded
 from clients.redis.embedded import EmbeddedValkey
 from config.settings.settings import FLAGS
 
@@ -65,7 +65,7 @@ def set_up(environ: Mapping[str, str], flower_port: int, clock: Clock) -> Iterat
         cluster = processes.start(sandbox, environ, stdout=subprocess.PIPE, stderr=output)
         stack.callback(end, cluster, clock)
         where = _announced(cluster)
-        port = flower_port or free_port()
+        port = flower_port or embedded.free_port()
         up = Command("up", "cli", ("up", "--flower", "--flower-port", str(port)))
         variables = _settings(environ, where, valkey.url)
         working = processes.start(up, variables, stderr=output, stdout=output)
@@ -91,13 +91,6 @@ def end(child: Child, clock: Clock) -> None:
         child.process.wait()
         if child.process.stdout is not None:
             child.process.stdout.close()
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nobody listens on at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _announced(cluster: Child) -> dict[str, str]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from pydantic import TypeAdapter
+
+from config import moments
 
 _ROUND: Final = "round"
 
@@ -56,7 +58,7 @@ def decode(stored: Mapping[str, str], round_id: int) -> HookCalls:
 
 def _expiry(held: str) -> datetime:
     """When `<nonce> <milliseconds since 1970>` ends."""
-    return datetime.fromtimestamp(int(held.rpartition(" ")[2]) / 1000, UTC)
+    return moments.at(held.rpartition(" ")[2])
 
 
 _ANSWER: Final = TypeAdapter(HookResult)

@@ -36,9 +36,6 @@ COMPACT: Final = json.JSONEncoder(separators=(",", ":"))
 BELIEVED: Final = timedelta(seconds=10)
 """How long a token is taken for the present one."""
 
-UNKNOWN_CALLER: Final = 401
-"""What an API server answers to a token that is not valid, or not any more."""
-
 FIRST_BACKOFF: Final = 0.1
 """Seconds, doubled by every attempt, spread by half to whole."""
 
@@ -200,7 +197,7 @@ class Transport:
             if not 200 <= answer.status < 300:
                 raise errors.of_status(answer.status, answer.body, doing, answer.headers)
         except errors.ClientError as failure:
-            if failure.status == UNKNOWN_CALLER:
+            if failure.status == errors.UNAUTHORIZED:
                 self._credentials.forget()
             if self._doubt and errors.concerns_all(failure):
                 self._doubt()

@@ -120,7 +120,7 @@ def binary() -> Path:
 def _started(wanted_port: int, folder: Path | None) -> _Server:
     """A server that answers. A free port may be taken before the server binds it: try again."""
     for attempts_left in reversed(range(1 if wanted_port else _ATTEMPTS)):
-        port = wanted_port or _free_port()
+        port = wanted_port or free_port()
         # It writes no file, so it can do without its folder once it runs.
         with tempfile.TemporaryDirectory(prefix="coalmine-valkey-") as temporary:
             server = _Server(port, folder or Path(temporary))
@@ -230,7 +230,8 @@ def watchdog(parent: int, server: int) -> subprocess.Popen[bytes]:
     )
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on at this moment."""
     with contextlib.closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

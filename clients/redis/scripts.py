@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from hashlib import sha1
 from importlib import resources
@@ -22,6 +22,7 @@ from redis.exceptions import NoScriptError
 from clients import errors, translation
 from clients.clock import SystemClock
 from clients.redis.keys import Row
+from config import moments
 from config.refs import CanaryRef
 
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ NAMES: Final = tuple(
 
 _Reply = TypeVar("_Reply")
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND: Final = timedelta(milliseconds=1)
 _NEARLY_A_MILLISECOND: Final = timedelta(microseconds=999)
 
 #: Error codes of a server that will be well again. redis-py has classes for some of them, but
@@ -94,10 +93,10 @@ class Door:
     def now(self) -> datetime:
         """The time all scripts go by, to the millisecond: the server's unless simulated."""
         if self._now is not None:
-            return at(milliseconds(self._now()))
+            return moments.at(moments.milliseconds(self._now()))
         with translated("reading the time"):
             seconds, micros = self.client.time()
-        return at(int(seconds) * 1000 + int(micros) // 1000)
+        return moments.at(int(seconds) * 1000 + int(micros) // 1000)
 
     def ping(self) -> timedelta:
         """How long the server took to answer. Raises Transient when it does not."""
@@ -136,7 +135,7 @@ class Door:
 
     def _sent(self, asked: Sequence[Invocation[Any]]) -> list[Any]:
         """The replies, exceptions among them."""
-        now = None if self._now is None else milliseconds(self._now())
+        now = None if self._now is None else moments.milliseconds(self._now())
         pipeline = self.client.pipeline(transaction=False)
         for one in asked:
             names = [row.of(one.ref) for row in one.rows]
@@ -189,18 +188,6 @@ def translated(doing: str) -> Iterator[None]:
             raise errors.Transient(f"Redis: {doing}: the server answers {code[1]}") from error
 
 
-def milliseconds(moment: datetime) -> int:
-    """Whole milliseconds since 1970 of an aware time. Raises ValueError for a naive one."""
-    if moment.tzinfo is None:
-        raise ValueError(f"time {moment.isoformat()} has no time zone")
-    return (moment - _EPOCH) // _MILLISECOND
-
-
-def at(since_1970: str | float) -> datetime:
-    """The time so many milliseconds after 1970."""
-    return _EPOCH + int(since_1970) * _MILLISECOND
-
-
 def _argument(value: Argument) -> str | int | bytes:
     match value:
         case None | False:
@@ -208,7 +195,7 @@ def _argument(value: Argument) -> str | int | bytes:
         case datetime():
             # A due time may come late by less than a millisecond but never early: whoever is woken
             # before its time can only ask for the same time again.
-            return milliseconds(value + _NEARLY_A_MILLISECOND)
+            return moments.milliseconds(value + _NEARLY_A_MILLISECOND)
         case timedelta():
             return _span(value)
         case True:
@@ -224,7 +211,7 @@ def _argument(value: Argument) -> str | int | bytes:
 
 
 def _span(ttl: timedelta) -> int:
-    whole = ttl // _MILLISECOND
+    whole = ttl // timedelta(milliseconds=1)
     if whole < 1:
         raise ValueError(f"time to live {ttl} is not at least a millisecond")
     return whole

@@ -27,7 +27,7 @@ _PLAIN: Final = ("redis", "rediss", "unix")
 _SENTINEL: Final = ("redis+sentinel", "rediss+sentinel", "sentinel")
 _SENTINEL_OPTIONS: Final = ("sentinel_username", "sentinel_password")
 _TLS_OPTIONS: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs")
-_SENTINEL_PORT: Final = 26379
+SENTINEL_PORT: Final = 26379
 
 #: A server that answers slower is as good as away; no command of ours takes long.
 _SOCKET_TIMEOUT_SECONDS: Final = 5.0
@@ -128,7 +128,7 @@ def _sentinel_query(query: str) -> dict[str, Any]:
 def _address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon:
-        return text, _SENTINEL_PORT
+        return text, SENTINEL_PORT
     if not port.isdecimal():
         raise ValueError(f"Redis Sentinel port {port!r} is not a number; allowed: {FORMS}")
     return host, int(port)

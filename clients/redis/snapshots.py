@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from clients.documents import confirmed
 from clients.documents import world as worlds
-from clients.redis import keys, scripts
+from clients.redis import keys
 from clients.redis.records import Snapshot
+from config import moments
 from config.refs import CanaryRef
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ def decoded(ref: CanaryRef, reply: Sequence[Any]) -> Snapshot:
     brought_about, world = map(by_field, stored)
     layouts = brought_about.pop(VERSION, None), world.pop(VERSION, None)
     snapshot = Snapshot(
-        now=scripts.at(now),
+        now=moments.at(now),
         version=int(version),
         state=_parsed(ref, state) if state else None,
         confirmed=confirmed.decode(brought_about, layouts[0]),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -15,12 +14,11 @@ from clients.documents import notice as notices
 from clients.redis import keys, rollouts, scripts, server
 from clients.redis.records import Claimed, Epoch, Overdue, Snapshot
 from clients.redis.scripts import Invocation
+from config import moments
 from config.ranks import Rank
 from config.refs import CanaryRef
 from config.settings.groups import RedisSettings
 from config.shards import WHOLE, Shard
-
-log = logging.getLogger(__name__)
 
 SPAN: Final = 10**15
 """Milliseconds between the due times of two ranks in the agenda; as in `lua/prelude.lua`."""
@@ -65,19 +63,19 @@ class Store(scripts.Door):
         with scripts.translated("reading the agenda"):
             entries = self.client.zrange(keys.AGENDA.pattern, 0, -1, withscores=True)
         dues = sorted((score % SPAN, member) for member, score in entries)
-        return {CanaryRef.parse(member): scripts.at(due) for due, member in dues}
+        return {CanaryRef.parse(member): moments.at(due) for due, member in dues}
 
     def overdue(self, before: datetime) -> Mapping[Rank, Overdue]:
         """What was due `before` and is not enqueued, by rank."""
         pipeline = self.client.pipeline(transaction=False)
         for rank in Rank:
-            spans = (rank * SPAN, rank * SPAN + scripts.milliseconds(before))
+            spans = (rank * SPAN, rank * SPAN + moments.milliseconds(before))
             pipeline.zcount(keys.AGENDA.pattern, *spans)
             pipeline.zrangebyscore(keys.AGENDA.pattern, *spans, start=0, num=1, withscores=True)
         with scripts.translated("reading the agenda"):
             replies = pipeline.execute()
         return {
-            rank: Overdue(int(count), scripts.at(first[0][1] % SPAN))
+            rank: Overdue(int(count), moments.at(first[0][1] % SPAN))
             for rank, count, first in zip(Rank, replies[::2], replies[1::2], strict=True)
             if first
         }

@@ -90,10 +90,10 @@ def _matches(canary: Canary) -> Iterator[Problem]:
     """Conditions that are true of no request."""
     gateways = canary.spec.service.gateways
     for index, request in enumerate(canary.spec.analysis.match):
-        if request.source_labels and gateways and "mesh" not in gateways:
+        if request.source_labels and gateways and meshes.SIDECARS not in gateways:
             field = f"{ANALYSIS}.match[{index}].sourceLabels"
             why = "chooses requests inside the mesh, and none of them comes by these gateways"
-            yield _suspicious(field, {}, f"mesh among {SERVICE}.gateways", why)
+            yield _suspicious(field, {}, f"{meshes.SIDECARS} among {SERVICE}.gateways", why)
 
 
 def _interval(canary: Canary, shortest: timedelta) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ one, so a reader may keep what it was given.
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 Obj: TypeAlias = dict[str, Any]
@@ -89,11 +89,6 @@ def under(given: Obj | None, defaults: Mapping[str, Any]) -> Obj:
         elif isinstance(value, dict) and isinstance(default, Mapping):
             merged[field] = under(value, default)
     return merged
-
-
-def timestamp(moment: datetime) -> str:
-    """`moment` as Kubernetes writes a Time: RFC 3339, UTC, whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def parse_timestamp(text: str) -> datetime:

@@ -9,16 +9,16 @@ import base64
 import json
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
+from config import moments
 from sandbox.apiserver import errors, fields
 from sandbox.apiserver.fields import Field
 from sandbox.apiserver.objects import Obj
 
 CONTENT_TYPE: Final = "application/vnd.kubernetes.protobuf"
 MAGIC: Final = b"k8s\x00"
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _INT64: Final = 1 << 64
 
 
@@ -121,7 +121,7 @@ def _time(parts: dict[int, int], *, micro: bool) -> str | None:
     if not parts or seconds < 0:
         # Go's zero time: JSON null.
         return None
-    moment = _EPOCH + timedelta(seconds=seconds, microseconds=parts.get(2, 0) // 1000)
+    moment = moments.EPOCH + timedelta(seconds=seconds, microseconds=parts.get(2, 0) // 1000)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ" if micro else "%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+from config import moments
 from sandbox.apiserver import crds, fields, listing, objects, patching
 from sandbox.apiserver.builtins import BUILTINS, CRD_RESOURCE
 from sandbox.apiserver.deletion import DeleteOptions, Deleter
@@ -45,7 +46,7 @@ class Store:
 
     def timestamp(self) -> str:
         """The present as Kubernetes writes it."""
-        return objects.timestamp(self._now())
+        return moments.rfc3339(self._now())
 
     def resource(self, name: str) -> Resource:
         """The served resource `plural.group`; raises KeyError when there is none."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sandbox.apiserver.objects import Obj, at, clone, timestamp, without
+from config import moments
+from sandbox.apiserver.objects import Obj, at, clone, without
 
 READY_AFTER: Final = "sandbox.coalmine.dev/ready-after"
 READY_AT: Final = "sandbox.coalmine.dev/ready-at"
@@ -104,7 +105,7 @@ def status(item: Obj, now: datetime) -> Obj:
                 "type": kind,
                 "status": "True" if ready else "False",
                 "lastProbeTime": None,
-                "lastTransitionTime": timestamp(since) if since else created,
+                "lastTransitionTime": moments.rfc3339(since) if since else created,
                 **({} if ready else {"reason": "ContainersNotReady"}),
             }
             for kind in ("Ready", "ContainersReady")

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sandbox.apiserver.objects import Obj, at, parse_timestamp, timestamp
+from config import moments
+from sandbox.apiserver.objects import Obj, at, parse_timestamp
 from sandbox.controllers.rollout import Bounds, SetState
 
 _COUNTS = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
@@ -52,8 +53,8 @@ def _available(old: Mapping[str, Any], available: int, bounds: Bounds, now: date
     return {
         "type": "Available",
         "status": wanted,
-        "lastUpdateTime": timestamp(now),
-        "lastTransitionTime": timestamp(now),
+        "lastUpdateTime": moments.rfc3339(now),
+        "lastTransitionTime": moments.rfc3339(now),
         "reason": "MinimumReplicasAvailable" if enough else "MinimumReplicasUnavailable",
         "message": f"Deployment {'has' if enough else 'does not have'} minimum availability.",
     }
@@ -91,13 +92,13 @@ def _progressing(
 
 
 def _moved(before: Obj | None, value: str, reason: str, message: str, now: datetime) -> Obj:
-    transition = timestamp(now)
+    transition = moments.rfc3339(now)
     if before is not None and before["status"] == value:
         transition = before["lastTransitionTime"]
     return {
         "type": "Progressing",
         "status": value,
-        "lastUpdateTime": timestamp(now),
+        "lastUpdateTime": moments.rfc3339(now),
         "lastTransitionTime": transition,
         "reason": reason,
         "message": message,

@@ -17,7 +17,8 @@ from analysis.hooks import HookCall
 from analysis.metrics.checks import Check
 from clients import errors
 from clients.kube import resources
-from clients.redis import keys, scripts
+from clients.redis import keys
+from config import moments
 from tasks.wiring import Services
 from tests.stage.bag import Message
 from tests.stage.measuring import Source, healthy
@@ -272,7 +273,7 @@ class TroubledStage(Stage):
         if command[0] != "EVALSHA":
             return tuple(command)
         at = 3 + int(command[2])
-        now = scripts.milliseconds(self.clock.now())
+        now = moments.milliseconds(self.clock.now())
         return (*command[:at], now, *command[at + 1 :])
 
 

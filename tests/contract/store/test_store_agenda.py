@@ -16,6 +16,7 @@ from clients.documents.world import World
 from clients.redis import keys, scripts
 from clients.redis.records import Claimed, Commit, Overdue, Work
 from clients.redis.store import LOOKED_AT, SPAN
+from config import moments
 from config.ranks import Rank
 from config.refs import CanaryRef
 from tests.fakes import memory_redis
@@ -149,7 +150,7 @@ def test_namespaces_take_turns(store: DirectStore) -> None:
     few = [CanaryRef("few", "first"), CanaryRef("few", "second"), CanaryRef("one", "alone")]
     pipeline = store.client.pipeline()
     for index, ref in enumerate([*many, *few]):
-        at = scripts.milliseconds(now - 60 * SECOND) + index
+        at = moments.milliseconds(now - 60 * SECOND) + index
         pipeline.zadd(keys.AGENDA.pattern, {str(ref): Rank.CHECK * SPAN + at})
     pipeline.execute()
     assert given_out(claim(store, 6)) == (many[0], few[0], few[2], many[1], few[1], many[2])
@@ -157,7 +158,7 @@ def test_namespaces_take_turns(store: DirectStore) -> None:
 
 def test_behind_a_crowd_who_has_just_become_due_is_seen(store: DirectStore) -> None:
     """However large it is; and nobody is given out twice for being seen from both ends."""
-    now = scripts.milliseconds(store.now())
+    now = moments.milliseconds(store.now())
     for size in (LOOKED_AT - 1, LOOKED_AT, 2 * LOOKED_AT - 1, 3 * LOOKED_AT):
         store.client.flushall()
         memory_redis.confirm(store)

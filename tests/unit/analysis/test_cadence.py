@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis import cadence
+from config import moments
 from config.refs import CanaryRef
 from tests.unit.analysis.worlds import INTERVAL, NOW, REF
 
@@ -30,7 +31,7 @@ def test_checks_of_steps_taken_one_after_the_other_are_due_together(
 ) -> None:
     """Within a slot, whatever canary it is; then they keep together."""
     slot = interval * cadence.SLOT
-    begins = NOW - (NOW - cadence._BEGINNING) % slot
+    begins = NOW - (NOW - moments.EPOCH) % slot
     steps = [begins + slot * (each + 1) / 501 for each in milliseconds]
     assert len({cadence.first_check(step, interval) for step in steps}) == 1
 

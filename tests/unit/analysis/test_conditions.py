@@ -11,6 +11,7 @@ from analysis.decisions import Decision
 from analysis.phases import Phase
 from analysis.state import Acceptance, RolloutState
 from analysis.waiting import WaitReason
+from config import moments
 from config.scaling import CanaryScale
 from tests.unit.analysis import worlds
 from tests.unit.analysis.worlds import NEW, NOW, OLD
@@ -247,8 +248,8 @@ def test_a_written_status_says_the_same_the_next_time() -> None:
 def test_times_are_written_as_kubernetes_writes_them() -> None:
     """UTC, whole seconds, Z."""
     moment = datetime(2026, 3, 1, 13, 0, 0, 999999, tzinfo=timezone(timedelta(hours=1)))
-    assert conditions.timestamp(moment) == "2026-03-01T12:00:00Z"
-    assert conditions.timestamp(moment.astimezone(UTC)) == "2026-03-01T12:00:00Z"
+    assert moments.rfc3339(moment) == "2026-03-01T12:00:00Z"
+    assert moments.rfc3339(moment.astimezone(UTC)) == "2026-03-01T12:00:00Z"
 
 
 def test_a_canary_that_was_never_accepted_keeps_the_status_it_has() -> None:
@@ -288,4 +289,4 @@ def test_what_is_shown_of_a_manifest_can_be_read_back() -> None:
 def test_a_time_that_nobody_wrote_is_none(text: str | None) -> None:
     """Anybody may edit a status; ours are read as they were written."""
     assert conditions.moment(text) is None
-    assert conditions.moment(conditions.timestamp(NOW)) == NOW
+    assert conditions.moment(moments.rfc3339(NOW)) == NOW
