@@ -48,7 +48,7 @@ def due(observation: Observation, decision: Decision) -> datetime | None:
     if decision.due is None or decision.due > observation.now:
         return decision.due
     version = observation.version + 1
-    next_look = decide(replace(observation, state=decision.state, version=version), Findings.none())
+    next_look = decide(replace(observation, state=decision.state, version=version), Findings())
     return next_look.until if isinstance(next_look, Rest) else decision.due
 
 

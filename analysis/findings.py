@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final, Self
+from typing import Final
 
 from analysis.verdicts import Effect, Reason, Verdict
 from clients.documents.calls import HookCalls as HookCalls
 from clients.documents.calls import HookResult as HookResult
+from config.api.hooks import WebhookType
 
 _KINDS_OF_ABSENCE = (Verdict.NO_DATA, Verdict.ERROR)
 
@@ -73,17 +74,11 @@ class CheckResult:
 class Findings:
     """All that was found out; None means "not asked", an empty collection "asked, nothing there".
 
-    `hooks` maps a hook type (`pre-rollout`, `rollout`, …) to its results in list order, once all
-    have answered; `calls` is how far they are until then. `backends` are the errors of probing
-    the metric servers.
+    `hooks` maps a type of webhooks to their results in list order, once all have answered; `calls`
+    is how far they are until then. `backends` are the errors of probing the metric servers.
     """
 
-    hooks: Mapping[str, tuple[HookResult, ...]] | None = None
+    hooks: Mapping[WebhookType, tuple[HookResult, ...]] | None = None
     calls: HookCalls = field(default_factory=HookCalls)
     checks: tuple[CheckResult, ...] | None = None
     backends: tuple[str, ...] | None = None
-
-    @classmethod
-    def none(cls) -> Self:
-        """Nothing was asked."""
-        return cls()

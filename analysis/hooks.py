@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from analysis.findings import HookCalls, HookResult
 from analysis.phases import Phase, shown
@@ -82,7 +82,7 @@ def calls_in(
 def awaited(canary: Canary, state: RolloutState) -> tuple[HookCall, ...]:
     """The calls of webhooks that `state` waits for."""
     asked = state.round
-    return calls_in(canary, WebhookType(asked.type), state, asked.revision) if asked else ()
+    return calls_in(canary, asked.type, state, asked.revision) if asked else ()
 
 
 def checksum(applied: str) -> str:
@@ -183,25 +183,39 @@ def answered(call: HookCall, status: int, body: str) -> HookResult:
 # -- events -------------------------------------------------------------------------------------
 
 _HALT: Final = "Halt {canary} advancement "
-_PASSED: Final[Mapping[WebhookType, str]] = {
-    WebhookType.CONFIRM_ROLLOUT: "Confirm-rollout check {hook} passed",
-    WebhookType.PRE_ROLLOUT: "Pre-rollout check {hook} passed",
-    WebhookType.CONFIRM_TRAFFIC_INCREASE: "Confirm-traffic-increase check {hook} passed",
-    WebhookType.CONFIRM_PROMOTION: "Confirm-promotion check {hook} passed",
-    WebhookType.ROLLBACK: "Rollback check {hook} passed",
-    WebhookType.POST_ROLLOUT: "Post-rollout check {hook} passed",
-}
-_FAILED: Final[Mapping[WebhookType, str]] = {
-    WebhookType.CONFIRM_ROLLOUT: _HALT + "waiting for approval {hook}",
-    WebhookType.CONFIRM_TRAFFIC_INCREASE: _HALT + "waiting for traffic increase approval {hook}",
-    WebhookType.CONFIRM_PROMOTION: _HALT + "waiting for promotion approval {hook}",
-    WebhookType.ROLLBACK: "Rollback hook {hook} not signaling a rollback",
-    WebhookType.PRE_ROLLOUT: _HALT + "pre-rollout check {hook} failed {cause}",
-    WebhookType.ROLLOUT: _HALT + "external check {hook} failed {cause}",
-    WebhookType.POST_ROLLOUT: "Post-rollout hook {hook} failed {cause}",
+
+
+class _Texts(NamedTuple):
+    """What is told of an answer; `passed` is empty for one that nobody is told of."""
+
+    failed: str
+    passed: str = ""
+
+
+_TEXTS: Final[Mapping[WebhookType, _Texts]] = {
+    WebhookType.CONFIRM_ROLLOUT: _Texts(
+        _HALT + "waiting for approval {hook}", "Confirm-rollout check {hook} passed"
+    ),
+    WebhookType.CONFIRM_TRAFFIC_INCREASE: _Texts(
+        _HALT + "waiting for traffic increase approval {hook}",
+        "Confirm-traffic-increase check {hook} passed",
+    ),
+    WebhookType.CONFIRM_PROMOTION: _Texts(
+        _HALT + "waiting for promotion approval {hook}", "Confirm-promotion check {hook} passed"
+    ),
+    WebhookType.ROLLBACK: _Texts(
+        "Rollback hook {hook} not signaling a rollback", "Rollback check {hook} passed"
+    ),
+    WebhookType.PRE_ROLLOUT: _Texts(
+        _HALT + "pre-rollout check {hook} failed {cause}", "Pre-rollout check {hook} passed"
+    ),
+    WebhookType.ROLLOUT: _Texts(_HALT + "external check {hook} failed {cause}"),
+    WebhookType.POST_ROLLOUT: _Texts(
+        "Post-rollout hook {hook} failed {cause}", "Post-rollout check {hook} passed"
+    ),
 }
 
-ASKED: Final = frozenset(_FAILED)
+ASKED: Final = frozenset(_TEXTS)
 """The types that rules ask."""
 
 CARRIED_OUT: Final = ASKED | {WebhookType.EVENT}
@@ -222,10 +236,9 @@ def event_text(canary: Canary, result: HookResult) -> str:
     A `rollout` hook that passes is silent. Raises ValueError for a type whose answers are not
     events of this table.
     """
-    kind = WebhookType(result.type)
-    if kind not in ASKED:
-        raise ValueError(f"hook type {kind}; allowed: {', '.join(_FAILED)}")
-    template = _PASSED.get(kind, "") if result.ok else _FAILED[kind]
-    return template.format(
+    texts = _TEXTS.get(result.type)
+    if texts is None:
+        raise ValueError(f"hook type {result.type}; allowed: {', '.join(_TEXTS)}")
+    return (texts.passed if result.ok else texts.failed).format(
         canary=f"{canary.name}.{canary.namespace}", hook=result.name, cause=result.message
     )

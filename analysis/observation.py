@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from analysis.state import Acceptance, RolloutState
 from analysis.strategies import Strategy
-from clients.documents.confirmed import Confirmed as Confirmed
+from clients.documents.confirmed import Confirmed
 from config.api.canary import Canary
 from config.readiness import Readiness
 from config.refs import CanaryRef
@@ -21,7 +21,7 @@ from config.validation.problems import Problem
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A Deployment as decisions see it.
+    """A target or a primary as decisions see it, of whatever kind.
 
     `generation` is the spec generation this view shows, `available` the number of available pods,
     of whatever revision; `patience_ends` is when an unready workload runs out of its progress
@@ -67,9 +67,8 @@ class Observation:
     stands now; `generation` and `uid` are of the latter. `finalizer` tells whether ours is on the
     object. `interval` and `threshold` are those in force, `strategy` is that of `canary`.
     `in_force` is the split read from the live route, None when there is no readable one.
-    `unknown_configs` says what keeps the contents of tracked
-    ConfigMaps and Secrets from being known, empty when they are: until then workloads count as
-    unchanged.
+    `unknown_configs` says what keeps the contents of tracked ConfigMaps and Secrets from being
+    known, empty when they are: until then workloads count as unchanged.
     """
 
     now: datetime

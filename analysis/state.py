@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from analysis.phases import TRANSITIONS, IllegalTransition, Phase
 from analysis.waiting import Waiting
 from config import moments
+from config.api.hooks import WebhookType
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import ALL_TO_PRIMARY, RouteIntent, RouteStage, TrafficSplit
 
@@ -31,11 +32,11 @@ class HookRound:
     """
 
     id: int
-    type: str
+    type: WebhookType
     asked: datetime = moments.EPOCH
     repeats: int = 0
     revision: str = ""
-    settled: tuple[str, ...] = ()
+    settled: tuple[WebhookType, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

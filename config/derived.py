@@ -26,7 +26,7 @@ DEFAULT_WEBHOOK_TIMEOUT: Final = timedelta(seconds=10)
 
 
 class StrategyKind(StrEnum):
-    """How traffic moves; the texts are labels of exported metrics."""
+    """How traffic moves; the texts stand in messages."""
 
     CANARY = "canary"
     AB_TESTING = "ab-testing"

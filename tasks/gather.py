@@ -163,7 +163,7 @@ def answered(seen: Observation, stored: Mapping[str, str]) -> Findings:
     """How far the calls of the hooks are that the state of `seen` waits for; `stored` of them."""
     state, canary = seen.state, seen.canary
     if state is None or state.round is None or canary is None:
-        return Findings.none()
+        return Findings()
     calls, known = hooks.awaited(canary, state), documents.decode(stored, state.round.id)
     if hooks.unanswered(calls, known):
         return Findings(calls=known)

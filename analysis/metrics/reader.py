@@ -101,11 +101,6 @@ class MetricReader:
         self._servers: OrderedDict[Endpoint, Server] = OrderedDict()
         self._lock = threading.Lock()
 
-    def measure(self, checks: Iterable[Check]) -> tuple[CheckResult, ...]:
-        """One result per check, in the order of `checks`, within the budget of time."""
-        (results,) = (wave[""] for wave in self.measure_each({"": tuple(checks)}))
-        return results
-
     def measure_each(
         self, asked: Mapping[_Key, Sequence[Check]]
     ) -> Iterator[dict[_Key, tuple[CheckResult, ...]]]:

@@ -13,7 +13,6 @@ from analysis.rules import gates, moves
 from analysis.state import Acceptance, accepted, unborn
 from analysis.waiting import GATES, WaitReason
 from config import well_known
-from config.api.hooks import WebhookType
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import ALL_TO_PRIMARY, RouteIntent, RouteStage
 from config.validation.problems import ProblemReason
@@ -124,7 +123,7 @@ def nudged(seen: Observation) -> Ruling | None:
     if mark == state.nudge:
         return None
     noted, asked = replace(state, nudge=mark), state.round
-    is_asked = asked is not None and WebhookType(asked.type) in gates.CLOSED
+    is_asked = asked is not None and asked.type in gates.TABLE
     if is_asked or (state.waiting is not None and state.waiting.reason in GATES):
         soon = moves.first(state.check_at, seen.now) if state.check_at else None
         noted = replace(noted, check_at=soon, round=None)

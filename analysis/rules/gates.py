@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from analysis import cadence, effects, events
 from analysis.decisions import Case, Decision, Rest, Ruling
@@ -21,14 +21,23 @@ from analysis.rules import moves, pods, rounds
 from analysis.waiting import GATES, WaitReason
 from config.api.hooks import WebhookType
 
-CLOSED: Final[Mapping[WebhookType, WaitReason]] = {
-    WebhookType.CONFIRM_ROLLOUT: WaitReason.ROLLOUT_NOT_CONFIRMED,
-    WebhookType.CONFIRM_TRAFFIC_INCREASE: WaitReason.INCREASE_NOT_CONFIRMED,
-    WebhookType.CONFIRM_PROMOTION: WaitReason.PROMOTION_NOT_CONFIRMED,
-}
-"""What a canary waits for at each gate."""
 
-_STEPS: Final = frozenset({WebhookType.CONFIRM_TRAFFIC_INCREASE, WebhookType.CONFIRM_PROMOTION})
+class Gate(NamedTuple):
+    """What a canary waits for while the gate is closed, and in which phase; None: where it is."""
+
+    reason: WaitReason
+    phase: Phase | None = None
+
+
+TABLE: Final[Mapping[WebhookType, Gate]] = {
+    WebhookType.CONFIRM_ROLLOUT: Gate(WaitReason.ROLLOUT_NOT_CONFIRMED, Phase.WAITING),
+    WebhookType.CONFIRM_TRAFFIC_INCREASE: Gate(WaitReason.INCREASE_NOT_CONFIRMED),
+    WebhookType.CONFIRM_PROMOTION: Gate(
+        WaitReason.PROMOTION_NOT_CONFIRMED, Phase.WAITING_PROMOTION
+    ),
+}
+
+_UNDER_WAY: Final = TABLE.keys() - {WebhookType.CONFIRM_ROLLOUT}
 """The gates of a rollout under way."""
 
 
@@ -47,7 +56,7 @@ def withdrawn(case: Case) -> Ruling | None:
         event = events.withdrawn(case.canary)
         rests = replace(rests, check_at=None)
         return Decision("Withdrawn", event.message, rests, (event,), case.now)
-    if asked is None or asked.type != WebhookType.CONFIRM_ROLLOUT:
+    if asked is None or asked.type is not WebhookType.CONFIRM_ROLLOUT:
         return None
     forgotten = replace(state, round=None)
     return Decision("Withdrawn", "no approval is needed any more", forgotten, due=case.now)
@@ -80,7 +89,7 @@ def not_asked_yet(case: Case) -> Ruling | None:
 
 def is_asked(case: Case) -> bool:
     """Whether a gate of the rollout under way is being asked, or has just answered."""
-    return case.state.round is not None and case.state.round.type in _STEPS
+    return case.state.round is not None and case.state.round.type in _UNDER_WAY
 
 
 def is_closed(case: Case) -> bool:
@@ -93,7 +102,7 @@ def awaited(case: Case) -> Ruling | None:
     asked = case.state.round
     if asked is None or not is_asked(case):
         return None
-    kind = WebhookType(asked.type)
+    kind = asked.type
     asking = rounds.ask(case, kind)
     if asking is None:
         return _closed(case, kind, rounds.answers(case, kind))
@@ -120,7 +129,7 @@ def passed(case: Case) -> tuple[Event, ...]:
     asked = case.state.round
     if asked is None or not is_asked(case):
         return ()
-    return rounds.told(case, rounds.answers(case, WebhookType(asked.type)))
+    return rounds.told(case, rounds.answers(case, asked.type))
 
 
 def rollback_requested(case: Case) -> Ruling | None:
@@ -147,7 +156,7 @@ def _asked(case: Case, kind: WebhookType, said: tuple[Event, ...]) -> Ruling | N
     asking = rounds.ask(case, kind, said=said)
     if asking is None or not case.strategy.has_begun(case.state):
         return asking
-    is_silent = case.state.round is not None and case.state.round.type == kind
+    is_silent = case.state.round is not None and case.state.round.type is kind
     interval = case.observation.interval
     made = (case.state.check_at or case.now) + (interval if is_silent else 0 * interval)
     made = cadence.next_check(made, case.now, interval) - interval
@@ -172,18 +181,11 @@ def _closed(case: Case, kind: WebhookType, results: tuple[HookResult, ...]) -> D
     refused = [result for result in results if not result.ok]
     if not refused:
         return None
-    state, phase = case.state, _PHASES.get(kind, case.state.phase)
-    if phase is not state.phase:
-        state = state.moved(phase, case.now)
-    state, said = moves.tell(state, case.now, CLOSED[kind], *rounds.told(case, refused))
+    state, gate = case.state, TABLE[kind]
+    if gate.phase and gate.phase is not state.phase:
+        state = state.moved(gate.phase, case.now)
+    state, said = moves.tell(state, case.now, gate.reason, *rounds.told(case, refused))
     due = moves.next_check(case)
     state = replace(state, check_at=due, round=None)
     message = f"closed: {', '.join(result.name for result in refused)}"
     return Decision("GateClosed", message, state, said, due)
-
-
-_PHASES: Final[Mapping[WebhookType, Phase]] = {
-    WebhookType.CONFIRM_ROLLOUT: Phase.WAITING,
-    WebhookType.CONFIRM_PROMOTION: Phase.WAITING_PROMOTION,
-}
-"""Where a canary waits for a gate; at the others it stays where it is."""

@@ -35,7 +35,7 @@ def rollback_requested(case: Case) -> Ruling | None:
     if not is_open or case.now < due:
         return None
     ruling, asked = gates.called_off(case), case.state.round
-    if ruling or asked is None or asked.type != WebhookType.ROLLBACK:
+    if ruling or asked is None or asked.type is not WebhookType.ROLLBACK:
         return ruling
     later = case.now + case.observation.interval
     state = replace(case.state, round=None, check_at=later)

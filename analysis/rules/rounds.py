@@ -26,10 +26,10 @@ def ask(
     if not calls or is_settled(case, kind) or len(answers(case, kind, revision)) == len(calls):
         return None
     asked, message = case.state.round, f"calling the {kind.value} webhooks"
-    if asked is None or (asked.type, asked.revision) != (kind.value, revision):
+    if asked is None or (asked.type, asked.revision) != (kind, revision):
         asking = HookRound(
             case.observation.version + 1,
-            kind.value,
+            kind,
             case.now,
             revision=revision,
             settled=_settled(case, asked, revision),
@@ -53,7 +53,7 @@ def _again(case: Case, asked: HookRound, message: str) -> Decision:
     return Decision("HooksAskedAgain", message, state, told, due)
 
 
-def _settled(case: Case, asked: HookRound | None, revision: str) -> tuple[str, ...]:
+def _settled(case: Case, asked: HookRound | None, revision: str) -> tuple[WebhookType, ...]:
     """The types that need not be asked again in this check: those before, and the one answered.
 
     What was answered about another release settles nothing; what is asked about none, as a
@@ -66,7 +66,7 @@ def _settled(case: Case, asked: HookRound | None, revision: str) -> tuple[str, .
 
 def is_settled(case: Case, kind: WebhookType) -> bool:
     """Whether the hooks of `kind` were asked before in this check, and hold nothing up."""
-    return case.state.round is not None and kind.value in case.state.round.settled
+    return case.state.round is not None and kind in case.state.round.settled
 
 
 def answers(case: Case, kind: WebhookType, revision: str = "") -> tuple[HookResult, ...]:
@@ -74,7 +74,7 @@ def answers(case: Case, kind: WebhookType, revision: str = "") -> tuple[HookResu
     asked = case.state.round
     if asked is not None and asked.revision != revision:
         return ()
-    return tuple((case.findings.hooks or {}).get(kind.value, ()))
+    return tuple((case.findings.hooks or {}).get(kind, ()))
 
 
 def told(case: Case, results: Iterable[HookResult]) -> tuple[Event, ...]:
@@ -87,6 +87,6 @@ def _told(case: Case, result: HookResult) -> Event | None:
     text = hooks.event_text(case.canary, result)
     if not text:
         return None
-    is_good = result.ok is (WebhookType(result.type) is not WebhookType.ROLLBACK)
+    is_good = result.ok is (result.type is not WebhookType.ROLLBACK)
     event = events.normal(text) if is_good else events.warning(text)
     return replace(event, muted=hooks.is_muted(case.canary, result))

@@ -14,6 +14,7 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from config import moments
+from config.api.hooks import WebhookType
 
 _ROUND: Final = "round"
 
@@ -23,7 +24,7 @@ class HookResult:
     """The answer of one webhook; `message` says what went wrong, empty when `ok`."""
 
     name: str
-    type: str
+    type: WebhookType
     ok: bool
     message: str = ""
 

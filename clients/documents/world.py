@@ -79,7 +79,7 @@ class ContainerPort:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition of a Deployment; `updated` is its `lastUpdateTime`, empty for none."""
+    """A condition of a workload; `updated` is its `lastUpdateTime`, empty for none."""
 
     type: str
     status: str
@@ -89,7 +89,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class WorkloadStatus:
-    """What the Deployment controller says of a Deployment's pods."""
+    """What its controller says of the pods of a workload."""
 
     observed_generation: int = 0
     replicas: int = 0
@@ -109,14 +109,14 @@ class WorkloadStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadView:
-    """The compact view of a Deployment: all that decisions and routing need of it, and no more.
+    """The compact view of a workload: all that decisions and routing need of it, and no more.
 
     `revision` is that of the pod template of a target, and for a primary that of the target it was
     copied from; `configs` are the ConfigMaps and Secrets that the template names,
     `pod_id` is the mark that it bears as a primary's.
     `shared_labels` are those of its selector besides the `selector_label`: its primary's pods have
     them too. `controller` is the uid of the object that controls this one, empty for none. The
-    resourceVersion is left out: it changes with every word of the Deployment controller.
+    resourceVersion is left out: it changes with every word of the workload's controller.
     """
 
     name: str

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
-from sandbox.apiserver.objects import Obj, at, parse_timestamp
+from sandbox.apiserver.objects import Obj, at
 from sandbox.apiserver.selectors import selector_text
 
 Cell: TypeAlias = Callable[[Obj, datetime], Any]
@@ -48,7 +48,7 @@ def since(text: Any, now: datetime) -> str:
     """How long ago the timestamp `text` was, or `<unknown>` when there is none."""
     if not text:
         return UNKNOWN
-    return human_duration(now - parse_timestamp(str(text)))
+    return human_duration(now - datetime.fromisoformat(str(text)))
 
 
 def _value(*path: str, default: Any = NONE) -> Cell:

@@ -6,7 +6,6 @@ one, so a reader may keep what it was given.
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 Obj: TypeAlias = dict[str, Any]
@@ -89,8 +88,3 @@ def under(given: Obj | None, defaults: Mapping[str, Any]) -> Obj:
         elif isinstance(value, dict) and isinstance(default, Mapping):
             merged[field] = under(value, default)
     return merged
-
-
-def parse_timestamp(text: str) -> datetime:
-    """The aware datetime of an RFC 3339 `text`; raises ValueError when it is not one."""
-    return datetime.fromisoformat(text)

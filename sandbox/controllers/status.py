@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from config import moments
-from sandbox.apiserver.objects import Obj, at, parse_timestamp
+from sandbox.apiserver.objects import Obj, at
 from sandbox.controllers.rollout import Bounds, SetState
 
 _COUNTS = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
@@ -125,7 +125,7 @@ def deadline(deployment: Mapping[str, Any]) -> datetime | None:
     if before is None or before["reason"] in ("NewReplicaSetAvailable", "ProgressDeadlineExceeded"):
         return None
     seconds = at(deployment, ("spec", "progressDeadlineSeconds"), 600)
-    return parse_timestamp(before["lastUpdateTime"]) + timedelta(seconds=seconds)
+    return datetime.fromisoformat(before["lastUpdateTime"]) + timedelta(seconds=seconds)
 
 
 def _is_late(deployment: Mapping[str, Any], before: Obj, now: datetime) -> bool:

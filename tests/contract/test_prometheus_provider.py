@@ -30,6 +30,7 @@ from analysis.verdicts import Reason, Verdict
 from clients.clock import SystemClock
 from sandbox.prometheus import PrometheusServer
 from sandbox.promql import SeriesStore
+from tests.readings import measured
 from tests.services.prometheus import MetricsEndpoint
 from tests.services.prometheus import Prometheus as RealPrometheus
 from tests.unit.analysis.metrics.builders import a_check
@@ -559,9 +560,9 @@ def test_a_reader_on_a_hanging_server_comes_back_in_time_and_then_fails_fast(
     )
     checks = [a_check(endpoint=Endpoint(address=faulty.url), query=f"up{n}") for n in range(4)]
     started = time.monotonic()
-    first = reader.measure(checks)
+    first = measured(reader, checks)
     between = time.monotonic()
-    second = reader.measure(checks)
+    second = measured(reader, checks)
     ended = time.monotonic()
     assert {result.reason for result in first} == {Reason.TIMED_OUT}
     assert {result.reason for result in second} == {Reason.CIRCUIT_OPEN}

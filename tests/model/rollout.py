@@ -14,12 +14,14 @@ from analysis import decide, effects
 from analysis.decisions import AskBackends, AskChecks, Decision, Rest
 from analysis.effects import Lane
 from analysis.findings import Findings, HookResult
-from analysis.observation import Confirmed, Observation, PastStatus
+from analysis.observation import Observation, PastStatus
 from analysis.phases import RESTING, Phase, shown
 from analysis.state import RolloutState
 from analysis.strategies import STRATEGIES
+from clients.documents.confirmed import Confirmed
 from config import derived
 from config.api.canary import Canary
+from config.api.hooks import WebhookType
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import ALL_TO_PRIMARY, TrafficSplit
 from tests.unit.analysis import worlds
@@ -159,7 +161,7 @@ def _ticks(model: Model, canary: Canary) -> Iterator[Step]:
     """A look at the canary, for each answer there may be to what it asks."""
     seen = observe(model, canary)
     asked = model.state.round if model.state else None
-    answers = [Findings.none()]
+    answers = [Findings()]
     if asked is not None:
         hooks = [hook for hook in canary.spec.analysis.webhooks if hook.type == asked.type]
         answers += [
@@ -183,7 +185,7 @@ def _ticks(model: Model, canary: Canary) -> Iterator[Step]:
             assert isinstance(outcome, Rest)
 
 
-def _answer(name: str, kind: str, ok: bool) -> HookResult:
+def _answer(name: str, kind: WebhookType, ok: bool) -> HookResult:
     return HookResult(name, kind, ok=ok, message="" if ok else "no")
 
 

@@ -13,13 +13,14 @@ from clients.documents import calls as documents
 from clients.documents.calls import HookCalls, HookResult
 from clients.redis.records import Call, Commit, Kept, Work
 from clients.redis.rollouts import MESSAGE_WAITS
+from config.api.hooks import WebhookType
 from config.refs import CanaryRef
 from tests.stores import DirectStore, given_out
 
 REF: Final = CanaryRef("shop", "cart")
 TTL: Final = timedelta(seconds=8)
-YES: Final = HookResult("load", "rollout", ok=True)
-NO: Final = HookResult("load", "rollout", ok=False, message='{no} "round" 7 …')
+YES: Final = HookResult("load", WebhookType.ROLLOUT, ok=True)
+NO: Final = HookResult("load", WebhookType.ROLLOUT, ok=False, message='{no} "round" 7 …')
 
 
 def decided(store: DirectStore, times: int = 1) -> int:

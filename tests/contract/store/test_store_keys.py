@@ -14,6 +14,7 @@ from clients.documents.confirmed import Confirmation, Lane
 from clients.documents.world import World
 from clients.redis import keys
 from clients.redis.records import Basis, Commit, Work
+from config.api.hooks import WebhookType
 from config.refs import CanaryRef
 from tests.stores import DirectStore
 from tests.unit.notify.notices import a_notice
@@ -76,7 +77,7 @@ def test_every_key_written_is_in_the_table_with_its_type_and_lifetime(
     call = store.take_call(REF, 1, "a", TTL)
     compare()
     assert call is not None
-    store.answer_call(call, HookResult("a", "rollout", ok=True))
+    store.answer_call(call, HookResult("a", WebhookType.ROLLOUT, ok=True))
     compare()
     assert written == set(keys.TABLE) - {keys.QUERY}  # see test_store_answers.py
 

@@ -10,12 +10,13 @@ from hypothesis.strategies import SearchStrategy
 from analysis import hooks
 from analysis.effects import Lane
 from analysis.findings import Findings, HookResult
-from analysis.observation import Confirmed, Observation, PastStatus, Workload
+from analysis.observation import Observation, PastStatus, Workload
 from analysis.phases import Phase
 from analysis.state import Acceptance, HookRound, RolloutState
 from analysis.strategies import STRATEGIES
 from analysis.verdicts import Effect
 from analysis.waiting import Waiting, WaitReason
+from clients.documents.confirmed import Confirmed
 from config import requests
 from config.api.canary import Canary
 from config.readiness import READY, Readiness

@@ -14,13 +14,13 @@ from typing import Any
 from analysis import decide, effects
 from analysis.decisions import AskBackends, AskChecks, Decision, Rest, Ruling
 from analysis.findings import CheckResult, Findings, HookResult
-from analysis.observation import Confirmed, Observation, PastStatus, Workload
+from analysis.observation import Observation, PastStatus, Workload
 from analysis.phases import Phase, shown
 from analysis.state import RolloutState
 from analysis.strategies import STRATEGIES
+from clients.documents.confirmed import Confirmed
 from config import derived
 from config.api.canary import Canary
-from config.api.hooks import WebhookType
 from config.readiness import READY, Readiness
 from config.scaling import CanaryScale, WorkloadIntent
 from tests.unit.analysis import worlds
@@ -80,7 +80,7 @@ class Simulation:
     def run(self, seconds: float = 3600) -> "Simulation":
         """Goes on until nothing is expected to happen any more, `seconds` at most."""
         end = self.now + timedelta(seconds=seconds)
-        due = self._settle(Findings.none())
+        due = self._settle(Findings())
         while True:
             wake = self._wakes[0][0] if self._wakes else None
             times = [moment for moment in (due, wake) if moment is not None]
@@ -89,7 +89,7 @@ class Simulation:
             self.now = max(self.now, min(times))
             while self._wakes and self._wakes[0][0] <= self.now:
                 heapq.heappop(self._wakes)[2]()
-            due = self._settle(Findings.none())
+            due = self._settle(Findings())
 
     # -- what is read off -------------------------------------------------------------------
 
@@ -161,7 +161,7 @@ class Simulation:
         """Looks until there is nothing more to do at this instant; when to look next."""
         for _ in range(LOOKS):
             due, again = self._look(found)
-            found = Findings.none()
+            found = Findings()
             if not again and (due is None or due > self.now):
                 return due
         raise AssertionError(f"no end at {self.now}: {self.log[-3:]}")
@@ -193,9 +193,7 @@ class Simulation:
         asked = state.round
         assert asked is not None
         named = [
-            hook.name
-            for hook in self.canary.spec.analysis.webhooks
-            if hook.type is WebhookType(asked.type)
+            hook.name for hook in self.canary.spec.analysis.webhooks if hook.type is asked.type
         ]
 
         def answered() -> None:

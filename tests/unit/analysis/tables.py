@@ -43,7 +43,7 @@ Answer = Decided | Rests | Asks
 
 def answer(seen: Observation, found: Findings | None = None) -> Answer:
     """What the composed chain of rules says."""
-    outcome = decide.decide(seen, found or Findings.none())
+    outcome = decide.decide(seen, found or Findings())
     match outcome:
         case Decision(state=state, events=events, due=due, rule=rule):
             said = [event.message for event in events]
@@ -59,7 +59,7 @@ def answer(seen: Observation, found: Findings | None = None) -> Answer:
 
 def decision(seen: Observation, found: Findings | None = None) -> Decision:
     """The decision itself, for what its state says beyond `answer`."""
-    outcome = decide.decide(seen, found or Findings.none())
+    outcome = decide.decide(seen, found or Findings())
     assert isinstance(outcome, Decision), outcome
     return outcome
 

@@ -24,7 +24,7 @@ def test_a_look_is_made_at_once_unless_it_would_rest(seen: Observation, found: F
         assert due == decision.due
         return False
     after = replace(seen, state=decision.state, version=seen.version + 1)
-    look = decide.decide(after, Findings.none())
+    look = decide.decide(after, Findings())
     assert due == (look.until if isinstance(look, Rest) else seen.now)
     return True
 
@@ -42,7 +42,7 @@ def test_a_revision_that_came_meanwhile_is_looked_at_at_once() -> None:
     """The end of a rollout is not a rest when the next one can begin."""
     state = worlds.a_state(Phase.FINALISING, applied=NEW)
     seen = worlds.seen(state, target=worlds.a_workload(worlds.NEWER))
-    decision = decide.decide(seen, Findings.none())
+    decision = decide.decide(seen, Findings())
     assert isinstance(decision, Decision)
     assert decision.state.phase is Phase.SUCCEEDED
     assert decide.due(seen, decision) == NOW

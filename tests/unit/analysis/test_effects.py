@@ -8,9 +8,9 @@ import pytest
 
 from analysis import effects
 from analysis.effects import REPAIR, Lane
-from analysis.observation import Confirmed
 from analysis.phases import Phase
 from analysis.state import RolloutState
+from clients.documents.confirmed import Confirmed
 from config.scaling import CanaryScale
 from config.traffic import ALL_TO_PRIMARY, RouteIntent, RouteStage
 from tests.unit.analysis import worlds

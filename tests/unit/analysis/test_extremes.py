@@ -153,7 +153,7 @@ def _ask_for_a_decision(canary: Canary, seen: Observation, found: Findings) -> N
     for phase in Phase:
         state = replace(seen.state, phase=phase) if seen.state else None
         observation = replace(seen, state=state)
-        decide.decide(observation, Findings.none())
+        decide.decide(observation, Findings())
         outcome = decide.decide(observation, found)
         if isinstance(outcome, Decision):
             conditions.status(outcome.state, 2**53, canary, (), worlds.NOW)

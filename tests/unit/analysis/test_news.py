@@ -69,7 +69,7 @@ def test_the_first_pod_of_a_canary_decides_where_the_primary_has_none(
 
 def decided(seen: Observation) -> Ruling:
     """What a look comes to before anything has been asked."""
-    return decide.decide(seen, Findings.none())
+    return decide.decide(seen, Findings())
 
 
 def rests(outcome: Ruling) -> bool:

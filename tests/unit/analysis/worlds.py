@@ -7,13 +7,15 @@ from typing import Any, Final
 
 from analysis import hooks, verdicts
 from analysis.findings import CheckResult, Findings, HookResult
-from analysis.observation import Confirmed, Observation, Workload
+from analysis.observation import Observation, Workload
 from analysis.phases import Phase
 from analysis.state import HookRound, RolloutState
 from analysis.strategies import STRATEGIES
 from analysis.verdicts import Effect, Verdict
 from analysis.waiting import Waiting, WaitReason
+from clients.documents.confirmed import Confirmed
 from config.api.canary import Canary
+from config.api.hooks import WebhookType
 from config.readiness import READY, Readiness
 from config.refs import CanaryRef
 from config.scaling import CanaryScale, WorkloadIntent
@@ -157,13 +159,15 @@ HELD: Final = Findings(checks=(a_check(Effect.HOLDS, "Halt advancement no values
 
 def hooked(kind: str, *oks: bool) -> Findings:
     """The answers of as many hooks of `kind`, named h0, h1 and so on."""
+    asked = WebhookType(kind)
     results = tuple(
-        HookResult(f"h{index}", kind, ok=ok, message="" if ok else "no")
+        HookResult(f"h{index}", asked, ok=ok, message="" if ok else "no")
         for index, ok in enumerate(oks)
     )
-    return Findings(hooks={kind: results})
+    return Findings(hooks={asked: results})
 
 
 def a_round(kind: str, seconds: float = 20, number: int = 10) -> HookRound:
     """Hooks of `kind` asked in version `number`, to be asked again in `seconds`."""
-    return HookRound(number, kind, NOW + timedelta(seconds=seconds) - hooks.CALL_LEASE)
+    asked = WebhookType(kind)
+    return HookRound(number, asked, NOW + timedelta(seconds=seconds) - hooks.CALL_LEASE)

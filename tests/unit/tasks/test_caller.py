@@ -40,7 +40,7 @@ from tests.unit.analysis import worlds
 from tests.unit.clients.scripted import Script, hang, reply, reset, serving
 from tests.unit.tasks.worlds import ADMISSION, NOW, REF, Room, a_state
 
-ASKED = HookRound(7, "rollout", NOW)
+ASKED = HookRound(7, WebhookType.ROLLOUT, NOW)
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def answer(room: Room, index: int = 0) -> HookResult | None:
 
 def passed(name: str = "hook-0") -> HookResult:
     """The answer of a hook that agreed."""
-    return HookResult(name, "rollout", ok=True)
+    return HookResult(name, WebhookType.ROLLOUT, ok=True)
 
 
 def refusal(room: Room) -> str:
@@ -100,7 +100,7 @@ def refusal(room: Room) -> str:
 
 def failed(message: str, name: str = "hook-0") -> HookResult:
     """The answer of a hook that failed."""
-    return HookResult(name, "rollout", ok=False, message=message)
+    return HookResult(name, WebhookType.ROLLOUT, ok=False, message=message)
 
 
 def test_a_hook_gets_the_payload_of_the_reference(server: Script) -> None:

@@ -99,7 +99,7 @@ def test_the_checksum_marks_the_revision() -> None:
 def test_200_to_202_are_success(status: int) -> None:
     """The body does not matter then."""
     result = hooks.answered(the_call(), status, "whatever")
-    assert result == HookResult("load", "rollout", ok=True, message="")
+    assert result == HookResult("load", WebhookType.ROLLOUT, ok=True, message="")
 
 
 @pytest.mark.parametrize(
@@ -192,11 +192,11 @@ def test_a_call_keeps_its_key_wherever_it_stands_and_twins_have_their_own() -> N
 )
 def test_event_texts_are_those_of_the_reference(kind: str, ok: bool, text: str) -> None:
     """Letter by letter; braces in an answer are text."""
-    result = HookResult("smoke", kind, ok, "" if ok else "{no}")
+    result = HookResult("smoke", WebhookType(kind), ok, "" if ok else "{no}")
     assert hooks.event_text(a_canary(), result) == text
 
 
 def test_a_hook_type_without_event_texts_is_refused() -> None:
     """The message names the type and those there are."""
     with pytest.raises(ValueError, match="event; allowed: confirm-rollout"):
-        hooks.event_text(a_canary(), HookResult("x", "event", ok=True))
+        hooks.event_text(a_canary(), HookResult("x", WebhookType.EVENT, ok=True))

@@ -21,8 +21,8 @@ CALLS: Final[tuple[HookCall, ...]] = hooks.hook_calls(
     "rev",
 )
 A, B = (call.key for call in CALLS)
-OK: Final = HookResult("a", "rollout", ok=True)
-ASKED: Final = HookRound(7, "rollout", NOW)
+OK: Final = HookResult("a", WebhookType.ROLLOUT, ok=True)
+ASKED: Final = HookRound(7, WebhookType.ROLLOUT, NOW)
 
 
 @pytest.mark.parametrize(
@@ -33,9 +33,9 @@ ASKED: Final = HookRound(7, "rollout", NOW)
         (ASKED, HookCalls(taken={A: NOW + 12 * SECOND, B: NOW + 9 * SECOND}), 9),
         (ASKED, HookCalls(answers={A: OK}, taken={B: NOW + 300 * SECOND}), 300),
         (ASKED, HookCalls(answers={A: OK}), 8),
-        (HookRound(7, "rollout", NOW, repeats=1), HookCalls(taken={A: NOW, B: NOW}), 16),
-        (HookRound(7, "rollout", NOW, repeats=2), HookCalls(), 32),
-        (HookRound(7, "rollout", NOW, repeats=40), HookCalls(), 60),
+        (HookRound(7, WebhookType.ROLLOUT, NOW, repeats=1), HookCalls(taken={A: NOW, B: NOW}), 16),
+        (HookRound(7, WebhookType.ROLLOUT, NOW, repeats=2), HookCalls(), 32),
+        (HookRound(7, WebhookType.ROLLOUT, NOW, repeats=40), HookCalls(), 60),
     ],
     ids=[
         "nobody has taken them",

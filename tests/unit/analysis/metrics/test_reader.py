@@ -20,6 +20,7 @@ from analysis.metrics.checks import Check, CheckKind, Subject
 from analysis.metrics.reader import Limits, MetricReader
 from analysis.verdicts import Reason, Verdict
 from clients.clock import ManualClock, SystemClock
+from tests.readings import measured
 from tests.unit.analysis.metrics.builders import a_check
 
 DOWN = Absent(Verdict.ERROR, Reason.UNREACHABLE, "connection refused")
@@ -72,7 +73,7 @@ def at(address: str) -> Endpoint:
 
 def ask(reader: MetricReader, *queries: str, server: str = "http://0") -> tuple[CheckResult, ...]:
     """The results of unbounded checks with these queries."""
-    return reader.measure([a_check(metric=q, query=q, endpoint=at(server)) for q in queries])
+    return measured(reader, [a_check(metric=q, query=q, endpoint=at(server)) for q in queries])
 
 
 def test_results_come_in_the_order_of_the_checks() -> None:
@@ -110,12 +111,13 @@ def test_equal_queries_to_one_server_are_sent_once() -> None:
     """Two entries with one text cost one query; the same text to another server is another."""
     one, other = Backend(lambda _: Sample(1)), Backend(lambda _: Sample(2))
     reader = a_reader(one, other)
-    results = reader.measure(
+    results = measured(
+        reader,
         [
             a_check(query="up", metric="a", endpoint=at("http://0")),
             a_check(query="up", metric="b", endpoint=at("http://0")),
             a_check(query="up", metric="c", endpoint=at("http://1")),
-        ]
+        ],
     )
     assert (one.asked, other.asked) == (["up"], ["up"])
     assert [(r.metric, r.value) for r in results] == [("a", 1), ("b", 1), ("c", 2)]
@@ -125,14 +127,14 @@ def test_a_check_with_a_problem_is_judged_without_being_sent() -> None:
     """A query that did not render never reaches a server."""
     backend = Backend(lambda _: Sample(1))
     problem = Absent(Verdict.ERROR, Reason.QUERY_NOT_RENDERED, "query render error: line 1")
-    (result,) = a_reader(backend).measure([a_check(problem=problem, endpoint=at("http://0"))])
+    (result,) = measured(a_reader(backend), [a_check(problem=problem, endpoint=at("http://0"))])
     assert (result.verdict, backend.asked) == (Verdict.ERROR, [])
     assert result.message == "Prometheus query failed for errors: query render error: line 1"
 
 
 def test_no_checks_have_no_results() -> None:
     """An analysis without metrics asks nobody."""
-    assert a_reader().measure([]) == ()
+    assert measured(a_reader(), []) == ()
 
 
 def test_many_queries_are_all_answered() -> None:
@@ -171,8 +173,8 @@ def test_a_server_that_hangs_costs_its_own_checks_only_and_bounded_time() -> Non
     reader = a_reader(Backend(hang), Backend(lambda _: Sample(7)), limits=limits)
     clock = SystemClock()
     started = clock.monotonic()
-    stuck, fine = reader.measure(
-        [a_check(endpoint=at("http://0")), a_check(endpoint=at("http://1"))]
+    stuck, fine = measured(
+        reader, [a_check(endpoint=at("http://0")), a_check(endpoint=at("http://1"))]
     )
     took = clock.monotonic() - started
     over.set()
@@ -258,7 +260,7 @@ def test_a_server_that_cannot_be_addressed_is_an_error_of_its_checks() -> None:
         raise InvalidEndpoint("is no URL")
 
     reader = MetricReader(connect, SystemClock(), threshold.judge)
-    (result,) = reader.measure([a_check(endpoint=at("x://me:secret@host"))])
+    (result,) = measured(reader, [a_check(endpoint=at("x://me:secret@host"))])
     assert result.message == "Error building Prometheus client for x://host is no URL"
     assert (result.verdict, result.reason) == (Verdict.ERROR, Reason.INVALID_ADDRESS)
 
@@ -282,7 +284,7 @@ def test_endpoints_that_differ_in_anything_are_different_servers() -> None:
     )
     reader = MetricReader(connect, SystemClock(), threshold.judge)
     for _ in range(2):
-        reader.measure([a_check(endpoint=each) for each in endpoints])
+        measured(reader, [a_check(endpoint=each) for each in endpoints])
     assert len(connected) == len(endpoints)
     assert set(connected) == set(endpoints)
 
@@ -293,7 +295,7 @@ def test_a_kind_that_nobody_registered_is_an_error_of_its_checks() -> None:
     reader = MetricReader(
         lambda endpoint: backends.connect(endpoint, access), SystemClock(), threshold.judge
     )
-    (result,) = reader.measure([a_check(endpoint=Endpoint(kind="tsdb", address="http://0"))])
+    (result,) = measured(reader, [a_check(endpoint=Endpoint(kind="tsdb", address="http://0"))])
     assert (result.verdict, result.reason) == (Verdict.ERROR, Reason.INVALID_ADDRESS)
     assert "'tsdb'; allowed: prometheus" in result.message
 

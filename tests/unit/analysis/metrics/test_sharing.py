@@ -25,6 +25,7 @@ from analysis.verdicts import Reason, Verdict
 from clients.clock import Clock, ManualClock, SystemClock
 from clients.redis.answers import RedisAnswers
 from tests.fakes import memory_redis
+from tests.readings import measured
 from tests.unit.analysis.metrics.builders import a_check
 from tests.unit.analysis.metrics.test_reader import DOWN, Backend, builtin
 
@@ -57,7 +58,7 @@ class Site:
 
         def ask(*queries: str, server: int = 0, **options: Any) -> Sequence[CheckResult]:
             endpoint = Endpoint(address=f"http://{server}", **options)
-            return reader.measure([a_check(query=each, endpoint=endpoint) for each in queries])
+            return measured(reader, [a_check(query=each, endpoint=endpoint) for each in queries])
 
         return ask
 
@@ -216,5 +217,5 @@ def test_queries_of_a_wave_are_shared_in_two_round_trips_and_builtin_ones_in_non
     clock = SystemClock()
     sharing_one = Sharing(RedisAnswers(redis), clock, HOLD, PATIENCE)
     reader = MetricReader(lambda _: site.servers[0], clock, threshold.judge, sharing=sharing_one)
-    reader.measure([builtin("cart"), builtin("search")])
+    measured(reader, [builtin("cart"), builtin("search")])
     assert trips == [40, 20]

@@ -49,5 +49,5 @@ def test_what_is_absent_has_no_verdict_on_a_value() -> None:
 
 def test_nothing_asked_differs_from_nothing_found() -> None:
     """A tick without checks is not a tick whose checks are still to be made."""
-    assert Findings.none().checks is None
-    assert Findings.none() != Findings(hooks={}, checks=())
+    assert Findings().checks is None
+    assert Findings() != Findings(hooks={}, checks=())

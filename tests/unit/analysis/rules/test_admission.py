@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 
 from analysis.effects import Lane
-from analysis.observation import Confirmed, Observation
+from analysis.observation import Observation
 from analysis.phases import Phase
 from analysis.state import Acceptance
 from analysis.waiting import WaitReason
+from clients.documents.confirmed import Confirmed
 from config.validation.problems import Problem
 from tests.unit.analysis import tables, worlds
 from tests.unit.analysis.tables import Answer, Decided, Rests

@@ -14,10 +14,11 @@ import pytest
 from analysis import decide, hooks
 from analysis.decisions import Decision
 from analysis.findings import Findings
-from analysis.observation import Confirmed, Observation
+from analysis.observation import Observation
 from analysis.phases import Phase
 from analysis.state import HookRound, RolloutState
 from analysis.waiting import Waiting, WaitReason
+from clients.documents.confirmed import Confirmed
 from config.api.hooks import WebhookType
 from config.scaling import CanaryScale, WorkloadIntent
 from tests.unit.analysis import arbitrary, tables, worlds
@@ -66,7 +67,8 @@ def a_round(
     kind: str, revision: str = "", settled: tuple[str, ...] = (), seconds: float = 7
 ) -> HookRound:
     """Hooks that were asked, and are asked again in `seconds`."""
-    return replace(worlds.a_round(kind, seconds), revision=revision, settled=settled)
+    known = tuple(map(WebhookType, settled))
+    return replace(worlds.a_round(kind, seconds), revision=revision, settled=known)
 
 
 def a_closed(kind: str, seconds_ago: float = 60) -> Waiting:
@@ -502,7 +504,7 @@ def test_the_hooks_of_a_check_are_asked_in_flaggers_order() -> None:
 
 def test_the_hooks_before_the_first_step_are_asked_in_flaggers_order() -> None:
     """Rollback, pre-rollout, traffic; what they say is told once, in that order."""
-    state, found, said, asked = worlds.progressing(0), Findings.none(), list[str](), list[str]()
+    state, found, said, asked = worlds.progressing(0), Findings(), list[str](), list[str]()
     for _ in range(4):
         decision = tables.decision(worlds.seen(state, EVERYTHING), found)
         state = decision.state

@@ -55,6 +55,6 @@ def test_a_move_to_a_side_without_pods_waits(
     )
     assert seen.canary
     assert seen.strategy
-    case = Case(seen, Findings.none(), seen.canary, seen.strategy, state)
+    case = Case(seen, Findings(), seen.canary, seen.strategy, state)
     wish = Decision("Moved", "", replace(state, route=state.routed(after)))
     assert (failover.guarded(case, wish) == wish) is is_made

@@ -11,9 +11,10 @@ import pytest
 
 from analysis import state as states
 from analysis.findings import Findings
-from analysis.observation import Confirmed, Observation
+from analysis.observation import Observation
 from analysis.phases import Phase
 from analysis.state import RolloutState
+from clients.documents.confirmed import Confirmed
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import ALL_TO_PRIMARY, RouteIntent, RouteStage
 from tests.unit.analysis import tables, worlds

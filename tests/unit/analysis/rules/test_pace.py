@@ -10,9 +10,10 @@ from typing import Any, Final
 import pytest
 
 from analysis.findings import Findings
-from analysis.observation import Confirmed, Observation
+from analysis.observation import Observation
 from analysis.phases import Phase
 from analysis.waiting import WaitReason
+from clients.documents.confirmed import Confirmed
 from config.api.canary import Canary
 from tests.unit.analysis import tables, worlds
 from tests.unit.analysis.tables import Answer, Decided, Rests

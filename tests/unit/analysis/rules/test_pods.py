@@ -17,7 +17,7 @@ def case(seen: Observation) -> Case:
     assert seen.canary
     assert seen.strategy
     assert seen.state
-    return Case(seen, Findings.none(), seen.canary, seen.strategy, seen.state)
+    return Case(seen, Findings(), seen.canary, seen.strategy, seen.state)
 
 
 STANDING = worlds.a_workload(OLD, available=2)

@@ -10,12 +10,14 @@ import pytest
 
 from analysis.effects import Lane
 from analysis.findings import Findings
-from analysis.observation import Confirmed, Observation
+from analysis.observation import Observation
 from analysis.phases import Phase
 from analysis.rules import pods
 from analysis.state import HookRound
 from analysis.verdicts import Effect
 from analysis.waiting import WaitReason
+from clients.documents.confirmed import Confirmed
+from config.api.hooks import WebhookType
 from config.scaling import CanaryScale
 from config.traffic import TrafficSplit
 from tests.unit.analysis import tables, worlds
@@ -863,7 +865,7 @@ def test_a_question_to_hooks_names_the_version_that_asks() -> None:
     """D-36: an answer to an older question is recognised, and when it was asked is remembered."""
     asked = tables.decision(worlds.seen(at_20, HOOKED, version=41)).state.round
     assert asked is not None
-    assert asked == HookRound(42, "rollout", NOW, repeats=0)
+    assert asked == HookRound(42, WebhookType.ROLLOUT, NOW, repeats=0)
 
 
 def test_a_step_ends_the_hook_round_that_earned_it() -> None:

@@ -11,10 +11,11 @@ import pytest
 
 from analysis.effects import Lane
 from analysis.findings import Findings
-from analysis.observation import Confirmed, Observation
+from analysis.observation import Observation
 from analysis.phases import Phase
 from analysis.state import RolloutState
 from analysis.waiting import WaitReason
+from clients.documents.confirmed import Confirmed
 from config.scaling import CanaryScale, WorkloadIntent
 from tests.unit.analysis import tables, worlds
 from tests.unit.analysis.tables import Answer, Decided, Rests
@@ -360,7 +361,7 @@ TABLE: dict[str, tuple[Observation, Answer]] = {
 @pytest.mark.parametrize(("seen", "expected"), TABLE.values(), ids=TABLE)
 def test_a_promotion(seen: Observation, expected: Answer) -> None:
     """Each world has one answer; checks are not asked any more."""
-    for found in (Findings.none(), worlds.FAILED):
+    for found in (Findings(), worlds.FAILED):
         assert tables.answer(seen, found) == expected
 
 

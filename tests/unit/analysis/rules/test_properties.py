@@ -87,7 +87,7 @@ def decided(outcome: Ruling) -> Decision:
 def test_every_observation_has_an_answer(seen: Observation, found: Findings) -> bool:
     """No exception, whatever the state of the world; every answer names its rule."""
     assert decide.decide(seen, found).rule
-    assert decide.decide(seen, Findings.none()).rule
+    assert decide.decide(seen, Findings()).rule
     return True
 
 
@@ -151,7 +151,7 @@ def test_the_weight_never_rises_against_a_refusing_hook(seen: Observation, found
     kind = WebhookType.ROLLOUT if has_begun(seen) else WebhookType.PRE_ROLLOUT
     assert seen.canary
     assume(hooks.hook_calls(seen.canary, kind, "Progressing", NEW))
-    assume(not seen.state.round or kind.value not in seen.state.round.settled)
+    assume(not seen.state.round or kind not in seen.state.round.settled)
     results = (found.hooks or {}).get(kind.value, ())
     assume(not results or not all(result.ok for result in results))
     outcome = decide.decide(seen, found)
@@ -191,7 +191,7 @@ def test_nothing_found_out_never_raises_the_weight_of_a_canary_under_analysis(
     assume(seen.state and seen.canary and seen.state.phase is Phase.PROGRESSING)
     assert seen.canary
     assume(has_begun(seen) and seen.canary.spec.analysis.metrics)
-    outcome = decide.decide(seen, Findings.none())
+    outcome = decide.decide(seen, Findings())
     if not isinstance(outcome, Decision) or orphaned(seen):
         return False
     assert not rises(seen, outcome)
@@ -285,7 +285,7 @@ def test_numbers_of_intents_never_go_back(seen: Observation, found: Findings) ->
 )
 def test_each_question_is_asked_once_at_most(seen: Observation, answers: Findings) -> bool:
     """With the answers it asked for, a tick comes to a decision or rests; it never asks on."""
-    found, asked = Findings.none(), list[type]()
+    found, asked = Findings(), list[type]()
     while isinstance(outcome := decide.decide(seen, found), AskChecks | AskBackends):
         assert type(outcome) not in asked
         asked.append(type(outcome))
@@ -335,7 +335,7 @@ def test_a_rebuilt_weight_is_at_most_the_lower_of_status_and_route(
     Unless that took traffic from the only side with pods (invariant 12).
     """
     lost = replace(seen, state=None, version=0, status=past, deleting=False)
-    decision = decided(decide.decide(lost, Findings.none()))
+    decision = decided(decide.decide(lost, Findings()))
     assume(decision.rule == "rebuild")
     live = seen.in_force or ALL_TO_PRIMARY
     rebuilt = decision.state.route.split
@@ -355,7 +355,7 @@ def test_a_failed_revision_never_resumes_by_being_rebuilt(
 ) -> bool:
     """A status that says Failed is never rebuilt as a rollout that goes on."""
     lost = replace(seen, state=None, version=0, status=replace(past, phase="Failed"))
-    decision = decided(decide.decide(lost, Findings.none()))
+    decision = decided(decide.decide(lost, Findings()))
     assume(decision.rule == "rebuild")
     assert decision.state.phase in (Phase.FAILED, Phase.PROMOTION_FAILED)
     return True
@@ -373,7 +373,7 @@ def test_a_rollout_that_was_being_rolled_back_is_rebuilt_as_failed(
     lost = worlds.seen(
         None, version=0, status=status, target=worlds.a_workload(target), in_force=None
     )
-    outcome = decide.decide(lost, Findings.none())
+    outcome = decide.decide(lost, Findings())
     assert isinstance(outcome, Decision)
     assert outcome.state.phase is Phase.FAILED
     return True
@@ -389,7 +389,7 @@ def test_a_state_is_rebuilt_only_when_the_status_knows_more(
     assume(state.phase is not Phase.NEW)
     older = replace(past, version=min(past.version, seen.version))
     known = replace(seen, state=state, status=older)
-    assert decide.decide(known, Findings.none()).rule != "rebuild"
+    assert decide.decide(known, Findings()).rule != "rebuild"
     return True
 
 
@@ -397,7 +397,7 @@ def test_a_state_is_rebuilt_only_when_the_status_knows_more(
 def test_a_canary_that_is_being_deleted_is_left_alone(seen: Observation) -> bool:
     """D-3: whatever else is true of it."""
     assume(seen.state is not None)
-    assert decide.decide(replace(seen, deleting=True), Findings.none()) == Rest(rule="deleting")
+    assert decide.decide(replace(seen, deleting=True), Findings()) == Rest(rule="deleting")
     return True
 
 

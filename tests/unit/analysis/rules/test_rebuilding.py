@@ -13,9 +13,10 @@ from analysis import decide
 from analysis import state as states
 from analysis.decisions import Decision, Rest
 from analysis.findings import Findings
-from analysis.observation import Confirmed, Observation, PastStatus
+from analysis.observation import Observation, PastStatus
 from analysis.phases import Phase
 from analysis.state import Acceptance, RolloutState
+from clients.documents.confirmed import Confirmed
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import RouteIntent, RouteStage, TrafficSplit
 from tests.unit.analysis import tables, worlds
@@ -301,7 +302,7 @@ def test_a_canary_is_not_parked_while_a_write_from_before_the_loss_may_still_arr
     known = replace(known, confirmed=Confirmed(route_seq=9, workload_seq=9, status_version=10))
     soon, later = NOW + timedelta(seconds=7), NOW + timedelta(seconds=8)
     assert tables.decision(replace(known, now=later)).state.workload.canary is CanaryScale.ZERO
-    outcome = decide.decide(replace(known, now=soon), Findings.none())
+    outcome = decide.decide(replace(known, now=soon), Findings())
     assert outcome == Rest(later, rule="park_canary")
 
 
@@ -310,7 +311,7 @@ def test_a_rebuilt_failure_is_given_a_deadline_for_its_route() -> None:
     seen = lost(past("Failed", since=NOW - timedelta(hours=9)), 40)
     state = tables.decision(seen).state
     known = replace(seen, state=state, version=10, now=NOW + timedelta(seconds=1))
-    outcome = decide.decide(known, Findings.none())
+    outcome = decide.decide(known, Findings())
     assert outcome.rule == "park_canary"
     assert not isinstance(outcome, Decision) or (
         outcome.state.workload.canary is CanaryScale.RUNNING

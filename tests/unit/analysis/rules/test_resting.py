@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from analysis.findings import Findings
-from analysis.observation import Confirmed, Observation
+from analysis.observation import Observation
 from analysis.phases import Phase
 from analysis.state import RolloutState
 from analysis.waiting import WaitReason
+from clients.documents.confirmed import Confirmed
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import TrafficSplit
 from tests.unit.analysis import tables, worlds

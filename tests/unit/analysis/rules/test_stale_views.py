@@ -75,4 +75,4 @@ def test_each_of_these_rules_speaks_of_a_current_view_only(rule: str, seen: Obse
     """The world in which it decides, and the same seen one write too late."""
     assert tables.decision(seen).rule == rule
     late = replace(seen.confirmed, target_generation=2, primary_generation=2)
-    assert decide.decide(replace(seen, confirmed=late), Findings.none()).rule != rule
+    assert decide.decide(replace(seen, confirmed=late), Findings()).rule != rule

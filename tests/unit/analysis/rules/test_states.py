@@ -13,12 +13,13 @@ import pytest
 from analysis.decisions import Case
 from analysis.effects import Lane
 from analysis.findings import Findings
-from analysis.observation import Confirmed, Observation
+from analysis.observation import Observation
 from analysis.phases import Phase
 from analysis.rules import RULES
 from analysis.state import Acceptance, RolloutState
 from analysis.strategies import STRATEGIES
 from analysis.waiting import WaitReason
+from clients.documents.confirmed import Confirmed
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import ALL_TO_CANARY, ALL_TO_PRIMARY, RouteIntent, RouteStage, TrafficSplit
 from tests.unit.analysis import tables, worlds
@@ -593,7 +594,7 @@ def test_the_first_of_two_neighbours_decides_where_both_could(
     assert seen.state is not None
     assert seen.canary is not None
     strategy = STRATEGIES.chosen(seen.canary)
-    case = Case(seen, Findings.none(), seen.canary, strategy, seen.state)
+    case = Case(seen, Findings(), seen.canary, strategy, seen.state)
     named = {rule.__name__: rule for rule in RULES[seen.state.phase]}
     assert named[first](case) is not None
     assert named[second](case) is not None
