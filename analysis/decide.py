@@ -13,7 +13,7 @@ from analysis import waiting
 from analysis.decisions import Case, Decision, Rest, Ruling
 from analysis.findings import Findings
 from analysis.observation import Observation
-from analysis.rules import ADMISSION, ANNOUNCEMENTS, RULES, failover, limits, moves
+from analysis.rules import ADMISSION, ANNOUNCEMENTS, RULES, failover, limits, waits
 
 
 def decide(observation: Observation, findings: Findings) -> Ruling:
@@ -80,7 +80,7 @@ def _limited(case: Case, ruling: Ruling) -> Ruling:
     ends = limits.next_end(case.canary, state)
     if ends is None or ends <= case.now:
         return ruling
-    return moves.by(ruling, ends)
+    return waits.by(ruling, ends)
 
 
 def _settled(case: Case, ruling: Ruling) -> Ruling:

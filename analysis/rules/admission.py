@@ -9,7 +9,7 @@ from analysis import effects, events, waiting
 from analysis.decisions import Case, Decision, Rest, Ruling
 from analysis.observation import Observation
 from analysis.phases import RESTING, Phase
-from analysis.rules import gates, moves
+from analysis.rules import gates, moves, waits
 from analysis.state import Acceptance, accepted, unborn
 from analysis.waiting import GATES, WaitReason
 from config import well_known
@@ -125,7 +125,7 @@ def nudged(seen: Observation) -> Ruling | None:
     noted, asked = replace(state, nudge=mark), state.round
     is_asked = asked is not None and asked.type in gates.TABLE
     if is_asked or (state.waiting is not None and state.waiting.reason in GATES):
-        soon = moves.first(state.check_at, seen.now) if state.check_at else None
+        soon = waits.first(state.check_at, seen.now) if state.check_at else None
         noted = replace(noted, check_at=soon, round=None)
     return Decision("Nudged", f"{seen.ref} is looked at, as it was asked for", noted, due=seen.now)
 
@@ -137,17 +137,17 @@ def refused(seen: Observation) -> Ruling | None:
     unseen = [each.message for each in seen.problems if each.reason is ProblemReason.NOT_WATCHED]
     if unseen:
         told = events.not_watched(seen.ref, unseen)
-        return moves.stand_still(seen.state, seen.now, WaitReason.NOT_WATCHED, told)
-    return moves.stand_still(seen.state, seen.now, WaitReason.NOT_ACCEPTED, _not_accepted(seen))
+        return waits.stand_still(seen.state, seen.now, WaitReason.NOT_WATCHED, told)
+    return waits.stand_still(seen.state, seen.now, WaitReason.NOT_ACCEPTED, _not_accepted(seen))
 
 
 def hold(case: Case) -> Ruling | None:
     """Nothing starts under a manifest that is not accepted as it stands."""
     if not case.observation.refusals:
         return None
-    unconfirmed = moves.await_effects(case, *effects.Lane)
+    unconfirmed = waits.await_effects(case, *effects.Lane)
     until = unconfirmed.until if isinstance(unconfirmed, Rest) else None
-    return moves.wait(case, WaitReason.NOT_ACCEPTED, _not_accepted(case.observation), until)
+    return waits.wait(case, WaitReason.NOT_ACCEPTED, _not_accepted(case.observation), until)
 
 
 def hold_exposure(case: Case) -> Ruling | None:
@@ -174,7 +174,7 @@ def hold_step(case: Case) -> Ruling | None:
 
 def hold_promotion(case: Case) -> Ruling | None:
     """A copy to the primary that was not made yet is called off; the canary is measured again."""
-    if not case.observation.refusals or not moves.await_effects(case, effects.Lane.WORKLOAD):
+    if not case.observation.refusals or not waits.await_effects(case, effects.Lane.WORKLOAD):
         return None
     if case.primary is not None and case.primary.revision == case.state.workload.promote:
         return None
@@ -186,7 +186,7 @@ def hold_promotion(case: Case) -> Ruling | None:
         check_at=case.now + case.observation.interval if has_begun else None,
         skipped=False,
     )
-    state, said = moves.tell(back, case.now, WaitReason.NOT_ACCEPTED, event)
+    state, said = waits.tell(back, case.now, WaitReason.NOT_ACCEPTED, event)
     return Decision("PromotionHeld", event.message, state, said)
 
 

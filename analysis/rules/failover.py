@@ -11,7 +11,7 @@ from dataclasses import replace
 from analysis import events
 from analysis.decisions import Case, Decision, Ruling
 from analysis.phases import ANALYSING, Phase
-from analysis.rules import moves, pods
+from analysis.rules import moves, pods, waits
 from analysis.waiting import WaitReason
 from config.traffic import ALL_TO_CANARY, ALL_TO_PRIMARY, RouteStage
 
@@ -23,9 +23,9 @@ def guarded(case: Case, ruling: Ruling) -> Ruling:
     before, after = case.state.route.split, ruling.state.route.split
     primary, canary = pods.primary(case), pods.canary(case)
     if canary.available and primary.available == 0 and before.gives_canary_more(after):
-        return moves.await_pods(case, primary)
+        return waits.await_pods(case, primary)
     if primary.available and canary.available == 0 and after.gives_canary_more(before):
-        return moves.await_pods(case, canary)
+        return waits.await_pods(case, canary)
     return ruling
 
 
@@ -106,5 +106,5 @@ def primary_down(case: Case) -> Ruling | None:
     known = {case.state.promoted, case.state.workload.promote}
     if primary.is_gone and case.target and case.target.revision not in known:
         event = events.primary_unmade(case.canary, primary.readiness.message)
-        return moves.wait(case, WaitReason.PRIMARY_LOST, event)
-    return moves.await_pods(case, primary)
+        return waits.wait(case, WaitReason.PRIMARY_LOST, event)
+    return waits.await_pods(case, primary)

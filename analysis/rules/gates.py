@@ -17,7 +17,7 @@ from analysis.decisions import Case, Decision, Rest, Ruling
 from analysis.events import Event
 from analysis.findings import HookResult
 from analysis.phases import Phase
-from analysis.rules import moves, pods, rounds
+from analysis.rules import moves, pods, rounds, waits
 from analysis.waiting import GATES, WaitReason
 from config.api.hooks import WebhookType
 
@@ -79,9 +79,9 @@ def not_asked_yet(case: Case) -> Ruling | None:
     due = case.state.check_at
     if due is None or case.now >= due:
         return None
-    unconfirmed = moves.await_effects(case, *effects.Lane)
+    unconfirmed = waits.await_effects(case, *effects.Lane)
     until = unconfirmed.until if isinstance(unconfirmed, Rest) else None
-    return Rest(moves.first(due, until))
+    return Rest(waits.first(due, until))
 
 
 # -- in an analysis
@@ -109,7 +109,7 @@ def awaited(case: Case) -> Ruling | None:
     measured_again = _measured_again(case)
     if measured_again is not None and case.now >= measured_again:
         return None
-    return moves.by(asking, measured_again)
+    return waits.by(asking, measured_again)
 
 
 def increase(case: Case, said: tuple[Event, ...] = ()) -> Ruling | None:
@@ -162,11 +162,11 @@ def _asked(case: Case, kind: WebhookType, said: tuple[Event, ...]) -> Ruling | N
     made = cadence.next_check(made, case.now, interval) - interval
     if isinstance(asking, Decision):
         state = replace(asking.state, check_at=made, failed_checks=moves.failed_after_pass(case))
-        return moves.by(replace(asking, state=state), made + interval)
+        return waits.by(replace(asking, state=state), made + interval)
     message = f"measured while the {kind.value} webhooks are silent"
     state = replace(case.state, check_at=made, failed_checks=moves.failed_after_pass(case))
     until = asking.until if isinstance(asking, Rest) else None
-    return Decision("Measured", message, state, due=moves.first(until, made + interval))
+    return Decision("Measured", message, state, due=waits.first(until, made + interval))
 
 
 def _measured_again(case: Case) -> datetime | None:
@@ -184,7 +184,7 @@ def _closed(case: Case, kind: WebhookType, results: tuple[HookResult, ...]) -> D
     state, gate = case.state, TABLE[kind]
     if gate.phase and gate.phase is not state.phase:
         state = state.moved(gate.phase, case.now)
-    state, said = moves.tell(state, case.now, gate.reason, *rounds.told(case, refused))
+    state, said = waits.tell(state, case.now, gate.reason, *rounds.told(case, refused))
     due = moves.next_check(case)
     state = replace(state, check_at=due, round=None)
     message = f"closed: {', '.join(result.name for result in refused)}"

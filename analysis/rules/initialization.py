@@ -7,7 +7,7 @@ from dataclasses import replace
 from analysis import effects, events
 from analysis.decisions import AskBackends, Case, Decision, Ruling
 from analysis.phases import Phase
-from analysis.rules import moves, pods
+from analysis.rules import pods, waits
 from analysis.waiting import WaitReason
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import ALL_TO_PRIMARY, RouteStage
@@ -17,7 +17,7 @@ def initialize(case: Case) -> Ruling | None:
     """The primary and its Services are created; users do not notice yet."""
     if case.target is None:
         event = events.awaiting_target(case.canary)
-        return moves.wait(case, WaitReason.TARGET_NOT_FOUND, event)
+        return waits.wait(case, WaitReason.TARGET_NOT_FOUND, event)
     skip = case.canary.spec.skip_analysis
     if not skip and case.findings.backends is None:
         return AskBackends()
@@ -39,8 +39,8 @@ def await_primary(case: Case) -> Ruling | None:
     primary = pods.primary(case)
     if primary.readiness.ready:
         return None
-    waiting = moves.await_effects(case, effects.Lane.WORKLOAD)
-    return waiting if primary.is_gone and waiting else moves.await_pods(case, primary)
+    waiting = waits.await_effects(case, effects.Lane.WORKLOAD)
+    return waiting if primary.is_gone and waiting else waits.await_pods(case, primary)
 
 
 def mend_primary(case: Case) -> Ruling | None:
@@ -73,7 +73,7 @@ def expose(case: Case) -> Ruling | None:
 
 def await_route(case: Case) -> Ruling | None:
     """The target keeps its pods until nobody is sent to them any more."""
-    return moves.await_effects(case, effects.Lane.ROUTE)
+    return waits.await_effects(case, effects.Lane.ROUTE)
 
 
 def park_target(case: Case) -> Ruling | None:
@@ -87,7 +87,7 @@ def park_target(case: Case) -> Ruling | None:
 
 def initialized(case: Case) -> Ruling | None:
     """Done. What counts as promoted is what the primary runs, not what the target holds by now."""
-    waiting = moves.await_effects(case, effects.Lane.WORKLOAD)
+    waiting = waits.await_effects(case, effects.Lane.WORKLOAD)
     primary = case.primary
     if waiting or primary is None:
         return waiting

@@ -10,7 +10,7 @@ from datetime import datetime
 from analysis import events
 from analysis.decisions import Case, Ruling
 from analysis.phases import ANALYSING, Phase
-from analysis.rules import moves
+from analysis.rules import moves, waits
 from analysis.state import RolloutState
 from analysis.waiting import GATES
 from config import derived, durations
@@ -33,7 +33,7 @@ def overdue(case: Case) -> Ruling | None:
 
 def next_end(canary: Canary, state: RolloutState) -> datetime | None:
     """When `state` is overdue; None when it never is."""
-    return moves.first(gate_ends(canary, state), rollout_ends(canary, state))
+    return waits.first(gate_ends(canary, state), rollout_ends(canary, state))
 
 
 def gate_ends(canary: Canary, state: RolloutState) -> datetime | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from analysis import effects, events
 from analysis.decisions import Case, Decision, Rest, Ruling
 from analysis.phases import Phase
-from analysis.rules import gates, moves, pods, progressing
+from analysis.rules import gates, moves, pods, stopping, waits
 from config import meshes
 from config.api.hooks import WebhookType
 from config.scaling import CanaryScale
@@ -19,19 +19,15 @@ def changed_before_copy(case: Case) -> Ruling | None:
 
     One that is gone, or is set back, ends the rollout as it would under analysis.
     """
-    if _is_copied(case) or not moves.await_effects(case, effects.Lane.WORKLOAD):
+    if _is_copied(case) or not waits.await_effects(case, effects.Lane.WORKLOAD):
         return None
-    return (
-        progressing.target_gone(case)
-        or progressing.reverted(case)
-        or progressing.revision_changed(case)
-    )
+    return stopping.target_gone(case) or stopping.reverted(case) or stopping.revision_changed(case)
 
 
 def rollback_requested(case: Case) -> Ruling | None:
     """As long as the copy cannot be made, a rollback hook may call the promotion off."""
     due = case.state.check_at or case.state.since + case.observation.interval
-    is_open = not _is_copied(case) and moves.await_effects(case, effects.Lane.WORKLOAD)
+    is_open = not _is_copied(case) and waits.await_effects(case, effects.Lane.WORKLOAD)
     if not is_open or case.now < due:
         return None
     ruling, asked = gates.called_off(case), case.state.round
@@ -50,8 +46,8 @@ def await_copy(case: Case) -> Ruling | None:
     """
     if pods.canary(case).is_gone and _is_copied(case):
         return None
-    waiting = moves.await_effects(case, effects.Lane.WORKLOAD)
-    if waiting is None or not moves.is_past_deadline(case):
+    waiting = waits.await_effects(case, effects.Lane.WORKLOAD)
+    if waiting is None or not waits.is_past_deadline(case):
         return waiting
     cause = case.observation.confirmed.trouble or "progress deadline exceeded"
     return moves.rollback(case, "CopyFailed", (events.copy_failed(case.canary, cause),))
@@ -59,7 +55,7 @@ def await_copy(case: Case) -> Ruling | None:
 
 def keep_canary(case: Case) -> Ruling | None:
     """A canary that still serves, and that somebody else scaled to zero, is scaled up again."""
-    return progressing.scaled_to_zero(case) if case.state.route.split.reaches_canary else None
+    return stopping.scaled_to_zero(case) if case.state.route.split.reaches_canary else None
 
 
 def primary_unready(case: Case) -> Ruling | None:
@@ -76,7 +72,7 @@ def primary_unready(case: Case) -> Ruling | None:
         return None
     if not ready.retriable:
         return moves.fail_promotion(case, ready.message)
-    return moves.await_pods(case, primary)
+    return waits.await_pods(case, primary)
 
 
 def shift(case: Case) -> Ruling:
@@ -85,7 +81,7 @@ def shift(case: Case) -> Ruling:
     due = None if case.state.copying else case.state.check_at
     if due is not None and case.now < due:
         return Rest(due)
-    waiting = moves.await_effects(case, effects.Lane.ROUTE) if due else None
+    waiting = waits.await_effects(case, effects.Lane.ROUTE) if due else None
     if waiting:
         return waiting
     split, said = _step_back(case)
@@ -104,7 +100,7 @@ def shift(case: Case) -> Ruling:
 
 def await_route(case: Case) -> Ruling | None:
     """The canary keeps its pods until all traffic is on the primary."""
-    return moves.await_no_traffic(case)
+    return waits.await_no_traffic(case)
 
 
 def scale_down(case: Case) -> Ruling | None:
@@ -121,7 +117,7 @@ def succeeded(case: Case) -> Ruling:
 
     That is told after the answers of the last hooks, if there are any.
     """
-    waiting = moves.await_effects(case, effects.Lane.WORKLOAD)
+    waiting = waits.await_effects(case, effects.Lane.WORKLOAD)
     if waiting:
         return waiting
     is_told_later = moves.has_epilogue(case)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from analysis import effects, events
 from analysis.decisions import Case, Decision, Rest, Ruling
 from analysis.phases import Phase
-from analysis.rules import gates, moves, pods, rounds
+from analysis.rules import gates, moves, pods, rounds, waits
 from analysis.waiting import WaitReason
 from config import derived
 from config.api.hooks import WebhookType
@@ -23,11 +23,11 @@ def park_canary(case: Case) -> Ruling | None:
     """
     if case.state.workload.canary is CanaryScale.ZERO:
         return None
-    unsure = moves.await_certainty(case)
+    unsure = waits.await_certainty(case)
     if unsure:
         return unsure
-    waiting = moves.await_no_traffic(case)
-    if waiting and not moves.is_past_deadline(case):
+    waiting = waits.await_no_traffic(case)
+    if waiting and not waits.is_past_deadline(case):
         return waiting
     said = (events.route_unwritable(case.canary),) if waiting else ()
     state = replace(case.state, workload=case.state.worked(CanaryScale.ZERO))
@@ -94,7 +94,7 @@ def await_configs(case: Case) -> Ruling | None:
     cause = case.observation.unknown_configs
     if not cause:
         return None
-    return moves.wait(case, WaitReason.CONFIGS_UNKNOWN, events.configs_unknown(case.canary, cause))
+    return waits.wait(case, WaitReason.CONFIGS_UNKNOWN, events.configs_unknown(case.canary, cause))
 
 
 def new_revision(case: Case) -> Ruling | None:
@@ -104,7 +104,7 @@ def new_revision(case: Case) -> Ruling | None:
         return None
     is_known = _was_promoted_before(case, revision)
     if not (side.readiness.ready or is_known):
-        return moves.await_pods(case, side)
+        return waits.await_pods(case, side)
     closed = gates.approval(case, revision)
     if closed:
         return closed
@@ -132,7 +132,7 @@ def restore_primary(case: Case) -> Ruling | None:
         return None
     if case.state.promoted and target.revision not in known:
         return None
-    waiting = moves.await_effects(case, effects.Lane.WORKLOAD)
+    waiting = waits.await_effects(case, effects.Lane.WORKLOAD)
     if waiting:
         return waiting
     state = replace(case.state, workload=case.state.reworked())
@@ -142,12 +142,12 @@ def restore_primary(case: Case) -> Ruling | None:
 
 def at_rest(case: Case) -> Ruling:
     """Nothing to do, except to ask again for what was never confirmed."""
-    return moves.await_effects(case, *effects.Lane) or Rest()
+    return waits.await_effects(case, *effects.Lane) or Rest()
 
 
 def primary_recovered(case: Case) -> Ruling | None:
     """The primary came up after all with the good revision: the promotion is completed."""
-    if moves.await_effects(case, effects.Lane.WORKLOAD):
+    if waits.await_effects(case, effects.Lane.WORKLOAD):
         return None
     primary = case.primary
     if primary is None or not pods.primary(case).readiness.ready:

@@ -9,7 +9,7 @@ from analysis import events, hooks, waiting
 from analysis.decisions import Case, Decision, Rest, Ruling
 from analysis.events import Event
 from analysis.findings import HookResult
-from analysis.rules import moves
+from analysis.rules import waits
 from analysis.state import HookRound
 from config.api.hooks import WebhookType
 
@@ -48,7 +48,7 @@ def _again(case: Case, asked: HookRound, message: str) -> Decision:
     state, told = replace(case.state, round=asking), tuple[Event, ...]()
     if state.waiting is None or state.waiting.reason not in waiting.GATES:
         lost = events.hooks_lost(case.canary, asked.type)
-        state, told = moves.tell(state, case.now, waiting.WaitReason.HOOKS_UNANSWERED, lost)
+        state, told = waits.tell(state, case.now, waiting.WaitReason.HOOKS_UNANSWERED, lost)
     due = hooks.given_up_at(asking)
     return Decision("HooksAskedAgain", message, state, told, due)
 

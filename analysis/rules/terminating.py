@@ -12,7 +12,7 @@ from analysis import effects, events
 from analysis.decisions import Case, Decision, Rest, Ruling
 from analysis.observation import Observation
 from analysis.phases import Phase
-from analysis.rules import moves, pods
+from analysis.rules import pods, waits
 from analysis.waiting import WaitReason
 from config.scaling import CanaryScale, WorkloadIntent
 from config.traffic import RouteIntent, RouteStage
@@ -70,12 +70,12 @@ def await_finalizer(case: Case) -> Ruling | None:
     """Nothing of a user's is changed before it is certain that it will be undone."""
     if not case.state.finalizer or case.observation.finalizer:
         return None
-    return moves.await_effects(case, effects.Lane.STATUS) or Rest(case.now + effects.RETRY)
+    return waits.await_effects(case, effects.Lane.STATUS) or Rest(case.now + effects.RETRY)
 
 
 def await_target(case: Case) -> Ruling | None:
     """Users are not led back to a target that cannot serve them yet, as long as a primary can."""
-    waiting = moves.await_effects(case, effects.Lane.WORKLOAD)
+    waiting = waits.await_effects(case, effects.Lane.WORKLOAD)
     if waiting:
         return waiting
     side = pods.canary(case)
@@ -85,7 +85,7 @@ def await_target(case: Case) -> Ruling | None:
     if quiet is not None:
         return Rest(quiet)
     event = events.not_ready_to_end(case.canary, side.readiness.message)
-    return moves.wait(case, WaitReason.CANARY_NOT_READY, event, side.patience)
+    return waits.wait(case, WaitReason.CANARY_NOT_READY, event, side.patience)
 
 
 def revert(case: Case) -> Ruling | None:
@@ -101,7 +101,7 @@ def revert(case: Case) -> Ruling | None:
 
 def terminated(case: Case) -> Ruling:
     """Everything is undone; the canary may go."""
-    waiting = moves.await_effects(case, effects.Lane.ROUTE)
+    waiting = waits.await_effects(case, effects.Lane.ROUTE)
     if waiting:
         return waiting
     event = events.terminated(case.canary)

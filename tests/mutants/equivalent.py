@@ -25,7 +25,7 @@ REASONS: Final[dict[Key, str]] = {
         "condition -> False",
     ): "for type checkers: the rules before have answered where either is missing",
     (
-        "analysis/rules/moves.py",
+        "analysis/rules/waits.py",
         "due = first(until, after.waiting.told_again_at if after.waiting else None)",
         "condition -> True",
     ): "for type checkers: a state that was told to wait, or was told so before, waits",
