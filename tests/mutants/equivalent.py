@@ -40,7 +40,7 @@ REASONS: Final[dict[Key, str]] = {
         "4 -> 40",
     ): "a backstop: there are two questions, and each is asked once at most",
     (
-        "workloads/converge.py",
+        "workloads/scaling.py",
         "return (primary.replicas if primary else 0) or 1",
         "0 -> 1",
     ): "0 becomes 1 on the same line",

@@ -19,7 +19,8 @@ from tests.fakes.kube import FakeKube
 from tests.outcomes import wrote
 from tests.unit.workloads.deployments import COPYING, KEYS, UID, a_canary, a_target, a_template
 from workloads import deployment
-from workloads.converge import ATTEMPTS, Convergence
+from workloads.converge import Convergence
+from workloads.live import ATTEMPTS
 from workloads.tracker_configs import Configs
 
 LEAVE, RUNNING, ZERO = CanaryScale.LEAVE, CanaryScale.RUNNING, CanaryScale.ZERO
