@@ -144,9 +144,9 @@ def seen(state: RolloutState | None, canary: Canary | None = None, **changes: An
 def a_check(effect: Effect = Effect.PASSES, message: str = "") -> CheckResult:
     """A judged check."""
     judged = {
-        Effect.PASSES: (Verdict.PASSED, verdicts.WaitReason.WITHIN_BOUNDS, 99.9),
-        Effect.COUNTS: (Verdict.FAILED, verdicts.WaitReason.BELOW_MINIMUM, 95.0),
-        Effect.HOLDS: (Verdict.NO_DATA, verdicts.WaitReason.NO_VALUES, None),
+        Effect.PASSES: (Verdict.PASSED, verdicts.Reason.WITHIN_BOUNDS, 99.9),
+        Effect.COUNTS: (Verdict.FAILED, verdicts.Reason.BELOW_MINIMUM, 95.0),
+        Effect.HOLDS: (Verdict.NO_DATA, verdicts.Reason.NO_VALUES, None),
     }
     verdict, reason, value = judged[effect]
     return CheckResult("request-success-rate", verdict, effect, value, message, reason)
