@@ -152,7 +152,7 @@ def test_the_weight_never_rises_against_a_refusing_hook(seen: Observation, found
     assert seen.canary
     assume(hooks.hook_calls(seen.canary, kind, "Progressing", NEW))
     assume(not seen.state.round or kind not in seen.state.round.settled)
-    results = (found.hooks or {}).get(kind.value, ())
+    results = (found.hooks or {}).get(kind, ())
     assume(not results or not all(result.ok for result in results))
     outcome = decide.decide(seen, found)
     if not isinstance(outcome, Decision) or outcome.rule == "skip_analysis" or orphaned(seen):
