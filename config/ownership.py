@@ -29,6 +29,11 @@ def controller(metadata: Metadata) -> Mapping[str, Any] | None:
     return next((each for each in references if each.get("controller")), None)
 
 
+def named(holder: Mapping[str, Any] | None) -> str:
+    """The object that a reference names, as in `Canary cart`; empty for none."""
+    return " ".join(str(holder[key]) for key in ("kind", "name") if key in holder) if holder else ""
+
+
 def taken_over(metadata: Metadata, canary: Canary) -> dict[str, Any]:
     """`metadata` of an object that `canary` controls from now on; other owners are kept."""
     references = metadata.get("ownerReferences") or ()

@@ -47,7 +47,7 @@ def owned(live: Object | None, canary: Canary, left_by: Collection[str]) -> Obje
     if live is None or holder is None or is_controlled(live, canary):
         return live
     if holder.get("uid") not in left_by:
-        raise Foreign(f"{holder.get('kind')} {holder.get('name')}")
+        raise Foreign(ownership.named(holder))
     return {**live, "metadata": ownership.taken_over(live["metadata"], canary)}
 
 

@@ -34,12 +34,14 @@ def project(raw: Object, keys: Sequence[str], status: WorkloadStatus | None = No
     metadata, spec = raw["metadata"], raw.get("spec") or {}
     template, label = spec.get("template") or {}, _selector_label(spec, keys)
     annotations = (template.get("metadata") or {}).get("annotations") or {}
+    holder = ownership.controller(metadata)
     return WorkloadView(
         name=metadata["name"],
         namespace=metadata["namespace"],
         uid=metadata.get("uid") or "",
         generation=metadata.get("generation") or 0,
-        controller=_controller(metadata),
+        controller=(holder or {}).get("uid", ""),
+        owner=ownership.named(holder),
         replicas=1 if spec.get("replicas") is None else spec["replicas"],
         revision=revision.workload_revision(
             template, metadata["name"], label[0] if label else None, keys
@@ -100,11 +102,6 @@ def _selector_label(spec: Object, keys: Sequence[str]) -> SelectorLabel | None:
 def _shared_labels(spec: Object, label: SelectorLabel | None) -> tuple[SelectorLabel, ...]:
     labels = (spec.get("selector") or {}).get("matchLabels") or {}
     return tuple(item for item in sorted(labels.items()) if item != label)
-
-
-def _controller(metadata: Object) -> str:
-    holder = ownership.controller(metadata)
-    return holder["uid"] if holder else ""
 
 
 def _ports(spec: Object) -> Iterator[ContainerPort]:

@@ -168,7 +168,7 @@ def objection(
     name = f"{kind.lower()} {primary.name}.{primary.namespace}"
     meant = f"{name} is not the primary of canary {canary.dotted}"
     if primary.controller not in {"", uid, *left_by}:
-        owner = f"another object (uid {primary.controller})"
+        owner = primary.owner or "another object"
         return f"{meant}: it is controlled by {owner}; delete {name}, or give it to this canary"
     wanted, label = target and target.selector_label, primary.selector_label
     allowed = of_primary(wanted) if wanted else label

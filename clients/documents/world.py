@@ -112,11 +112,11 @@ class WorkloadView:
     """The compact view of a workload: all that decisions and routing need of it, and no more.
 
     `revision` is that of the pod template of a target, and for a primary that of the target it was
-    copied from; `configs` are the ConfigMaps and Secrets that the template names,
-    `pod_id` is the mark that it bears as a primary's.
-    `shared_labels` are those of its selector besides the `selector_label`: its primary's pods have
-    them too. `controller` is the uid of the object that controls this one, empty for none. The
-    resourceVersion is left out: it changes with every word of the workload's controller.
+    copied from; `configs` are the ConfigMaps and Secrets that the template names, `pod_id` is the
+    mark that it bears as a primary's. `shared_labels` are those of its selector besides the
+    `selector_label`: its primary's pods have them too. `controller` is the uid of the object that
+    controls this one, and `owner` its kind and name; empty for none. The resourceVersion is left
+    out: it changes with every word of the workload's controller.
     """
 
     name: str
@@ -124,6 +124,7 @@ class WorkloadView:
     uid: str = ""
     generation: int = 0
     controller: str = ""
+    owner: str = ""
     replicas: int
     revision: str
     selector_label: SelectorLabel | None

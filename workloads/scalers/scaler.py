@@ -125,7 +125,7 @@ def objection(
     if holder is not None:
         if holder.get("uid") in {uid, *left_by}:
             return ""
-        owner = f"{holder.get('kind')} {holder.get('name')}"
+        owner = ownership.named(holder)
         return f"{meant}: it is controlled by {owner}; delete {name}, or give it to this canary"
     scaled = ((twin.get("spec") or {}).get("scaleTargetRef") or {}).get("name")
     return "" if scaled == primary else f"{meant}: it scales {scaled}, allowed is {primary}"

@@ -314,11 +314,12 @@ def test_a_stranger_with_the_primary_s_name_is_refused_until_it_goes() -> None:
 def test_a_primary_that_another_object_controls_is_refused() -> None:
     """Also that of an earlier canary of this name: it is about to be collected."""
     index, stranger = worlds.an_index(), worlds.a_deployment("shop-primary")
-    stranger["metadata"]["ownerReferences"] = [{"uid": "another", "controller": True}]
+    owner = {"kind": "Canary", "name": "shop", "uid": "another", "controller": True}
+    stranger["metadata"]["ownerReferences"] = [owner]
     see(index, worlds.a_canary(), worlds.a_deployment(), stranger)
 
     assert reasons(index) == ["PrimaryConflict"]
-    assert "controlled by another object (uid another)" in admission_of(index).problems[0].message
+    assert "it is controlled by Canary shop;" in admission_of(index).problems[0].message
 
 
 # --- who owns a target

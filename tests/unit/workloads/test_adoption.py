@@ -41,9 +41,9 @@ def test_a_primary_that_outlived_its_canary_is_adopted() -> None:
 
 def test_what_another_object_controls_is_not_ours() -> None:
     """Also the primary of an earlier canary of that name: it is about to be collected."""
-    assert _objection(a_view(uid="other"), TARGET) == (
+    assert _objection(replace(a_view(uid="other"), owner="Canary other"), TARGET) == (
         "deployment podinfo-primary.test is not the primary of canary podinfo.test: "
-        "it is controlled by another object (uid other); "
+        "it is controlled by Canary other; "
         "delete deployment podinfo-primary.test, or give it to this canary"
     )
 

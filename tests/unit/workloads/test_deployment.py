@@ -60,7 +60,10 @@ def test_a_view_holds_every_field_that_is_decided_from() -> None:
             "generation": 8,
             "resourceVersion": "5",
             "managedFields": [{}],
-            "ownerReferences": [{"uid": "x"}, {"uid": "o1", "controller": True}],
+            "ownerReferences": [
+                {"uid": "x"},
+                {"kind": "Canary", "name": "podinfo", "uid": "o1", "controller": True},
+            ],
         },
         status=STATUS,
     )
@@ -70,6 +73,7 @@ def test_a_view_holds_every_field_that_is_decided_from() -> None:
         uid="d1",
         generation=8,
         controller="o1",
+        owner="Canary podinfo",
         replicas=3,
         revision=revision.revision_of(template),
         selector_label=("app", "podinfo"),
