@@ -52,7 +52,12 @@ class Istio:
     name = meshes.ISTIO
     carrier: str | None = VIRTUAL_SERVICE
     features = frozenset(Feature)
-    options: frozenset[str] = frozenset({"subsets"})
+    options: frozenset[str] = frozenset(
+        {
+            *("corsPolicy", "delegation", "gateways", "headers", "hosts", "match", "retries"),
+            *("rewrite", "subsets", "timeout", "trafficPolicy"),
+        }
+    )
     writes: Mapping[str, Resource] = MappingProxyType(
         {
             CANARY_RULE: resources.DESTINATION_RULES,

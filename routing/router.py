@@ -113,7 +113,7 @@ class Router(Protocol):
 
     @property
     def options(self) -> frozenset[str]:
-        """Fields of `spec.service` that it heeds, of those that not every mesh knows."""
+        """What it heeds of the fields that not every mesh knows: `config.validation.support`."""
 
     @property
     def writes(self) -> Mapping[str, Resource]:

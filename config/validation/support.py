@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pydantic.alias_generators import to_camel
+from pydantic.alias_generators import to_camel, to_snake
 
 from config import derived, meshes
 from config.api.analysis import Analysis
@@ -25,6 +25,13 @@ from config.traffic import Feature
 from config.validation.problems import Problem, ProblemReason, shown
 from config.validation.rules import ANALYSIS, SERVICE
 
+#: Among a mesh's options, fields of `spec` and `spec.service` that a mesh may heed.
+REFERENCES: Final = ("ingressRef", "routeRef", "upstreamRef")
+ROUTES: Final = (
+    *("backendTimeout", "backends", "corsPolicy", "delegation", "gatewayRefs", "gateways"),
+    *("headers", "hosts", "match", "meshName", "mirror", "retries", "rewrite", "timeout"),
+    "trafficPolicy",
+)
 #: Among a mesh's options: comparing the end of a text.
 SUFFIX: Final = "match.suffix"
 #: Among a mesh's options: leading to subsets of the apex Service, which selects both sides then.
@@ -46,7 +53,7 @@ class CarriedOut:
     """What there are routers, strategies, rules and writers for.
 
     Of a mesh and of a strategy the optional fields of `spec.analysis` that it heeds; `options` are
-    the fields of `spec.service` that a mesh heeds, of those that not every mesh knows.
+    what else a mesh heeds of `REFERENCES`, `ROUTES`, `SUFFIX` and `SUBSETS`.
     """
 
     meshes: Mapping[str, frozenset[Feature]]
@@ -108,13 +115,9 @@ def _objects(canary: Canary, provider: str, able: CarriedOut) -> Iterator[Proble
         yield _blocked("spec.targetRef.kind", adapter.value, f"carried out: {known}")
     elif adapter is Adapter.SERVICE and provider == meshes.KUBERNETES:
         yield _blocked("spec.provider", provider, "carried out: a mesh, to lead to the copies")
-    refs = {
-        "ingressRef": spec.ingress_ref,
-        "routeRef": spec.route_ref,
-        "upstreamRef": spec.upstream_ref,
-    }
-    for field, ref in refs.items():
-        if ref is not None:
+    for field in REFERENCES:
+        ref = getattr(spec, to_snake(field))
+        if ref is not None and field not in able.options.get(provider, ()):
             yield _blocked(f"spec.{field}", ref.name, "carried out: canaries without it")
 
 
@@ -124,16 +127,11 @@ def _service(canary: Canary, provider: str, able: CarriedOut) -> Iterator[Proble
     if provider not in able.meshes:
         return
     heeded = able.options[provider]
-    for wire_name, value in (
-        ("backendTimeout", service.backend_timeout),
-        ("gatewayRefs", service.gateway_refs),
-        ("mirror", service.mirror),
-        ("meshName", service.mesh_name),
-        ("backends", service.backends),
-    ):
-        if value and wire_name not in heeded:
+    for field in ROUTES:
+        value = getattr(service, to_snake(field))
+        if value and field not in heeded:
             effect = f"has no effect with provider {provider}"
-            yield _left_out(f"{SERVICE}.{wire_name}", value, effect)
+            yield _left_out(f"{SERVICE}.{field}", value, effect)
     if service.subsets and SUBSETS not in heeded:
         yield _blocked(
             f"{SERVICE}.{SUBSETS}", value=True, instead=f"{provider} has a host per side"

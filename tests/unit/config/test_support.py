@@ -120,6 +120,40 @@ def test_what_changes_no_rollout_is_reported(spec: Raw, field: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("corsPolicy", {"allowOrigins": [{"exact": "x"}]}),
+        ("delegation", True),
+        ("gateways", ["edge"]),
+        ("headers", {"request": {"add": {"x": "y"}}}),
+        ("hosts", ["shop.example.com"]),
+        ("match", [{"uri": {"prefix": "/"}}]),
+        ("retries", {"attempts": 3}),
+        ("rewrite", {"uri": "/"}),
+        ("timeout", "15s"),
+        ("trafficPolicy", {"tls": {"mode": "ISTIO_MUTUAL"}}),
+    ],
+)
+def test_what_only_a_route_can_say_is_reported_where_there_is_none(field: str, value: Any) -> None:
+    """Each router says itself what it heeds; without a mesh there are Services alone."""
+    canary = a_canary(**_iterating(), service={"port": 80, field: value}, provider="kubernetes")
+    found = support.not_carried_out(canary, "istio", BUILT_IN.carried_out)
+
+    assert [(each.field, each.blocking) for each in found] == [(f"spec.service.{field}", False)]
+    assert found[0].message.endswith("has no effect with provider kubernetes")
+    assert (
+        support.not_carried_out(
+            canary.model_copy(
+                update={"spec": canary.spec.model_copy(update={"provider": "istio"})}
+            ),
+            "istio",
+            BUILT_IN.carried_out,
+        )
+        == ()
+    )
+
+
+@pytest.mark.parametrize(
     "spec",
     [
         {},
