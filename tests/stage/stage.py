@@ -80,6 +80,7 @@ class Stage:
         self.kubelet = Kubelet(self.kube, self.clock, ready_after)
         self.door = Door(self.kube, self.clock)
         self.weights: list[int] = []
+        self._noted = 0
         self.late: list[Late] = []
         self.losing: set[str] = set()
         watching = scheduling.Doors(self.store, self.dispatcher, lambda: self.kube, self.clock)
@@ -290,8 +291,13 @@ class Stage:
             return None
 
     def _note_weight(self) -> None:
-        split = self.split
-        if split is not None and (not self.weights or self.weights[-1] != split.canary):
+        """Notes the weight of the live route, once for each state of the cluster."""
+        revision = self.kube.store.storage.revision
+        split = self.split if revision != self._noted else None
+        if split is None:
+            return
+        self._noted = revision
+        if not self.weights or self.weights[-1] != split.canary:
             self.weights.append(split.canary)
 
     def _carry_out(self, message: Message) -> None:
