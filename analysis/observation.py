@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from analysis.state import Acceptance, RolloutState
 from analysis.strategies import Strategy
 from clients.documents.confirmed import Confirmed
+from clients.documents.world import TemplateView
 from config.api.canary import Canary
 from config.readiness import Readiness
 from config.refs import CanaryRef
@@ -68,7 +69,8 @@ class Observation:
     object. `interval` and `threshold` are those in force, `strategy` is that of `canary`.
     `in_force` is the split read from the live route, None when there is no readable one.
     `unknown_configs` says what keeps the contents of tracked ConfigMaps and Secrets from being
-    known, empty when they are: until then workloads count as unchanged.
+    known, empty when they are: until then workloads count as unchanged. `templates` are the
+    MetricTemplates that `canary` names, as `World.templates`.
     """
 
     now: datetime
@@ -90,6 +92,7 @@ class Observation:
     in_force: TrafficSplit | None = None
     status: PastStatus | None = None
     unknown_configs: str = ""
+    templates: Mapping[str, TemplateView] = field(default_factory=dict)
 
     @property
     def refusals(self) -> tuple[Problem, ...]:

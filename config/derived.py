@@ -15,6 +15,7 @@ from config import durations, meshes
 from config.api.canary import Canary
 from config.api.hooks import Webhook
 from config.api.metrics import MetricCheck
+from config.refs import ObjectRef
 from config.traffic import TOTAL_WEIGHT
 
 DEFAULT_INTERVAL: Final = timedelta(seconds=60)
@@ -146,10 +147,10 @@ def metric_window(check: MetricCheck) -> str:
     return check.interval or DEFAULT_METRIC_WINDOW
 
 
-def template_namespace(canary: Canary, check: MetricCheck) -> str | None:
-    """Namespace of the check's MetricTemplate; None for a check without one."""
+def template(canary: Canary, check: MetricCheck) -> ObjectRef | None:
+    """The MetricTemplate of the check; None for a check without one."""
     ref = check.template_ref
-    return (ref.namespace or canary.namespace) if ref else None
+    return ObjectRef(ref.namespace or canary.namespace, ref.name) if ref else None
 
 
 def webhook_timeout(webhook: Webhook) -> timedelta:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class CanaryRef(NamedTuple):
-    """The identity of one Canary; printed and sent as `namespace/name`. Ordered by both.
+class ObjectRef(NamedTuple):
+    """The identity of an object whose kind is known; printed as `namespace/name`. Ordered by both.
 
     A tuple, as these are hashed quickly, and everything is kept by canary.
     """
@@ -21,6 +21,12 @@ class CanaryRef(NamedTuple):
     def dotted(self) -> str:
         """The reference as events and log lines have it: `name.namespace`."""
         return f"{self.name}.{self.namespace}"
+
+
+class CanaryRef(ObjectRef):
+    """The identity of one Canary; sent as it is printed."""
+
+    __slots__ = ()
 
     @classmethod
     def parse(cls, text: str) -> CanaryRef:

@@ -5,19 +5,35 @@ What can be said of the manifest alone is `config.validation.admission`'s busine
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Final
 
-from clients.documents.world import PRIMARY, SCALER, TARGET, ShownStatus, WorkloadView
+from analysis import templates
+from clients.documents.world import (
+    PRIMARY,
+    SCALER,
+    TARGET,
+    ShownStatus,
+    TemplateView,
+    WorkloadView,
+)
 from clients.kube.protocol import Object
 from clients.kube.resources import Resource
 from config.api.status import IN_ROLLOUT
 from config.refs import CanaryRef
+from config.validation import support
 from config.validation.problems import Problem, ProblemReason
+from config.validation.support import CarriedOut
 from routing import istio, istio_sides
-from scheduler.projections import AUTOSCALERS, WORKLOADS, Manifest, Place
+from scheduler.projections import AUTOSCALERS, WORKLOADS, Manifest, Named, Place, TemplateUse
 from workloads import kinds
 from workloads import primary as primaries
 from workloads.scalers import scaler as autoscalers
+
+REMEMBERED: Final = 4096
+"""Queries of which the leader knows whether they can be rendered: it looks at a canary whenever
+something of it changes, and a query may be long."""
 
 
 def of_names(manifest: Manifest, taken: Mapping[Place, CanaryRef]) -> tuple[Problem, ...]:
@@ -138,6 +154,41 @@ def of_autoscalers(
     )
     if why:
         yield Problem.of("", why, ProblemReason.AUTOSCALER_CONFLICT, blocking=True)
+
+
+def of_templates(
+    manifest: Manifest, known: Callable[[Place], TemplateView | None], able: CarriedOut
+) -> Iterator[Problem]:
+    """What keeps the queries of MetricTemplates that the manifest in force names from being asked.
+
+    Nothing starts, steps up or is promoted until they can be: it would not be measured.
+    """
+    for use in manifest.templates:
+        for text, reason in _of_template(use, known(use.place), able):
+            yield Problem.of(use.field, text, reason, blocking=True)
+
+
+def _of_template(
+    use: TemplateUse, view: TemplateView | None, able: CarriedOut
+) -> Iterator[tuple[str, ProblemReason]]:
+    if view is None:
+        yield _not_found(use.place), ProblemReason.TEMPLATE_NOT_FOUND
+        return
+    label = f"{use.place.resource.kind} {use.place.name}.{use.place.namespace}"
+    for text in view.problems or _not_rendered(view.query, use.names, use.variables):
+        yield f"{label}: {text}", ProblemReason.INVALID_TEMPLATE
+    for problem in () if view.problems else support.of_backend(view.kind, able):
+        yield f"{label}: {problem}", problem.reason
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _not_rendered(query: str, names: Named, variables: Named) -> tuple[str, ...]:
+    """What keeps a query from being rendered, if anything does."""
+    try:
+        templates.render(query, dict(names), dict(variables))
+    except templates.TemplateError as error:
+        return (f"spec.query: {error}",)
+    return ()
 
 
 def _absent(target: Place) -> Problem:

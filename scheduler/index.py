@@ -14,7 +14,7 @@ from typing import Any
 from analysis.news import News
 from clients.documents import world as worlds
 from clients.documents.packed import packed
-from clients.documents.world import Admission, World
+from clients.documents.world import Admission, TemplateView, World
 from clients.kube import resources
 from clients.kube.protocol import Object, WatchType
 from clients.kube.resources import Resource
@@ -53,6 +53,7 @@ class Index:
         self.roles = projections.roles(routers)
         self._observed = Observed(selector_labels, routers, tracks=tracks)
         self._configs = Configs()
+        self._able = policy.able
         self._entries = Entries(policy, routers, self._observed)
 
     def apply(self, resource: Resource, kind: WatchType, raw: Any) -> Changes:
@@ -148,14 +149,23 @@ class Index:
             return self._admission(entry)
         if role == worlds.STATUS:
             return entry.status
-        if good is None:
-            return None
+        return None if good is None else self._named(role, ref, good)
+
+    def _named(self, role: str, ref: CanaryRef, good: Manifest) -> Any:
+        """The same of a role that the manifest in force has a name for."""
         place = good.places.get(role)
         if role in projections.WORKLOADS:
             return self._observed.workload(place, role)
         if role == worlds.CANARY:
             return good.raw
+        if role == worlds.TEMPLATES:
+            return self._templates(good) if good.templates else None
         return self._configs.versions(ref) if role == worlds.CONFIGS else self._observed.raw(place)
+
+    def _templates(self, good: Manifest) -> dict[str, TemplateView]:
+        """As `World.templates`."""
+        views = {use.place: self._observed.template(use.place) for use in good.templates}
+        return {f"{at.namespace}/{at.name}": view for at, view in views.items() if view}
 
     def _reread(self, place: Place, refs: Iterable[CanaryRef]) -> Changes:
         """What it means that the config in a place is another; copies are written by ourselves."""
@@ -220,6 +230,7 @@ class Index:
         yield from conflicts.of_workloads(good, target, primary, left_by, self._selector_labels)
         scaler, twin = map(self._observed.raw, map(good.places.get, AUTOSCALERS))
         yield from conflicts.of_autoscalers(good, scaler, twin, left_by)
+        yield from conflicts.of_templates(good, self._observed.template, self._able)
 
     def _set(self, entries: Mapping[CanaryRef, Entry | None]) -> Changes:
         """The changes, of these canaries and of those that want their names, now or before."""

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, TypeVar
 from analysis import news
 from analysis.news import News
 from analysis.observation import Workload
-from clients.documents.world import PRIMARY, TARGET, WorkloadView
+from clients.documents.world import PRIMARY, TARGET, TemplateView, WorkloadView
 from clients.kube import decoding
 from clients.kube.protocol import Object
 from clients.kube.resources import Resource
@@ -41,8 +41,14 @@ class Sight(NamedTuple):
     @property
     def judged(self) -> tuple[object, ...]:
         """What of it the judgement of its canary rests on."""
-        label = self.view.selector_label if isinstance(self.view, WorkloadView) else None
-        return self.view is None, label, self.controller, self.oddity
+        match self.view:
+            case WorkloadView(selector_label=label):
+                read: object = label
+            case TemplateView():
+                read = self.view
+            case _:
+                read = None
+        return self.view is None, read, self.controller, self.oddity
 
 
 NOTHING: Final = Sight(None)
@@ -83,7 +89,7 @@ class Observed:
         if kept is None or isinstance(kept, WorkloadView):
             return kept
         kind = kinds.BY_RESOURCE.get(place.resource)
-        if kind is None:
+        if kind is None or isinstance(kept, TemplateView):
             return None
         special = kind.as_primary if role == PRIMARY else None
         return (special or kind.project)(kept, self._selector_labels)
@@ -92,6 +98,11 @@ class Observed:
         """What is kept of the Service, mesh object or autoscaler in a place; None for none."""
         view = None if place is None else self.known(place).view
         return view if isinstance(view, Mapping) else None
+
+    def template(self, place: Place) -> TemplateView | None:
+        """What is kept of the MetricTemplate in a place; None when there is none."""
+        view = self.known(place).view
+        return view if isinstance(view, TemplateView) else None
 
     def controller(self, place: Place) -> str:
         """The uid of what controls the object in a place; empty for nothing."""
@@ -161,9 +172,9 @@ class Observed:
         """Note that `ref` refers to what `after` names, and no longer to what `before` did."""
         if before is after:
             return
-        for role, place in before.places.items() if before else ():
+        for role, place in set(before.referred) if before else ():
             discard(self._roles, place, (ref, role))
-        for role, place in after.places.items() if after else ():
+        for role, place in after.referred if after else ():
             self._roles[place].add((ref, role))
 
 
@@ -185,6 +196,8 @@ def _as_read(place: Place, view: WorkloadView | None, percent: int) -> Workload 
 def _controller(view: Projection, raw: Object) -> str:
     if isinstance(view, WorkloadView):
         return view.controller
+    if isinstance(view, TemplateView):
+        return ""
     holder = ownership.controller(raw["metadata"])
     return str(holder.get("uid", "")) if holder else ""
 

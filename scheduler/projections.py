@@ -7,11 +7,12 @@ anybody by changing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final, NamedTuple
 
+from analysis.metrics import checks
 from analysis.news import News
 from clients.documents.confirmed import Lane
 from clients.documents.packed import packed
@@ -23,16 +24,21 @@ from clients.documents.world import (
     SCALER,
     STATUS,
     TARGET,
+    TEMPLATES,
     TWIN,
+    TemplateView,
     WorkloadView,
 )
 from clients.kube import decoding, resources
 from clients.kube.protocol import Object
 from clients.kube.resources import Resource
-from config import names
+from config import derived, names
 from config.api.canary import Canary
 from config.refs import CanaryRef
 from config.traffic import RouteStage
+from config.validation import metric_templates
+from config.validation.problems import InvalidSpec
+from config.validation.rules import ANALYSIS
 from routing import metadata, services
 from routing.registry import Routers
 from routing.router import SOURCE
@@ -41,20 +47,23 @@ from workloads.kinds import Kind
 from workloads.scalers import SCALERS
 from workloads.scalers.scaler import projected
 
-OWN_ROLES: Final = frozenset({CANARY, STATUS, ADMISSION, TARGET, PRIMARY, SCALER, TWIN, CONFIGS})
+OWN_ROLES: Final = frozenset(
+    {CANARY, STATUS, ADMISSION, TARGET, PRIMARY, SCALER, TWIN, CONFIGS, TEMPLATES}
+)
 """Roles of every canary, whatever its mesh; all others are of objects that hold traffic."""
 
 WORKLOADS: Final = (TARGET, PRIMARY)
 AUTOSCALERS: Final = (SCALER, TWIN)
 
-Projection = WorkloadView | Object
+Projection = WorkloadView | TemplateView | Object
 """What is kept of an object other than a Canary."""
 
 
 def news(role: str) -> News:
     """What a change of the object in a role may be good for, if nothing more is known of it.
 
-    Routes, autoscalers and the status are mended without a decision.
+    Routes, autoscalers and the status are mended without a decision; templates are read with the
+    next check.
     """
     is_read = role in {CANARY, ADMISSION, TARGET, PRIMARY, CONFIGS}
     return News.DECIDES if is_read else News.NONE
@@ -75,14 +84,19 @@ def roles(routers: Routers) -> frozenset[str]:
 
 
 def watched(routers: Routers) -> tuple[Resource, ...]:
-    """What is watched: canaries, workloads, autoscalers, and whatever the routers write.
+    """What is watched: canaries, MetricTemplates, workloads, autoscalers, and what routers write.
 
-    MetricTemplates and AlertProviders are not: canaries that refer to them are refused or reported
-    as not carried out by this version.
+    AlertProviders are not: that no alerts are sent is reported of the canaries that ask for some.
     """
     targets = (kind.resource for kind in kinds.KINDS.values())
     autoscalers = (scaler.resource for scaler in SCALERS.values())
-    kept = (resources.CANARIES, *targets, *autoscalers, *routers.writes.values())
+    kept = (
+        resources.CANARIES,
+        resources.METRIC_TEMPLATES,
+        *targets,
+        *autoscalers,
+        *routers.writes.values(),
+    )
     return tuple(dict.fromkeys(kept))
 
 
@@ -95,6 +109,21 @@ class Place(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.resource.plural}/{self.namespace}/{self.name}"
+
+
+Named = tuple[tuple[str, str], ...]
+"""Texts by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateUse:
+    """A MetricTemplate that a manifest refers to, and what its query is rendered with."""
+
+    place: Place
+    field: str
+    """Where the manifest refers to it."""
+    names: Named
+    variables: Named
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +144,18 @@ class Manifest:
     """Role to the object in it. Two canaries must not share any of them."""
     ready_percents: tuple[int, int]
     """How many of the pods must be available, of target and primary."""
+    templates: tuple[TemplateUse, ...] = ()
+    """What it shares with other canaries."""
+
+    @property
+    def referred(self) -> Iterator[tuple[str, Place]]:
+        """All objects that it refers to, each after its role."""
+        yield from self.places.items()
+        yield from ((TEMPLATES, use.place) for use in self.templates)
 
     def needs(self, resource: Resource) -> bool:
         """Whether it refers to objects of a resource."""
-        return any(place.resource == resource for place in self.places.values())
+        return any(place.resource == resource for _, place in self.referred)
 
 
 def manifest(bare: Object, canary: Canary, default_provider: str, routers: Routers) -> Manifest:
@@ -132,7 +169,21 @@ def manifest(bare: Object, canary: Canary, default_provider: str, routers: Route
         service=canary.spec.service.name,
         places=_places(canary, default_provider, routers),
         ready_percents=(analysis.canary_ready_threshold, analysis.primary_ready_threshold),
+        templates=tuple(_templates(canary)),
     )
+
+
+def _templates(canary: Canary) -> Iterator[TemplateUse]:
+    """The MetricTemplates that are asked; none where the analysis is skipped."""
+    metrics = () if canary.spec.skip_analysis else canary.spec.analysis.metrics
+    for index, entry in enumerate(metrics):
+        if ref := derived.template(canary, entry):
+            yield TemplateUse(
+                Place(resources.METRIC_TEMPLATES, ref.namespace, ref.name),
+                f"{ANALYSIS}.metrics[{index}].templateRef",
+                tuple(checks.query_names(canary, derived.metric_window(entry)).items()),
+                tuple(entry.template_variables.items()),
+            )
 
 
 def generation(metadata: Mapping[str, Any]) -> int:
@@ -183,7 +234,26 @@ def projector(
     routes = dict.fromkeys(routers.writes.values(), bare)
     autoscalers = {scaler.resource: autoscaling for scaler in SCALERS.values()}
     workloads = {kind.resource: viewed(kind) for kind in kinds.KINDS.values()}
-    return {**workloads, **autoscalers, **routes}
+    templates = {resources.METRIC_TEMPLATES: _template}
+    return {**workloads, **autoscalers, **routes, **templates}
+
+
+def _template(raw: Object) -> TemplateView:
+    """What is kept of a MetricTemplate, or all that is wrong with it."""
+    try:
+        spec = metric_templates.load_template(raw)
+    except InvalidSpec as invalid:
+        return TemplateView(problems=tuple(map(str, invalid.problems)))
+    provider = spec.provider
+    return TemplateView(
+        kind=provider.type.value,
+        address=provider.address or "",
+        headers=tuple(sorted(provider.headers.items())),
+        secret=provider.secret_ref.name if provider.secret_ref else "",
+        region=provider.region or "",
+        verify_tls=not provider.insecure_skip_verify,
+        query=spec.query,
+    )
 
 
 def _places(canary: Canary, default_provider: str, routers: Routers) -> dict[str, Place]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+from clients.kube import resources
 from clients.kube.protocol import (
     Keep,
     Listing,
@@ -26,7 +27,10 @@ from scheduler.watching import Interruptible
 
 
 class Sharded:
-    """A watcher that tells of the namespaces of one shard alone."""
+    """A watcher that tells of the namespaces of one shard alone.
+
+    Of MetricTemplates it tells all: canaries may refer to those of other namespaces.
+    """
 
     def __init__(self, watcher: Watcher, shard: Shard) -> None:
         self._watcher = watcher
@@ -38,7 +42,7 @@ class Sharded:
         """The objects of this shard."""
 
         def is_ours(raw: Object) -> bool:
-            return self._owns(raw) and keep(raw)
+            return self._owns(resource, raw) and keep(raw)
 
         return self._watcher.list(resource, namespace, is_ours)
 
@@ -47,7 +51,7 @@ class Sharded:
     ) -> Iterator[WatchEvent]:
         """What happens in this shard; of others no more than how far the watch has come."""
         for event in self._watcher.watch(resource, namespace, version, timeout):
-            is_ours = event.type is WatchType.BOOKMARK or self._owns(event.object)
+            is_ours = event.type is WatchType.BOOKMARK or self._owns(resource, event.object)
             yield event if is_ours else _bookmark(event)
 
     def interrupt(self, resource: Resource) -> None:
@@ -60,7 +64,9 @@ class Sharded:
         if isinstance(self._watcher, Interruptible):
             self._watcher.close()
 
-    def _owns(self, raw: Any) -> bool:
+    def _owns(self, resource: Resource, raw: Any) -> bool:
+        if resource == resources.METRIC_TEMPLATES:
+            return True
         namespace = projections.metadata_of(raw).get("namespace")
         return isinstance(namespace, str) and self._shard.owns(namespace)
 

@@ -85,11 +85,13 @@ class Analyst:
         if canary is None:
             return found
         if isinstance(question, AskBackends):
-            endpoints = checks.endpoints_to_probe(canary, default.endpoint)
+            endpoints = checks.endpoints_to_probe(canary, default.endpoint, seen.templates)
             backends = yield from awaited(partial(self.crew.reader.probe, endpoints))
             return replace(found, backends=backends)
         revision = seen.state.applied if seen.state else ""
-        asked = checks.checks_for(canary, default.provider, default.endpoint, revision)
+        asked = checks.checks_for(
+            canary, default.provider, default.endpoint, revision, seen.templates
+        )
         return replace(found, checks=(yield Measure(asked)))
 
     def _conclude(

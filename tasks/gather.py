@@ -97,6 +97,7 @@ def observe(
         in_force=_in_force(canary, world, defaults),
         status=status,
         unknown_configs=unread or _missing(ref, runs.values()),
+        templates=world.templates or {},
     )
 
 

@@ -41,6 +41,7 @@ class Registries:
             strategies={kind: each.features for kind, each in self.strategies.by_kind.items()},
             hooks=hooks.CARRIED_OUT,
             targets=frozenset(kinds.KINDS),
+            backends=frozenset(self.backends),
         )
 
 

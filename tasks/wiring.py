@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from analysis import backends
+from analysis.backends.authorised import Authorised
 from analysis.judges import threshold
 from analysis.metrics.reader import Limits as ReaderLimits
 from analysis.metrics.reader import MetricReader
@@ -31,6 +32,7 @@ from tasks.analyst import Analyst
 from tasks.batch import Crew, Reader
 from tasks.caller import Caller, HttpPoster, Leases, Poster
 from tasks.configs import ConfigReader
+from tasks.credentials import SecretReader
 from tasks.gather import Defaults
 from tasks.queues import Dispatcher, Queue
 from tasks.reconcile.route import RouteReconciler
@@ -133,10 +135,11 @@ def open_doors(
     is not in `registries`, SettingsError without a Redis URL.
     """
     clock, store = SystemClock(), connect_store(settings.redis)
+    kube = _kube(settings.kubernetes, served, clock, doubt)
     return Doors(
         store=store,
-        kube=_kube(settings.kubernetes, served, clock, doubt),
-        reader=metric_reader(settings, clock, registries, RedisAnswers(store.client)),
+        kube=kube,
+        reader=metric_reader(settings, clock, kube, registries, RedisAnswers(store.client)),
         poster=HttpPoster(clock, settings.workers.hooks_concurrency),
         dispatcher=dispatcher,
         clock=clock,
@@ -160,13 +163,14 @@ def _kube(
 def metric_reader(
     settings: Settings,
     clock: Clock,
+    kube: Kube,
     registries: Registries = BUILT_IN,
     answers: Answers | None = None,
 ) -> MetricReader:
     """The reader of metric checks with the time limits of `settings`.
 
-    It shares queries with all that have the same `answers`: whoever waits for another's answer
-    has time left to ask by itself.
+    It reads the Secrets of templates through `kube`, and shares queries with all that have the same
+    `answers`: whoever waits for another's answer has time left to ask by itself.
     Raises clients.errors.Permanent when the kind of the metrics server is unknown.
     """
     if settings.metrics.backend not in registries.backends:
@@ -176,9 +180,15 @@ def metric_reader(
     most = settings.metrics.concurrency
     limits = ReaderLimits(per_server=most, per_query=timeout, budget=timeout * 1.2)
     access = backends.Access(clock, timeout=timeout, connections=2 * most)
+    read = SecretReader(kube, clock).read
 
     def connect(endpoint: backends.Endpoint) -> backends.MetricBackend:
-        return backends.connect(endpoint, access, registries.backends)
+        def build(credentials: backends.Credentials | None = None) -> backends.MetricBackend:
+            given = replace(access, credentials=credentials)
+            return backends.connect(endpoint, given, registries.backends)
+
+        secret = endpoint.secret
+        return build() if secret is None else Authorised(secret, read, build, clock)
 
     patience = limits.budget - limits.per_query
     sharing = Sharing(answers, clock, limits.per_query, patience) if answers else None

@@ -11,6 +11,7 @@ from typing import Final
 
 from analysis.backends.backend import PROMETHEUS
 from analysis.backends.backend import Access as Access
+from analysis.backends.backend import Credentials as Credentials
 from analysis.backends.backend import Endpoint as Endpoint
 from analysis.backends.backend import Factory as Factory
 from analysis.backends.backend import InvalidEndpoint as InvalidEndpoint

@@ -64,11 +64,16 @@ class SecretKey:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """How to authenticate: a bearer `token`, or else `username` and `password`. Never printed."""
+    """How to authenticate: the texts that a Secret holds, by key. Never printed."""
 
-    token: str = field(default="", repr=False)
-    username: str = field(default="", repr=False)
-    password: str = field(default="", repr=False)
+    values: Mapping[str, str] = field(repr=False)
+
+    def needed(self, key: str, kind: str) -> str:
+        """The text under `key`. Raises InvalidEndpoint when there is none."""
+        text = self.values.get(key)
+        if not text:
+            raise InvalidEndpoint(f"{kind} credentials does not contain a {key}")
+        return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +97,12 @@ class Endpoint:
 class Access:
     """What a backend is built from beside its endpoint.
 
-    `timeout` bounds one query as a whole; `connections` are as many as queries run at once.
+    `credentials` are there when the endpoint names a Secret. `timeout` bounds one query as a whole;
+    `connections` are as many as queries run at once.
     """
 
     clock: Clock
-    credentials: Credentials = Credentials()
+    credentials: Credentials | None = None
     timeout: timedelta = DEFAULT_TIMEOUT
     connections: int = 128
 

@@ -20,7 +20,14 @@ from prometheus_api_client.prometheus_connect import PrometheusConnect
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from analysis.backends import bounded
-from analysis.backends.backend import Access, Credentials, Endpoint, InvalidEndpoint, Series
+from analysis.backends.backend import (
+    PROMETHEUS,
+    Access,
+    Credentials,
+    Endpoint,
+    InvalidEndpoint,
+    Series,
+)
 from analysis.backends.bounded import LARGEST_BODY, BoundedSession, ErrorStatus
 from analysis.findings import NO_VALUES, Absent, Measurement, Sample
 from analysis.verdicts import Reason, Verdict
@@ -131,16 +138,25 @@ def _checked(address: str) -> str:
     return sent.rstrip("/")
 
 
-def _headers(endpoint: Endpoint, given: Credentials) -> dict[str, str]:
+def _headers(endpoint: Endpoint, given: Credentials | None) -> dict[str, str]:
+    """The headers of every query; of two authorizations that of the Secret counts."""
     headers = {name: ", ".join(values) for name, values in endpoint.headers}
+    if given is not None:
+        others = {name: text for name, text in headers.items() if name.lower() != "authorization"}
+        headers = {**others, "Authorization": _authorization(given)}
     if any({"\r", "\n"} & {*name, *value} for name, value in headers.items()):
         raise InvalidEndpoint("a header has a line break; allowed: one line")
-    if given.token:
-        return {**headers, "Authorization": f"Bearer {given.token}"}
-    if given.username:
-        user = f"{given.username}:{given.password}".encode()
-        return {**headers, "Authorization": f"Basic {base64.b64encode(user).decode()}"}
+    if not all(f"{name}{value}".isascii() for name, value in headers.items()):
+        raise InvalidEndpoint("a header has a character that is not ASCII; allowed: ASCII")
     return headers
+
+
+def _authorization(given: Credentials) -> str:
+    """A token if there is any, else user and password."""
+    if "token" in given.values:
+        return f"Bearer {given.needed('token', PROMETHEUS)}"
+    user = (given.needed(key, PROMETHEUS) for key in ("username", "password"))
+    return f"Basic {base64.b64encode(':'.join(user).encode()).decode()}"
 
 
 def _explained(error: ErrorStatus | errors.ClientError) -> tuple[Reason, str]:

@@ -11,18 +11,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from types import MappingProxyType
 from typing import Final
 
 from analysis import templates
-from analysis.backends.backend import Endpoint
+from analysis.backends.backend import Endpoint, SecretKey
 from analysis.findings import Absent
 from analysis.metrics import queries
 from analysis.verdicts import Policies, Reason, Verdict
+from clients.documents.world import TemplateView
 from config import derived
 from config.api.canary import Canary
 from config.api.metrics import REQUEST_SUCCESS_RATE, MetricCheck
 from config.api.references import TargetKind
 from config.meshes import UnknownMesh
+from config.refs import ObjectRef
 
 
 class CheckKind(Enum):
@@ -34,6 +37,8 @@ class CheckKind(Enum):
     TEMPLATE = "query of a MetricTemplate"
     UNUSABLE = "entry that names nothing to measure"
 
+
+NO_TEMPLATES: Final[Mapping[str, TemplateView]] = MappingProxyType({})
 
 _UNITS: Final[Mapping[CheckKind, str]] = {CheckKind.SUCCESS_RATE: "%", CheckKind.DURATION: "ms"}
 
@@ -75,34 +80,57 @@ class Check:
 
 
 def checks_for(
-    canary: Canary, default_provider: str, default_endpoint: Endpoint, revision: str = ""
+    canary: Canary,
+    default_provider: str,
+    default_endpoint: Endpoint,
+    revision: str = "",
+    known: Mapping[str, TemplateView] = NO_TEMPLATES,
 ) -> tuple[Check, ...]:
     """The checks of `canary` in evaluation order: entries in list order, then template checks.
 
     The defaults apply where the canary names no provider or metrics server of its own. An entry
     may make several checks, as in Flagger: the built-in one of its name, its own query, its
-    template. `revision` is the one under analysis, which is the route of a Knative Service.
+    template. `revision` is the one under analysis, which is the route of a Knative Service;
+    `known` are the MetricTemplates that there are, as `World.templates`.
     """
     endpoint = _endpoint(canary, default_endpoint)
-    planner = _Planner(canary, default_provider, endpoint, revision)
+    planner = _Planner(canary, default_provider, endpoint, revision, known)
     entries = canary.spec.analysis.metrics
     first = [check for entry in entries for check in planner.first_pass(entry)]
     return (*first, *(check for entry in entries for check in planner.second_pass(entry)))
 
 
-def endpoints_to_probe(canary: Canary, default_endpoint: Endpoint) -> tuple[Endpoint, ...]:
+def endpoints_to_probe(
+    canary: Canary, default_endpoint: Endpoint, known: Mapping[str, TemplateView] = NO_TEMPLATES
+) -> tuple[Endpoint, ...]:
     """The endpoints whose availability is reported while the canary initializes.
 
-    As in Flagger: that of the built-in checks, if there are any; inline queries do not count.
+    As in Flagger: that of the built-in checks, if there are any, and those of templates; inline
+    queries do not count.
     """
-    builtin = any(entry.is_builtin for entry in canary.spec.analysis.metrics)
-    return (_endpoint(canary, default_endpoint),) if builtin else ()
+    entries = canary.spec.analysis.metrics
+    builtin = (_endpoint(canary, default_endpoint) for entry in entries if entry.is_builtin)
+    refs = filter(None, (derived.template(canary, entry) for entry in entries))
+    usable = ((ref, view) for ref in refs if (view := known.get(str(ref))) and not view.problems)
+    return tuple(dict.fromkeys((*builtin, *(_of_template(*each) for each in usable))))
 
 
 def _endpoint(canary: Canary, default: Endpoint) -> Endpoint:
     """The default endpoint, at the address of `spec.metricsServer` where the canary names one."""
     address = canary.spec.metrics_server
     return replace(default, address=address) if address else default
+
+
+def _of_template(ref: ObjectRef, view: TemplateView) -> Endpoint:
+    """Where the query of a MetricTemplate is run; its Secret is in its own namespace."""
+    return Endpoint(
+        kind=view.kind,
+        address=view.address,
+        headers=view.headers,
+        options=(("region", view.region),) if view.region else (),
+        secret=SecretKey(ref.namespace, view.secret) if view.secret else None,
+        verify_tls=view.verify_tls,
+    )
 
 
 def query_names(canary: Canary, window: str) -> Mapping[str, str]:
@@ -126,6 +154,7 @@ class _Planner:
     default_provider: str
     endpoint: Endpoint
     revision: str
+    known: Mapping[str, TemplateView]
 
     def first_pass(self, entry: MetricCheck) -> Iterator[Check]:
         if entry.is_builtin:
@@ -134,13 +163,8 @@ class _Planner:
             yield self._inline(entry)
 
     def second_pass(self, entry: MetricCheck) -> Iterator[Check]:
-        if entry.template_ref:
-            namespace = derived.template_namespace(self.canary, entry)
-            cause = (
-                f"Metric template {entry.template_ref.name}.{namespace} error: "
-                "templateRef is not carried out by this version; allowed: a built-in name or query"
-            )
-            yield self._unusable(entry, Reason.NOT_SUPPORTED, cause)
+        if ref := derived.template(self.canary, entry):
+            yield self._template(entry, ref)
         elif not (entry.is_builtin or entry.query):
             cause = "Metric query failed for no usable metrics template and query were configured"
             yield self._unusable(entry, Reason.NO_QUERY, cause)
@@ -162,16 +186,36 @@ class _Planner:
             return self._check(entry, kind, problem=problem)
 
     def _inline(self, entry: MetricCheck) -> Check:
-        names = query_names(self.canary, derived.metric_window(entry))
-        if self.canary.spec.target_ref.is_knative:
-            names = {**names, "route": self.revision}
         try:
-            text = templates.render(entry.query or "", names, entry.template_variables)
+            text = self._rendered(entry, entry.query or "")
             return self._check(entry, CheckKind.QUERY, query=text)
         except templates.TemplateError as error:
             cause = f"query render error: {error}"
             problem = Absent(Verdict.ERROR, Reason.QUERY_NOT_RENDERED, cause)
             return self._check(entry, CheckKind.QUERY, problem=problem)
+
+    def _template(self, entry: MetricCheck, ref: ObjectRef) -> Check:
+        label, view = f"Metric template {ref.dotted}", self.known.get(str(ref))
+        if view is None:
+            cause = f'{label} error: metrictemplate.flagger.app "{ref.name}" not found'
+            return self._unusable(entry, Reason.NO_TEMPLATE, cause)
+        if view.problems:
+            cause = f"{label} error: {'; '.join(view.problems)}"
+            return self._unusable(entry, Reason.INVALID_TEMPLATE, cause)
+        try:
+            text = self._rendered(entry, view.query)
+        except templates.TemplateError as error:
+            cause = f"{label} query render error: {error}"
+            return self._unusable(entry, Reason.QUERY_NOT_RENDERED, cause)
+        check = self._check(entry, CheckKind.TEMPLATE, query=text)
+        return replace(check, endpoint=_of_template(ref, view))
+
+    def _rendered(self, entry: MetricCheck, query: str) -> str:
+        """The text of a query. Raises TemplateError."""
+        names = query_names(self.canary, derived.metric_window(entry))
+        if self.canary.spec.target_ref.is_knative:
+            names = {**names, "route": self.revision}
+        return templates.render(query, names, entry.template_variables)
 
     def _unusable(self, entry: MetricCheck, reason: Reason, cause: str) -> Check:
         problem = Absent(Verdict.ERROR, reason, cause)

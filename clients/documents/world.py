@@ -17,7 +17,7 @@ from clients.documents.packed import Opened, Packed, canonical, checked
 from clients.kube.protocol import Object
 from config.validation.problems import Problem
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Of the layout. Anything that an older reader would misread gets the next one."""
 
 CANARY: Final = "canary"
@@ -29,6 +29,7 @@ SCALER: Final = "scaler"
 TWIN: Final = "twin"
 CONFIGS: Final = "configs"
 CONTENTS: Final = "contents"
+TEMPLATES: Final = "templates"
 
 SelectorLabel = tuple[str, str]
 """Key and value of the label that tells a workload's pods from others."""
@@ -136,6 +137,23 @@ class WorkloadView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateView:
+    """A MetricTemplate: where its query is run, and as whom; or the `problems` that keep it unused.
+
+    `secret` is the name of the Secret with the credentials, empty for none.
+    """
+
+    kind: str = ""
+    address: str = ""
+    headers: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    secret: str = ""
+    region: str = ""
+    verify_tls: bool = True
+    query: str = ""
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """All that is known of one canary's objects; None or absent: there is none, as far as we know.
 
@@ -144,6 +162,8 @@ class World:
     Services and mesh objects by role. `configs` are the resourceVersions of the ConfigMaps and
     Secrets that the workloads name, by the key of `ConfigRef`, empty for one that is not there; of
     those it does not mention nothing is known. `contents` is what workers have read of them.
+    `templates` are the MetricTemplates that the manifest names, by `namespace/name`, as far as they
+    are there.
     `is_readable` is False for a document of another version: nothing is to be concluded from its
     emptiness.
     """
@@ -157,6 +177,7 @@ class World:
     twin: Object | None = None
     configs: Mapping[str, str] | None = None
     contents: Mapping[str, Content] | None = None
+    templates: Mapping[str, TemplateView] | None = None
     routes: Mapping[str, Object] = field(default_factory=dict)
     is_readable: bool = True
 
@@ -182,7 +203,14 @@ class World:
         return {**there, **self.routes}
 
 
-Value = Admission | ShownStatus | WorkloadView | Object | Mapping[str, Content]
+Value = (
+    Admission
+    | ShownStatus
+    | WorkloadView
+    | Object
+    | Mapping[str, Content]
+    | Mapping[str, TemplateView]
+)
 """What a role holds."""
 
 
@@ -205,6 +233,7 @@ _ADAPTERS: Final[Mapping[str, TypeAdapter[Any]]] = {
     PRIMARY: TypeAdapter(WorkloadView),
     CONFIGS: TypeAdapter(dict[str, str]),
     CONTENTS: TypeAdapter(dict[str, Content]),
+    TEMPLATES: TypeAdapter(dict[str, TemplateView]),
 }
 _OWN: Final = tuple(
     each.name for each in fields(World) if each.name not in {"routes", "is_readable"}

@@ -64,6 +64,7 @@ def _segment(text: str) -> str:
 
 
 CANARIES: Final = Resource("flagger.app", "v1beta1", "canaries", "Canary")
+METRIC_TEMPLATES: Final = Resource("flagger.app", "v1beta1", "metrictemplates", "MetricTemplate")
 DEPLOYMENTS: Final = Resource("apps", "v1", "deployments", "Deployment")
 DAEMON_SETS: Final = Resource("apps", "v1", "daemonsets", "DaemonSet")
 HORIZONTAL_POD_AUTOSCALERS: Final = Resource(

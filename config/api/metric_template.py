@@ -53,3 +53,9 @@ class MetricTemplateSpec(Model):
         description="The query, a Go template over name, namespace, target, service, ingress, "
         "route, interval and variables."
     )
+
+
+class MetricTemplate(Model):
+    """A MetricTemplate object, as far as it is read."""
+
+    spec: MetricTemplateSpec = Field(description="A query and its backend.")

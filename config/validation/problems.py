@@ -36,6 +36,8 @@ class ProblemReason(StrEnum):
     PRIMARY_CONFLICT = "PrimaryConflict"
     ODD_OBJECT = "OddObject"
     NOT_WATCHED = "NotWatched"
+    TEMPLATE_NOT_FOUND = "TemplateNotFound"
+    INVALID_TEMPLATE = "InvalidTemplate"
 
 
 @dataclass(frozen=True, order=True, slots=True, kw_only=True)

@@ -50,7 +50,7 @@ _COMPARED: Final = frozenset({"name", "headers", "query_params", "source_labels"
 
 @dataclass(frozen=True, slots=True)
 class CarriedOut:
-    """What there are routers, strategies, rules and writers for.
+    """What there are routers, strategies, rules, writers and metric backends for.
 
     Of a mesh and of a strategy the optional fields of `spec.analysis` that it heeds; `options` are
     what else a mesh heeds of `REFERENCES`, `ROUTES`, `SUFFIX` and `SUBSETS`.
@@ -61,6 +61,7 @@ class CarriedOut:
     strategies: Mapping[StrategyKind, frozenset[Feature]]
     hooks: frozenset[WebhookType]
     targets: frozenset[Adapter]
+    backends: frozenset[str]
 
 
 def not_carried_out(canary: Canary, default_provider: str, able: CarriedOut) -> tuple[Problem, ...]:
@@ -74,7 +75,7 @@ def not_carried_out(canary: Canary, default_provider: str, able: CarriedOut) -> 
         *_objects(canary, provider, able),
         *_service(canary, provider, able),
         *_strategy(derived.carried_out(canary, default_provider), provider, able),
-        *_checks(canary),
+        *_alerts(canary),
         *_hooks(canary, able),
     )
     return tuple(sorted(problems))
@@ -192,18 +193,18 @@ def _asked(analysis: Analysis) -> Mapping[Feature, tuple[Any, str]]:
     }
 
 
-def _checks(canary: Canary) -> Iterator[Problem]:
-    """Checks that would be missing, and alerts: the rollout is the same without them."""
-    analysis = canary.spec.analysis
-    checks = () if canary.spec.skip_analysis else analysis.metrics
-    for index, check in enumerate(checks):
-        if check.template_ref:
-            field = f"{ANALYSIS}.metrics[{index}].templateRef"
-            instead = "carried out: builtin metrics and inline queries"
-            yield _blocked(field, check.template_ref.name, instead)
-    if analysis.alerts:
+def _alerts(canary: Canary) -> Iterator[Problem]:
+    """The rollout is the same without them."""
+    if alerts := canary.spec.analysis.alerts:
         effect = "are not carried out by this version: no alerts"
-        yield _left_out(f"{ANALYSIS}.alerts", analysis.alerts, effect)
+        yield _left_out(f"{ANALYSIS}.alerts", alerts, effect)
+
+
+def of_backend(kind: str, able: CarriedOut) -> Iterator[Problem]:
+    """That there is no metric backend for the templates of a provider type."""
+    if kind not in able.backends:
+        instead = f"carried out: {', '.join(sorted(able.backends))}"
+        yield _blocked("spec.provider.type", kind, instead)
 
 
 def _hooks(canary: Canary, able: CarriedOut) -> Iterator[Problem]:

@@ -13,6 +13,7 @@ import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -20,20 +21,29 @@ import pytest
 
 from analysis import backends
 from analysis.backends import bounded
-from analysis.backends.backend import Access, Credentials, Endpoint, Series
+from analysis.backends.authorised import Authorised
+from analysis.backends.backend import (
+    Access,
+    Credentials,
+    Endpoint,
+    InvalidEndpoint,
+    SecretKey,
+    Series,
+)
 from analysis.findings import Absent, Measurement, Sample
 from analysis.judges import threshold
-from analysis.metrics import grouping, queries
+from analysis.metrics import checks, grouping, queries
 from analysis.metrics.grouping import Query
 from analysis.metrics.reader import Limits, MetricReader
 from analysis.verdicts import Reason, Verdict
 from clients.clock import SystemClock
+from clients.documents.world import TemplateView
 from sandbox.prometheus import PrometheusServer
 from sandbox.promql import SeriesStore
 from tests.readings import measured
 from tests.services.prometheus import MetricsEndpoint
 from tests.services.prometheus import Prometheus as RealPrometheus
-from tests.unit.analysis.metrics.builders import a_check
+from tests.unit.analysis.metrics.builders import a_canary, a_check
 
 CLOCK = SystemClock()
 
@@ -196,6 +206,63 @@ def test_a_grouped_query_gives_every_workload_the_value_of_its_own_query(
             assert _number(shared[query]) == (_number(own[0].measurement) if own else None)
         assert all(0 < (_number(shared[asked[workload]]) or 0) < 1000 for workload in busy)
         assert not alone[asked[absent]]
+
+
+def test_a_template_gives_what_its_query_gives_in_the_manifest(
+    prometheus: RealPrometheus, metrics_endpoint: MetricsEndpoint
+) -> None:
+    """To the last digit, through the reader, whoever the template makes it be at the server.
+
+    The template of another tenant has a Secret, which is read; this server does not look at it.
+    """
+    query = 'sum(cents{ns="{{ namespace }}",tier="{{ variables.tier }}"}) / 3'
+    metrics_endpoint.set(
+        "".join(
+            f'cents{{ns="{namespace}",tier="{tier}",pod="{pod}"}} {0.1 * (pod + 1)}\n'
+            for namespace, tier, pod in itertools.product(
+                ("test", "prod"), ("gold", "iron"), (0, 1)
+            )
+        ),
+        part="templates",
+    )
+    for _ in range(60):
+        if len(prometheus.query("cents")["result"]) == 8:
+            break
+        time.sleep(0.5)
+    entry = {"templateVariables": {"tier": "gold"}, "thresholdRange": {"max": 1}}
+    canary = a_canary(
+        {"name": "inline", "query": query, **entry},
+        {"name": "template", "templateRef": {"name": "plain", "namespace": "sre"}, **entry},
+        {"name": "secret", "templateRef": {"name": "tenant", "namespace": "sre"}, **entry},
+    )
+    plain = TemplateView(kind="prometheus", address=prometheus.url, query=query)
+    tenant = replace(plain, secret="token", headers=(("X-Scope-OrgID", ("shop",)),))
+    read: list[SecretKey] = []
+
+    def build(endpoint: Endpoint) -> backends.MetricBackend:
+        if endpoint.secret is None:
+            return backends.connect(endpoint, Access(CLOCK))
+
+        def token(secret: SecretKey) -> Credentials:
+            read.append(secret)
+            return Credentials({"token": "t0ken"})
+
+        def connected(credentials: Credentials) -> backends.MetricBackend:
+            return backends.connect(endpoint, Access(CLOCK, credentials))
+
+        return Authorised(endpoint.secret, token, connected, CLOCK)
+
+    asked = checks.checks_for(
+        canary,
+        "istio",
+        Endpoint(address=prometheus.url),
+        known={"sre/plain": plain, "sre/tenant": tenant},
+    )
+    inline, *templated = MetricReader(build, CLOCK, threshold.judge).measure(asked)
+    assert inline.verdict is Verdict.PASSED
+    assert inline.value == pytest.approx(0.1)
+    assert [result.value for result in templated] == [inline.value] * 2
+    assert read == [SecretKey("sre", "token")]
 
 
 def _vector(prometheus: RealPrometheus, query: str, at: float) -> tuple[Series, ...]:
@@ -478,7 +545,7 @@ def test_the_request_is_that_of_the_reference(faulty: Faulty) -> None:
     """GET, the path kept as prefix, blanks folded, headers as written, credentials as given."""
     faulty.answer = vector("1")
     headers = (("X-Scope-OrgID", ("team-a",)), ("X-Many", ("a", "b")))
-    token = Credentials(token="t0ken", username="me", password="pw")
+    token = Credentials({"token": "t0ken", "username": "me", "password": "pw"})
     provider = connect(f"{faulty.url}/prefix/", headers=headers, credentials=token)
     for _ in range(2):
         provider.query(" sum(\n\t up{a='b  c'} ) ")
@@ -495,9 +562,41 @@ def test_the_request_is_that_of_the_reference(faulty: Faulty) -> None:
 def test_a_name_and_a_password_are_sent_as_basic_authentication(faulty: Faulty) -> None:
     """Where there is no token."""
     faulty.answer = vector("1")
-    connect(faulty.url, credentials=Credentials(username="me", password="pw")).query("up")
+    user = Credentials({"username": "me", "password": "pw"})
+    connect(faulty.url, credentials=user).query("up")
     assert faulty.requests[0][2]["Authorization"] == "Basic bWU6cHc="
-    assert "pw" not in repr(Credentials(username="me", password="pw"))
+    assert "pw" not in repr(user)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({}, "prometheus credentials does not contain a username"),
+        ({"username": "me"}, "prometheus credentials does not contain a password"),
+        ({"password": "pw"}, "prometheus credentials does not contain a username"),
+        ({"token": ""}, "prometheus credentials does not contain a token"),
+        ({"token": "t0ken\n"}, "a header has a line break; allowed: one line"),
+        ({"token": "tökén"}, "a header has a character that is not ASCII; allowed: ASCII"),
+    ],
+)
+def test_a_secret_without_what_is_needed_is_refused(
+    faulty: Faulty, values: dict[str, str], words: str
+) -> None:
+    """Metrics 4.1: a token, otherwise both of user and password; nothing of them is told."""
+    with pytest.raises(InvalidEndpoint, match=f"^{words}$"):
+        connect(faulty.url, credentials=Credentials(values))
+
+
+def test_of_two_authorizations_that_of_the_secret_is_sent(faulty: Faulty) -> None:
+    """Once, however often it is asked (D-47)."""
+    faulty.answer = vector("1")
+    headers = (("authorization", ("Bearer old",)),)
+    provider = connect(faulty.url, headers=headers, credentials=Credentials({"token": "new"}))
+    for _ in range(3):
+        provider.query("up")
+    for _, _, received in faulty.requests:
+        sent = [text for name, text in received.items() if name.lower() == "authorization"]
+        assert sent == ["Bearer new"]
 
 
 def test_connections_are_kept_open(faulty: Faulty) -> None:

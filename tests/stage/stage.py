@@ -88,7 +88,7 @@ class Stage:
         poster = poster or self.hooks
         reader: Reader = self.meters
         if measuring:
-            reader = wiring.metric_reader(self.settings, self.clock, registries)
+            reader = wiring.metric_reader(self.settings, self.clock, self.door, registries)
         doors = wiring.Doors(self.store, self.door, reader, poster, self.dispatcher, self.clock)
         self.services = self._wired(wiring.wire(self.settings, doors, registries))
 

@@ -10,6 +10,7 @@ from config.api.analysis import ThresholdMode
 from config.api.canary import Canary
 from config.api.hooks import Webhook, WebhookType
 from config.api.metrics import MetricCheck, MissingValuePolicy
+from config.refs import ObjectRef
 from tests.unit.config.manifests import a_canary, a_manifest, an_analysis
 
 
@@ -162,6 +163,6 @@ def test_the_namespace_of_a_template_is_the_canarys_unless_given() -> None:
         {"name": "x", "templateRef": {"name": "t", "namespace": "m"}}
     )
 
-    assert derived.template_namespace(a_canary(), here) == "shop"
-    assert derived.template_namespace(a_canary(), there) == "m"
-    assert derived.template_namespace(a_canary(), MetricCheck(name="x")) is None
+    assert derived.template(a_canary(), here) == ObjectRef("shop", "t")
+    assert derived.template(a_canary(), there) == ObjectRef("m", "t")
+    assert derived.template(a_canary(), MetricCheck(name="x")) is None

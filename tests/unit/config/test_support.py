@@ -58,10 +58,6 @@ BLOCKING: Final[Mapping[str, tuple[Raw, str]]] = {
         _with(a_b_test=[{"header": {"name": "x", "value": {"suffix": "1"}}}]),
         "spec.analysis.a_b_test[0]",
     ),
-    "a template": (
-        _with(metrics=[{"name": "errors", "templateRef": {"name": "t"}}]),
-        "spec.analysis.metrics[0].templateRef",
-    ),
     "subsets without a mesh": (
         {**_iterating(), "service": {"port": 80, "subsets": True}, "provider": "kubernetes"},
         "spec.service.subsets",

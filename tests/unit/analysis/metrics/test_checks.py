@@ -1,26 +1,41 @@
 """From manifest entries to checks: order, bounds, servers, and what cannot be measured."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from analysis.backends import Endpoint
+from analysis.backends.backend import SecretKey
 from analysis.judges import threshold
 from analysis.metrics import checks
 from analysis.metrics.checks import Check, CheckKind
 from analysis.verdicts import Effect, Policies, Reason, Verdict
+from clients.documents.world import TemplateView
 from config.api.metrics import MissingValuePolicy
 from tests.unit.analysis.metrics.builders import a_canary
 
 SERVER = Endpoint(address="http://prometheus:9090")
 
 
+LATE = TemplateView(kind="prometheus", address="http://sre:9090", query="late")
+
+
 def checks_of(
-    *metrics: dict[str, Any], provider: str = "istio", spec_provider: str = "", **spec: Any
+    *metrics: dict[str, Any],
+    provider: str = "istio",
+    spec_provider: str = "",
+    known: Mapping[str, TemplateView] | None = None,
+    revision: str = "",
+    **spec: Any,
 ) -> tuple[Check, ...]:
-    """The checks of a canary with these entries, and `spec_provider` as its own provider."""
-    spec = {**spec, "provider": spec_provider}
-    return checks.checks_for(a_canary(*metrics, **spec), provider, SERVER)
+    """The checks of a canary with these entries, and `spec_provider` as its own provider.
+
+    `known` are the templates that there are.
+    """
+    canary = a_canary(*metrics, **{**spec, "provider": spec_provider})
+    return checks.checks_for(canary, provider, SERVER, revision, known or {})
 
 
 @pytest.mark.parametrize(
@@ -53,14 +68,89 @@ def test_template_checks_come_after_all_others() -> None:
         {"name": "first", "templateRef": reference},
         {"name": "request-duration", "query": "up"},
         {"name": "third", "query": "up", "templateRef": reference},
+        known={"test/late": LATE},
     )
     assert [(check.metric, check.kind) for check in made] == [
         ("request-duration", CheckKind.DURATION),
         ("request-duration", CheckKind.QUERY),
         ("third", CheckKind.QUERY),
-        ("first", CheckKind.UNUSABLE),
-        ("third", CheckKind.UNUSABLE),
+        ("first", CheckKind.TEMPLATE),
+        ("third", CheckKind.TEMPLATE),
     ]
+    assert [check.endpoint for check in made[2:]] == [
+        SERVER,
+        *[Endpoint(address="http://sre:9090")] * 2,
+    ]
+
+
+def test_a_template_makes_the_query_that_the_manifest_could_have_written() -> None:
+    """The same names, variables, window and bounds; only the server is that of the template."""
+    text = "{{name}} {{namespace}} {{target}} {{service}} {{route}} {{interval}} {{variables.a}}"
+    entry = {"interval": "2m", "templateVariables": {"a": "x"}, "thresholdRange": {"max": 5}}
+    reference = {"name": "late", "namespace": "sre"}
+    inline, template = checks_of(
+        {"name": "own", "query": text, **entry},
+        {"name": "own", "templateRef": reference, **entry},
+        known={"sre/late": replace(LATE, query=text)},
+    )
+    assert template == replace(
+        inline, kind=CheckKind.TEMPLATE, endpoint=Endpoint(address="http://sre:9090")
+    )
+    assert template.query.endswith(" 2m x")
+
+
+def test_a_template_without_interval_has_a_window_of_a_minute() -> None:
+    """D-69: Flagger renders an empty one."""
+    entry = {"name": "own", "templateRef": {"name": "late"}}
+    (check,) = checks_of(entry, known={"test/late": replace(LATE, query="up[{{ interval }}]")})
+    assert check.query == "up[1m]"
+
+
+def test_the_route_of_a_template_of_knative_is_the_revision() -> None:
+    """Metrics 2, "Knative": the same substitution as in other queries."""
+    target = {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": "podinfo"}
+    (check,) = checks_of(
+        {"name": "own", "templateRef": {"name": "late"}},
+        known={"test/late": replace(LATE, query="{{ route }}")},
+        targetRef=target,
+        spec_provider="knative",
+        revision="podinfo-00002",
+    )
+    assert check.query == "podinfo-00002"
+
+
+@pytest.mark.parametrize(
+    ("known", "reason", "message"),
+    [
+        (
+            {},
+            Reason.NO_TEMPLATE,
+            'Metric template late.test error: metrictemplate.flagger.app "late" not found',
+        ),
+        (
+            {"test/late": TemplateView(problems=("spec.query: is empty", "and more"))},
+            Reason.INVALID_TEMPLATE,
+            "Metric template late.test error: spec.query: is empty; and more",
+        ),
+        (
+            {"test/late": replace(LATE, query="{{ variables.a }}")},
+            Reason.QUERY_NOT_RENDERED,
+            (
+                "Metric template late.test query render error: line 1, column 13: "
+                'map has no entry for key "a"'
+            ),
+        ),
+    ],
+)
+def test_a_template_that_cannot_be_asked_is_an_error_that_says_why(
+    known: Mapping[str, TemplateView], reason: Reason, message: str
+) -> None:
+    """Never nothing: metrics 3 and 4."""
+    (check,) = checks_of({"name": "own", "templateRef": {"name": "late"}}, known=known)
+    assert check.problem is not None
+    result = threshold.judge(check, check.problem)
+    assert (result.verdict, result.reason) == (Verdict.ERROR, reason)
+    assert (result.effect, result.message) == (Effect.COUNTS, message)
 
 
 def test_the_window_of_a_query_defaults_to_a_minute() -> None:
@@ -158,7 +248,23 @@ def test_texts_name_the_provider_of_a_service_target_as_the_reference_does() -> 
     assert check.subject.provider == "istio:service"
 
 
-def test_only_built_in_checks_are_probed() -> None:
+def test_templates_are_probed_each_server_once() -> None:
+    """Metrics 5: those that can be asked; of the others the condition speaks."""
+    entries = [{"name": f"m{name}", "templateRef": {"name": name}} for name in "abcd"]
+    views = {
+        "test/a": LATE,
+        "test/b": replace(LATE, query="other"),
+        "test/c": replace(LATE, secret="token"),
+        "test/d": replace(LATE, problems=("odd",)),
+    }
+    server = Endpoint(address="http://sre:9090")
+    assert checks.endpoints_to_probe(a_canary(*entries), SERVER, views) == (
+        server,
+        replace(server, secret=SecretKey("test", "token")),
+    )
+
+
+def test_only_built_in_checks_are_probed_of_the_others() -> None:
     """The availability check looks at the metrics server of built-in names, once."""
     builtin = [{"name": "request-duration"}, {"name": "request-success-rate"}]
     assert checks.endpoints_to_probe(a_canary(*builtin), SERVER) == (SERVER,)
