@@ -9,7 +9,9 @@ from typing import Any, Final
 import pytest
 
 from analysis.backends.backend import Endpoint, SecretKey
-from analysis.findings import Sample
+from analysis.findings import Absent, Measurement, Sample
+from analysis.metrics.checks import Check
+from analysis.verdicts import Reason, Verdict
 from clients import errors
 from clients.kube import resources
 from config.traffic import TrafficSplit
@@ -67,8 +69,15 @@ def staged(template: dict[str, Any] | None, **entry: Any) -> Stage:
     stage.kube.create(resources.NAMESPACES, None, {"metadata": {"name": "sre"}})
     if template is not None:
         stage.create(KIND, template)
-    stage.meters.source = lambda _: Sample(5)
+    stage.meters.source = served
     return initialized(templated(**entry), stage)
+
+
+def served(check: Check) -> Measurement:
+    """Five errors are counted, by the only kind of server that there is a backend for."""
+    kind = check.endpoint.kind
+    is_known = kind == "prometheus"
+    return Sample(5) if is_known else Absent(Verdict.ERROR, Reason.INVALID_ADDRESS, kind)
 
 
 def stepping(**entry: Any) -> Stage:

@@ -12,7 +12,8 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
-from clients.documents.world import ShownStatus
+from analysis.news import News
+from clients.documents.world import ShownStatus, TemplateView
 from clients.kube import decoding, resources
 from clients.kube.protocol import WatchType
 from clients.kube.resources import Resource
@@ -733,3 +734,89 @@ def test_kinds_of_two_meshes_with_one_plural_are_told_apart() -> None:
         "virtualservices/prod/shop",
         False,
     )
+
+
+# --- what canaries share
+
+
+TEMPLATES = resources.METRIC_TEMPLATES
+REFERENCE = {"name": "errors", "namespace": "sre"}
+METRIC = {"name": "errors", "templateRef": REFERENCE, "thresholdRange": {"max": 1}}
+
+
+def a_template(query: str = "up", kind: str = "prometheus") -> dict[str, Any]:
+    """The raw MetricTemplate errors.sre."""
+    return {
+        "apiVersion": "flagger.app/v1beta1",
+        "kind": "MetricTemplate",
+        "metadata": {"name": "errors", "namespace": "sre", "resourceVersion": "5"},
+        "spec": {"provider": {"type": kind, "address": "http://prom.sre:9090"}, "query": query},
+    }
+
+
+def measured(*names: str) -> Index:
+    """An index that knows canaries of these names, whose targets are there, with that template."""
+    index = worlds.an_index()
+    for name in names:
+        see(index, worlds.a_deployment(name), worlds.a_canary(name, metrics=[METRIC]))
+    return index
+
+
+def test_a_template_is_in_the_worlds_of_all_canaries_that_name_it() -> None:
+    """It is nobody's: canaries of any namespace share it, and its end concerns each of them."""
+    index = measured("shop", "other")
+    assert reasons(index) == reasons(index, OTHER) == [ProblemReason.TEMPLATE_NOT_FOUND]
+    assert world_of(index)["templates"] == {}
+
+    both = frozenset({"templates", "admission"})
+    assert see(index, a_template()) == {SHOP: both, OTHER: both}
+    view = TemplateView(kind="prometheus", address="http://prom.sre:9090", query="up")
+    assert (
+        world_of(index)["templates"] == world_of(index, OTHER)["templates"] == {"sre/errors": view}
+    )
+    assert reasons(index) == reasons(index, OTHER) == []
+
+    assert lose(index, a_template()) == {SHOP: both, OTHER: both}
+    assert world_of(index)["templates"] == {}
+
+
+def test_an_edit_of_a_template_wakes_nobody_unless_the_judgement_changes() -> None:
+    """It is used from the next check; one of no use is told at once."""
+    index = measured("shop")
+    see(index, a_template())
+    changes = index.apply(TEMPLATES, WatchType.MODIFIED, a_template("down"))
+    assert changes == {SHOP: {"templates": News.NONE}}
+    assert see(index, a_template("down")) == {}
+
+    changes = index.apply(TEMPLATES, WatchType.MODIFIED, a_template("{{ nobody }}"))
+    assert changes == {SHOP: {"templates": News.NONE, "admission": News.DECIDES}}
+    assert reasons(index) == [ProblemReason.INVALID_TEMPLATE]
+    see(index, a_template(kind="datadog"))
+    assert reasons(index) == [ProblemReason.NOT_CARRIED_OUT]
+
+
+def test_a_canary_without_templates_knows_of_none() -> None:
+    """Neither do its documents grow, nor does anybody else's template wake it."""
+    index = worlds.an_index()
+    see(index, worlds.a_canary())
+    assert see(index, a_template()) == {}
+    assert world_of(index)["templates"] is None
+
+
+def test_a_template_that_a_canary_names_no_more_does_not_concern_it() -> None:
+    """Who refers to what follows each edit."""
+    index = measured("shop")
+    see(index, a_template())
+    see(index, worlds.a_canary(generation=2))
+    assert world_of(index)["templates"] is None
+    assert lose(index, a_template()) == {}
+
+
+def test_templates_are_listed_before_or_after_their_canaries() -> None:
+    """A list is as good as events; what is not in it is gone."""
+    index = worlds.an_index()
+    index.replace(TEMPLATES, [a_template()])
+    see(index, worlds.a_deployment(), worlds.a_canary(metrics=[METRIC]))
+    assert reasons(index) == []
+    assert roles_of(index.replace(TEMPLATES, [])) == {SHOP: frozenset({"templates", "admission"})}
+    assert reasons(index) == [ProblemReason.TEMPLATE_NOT_FOUND]

@@ -209,3 +209,24 @@ def test_of_other_shards_a_watch_tells_nothing_but_how_far_it_has_come(setting: 
     assert mine.type is WatchType.ADDED
     metadata = {"resourceVersion": listed.resource_version}
     assert other == WatchEvent(WatchType.BOOKMARK, {"metadata": metadata})
+
+
+def test_templates_of_all_namespaces_are_told_to_every_shard(setting: Setting) -> None:
+    """A canary may refer to one of a namespace that another leader watches."""
+    one, other = parts(2)
+    place = in_shard(other, "errors")
+    namespaces(setting, place.namespace)
+    kind = resources.METRIC_TEMPLATES
+    spec = {"provider": {"type": "prometheus", "address": "http://prom:9090"}, "query": "up"}
+    body = {
+        "apiVersion": "flagger.app/v1beta1",
+        "kind": "MetricTemplate",
+        "metadata": {"name": place.name, "namespace": place.namespace},
+        "spec": spec,
+    }
+    sharded = Sharded(setting.kube, one)
+    before = sharded.list(kind)
+    setting.kube.create(kind, place.namespace, body)
+    assert [each["metadata"]["name"] for each in sharded.list(kind).items] == [place.name]
+    told, *_ = sharded.watch(kind, None, before.resource_version, timedelta(0))
+    assert told.type is WatchType.ADDED
