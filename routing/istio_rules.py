@@ -18,7 +18,7 @@ from config.traffic import (
     Affinity,
     TrafficSplit,
 )
-from routing import istio_cookies, istio_reading, istio_requests, istio_sides
+from routing import istio_cookies, istio_reading, istio_requests, istio_shared, istio_sides
 from routing.istio_sides import Side
 
 Rule = Mapping[str, Any]
@@ -48,19 +48,22 @@ EXCLUDED_BY_ROUTE: Final = frozenset({"delegate", "directResponse"})
 
 
 def http_rules(canary: Canary, split: TrafficSplit, live: Sequence[Rule]) -> list[Rule]:
-    """The rules that divide requests; fields unknown to us are kept from `live`.
+    """The rules that divide requests, among those of users; unknown fields are kept from `live`.
 
     The first that matches counts: pinned requests, users with a cookie, then everybody else. The
     weights are in the last one that leads to the canary.
     """
-    kept = _foreign_fields(canary, live, MANAGED_HTTP | EXCLUDED_BY_ROUTE)
+    before, ours, after = istio_shared.parted(canary, live)
+    kept = _foreign_fields(canary, ours, MANAGED_HTTP | EXCLUDED_BY_ROUTE)
     base = {**kept, **_base_rule(canary)}
     cookies = split.affinity or Affinity()
     return [
+        *before,
         *_pinned(canary, split, base),
         *_sticky(canary, cookies, base),
         *_returning(canary, split, cookies, base),
         *_weighted(canary, split, cookies, base),
+        *after,
     ]
 
 

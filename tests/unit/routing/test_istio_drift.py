@@ -274,3 +274,57 @@ def test_inputs_are_not_modified() -> None:
     before = (json.dumps(live), repr(canary))
     rendered_route(canary, TWENTY, live)
     assert before == (json.dumps(live), repr(canary))
+
+
+ASSETS: dict[str, Any] = {
+    "name": "assets",
+    "match": [{"uri": {"prefix": "/static"}}],
+    "route": [{"destination": {"host": "assets"}, "weight": 100}],
+}
+OLD: dict[str, Any] = {
+    "name": "old",
+    "redirect": {"uri": "/new"},
+    "match": [{"uri": {"exact": "/"}}],
+}
+REST: dict[str, Any] = {"name": "rest", "delegate": {"name": "rest", "namespace": "other"}}
+
+
+def shared(canary: Any, split: TrafficSplit) -> dict[str, Any]:
+    """The VirtualService of this canary, with rules of users before and behind ours."""
+    live = own_route(canary, split)
+    live["spec"]["http"] = [ASSETS, OLD, *live["spec"]["http"], REST]
+    return live
+
+
+def test_named_rules_of_users_keep_their_place_at_every_step() -> None:
+    """Whatever our rules are; written twice, nothing differs, and our weights are read."""
+    canary = a_canary()
+    live = shared(canary, TrafficSplit.of(10))
+    for split in (TWENTY, TrafficSplit(100, 0, mirror=Mirror()), ALL_TO_PRIMARY):
+        live = stored(rendered_route(canary, split, live))
+        rules = live["spec"]["http"]
+        assert [rules[0], rules[1], rules[-1]] == [ASSETS, OLD, REST]
+        assert rules[2:-1] == rendered_route(canary, split)["spec"]["http"]
+        assert patch_of(canary, split, live) is None
+        assert istio.Istio().parse(canary, {istio.VIRTUAL_SERVICE: live}) == split
+
+
+def test_a_virtual_service_that_is_taken_over_keeps_the_named_rules_of_its_users() -> None:
+    """Those that lead to the Service itself are replaced, named or not, and others without name."""
+    canary = a_canary()
+    for host in ("shop", "shop.prod.svc.cluster.local", "shop-canary.prod"):
+        main = {"name": "main", "route": [{"destination": {"host": host}}]}
+        unnamed = {"route": [{"destination": {"host": "assets"}}]}
+        live = virtual_service({"http": [ASSETS, main, unnamed, REST]}, owned=False)
+        rules = rendered_route(canary, TWENTY, live)["spec"]["http"]
+        assert rules == [ASSETS, *rendered_route(canary, TWENTY)["spec"]["http"], REST]
+
+
+def test_the_fields_of_a_named_rule_of_users_are_not_ours() -> None:
+    """Where it is the only rule there is, ours come after it, and nothing of it is repeated."""
+    canary = a_canary()
+    odd = {**ASSETS, "futureField": 1}
+    rules = rendered_route(canary, TWENTY, virtual_service({"http": [odd]}, owned=False))["spec"][
+        "http"
+    ]
+    assert rules == [odd, *rendered_route(canary, TWENTY)["spec"]["http"]]
