@@ -24,6 +24,9 @@ from config import derived
 from config.api.canary import Canary
 from config.api.hooks import Webhook, WebhookType
 
+EVERYBODY: Final = "event-webhook"
+"""Name and key of the webhook for events of all canaries."""
+
 #: Characters of an endpoint's answer that go into events.
 LONGEST_ANSWER: Final = 500
 _ACCEPTED: Final = range(200, 203)
@@ -64,6 +67,15 @@ def hook_calls(
             seen[call.key] += 1
             calls.append(replace(call, key=f"{call.key}-{seen[call.key]}"))
     return tuple(calls)
+
+
+def event_call(canary: Canary, url: str, phase: str, applied: str) -> HookCall:
+    """The call of a webhook that is told the events of canaries without one of their own.
+
+    Its key tells nothing of its URL, which may hold a token.
+    """
+    webhook = Webhook(name=EVERYBODY, type=WebhookType.EVENT, url=url)
+    return replace(_call(canary, webhook, phase, checksum(applied)), key=EVERYBODY)
 
 
 def calls_in(

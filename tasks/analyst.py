@@ -105,7 +105,8 @@ class Analyst:
                 due = self._due(seen, begun, until, missing)
                 rank = urgency.rank(seen.state, missing)
                 yield from ask(rollouts.finishing(seen.ref, Work.TICK, begun.token, due, rank))
-                yield from _nudges(seen, seen.version, rank, until, late=begun.is_untold)
+                late = self._is_late(seen, begun)
+                yield from _nudges(seen, seen.version, rank, until, late=late)
             case AskChecks() | AskBackends():
                 raise AssertionError(f"rule {ruling.rule} asks what it was told")
 
@@ -131,8 +132,13 @@ class Analyst:
             return
         _log(seen, decision, version)
         untold = not _is_news(seen, decision)
-        yield from _nudges(decided, version, rank, due, untold=untold, late=begun.is_untold)
+        late = self._is_late(seen, begun)
+        yield from _nudges(decided, version, rank, due, untold=untold, late=late)
         yield from _hooks(seen, decision.state, found.calls)
+
+    def _is_late(self, seen: Observation, begun: Begun) -> bool:
+        """Whether there is something untold of a canary with event hooks: one was perhaps away."""
+        return begun.is_untold and bool(teller.named(seen.canary, self.defaults.event_webhook))
 
     def _due(
         self, seen: Observation, begun: Begun, until: datetime | None, missing: Collection[Lane]
@@ -170,7 +176,7 @@ def _nudges(
     missing = effects.unfinished(seen.state, version, seen.confirmed, seen.now, due)
     if untold:
         missing -= {Lane.STATUS}
-    if late and teller.named(seen.canary):  # an event hook was perhaps away
+    if late:
         missing |= {Lane.STATUS}
     for lane in Lane:
         if lane in missing:

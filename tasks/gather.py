@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
+from pydantic import SecretStr
+
 from analysis import cadence, conditions, hooks
 from analysis import state as states
 from analysis.backends.backend import Endpoint
@@ -47,6 +49,8 @@ class Defaults:
     endpoint: Endpoint
     """Where built-in checks and inline queries are run."""
     interval_floor: timedelta
+    event_webhook: SecretStr | None = None
+    """Where the events are posted."""
     registries: Registries = BUILT_IN
 
 

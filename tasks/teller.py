@@ -15,10 +15,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
+from pydantic import SecretStr
+
 from analysis import hooks
 from analysis.findings import HookResult
 from analysis.hooks import HookCall
-from clients import errors
+from clients import errors, urls
 from clients.clock import Clock
 from clients.documents.notice import Notice
 from clients.fair_threads import FairThreads
@@ -30,6 +32,7 @@ from config.api.canary import Canary
 from config.api.hooks import WebhookType
 from config.ranks import Rank
 from config.refs import CanaryRef
+from config.validation import problems
 from notify import event_hooks
 from tasks import failures, gather
 from tasks.delivery import Delivery
@@ -52,9 +55,13 @@ TOO_OLD: Final = timedelta(hours=1)
 Post = Callable[[HookCall, Callable[[], bool]], HookResult]
 
 
-def named(canary: Canary | None) -> tuple[str, ...]:
-    """The accounts of the event hooks of a canary."""
-    return tuple(_account(call.key) for call in _calls(canary, "", "")) if canary else ()
+def named(canary: Canary | None, everybody: SecretStr | None = None) -> tuple[str, ...]:
+    """The accounts of the event hooks of a canary.
+
+    `everybody` is where the events of those without one of their own are posted.
+    """
+    calls = _calls(canary, everybody, "", "") if canary else ()
+    return tuple(_account(call.key) for call in calls)
 
 
 def listeners(asked: Iterable[Asked]) -> tuple[Asked, ...]:
@@ -73,6 +80,7 @@ class EventHook:
     """One webhook as a channel; see `notify.Channel`."""
 
     canary: Canary
+    everybody: SecretStr | None
     key: str
     now: datetime
     post: Post
@@ -88,11 +96,12 @@ class EventHook:
         if self.now - notice.at > TOO_OLD:
             raise errors.Permanent(f"older than {TOO_OLD}")
         told = notice.fields.get("told", ""), notice.fields.get("revision", "")
-        call = next(call for call in _calls(self.canary, *told) if call.key == self.key)
+        calls = _calls(self.canary, self.everybody, *told)
+        call = next(call for call in calls if call.key == self.key)
         body = event_hooks.body(call.url, call.body, notice)
         result = self.post(replace(call, body=body), self.is_wanted)
         if not result.ok:
-            raise errors.Transient(f"event hook {call.name}: {result.message}")
+            raise errors.Transient(f"event hook {call.name}: {_shown(call, result)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +114,8 @@ class Teller:
     threads: FairThreads
     others: Sequence[str]
     """The accounts of the channels that deliver elsewhere."""
+    everybody: SecretStr | None = None
+    """Where the events of canaries without event hooks of their own are posted."""
     doubt: Callable[[], None] = lambda: None
 
     def tell(self, *refs: CanaryRef) -> None:
@@ -148,13 +159,27 @@ class Teller:
         def is_wanted() -> bool:
             return self.clock.monotonic() < ends
 
-        keys = (call.key for call in _calls(canary, "", ""))
+        keys = (call.key for call in _calls(canary, self.everybody, "", ""))
         now = begun.snapshot.now
-        return tuple(EventHook(canary, key, now, self.post, is_wanted) for key in keys)
+        return tuple(
+            EventHook(canary, self.everybody, key, now, self.post, is_wanted) for key in keys
+        )
 
 
-def _calls(canary: Canary, phase: str, revision: str) -> tuple[HookCall, ...]:
-    return hooks.hook_calls(canary, WebhookType.EVENT, phase, revision)
+def _calls(
+    canary: Canary, everybody: SecretStr | None, phase: str, revision: str
+) -> tuple[HookCall, ...]:
+    own = hooks.hook_calls(canary, WebhookType.EVENT, phase, revision)
+    if own or everybody is None:
+        return own
+    return (hooks.event_call(canary, everybody.get_secret_value(), phase, revision),)
+
+
+def _shown(call: HookCall, result: HookResult) -> str:
+    """Why a call failed; of a URL that is not in a manifest, paths are not shown either."""
+    if call.key != hooks.EVERYBODY:
+        return result.message
+    return result.message.replace(urls.redacted(call.url), problems.shown_url(call.url))
 
 
 def _account(key: str) -> str:

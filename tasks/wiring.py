@@ -103,9 +103,10 @@ def wire(settings: Settings, doors: Doors, registries: Registries = BUILT_IN) ->
             doors.clock,
             FairThreads("event-hooks", settings.workers.hooks_concurrency),
             tuple(channel.name for channel in registries.channels),
+            canaries.event_webhook,
             doubt,
         ),
-        status=StatusReconciler(*writing, registries.channels),
+        status=StatusReconciler(*writing, registries.channels, canaries.event_webhook),
         route=RouteReconciler(*writing, canaries.mesh_provider, registries.routers),
         workload=WorkloadReconciler(*writing, copying, new_key),
     )
@@ -117,6 +118,7 @@ def defaults(settings: Settings, registries: Registries = BUILT_IN) -> Defaults:
         provider=settings.canaries.mesh_provider,
         endpoint=backends.Endpoint(kind=settings.metrics.backend, address=settings.metrics.server),
         interval_floor=settings.canaries.interval_floor,
+        event_webhook=settings.canaries.event_webhook,
         registries=registries,
     )
 

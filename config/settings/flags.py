@@ -122,6 +122,13 @@ def http_url(given: str) -> str:
     return given.rstrip("/")
 
 
+def secret_url(given: str) -> SecretStr:
+    """An absolute HTTP URL; secret, since those of chats hold a token."""
+    if not problems.is_http_url(given):
+        raise BadValue("an absolute http:// or https:// URL")
+    return SecretStr(given)
+
+
 def redis_url(given: str) -> SecretStr:
     """A Redis URL; secret, since it may hold a password."""
     try:
@@ -139,7 +146,9 @@ class Flag:
 
     `name` is the flag without dashes (Flagger's name where it has one), `env` the variable,
     `default` the default as one would write it (empty for none), `help` the meaning with unit and
-    the reason of the default. `group` and `field` say where it lands in `Settings`.
+    the reason of the default. `flaggers` is the variable that Flagger has for it, if any, which
+    counts where neither flag nor variable is given. `group` and `field` say where it lands in
+    `Settings`.
     """
 
     name: str
@@ -147,6 +156,7 @@ class Flag:
     default: str
     help: str
     parse: Callable[[str], Any]
+    flaggers: str = ""
     group: str = ""
     field: str = ""
 
@@ -163,7 +173,7 @@ class Flag:
     @property
     def secret(self) -> bool:
         """Whether the value must not be shown."""
-        return self.parse is redis_url
+        return self.parse in {redis_url, secret_url}
 
     @property
     def dest(self) -> str:
@@ -172,7 +182,13 @@ class Flag:
 
 
 def setting(
-    name: str, parse: Callable[[str], Any], default: str, help_text: str, env: str = ""
+    name: str,
+    parse: Callable[[str], Any],
+    default: str,
+    help_text: str,
+    *,
+    env: str = "",
+    flaggers: str = "",
 ) -> Any:
     """A dataclass field for the setting `name`; an empty `default` means None."""
     flag = Flag(
@@ -181,6 +197,7 @@ def setting(
         default=default,
         help=help_text,
         parse=parse,
+        flaggers=flaggers,
     )
     value = parse(default) if default or parse is texts else None
     return dataclasses.field(default=value, metadata={_METADATA_KEY: flag})

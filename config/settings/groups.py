@@ -169,6 +169,15 @@ class CanarySettings:
         "primaries copies of them; Flagger's default. Beats list and watch their metadata, "
         "analysis workers read and write them.",
     )
+    event_webhook: SecretStr | None = setting(
+        "event-webhook",
+        flags.secret_url,
+        "",
+        "Where the events of canaries without a webhook of type event are posted; nowhere by "
+        "default, as in Flagger, whose variable EVENT_WEBHOOK_URL is read too. Workers of all "
+        "roles need it; it is not stored.",
+        flaggers="EVENT_WEBHOOK_URL",
+    )
     cluster_name: str | None = setting(
         "cluster-name", str, "", "Name of the cluster, on every log line."
     )

@@ -52,7 +52,7 @@ class Settings:
         values: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
         problems: list[str] = []
         for flag in FLAGS:
-            given = environ.get(flag.env, "").strip()
+            given = environ.get(flag.env, "").strip() or environ.get(flag.flaggers, "").strip()
             if not given:
                 continue
             try:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
+from pydantic import SecretStr
+
 from analysis import conditions, effects
 from analysis.effects import Lane
 from analysis.state import RolloutState
@@ -31,11 +33,13 @@ class StatusReconciler(Reconciler):
 
     lane = Lane.STATUS
     channels: Sequence[Channel] = CHANNELS
+    event_webhook: SecretStr | None = None
+    """Where the events of canaries without event hooks of their own are posted."""
 
     def _write(self, run: Run) -> Outcome | None:
         """The status, then the events: a refusal of the one keeps none of the others untold."""
         outcome = self._show(run)
-        others = teller.named(run.canary)
+        others = teller.named(run.canary, self.event_webhook)
         channels = Delivery(self.store, self.channels)
         told, failure = channels.deliver(run.ref, run.kube, run.untold, others)
         run.told.extend(told)

@@ -1,11 +1,17 @@
 """Webhooks of type `event`: each event of the canary, in order, at least once, in nobody's way."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
+import pytest
+
 from analysis.findings import HookResult
 from analysis.hooks import HookCall
+from clients import urls
+from config.settings.settings import Settings
+from tests.fakes import memory_redis
 from tests.stage import measuring, rollouts
 from tests.stage.rollouts import LONG
 from tests.stage.stage import REF, Stage, initialized
@@ -121,3 +127,66 @@ def test_a_rollback_hook_is_asked_beside_a_listener_that_is_down() -> None:
     stage = initialized(a_manifest(webhooks=webhooks), Stage(poster=listeners))
     stage.release("cart:2")
     stage.run(lambda on: on.phase() == "Failed", within=LONG)
+
+
+TOKEN: Final = "T0k3n"
+GLOBAL: Final = Settings.from_environ({"EVENT_WEBHOOK_URL": f"https://chat.sre/{TOKEN}?{TOKEN}"})
+
+
+class Bot(measuring.Hooks):
+    """A chat bot that is told what happens to all canaries."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[HookCall] = []
+
+    def post(self, call: HookCall, is_wanted: Callable[[], bool]) -> HookResult:
+        """The answer of a hook; a refusal quotes the URL as `clients.http` does."""
+        result = super().post(call, is_wanted)
+        self.heard += [call] if result.ok else []
+        message = f"POST {urls.redacted(call.url)} giving up after 1 attempt(s)"
+        return result if result.ok else replace(result, message=message)
+
+
+def test_the_events_of_a_canary_without_a_hook_of_its_own_go_to_the_global_one() -> None:
+    """Webhooks 2, "Event webhook": default timeout, no retries, no metadata but the event's."""
+    stage = initialized(a_manifest(), Stage(poster=(bot := Bot()), settings=GLOBAL))
+    stage.release("cart:2")
+    rollouts.finish(stage)
+    rollouts.succeeded(stage)
+    assert [call.body["metadata"]["eventMessage"] for call in bot.heard] == stage.texts()
+    assert {call.url for call in bot.heard} == {f"https://chat.sre/{TOKEN}?{TOKEN}"}
+    assert {(call.timeout, call.retries, call.verify_tls) for call in bot.heard} == {
+        (timedelta(seconds=10), 0, True)
+    }
+    assert {tuple(call.body["metadata"]) for call in bot.heard} == {
+        ("eventMessage", "eventType", "timestamp")
+    }
+    assert not stage.store.undelivered(REF).notices
+
+
+def test_a_canary_with_a_hook_of_its_own_does_not_use_the_global_one() -> None:
+    """Webhooks 2: "If a Canary has at least one, the global URL is not used for it"."""
+    stage = Stage(poster=(bot := Bot()), settings=GLOBAL)
+    initialized(a_manifest(webhooks=LISTENERS[:1]), stage)
+    assert {call.url for call in bot.heard} == {"http://log.shop/"}
+    assert [call.body["metadata"]["eventMessage"] for call in bot.heard] == stage.texts()
+
+
+def test_the_url_of_the_global_hook_is_nowhere_to_be_read(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is that of a chat, with its token; also when the chat is down, and told later."""
+    caplog.set_level("DEBUG")
+    bot = Bot()
+    bot.refusing = {"event-webhook"}
+    stage = initialized(a_manifest(), Stage(poster=bot, settings=GLOBAL))
+    assert not bot.heard
+    assert "event hook event-webhook: POST" in repr([vars(each) for each in caplog.records])
+    kept = [repr(memory_redis.copied(stage.redis)), *stage.texts(), repr(stage.status)]
+    kept += [repr(vars(each)) for each in caplog.records]
+    assert not [text for text in kept if TOKEN in text]
+
+    bot.refusing = set()
+    stage.wait(timedelta(minutes=12))
+    assert [call.body["metadata"]["eventMessage"] for call in bot.heard] == stage.texts()

@@ -42,6 +42,21 @@ def test_flaggers_single_dash_means_the_same(dashes: str) -> None:
     assert settings.canaries.no_cross_namespace_refs
 
 
+def test_flaggers_own_variable_counts_where_nothing_else_is_given() -> None:
+    """A Deployment of Flagger's keeps its environment; ours, and the option, outrank it."""
+    theirs = {"EVENT_WEBHOOK_URL": "http://theirs"}
+    both = {**theirs, "COALMINE_EVENT_WEBHOOK": "http://ours"}
+
+    def url(*words: str, environ: dict[str, str]) -> str:
+        known = options.settings(parsed(*words), environ).canaries.event_webhook
+        return known.get_secret_value() if known else ""
+
+    assert url(environ={}) == ""
+    assert url(environ=theirs) == "http://theirs"
+    assert url(environ=both) == "http://ours"
+    assert url("-event-webhook=http://option", environ=both) == "http://option"
+
+
 def test_only_known_names_get_a_second_dash() -> None:
     """Short options and what follows a lone `--` stay as they are."""
     words = ["-h", "-x", "-port=1", "--", "-port=2"]
