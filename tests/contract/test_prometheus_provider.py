@@ -40,6 +40,7 @@ from clients.clock import SystemClock
 from clients.documents.world import TemplateView
 from sandbox.prometheus import PrometheusServer
 from sandbox.promql import SeriesStore
+from tests import readings
 from tests.readings import measured
 from tests.services.prometheus import MetricsEndpoint
 from tests.services.prometheus import Prometheus as RealPrometheus
@@ -258,7 +259,8 @@ def test_a_template_gives_what_its_query_gives_in_the_manifest(
         Endpoint(address=prometheus.url),
         known={"sre/plain": plain, "sre/tenant": tenant},
     )
-    inline, *templated = MetricReader(build, CLOCK, threshold.judge).measure(asked)
+    reader = MetricReader(build, CLOCK, threshold.judge)
+    inline, *templated = readings.measured(reader, asked)
     assert inline.verdict is Verdict.PASSED
     assert inline.value == pytest.approx(0.1)
     assert [result.value for result in templated] == [inline.value] * 2
