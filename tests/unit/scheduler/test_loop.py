@@ -356,6 +356,7 @@ def test_health_tells_an_unsynced_leader_from_a_synced_one(setting: Setting) -> 
         "daemonsets",
         "deployments",
         "horizontalpodautoscalers",
+        "metrictemplates",
         "scaledobjects",
         "services",
         "virtualservices",

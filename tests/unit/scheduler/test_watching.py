@@ -418,7 +418,8 @@ def test_a_kind_that_was_listed_once_is_not_set_aside(setting: Setting) -> None:
         side.pump()
 
     assert setting.world() == before
-    assert side.contacts()[1].trouble == "forbidden"
+    troubles = {each.resource: each.trouble for each in side.contacts()}
+    assert troubles["deployments"] == "forbidden"
 
 
 def test_a_failure_that_lasts_is_logged_again(
