@@ -130,6 +130,9 @@ copy_failed = _because(failure, "Promotion of {t} failed, primary not updated: {
 route_unwritable = _about(warning, "Scaling down {t} although its route could not be changed")
 primary_lost = _because(warning, "Routing all traffic to {t}, {p} lost: {}")
 primary_restored = _about(warning, "{p} not found, creating it anew from {t}")
+configs_lost = _about(
+    warning, "configuration of {p} was changed or deleted, copying that of {t} anew"
+)
 primary_unmade = _because(
     warning,
     "{p} not ready: {}, set {t} back to the promoted revision to have it made anew",

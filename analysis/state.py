@@ -99,6 +99,8 @@ class RolloutState:
     """The revision that was promoted before `promoted`; empty when that is not known."""
     promoted_at: datetime | None = None
     """When `promoted` took its place."""
+    awaited: str = ""
+    """The revision that was last found to wait for its approval."""
     nudge: str = ""
     """The last value of the annotation that asks for a look at once, as `admission` marks it."""
     suspended: bool = False

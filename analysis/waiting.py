@@ -30,6 +30,7 @@ class WaitReason(StrEnum):
     NOT_WATCHED = "NotWatched"
     TARGET_NOT_FOUND = "TargetNotFound"
     CONFIGS_UNKNOWN = "ConfigsUnknown"
+    CONFIGS_LOST = "ConfigsLost"
     PRIMARY_NOT_READY = "PrimaryNotReady"
     PRIMARY_LOST = "PrimaryLost"
     CANARY_NOT_READY = "CanaryNotReady"
@@ -70,6 +71,7 @@ WAYS_OUT: Final[Mapping[WaitReason, str]] = {
     WaitReason.NOT_WATCHED: "let the beat's ServiceAccount list and watch that kind (deploy/rbac)",
     WaitReason.TARGET_NOT_FOUND: "create the target, or correct spec.targetRef",
     WaitReason.CONFIGS_UNKNOWN: "create what is not found, or make the reference to it optional",
+    WaitReason.CONFIGS_LOST: "see who changes the copies; edit the originals instead",
     WaitReason.PRIMARY_NOT_READY: "see why the pods of the primary are not ready",
     WaitReason.PRIMARY_LOST: "a primary is made anew from the promoted revision only",
     WaitReason.CANARY_NOT_READY: "see why the pods of the target are not ready",

@@ -51,6 +51,7 @@ AWAITING_CHANGE: Final[tuple[Rule, ...]] = (
     resting.await_configs,
     resting.new_revision,
     resting.park_canary,
+    resting.restore_configs,
     failover.primary_down,
     resting.at_rest,
 )

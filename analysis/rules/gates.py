@@ -18,6 +18,7 @@ from analysis.events import Event
 from analysis.findings import HookResult
 from analysis.phases import Phase
 from analysis.rules import moves, pods, rounds, waits
+from analysis.state import RolloutState
 from analysis.waiting import GATES, WaitReason
 from config.api.hooks import WebhookType
 
@@ -66,7 +67,17 @@ def approval(case: Case, revision: str) -> Ruling | None:
     """No rollout of `revision` before its gate opens."""
     kind = WebhookType.CONFIRM_ROLLOUT
     asking = rounds.ask(case, kind, revision)
-    return asking or _closed(case, kind, rounds.answers(case, kind, revision))
+    if asking:
+        return asking
+    waiting = replace(case, state=_waiting_for(revision, case.state, case.now))
+    return _closed(waiting, kind, rounds.answers(case, kind, revision))
+
+
+def _waiting_for(revision: str, state: RolloutState, now: datetime) -> RolloutState:
+    """`state` as one that waits for the approval of `revision`; of another one from `now` on."""
+    if state.awaited in {"", revision}:
+        return replace(state, awaited=revision)
+    return state.moved(state.phase, now, since=now, awaited=revision)
 
 
 def approved(case: Case, revision: str) -> tuple[Event, ...]:

@@ -97,6 +97,29 @@ def await_configs(case: Case) -> Ruling | None:
     return waits.wait(case, WaitReason.CONFIGS_UNKNOWN, events.configs_unknown(case.canary, cause))
 
 
+def restore_configs(case: Case) -> Ruling | None:
+    """Copies of configs that were deleted or edited are made anew, where the originals are as then.
+
+    Pods of a primary without them start no more. Whoever changes them again is answered no faster
+    than others who undo what we write.
+    """
+    target, primary, state = case.target, case.primary, case.state
+    if target is None or primary is None or target.revision != state.promoted:
+        return None
+    if primary.revision == state.promoted or primary.configs == target.configs:
+        return None
+    again = (state.intended_at or state.since) + effects.RETRY
+    waiting = waits.await_effects(case, effects.Lane.WORKLOAD)
+    if waiting or case.now < again:
+        return waiting or Rest(again, waits=True)
+    promote = replace(state.reworked(), promote=state.promoted)
+    event = events.configs_lost(case.canary)
+    after, said = waits.tell(
+        replace(state, workload=promote), case.now, WaitReason.CONFIGS_LOST, event
+    )
+    return Decision("ConfigsLost", event.message, after, said)
+
+
 def new_revision(case: Case) -> Ruling | None:
     """A changed target starts a rollout, once its gate is open and there is a primary to go by."""
     revision, side = moves.released(case), pods.primary(case)

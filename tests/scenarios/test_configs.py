@@ -22,6 +22,10 @@ from tests.stage.stage import REF, Stage, a_deployment
 from tests.unit.analysis.worlds import a_manifest
 
 PLAN: Final = [0, 20, 40, 60, 0]
+RESTORED: Final = (
+    "configuration of cart-app-primary.shop was changed or deleted, copying that of cart-app.shop "
+    "anew"
+)
 CONFIGS: Final = {"configmaps", "secrets"}
 POD: Final = {
     "volumes": [{"name": "settings", "configMap": {"name": "cart-settings"}}],
@@ -300,6 +304,66 @@ def test_pods_are_made_anew_though_the_promotion_broke_off_after_its_copies() ->
     rollouts.succeeded(rollouts.finish(stage), "cart:1")
     assert held(stage, "cart-settings-primary")["color"] == "green"
     assert mark(stage) != before
+
+
+def lose_copy(stage: Stage) -> None:
+    """Somebody deletes a copy."""
+    stage.kube.delete(resources.CONFIG_MAPS, REF.namespace, "cart-settings-primary")
+
+
+def edit_copy(stage: Stage, value: str = "guess") -> None:
+    """Somebody edits a copy."""
+    stage.edit(resources.SECRETS, "cart-login-primary", {"data": secret(value)})
+
+
+@pytest.mark.parametrize("is_promoted", [False, True])
+@pytest.mark.parametrize("befall", [lose_copy, edit_copy])
+def test_a_copy_that_is_deleted_or_edited_is_made_anew(
+    befall: Callable[[Stage], None], *, is_promoted: bool
+) -> None:
+    """Without it the next pod of the primary would not start; those that run are left alone."""
+    stage = at_rest()
+    if is_promoted:
+        stage.release("cart:2")
+        rollouts.finish(stage)
+    stage.wait(timedelta(seconds=30))
+    before, told = stage.deployment("cart-app-primary")["spec"], len(stage.texts())
+    befall(stage)
+    stage.wait(timedelta(seconds=5))
+    assert held(stage, "cart-settings-primary") == held(stage, "cart-settings")
+    assert held(stage, "cart-login-primary", resources.SECRETS) == secret("hunter2")
+    assert stage.deployment("cart-app-primary")["spec"] == before
+    assert stage.texts()[told:] == [RESTORED]
+    assert stage.condition("Waiting")["status"] == "False"
+    stage.release("cart:3")
+    rollouts.succeeded(rollouts.finish(stage), "cart:3")
+
+
+def test_somebody_who_edits_a_copy_again_and_again_is_not_answered_at_his_pace() -> None:
+    """Nor is a webhook that changes all that is written."""
+    stage = at_rest()
+    calls = len(stage.door.calls)
+    for number in range(20):
+        edit_copy(stage, str(number))
+        stage.wait(timedelta(seconds=1))
+    writes = [each for each in stage.door.calls[calls:] if each.verb == "replace"]
+    assert 1 <= len(writes) <= 3
+    stage.wait(timedelta(seconds=15))
+    assert held(stage, "cart-login-primary", resources.SECRETS) == secret("hunter2")
+
+
+def test_a_copy_of_what_is_not_there_any_more_is_not_made_of_anything_else() -> None:
+    """After a bad config the original holds what has failed."""
+    stage = at_rest()
+    set_color(stage, "green")
+    stage.meters.source = measuring.failing
+    rollouts.finish(stage)
+    stage.edit(resources.CONFIG_MAPS, "cart-settings-primary", {"data": {"color": "pink"}})
+    stage.wait(timedelta(minutes=1))
+    assert held(stage, "cart-settings-primary")["color"] == "pink"
+    set_color(stage, "blue")
+    stage.wait(timedelta(minutes=1))
+    assert held(stage, "cart-settings-primary")["color"] == "blue"
 
 
 # --- what it costs

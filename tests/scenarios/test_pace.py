@@ -64,6 +64,17 @@ def test_a_gate_that_is_closed_for_too_long_ends_the_rollout(kind: str) -> None:
     ]
 
 
+def test_a_newer_release_has_the_whole_deadline_of_its_gate() -> None:
+    """It has waited for nothing before; the one that it replaced is called off by nobody."""
+    stage = waiting(gateDeadline="100s")
+    stage.wait(timedelta(seconds=80))
+    stage.release("cart:3")
+    released = stage.clock.now()
+    stage.run(lambda on: on.phase() == "Failed", within=LONG)
+    assert timedelta(0) <= stage.clock.now() - released - timedelta(seconds=100) <= INTERVAL
+    rollouts.rolled_back(rollouts.finish(stage))
+
+
 def test_a_gate_that_opens_in_time_has_no_deadline_any_more() -> None:
     """Nor has the rollout after it."""
     stage = waiting(gateDeadline="100s")
