@@ -17,22 +17,18 @@ from clients.documents.world import World
 from clients.kube.protocol import Kube, Object
 from config.api.canary import Canary
 from config.traffic import RouteIntent, RouteStage
-from routing import copies, diff, knative, messages, metadata, services
+from routing import diff, messages, metadata, services, sources
 from routing.messages import Doing
 from routing.router import (
     ODD_SHAPE,
-    SOURCE,
-    Live,
     Managed,
     Router,
     ServiceRole,
-    TargetFacts,
     UnreadableRoute,
     UnroutableCanary,
     split_in_force,
 )
-
-_SERVICES: Final = frozenset(ServiceRole)
+from routing.sources import Source, Wanted
 
 TRIES: Final = 3
 """Writes of one object in one call: each further one follows a read after a conflict."""
@@ -85,8 +81,8 @@ class Convergence:
 
     def bring_about(self) -> Outcome:
         """Writes whatever differs, and says how it ended."""
-        if self.world.target and not (self._target or self._is_copied or self._is_knative):
-            self.refusals.append(messages.no_selector_label(self.canary))
+        if refusal := self._source.refusal(self._wanted):
+            self.refusals.append(refusal)
         for managed in self._objects():
             try:
                 self._owned(self.live.get(managed.role))
@@ -102,22 +98,13 @@ class Convergence:
         return self._outcome()
 
     @property
-    def _target(self) -> TargetFacts | None:
-        return TargetFacts.of(self.world.target) if self.world.target else None
+    def _source(self) -> Source:
+        return sources.of(self.canary)
 
     @property
-    def _is_copied(self) -> bool:
-        return self.canary.spec.target_ref.is_kubernetes_service
-
-    @property
-    def _is_knative(self) -> bool:
-        return self.canary.spec.target_ref.is_knative
-
-    @property
-    def _can_render(self) -> bool:
-        """Whether there is what Services are made of."""
-        source = self.live.get(SOURCE) if self._is_copied else self._target
-        return source is not None
+    def _wanted(self) -> Wanted:
+        given = self.promote, self.base
+        return Wanted(self.canary, self.intent, self.world, self.router, *given)
 
     def _objects(self) -> tuple[Managed, ...]:
         """The objects to write, in order, so that no request is led to something absent.
@@ -126,25 +113,22 @@ class Convergence:
         or the route is ours, they come first, so that nothing else can delay a rollback. Services
         cannot be rendered without the target.
         """
+        is_led = self._source.is_route or self.intent.stage is RouteStage.EXPOSED
         own = services.managed(self.canary, self.intent.stage)
-        if self._is_knative:
-            return self.router.resources(self.canary)
-        if self.intent.stage is not RouteStage.EXPOSED:
-            return own if self._can_render else ()
-        every = (*own, *self.router.resources(self.canary))
+        every = (*own, *(self.router.resources(self.canary) if is_led else ()))
         carrier = tuple(each for each in every if self._is_carrier(each.role))
         rest = tuple(each for each in every if not self._is_carrier(each.role))
         is_complete = all(self.live.get(each.role) is not None for each in rest)
-        others = tuple(each for each in rest if self._can_render or each.role not in _SERVICES)
+        can_make = self._source.is_there(self._wanted, self.live)
+        others = tuple(each for each in rest if can_make or each.role not in sources.SERVICES)
         if not self._missing() and (is_complete or self._is_ours()):
             return (*carrier, *others)
         return (*others, *carrier)
 
     def _missing(self) -> tuple[str, ...]:
         """Roles of the Services that requests are led to and that do not exist."""
-        if self._is_knative:
-            return ()
         split = self.intent.split
+        own = {each.role for each in services.managed(self.canary, RouteStage.EXPOSED)}
         reached = {
             ServiceRole.PRIMARY: split.reaches_primary,
             ServiceRole.CANARY: split.reaches_canary,
@@ -152,7 +136,7 @@ class Convergence:
         return tuple(
             role.value
             for role, is_led_to in reached.items()
-            if is_led_to and not self.live.get(role)
+            if is_led_to and role in own and not self.live.get(role)
         )
 
     def _is_ours(self) -> bool:
@@ -221,27 +205,7 @@ class Convergence:
 
     def _render(self, managed: Managed, present: Object | None) -> Object:
         """The object as it should be, where it is as `present` now."""
-        live, target = {**self.live, managed.role: present}, self._target
-        source = self.live.get(SOURCE)
-        if source is not None and self._is_copied and managed.role in _SERVICES:
-            known = {self.promote, self.base} - {""}
-            return copies.render(managed, self.canary, source, live, known)
-        if self._is_knative:
-            return self._render_knative(managed, live)
-        if target is not None and managed.role in _SERVICES:
-            is_apex = self._is_carrier(ServiceRole.APEX)
-            side = services.exposed(self.intent.split) if is_apex else ServiceRole.PRIMARY
-            primary = self.world.primary
-            return services.render(managed, self.canary, target, live, primary, apex=side)
-        return self.router.render(managed, self.canary, target, self.intent.split, live)
-
-    def _render_knative(self, managed: Managed, live: Live) -> Object:
-        """The target with its primary revision; with weights once that is served."""
-        marked = knative.promoted(live.get(managed.role), self.promote, self.base)
-        if marked is not None and self.intent.stage is not RouteStage.EXPOSED:
-            return marked
-        split = self.intent.split
-        return self.router.render(managed, self.canary, None, split, {**live, managed.role: marked})
+        return self._source.render(managed, self._wanted, {**self.live, managed.role: present})
 
     def _write(self, managed: Managed, whole: Object, change: Mapping[str, Any] | None) -> Object:
         place = managed.resource, self.canary.namespace

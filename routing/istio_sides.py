@@ -7,17 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
 from config import names, well_known
 from config.api.canary import Canary
+from routing import services
 from routing.router import TargetFacts, UnroutableCanary
-
-NO_SHARED_LABEL: Final = (
-    "needs a second label in spec.selector.matchLabels, by which one Service selects the pods of "
-    "primary and canary"
-)
-"""Why the pods of a target cannot be subsets of one host."""
 
 
 class Side(StrEnum):
@@ -49,7 +44,9 @@ def subsets(canary: Canary, target: TargetFacts) -> list[dict[str, Any]]:
     select them.
     """
     if not target.shared_labels:
-        raise UnroutableCanary(f"{names.apex_name(canary)}.{canary.namespace} {NO_SHARED_LABEL}")
+        raise UnroutableCanary(
+            f"{names.apex_name(canary)}.{canary.namespace} {services.NO_SHARED_LABEL}"
+        )
     primary = target.label_value + well_known.PRIMARY_SUFFIX
     labels = {Side.PRIMARY: primary, Side.CANARY: target.label_value}
     return [

@@ -24,6 +24,12 @@ from routing.router import Live, Managed, ServiceRole, TargetFacts
 DEFAULT_NAME: Final = "http"
 PROTOCOL: Final = "TCP"
 
+NO_SHARED_LABEL: Final = (
+    "needs a second label in spec.selector.matchLabels, by which one Service selects the pods of "
+    "primary and canary"
+)
+"""Why the pods of a target and its primary cannot be those of one Service."""
+
 
 def managed(canary: Canary, stage: RouteStage) -> tuple[Managed, ...]:
     """The Services of `stage` in the order of creation.

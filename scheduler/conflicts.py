@@ -25,7 +25,7 @@ from config.refs import CanaryRef
 from config.validation import support
 from config.validation.problems import Problem, ProblemReason
 from config.validation.support import CarriedOut
-from routing import istio, istio_sides
+from routing import services
 from scheduler.projections import AUTOSCALERS, WORKLOADS, Manifest, Named, Place, TemplateUse
 from workloads import kinds
 from workloads import primary as primaries
@@ -126,8 +126,8 @@ def of_workloads(
     if target.selector_label is None:  # its pods cannot be told from the primary's
         message = primaries.no_selector_label(target, kind, selector_labels)
         yield Problem.of("", message, ProblemReason.NO_SELECTOR_LABEL, blocking=True)
-    if istio.SUBSET_RULE in manifest.places and not target.shared_labels:
-        message = f"{kind.lower()} {target.name}.{target.namespace} {istio_sides.NO_SHARED_LABEL}"
+    if manifest.has_shared_service and not target.shared_labels:
+        message = f"{kind.lower()} {target.name}.{target.namespace} {services.NO_SHARED_LABEL}"
         reason = ProblemReason.NO_SELECTOR_LABEL
         yield Problem.of("spec.service.subsets", f"true: {message}", reason, blocking=True)
     objection = primary and primaries.objection(

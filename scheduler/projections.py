@@ -142,6 +142,8 @@ class Manifest:
     """`spec.service.name`, if given."""
     places: Mapping[str, Place]
     """Role to the object in it. Two canaries must not share any of them."""
+    has_shared_service: bool
+    """Whether one Service selects the pods of target and primary."""
     ready_percents: tuple[int, int]
     """How many of the pods must be available, of target and primary."""
     templates: tuple[TemplateUse, ...] = ()
@@ -168,6 +170,7 @@ def manifest(bare: Object, canary: Canary, default_provider: str, routers: Route
         generation=generation(metadata),
         service=canary.spec.service.name,
         places=_places(canary, default_provider, routers),
+        has_shared_service=canary.spec.service.subsets,
         ready_percents=(analysis.canary_ready_threshold, analysis.primary_ready_threshold),
         templates=tuple(_templates(canary)),
     )
@@ -267,7 +270,7 @@ def _places(canary: Canary, default_provider: str, routers: Routers) -> dict[str
         PRIMARY: names.primary_workload(canary),
     }
     kind = kinds.of(canary).resource
-    if canary.spec.target_ref.is_knative:  # which is its own primary
+    if kinds.of(canary).as_primary:  # it is its own primary
         workloads[PRIMARY] = canary.spec.target_ref.name
     if canary.spec.target_ref.is_kubernetes_service:
         workloads[SOURCE] = canary.spec.target_ref.name
