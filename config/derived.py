@@ -49,11 +49,11 @@ def carried_out(canary: Canary, default_provider: str) -> Canary:
     canary is as it was. Raises UnknownMesh like `provider`.
     """
     spec, analysis = canary.spec, canary.spec.analysis
-    if provider(canary, default_provider) != meshes.KUBERNETES:
+    if meshes.has_routes(mesh := provider(canary, default_provider)):
         return canary
     iterations = analysis.iterations if analysis.iterations > 0 else DEFAULT_ITERATIONS
     analysis = analysis.model_copy(update={"iterations": iterations, "match": ()})
-    spec = spec.model_copy(update={"provider": meshes.KUBERNETES, "analysis": analysis})
+    spec = spec.model_copy(update={"provider": mesh, "analysis": analysis})
     return canary.model_copy(update={"spec": spec})
 
 

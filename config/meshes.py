@@ -43,6 +43,11 @@ SPEC_PROVIDERS: Final = (
 _SMI_WITH_MESH: Final = re.compile(r"smi:v1alpha[123]:[A-Za-z0-9][-A-Za-z0-9]*", re.ASCII)
 
 
+def has_routes(provider: str | None) -> bool:
+    """Whether requests can be divided; with Services alone a side has all of them, or none."""
+    return provider != KUBERNETES
+
+
 class UnknownMesh(ValueError):
     """A provider name that selects nothing; the message lists the known ones."""
 

@@ -27,6 +27,7 @@ from config.shards import WHOLE, Shard
 from scheduler import writer
 from scheduler.backlog import Backlog, Change
 from scheduler.drifts import Drift, Drifts
+from scheduler.turns import Turns
 from scheduler.writer import Writer
 from tasks.queues import Dispatcher
 
@@ -59,12 +60,9 @@ class Publisher:
         self._store = store
         self._dispatcher = dispatcher
         self._backlog = backlog
-        self._clock = clock
         self._namespace, self._shard = namespace, shard
         self._resync = resync
-        self._turn, self._turn_size, self._turn_began = 0, 0, clock.monotonic()
-        self._in_turn: list[CanaryRef] = []
-        """Those whose worlds are yet to be stored again in this turn."""
+        self._turns = Turns(clock, resync)
         self._drifts = Drifts(clock, resync)
         self._writer = Writer(store, backlog, self._drifts, term)
         self._wanted = threading.Event()
@@ -211,14 +209,10 @@ class Publisher:
 
         The failures of single canaries.
         """
-        elapsed = (self._clock.monotonic() - self._turn_began) / self._resync.total_seconds()
-        if not self._in_turn and elapsed >= 1:
+        if self._turns.is_over():
             self._begin_turn()
-            elapsed = 0.0
-        rest = self._turn_size - round(self._turn_size * min(1.0, elapsed))
-        due, self._in_turn = self._in_turn[rest:], self._in_turn[:rest]
         failures = []
-        for refs in batches.parts(reversed(due), batches.MOST):
+        for refs in batches.parts(self._turns.due(), batches.MOST):
             changes = self._backlog.take_whole(refs)
             failures += self._writer.store(changes)
             behind = self._behind(changes)
@@ -231,20 +225,13 @@ class Publisher:
         listed, refs = self._store.agenda(), self._backlog.refs()
         everybody = max(len(refs), len(listed))  # those of other shards too
         busy, whole = self._backlog.unsettled(), cadence.resync(self._resync, everybody)
-        turns = math.ceil(whole / self._resync)
         now = self._store.now()
         late = now + whole * cadence.LATEST
         latest = {ref: now + self._resync * cadence.LATEST if ref in busy else late for ref in refs}
         self._poke_spread(ref for ref in refs if ref not in listed or listed[ref] > latest[ref])
         # A tick that was queued when its canary went puts it on the agenda again.
         self._forget_others(listed)
-        self._turn += 1
-        self._in_turn = [
-            ref
-            for ref in sorted(refs, reverse=True)
-            if ref in busy or cadence.turn(ref, turns) == self._turn % turns
-        ]
-        self._turn_size, self._turn_began = len(self._in_turn), self._clock.monotonic()
+        self._turns.begin(refs, busy, math.ceil(whole / self._resync))
 
     def _behind(self, changes: Iterable[Change]) -> list[CanaryRef]:
         """The canaries whose workloads show less than what we once wrote.

@@ -15,23 +15,24 @@ from analysis import cadence, conditions, hooks
 from analysis import state as states
 from analysis.backends.backend import Endpoint
 from analysis.findings import Findings
-from analysis.observation import Observation, PastStatus, Workload
+from analysis.observation import Observation, PastStatus
 from analysis.phases import Phase
 from analysis.state import RolloutState
 from analysis.strategies import Strategy
 from clients.documents import calls as documents
 from clients.documents.confirmed import Confirmed
 from clients.documents.packed import Packed
-from clients.documents.world import PRIMARY, TARGET, ShownStatus, WorkloadView, World
+from clients.documents.world import ShownStatus, World
 from clients.redis.records import Snapshot
-from config import derived, moments
+from config import derived
 from config.api.canary import Canary
 from config.refs import CanaryRef
 from config.traffic import TrafficSplit
 from config.validation import manifests
 from routing.router import UnreadableRoute
+from tasks import sides
 from tasks.registries import BUILT_IN, Registries
-from workloads import kinds, tracker
+from workloads import tracker
 from workloads.tracker import Release
 
 log = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ def observe(
     if confirmed.route_at is not None and confirmed.route_at > now:  # Redis' clock was ahead
         confirmed = replace(confirmed, route_at=now - interval)
     runs = tracker.releases(world)
-    before = _revisions(state, status)
+    target, primary = sides.of(world, canary, runs, now, state=state, past=status)
     return Observation(
         now=now,
         ref=ref,
@@ -92,33 +93,13 @@ def observe(
         version=snapshot.version,
         state=state,
         confirmed=_still_shown(confirmed, state, status),
-        target=_with_release(
-            _workload(canary, world.target, state, now, primary=False), runs.get(TARGET), before[0]
-        ),
-        primary=_with_release(
-            _workload(canary, world.primary, state, now, primary=True), runs.get(PRIMARY), before[1]
-        ),
+        target=target,
+        primary=primary,
         in_force=_in_force(canary, world, defaults),
         status=status,
         unknown_configs=unread or _missing(ref, runs.values()),
         templates=world.templates or {},
     )
-
-
-def _revisions(state: RolloutState | None, past: PastStatus | None) -> tuple[str, str]:
-    """What target and primary count as while it is not known what they run: as unchanged."""
-    if state is not None and state.phase is not Phase.NEW:
-        return state.applied, state.promoted
-    return (past.applied, past.promoted) if past else ("", "")
-
-
-def _with_release(
-    workload: Workload | None, release: Release | None, before: str
-) -> Workload | None:
-    """`workload` with the revision of what it runs, configs included."""
-    if workload is None or release is None:
-        return workload
-    return replace(workload, revision=release.revision or before, configs=release.digests)
 
 
 def _missing(ref: CanaryRef, releases: Iterable[Release]) -> str:
@@ -206,38 +187,6 @@ def _delay(canary: Canary, strategy: Strategy, state: RolloutState) -> timedelta
     """How long the canary runs before its first step, as long as it has not taken it."""
     is_new = state.phase is Phase.PROGRESSING and not strategy.has_begun(state)
     return (derived.initial_delay(canary) if is_new else None) or timedelta(0)
-
-
-def _workload(
-    canary: Canary | None,
-    view: WorkloadView | None,
-    state: RolloutState | None,
-    now: datetime,
-    *,
-    primary: bool,
-) -> Workload | None:
-    if canary is None or view is None:
-        return None
-    analysis = canary.spec.analysis
-    percent = analysis.primary_ready_threshold if primary else analysis.canary_ready_threshold
-    deadline = derived.progress_deadline(canary)
-    kind = kinds.of(canary)
-    began = _began(state, primary=primary)
-    judged = kind.judge(view, percent, deadline, began, now)
-    is_awaited = not judged.ready and judged.retriable
-    ends = kind.patience_ends(view, deadline, began) if is_awaited else None
-    available = view.status.available_replicas
-    return Workload(view.revision, view.generation, view.replicas, available, judged, ends)
-
-
-def _began(state: RolloutState | None, *, primary: bool) -> datetime:
-    """When a workload was given its present revision, as far as that matters to its deadline.
-
-    A primary gets one by a promotion only: no rollout gives a primary that is down more time.
-    """
-    if state is None or (primary and state.phase is not Phase.PROMOTING):
-        return moments.EPOCH
-    return state.since
 
 
 def _in_force(canary: Canary | None, world: World, defaults: Defaults) -> TrafficSplit | None:

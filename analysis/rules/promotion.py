@@ -154,7 +154,7 @@ def _step_back(case: Case) -> tuple[TrafficSplit, tuple[events.Event, ...]]:
     A revision that was not analysed never had any traffic; without a mesh none has.
     """
     step, split = case.canary.spec.analysis.step_weight_promotion, case.state.route.split
-    if case.canary.spec.provider == meshes.KUBERNETES:
+    if not meshes.has_routes(case.canary.spec.provider):
         return ALL_TO_PRIMARY, ()
     if case.state.skipped or not step:
         return ALL_TO_PRIMARY, (events.TO_PRIMARY,)

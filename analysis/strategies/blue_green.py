@@ -42,7 +42,7 @@ class BlueGreen:
         if done < wanted:
             told = events.iteration(canary, f"{done + 1}/{wanted}")
             return Step(mirroring.split(canary), done + 1, (told,))
-        if canary.spec.provider == meshes.KUBERNETES:
+        if not meshes.has_routes(canary.spec.provider):
             return None
         told = events.MIRROR_TO_CANARY if split.mirror else events.TO_CANARY
         return Step(ALL_TO_CANARY, done + 1, (told,), needs_approval=True)

@@ -94,7 +94,7 @@ def _left_out(field: str, value: object, effect: str) -> Problem:
 def _without_mesh(canary: Canary, provider: str) -> Iterator[Problem]:
     """What no Service can say of requests, in Flagger's words; see `derived.carried_out`."""
     analysis = canary.spec.analysis
-    if provider != meshes.KUBERNETES or canary.spec.skip_analysis:
+    if meshes.has_routes(provider) or canary.spec.skip_analysis:
         return
     texts = ["A/B testing is not supported when using the kubernetes provider"]
     texts = texts if analysis.match else []
@@ -114,7 +114,7 @@ def _objects(canary: Canary, provider: str, able: CarriedOut) -> Iterator[Proble
     if adapter not in able.targets:
         known = ", ".join(sorted(able.targets))
         yield _blocked("spec.targetRef.kind", adapter.value, f"carried out: {known}")
-    elif adapter is Adapter.SERVICE and provider == meshes.KUBERNETES:
+    elif adapter is Adapter.SERVICE and not meshes.has_routes(provider):
         yield _blocked("spec.provider", provider, "carried out: a mesh, to lead to the copies")
     for field in REFERENCES:
         ref = getattr(spec, to_snake(field))
