@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from benchmarks import following
@@ -24,6 +25,7 @@ STEP_WEIGHT: Final = 10
 MAX_WEIGHT: Final = 50
 THRESHOLD: Final = 5
 PER_NAMESPACE: Final = 10
+PLAIN: Final[Mapping[str, Any]] = MappingProxyType({})
 _AT_ONCE: Final = 8
 
 _Result = TypeVar("_Result")
@@ -98,11 +100,15 @@ class Fleet:
     """`count` canaries in namespaces of ten, and what has been seen of them.
 
     `hook` is the URL of their two webhooks; without one they have none, and two checks only.
+    `also` are further fields of their analysis.
     """
 
-    def __init__(self, kube: KubeHttp, count: int, hook: str = "") -> None:
+    def __init__(
+        self, kube: KubeHttp, count: int, hook: str = "", also: Mapping[str, Any] = PLAIN
+    ) -> None:
         self._kube = kube
         self._hook = hook
+        self._also = also
         names = (f"app-{number}" for number in range(count))
         self.refs = tuple(CanaryRef(namespace_of(name), name) for name in names)
         self.seen = Sightings()
@@ -142,7 +148,8 @@ class Fleet:
 
     def _make(self, ref: CanaryRef) -> None:
         self._kube.create(resources.DEPLOYMENTS, ref.namespace, _deployment(ref.name))
-        self._kube.create(resources.CANARIES, ref.namespace, _canary(ref.name, self._hook))
+        canary = _canary(ref.name, self._hook, self._also)
+        self._kube.create(resources.CANARIES, ref.namespace, canary)
 
     def _each(self, do: Callable[[CanaryRef], _Result]) -> list[_Result]:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -150,13 +157,15 @@ class Fleet:
 
 
 @contextlib.contextmanager
-def watched(admin: Path, count: int, hook: str = "") -> Iterator[Fleet]:
+def watched(
+    admin: Path, count: int, hook: str = "", also: Mapping[str, Any] = PLAIN
+) -> Iterator[Fleet]:
     """A fleet that does not exist yet, watched for the length of the block."""
 
     def door() -> KubeHttp:
         return connect.connect(role="bench", kubeconfig=admin)
 
-    fleet = Fleet(door(), count, hook)
+    fleet = Fleet(door(), count, hook, also)
     with (
         following.followed(door(), resources.CANARIES, fleet.seen.see_canary),
         following.followed(door(), resources.VIRTUAL_SERVICES, fleet.seen.see_route),
@@ -180,7 +189,7 @@ def _deployment(name: str) -> dict[str, Any]:
     }
 
 
-def _canary(name: str, hook: str) -> dict[str, Any]:
+def _canary(name: str, hook: str, also: Mapping[str, Any]) -> dict[str, Any]:
     interval = f"{INTERVAL_SECONDS}s"
     metrics: list[dict[str, Any]] = [
         {"name": "request-success-rate", "interval": interval, "thresholdRange": {"min": 99}},
@@ -192,6 +201,7 @@ def _canary(name: str, hook: str) -> dict[str, Any]:
         "stepWeight": STEP_WEIGHT,
         "maxWeight": MAX_WEIGHT,
         "metrics": metrics,
+        **also,
     }
     if hook:
         metrics += (_own_metric(name, number, interval) for number in range(4))

@@ -12,10 +12,10 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pydantic import SecretStr
 
@@ -91,6 +91,7 @@ def _set_up(
             cluster.admin,
             given.idle or given.canaries,
             measured.url + meters.HOOK if given.slow else "",
+            _also(given.analysis, measured.url + meters.HOOK),
         ) as canaries,
     ):
         settings = {
@@ -112,6 +113,18 @@ def _set_up(
                     os.kill(pid, profiler.BEGIN if begins else profiler.END)
 
             yield Bench(canaries, store, gauge, measured, window), cluster, members
+
+
+def _also(kind: str, hook: str) -> Mapping[str, Any]:
+    """The fields by which the analysis of a kind differs from that of weights and checks alone."""
+    gate = {"name": "gate", "type": "confirm-traffic-increase", "url": hook}
+    match kind:
+        case "gates":
+            return {"webhooks": [gate]}
+        case "mirror":
+            return {"mirror": True, "mirrorWeight": 50}
+        case _:
+            return fleet.PLAIN
 
 
 def _process_set(given: argparse.Namespace) -> ProcessSet:
@@ -153,6 +166,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--stagger", action="store_true", help="release over an interval, not all at once")
     add("--slow", action="store_true", help="metrics of 200 ms, six of them, two hooks of 500 ms")
     add("--bad", action="store_true", help="release a bad revision as well")
+    text = "also a gate before each step, or a mirror step [default plain]"
+    add("--analysis", choices=("plain", "gates", "mirror"), default="plain", help=text)
     text = "measure with so many analysis workers each, as in 1,2,4"
     add("--workers", type=_numbers, metavar="N,…", help=text)
     for role in _CHOSEN:
