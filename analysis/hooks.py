@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -94,7 +94,19 @@ def calls_in(
 def awaited(canary: Canary, state: RolloutState) -> tuple[HookCall, ...]:
     """The calls of webhooks that `state` waits for."""
     asked = state.round
-    return calls_in(canary, asked.type, state, asked.revision) if asked else ()
+    if asked is None:
+        return ()
+    calls = calls_in(canary, asked.type, state, asked.revision)
+    check = state.check_at
+    if check is None or check != asked.beside:
+        return calls
+    return (*calls, *_beside(canary, state, check))
+
+
+def _beside(canary: Canary, state: RolloutState, check: datetime) -> Iterator[HookCall]:
+    """The rollback hooks as they are called for a check while a gate takes long."""
+    for call in calls_in(canary, WebhookType.ROLLBACK, state):
+        yield replace(call, key=f"{call.key}@{int(check.timestamp())}")
 
 
 def checksum(applied: str) -> str:

@@ -127,7 +127,7 @@ class Taken:
     hook: HookCall
     call: Call
     others: tuple[str, ...]
-    """The keys of the other calls of its round."""
+    """The keys of the other calls of its round that are of its type."""
     at: float
 
 
@@ -165,9 +165,8 @@ class Caller:
         at, taken = self.clock.monotonic(), list[Taken]()
         for each in asked:
             wanted = _wanted(snapshots[each.ref], each.round)
-            others = tuple(call.key for call in wanted if call.key != each.key)
             taken += (
-                Taken(hook, rollouts.a_call(each), others, at)
+                Taken(hook, rollouts.a_call(each), _others(hook, wanted), at)
                 for hook in wanted
                 if hook.key == each.key
             )
@@ -251,6 +250,12 @@ class _Job:
                 self.caller.keep(ready)
             finally:
                 self.keeping.release()
+
+
+def _others(hook: HookCall, wanted: Sequence[HookCall]) -> tuple[str, ...]:
+    """The keys of those that are answered for together with `hook`."""
+    alike = (call.key for call in wanted if call.type is hook.type)
+    return tuple(key for key in alike if key != hook.key)
 
 
 def _wanted(snapshot: Snapshot | None, round_id: int) -> tuple[HookCall, ...]:

@@ -151,10 +151,16 @@ def answered(seen: Observation, stored: Mapping[str, str]) -> Findings:
     if state is None or state.round is None or canary is None:
         return Findings()
     calls, known = hooks.awaited(canary, state), documents.decode(stored, state.round.id)
-    if hooks.unanswered(calls, known):
-        return Findings(calls=known)
-    results = tuple(known.answers[call.key] for call in calls)
-    return Findings(hooks={state.round.type: results}, calls=known)
+    kinds = dict.fromkeys(call.type for call in calls)
+    each = {kind: [call for call in calls if call.type is kind] for kind in kinds}
+    found = {
+        kind: tuple(known.answers[call.key] for call in asked)
+        for kind, asked in each.items()
+        if not hooks.unanswered(asked, known)
+    }
+    if not calls:  # they were taken out of the manifest
+        found = {state.round.type: ()}
+    return Findings(hooks=found or None, calls=known)
 
 
 def _still_shown(

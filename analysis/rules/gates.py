@@ -7,7 +7,7 @@ tick with passed checks of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -144,14 +144,27 @@ def passed(case: Case) -> tuple[Event, ...]:
 
 
 def rollback_requested(case: Case) -> Ruling | None:
-    """A rollback hook that answers well calls the rollout off; asked first at every check."""
-    return called_off(case) if moves.is_due(case) else None
+    """A rollback hook that answers well calls the rollout off; asked first at every check.
+
+    Also at the checks that are made while a gate takes long to answer.
+    """
+    if not moves.is_due(case):
+        return None
+    return called_off(case, rounds.ask_beside if _is_silent(case) else rounds.ask)
 
 
-def called_off(case: Case) -> Ruling | None:
-    """Asks the rollback hooks; the rollback when one of them answers well."""
+def _is_silent(case: Case) -> bool:
+    """Whether a gate of the rollout under way is being asked."""
+    asked = case.state.round
+    return asked is not None and is_asked(case) and rounds.ask(case, asked.type) is not None
+
+
+def called_off(
+    case: Case, ask: Callable[[Case, WebhookType], Ruling | None] = rounds.ask
+) -> Ruling | None:
+    """Asks the rollback hooks by `ask`; the rollback when one of them answers well."""
     kind = WebhookType.ROLLBACK
-    asking = None if moves.is_skipped(case) else rounds.ask(case, kind)
+    asking = None if moves.is_skipped(case) else ask(case, kind)
     if asking:
         return asking
     signals = [result for result in rounds.answers(case, kind) if result.ok]

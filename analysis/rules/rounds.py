@@ -42,6 +42,22 @@ def ask(
     return _again(case, asked, message)
 
 
+def ask_beside(case: Case, kind: WebhookType) -> Ruling | None:
+    """The same, once per check, in the round of a gate that takes long to answer."""
+    asked, check = case.state.round, case.state.check_at
+    calls = hooks.calls_in(case.canary, kind, case.state)
+    if asked is None or not calls:
+        return None
+    is_asked = asked.beside == check
+    if is_asked and len(answers(case, kind)) == len(calls):
+        return None
+    due = case.now + hooks.CALL_LEASE
+    if is_asked and case.now < asked.asked + hooks.CALL_LEASE:
+        return Rest(asked.asked + hooks.CALL_LEASE)
+    state = replace(case.state, round=replace(asked, beside=check, asked=case.now))
+    return Decision("HooksAsked", f"calling the {kind.value} webhooks", state, due=due)
+
+
 def _again(case: Case, asked: HookRound, message: str) -> Decision:
     """The hooks that nobody has called are asked for once more."""
     asking = replace(asked, asked=case.now, repeats=asked.repeats + 1)

@@ -10,8 +10,9 @@ from typing import Any, Final
 import pytest
 
 from clients.kube import resources
+from config.refs import CanaryRef
 from config.traffic import TrafficSplit
-from tests.stage import measuring, rollouts
+from tests.stage import fleet, measuring, rollouts
 from tests.stage.rollouts import (
     BEGINNING,
     COPYING,
@@ -23,7 +24,7 @@ from tests.stage.rollouts import (
     RESTARTING,
     STARTING,
 )
-from tests.stage.stage import REF, Stage, initialized
+from tests.stage.stage import REF, Late, Stage, initialized
 from tests.unit.analysis.worlds import a_manifest
 
 WAITS: Final = "Halt cart.shop advancement waiting for approval start"
@@ -346,6 +347,105 @@ def held(*more: str, **analysis: Any) -> Stage:
     stage = gated("confirm-promotion", *more, **analysis)
     stage.release("cart:2")
     return phase(stage, "WaitingPromotion")
+
+
+def hanging(stage: Stage) -> Late:
+    """The gate of `stage` that takes long from now on; all other hooks answer."""
+    stage.hooks.mute = True
+    gates: list[Late] = []
+
+    def is_asked(on: Stage) -> bool:
+        gates.extend(late for late in answered(on) if late[1].name == "more")
+        return bool(gates)
+
+    stage.run(is_asked, within=LONG)
+    return gates[0]
+
+
+def answered(stage: Stage) -> list[Late]:
+    """Lets all hooks that are being called answer, but for gates: these are given back."""
+    gates: list[Late] = []
+    while stage.late:
+        late = stage.late.pop(0)
+        if late[1].name == "more":
+            gates.append(late)
+        else:
+            stage.answer(late)
+            stage.settle()
+    return gates
+
+
+def hang(stage: Stage, gate: Late, span: timedelta) -> None:
+    """The gate takes so long, and its worker lives."""
+    end = stage.clock.now() + span
+    while stage.clock.now() < end:
+        stage.wait(timedelta(seconds=2))
+        assert not answered(stage), "the gate is called once more"
+        stage.store.renew_call(gate[0], timedelta(seconds=8))
+
+
+@pytest.mark.parametrize("intervals", [0, 5])
+def test_a_rollback_hook_is_heard_while_a_gate_takes_long(intervals: int) -> None:
+    """At the next check: a gate that hangs delays no rollback."""
+    stage = rollouts.at_weight(gated_and_released("confirm-traffic-increase", "rollback"), 20)
+    gate = hanging(stage)
+    hang(stage, gate, intervals * INTERVAL)
+    assert (stage.split, stage.phase()) == (TrafficSplit.of(20), "Progressing")
+    stage.hooks.refusing.discard("off")
+    hang(stage, gate, INTERVAL + timedelta(seconds=4))
+    stage.settle()
+    assert rollouts.told(stage)[-3:] == CALLED_OFF
+    rollouts.rolled_back(stage)
+
+
+def test_rollback_hooks_are_asked_once_per_interval_while_a_gate_takes_long() -> None:
+    """They signal nothing, the checks are good, and the gate's answer lets the step be taken."""
+    stage = rollouts.at_weight(gated_and_released("confirm-traffic-increase", "rollback"), 20)
+    gate = hanging(stage)
+    before, asked = stage.hooks.called.count("off"), len(stage.meters.asked)
+    hang(stage, gate, 6 * INTERVAL)
+    assert 5 <= stage.hooks.called.count("off") - before <= 6
+    assert 5 <= len(stage.meters.asked) - asked <= 6
+    assert (stage.split, stage.status["failedChecks"]) == (TrafficSplit.of(20), 0)
+
+    stage.hooks.mute = False
+    assert stage.answer(gate)
+    rollouts.succeeded(rollouts.finish(stage))
+
+
+def test_a_bad_canary_is_rolled_back_while_gate_and_rollback_hook_are_asked() -> None:
+    """Beside the rollback hooks the checks are made."""
+    stage = rollouts.at_weight(gated_and_released("confirm-traffic-increase", "rollback"), 20)
+    gate = hanging(stage)
+    stage.meters.source = measuring.failing
+    hang(stage, gate, 4 * INTERVAL)
+    assert stage.phase() == "Failed"
+    assert "Rolling back cart.shop failed checks threshold reached 3" in stage.texts()
+
+
+def test_a_slow_gate_delays_no_other_canary() -> None:
+    """One whose gate hangs stays where it is; another is released as fast as if it were alone."""
+    other = CanaryRef(REF.namespace, "till")
+
+    def beside(stage: Stage) -> Stage:
+        fleet.deployed(stage, a_manifest(), [other.name])
+        stage.run(lambda on: on.phase(other) == "Initialized", within=timedelta(minutes=1))
+        return stage
+
+    def took(stage: Stage) -> timedelta:
+        began = stage.clock.now()
+        fleet.released(stage, [other.name])
+        while stage.phase(other) != "Succeeded":
+            answered(stage)
+            stage.wait(timedelta(seconds=2))
+        return stage.clock.now() - began
+
+    alone = took(beside(Stage()))
+    stage = beside(gated("confirm-traffic-increase", "rollback", closed=False))
+    stage.release("cart:2")
+    hanging(rollouts.at_weight(stage, 20))
+    assert took(stage) <= alone + timedelta(seconds=2)
+    assert (stage.split, stage.phase()) == (TrafficSplit.of(20), "Progressing")
 
 
 def test_a_promotion_waits_for_its_approval_with_the_traffic_it_has() -> None:
