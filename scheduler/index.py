@@ -7,27 +7,27 @@ but that: the canary stands still.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from analysis.news import News
 from clients.documents import world as worlds
 from clients.documents.packed import packed
-from clients.documents.world import Admission, TemplateView, World
+from clients.documents.world import World
 from clients.kube import resources
 from clients.kube.protocol import Object, WatchType
 from clients.kube.resources import Resource
 from config import well_known
 from config.refs import CanaryRef
 from config.validation.admission import Policy
-from config.validation.problems import Problem
 from routing.registry import ROUTERS, Routers
 from scheduler import configs, conflicts, projections
 from scheduler.configs import Configs
 from scheduler.entries import Entries, Entry
 from scheduler.observed import Observed
-from scheduler.projections import AUTOSCALERS, Manifest, Place, Projection
+from scheduler.picture import Picture
+from scheduler.projections import Place, Projection
 
 Changes = dict[CanaryRef, Mapping[str, News] | None]
 """Per canary the roles that changed, and what that may be good for; None: the canary is gone."""
@@ -48,13 +48,13 @@ class Index:
         tracks: bool = True,
     ) -> None:
         """`tracks` says whether the ConfigMaps and Secrets of pods matter."""
-        self._selector_labels = selector_labels
         self.watched = projections.watched(routers)
         self.roles = projections.roles(routers)
         self._observed = Observed(selector_labels, routers, tracks=tracks)
         self._configs = Configs()
-        self._able = policy.able
         self._entries = Entries(policy, routers, self._observed)
+        known = self._entries, self._observed, self._configs
+        self._picture = Picture(*known, selector_labels, policy.able)
 
     def apply(self, resource: Resource, kind: WatchType, raw: Any) -> Changes:
         """The changes that one watch event makes; bookmarks and unreadable objects make none."""
@@ -135,37 +135,7 @@ class Index:
 
     def world(self, ref: CanaryRef, roles: Iterable[str] | None = None) -> World | None:
         """What there is in `roles` of `ref`, None: in all; None for an unknown canary."""
-        entry = self._entries.get(ref)
-        if entry is None:
-            return None
-        good = None if self._observed.unwatched(entry.good) else entry.good
-        wanted = self.roles if roles is None else roles
-        known = ((role, self._in_role(role, ref, entry, good)) for role in wanted)
-        return World.of({role: value for role, value in known if value is not None})
-
-    def _in_role(self, role: str, ref: CanaryRef, entry: Entry, good: Manifest | None) -> Any:
-        """What is known in a role of `ref`, whose manifest in force is `good`; None: nothing."""
-        if role == worlds.ADMISSION:
-            return self._admission(entry)
-        if role == worlds.STATUS:
-            return entry.status
-        return None if good is None else self._named(role, ref, good)
-
-    def _named(self, role: str, ref: CanaryRef, good: Manifest) -> Any:
-        """The same of a role that the manifest in force has a name for."""
-        place = good.places.get(role)
-        if role in projections.WORKLOADS:
-            return self._observed.workload(place, role)
-        if role == worlds.CANARY:
-            return good.raw
-        if role == worlds.TEMPLATES:
-            return self._templates(good) if good.templates else None
-        return self._configs.versions(ref) if role == worlds.CONFIGS else self._observed.raw(place)
-
-    def _templates(self, good: Manifest) -> dict[str, TemplateView]:
-        """As `World.templates`."""
-        views = {use.place: self._observed.template(use.place) for use in good.templates}
-        return {f"{at.namespace}/{at.name}": view for at, view in views.items() if view}
+        return self._picture.of(ref, self.roles if roles is None else roles)
 
     def _reread(self, place: Place, refs: Iterable[CanaryRef]) -> Changes:
         """What it means that the config in a place is another; copies are written by ourselves."""
@@ -204,34 +174,6 @@ class Index:
         _merge(changes, self._set(entries))
         return changes
 
-    def _admission(self, entry: Entry) -> Admission:
-        """Which object was judged, and all that is wrong with it."""
-        left_by = self._entries.left_by(entry)
-        return Admission(
-            uid=entry.uid,
-            generation=entry.generation,
-            deleting=entry.deleting,
-            finalizer=entry.finalizer,
-            left_by=left_by,
-            problems=(*entry.problems, *entry.conflicts, *self._troubles(entry.good, left_by)),
-        )
-
-    def _troubles(self, good: Manifest | None, left_by: Collection[str]) -> Iterator[Problem]:
-        """What is wrong with the objects of a manifest; what is not watched is not known."""
-        unwatched = self._observed.unwatched(good)
-        yield from unwatched
-        if good is None or unwatched:
-            return
-        for place in good.places.values():
-            yield from self._observed.oddity(place)
-        target, primary = (
-            self._observed.workload(good.places.get(role), role) for role in projections.WORKLOADS
-        )
-        yield from conflicts.of_workloads(good, target, primary, left_by, self._selector_labels)
-        scaler, twin = map(self._observed.raw, map(good.places.get, AUTOSCALERS))
-        yield from conflicts.of_autoscalers(good, scaler, twin, left_by)
-        yield from conflicts.of_templates(good, self._observed.template, self._able)
-
     def _set(self, entries: Mapping[CanaryRef, Entry | None]) -> Changes:
         """The changes, of these canaries and of those that want their names, now or before."""
         both = [*map(self._entries.get, entries), *entries.values()]
@@ -257,7 +199,7 @@ class Index:
             return {}
         concerned = tuple(self._observed.concerned(place))
         judged = [ref for ref, _ in concerned if sight.judged != known.judged]
-        before = {ref: self._admission(self._entries[ref]) for ref in judged}
+        before = {ref: self._picture.admission(self._entries[ref]) for ref in judged}
         changed = self._observed.put(place, sight)
         changes: Changes = {}
         for ref, role in concerned:
@@ -265,7 +207,7 @@ class Index:
             self._use_configs(ref)
             if self._configs.versions(ref) != before_configs:
                 _merge(changes, _reread([ref]))
-            told = ref in before and self._admission(self._entries[ref]) != before[ref]
+            told = ref in before and self._picture.admission(self._entries[ref]) != before[ref]
             seen = {role: self._news(ref, role, known.view)} if changed else {}
             if changed or told:
                 _merge(changes, {ref: {**seen, **(_news([worlds.ADMISSION]) if told else {})}})
