@@ -23,6 +23,7 @@ RESOURCES: Final = {
     (known.group, known.kind): known
     for known in (
         resources.CANARIES,
+        resources.METRIC_TEMPLATES,
         resources.DEPLOYMENTS,
         resources.DAEMON_SETS,
         resources.SERVICES,
