@@ -18,7 +18,7 @@ from clients.kube.protocol import Kube, Object
 from config import ownership, well_known
 from config.api.canary import Canary
 from config.traffic import RouteStage
-from routing import diff, messages, metadata, services
+from routing import diff, knative, messages, metadata, services
 from routing.messages import Doing
 from routing.router import ODD_SHAPE, Managed, Router, ServiceRole
 
@@ -85,6 +85,8 @@ class Reversion:
         holder = ownership.controller(live["metadata"]) or {}
         if holder.get("kind") == well_known.CANARY_KIND:
             return live
+        if managed.role == knative.KNATIVE_SERVICE:
+            return knative.released(live)
         before = _noted(live)
         if managed.role == ServiceRole.APEX:
             return {**live, "spec": {**live["spec"], "selector": _selector(live, before)}}

@@ -94,6 +94,18 @@ def promoted(present: Object | None, promote: str, base: str) -> Object | None:
     return {**present, "metadata": {**metadata, "annotations": marked}}
 
 
+def released(present: Object) -> Object:
+    """`present` without the name of a primary's revision; its traffic stays as it is."""
+    metadata = present["metadata"]
+    annotations = metadata.get("annotations") or {}
+    kept = {
+        key: text
+        for key, text in annotations.items()
+        if key != well_known.PRIMARY_REVISION_ANNOTATION
+    }
+    return {**present, "metadata": {**metadata, "annotations": kept}}
+
+
 def _primary(present: Object | None) -> str:
     annotations = ((present or {}).get("metadata") or {}).get("annotations") or {}
     return str(annotations.get(well_known.PRIMARY_REVISION_ANNOTATION) or "")

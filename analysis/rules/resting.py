@@ -121,12 +121,17 @@ def restore_configs(case: Case) -> Ruling | None:
 
 
 def new_revision(case: Case) -> Ruling | None:
-    """A changed target starts a rollout, once its gate is open and there is a primary to go by."""
+    """A changed target starts a rollout, once its gate is open and there is a primary to go by.
+
+    One that is not to be analysed needs none that is ready: it mends a primary that is down. One
+    that is gone is made anew first, from the revision it had.
+    """
     revision, side = moves.released(case), pods.primary(case)
     if not revision:
         return None
     is_known = _was_promoted_before(case, revision)
-    if not (side.readiness.ready or is_known):
+    is_mending = (is_known or case.canary.spec.skip_analysis) and not side.is_gone
+    if not (side.readiness.ready or is_mending):
         return waits.await_pods(case, side)
     closed = gates.approval(case, revision)
     if closed:

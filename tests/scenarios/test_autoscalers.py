@@ -204,6 +204,8 @@ def test_another_autoscaler_is_no_end_of_a_rollout() -> None:
     stage.edit_canary(autoscalerRef={"name": "cart-new"})
     rollouts.succeeded(rollouts.finish(stage))
     assert live(stage, HPA, "cart-new-primary")["spec"]["maxReplicas"] == 8
+    former = live(stage, HPA, "cart-hpa-primary")["spec"]
+    assert former["scaleTargetRef"]["name"] == "cart-app-primary"
 
 
 def test_a_twin_belongs_to_one_canary() -> None:

@@ -25,6 +25,7 @@ SUSPENDED = "skipping canary run as object is suspended"
 REVERTED = "Rolling back cart.shop target reverted to the promoted revision"
 SKIPPED = "Promotion completed! Canary analysis was skipped for cart-app.shop"
 PLAN = [0, 20, 40, 60, 0]
+PRIMARY = "cart-app-primary"
 
 
 def at(weight: int, **analysis: Any) -> Stage:
@@ -182,6 +183,24 @@ def test_with_skip_analysis_a_ready_release_is_promoted_at_once() -> None:
     assert stage.weights == [0]
     assert not stage.meters.asked
     assert rollouts.told(stage)[-1] == SKIPPED
+    rollouts.succeeded(stage)
+
+
+@pytest.mark.parametrize("lost", ["dead", "at zero"])
+def test_with_skip_analysis_a_release_mends_a_primary_that_is_down(lost: str) -> None:
+    """D-102: it is not kept waiting for the primary that it is to mend (lifecycle 3, step 16)."""
+    skipping = a_manifest(spec={"skipAnalysis": True, "progressDeadlineSeconds": 60})
+    stage = initialized(skipping)
+    if lost == "dead":
+        stage.kubelet.dead.add(PRIMARY)
+    else:
+        stage.edit(resources.DEPLOYMENTS, PRIMARY, {"spec": {"replicas": 0}})
+    stage.wait(timedelta(minutes=2))
+    stage.release("cart:2")
+    stage.run(lambda on: on.image(PRIMARY) == "cart:2", within=timedelta(minutes=5))
+    stage.kubelet.dead.clear()
+    rollouts.finish(stage)
+
     rollouts.succeeded(stage)
 
 

@@ -479,6 +479,7 @@ def test_an_optional_config_may_be_missing_and_is_released_when_it_comes() -> No
     rollouts.succeeded(rollouts.finish(stage), "cart:1")
     assert primary_pod(stage)["volumes"][0]["configMap"]["name"] == "cart-settings"
     assert "trackedConfigs" not in stage.status
+    assert held(stage, "cart-settings-primary") == {"color": "blue"}
 
 
 def opted_out(stage: Stage) -> None:

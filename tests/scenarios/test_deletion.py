@@ -16,8 +16,11 @@ from tests.stage import rollouts
 from tests.stage.rollouts import LONG
 from tests.stage.stage import REF, Stage, a_deployment, initialized
 from tests.unit.analysis.worlds import a_manifest
+from tests.unit.workloads.autoscalers import KEDA_REF, PAUSED, a_scaled_object
 
 FINALIZER: Final = "finalizer.flagger.app"
+APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+ORIGINAL: Final = "flagger.kubernetes.io/original-configuration"
 ENDED: Final = ["Terminating canary cart.shop", "Terminated canary cart.shop"]
 ROUTE: Final = {
     "hosts": ["cart-app"],
@@ -34,6 +37,12 @@ def a_service(**annotations: str) -> dict[str, Any]:
     }
 
 
+def a_route(annotations: dict[str, str] | None = None) -> dict[str, Any]:
+    """A user's own VirtualService."""
+    metadata = {"name": "cart-app", "namespace": REF.namespace, "annotations": annotations or {}}
+    return {"metadata": metadata, "spec": ROUTE}
+
+
 def reverting(**spec: Any) -> dict[str, Any]:
     """The manifest of a canary that undoes what it did."""
     return a_manifest(spec={"revertOnDeletion": True, **spec})
@@ -43,8 +52,7 @@ def taken_over(stage: Stage | None = None) -> Stage:
     """A stage whose canary has taken over a Service and a VirtualService of a user's."""
     stage = stage or Stage()
     stage.create(resources.SERVICES, a_service())
-    route = {"metadata": {"name": "cart-app", "namespace": REF.namespace}, "spec": ROUTE}
-    stage.create(resources.VIRTUAL_SERVICES, route)
+    stage.create(resources.VIRTUAL_SERVICES, a_route())
     stage = initialized(reverting(), stage)
     stage.wait(timedelta(seconds=10))
     return stage
@@ -273,15 +281,50 @@ def test_a_deleted_canary_is_not_worked_against() -> None:
 
 def test_what_kubectl_remembers_counts_before_anything_else() -> None:
     """The selector, and the whole spec of a route, as they were applied (routing, Finalize)."""
-    applied = json.dumps({"spec": {"selector": {"app": "cart-app", "tier": "web"}}})
+    applied = {"selector": {"app": "cart-app", "tier": "web"}, "ports": [{"port": 9}]}
     stage = Stage()
-    note = {"kubectl.kubernetes.io/last-applied-configuration": applied}
-    stage.create(resources.SERVICES, a_service(**note))
+    stage.create(resources.SERVICES, a_service(**{APPLIED: json.dumps({"spec": applied})}))
+    note = {APPLIED: json.dumps({"spec": {**ROUTE, "exportTo": ["."]}})}
+    stage.create(resources.VIRTUAL_SERVICES, a_route(note))
     stage = initialized(reverting(), stage)
+    ports = there(stage, resources.SERVICES, "cart-app")["spec"]["ports"]
     delete(stage)
     stage.run(gone, within=timedelta(minutes=1))
     service = there(stage, resources.SERVICES, "cart-app")
     assert service["spec"]["selector"] == {"app": "cart-app", "tier": "web"}
+    assert service["spec"]["ports"] == ports
+    route = there(stage, resources.VIRTUAL_SERVICES, "cart-app")
+    assert route["spec"] == {**ROUTE, "exportTo": ["."]}
+
+
+def test_a_route_that_nobody_remembers_stays_as_it_is() -> None:
+    """Neither note is there: nothing is made up (lifecycle 19.2, 6)."""
+    stage = taken_over()
+    notes = {"metadata": {"annotations": {ORIGINAL: None}}}
+    stage.edit(resources.VIRTUAL_SERVICES, "cart-app", notes)
+    stage.wait(timedelta(minutes=1))
+    before = there(stage, resources.VIRTUAL_SERVICES, "cart-app")["spec"]
+    delete(stage)
+    stage.run(gone, within=timedelta(minutes=1))
+    assert there(stage, resources.VIRTUAL_SERVICES, "cart-app")["spec"] == before
+
+
+def test_the_autoscaler_of_a_target_is_resumed_with_it() -> None:
+    """Paused at rest, it would take the target's pods away (lifecycle 19.2, 2)."""
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "cart-app"}
+    scaled = {**a_scaled_object()["spec"], "scaleTargetRef": target}
+    stage = Stage()
+    metadata = {"name": "cart-so", "namespace": REF.namespace}
+    stage.create(resources.SCALED_OBJECTS, {"metadata": metadata, "spec": scaled})
+    stage = initialized(reverting(autoscalerRef={**KEDA_REF, "name": "cart-so"}), stage)
+    stage.wait(timedelta(seconds=10))
+    source = there(stage, resources.SCALED_OBJECTS, "cart-so")
+    assert source["metadata"]["annotations"][PAUSED] == "0"
+    delete(stage)
+    stage.run(gone, within=timedelta(minutes=1))
+    source = there(stage, resources.SCALED_OBJECTS, "cart-so")
+    assert PAUSED not in (source["metadata"].get("annotations") or {})
+    assert rollouts.replicas(stage) > 0
 
 
 def test_a_suspended_canary_ends_as_any_other() -> None:

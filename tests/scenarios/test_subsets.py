@@ -104,3 +104,17 @@ def test_a_target_that_one_service_cannot_select_with_its_primary_is_refused() -
         "spec.selector.matchLabels, by which one Service selects the pods of primary and canary"
     )
     assert not stage.kube.list(resources.VIRTUAL_SERVICES).items
+
+
+def test_subsets_switched_off_in_mid_rollout_call_it_off_first() -> None:
+    """The route would lead to other hosts: nobody is left at a weight that nobody has tried."""
+    stage = rollouts.at_weight(released(), 40)
+    stage.edit_canary(service={"subsets": False})
+    stage.run(lambda on: on.phase() == "Failed", within=rollouts.LONG)
+    stage.wait(timedelta(seconds=10))
+    assert stage.split == ALL_TO_PRIMARY
+    assert stage.image("cart-app-primary") == "cart:1"
+    live = stage.kube.get(resources.VIRTUAL_SERVICES, "shop", "cart-app")
+    legs = live["spec"]["http"][0]["route"]
+    assert [each["destination"]["host"] for each in legs] == ["cart-app-primary", "cart-app-canary"]
+    assert [each["weight"] for each in legs] == [100, 0]

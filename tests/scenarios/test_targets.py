@@ -1,5 +1,6 @@
 """Whole rollouts of targets that are no Deployments."""
 
+import json
 from datetime import timedelta
 from typing import Any, Final
 
@@ -300,18 +301,23 @@ def test_copies_edited_by_hand_are_brought_back() -> None:
 # --- Knative Services
 
 
-def knative() -> Stage:
+def knative(**spec: Any) -> Stage:
     """A stage on which the canary of the Knative Service cart-app.shop is initialized."""
     stage = Stage()
     containers = [{"image": "cart:1"}]
+    applied = json.dumps({"spec": {"template": {"spec": {"containers": containers}}}})
     target = {
         "apiVersion": "serving.knative.dev/v1",
         "kind": "Service",
-        "metadata": {"name": "cart-app", "namespace": "shop"},
+        "metadata": {
+            "name": "cart-app",
+            "namespace": "shop",
+            "annotations": {"kubectl.kubernetes.io/last-applied-configuration": applied},
+        },
         "spec": {"template": {"spec": {"containers": containers}}},
     }
     ref = {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": "cart-app"}
-    manifest = a_manifest(spec={"targetRef": ref, "provider": "knative"})
+    manifest = a_manifest(spec={"targetRef": ref, "provider": "knative", **spec})
     del manifest["spec"]["service"]
     metadata = {"name": REF.name, "namespace": REF.namespace}
     stage.create(resources.KNATIVE_SERVICES, target)
@@ -368,6 +374,8 @@ def test_a_good_revision_of_a_knative_service_is_promoted() -> None:
     assert stage.weights == [0, 20, 40, 60, 0]
     assert primary_revision(stage) == "cart-app-00002"
     assert served(stage)["spec"]["traffic"] == entries(0, "cart-app-00002", 100)
+    shown = (stage.status["lastAppliedSpec"], stage.status["lastPromotedSpec"])
+    assert shown == ("cart-app-00002", "cart-app-00002")
     assert rollouts.told(stage) == [
         *rollouts.BEGINNING,
         *rollouts.advance(20, 40, 60),
@@ -424,3 +432,32 @@ def test_traffic_entries_edited_by_hand_are_brought_back() -> None:
     )
     stage.settle()
     assert served(stage)["spec"]["traffic"] == entries(0, "cart-app-00001", 100)
+
+
+def test_a_knative_service_that_is_given_back_loses_its_mark_and_keeps_its_traffic() -> None:
+    """15, "Finalize": the annotation goes, and nothing else changes, whatever kubectl remembers."""
+    stage = knative(revertOnDeletion=True)
+    release_knative(stage, "cart:2")
+    stage.run(lambda on: on.phase() == "Succeeded", within=LONG)
+    stage.wait(timedelta(seconds=10))
+    before = served(stage)
+    stage.kube.delete(resources.CANARIES, "shop", REF.name)
+    stage.wait(timedelta(minutes=1))
+    assert stage.kube.list(resources.CANARIES).items == ()
+    after = served(stage)
+    assert after["spec"] == before["spec"]
+    marks = dict(before["metadata"]["annotations"])
+    assert marks.pop("flagger.app/primary-revision") == "cart-app-00002"
+    assert after["metadata"]["annotations"] == marks
+
+
+def test_a_target_service_whose_canary_is_deleted_stays_as_it_is() -> None:
+    """19.2, 3 and 5: a target that is a Service was never written; its copies are collected."""
+    stage = with_service()
+    stage.edit_canary(revertOnDeletion=True)
+    stage.wait(timedelta(seconds=10))
+    before = service(stage, "cart-app")["spec"]
+    stage.kube.delete(resources.CANARIES, "shop", REF.name)
+    stage.wait(timedelta(minutes=1))
+    assert stage.kube.list(resources.CANARIES).items == ()
+    assert service(stage, "cart-app")["spec"] == before

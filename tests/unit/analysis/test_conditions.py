@@ -13,6 +13,7 @@ from analysis.state import Acceptance, RolloutState
 from analysis.waiting import WaitReason
 from config import moments
 from config.scaling import CanaryScale
+from config.traffic import ALL_TO_CANARY, Aspect, Comparison, Criterion, Mirror, TrafficSplit
 from tests.unit.analysis import worlds
 from tests.unit.analysis.worlds import NEW, NOW, OLD
 
@@ -102,6 +103,19 @@ def test_every_field_that_clients_read_is_there() -> None:
         "lastPromotedSpec": OLD,
         "lastTransitionTime": SINCE,
     }
+
+
+def test_whoever_meets_the_canary_shows_as_its_weight() -> None:
+    """Chosen requests as well as all; copies are nobody's."""
+    chosen = ((Criterion(Aspect.HEADER, "x", Comparison.EXACT, "1"),),)
+    for split, weight in (
+        (replace(ALL_TO_CANARY, match=chosen), 100),
+        (ALL_TO_CANARY, 100),
+        (TrafficSplit.of(0, mirror=Mirror()), 0),
+    ):
+        state = worlds.progressing(0)
+        state = replace(state, route=state.routed(split), iterations=1)
+        assert shown(state)["canaryWeight"] == weight
 
 
 def test_the_transition_time_of_a_condition_stays_while_its_status_does() -> None:

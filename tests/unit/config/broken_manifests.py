@@ -247,6 +247,24 @@ REFUSED: Final[Mapping[str, tuple[Raw, str, str]]] = {
         "spec.autoscalerRef",
         "no value",
     ),
+    "an autoscaler with a DaemonSet": (
+        a_manifest(
+            targetRef={"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "cart"},
+            autoscalerRef=HPA,
+        ),
+        "spec.autoscalerRef",
+        "no value",
+    ),
+    "bounds that leave no replicas": (
+        a_manifest(
+            autoscalerRef={
+                **HPA,
+                "primaryScalerReplicas": {"minReplicas": 5, "maxReplicas": 2},
+            }
+        ),
+        "spec.autoscalerRef.primaryScalerReplicas",
+        "min not more than max",
+    ),
     "a bare host as metrics server": (
         a_manifest(metricsServer="prometheus:9090"),
         "spec.metricsServer",

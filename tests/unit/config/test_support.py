@@ -107,6 +107,26 @@ def test_what_would_change_traffic_or_gates_blocks(spec: Raw, field: str) -> Non
     assert "not carried out by this version" in found[0].message
 
 
+@pytest.mark.parametrize(
+    ("condition", "value"),
+    [
+        *((each, {"prefix": "/a"}) for each in ("uri", "scheme", "method", "authority")),
+        ("withoutHeaders", {"x-bot": {}}),
+        ("port", 80),
+        ("gateways", ["mesh"]),
+        ("ignoreUriCase", True),
+        ("sourceNamespace", "front"),
+    ],
+)
+def test_whatever_else_a_choice_says_blocks(condition: str, value: Any) -> None:
+    """CRD reference 6.4: Flagger's schema drops these, and more requests are chosen than meant."""
+    spec = _with(match=[{**MATCH[0], condition: value}])
+    found = support.not_carried_out(a_canary(**spec), "istio", BUILT_IN.carried_out)
+
+    field = f"spec.analysis.match[0].{condition}"
+    assert [(each.field, each.blocking) for each in found] == [(field, True)]
+
+
 @pytest.mark.parametrize(("spec", "field"), REPORTED.values(), ids=REPORTED.keys())
 def test_what_changes_no_rollout_is_reported(spec: Raw, field: str) -> None:
     """The rollout goes on, and the user knows what is left out."""
@@ -194,6 +214,18 @@ def test_what_connections_cannot_say_blocks(spec: Raw, field: str) -> None:
     found = support.not_carried_out(canary, "istio", BUILT_IN.carried_out)
 
     assert [(each.field, each.blocking) for each in found] == [(f"spec.analysis.{field}", True)]
+
+
+@pytest.mark.parametrize(
+    ("spec", "field"), [(_with(mirror=True), "mirror"), (_with(a_b_test=USERS), "a_b_test")]
+)
+def test_what_services_cannot_say_blocks(spec: Raw, field: str) -> None:
+    """Without a mesh nothing copies requests, nor tells one from another."""
+    canary = a_canary(**spec, provider="kubernetes")
+    found = support.not_carried_out(canary, "istio", BUILT_IN.carried_out)
+
+    blocking = [each.field for each in found if each.blocking]
+    assert blocking == [f"spec.analysis.{field}"]
 
 
 def test_hooks_that_no_rule_asks_block_even_where_the_analysis_is_skipped() -> None:

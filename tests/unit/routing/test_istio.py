@@ -3,12 +3,14 @@
 Left to other files: objects found (test_istio_drift), round trips (test_round_trip).
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
 
 from clients.kube.protocol import Object
+from config.api import fields
 from config.traffic import (
     ALL_TO_PRIMARY,
     Mirror,
@@ -259,10 +261,12 @@ POLICY: dict[str, Any] = {
             "enabled": True,
             "distribute": [{"from": "a/*", "to": {"a/*": 80, "b/*": 20}}],
             "failover": [{"from": "a", "to": "b"}],
+            "failoverPriority": ["topology.istio.io/network"],
         },
         "warmupDurationSecs": "30s",
     },
     "connectionPool": {
+        "tcp": {"maxConnections": 100, "connectTimeout": "30ms"},
         "http": {
             "h2UpgradePolicy": "UPGRADE",
             "http1MaxPendingRequests": 1,
@@ -270,7 +274,7 @@ POLICY: dict[str, Any] = {
             "maxRequestsPerConnection": 3,
             "maxRetries": 4,
             "idleTimeout": "5s",
-        }
+        },
     },
     "outlierDetection": {
         "consecutiveErrors": 1,
@@ -292,6 +296,13 @@ POLICY: dict[str, Any] = {
         "sni": "shop",
     },
 }
+POLICIES: list[dict[str, Any]] = [
+    {**POLICY, "portLevelSettings": [{"port": {"number": 80}, **POLICY}]},
+    {"loadBalancer": {"simple": "LEAST_REQUEST"}},
+    {"loadBalancer": {"consistentHash": {"httpHeaderName": "x-user"}}},
+    {"loadBalancer": {"consistentHash": {"useSourceIp": True}}},
+    {"loadBalancer": {"consistentHash": {"httpQueryParameterName": "user"}}},
+]
 
 
 @pytest.mark.parametrize(
@@ -311,6 +322,27 @@ def test_a_destination_rule_is_host_and_policy(
         "spec": {"host": name, **({} if policy is None else {"trafficPolicy": policy})},
     }
     assert expected == mesh_objects(canary, ALL_TO_PRIMARY, {})[role]
+
+
+def paths(value: Any, path: str) -> Iterator[str]:
+    """The path of each field in a policy, as docs/compatibility/fields.md has it."""
+    if isinstance(value, list):
+        yield from (each for item in value for each in paths(item, f"{path}[]"))
+    elif isinstance(value, dict) and not path.endswith("distribute[].to"):
+        for name, child in value.items():
+            yield f"{path}.{name}"
+            yield from paths(child, f"{path}.{name}")
+
+
+def test_a_policy_is_written_whole() -> None:
+    """CRD reference 5.6: every field that there is, also those that Flagger's schema drops."""
+    for policy in POLICIES:
+        rule = mesh_objects(a_canary(trafficPolicy=policy), ALL_TO_PRIMARY, {})
+        assert rule[istio.CANARY_RULE]["spec"]["trafficPolicy"] == policy
+    place = "spec.service.trafficPolicy"
+    written = {each for policy in POLICIES for each in paths(policy, place)}
+    there_are = {each.path for each in fields.fields() if each.path.startswith(f"{place}.")}
+    assert there_are <= written
 
 
 def test_the_carrier_is_created_after_what_it_leads_to() -> None:

@@ -160,6 +160,14 @@ def test_each_choice_is_combined_with_each_match_of_the_service() -> None:
     assert read(canary, written) == split
 
 
+def test_a_choice_needs_no_name() -> None:
+    """A name says nothing of a request: it chooses nothing, and the rule is the same."""
+    choice = {"headers": {"x": {"exact": "1"}}}
+    plain = a_canary(analysis={"match": [choice]})
+    named = a_canary(analysis={"match": [{**choice, "name": "insiders"}]})
+    assert requests.matched(named) == requests.matched(plain)
+
+
 def test_pinned_requests_go_to_the_canary_before_the_weights() -> None:
     """The article's VirtualService, by hosts: beta testers first, then everybody by weight."""
     canary = a_canary(

@@ -12,7 +12,15 @@ from clients import errors
 from config.api.canary import Canary
 from config.readiness import READY, Readiness
 from tests.unit.workloads.autoscalers import OWNER
-from tests.unit.workloads.deployments import COPYING, KEYS, LABEL, POD_ID, a_canary, a_template
+from tests.unit.workloads.deployments import (
+    COPYING,
+    KEYS,
+    LABEL,
+    POD_ID,
+    a_canary,
+    a_template,
+    spread,
+)
 from workloads import daemon_set
 
 PARKED: Final = "flagger.app/scale-to-zero"
@@ -186,6 +194,18 @@ def test_a_primary_has_the_revision_of_its_target() -> None:
     made = daemon_set.create(the_canary(), target, LABEL, COPYING, pod_id=POD_ID)
     views = [daemon_set.project(raw, KEYS) for raw in (target, made)]
     assert views[0].revision == views[1].revision
+
+
+def test_pods_of_the_primary_keep_apart_from_each_other_not_from_the_canary() -> None:
+    """As a Deployment's; 5.1 leaves those of a DaemonSet, which would keep off the canary's."""
+    target = a_daemon_set(template=a_template(**spread("podinfo")))
+    made = daemon_set.create(the_canary(), target, LABEL, COPYING, pod_id=POD_ID)
+    pod = made["spec"]["template"]["spec"]
+    first, second = pod["topologySpreadConstraints"]
+    assert first["labelSelector"]["matchLabels"] == {"app": "podinfo-primary", "tier": "podinfo"}
+    assert second["labelSelector"]["matchExpressions"][0]["values"][0] == "podinfo-primary"
+    apart = pod["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert apart[0]["labelSelector"] == second["labelSelector"]
 
 
 def test_a_target_whose_pods_are_not_replaced_is_refused() -> None:

@@ -294,6 +294,22 @@ def test_the_twin_of_a_paused_source_is_not_paused(with_keda: Cluster) -> None:
     assert PAUSED not in (twin["metadata"].get("annotations") or {})
 
 
+def test_an_autoscaler_that_cannot_be_read_is_told_in_flaggers_words(
+    with_hpa: Cluster, with_keda: Cluster
+) -> None:
+    """23, "autoscaler": a twin that is to follow its source, and a source that is to be paused."""
+    with_hpa.edit(HPA, "podinfo", {"spec": {"maxReplicas": 40}})
+    for cluster, kind, named in (
+        (with_hpa, HPA, "HorizontalPodAutoscaler podinfo-primary.test"),
+        (with_keda, KEDA, "Keda ScaledObject podinfo-so.test"),
+    ):
+        away, world = errors.Transient("timed out"), cluster.world()
+        cluster.kube.faults.add(Fault(away, verb="get", resource=kind.plural))
+        outcome, _ = cluster.converge(ZERO, world)
+        assert isinstance(outcome, Rejected)
+        assert outcome.message == f"{named} get query error: timed out"
+
+
 def test_a_canary_whose_autoscaler_cannot_be_resumed_is_not_scaled_up(with_keda: Cluster) -> None:
     """KEDA would take its pods away at once; what is missing is told, and tried again."""
     with_keda.converge(ZERO)

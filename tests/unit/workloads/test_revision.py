@@ -2,6 +2,7 @@
 
 import copy
 import json
+import uuid
 from typing import Any, Final
 
 import jsonpatch
@@ -204,3 +205,10 @@ def changed(path: tuple[str, ...], value: Any) -> dict[str, Any]:
         inner = inner[key]
     inner[path[-1]] = value
     return template
+
+
+def test_each_revision_marks_the_pods_of_a_primary_in_its_own_way() -> None:
+    """Always in the same way: a copy that is made twice is one, and starts no pod anew."""
+    marks = [revision.pod_id(each) for each in ("a" * 20, "b" * 20, "a" * 20)]
+    assert marks[0] == marks[2] != marks[1]
+    assert [str(uuid.UUID(each)) for each in marks] == marks

@@ -101,6 +101,32 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
             300,
         ),
     ),
+    "with skipAnalysis it mends the primary, and waits for none": (
+        worlds.seen(
+            resting(Phase.SUCCEEDED),
+            worlds.a_canary(spec={"skipAnalysis": True}),
+            target=AT_ZERO_NEW,
+            primary=worlds.a_workload(OLD, readiness=worlds.unready(retriable=False)),
+        ),
+        None,
+        Decided("new_revision", "Progressing", "100/0", [DETECTED]),
+    ),
+    "not for one that is gone: it is made anew from the revision it had": (
+        worlds.seen(
+            resting(Phase.SUCCEEDED),
+            worlds.a_canary(spec={"skipAnalysis": True}),
+            target=AT_ZERO_NEW,
+            primary=None,
+        ),
+        None,
+        Decided(
+            "new_revision",
+            "Succeeded",
+            "100/0",
+            ["cart-app-primary.shop not ready: deployment not found"],
+            300,
+        ),
+    ),
     "a failed revision is not tried again": (
         worlds.seen(failed(), target=AT_ZERO_NEW),
         None,
