@@ -6,9 +6,10 @@ revisions by itself. A kind of target that holds traffic in another way is one m
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import ClassVar, Final
 
 from clients.documents.outcome import Refusal
 from clients.documents.world import World
@@ -38,26 +39,27 @@ class Wanted:
     base: str
 
 
-class Source(Protocol):
+class Source(ABC):
     """A kind of target, as far as routes are concerned."""
 
-    is_route: bool
+    is_route: ClassVar[bool] = False
     """Whether the target is written as the route, which is there from the beginning."""
 
-    def is_there(self, wanted: Wanted, live: Live) -> bool:
+    def is_there(self, wanted: Wanted, live: Live) -> bool:  # noqa: ARG002
         """Whether there is what Services are made of."""
+        return False
 
-    def refusal(self, wanted: Wanted) -> Refusal | None:
+    def refusal(self, wanted: Wanted) -> Refusal | None:  # noqa: ARG002
         """Why Services can never be made of the target as it is; None when they can."""
+        return None
 
+    @abstractmethod
     def render(self, managed: Managed, wanted: Wanted, live: Live) -> Object:
-        """An object as it should be. Raises UnroutableCanary."""
+        """A Service, or an object of the mesh, as it should be. Raises UnroutableCanary."""
 
 
-class Pods:
+class Pods(Source):
     """Deployments and DaemonSets; Services select their pods by a label."""
-
-    is_route = False
 
     def is_there(self, wanted: Wanted, live: Live) -> bool:  # noqa: ARG002
         """Whether the target is there, and has such a label."""
@@ -69,7 +71,7 @@ class Pods:
         return None if has_label else messages.no_selector_label(wanted.canary)
 
     def render(self, managed: Managed, wanted: Wanted, live: Live) -> Object:
-        """A Service by what selects its side, or an object of the mesh."""
+        """See `Source.render`."""
         target, canary, split = _facts(wanted), wanted.canary, wanted.intent.split
         if target is None or managed.role not in SERVICES:
             return wanted.router.render(managed, canary, target, split, live)
@@ -78,20 +80,15 @@ class Pods:
         return services.render(managed, canary, target, live, wanted.world.primary, apex=side)
 
 
-class Copies:
+class Copies(Source):
     """Services; those of the sides are copies of them."""
-
-    is_route = False
 
     def is_there(self, wanted: Wanted, live: Live) -> bool:  # noqa: ARG002
         """Whether the target is there."""
         return live.get(SOURCE) is not None
 
-    def refusal(self, wanted: Wanted) -> None:
-        """None: any Service can be copied."""
-
     def render(self, managed: Managed, wanted: Wanted, live: Live) -> Object:
-        """A copy, or an object of the mesh."""
+        """See `Source.render`."""
         source = live.get(SOURCE)
         if source is None or managed.role not in SERVICES:
             return wanted.router.render(managed, wanted.canary, None, wanted.intent.split, live)
@@ -99,17 +96,10 @@ class Copies:
         return copies.render(managed, wanted.canary, source, live, known)
 
 
-class Revisions:
-    """Knative Services; they have no others."""
+class Revisions(Source):
+    """Knative Services; there are no others for them."""
 
     is_route = True
-
-    def is_there(self, wanted: Wanted, live: Live) -> bool:  # noqa: ARG002
-        """False: no Services are made."""
-        return False
-
-    def refusal(self, wanted: Wanted) -> None:
-        """None: there are no Services to be made."""
 
     def render(self, managed: Managed, wanted: Wanted, live: Live) -> Object:
         """The target with its primary revision; with weights once that is served."""
