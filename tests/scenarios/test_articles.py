@@ -12,6 +12,7 @@ and other providers (23). Left to other files: what real servers say of the same
 
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -559,6 +560,21 @@ def test_the_older_name_of_istio_is_accepted_from_operators_too() -> None:
 
 
 # --- 20 to 23: operations
+
+
+GITOPS: Final = pasted.MANIFESTS.parents[1] / "docs" / "gitops.md"
+
+
+def test_what_gitops_tools_are_told_to_ignore_is_what_changes() -> None:
+    """Row 20: the snippets for Flux and Argo CD, as they are documented."""
+    snippets = re.findall(r"```yaml\n(.*?)```", GITOPS.read_text("utf-8"), re.DOTALL)
+    flux, argo = (yaml.safe_load(each)["spec"] for each in snippets)
+    (rule,) = flux["driftDetection"]["ignore"]
+    assert rule == {"paths": ["/spec/replicas"], "target": {"kind": "Deployment"}}
+    assert {each["kind"]: each["jsonPointers"] for each in argo["ignoreDifferences"]} == {
+        "Deployment": ["/spec/replicas"],
+        "DaemonSet": ["/spec/template/spec/nodeSelector"],
+    }
 
 
 def test_nothing_that_git_holds_is_rewritten_but_replicas(backend: Backend) -> None:
