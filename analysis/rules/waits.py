@@ -98,9 +98,13 @@ def await_effects(case: Case, *lanes: effects.Lane) -> Decision | Rest | None:
 
 
 def await_certainty(case: Case) -> Rest | None:
-    """Rest while a request from before the state was lost may still be carried out."""
+    """Rest while a request from before the state was lost may still be carried out.
+
+    Not for longer than such a request has: Redis' clock may have been ahead when it was lost.
+    """
     until = case.state.unsure_until
-    return Rest(until) if until is not None and case.now < until else None
+    is_near = until is not None and case.now < until <= case.now + effects.WRITE_LEASE
+    return Rest(until) if is_near else None
 
 
 def await_no_traffic(case: Case) -> Decision | Rest | None:

@@ -30,6 +30,19 @@ def test_a_key_of_the_whole_that_is_lost_alone_is_made_anew_at_once(row: keys.Ro
     failed_within(stage, timedelta(minutes=1, seconds=10))
 
 
+def test_a_clock_that_was_ahead_when_redis_was_lost_keeps_no_canary_running() -> None:
+    """What waits for requests from before the loss waits no longer than those have."""
+    stage = rollouts.at_weight(rollouts.released(a_manifest(threshold=1)), 20)
+    stage.store._now = lambda: stage.clock.now() + timedelta(hours=5)
+    stage.forget_everything()
+    stage.wait(timedelta(seconds=1))
+    stage.store._now = stage.clock.now
+    stage.meters.source = measuring.failing
+    failed_within(stage, timedelta(minutes=14))
+    stage.wait(timedelta(seconds=30))
+    assert rollouts.replicas(stage) == 0
+
+
 def failed_within(stage: Stage, span: timedelta) -> None:
     """Goes on, by small steps, until the rollout is rolled back."""
     end = stage.clock.now() + span
