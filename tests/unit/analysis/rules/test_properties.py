@@ -17,7 +17,7 @@ from analysis import state as states
 from analysis.decisions import AskBackends, AskChecks, Decision, Rest, Ruling
 from analysis.findings import Findings
 from analysis.observation import Observation, PastStatus, Workload
-from analysis.phases import TRANSITIONS, Phase
+from analysis.phases import ANALYSING, TRANSITIONS, Phase
 from analysis.state import Acceptance, RolloutState
 from analysis.strategies import weights
 from config.api.hooks import WebhookType
@@ -216,7 +216,7 @@ def test_the_weight_after_a_decision_is_one_that_is_planned(
     before, after = seen.state.route.split, decision.state.route.split
     allowed = {0, before.canary}
     if seen.canary:
-        if seen.state.phase is Phase.PROGRESSING:
+        if seen.state.phase in ANALYSING:
             iterates = seen.canary.spec.analysis.iterations > 0
             allowed |= {100} if iterates else set(weights.ladder(seen.canary))
         if seen.state.phase is Phase.PROMOTING:
