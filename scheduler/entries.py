@@ -8,8 +8,9 @@ oldest canary that wants it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from clients.documents.packed import packed
 from clients.documents.world import ShownStatus
@@ -25,6 +26,9 @@ from routing.registry import Routers
 from scheduler import conflicts, observed, projections
 from scheduler.observed import Observed
 from scheduler.projections import Manifest, Place
+
+_NO_ANALYSIS: Final = {"interval": "1m", "threshold": 1, "iterations": 1}
+"""Stands for one that is never made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +95,22 @@ class Entries(dict[CanaryRef, Entry]):
             problems=judged.problems,
             current=current,
         )
-        is_same = before and before.uid == entry.uid
-        return replace(entry, good=before.good) if before and is_same else entry
+        is_same = before is not None and before.uid == entry.uid
+        good = before.good if before and is_same else None
+        is_unknown = good is None and current is None and entry.deleting and entry.finalizer
+        return replace(entry, good=self._ending(bare) if is_unknown else good)
+
+    def _ending(self, bare: Object) -> Manifest | None:
+        """What a canary needs that is to undo what it did, where no good manifest is known of it.
+
+        That is nothing of its analysis. Any other manifest that somebody knows is better.
+        """
+        spec = bare.get("spec")
+        if isinstance(bare, decoding.Odd) or not isinstance(spec, Mapping):
+            return None
+        kept = {**bare, "spec": {**spec, "canaryAnalysis": None, "analysis": _NO_ANALYSIS}}
+        canary = self.judged(kept).canary
+        return replace(self.manifest(kept, canary), generation=-1) if canary else None
 
     def judged(self, bare: Object) -> Judgement:
         """What can be said of a manifest alone."""

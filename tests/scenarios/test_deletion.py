@@ -337,6 +337,21 @@ def test_a_suspended_canary_ends_as_any_other() -> None:
     given_back(stage)
 
 
+def test_a_canary_whose_manifest_nobody_ever_understood_gives_everything_back() -> None:
+    """It was edited into one that is refused, and everything about the one before is forgotten."""
+    stage = taken_over()
+    stage.edit_canary(analysis={"webhooks": [{"name": "no", "type": "rollout", "url": "nowhere"}]})
+    stage.wait(timedelta(seconds=5))
+    stage.bag.messages.clear()
+    stage.forget_everything()
+    stage.beat = stage.beat.successor()
+    stage.wait(timedelta(seconds=20))
+    assert stage.condition("Accepted")["status"] == "False"
+    delete(stage)
+    stage.run(gone, within=timedelta(minutes=2))
+    given_back(stage)
+
+
 def test_without_revert_on_deletion_nothing_is_undone() -> None:
     """The target stays at zero, what was taken over stays as it is (lifecycle 19.1)."""
     stage = Stage()
