@@ -59,3 +59,15 @@ def a_canary(
             **spec,
         },
     }
+
+
+def a_template(name: str, address: str) -> Manifest:
+    """A MetricTemplate that asks the Prometheus at `address` with the Secret of its own name."""
+    provider = {"type": "prometheus", "address": address, "secretRef": {"name": name}}
+    query = 'errors{destination_workload=~"{{ target }}"}'
+    return {
+        "apiVersion": "flagger.app/v1beta1",
+        "kind": "MetricTemplate",
+        "metadata": {"name": name},
+        "spec": {"provider": provider, "query": query},
+    }

@@ -50,6 +50,8 @@ class Meters:
         self.url = f"http://127.0.0.1:{port}"
         self._health: dict[str, Health] = {}
         self._asked: list[str] = []
+        self.authorizations: set[str] = set()
+        """What was sent as Authorization, with any query."""
         self._of_all: Health | None = None
 
     def set_all(self, health: Health | None) -> None:
@@ -114,6 +116,7 @@ def running() -> Iterator[Meters]:
             self._answer(self.rfile.read(length).decode())
 
         def _answer(self, parameters: str) -> None:
+            meters.authorizations.update(self.headers.get_all("Authorization") or ())
             query = urllib.parse.parse_qs(parameters).get("query", [""])[0]
             status, body = meters.answer(query)
             text = json.dumps(body).encode()

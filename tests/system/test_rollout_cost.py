@@ -14,6 +14,12 @@ from tests.system.processes import ROLES
 from tests.system.site import App, Site
 
 SECOND = "registry.example/app:2"
+TOKEN = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": "granted"},
+    "stringData": {"token": "t0ken"},
+}
 ACCOUNTS = sorted(set(ROLES.values()))
 
 
@@ -60,13 +66,20 @@ def test_no_request_of_ours_is_refused_in_a_whole_rollout(site: Site) -> None:
     """The shipped roles grant everything that is asked for, from a new canary to its promotion.
 
     But for the question with which a worker finds out at its start whether the server is there.
+    It is measured by a MetricTemplate, whose Secret is read by analysis workers.
     """
     with site.plane.recorded() as requests:
-        app = site.app("granted").deploy()
+        site.plane.apply(TOKEN, site.namespace)
+        site.plane.apply(manifests.a_template("granted", site.meters.url), site.namespace)
+        measured = {"name": "errors", "templateRef": {"name": "granted"}, "thresholdRange": {}}
+        app = site.app("granted").deploy(manifests.a_canary("granted", metrics=[measured]))
         app.release(SECOND)
         app.until("Succeeded")
     refused = [one for one in _ours(site, requests) if one.code == 403]
     assert refused == []
+    assert site.meters.authorizations == {"Bearer t0ken"}
+    reads = [one.user for one in _ours(site, requests) if one.resource == "secrets"]
+    assert set(reads) - {site.processes.user("beat")} == {site.processes.user("analysis")}
 
 
 def test_an_active_tick_makes_at_most_three_calls(site: Site) -> None:
