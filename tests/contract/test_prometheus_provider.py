@@ -40,7 +40,6 @@ from clients.clock import SystemClock
 from clients.documents.world import TemplateView
 from sandbox.prometheus import PrometheusServer
 from sandbox.promql import SeriesStore
-from tests import readings
 from tests.readings import measured
 from tests.services.prometheus import MetricsEndpoint
 from tests.services.prometheus import Prometheus as RealPrometheus
@@ -260,7 +259,7 @@ def test_a_template_gives_what_its_query_gives_in_the_manifest(
         known={"sre/plain": plain, "sre/tenant": tenant},
     )
     reader = MetricReader(build, CLOCK, threshold.judge)
-    inline, *templated = readings.measured(reader, asked)
+    inline, *templated = measured(reader, asked)
     assert inline.verdict is Verdict.PASSED
     assert inline.value == pytest.approx(0.1)
     assert [result.value for result in templated] == [inline.value] * 2

@@ -103,6 +103,38 @@ def test_unknown_fields_of_the_route_survive_a_rollout() -> None:
     assert spec(stage, ROUTE, "cart-app")["novelty"] == {"deep": [1, 2.5]}
 
 
+def test_named_rules_of_users_survive_a_rollout_and_are_theirs_to_edit() -> None:
+    """The route was theirs, is shared with them, and an edit in mid-rollout resets no weight."""
+    assets = {
+        "name": "assets",
+        "match": [{"uri": {"prefix": "/static"}}],
+        "route": [{"destination": {"host": "assets"}}],
+    }
+    old = {"name": "old", "match": [{"uri": {"exact": "/old"}}], "redirect": {"uri": "/"}}
+    main = {"name": "main", "route": [{"destination": {"host": "cart-app"}}]}
+    stage = Stage()
+    users = {
+        "apiVersion": ROUTE.api_version,
+        "kind": ROUTE.kind,
+        "metadata": {"name": "cart-app", "namespace": "shop"},
+        "spec": {"hosts": ["cart-app"], "http": [assets, main]},
+    }
+    stage.create(ROUTE, users)
+    initialized(a_manifest(), stage)
+    stage.release("cart:2")
+    rollouts.at_weight(stage, 20)
+    rules = spec(stage, ROUTE, "cart-app")["http"]
+    assert (rules[0], len(rules)) == (assets, 2)
+
+    stage.edit(ROUTE, "cart-app", {"spec": {"http": [assets, rules[1], old]}})
+    stage.settle()
+    assert stage.split == TrafficSplit.of(20)
+    rollouts.succeeded(rollouts.finish(stage))
+    assert stage.weights == PLAN
+    rules = spec(stage, ROUTE, "cart-app")["http"]
+    assert (rules[0], rules[2], len(rules)) == (assets, old, 3)
+
+
 @pytest.mark.parametrize("weight", [0, 40])
 def test_a_deleted_route_is_made_anew_with_the_weights_of_the_moment(weight: int) -> None:
     """At rest with everything on the primary, in mid-rollout with the step reached."""
