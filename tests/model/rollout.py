@@ -6,9 +6,9 @@ confirmed, so that rollouts that differ in nothing but their history are equal.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from analysis import decide, effects
 from analysis.decisions import AskBackends, AskChecks, Decision, Rest
@@ -16,14 +16,14 @@ from analysis.effects import Lane
 from analysis.findings import Findings, HookResult
 from analysis.observation import Observation, PastStatus
 from analysis.phases import RESTING, Phase, shown
-from analysis.state import RolloutState
+from analysis.state import HookRound, RolloutState
 from analysis.strategies import STRATEGIES
 from clients.documents.confirmed import Confirmed
 from config import derived
 from config.api.canary import Canary
 from config.api.hooks import WebhookType
 from config.scaling import CanaryScale, WorkloadIntent
-from config.traffic import ALL_TO_PRIMARY, TrafficSplit
+from config.traffic import ALL_TO_PRIMARY, RouteIntent, TrafficSplit
 from tests.unit.analysis import worlds
 from tests.unit.analysis.worlds import FAILED, HELD, NEW, NEWER, NOW, OLD, PASSED
 
@@ -34,6 +34,8 @@ LONGEST: Final = WAIT
 AT_WORK: Final = 2
 """Runs under way at most; with Redis they lose their leases, and others begin beside them."""
 REPLICAS: Final = 2
+
+V = TypeVar("V", "Model", "Run", RolloutState, RouteIntent, WorkloadIntent, HookRound, PastStatus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,9 @@ class Model:
 
 Step = tuple[str, Model]
 """What happened, and what is so then."""
+
+Look = tuple[str, Decision]
+"""What was answered, and what is decided then."""
 
 
 def beginning() -> Model:
@@ -138,15 +143,33 @@ def is_ended(model: Model) -> bool:
 # -- what may happen ------------------------------------------------------------------------------
 
 
-def steps(model: Model, canary: Canary) -> Iterator[Step]:
-    """Everything that may happen next."""
-    happened = ((what, normal(after)) for what, after in _all(model, canary))
-    yield from (step for step in happened if step[1] != model)
+@dataclass(frozen=True)
+class Rollout:
+    """The rollout of a canary, step by step; `_looks` are the decisions about what was seen."""
+
+    canary: Canary
+    _looks: dict[Model, tuple[Look, ...]] = field(default_factory=dict)
+
+    def steps(self, model: Model) -> Iterator[Step]:
+        """Everything that may happen next."""
+        happened = ((what, normal(after)) for what, after in self._all(model))
+        yield from (step for step in happened if step[1] != model)
+
+    def _all(self, model: Model) -> Iterator[Step]:
+        yield from ((what, decided(model, decision)) for what, decision in self._decisions(model))
+        yield from _runs(model)
+        yield from _surprises(model)
+
+    def _decisions(self, model: Model) -> tuple[Look, ...]:
+        """What a look may come to: no more than once for models that it cannot tell apart."""
+        none: frozenset[str] = frozenset()
+        seen = replace(model, runs=(), passed=none, failed=none, releases=0, losses=0)
+        if seen not in self._looks:
+            self._looks[seen] = tuple(_looks(seen, self.canary))
+        return self._looks[seen]
 
 
-def _all(model: Model, canary: Canary) -> Iterator[Step]:
-    yield from _ticks(model, canary)
-    yield from _runs(model)
+def _surprises(model: Model) -> Iterator[Step]:
     yield "time passes", aged(model)
     if model.releases and not model.deleting:
         for revision in {NEWER, model.primary} - {model.target}:
@@ -157,7 +180,7 @@ def _all(model: Model, canary: Canary) -> Iterator[Step]:
         yield "Redis is emptied", lost(model)
 
 
-def _ticks(model: Model, canary: Canary) -> Iterator[Step]:
+def _looks(model: Model, canary: Canary) -> Iterator[Look]:
     """A look at the canary, for each answer there may be to what it asks."""
     seen = observe(model, canary)
     asked = model.state.round if model.state else None
@@ -178,9 +201,9 @@ def _ticks(model: Model, canary: Canary) -> Iterator[Step]:
             for name, found in (("pass", PASSED), ("fail", FAILED), ("are undecided", HELD)):
                 judged = decide.decide(seen, replace(known, checks=found.checks))
                 if isinstance(judged, Decision):
-                    yield f"tick, checks {name}: {judged.rule}", decided(model, judged)
+                    yield f"tick, checks {name}: {judged.rule}", judged
         elif isinstance(outcome, Decision):
-            yield f"tick: {outcome.rule}", decided(model, outcome)
+            yield f"tick: {outcome.rule}", outcome
         else:
             assert isinstance(outcome, Rest)
 
@@ -343,16 +366,22 @@ def normal(model: Model) -> Model:
     versions = _ranks(0, model.status.version, model.version, model.status_version, *shown)
     by_lane = {Lane.ROUTE: route, Lane.WORKLOAD: workload, Lane.STATUS: versions}
     runs = (_plain_run(run, by_lane[run.lane], versions) for run in model.runs)
-    return replace(
+    return _with(
         model,
         state=state and _plain(state, route[state.route.seq], workload[state.workload.seq]),
         version=versions[model.version],
         route_seq=route[model.route_seq],
         workload_seq=workload[model.workload_seq],
         status_version=versions[model.status_version],
-        status=replace(model.status, version=versions[model.status.version]),
+        status=_with(model.status, version=versions[model.status.version]),
         runs=tuple(sorted(runs, key=_order)),
     )
+
+
+def _with(value: V, **fields: Any) -> V:
+    """As `replace`, and `value` itself where that changes nothing: most steps change little."""
+    is_changed = any(getattr(value, name) != field for name, field in fields.items())
+    return replace(value, **fields) if is_changed else value
 
 
 def _order(run: Run) -> tuple[str, int, bool]:
@@ -370,17 +399,17 @@ def _ranks(*numbers: int | None) -> Mapping[int, int]:
 
 def _plain_run(run: Run, ranks: Mapping[int, int], versions: Mapping[int, int]) -> Run:
     if run.lane is Lane.STATUS:
-        wanted = replace(run.wanted, version=versions[run.wanted.version])
-        return replace(run, seq=wanted.version, wanted=wanted)
-    return replace(run, seq=ranks[run.seq] if run.is_holder else -1)
+        wanted = _with(run.wanted, version=versions[run.wanted.version])
+        return _with(run, seq=wanted.version, wanted=wanted)
+    return _with(run, seq=ranks[run.seq] if run.is_holder else -1)
 
 
 def _plain(state: RolloutState, route: int, workload: int) -> RolloutState:
-    return replace(
+    return _with(
         state,
-        route=replace(state.route, seq=route),
-        workload=replace(state.workload, seq=workload),
-        round=state.round and replace(state.round, id=0, repeats=0),
+        route=_with(state.route, seq=route),
+        workload=_with(state.workload, seq=workload),
+        round=state.round and _with(state.round, id=0, repeats=0),
         waiting=None,
         trouble=None,
         acceptance=None,

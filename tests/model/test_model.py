@@ -14,7 +14,7 @@ import pytest
 
 from analysis.phases import Phase
 from tests.model import explorer, rollout
-from tests.model.rollout import Model
+from tests.model.rollout import Model, Rollout
 from tests.unit.analysis import worlds
 
 MOST: Final = 60_000
@@ -72,7 +72,7 @@ def test_no_order_of_events_breaks_an_invariant(
         return next((name for name, holds in _laws(before, what, after, plan) if not holds), None)
 
     beginning = replace(rollout.beginning(), releases=releases, losses=losses)
-    walk = explorer.walk(beginning, lambda model: rollout.steps(model, canary), wrong, MOST)
+    walk = explorer.walk(beginning, Rollout(canary).steps, wrong, MOST)
     astray = walk.without_end(rollout.is_ended)
     assert not astray, "\n".join([f"{len(astray)} without an end", *walk.story(astray[0])])
 

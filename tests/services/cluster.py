@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import functools
 import json
 import secrets
 import ssl
@@ -80,9 +81,8 @@ class ControlPlane:
             },
             method=method,
         )
-        tls = ssl.create_default_context(cafile=str(self.ca_file))
         try:
-            with urllib.request.urlopen(request, timeout=30, context=tls) as answer:
+            with urllib.request.urlopen(request, timeout=30, context=_tls(self.ca_file)) as answer:
                 return _json(answer.read())
         except urllib.error.HTTPError as error:
             with error:
@@ -189,6 +189,12 @@ class ControlPlane:
         except Refused:
             return False
         return any(each["kind"] == names["kind"] for each in kinds)
+
+
+@functools.cache
+def _tls(ca_file: Path) -> ssl.SSLContext:
+    """What trusts a server's certificate, made once for all requests."""
+    return ssl.create_default_context(cafile=str(ca_file))
 
 
 def _request(event: Mapping[str, Any]) -> Request:
