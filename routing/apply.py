@@ -68,6 +68,7 @@ class Convergence:
     base: str = ""
     """The revision that it was given last; empty before the first."""
     live: dict[str, Object | None] = field(init=False)
+    wanted: Wanted = field(init=False)
     written: dict[str, Object] = field(default_factory=dict)
     observed: dict[str, Object] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
@@ -76,20 +77,23 @@ class Convergence:
     """Roles of objects that somebody else controls: to lead requests there would be wrong too."""
 
     def __post_init__(self) -> None:
-        """Begins with what was last seen."""
-        self.live = dict(self.world.routes)
+        """Begins with what was last seen, as plain dicts: each is looked at dozens of times."""
+        self.live = {role: dict(raw) for role, raw in self.world.routes.items()}
+        given = self.promote, self.base
+        self.wanted = Wanted(self.canary, self.intent, self.world, self.router, *given)
 
     def bring_about(self) -> Outcome:
         """Writes whatever differs, and says how it ended."""
-        if refusal := self._source.refusal(self._wanted):
+        if refusal := self._source.refusal(self.wanted):
             self.refusals.append(refusal)
-        for managed in self._objects():
+        objects = self._objects()
+        for managed in objects:
             try:
                 self._owned(self.live.get(managed.role))
             except metadata.Foreign as foreign:
                 self._refuse_foreign(managed, foreign)
         try:
-            for managed in self._objects():
+            for managed in self._objects() if self.foreign else objects:
                 # Each call to a server that does not answer costs a whole timeout.
                 if self.is_reachable or self._is_carrier(managed.role):
                     self._attempt(managed)
@@ -100,11 +104,6 @@ class Convergence:
     @property
     def _source(self) -> Source:
         return sources.of(self.canary)
-
-    @property
-    def _wanted(self) -> Wanted:
-        given = self.promote, self.base
-        return Wanted(self.canary, self.intent, self.world, self.router, *given)
 
     def _objects(self) -> tuple[Managed, ...]:
         """The objects to write, in order, so that no request is led to something absent.
@@ -119,7 +118,7 @@ class Convergence:
         carrier = tuple(each for each in every if self._is_carrier(each.role))
         rest = tuple(each for each in every if not self._is_carrier(each.role))
         is_complete = all(self.live.get(each.role) is not None for each in rest)
-        can_make = self._source.is_there(self._wanted, self.live)
+        can_make = self._source.is_there(self.wanted, self.live)
         others = tuple(each for each in rest if can_make or each.role not in sources.SERVICES)
         if not self._missing() and (is_complete or self._is_ours()):
             return (*carrier, *others)
@@ -154,8 +153,8 @@ class Convergence:
         """Writes one object where it differs; a failure becomes a refusal."""
         if managed.role in self.foreign:
             return
-        missing = self._missing()
-        if self._is_carrier(managed.role) and missing:
+        missing = self._missing() if self._is_carrier(managed.role) else ()
+        if missing:
             self.refusals.append(messages.no_destination(self.canary, managed, missing))
             return
         try:
@@ -205,7 +204,7 @@ class Convergence:
 
     def _render(self, managed: Managed, present: Object | None) -> Object:
         """The object as it should be, where it is as `present` now."""
-        return self._source.render(managed, self._wanted, {**self.live, managed.role: present})
+        return self._source.render(managed, self.wanted, {**self.live, managed.role: present})
 
     def _write(self, managed: Managed, whole: Object, change: Mapping[str, Any] | None) -> Object:
         place = managed.resource, self.canary.namespace
