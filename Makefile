@@ -92,8 +92,9 @@ mutants: $(READY) ## Small defects on purpose: does a test notice? A fixed sampl
 	@$(BIN)/python -m tests.mutants.run $(ARGS)
 
 .PHONY: crds
-crds: $(READY) ## deploy/crds/crds.yaml from the models in config/
+crds: $(READY) ## deploy/crds/crds.yaml and docs/compatibility/fields.md from the models in config/
 	$(BIN)/python -m config.api.crds
+	$(BIN)/python -m config.api.fields
 
 .PHONY: control-plane
 control-plane: ## kube-apiserver and etcd from their Go modules, into a cache (4 minutes, needs Go)

@@ -93,8 +93,10 @@ def entries() -> dict[str, Entry]:
 
 
 def markdown() -> str:
-    """The page. Raises KeyError for a field that the table does not have."""
+    """The page. Raises LookupError for a field that the table does not have."""
     rows, numbers, lines = entries(), dict[str, int](), [_HEAD]
+    if missing := [each.path for each in fields() if each.path not in rows]:
+        raise LookupError(f"{TABLE.name} has no row for {', '.join(missing)}")
     for section in ("spec", "spec.service", "spec.analysis", "status"):
         lines += [f"## {section}", "", "| Field | Type | Effect | Test |", "|---|---|---|---|"]
         for each in fields():
