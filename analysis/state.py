@@ -17,7 +17,7 @@ from analysis.phases import TRANSITIONS, IllegalTransition, Phase
 from analysis.waiting import Waiting
 from config import moments
 from config.api.hooks import WebhookType
-from config.scaling import CanaryScale, WorkloadIntent
+from config.scaling import Autoscaler, CanaryScale, WorkloadIntent
 from config.traffic import ALL_TO_PRIMARY, RouteIntent, RouteStage, TrafficSplit
 
 
@@ -71,6 +71,8 @@ class RolloutState:
     """Of the Canary spec that the last decision was made from."""
     target: str = ""
     """Kind and name of the workload that the revisions are of; empty when that is not known."""
+    autoscaler: Autoscaler | None = None
+    """That of the target, as last carried out."""
     applied: str = ""
     """Revision last seen as new: under analysis, or last analysed."""
     promoted: str = ""
@@ -137,7 +139,7 @@ class RolloutState:
 
     def worked(self, canary: CanaryScale, promote: str = "") -> WorkloadIntent:
         """The workload intent for `canary` and `promote`, numbered like `routed`."""
-        same = WorkloadIntent(self.workload.seq, canary, promote, self.promoted)
+        same = replace(self.workload, canary=canary, promote=promote, base=self.promoted)
         return self.workload if same == self.workload else replace(same, seq=same.seq + 1)
 
     def reworked(self) -> WorkloadIntent:

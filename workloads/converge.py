@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from clients import errors
 from clients.documents import world as worlds
@@ -12,11 +13,12 @@ from clients.documents.outcome import Applied, Outcome, Refusal, Rejected, Super
 from clients.documents.world import Value, World
 from clients.kube.protocol import Kube
 from config.api.canary import Canary
-from config.scaling import CanaryScale, WorkloadIntent
+from config.scaling import Autoscaler, CanaryScale, WorkloadIntent
 from workloads import kinds, scalers
 from workloads.live import Live, NotWanted
 from workloads.primary import Copying
 from workloads.promoting import Promoting
+from workloads.scalers import following
 from workloads.scalers.following import Following, Sight
 from workloads.scaling import Scaling
 from workloads.tracker_configs import Configs
@@ -51,9 +53,11 @@ class Convergence:
 
         No rollout waits for the autoscaler of its primary.
         """
-        if kinds.of(self.canary).making is None:
-            return self._as_routed()
         try:
+            if kinds.of(self.canary).making is None:
+                self._role = worlds.SCALER
+                self._free_former()
+                return self._as_routed()
             self._see_to_all()
         except NotWanted as gone:
             return Superseded(str(gone), self._live.written, self._seen())
@@ -81,6 +85,7 @@ class Convergence:
         self._role = worlds.TARGET
         self._see_to_scale()
         self._role = worlds.TWIN
+        self._free_former()
         if not is_ending:
             self._live.again_after_conflicts(self._follow)
 
@@ -111,14 +116,24 @@ class Convergence:
                 raise
 
     def _pause_or_resume(self) -> None:
-        if following := self._following:
+        if followed := self._following:
             is_parked = self.intent.canary is CanaryScale.ZERO
-            self._take_in(worlds.SCALER, following.pause(is_wanted=is_parked))
+            self._take_in(worlds.SCALER, followed.pause(is_wanted=is_parked))
+
+    def _free_former(self) -> None:
+        """Resumes the autoscalers that are not the target's any more; one that is gone is free."""
+        for former in self.intent.freed:
+            with suppress(errors.NotFound):
+                self._live.again_after_conflicts(partial(self._resume, former))
+
+    def _resume(self, former: Autoscaler) -> None:
+        kind, namespace = scalers.SCALERS[former.kind], self.canary.namespace
+        following.paused(self.kube, namespace, kind, former.name, is_wanted=False)
 
     def _follow(self) -> None:
         """Keeps the primary's autoscaler in step with the target's, where there are any."""
-        if following := self._following:
-            self._take_in(worlds.TWIN, following.follow())
+        if followed := self._following:
+            self._take_in(worlds.TWIN, followed.follow())
 
     @property
     def _following(self) -> Following | None:

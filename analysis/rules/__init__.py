@@ -35,14 +35,17 @@ ADMISSION: Final[tuple[Callable[[Observation], Ruling | None], ...]] = (
     terminating.finalizer,
     admission.refused,
     admission.suspended,
+    admission.autoscaler_replaced,
     admission.target_replaced,
     admission.nudged,
 )
 """Asked first, whatever the phase."""
 
-ANNOUNCEMENTS: Final = frozenset({admission.acceptance, admission.trouble})
-"""Those of them that only tell something. They wait for the next look when hooks have answered:
-answers are given once, and a decision that does not use them loses them."""
+ANNOUNCEMENTS: Final = frozenset(
+    {admission.acceptance, admission.trouble, admission.autoscaler_replaced}
+)
+"""Those of them that decide nothing of a rollout. They wait for the next look when hooks have
+answered: answers are given once, and a decision that does not use them loses them."""
 
 AWAITING_CHANGE: Final[tuple[Rule, ...]] = (
     resting.settle,

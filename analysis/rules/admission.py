@@ -10,10 +10,10 @@ from analysis.decisions import Case, Decision, Rest, Ruling
 from analysis.observation import Observation
 from analysis.phases import RESTING, Phase
 from analysis.rules import gates, moves, waits
-from analysis.state import Acceptance, accepted, unborn
+from analysis.state import Acceptance, RolloutState, accepted, unborn
 from analysis.waiting import GATES, WaitReason
 from config import well_known
-from config.scaling import CanaryScale, WorkloadIntent
+from config.scaling import Autoscaler, CanaryScale
 from config.traffic import ALL_TO_PRIMARY, RouteIntent, RouteStage
 from config.validation.problems import ProblemReason
 
@@ -101,13 +101,44 @@ def target_replaced(seen: Observation) -> Ruling | None:
         applied="",
         promoted="",
         route=RouteIntent(state.route.seq + 1, RouteStage.SERVICES, ALL_TO_PRIMARY),
-        workload=WorkloadIntent(state.workload.seq + 1, CanaryScale.LEAVE),
+        workload=replace(state.worked(CanaryScale.LEAVE), seq=state.workload.seq + 1, base=""),
         copying="",
         before="",
         epilogue=False,
         check_at=None,
     )
     return Decision("TargetReplaced", event.message, fresh, (event,), seen.now)
+
+
+def autoscaler_replaced(seen: Observation) -> Ruling | None:
+    """An autoscaler that the canary names no more is resumed, if it is paused; its twin is told.
+
+    That twin scales the primary on: nobody here has the right to delete it.
+    """
+    state, canary = seen.state, seen.canary
+    if state is None or canary is None or state.phase is Phase.NEW:
+        return None
+    named, former = Autoscaler.of(canary), state.autoscaler
+    if named == former:
+        return _freed(seen, state)
+    noted = replace(state, autoscaler=named)
+    if former is None:
+        return Decision("AutoscalerNamed", f"{named} scales the target", noted, due=seen.now)
+    freed = tuple(each for each in (*state.workload.freed, former) if each != named)
+    again = replace(state.reworked(), freed=freed)
+    event = events.twin_left(canary, str(former))
+    noted = replace(noted, workload=again, intended_at=seen.now)
+    return Decision("AutoscalerReplaced", event.message, noted, (event,), seen.now)
+
+
+def _freed(seen: Observation, state: RolloutState) -> Ruling | None:
+    """What was freed once is somebody else's business from then on."""
+    confirmed = seen.confirmed
+    is_late = effects.Lane.WORKLOAD in effects.outstanding(state, seen.version, confirmed)
+    if not state.workload.freed or is_late or effects.Lane.WORKLOAD in confirmed.troubles:
+        return None
+    done = replace(state, workload=replace(state.workload, freed=()))
+    return Decision("AutoscalerFreed", f"{seen.ref} has let its autoscaler go", done, due=seen.now)
 
 
 def nudged(seen: Observation) -> Ruling | None:

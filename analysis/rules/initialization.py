@@ -9,7 +9,7 @@ from analysis.decisions import AskBackends, Case, Decision, Ruling
 from analysis.phases import Phase
 from analysis.rules import pods, waits
 from analysis.waiting import WaitReason
-from config.scaling import CanaryScale, WorkloadIntent
+from config.scaling import Autoscaler, CanaryScale, WorkloadIntent
 from config.traffic import ALL_TO_PRIMARY, RouteStage
 
 
@@ -25,6 +25,7 @@ def initialize(case: Case) -> Ruling | None:
         Phase.INITIALIZING,
         case.now,
         target=case.canary.spec.target_ref.label,
+        autoscaler=Autoscaler.of(case.canary),
         route=replace(case.state.route, seq=case.state.route.seq + 1),
         workload=WorkloadIntent(case.state.workload.seq + 1, CanaryScale.LEAVE),
     )

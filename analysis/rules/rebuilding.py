@@ -19,7 +19,7 @@ from analysis.state import RolloutState, unborn
 from analysis.strategies import Strategy
 from config.api.canary import Canary
 from config.api.status import ANALYSING, IN_ROLLOUT, PROMOTING, StatusPhase
-from config.scaling import CanaryScale, WorkloadIntent
+from config.scaling import Autoscaler, CanaryScale, WorkloadIntent
 from config.traffic import (
     ALL_TO_CANARY,
     ALL_TO_PRIMARY,
@@ -65,8 +65,9 @@ def _is_known(seen: Observation, past: PastStatus) -> bool:
 def _state(seen: Observation, canary: Canary, strategy: Strategy, past: PastStatus) -> RolloutState:
     """The most cautious state that agrees with everything seen."""
     applied, promoted = _revisions(seen, past)
-    target = canary.spec.target_ref.label
+    target, autoscaler = canary.spec.target_ref.label, Autoscaler.of(canary)
     state = replace(_blank(seen), target=target, applied=applied, promoted=promoted)
+    state = replace(state, autoscaler=autoscaler)
     given = _given_since(seen, promoted) if past.phase != StatusPhase.FAILED else ""
     if given or past.phase in PROMOTING:  # copying what was copied changes nothing
         live = seen.in_force or ALL_TO_PRIMARY

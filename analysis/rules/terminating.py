@@ -14,7 +14,7 @@ from analysis.observation import Observation
 from analysis.phases import Phase
 from analysis.rules import pods, waits
 from analysis.waiting import WaitReason
-from config.scaling import CanaryScale, WorkloadIntent
+from config.scaling import CanaryScale
 from config.traffic import RouteIntent, RouteStage
 
 
@@ -35,10 +35,9 @@ def _begin(seen: Observation) -> Ruling | None:
     """The end of a canary: no check, no step, no hook any more; its target gets its pods back."""
     if seen.state is None or seen.canary is None:
         return None
-    event, seq = events.terminating(seen.canary), seen.confirmed.workload_seq
-    workload = WorkloadIntent(
-        max(seq, seen.state.workload.seq) + 1, CanaryScale.RESTORED, "", seen.state.promoted
-    )
+    event, before = events.terminating(seen.canary), seen.state.workload.seq
+    seq = max(seen.confirmed.workload_seq, before) + 1
+    workload = replace(seen.state.worked(CanaryScale.RESTORED), seq=seq)
     state = seen.state.moved(
         Phase.TERMINATING,
         seen.now,

@@ -118,7 +118,7 @@ class Cluster:
         kept = {"scaler": projected(source), "twin": projected(twin) if twin else None}
         return World(**views, **kept)  # type: ignore[arg-type]
 
-    def converge(self, scale: CanaryScale, **intent: str) -> Outcome:
+    def converge(self, scale: CanaryScale, **intent: Any) -> Outcome:
         """What came of an intent."""
         wanted, copying = WorkloadIntent(1, scale, **intent), Copying(KEYS)
         world = self.world()

@@ -74,7 +74,7 @@ class Cluster:
         """Somebody's change."""
         self.door.patch(resource, self.namespace, name, patch)
 
-    def converge(self, **intent: str) -> Any:
+    def converge(self, **intent: Any) -> Any:
         """What came of an intent, and the revision of the target as it is read for that."""
         views = {
             role: deployment.project(raw, KEYS)

@@ -107,7 +107,7 @@ class Cluster:
         canary: CanaryScale,
         world: World | None = None,
         superseded: Callable[[], bool] = lambda: False,
-        **intent: str,
+        **intent: Any,
     ) -> Outcome:
         """What came of an intent, with an up-to-date watch."""
         seen = world or World(target=self.view(TARGET), primary=self.view(PRIMARY))

@@ -79,7 +79,7 @@ class Cluster:
         return self.raw(name)["spec"]["template"]["spec"].get("nodeSelector") or {}
 
     def converge(
-        self, canary: CanaryScale, world: World | None = None, *, late: bool = False, **intent: str
+        self, canary: CanaryScale, world: World | None = None, *, late: bool = False, **intent: Any
     ) -> Outcome:
         """What came of an intent."""
         wanted, copying = WorkloadIntent(1, canary, **intent), Copying(KEYS)

@@ -8,9 +8,11 @@ from typing import Any, Final
 
 import pytest
 
+from clients import errors
 from clients.kube import resources
 from clients.kube.resources import Resource
 from config.traffic import TrafficSplit
+from tests.fakes.faults import Fault
 from tests.stage import measuring, rollouts
 from tests.stage.rollouts import LONG, replicas
 from tests.stage.stage import Stage, a_deployment, initialized
@@ -206,6 +208,62 @@ def test_another_autoscaler_is_no_end_of_a_rollout() -> None:
     assert live(stage, HPA, "cart-new-primary")["spec"]["maxReplicas"] == 8
     former = live(stage, HPA, "cart-hpa-primary")["spec"]
     assert former["scaleTargetRef"]["name"] == "cart-app-primary"
+
+
+LEFT: Final = (
+    "ScaledObject cart-so of cart.shop has another successor or none: its twin scales "
+    "cart-app-primary.shop on, delete that twin"
+)
+
+
+@pytest.mark.parametrize("successor", [None, {**KEDA_REF, "name": "cart-new"}, HPA_REF])
+def test_a_scaled_object_that_a_canary_names_no_more_is_resumed(
+    successor: dict[str, Any] | None,
+) -> None:
+    """KEDA would undo every later scale-up of the target; whoever pauses it from then on, may."""
+    stage = scaled(KEDA)
+    stage.create(KEDA, ours(a_scaled_object(), "cart-new"))
+    stage.create(HPA, ours(an_hpa(), HPA_REF["name"]))
+    stage.edit_canary(autoscalerRef=successor)
+    stage.settle()
+    assert not is_paused(stage)
+    assert is_paused(stage, "cart-new") is bool(successor and successor["name"] == "cart-new")
+    assert stage.texts().count(LEFT) == 1
+
+    pause = {"metadata": {"annotations": {PAUSED: "0"}}}
+    stage.kube.patch(KEDA, "shop", "cart-so", pause)
+    stage.release("cart:2")
+    rollouts.succeeded(rollouts.finish(stage))
+    assert is_paused(stage)
+
+
+def test_a_scaled_object_is_resumed_although_the_first_try_was_refused() -> None:
+    """The refusal is told; nothing else waits for it, and it is tried again until it is done."""
+    stage = scaled(KEDA)
+    stage.door.faults.add(Fault(errors.Permanent("no"), "patch", "scaledobjects", times=3))
+    stage.edit_canary(autoscalerRef=None)
+    stage.run(lambda on: not is_paused(on), within=timedelta(minutes=5))
+
+
+def test_a_scaled_object_that_was_gone_before_its_reference_is_nobody_s_business() -> None:
+    """What is not there is not paused."""
+    stage = scaled(KEDA)
+    stage.kube.delete(KEDA, "shop", "cart-so")
+    stage.edit_canary(autoscalerRef=None)
+    stage.release("cart:2")
+    rollouts.succeeded(rollouts.finish(stage))
+
+
+def test_a_reference_that_goes_with_its_canary_leaves_nothing_paused() -> None:
+    """Both edits were made while nobody looked."""
+    stage = scaled(KEDA)
+    stage.edit_canary(revertOnDeletion=True)
+    stage.settle()
+    stage.edit_canary(autoscalerRef=None)
+    stage.kube.delete(resources.CANARIES, "shop", "cart")
+    stage.wait(timedelta(minutes=1))
+    assert not is_paused(stage)
+    assert replicas(stage) == 2
 
 
 def test_a_twin_belongs_to_one_canary() -> None:

@@ -57,18 +57,9 @@ class Following:
         source = self.world.scaler
         if not self.scaler.pause or source is None or self.scaler.is_paused(source) is is_wanted:
             return None
-        live = self._read(self.ref.name)
-        if self.scaler.is_paused(live) is is_wanted:
-            return Sight(scaler.projected(live), is_written=False)
-        annotations = {self.scaler.pause: "0" if is_wanted else None}
-        metadata = {
-            "annotations": annotations,
-            "resourceVersion": live["metadata"]["resourceVersion"],
-        }
-        kind = self.scaler.resource.kind
-        with told(f"updating {kind} {self._dotted(self.ref.name)} failed"):
-            made = self.kube.patch(*self._place, self.ref.name, {"metadata": metadata})
-        return Sight(scaler.projected(made), is_written=True)
+        return paused(
+            self.kube, self.canary.namespace, self.scaler, self.ref.name, is_wanted=is_wanted
+        )
 
     @property
     def _place(self) -> tuple[Resource, str]:
@@ -108,8 +99,30 @@ class Following:
         return patch
 
     def _read(self, name: str) -> Object:
-        with told(f"{self.scaler.told} {self._dotted(name)} get query error"):
-            return self.kube.get(*self._place, name)
+        return _read(self.kube, self.canary.namespace, self.scaler, name)
 
     def _dotted(self, name: str) -> str:
         return f"{name}.{self.canary.namespace}"
+
+
+def paused(kube: Kube, namespace: str, kind: Scaler, name: str, *, is_wanted: bool) -> Sight | None:
+    """An autoscaler, paused or resumed as is wanted; None for a kind that never has to be.
+
+    Raises Conflict when somebody else has changed it meanwhile.
+    """
+    if not kind.pause:
+        return None
+    live = _read(kube, namespace, kind, name)
+    if kind.is_paused(live) is is_wanted:
+        return Sight(scaler.projected(live), is_written=False)
+    version = live["metadata"]["resourceVersion"]
+    annotations = {kind.pause: "0" if is_wanted else None}
+    change = {"metadata": {"annotations": annotations, "resourceVersion": version}}
+    with told(f"updating {kind.resource.kind} {name}.{namespace} failed"):
+        made = kube.patch(kind.resource, namespace, name, change)
+    return Sight(scaler.projected(made), is_written=True)
+
+
+def _read(kube: Kube, namespace: str, kind: Scaler, name: str) -> Object:
+    with told(f"{kind.told} {name}.{namespace} get query error"):
+        return kube.get(kind.resource, namespace, name)

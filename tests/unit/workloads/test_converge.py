@@ -72,7 +72,7 @@ class Cluster:
         world: World | None = None,
         stale: Collection[str] = (),
         superseded: Callable[[], bool] = lambda: False,
-        **intent: str,
+        **intent: Any,
     ) -> tuple[Outcome, list[str]]:
         """The outcome, and the calls it took."""
         world = world or self.views()

@@ -80,7 +80,7 @@ class Cluster:
         )
 
     def converge(
-        self, scale: CanaryScale, world: World | None = None, **intent: str
+        self, scale: CanaryScale, world: World | None = None, **intent: Any
     ) -> tuple[Outcome, list[str]]:
         """The outcome, and the calls it took."""
         world = world or self.world()
