@@ -1,7 +1,8 @@
 """Gives users back the Services and routes that were theirs before, when a canary is deleted.
 
-What the canary made is left to be collected with it. What is gone already is done: a namespace that
-ends takes its objects in any order. Source: docs/compatibility/lifecycle.md, "Deletion".
+What the canary made is left to be collected with it, in any order; until then it leads to the
+target too. What is gone already is done, as when a namespace ends. Source:
+docs/compatibility/lifecycle.md, "Deletion".
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from clients.kube.protocol import Kube, Object
 from config import ownership, well_known
 from config.api.canary import Canary
 from config.traffic import RouteStage
-from routing import diff, knative, messages, metadata, services
+from routing import diff, istio, istio_ending, knative, messages, metadata, services
 from routing.messages import Doing
 from routing.router import ODD_SHAPE, Managed, Router, ServiceRole
 
@@ -81,7 +82,9 @@ class Reversion:
         self.written[managed.role] = metadata.bare(made)
 
     def _reverted(self, managed: Managed, live: Object) -> Object:
-        """The object as it was before; one that is a canary's stays as it is."""
+        """The object as it was before; one of ours leads to the target, as long as it is there."""
+        if metadata.is_controlled(live, self.canary):
+            return self._handed_over(managed, live)
         holder = ownership.controller(live["metadata"]) or {}
         if holder.get("kind") == well_known.CANARY_KIND:
             return live
@@ -89,8 +92,19 @@ class Reversion:
             return knative.released(live)
         before = _noted(live)
         if managed.role == ServiceRole.APEX:
-            return {**live, "spec": {**live["spec"], "selector": _selector(live, before)}}
+            return _selecting(live, before)
         return live if before is None else {**live, "spec": before}
+
+    def _handed_over(self, managed: Managed, live: Object) -> Object:
+        if managed.role == ServiceRole.APEX:
+            return _selecting(live, None)
+        if managed.role == istio.VIRTUAL_SERVICE:
+            return istio_ending.handed_over(self.canary, live)
+        return live
+
+
+def _selecting(live: Object, before: Mapping[str, Any] | None) -> Object:
+    return {**live, "spec": {**live["spec"], "selector": _selector(live, before)}}
 
 
 def _noted(live: Object) -> Mapping[str, Any] | None:

@@ -11,6 +11,7 @@ from clients import errors
 from clients.kube import resources
 from clients.kube.resources import Resource
 from tests.fakes.faults import Fault
+from tests.scenarios import test_subsets as subsets
 from tests.scenarios.test_autoscalers import of_hpa, the_hpa
 from tests.stage import rollouts
 from tests.stage.rollouts import LONG
@@ -362,3 +363,61 @@ def test_without_revert_on_deletion_nothing_is_undone() -> None:
     stage.wait(timedelta(minutes=1))
     assert gone(stage)
     assert rollouts.replicas(stage) == 0
+
+
+CANARY_RULES: Final[dict[str, dict[str, Any]]] = {
+    "weights": {},
+    "A/B": {
+        "iterations": 9,
+        "maxWeight": None,
+        "stepWeight": None,
+        "match": [{"headers": {"x-canary": {"exact": "insider"}}}],
+    },
+    "mirror": {"mirror": True, "mirrorWeight": 50},
+    "affinity": {"sessionAffinity": {"cookieName": "new", "primaryCookieName": "old"}},
+}
+
+
+@pytest.mark.parametrize("analysis", CANARY_RULES.values(), ids=CANARY_RULES.keys())
+def test_before_a_canary_goes_its_own_route_leads_where_pods_stay(
+    analysis: dict[str, Any],
+) -> None:
+    """Primary, Services and route are collected in any order; requests must not notice which."""
+    stage = initialized(reverting())
+    stage.edit_canary(analysis=analysis)
+    stage.settle()
+    stage.release("cart:2")
+    stage.run(lambda on: on.split is not None and on.split.reaches_canary, within=LONG)
+    stage.settle()
+    route, apex = last_seen(stage)
+    destinations = [each for rule in route["http"] for each in rule["route"]]
+    assert destinations
+    assert all(each == {"destination": {"host": "cart-app"}} for each in destinations)
+    assert not any("mirror" in rule for rule in route["http"])
+    assert apex["selector"] == {"app": "cart-app"}
+
+
+def test_before_a_canary_goes_its_subsets_are_left_too() -> None:
+    """A DestinationRule that is collected first would take them away."""
+    stage = subsets.released()
+    stage.edit_canary(revertOnDeletion=True)
+    rollouts.at_weight(stage, 20)
+    route, apex = last_seen(stage)
+    assert [rule["route"] for rule in route["http"]] == [[{"destination": {"host": "cart-app"}}]]
+    assert apex["selector"] == {"tier": "front"}
+
+
+def last_seen(stage: Stage) -> tuple[Any, Any]:
+    """Route and apex Service, as they are when the canary is deleted and its finalizer goes."""
+    seen: list[Any] = []
+
+    def look() -> None:
+        ours = resources.VIRTUAL_SERVICES, resources.SERVICES
+        seen.extend(there(stage, each, "cart-app")["spec"] for each in ours)
+
+    patch = Fault(look, "patch", "canaries", name=REF.name, times=99)
+    stage.door.faults.add(patch)
+    delete(stage)
+    stage.run(gone, within=timedelta(minutes=1))
+    route, apex = seen[-2:]
+    return route, apex
