@@ -85,6 +85,8 @@ class RolloutState:
     iterations: int = 0
     check_at: datetime | None = None
     """When the next analysis is due; None before the first step of a rollout."""
+    nudged_from: datetime | None = None
+    """When the check at `check_at` would be due had no nudge made it early; None: none did."""
     round: HookRound | None = None
     epilogue: bool = False
     """Post-rollout hooks of the rollout that ended are still to be called."""
@@ -122,15 +124,15 @@ class RolloutState:
     """Until when a request from before the state was lost may still be carried out; None: none."""
 
     def moved(self, phase: Phase, now: datetime, **changes: Any) -> RolloutState:
-        """This state in `phase`, with `changes`; waits, unanswered hooks and an old failure go.
+        """This state in `phase`, with `changes`; waits, hooks, nudges and an old failure go.
 
         Raises IllegalTransition when the table of `phases` has no such move.
         """
         if phase is not self.phase and phase not in TRANSITIONS[self.phase]:
             raise IllegalTransition(self.phase, phase)
         since = self.since if phase is self.phase else now
-        fresh = {"phase": phase, "since": since, "round": None, "waiting": None, "failure": ""}
-        return replace(self, **{**fresh, **changes})
+        gone = {"round": None, "waiting": None, "nudged_from": None, "failure": ""}
+        return replace(self, **{"phase": phase, "since": since, **gone, **changes})
 
     def routed(self, split: TrafficSplit) -> RouteIntent:
         """The route intent for `split`: the present one if it already says so, else the next."""

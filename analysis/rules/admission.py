@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from datetime import datetime
 
 from analysis import effects, events, waiting
 from analysis.decisions import Case, Decision, Rest, Ruling
@@ -144,7 +145,8 @@ def _freed(seen: Observation, state: RolloutState) -> Ruling | None:
 def nudged(seen: Observation) -> Ruling | None:
     """A new value of `coalmine.dev/nudge` has the gate asked at once that the canary waits for.
 
-    What was answered before counts no more: it may be older than the value.
+    What was answered before counts no more: it may be older than the value. When the next check is
+    due by its interval is kept.
     """
     state, canary = seen.state, seen.canary
     if state is None or canary is None:
@@ -157,8 +159,15 @@ def nudged(seen: Observation) -> Ruling | None:
     is_asked = asked is not None and asked.type in gates.TABLE
     if is_asked or (state.waiting is not None and state.waiting.reason in GATES):
         soon = waits.first(state.check_at, seen.now) if state.check_at else None
-        noted = replace(noted, check_at=soon, round=None)
+        noted = replace(noted, check_at=soon, nudged_from=_unnudged(seen, state), round=None)
     return Decision("Nudged", f"{seen.ref} is looked at, as it was asked for", noted, due=seen.now)
+
+
+def _unnudged(seen: Observation, state: RolloutState) -> datetime | None:
+    """When the next check is due by its interval; after the one that led to a gate under way."""
+    due, asked = moves.in_time(state), state.round
+    is_made = asked is not None and asked.type in gates.TABLE and due == state.check_at
+    return due + seen.interval if due and is_made else due
 
 
 def refused(seen: Observation) -> Ruling | None:

@@ -180,10 +180,12 @@ def _asked(case: Case, kind: WebhookType, said: tuple[Event, ...]) -> Ruling | N
     asking = rounds.ask(case, kind, said=said)
     if asking is None or not case.strategy.has_begun(case.state):
         return asking
+    if moves.is_early(case):
+        return waits.by(asking, _measured_again(case))
     is_silent = case.state.round is not None and case.state.round.type is kind
     interval = case.observation.interval
-    made = (case.state.check_at or case.now) + (interval if is_silent else 0 * interval)
-    made = cadence.next_check(made, case.now, interval) - interval
+    made = _measured_again(case) if is_silent else moves.in_time(case.state)
+    made = cadence.next_check(made or case.now, case.now, interval) - interval
     if isinstance(asking, Decision):
         state = replace(asking.state, check_at=made, failed_checks=moves.failed_after_pass(case))
         return waits.by(replace(asking, state=state), made + interval)
@@ -197,7 +199,8 @@ def _measured_again(case: Case) -> datetime | None:
     """When a canary with traffic is measured though a gate is silent; None without traffic."""
     if case.state.check_at is None or not case.strategy.has_begun(case.state):
         return None
-    return case.state.check_at + case.observation.interval
+    due = moves.in_time(case.state)
+    return due if due != case.state.check_at else case.state.check_at + case.observation.interval
 
 
 def _closed(case: Case, kind: WebhookType, results: tuple[HookResult, ...]) -> Decision | None:

@@ -10,6 +10,7 @@ from analysis.decisions import Case, Decision
 from analysis.events import Event
 from analysis.phases import Phase
 from analysis.rules import pods, waits
+from analysis.state import RolloutState
 from config.api.analysis import ThresholdMode
 from config.api.hooks import WebhookType
 from config.scaling import CanaryScale
@@ -47,6 +48,18 @@ def failed_check(case: Case, causes: tuple[Event, ...]) -> Decision:
     return Decision("CheckFailed", events.summary(causes), state, causes, due)
 
 
+def failed_look(case: Case, causes: tuple[Event, ...]) -> Decision:
+    """A look at the canary that failed: a failed check, unless a nudge made it early.
+
+    That keeps the step from being taken, and nothing else: the check of the interval is to come.
+    """
+    if not is_early(case):
+        return failed_check(case, causes)
+    due = next_check(case)
+    state = replace(case.state, check_at=due, round=None)
+    return Decision("FailedEarly", events.summary(causes), state, causes, due)
+
+
 def hold(case: Case, reason: waiting.WaitReason, *causes: Event) -> Decision:
     """Neither a step nor a failed check; the cause is told for as long as it lasts."""
     state, said = waits.tell(case.state, case.now, reason, *causes)
@@ -56,9 +69,26 @@ def hold(case: Case, reason: waiting.WaitReason, *causes: Event) -> Decision:
 
 
 def next_check(case: Case) -> datetime:
-    """When the check after the present one is due."""
-    interval = case.observation.interval
-    return cadence.next_check(case.state.check_at or case.now, case.now, interval)
+    """When the check after one without a step is due; a nudge moves none of them."""
+    due = in_time(case.state) or case.now
+    return due if is_early(case) else cadence.next_check(due, case.now, case.observation.interval)
+
+
+def check_after_step(case: Case) -> datetime:
+    """When the step that is taken now has had its interval, also if a nudge brought it early."""
+    return cadence.next_check(case.state.check_at or case.now, case.now, case.observation.interval)
+
+
+def in_time(state: RolloutState) -> datetime | None:
+    """When the next check is due, or would be had no nudge made it early."""
+    due, unnudged = state.check_at, state.nudged_from
+    return unnudged if due and unnudged and due < unnudged else due
+
+
+def is_early(case: Case) -> bool:
+    """Whether a check that is made now is made early, because of a nudge, and does not count."""
+    due = in_time(case.state)
+    return due is not None and due != case.state.check_at and case.now < due
 
 
 def due_at(case: Case) -> datetime | None:

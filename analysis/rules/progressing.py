@@ -64,7 +64,7 @@ def first_step(case: Case) -> Ruling | None:
     results = rounds.answers(case, kind)
     said = (*silent, events.starting_analysis(case.canary), *rounds.told(case, results))
     if not all(result.ok for result in results):
-        return moves.failed_check(case, said)
+        return moves.failed_look(case, said)
     step = case.strategy.next_step(case.canary, case.state)
     if step is None:
         return Rest()
@@ -82,7 +82,7 @@ def halt_on_hook(case: Case) -> Ruling | None:
     if asking:
         return asking
     refused = [result for result in rounds.answers(case, WebhookType.ROLLOUT) if not result.ok]
-    return moves.failed_check(case, rounds.told(case, refused)) if refused else None
+    return moves.failed_look(case, rounds.told(case, refused)) if refused else None
 
 
 def halt_on_check(case: Case) -> Ruling | None:
@@ -92,7 +92,7 @@ def halt_on_check(case: Case) -> Ruling | None:
     bad = [result for result in case.findings.checks if result.effect is not verdicts.Effect.PASSES]
     said = tuple(events.warning(result.message) for result in bad)
     if any(result.effect is verdicts.Effect.COUNTS for result in bad):
-        return moves.failed_check(case, said)
+        return moves.failed_look(case, said)
     return moves.hold(case, WaitReason.CHECKS_UNDECIDED, *said) if bad else None
 
 
@@ -119,7 +119,7 @@ def look_longer(case: Case) -> Ruling | None:
     if ends is None or case.now >= ends:
         return None
     due = moves.next_check(case)
-    failed = moves.failed_after_pass(case)
+    failed = case.state.failed_checks if moves.is_early(case) else moves.failed_after_pass(case)
     state = replace(case.state, failed_checks=failed, check_at=due, round=None)
     return Decision("LookedAtLonger", "the step is looked at for longer", state, due=due)
 
@@ -135,7 +135,7 @@ def advance(case: Case) -> Ruling | None:
     if step is None:
         return None
     closed = gates.promotion(case) if step.needs_approval else None
-    return closed or _step(case, step, moves.next_check(case), gates.passed(case))
+    return closed or _step(case, step, moves.check_after_step(case), gates.passed(case))
 
 
 def confirm_promotion(case: Case) -> Ruling | None:

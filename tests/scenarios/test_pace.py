@@ -8,7 +8,7 @@ import pytest
 from clients.kube import resources
 from config.traffic import TrafficSplit
 from tests.scenarios.test_gates import gated, open_gate, phase, waiting
-from tests.stage import rollouts
+from tests.stage import measuring, rollouts
 from tests.stage.rollouts import BEGINNING, ENDING, FAILED, INTERVAL, LONG, NEW, READINESS
 from tests.stage.stage import REF, Stage, initialized
 from tests.unit.analysis.worlds import a_manifest
@@ -46,6 +46,98 @@ def test_a_nudge_of_a_promotion_that_waits_is_a_check_of_its_own() -> None:
     stage.run(lambda on: on.phase() not in {"WaitingPromotion", "Progressing"}, within=LONG)
     assert stage.clock.now() - at <= timedelta(seconds=1)
     assert len(stage.meters.asked) > measured
+
+
+def nudged_thrice(stage: Stage) -> Stage:
+    """Three nudges in three seconds."""
+    for value in "abc":
+        nudge(stage, value)
+        stage.wait(timedelta(seconds=1))
+    return stage
+
+
+@pytest.mark.parametrize("mode", ["cumulative", "consecutive"])
+def test_nudges_spend_no_failed_checks(mode: str) -> None:
+    """A canary that is bad beside its closed gate fails as often as it is checked in time."""
+    stage = gated("confirm-promotion", interval="10m", stepWeight=60, thresholdMode=mode)
+    stage.release("cart:2")
+    phase(stage, "WaitingPromotion")
+    at = stage.clock.now()
+    stage.meters.source = measuring.failing
+    nudged_thrice(stage)
+    assert (stage.phase(), stage.state.failed_checks) == ("WaitingPromotion", 0)
+    stage.run(lambda on: on.state.failed_checks == 1, within=LONG)
+    assert stage.clock.now() - at == timedelta(minutes=10)
+    nudged_thrice(stage)
+    assert (stage.phase(), stage.state.failed_checks) == ("WaitingPromotion", 1)
+    rollouts.rolled_back(rollouts.finish(stage))
+    assert stage.clock.now() - at < timedelta(minutes=31)
+
+
+def test_a_good_look_at_a_closed_gate_forgives_no_failed_checks() -> None:
+    """What is consecutive are the checks of the intervals: nudges are not among them."""
+    stage = gated("confirm-promotion", interval="10m", stepWeight=60, thresholdMode="consecutive")
+    stage.release("cart:2")
+    phase(stage, "WaitingPromotion")
+    stage.meters.source = measuring.failing
+    stage.run(lambda on: on.state.failed_checks == 1, within=LONG)
+    stage.meters.source = measuring.healthy
+    asked = len(stage.meters.asked)
+    nudged_thrice(stage)
+    assert len(stage.meters.asked) > asked
+    assert stage.state.failed_checks == 1
+    stage.run(lambda on: on.state.failed_checks == 0, within=timedelta(minutes=10))
+
+
+def test_a_step_that_a_nudge_brought_early_is_given_its_interval() -> None:
+    """The look that took it was the check of its interval."""
+    stage = gated("confirm-traffic-increase", closed=False, interval="10m")
+    stage.release("cart:2")
+    rollouts.at_weight(stage, 20)
+    stage.hooks.refusing.add("more")
+    stage.run(lambda on: on.condition("Waiting").get("status") == "True", within=LONG)
+    stage.wait(timedelta(minutes=8))
+    open_gate(stage, "more")
+    at = stage.clock.now()
+    nudge(stage, "1")
+    rollouts.at_weight(stage, 40)
+    assert stage.clock.now() - at <= timedelta(seconds=1)
+    rollouts.at_weight(stage, 60)
+    assert timedelta(minutes=10) <= stage.clock.now() - at <= timedelta(minutes=10, seconds=1)
+
+
+def test_nudges_put_off_no_check() -> None:
+    """Nor do they hide a bad canary, however many there are."""
+    stage = gated("confirm-traffic-increase", interval="60s")
+    open_gate(stage, "more")
+    stage.release("cart:2")
+    rollouts.at_weight(stage, 20)
+    stage.hooks.refusing.add("more")
+    stage.run(lambda on: on.condition("Waiting").get("status") == "True", within=LONG)
+    at = stage.clock.now()
+    stage.meters.source = measuring.failing
+    for value in range(60):
+        nudge(stage, str(value))
+        stage.wait(timedelta(seconds=5))
+        if rollouts.ended(stage):
+            break
+    assert stage.clock.now() - at < timedelta(seconds=190)
+    rollouts.rolled_back(rollouts.finish(stage))
+
+
+def test_nudges_of_a_gate_that_takes_long_to_answer_spend_no_failed_checks() -> None:
+    """The check before the call was made already; the next one is made in time."""
+    stage = gated("confirm-traffic-increase", closed=False, interval="10m")
+    stage.release("cart:2")
+    rollouts.at_weight(stage, 20)
+    stage.hooks.mute = True
+    stage.run(lambda on: bool(on.late), within=LONG)
+    at = stage.clock.now()
+    stage.meters.source = measuring.failing
+    nudged_thrice(stage)
+    assert (stage.split, stage.state.failed_checks) == (TrafficSplit.of(20), 0)
+    stage.run(lambda on: on.state.failed_checks == 1, within=LONG)
+    assert timedelta(minutes=9) < stage.clock.now() - at <= timedelta(minutes=11)
 
 
 @pytest.mark.parametrize("kind", ["confirm-rollout", "confirm-traffic-increase"])
