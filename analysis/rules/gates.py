@@ -160,18 +160,20 @@ def _is_silent(case: Case) -> bool:
 
 
 def called_off(
-    case: Case, ask: Callable[[Case, WebhookType], Ruling | None] = rounds.ask
+    case: Case, ask: Callable[[Case, WebhookType, str], Ruling | None] = rounds.ask
 ) -> Ruling | None:
-    """Asks the rollback hooks by `ask`; the rollback when one of them answers well."""
-    kind = WebhookType.ROLLBACK
-    asking = None if moves.is_skipped(case) else ask(case, kind)
+    """Asks the rollback hooks by `ask`; the rollback when one of them answers well.
+
+    They are asked about the release that is to be called off, also before its rollout.
+    """
+    kind, untried = WebhookType.ROLLBACK, moves.unapproved(case)
+    asking = None if moves.is_skipped(case) else ask(case, kind, untried)
     if asking:
         return asking
-    signals = [result for result in rounds.answers(case, kind) if result.ok]
+    signals = [result for result in rounds.answers(case, kind, untried) if result.ok]
     if not signals:
         return None
     said = (*rounds.told(case, signals[:1]), events.webhook_rollback(case.canary))
-    untried = moves.released(case) if case.state.phase is Phase.WAITING else ""
     return moves.rollback(case, "RollbackRequested", said, untried)
 
 

@@ -19,11 +19,10 @@ from config.api.canary import Canary
 
 def overdue(case: Case) -> Ruling | None:
     """A gate that stays closed for too long, or a rollout that takes too long, is rolled back."""
-    untried = moves.released(case) if case.state.phase is Phase.WAITING else ""
     ends, limit = gate_ends(case.canary, case.state), derived.gate_deadline(case.canary)
     if ends is not None and limit is not None and case.now >= ends:
         event = events.gate_overdue(case.canary, durations.format_go(limit))
-        return moves.rollback(case, "GateDeadlineExceeded", (event,), untried)
+        return moves.rollback(case, "GateDeadlineExceeded", (event,), moves.unapproved(case))
     ends, limit = rollout_ends(case.canary, case.state), derived.max_duration(case.canary)
     if ends is not None and limit is not None and case.now >= ends:
         event = events.rollout_overdue(case.canary, durations.format_go(limit))

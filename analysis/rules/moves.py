@@ -25,6 +25,11 @@ def released(case: Case) -> str:
     return "" if primary and target.revision == primary.revision else target.revision
 
 
+def unapproved(case: Case) -> str:
+    """The release that waits for its approval; empty once it has it."""
+    return released(case) if case.state.phase is Phase.WAITING else ""
+
+
 def has_epilogue(case: Case) -> bool:
     """Whether there are hooks to be called when the rollout has ended."""
     return bool(hooks.calls_in(case.canary, WebhookType.POST_ROLLOUT, case.state))

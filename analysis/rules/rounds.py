@@ -42,14 +42,14 @@ def ask(
     return _again(case, asked, message)
 
 
-def ask_beside(case: Case, kind: WebhookType) -> Ruling | None:
+def ask_beside(case: Case, kind: WebhookType, revision: str = "") -> Ruling | None:
     """The same, once per check, in the round of a gate that takes long to answer."""
     asked, check = case.state.round, case.state.check_at
-    calls = hooks.calls_in(case.canary, kind, case.state)
+    calls = hooks.calls_in(case.canary, kind, case.state, revision)
     if asked is None or not calls:
         return None
     is_asked = asked.beside == check
-    if is_asked and len(answers(case, kind)) == len(calls):
+    if is_asked and len(answers(case, kind, revision)) == len(calls):
         return None
     due = case.now + hooks.CALL_LEASE
     if is_asked and case.now < asked.asked + hooks.CALL_LEASE:
@@ -72,10 +72,9 @@ def _again(case: Case, asked: HookRound, message: str) -> Decision:
 def _settled(case: Case, asked: HookRound | None, revision: str) -> tuple[WebhookType, ...]:
     """The types that need not be asked again in this check: those before, and the one answered.
 
-    What was answered about another release settles nothing; what is asked about none, as a
-    rollback is before a gate, does.
+    What was answered about another release settles nothing.
     """
-    if asked is None or case.findings.hooks is None or asked.revision not in {"", revision}:
+    if asked is None or case.findings.hooks is None or asked.revision != revision:
         return ()
     return (*asked.settled, asked.type)
 

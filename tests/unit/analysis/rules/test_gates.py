@@ -472,7 +472,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
         Decided("rollback_requested", "Failed", "100/0", CALLED_OFF, due=0),
     ),
     "and a release that waits (D-63)": (
-        replace(waits(round=a_round(ROLLBACK)), canary=SWITCHED),
+        replace(waits(round=a_round(ROLLBACK, NEW)), canary=SWITCHED),
         worlds.hooked(ROLLBACK, True),
         Decided("rollback_requested", "Failed", "100/0", CALLED_OFF, due=0),
     ),
@@ -535,7 +535,7 @@ def test_a_closed_gate_at_the_first_step_tells_the_beginning_once() -> None:
 
 def test_a_refused_release_was_not_tried_and_is_not_tried_again() -> None:
     """A rollback hook that calls it off while it waits marks its revision as failed."""
-    seen = replace(waits(round=a_round(ROLLBACK)), canary=SWITCHED)
+    seen = replace(waits(round=a_round(ROLLBACK, NEW)), canary=SWITCHED)
     state = tables.decision(seen, worlds.hooked(ROLLBACK, True)).state
     assert (state.applied, state.promoted, state.workload.canary) == (NEW, OLD, CanaryScale.ZERO)
     after = replace(seen, state=state, version=11)
@@ -613,6 +613,17 @@ def test_a_gate_before_the_rollout_hears_of_the_revision_to_be_approved() -> Non
     (call,) = hooks.awaited(GATED, decision.state)
     assert call.body["checksum"] == hooks.checksum(NEW)
     assert call.body["phase"] == "Initialized"
+
+
+def test_a_rollback_hook_hears_of_the_release_that_waits() -> None:
+    """Of the revision that it decides about, as the gate that it is asked beside (webhooks 2)."""
+    canary = worlds.a_canary(webhooks=[{"name": "off", "type": "rollback", "url": "http://off/"}])
+    state = worlds.a_state(Phase.WAITING, check_at=NOW)
+    decision = tables.decision(worlds.seen(state, canary, target=worlds.a_workload(NEW, 0)))
+    (call,) = hooks.awaited(canary, decision.state)
+    assert call.type == ROLLBACK
+    assert call.body["checksum"] == hooks.checksum(NEW)
+    assert call.body["phase"] == "Waiting"
 
 
 @holds(
