@@ -8,7 +8,8 @@ a millisecond of the processor for each query, most of it to prepare what never 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -26,11 +27,12 @@ LONGEST_COMPLAINT: Final = 500
 #: How failures call what was asked.
 SERVER: Final = "metrics server"
 
+_USERINFO: Final = re.compile(r"//[^/\s@]+@")
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 class ErrorStatus(Exception):
-    """An answer with a status other than 200; the message ends with the start of its body."""
+    """An answer with a status other than 200; the message ends with what the server says of it."""
 
     def __init__(self, status: int, complaint: str) -> None:
         super().__init__(f"error response: {status}: {complaint}")
@@ -55,7 +57,11 @@ class BoundedSession:
     verify = True
     cert = None
 
-    def __init__(self, base: str, connections: Connections, seconds: float) -> None:
+    def __init__(
+        self, base: str, connections: Connections, seconds: float, hidden: Collection[str] = ()
+    ) -> None:
+        """`hidden` are secrets that are sent; a complaint that repeats them is shown without."""
+        self._hidden = hidden
         self._base = base
         self._connections = connections
         self._seconds = seconds
@@ -77,10 +83,26 @@ class BoundedSession:
             request = Request("POST", path, _FORM, query.encode(), repeatable=True)
         answer = self._connections.ask(request, self._seconds, SERVER)
         if answer.status != HTTPStatus.OK:
-            raise ErrorStatus(answer.status, _complaint(answer.body))
+            raise ErrorStatus(answer.status, _complaint(answer.body, self._hidden))
         return Reply(answer.status, answer.body)
 
 
-def _complaint(body: bytes) -> str:
-    text = " ".join(body[: 4 * LONGEST_COMPLAINT].decode("utf-8", "replace").split())
+def _complaint(body: bytes, hidden: Collection[str]) -> str:
+    """What a server says of a refusal, on one line and without secrets."""
+    text = _said(body)
+    for secret in hidden:
+        text = text.replace(secret, "…")
+    text = " ".join(_USERINFO.sub("//", text[: 4 * LONGEST_COMPLAINT]).split())
     return text if len(text) <= LONGEST_COMPLAINT else text[:LONGEST_COMPLAINT] + "…"
+
+
+def _said(body: bytes) -> str:
+    """Type and text of an error in the form of Prometheus' API; any other body as it is."""
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        answer = None
+    if isinstance(answer, dict) and isinstance(answer.get("error"), str):
+        kind = answer.get("errorType")
+        return f"{kind}: {answer['error']}" if isinstance(kind, str) and kind else answer["error"]
+    return body.decode("utf-8", "replace")

@@ -36,6 +36,7 @@ from clients.http.connections import to_server
 from config.validation import problems
 
 _ONLINE_QUERY: Final = "vector(1)"
+_SHORTEST_SECRET: Final = 4
 _STRANGE: Final = "the answer is not that of a Prometheus"
 
 
@@ -63,7 +64,8 @@ class Prometheus:
             max_body=LARGEST_BODY,
             kept=access.connections,
         )
-        session: Any = BoundedSession(address, connections, access.timeout.total_seconds())
+        seconds, hidden = access.timeout.total_seconds(), _hidden(access.credentials)
+        session: Any = BoundedSession(address, connections, seconds, hidden)
         self._connect = PrometheusConnect(url=address, session=session)
 
     def query(self, query: str) -> Measurement:
@@ -157,6 +159,14 @@ def _authorization(given: Credentials) -> str:
         return f"Bearer {given.needed('token', PROMETHEUS)}"
     user = (given.needed(key, PROMETHEUS) for key in ("username", "password"))
     return f"Basic {base64.b64encode(':'.join(user).encode()).decode()}"
+
+
+def _hidden(given: Credentials | None) -> tuple[str, ...]:
+    """What is sent of a Secret and never shown, long enough to be recognised in a text."""
+    if given is None:
+        return ()
+    secrets = (_authorization(given).partition(" ")[2], *given.values.values())
+    return tuple(text for text in secrets if len(text) >= _SHORTEST_SECRET)
 
 
 def _explained(error: ErrorStatus | errors.ClientError) -> tuple[Reason, str]:

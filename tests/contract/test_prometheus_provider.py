@@ -112,8 +112,8 @@ def test_no_series_and_not_a_number_are_no_data(url: str, query: str) -> None:
     [
         ("1 + 1", Reason.UNREADABLE_ANSWER, "a scalar or a text"),
         ('"text"', Reason.UNREADABLE_ANSWER, "a scalar or a text"),
-        ("sum(", Reason.QUERY_REFUSED, "error response: 400: "),
-        ("", Reason.QUERY_REFUSED, "error response: 400: "),
+        ("sum(", Reason.QUERY_REFUSED, "error response: 400: bad_data: "),
+        ("", Reason.QUERY_REFUSED, "error response: 400: bad_data: "),
     ],
 )
 def test_what_is_no_instant_vector_is_an_error(
@@ -124,6 +124,7 @@ def test_what_is_no_instant_vector_is_an_error(
     assert isinstance(measurement, Absent)
     assert (measurement.verdict, measurement.reason) == (Verdict.ERROR, reason)
     assert words in measurement.message
+    assert "{" not in measurement.message  # the words alone, not the document that holds them
 
 
 def test_a_query_longer_than_a_url_may_be_is_answered(url: str) -> None:
@@ -429,6 +430,29 @@ def test_no_answer_of_whatever_kind_raises(
     assert (measurement.verdict, measurement.reason) == (Verdict.ERROR, reason)
     assert words in measurement.message
     assert len(measurement.message) < 700
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"error": "no such\n  label", "errorType": "bad_data"}, "bad_data: no such label"),
+        ({"status": "error", "error": "too many samples"}, "too many samples"),
+        ({"error": "x" * 9999, "errorType": "execution"}, "execution: " + "x" * 489 + "…"),
+        ({"error": {"code": 7}}, '{"error": {"code": 7}}'),
+        ({"error": "no t0ken-of-ours here", "errorType": ""}, "no … here"),
+        ({"error": "Post http://me:pw@up/api: EOF"}, "Post http://up/api: EOF"),
+        (["error"], '["error"]'),
+    ],
+)
+def test_a_refusal_is_told_in_the_words_of_the_server(
+    faulty: Faulty, content: Any, said: str
+) -> None:
+    """On one line, no longer than an event may be, and without what is secret."""
+    faulty.answer = body(json.dumps(content).encode(), 400)
+    secret = Credentials({"token": "t0ken-of-ours"})
+    measurement = connect(faulty.url, credentials=secret).query("up")
+    assert isinstance(measurement, Absent)
+    assert measurement.message == f"error response: 400: {said}"
 
 
 @pytest.mark.parametrize("values", [("NaN",), ("1", "NaN"), ()])
