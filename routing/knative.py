@@ -7,7 +7,7 @@ Pure. Rules: docs/compatibility/routing.md, "Knative".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -68,11 +68,12 @@ class Knative:
         present = live.get(KNATIVE_SERVICE)
         if present is None:
             return None
-        shares = {"": 0, "latest": 0, "primary": 0}
-        for entry in present.get("spec", {}).get("traffic") or ():
-            shares[_side(entry, _primary(present))] += entry.get("percent") or 0
+        entries, primary = present.get("spec", {}).get("traffic") or (), _primary(present)
+        latest = [each for each in entries if each.get("latestRevision")]
+        others = [each for each in entries if not each.get("latestRevision")]
+        former = [each for each in others if primary and each.get("revisionName") == primary]
         try:
-            return TrafficSplit(shares["primary"], shares["latest"])
+            return TrafficSplit(_percent(former), _percent(latest))
         except ValueError as error:
             raise UnreadableRoute(f"{_label(canary)} cannot be read: {error}") from error
 
@@ -111,11 +112,9 @@ def _primary(present: Object | None) -> str:
     return str(annotations.get(well_known.PRIMARY_REVISION_ANNOTATION) or "")
 
 
-def _side(entry: Mapping[str, Any], primary: str) -> str:
-    """The side whose entry it is; empty for neither."""
-    if entry.get("latestRevision"):
-        return "latest"
-    return "primary" if primary and entry.get("revisionName") == primary else ""
+def _percent(entries: Iterable[Mapping[str, Any]]) -> int:
+    """The percentage of all requests that `entries` lead somewhere."""
+    return sum(each.get("percent") or 0 for each in entries)
 
 
 def _label(canary: Canary) -> str:
