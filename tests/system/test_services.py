@@ -5,8 +5,10 @@ Not tested: that a missing service skips or fails (tests/unit/repository/test_pr
 """
 
 import contextlib
+import socket
 import subprocess
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,20 @@ def test_the_api_server_is_the_pinned_version(control_plane: ControlPlane) -> No
     version = control_plane.request("GET", "/version")
     assert version["gitVersion"] == "v1.36.3"
     assert (version["major"], version["minor"]) == ("1", "36")
+
+
+def test_a_scraper_that_hangs_up_leaves_no_trace(capfd: pytest.CaptureFixture[str]) -> None:
+    """As a Prometheus does whose time for a scrape is over; the page is there for the next."""
+    with prometheus_service.metrics_endpoint() as page:
+        page.set("x" * 10_000_000)
+        host, port = page.target.split(":")
+        with socket.create_connection((host, int(port)), timeout=5) as scraper:
+            scraper.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            assert scraper.recv(1)
+        page.set("up 1")
+        with urllib.request.urlopen(f"http://{page.target}/metrics", timeout=5) as answer:
+            assert answer.read() == b"up 1\n"
+    assert capfd.readouterr().err == ""
 
 
 def test_rbac_refuses_a_service_account_without_a_role(
