@@ -92,7 +92,7 @@ def _complaint(body: bytes, hidden: Collection[str]) -> str:
     text = _said(body)
     for secret in hidden:
         text = text.replace(secret, "…")
-    text = " ".join(_USERINFO.sub("//", text[: 4 * LONGEST_COMPLAINT]).split())
+    text = " ".join(_USERINFO.sub("//", text).split())
     return text if len(text) <= LONGEST_COMPLAINT else text[:LONGEST_COMPLAINT] + "…"
 
 

@@ -15,11 +15,6 @@ _ONE: Final = "whoever calls the script asks only whether there is a reply, and 
 
 REASONS: Final[dict[Key, str]] = {
     (
-        "analysis/backends/bounded.py",
-        ('text = " ".join(body[: 4 * LONGEST_COMPLAINT].decode("utf-8", "replace").split())'),
-        "4 -> 40",
-    ): "a bound on work: no character is longer than 4 bytes, and the text is cut once more",
-    (
         "analysis/rules/admission.py",
         "if seen.state is None or seen.canary is None:",
         "condition -> False",
