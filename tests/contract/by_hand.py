@@ -143,9 +143,8 @@ class Site:
             admission = Admission(uid=self.canary.metadata.uid, generation=1)
             world = World(target=target, admission=admission, routes=self._routes())
             intent = RouteIntent(1, stage, split)
-            one = apply.Convergence(self.door, self.canary, intent, world, lambda: False, router)
-            one.promote, one.base = promote, base
-            return one
+            given = self.door, self.canary, intent, world, lambda: False, router
+            return apply.Convergence(*given, promote=promote, base=base)
 
         assert wrote(attempt().bring_about())
         assert not wrote(attempt().bring_about())
