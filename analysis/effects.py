@@ -24,10 +24,6 @@ REPAIR: Final = timedelta(seconds=2)
 """How long an effect may stay unconfirmed before it is asked for again: the answer to a lost
 message. Long against a write (some ms), short against the shortest interval (10 s)."""
 
-PROPAGATION: Final = timedelta(seconds=1)
-"""How long pods stay that a route leads nobody to any more: proxies hear of it after the API server
-has taken it, 0.1 s on a small mesh and more on a big one."""
-
 LATE: Final = timedelta(seconds=30)
 """After how long an effect that nobody refuses is told to be waited for: many repairs."""
 
@@ -56,9 +52,7 @@ def unfinished(
     that look tells and shows both decisions at once. Nor is a step shown before it is in force.
     """
     missing = outstanding(state, version, confirmed)
-    is_told_soon = (
-        due is not None and due <= now + REPAIR and _is_passing(state, missing, confirmed, now)
-    )
+    is_told_soon = due is not None and due <= now + REPAIR and _is_passing(state, missing, now)
     is_step = is_shown_once_in_force(state) and Lane.ROUTE in missing and _is_fresh(state, now)
     if is_told_soon or (is_step and not confirmed.troubles):
         missing -= {Lane.STATUS}
@@ -74,9 +68,7 @@ def is_shown_once_in_force(state: RolloutState) -> bool:
     return state.phase is Phase.PROGRESSING and state.check_at is not None
 
 
-def _is_passing(
-    state: RolloutState, missing: Collection[Lane], confirmed: Confirmed, now: datetime
-) -> bool:
+def _is_passing(state: RolloutState, missing: Collection[Lane], now: datetime) -> bool:
     """Whether the next decision waits for nothing but what is `missing`, and not for long yet.
 
     So it is while all traffic goes to the primary, and when the canary is scaled to zero after it.
@@ -84,9 +76,7 @@ def _is_passing(
     """
     if not _is_fresh(state, now):
         return False
-    heard_at = confirmed.route_at and confirmed.route_at + PROPAGATION
-    is_on_its_way = Lane.ROUTE in missing or (heard_at is not None and now < heard_at)
-    is_returning = is_on_its_way and state.route.stage is RouteStage.EXPOSED
+    is_returning = Lane.ROUTE in missing and state.route.stage is RouteStage.EXPOSED
     is_parking = Lane.WORKLOAD in missing and state.workload.canary is CanaryScale.ZERO
     if state.phase in (Phase.INITIALIZING, Phase.FINALISING):
         return is_returning or is_parking

@@ -74,7 +74,7 @@ def expose(case: Case) -> Ruling | None:
 
 def await_route(case: Case) -> Ruling | None:
     """The target keeps its pods until nobody is sent to them any more."""
-    return waits.await_effects(case, effects.Lane.ROUTE) or waits.await_propagation(case)
+    return waits.await_effects(case, effects.Lane.ROUTE)
 
 
 def park_target(case: Case) -> Ruling | None:

@@ -99,8 +99,8 @@ def shift(case: Case) -> Ruling:
 
 
 def await_route(case: Case) -> Ruling | None:
-    """The canary keeps its pods until all traffic is on the primary, as proxies know it."""
-    return waits.await_no_traffic(case) or waits.await_propagation(case)
+    """The canary keeps its pods until all traffic is on the primary."""
+    return waits.await_no_traffic(case)
 
 
 def scale_down(case: Case) -> Ruling | None:

@@ -29,9 +29,6 @@ def park_canary(case: Case) -> Ruling | None:
     waiting = waits.await_no_traffic(case)
     if waiting and not waits.is_past_deadline(case):
         return waiting
-    unheard = None if waiting else waits.await_propagation(case)
-    if unheard:
-        return unheard
     said = (events.route_unwritable(case.canary),) if waiting else ()
     state = replace(case.state, workload=case.state.worked(CanaryScale.ZERO))
     return Decision("ScalingDown", "scaling down the canary", state, said, case.now)

@@ -56,7 +56,6 @@ def renew_pods(case: Case) -> Ruling | None:
         return waiting
     if case.state.workload.canary is CanaryScale.RUNNING:
         reached = waits.await_certainty(case) or waits.await_no_traffic(case)
-        reached = reached or waits.await_propagation(case)
         if reached:
             return reached
         state = replace(case.state, workload=case.state.worked(CanaryScale.ZERO))

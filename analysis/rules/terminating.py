@@ -100,7 +100,7 @@ def revert(case: Case) -> Ruling | None:
 
 def terminated(case: Case) -> Ruling:
     """Everything is undone; the canary may go."""
-    waiting = waits.await_effects(case, effects.Lane.ROUTE) or waits.await_propagation(case)
+    waiting = waits.await_effects(case, effects.Lane.ROUTE)
     if waiting:
         return waiting
     event = events.terminated(case.canary)

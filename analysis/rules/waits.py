@@ -119,13 +119,6 @@ def await_no_traffic(case: Case) -> Decision | Rest | None:
     return Rest(case.now + effects.REPAIR)
 
 
-def await_propagation(case: Case) -> Rest | None:
-    """Rest while proxies may not have heard yet of the route that was confirmed last."""
-    confirmed = case.observation.confirmed.route_at
-    until = confirmed + effects.PROPAGATION if confirmed else None
-    return Rest(until) if until is not None and case.now < until else None
-
-
 def _repair(case: Case, missing: Collection[effects.Lane]) -> timedelta:
     """How soon effects that are not confirmed are asked for again.
 
