@@ -19,7 +19,7 @@ from clients.kube.protocol import Kube, Object
 from config import ownership, well_known
 from config.api.canary import Canary
 from config.traffic import RouteStage
-from routing import diff, istio, istio_ending, knative, messages, metadata, services
+from routing import diff, messages, metadata, services
 from routing.messages import Doing
 from routing.router import ODD_SHAPE, Managed, Router, ServiceRole
 
@@ -83,24 +83,17 @@ class Reversion:
 
     def _reverted(self, managed: Managed, live: Object) -> Object:
         """The object as it was before; one of ours leads to the target, as long as it is there."""
-        if metadata.is_controlled(live, self.canary):
-            return self._handed_over(managed, live)
+        is_ours = metadata.is_controlled(live, self.canary)
         holder = ownership.controller(live["metadata"]) or {}
-        if holder.get("kind") == well_known.CANARY_KIND:
+        if not is_ours and holder.get("kind") == well_known.CANARY_KIND:
             return live
-        if managed.role == knative.KNATIVE_SERVICE:
-            return knative.released(live)
-        before = _noted(live)
         if managed.role == ServiceRole.APEX:
-            return _selecting(live, before)
+            return _selecting(live, None if is_ours else _noted(live))
+        released = self.router.released(self.canary, live, is_ours=is_ours)
+        if released is not None:
+            return released
+        before = None if is_ours else _noted(live)
         return live if before is None else {**live, "spec": before}
-
-    def _handed_over(self, managed: Managed, live: Object) -> Object:
-        if managed.role == ServiceRole.APEX:
-            return _selecting(live, None)
-        if managed.role == istio.VIRTUAL_SERVICE:
-            return istio_ending.handed_over(self.canary, live)
-        return live
 
 
 def _selecting(live: Object, before: Mapping[str, Any] | None) -> Object:

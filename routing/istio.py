@@ -18,7 +18,7 @@ from clients.kube.resources import Resource
 from config import derived, meshes, names, well_known
 from config.api.canary import Canary
 from config.traffic import Feature, TrafficSplit
-from routing import istio_reading, istio_rules, istio_sides, metadata
+from routing import istio_ending, istio_reading, istio_rules, istio_sides, metadata
 from routing.istio_sides import Side
 from routing.metadata import Marks
 from routing.router import (
@@ -93,6 +93,10 @@ class Istio:
         if managed.role == VIRTUAL_SERVICE:
             return _virtual_service(canary, managed, target, split, live)
         return _destination_rule(canary, managed, target, live)
+
+    def released(self, canary: Canary, live: Object, *, is_ours: bool) -> Object | None:
+        """One of ours leads to the target; see `Router.released`."""
+        return istio_ending.handed_over(canary, live) if is_ours else None
 
     def parse(self, canary: Canary, live: Live) -> TrafficSplit | None:
         """What the rules say; see `Router.parse`."""

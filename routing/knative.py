@@ -63,6 +63,22 @@ class Knative:
         ]
         return {**present, "spec": {**present.get("spec", {}), "traffic": traffic}}
 
+    def released(
+        self,
+        canary: Canary,  # noqa: ARG002
+        live: Object,
+        *,
+        is_ours: bool,  # noqa: ARG002
+    ) -> Object | None:
+        """The target without the name of a primary's revision; its traffic stays as it is."""
+        noted = live["metadata"].get("annotations") or {}
+        kept = {
+            key: text
+            for key, text in noted.items()
+            if key != well_known.PRIMARY_REVISION_ANNOTATION
+        }
+        return {**live, "metadata": {**live["metadata"], "annotations": kept}}
+
     def parse(self, canary: Canary, live: Live) -> TrafficSplit | None:
         """The weights of the two entries; see `Router.parse`."""
         present = live.get(KNATIVE_SERVICE)
@@ -93,18 +109,6 @@ def promoted(present: Object | None, promote: str, base: str) -> Object | None:
     annotations = metadata.get("annotations") or {}
     marked = {**annotations, well_known.PRIMARY_REVISION_ANNOTATION: wanted}
     return {**present, "metadata": {**metadata, "annotations": marked}}
-
-
-def released(present: Object) -> Object:
-    """`present` without the name of a primary's revision; its traffic stays as it is."""
-    metadata = present["metadata"]
-    annotations = metadata.get("annotations") or {}
-    kept = {
-        key: text
-        for key, text in annotations.items()
-        if key != well_known.PRIMARY_REVISION_ANNOTATION
-    }
-    return {**present, "metadata": {**metadata, "annotations": kept}}
 
 
 def _primary(present: Object | None) -> str:

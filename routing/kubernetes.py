@@ -57,6 +57,10 @@ class Kubernetes:
             raise UnroutableCanary(f"{_label(canary)} cannot be made without its target")
         return {**present, "spec": {**present["spec"], "selector": selector}}
 
+    def released(self, canary: Canary, live: Object, *, is_ours: bool) -> Object | None:  # noqa: ARG002
+        """None: it has no objects of its own; see `Router.released`."""
+        return None
+
     def parse(self, canary: Canary, live: Live) -> TrafficSplit | None:
         """Which side the apex Service selects; see `Router.parse`."""
         selector = _selector(live, ServiceRole.APEX)

@@ -144,3 +144,9 @@ class Router(Protocol):
 
         Raises UnreadableRoute for a route that is not one of ours, or no longer.
         """
+
+    def released(self, canary: Canary, live: Object, *, is_ours: bool) -> Object | None:
+        """The carrier as it is left when the canary goes, with which it goes if it `is_ours`.
+
+        None where that is what it was before it was taken over, as notes on it tell.
+        """

@@ -96,6 +96,10 @@ class Edge:
         spec = {"defaultBackend": backend}
         return metadata.new_object(canary, managed, marks, spec)
 
+    def released(self, canary: Canary, live: Object, *, is_ours: bool) -> Object | None:  # noqa: ARG002
+        """None: its objects go with the canary, or are what they were."""
+        return None
+
     def parse(self, canary: Canary, live: Live) -> TrafficSplit | None:
         """What the annotations say; see `Router.parse`."""
         present = live.get(INGRESS)
