@@ -9,6 +9,7 @@ Where to look:
     settings/       configuration of the processes
     refs, names     identity of a canary, names of generated objects
     well_known      labels and annotations that others define or read
+    roles           the queues, and what follows from the role of a worker
     durations       Go durations
     moments         times as Redis and Kubernetes write them
     meshes          names of traffic providers

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any, Final
+
+from config import canonical
 
 ALLOCATED: Final = frozenset({"clusterIPs", "healthCheckNodePort", "loadBalancerIP"})
 """Fields of a spec that the API server gives to one Service alone, as are node ports."""
@@ -26,10 +26,9 @@ def copied(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def revision(spec: Mapping[str, Any]) -> str:
-    """The digest of what is copied: 20 lower-case hex digits, the same for source and copy.
+    """The digest of what is copied, the same for source and copy.
 
     The traffic distribution is left out, which a manifest may override.
     """
     kept = {key: value for key, value in copied(spec).items() if key != "trafficDistribution"}
-    text = json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
+    return canonical.digest(kept)

@@ -101,8 +101,8 @@ def max_weight(canary: Canary) -> int:
     weights = step_weights(canary)
     if weights:
         return weights[-1]
-    given = canary.spec.analysis.max_weight
-    return min(given, TOTAL_WEIGHT) if given > 0 else TOTAL_WEIGHT
+    most = canary.spec.analysis.max_weight
+    return min(most, TOTAL_WEIGHT) if most > 0 else TOTAL_WEIGHT
 
 
 def gate_deadline(canary: Canary) -> timedelta | None:

@@ -49,3 +49,7 @@ FLUX_OPT_OUT_ANNOTATIONS: Final = (
 )
 #: Labels and annotations of targets that contain this are never copied to generated objects.
 FLUX_KEY_PART: Final = "toolkit.fluxcd.io"
+
+#: The namespace for which deploy/ is made, and where the console looks for our pods when it may not
+#: look everywhere.
+INSTALLED_IN: Final = "coalmine-system"

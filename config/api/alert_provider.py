@@ -24,6 +24,8 @@ class AlertProviderType(StrEnum):
     DISCORD = "discord"
     ROCKET = "rocket"
     GCHAT = "gchat"
+    ALERTMANAGER = "alertmanager"
+    WEBHOOK = "webhook"
 
 
 class AlertProviderSpec(Model):
@@ -31,7 +33,9 @@ class AlertProviderSpec(Model):
 
     model_config = ConfigDict(json_schema_extra=_ONE_ADDRESS)
 
-    type: AlertProviderType = Field(description="Message format.")
+    type: AlertProviderType = Field(
+        description="Message format; alertmanager and webhook are Coalmine's own."
+    )
     channel: Text | None = described("Channel (slack, discord, rocket); general when empty.")
     username: Text | None = described("Sender (slack, discord, rocket); flagger when empty.")
     address: Text | None = described("Webhook URL.")
@@ -39,3 +43,9 @@ class AlertProviderSpec(Model):
     secret_ref: SecretRef | None = described(
         "Secret in the namespace of the provider: key address, and for slack optionally token."
     )
+
+
+class AlertProvider(Model):
+    """An AlertProvider object, as far as it is read."""
+
+    spec: AlertProviderSpec = Field(description="Where alerts go.")

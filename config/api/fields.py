@@ -191,11 +191,11 @@ def _word(node: Node) -> str:
 
 def _expanded(key: str) -> Iterator[str]:
     """The paths that a key of the table stands for."""
-    found = re.fullmatch(r"(.*\.)\{([\w,[\]{}]+)\}", key)
-    if not found:
+    match = re.fullmatch(r"(.*\.)\{([\w,[\]{}]+)\}", key)
+    if not match:
         yield key
         return
-    yield from (found[1] + name for name in found[2].split(","))
+    yield from (match[1] + name for name in match[2].split(","))
 
 
 if __name__ == "__main__":

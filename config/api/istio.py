@@ -27,8 +27,8 @@ _KEYS: Final = ("exact", "prefix", "regex")
 
 def _at_most_one(*keys: str) -> dict[str, Any]:
     """Schema: none of `keys`, or exactly one."""
-    given = exactly_one(*keys)["oneOf"]
-    return {"oneOf": [{"not": {"anyOf": given}}, *given]}
+    each = exactly_one(*keys)["oneOf"]
+    return {"oneOf": [{"not": {"anyOf": each}}, *each]}
 
 
 class StringMatch(Model):

@@ -12,11 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import SecretStr
 
-from config import durations, meshes, shards
+from config import durations, meshes, networks, shards
+from config.networks import Denied
 from config.shards import Shard
 from config.validation import problems
 
@@ -107,6 +108,14 @@ def provider(given: str) -> str:
     return given
 
 
+def denied(given: str) -> Denied:
+    """A list of networks, perhaps of none."""
+    try:
+        return Denied.parse(given)
+    except ValueError:
+        raise BadValue(networks.FORM) from None
+
+
 def shard(given: str) -> Shard:
     """One of several parts of the namespaces."""
     try:
@@ -118,15 +127,32 @@ def shard(given: str) -> Shard:
 def http_url(given: str) -> str:
     """An absolute HTTP URL, without a slash at the end."""
     if not problems.is_http_url(given):
-        raise BadValue("an absolute http:// or https:// URL")
+        raise BadValue(problems.HTTP_URL)
     return given.rstrip("/")
 
 
 def secret_url(given: str) -> SecretStr:
     """An absolute HTTP URL; secret, since those of chats hold a token."""
     if not problems.is_http_url(given):
-        raise BadValue("an absolute http:// or https:// URL")
+        raise BadValue(problems.HTTP_URL)
     return SecretStr(given)
+
+
+def secret(given: str) -> SecretStr:
+    """Whatever is given, shown nowhere."""
+    return SecretStr(given)
+
+
+def link(given: str) -> str:
+    """An absolute HTTP URL with places for namespace and name."""
+    if not problems.is_http_url(linked(given, "namespace", "name")):
+        raise BadValue(f"{problems.HTTP_URL}, with {{namespace}} and {{name}}")
+    return given
+
+
+def linked(template: str, namespace: str, name: str) -> str:
+    """`template` with the names in their places; other braces stay as they are."""
+    return template.replace("{namespace}", quote(namespace)).replace("{name}", quote(name))
 
 
 def redis_url(given: str) -> SecretStr:
@@ -146,8 +172,8 @@ class Flag:
 
     `name` is the flag without dashes (Flagger's name where it has one), `env` the variable,
     `default` the default as one would write it (empty for none), `help` the meaning with unit and
-    the reason of the default. `flaggers` is the variable that Flagger has for it, if any, which
-    counts where neither flag nor variable is given. `group` and `field` say where it lands in
+    the reason of the default. `flagger_env` is the variable that Flagger has for it, if any, which
+    outranks flag and variable, as with Flagger. `group` and `field` say where it lands in
     `Settings`.
     """
 
@@ -156,7 +182,7 @@ class Flag:
     default: str
     help: str
     parse: Callable[[str], Any]
-    flaggers: str = ""
+    flagger_env: str = ""
     group: str = ""
     field: str = ""
 
@@ -173,7 +199,7 @@ class Flag:
     @property
     def secret(self) -> bool:
         """Whether the value must not be shown."""
-        return self.parse in {redis_url, secret_url}
+        return self.parse in {redis_url, secret_url, secret}
 
     @property
     def dest(self) -> str:
@@ -188,7 +214,7 @@ def setting(
     help_text: str,
     *,
     env: str = "",
-    flaggers: str = "",
+    flagger_env: str = "",
 ) -> Any:
     """A dataclass field for the setting `name`; an empty `default` means None."""
     flag = Flag(
@@ -197,9 +223,9 @@ def setting(
         default=default,
         help=help_text,
         parse=parse,
-        flaggers=flaggers,
+        flagger_env=flagger_env,
     )
-    value = parse(default) if default or parse is texts else None
+    value = parse(default) if default or parse in {texts, denied} else None
     return dataclasses.field(default=value, metadata={_METADATA_KEY: flag})
 
 

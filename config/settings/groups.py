@@ -61,7 +61,10 @@ class KubernetesSettings:
     """Which cluster, which part of it, and how hard it may be asked."""
 
     kubeconfig: str | None = setting(
-        "kubeconfig", str, "", "Path of a kubeconfig; the pod's ServiceAccount by default."
+        "kubeconfig",
+        str,
+        "",
+        "Path of a kubeconfig; that of KUBECONFIG by default, or else the pod's ServiceAccount.",
     )
     qps: int = setting(
         "kubeconfig-qps",
@@ -119,67 +122,6 @@ class MetricsSettings:
         "canary has half of them at most, one namespace three quarters. Enough for 300 queries "
         "of 200ms a second; a Prometheus runs 20 at once and has the others wait, by its own "
         "--query.max-concurrency.",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class CanarySettings:
-    """Defaults and limits of canaries, named as in Flagger."""
-
-    mesh_provider: str = setting(
-        "mesh-provider",
-        flags.provider,
-        "istio",
-        "Traffic provider of canaries that name none; Flagger's default. Unknown names are "
-        "refused.",
-    )
-    selector_labels: tuple[str, ...] = setting(
-        "selector-labels",
-        flags.some_texts,
-        "app,name,app.kubernetes.io/name",
-        "Labels by which pods may be selected, comma separated; the first in a workload's selector "
-        "is used. Flagger's default.",
-    )
-    include_label_prefixes: tuple[str, ...] = setting(
-        "include-label-prefix",
-        flags.texts,
-        "",
-        "Prefixes of labels and annotations copied to primary objects, comma separated; * for "
-        "all, none by default as in Flagger.",
-    )
-    no_cross_namespace_refs: bool = setting(
-        "no-cross-namespace-refs",
-        flags.switch,
-        "false",
-        "Refuse canaries that refer to templates or alert providers of other namespaces; allowed "
-        "by default as in Flagger.",
-    )
-    interval_floor: timedelta = setting(
-        "min-interval",
-        flags.duration,
-        "10s",
-        "Shortest analysis interval; a manifest that asks for less gets this. Flagger's floor: a "
-        "shorter interval judges a revision on next to no traffic. The demo goes below it.",
-    )
-    config_tracking: bool = setting(
-        "enable-config-tracking",
-        flags.switch,
-        "true",
-        "Release changes of the ConfigMaps and Secrets that pods of targets use, and give "
-        "primaries copies of them; Flagger's default. Beats list and watch their metadata, "
-        "analysis workers read and write them.",
-    )
-    event_webhook: SecretStr | None = setting(
-        "event-webhook",
-        flags.secret_url,
-        "",
-        "Where the events of canaries without a webhook of type event are posted; nowhere by "
-        "default, as in Flagger, whose variable EVENT_WEBHOOK_URL is read too. Workers of all "
-        "roles need it; it is not stored.",
-        flaggers="EVENT_WEBHOOK_URL",
-    )
-    cluster_name: str | None = setting(
-        "cluster-name", str, "", "Name of the cluster, on every log line."
     )
 
 
@@ -278,9 +220,17 @@ class ServerSettings:
         "port",
         flags.port,
         "8080",
-        "Port of the health endpoints, 0 for any free one; Flagger's default. `coalmine up` "
-        "refuses it: each of its processes takes a free one, and logs it.",
+        "Port of health endpoints and metrics, 0 for any free one; Flagger's default. `coalmine "
+        "up` refuses it: each of its processes takes a free one, and logs it.",
         env="LISTEN_PORT",
+    )
+    targets_dir: str | None = setting(
+        "targets-dir",
+        str,
+        "",
+        "Folder in which each process writes where its metrics are, as Prometheus reads it "
+        "(file_sd_configs); nowhere by default. For `coalmine up`: in a cluster Prometheus finds "
+        "the pods itself.",
     )
     log_level: str = setting(
         "log-level",

@@ -9,14 +9,16 @@ help text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from config.settings import flags
+from config.settings.alerting import AlertSettings
+from config.settings.canaries import CanarySettings
 from config.settings.flags import BadValue, Flag
 from config.settings.groups import (
-    CanarySettings,
     KubernetesSettings,
     MetricsSettings,
     RedisSettings,
@@ -38,6 +40,7 @@ class Settings:
     kubernetes: KubernetesSettings = field(default_factory=KubernetesSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     canaries: CanarySettings = field(default_factory=CanarySettings)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
     scheduler: SchedulerSettings = field(default_factory=SchedulerSettings)
     workers: WorkerSettings = field(default_factory=WorkerSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
@@ -49,16 +52,7 @@ class Settings:
         Raises SettingsError with every problem found, each naming flag, variable, value and what
         is allowed.
         """
-        values: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
-        problems: list[str] = []
-        for flag in FLAGS:
-            given = environ.get(flag.env, "").strip() or environ.get(flag.flaggers, "").strip()
-            if not given:
-                continue
-            try:
-                values[flag.group][flag.field] = flag.parse(given)
-            except BadValue as error:
-                problems.append(_bad_value(flag, given, error.allowed))
+        values, problems = parsed(FLAGS, environ)
         settings = cls(**{name: group(**values[name]) for name, group in GROUPS.items()})
         problems.extend(_contradictions(settings))
         if problems:
@@ -75,6 +69,26 @@ FLAGS: Final[tuple[Flag, ...]] = tuple(
 )
 
 
+def parsed(
+    declared: Iterable[Flag], environ: Mapping[str, str]
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """What the variables say about the settings `declared`, by group and field; and the problems.
+
+    Settings that are not given are left out.
+    """
+    values: dict[str, dict[str, Any]] = defaultdict(dict)
+    problems: list[str] = []
+    for flag in declared:
+        text = environ.get(flag.flagger_env, "").strip() or environ.get(flag.env, "").strip()
+        if not text:
+            continue
+        try:
+            values[flag.group][flag.field] = flag.parse(text)
+        except BadValue as error:
+            problems.append(_bad_value(flag, text, error.allowed))
+    return values, problems
+
+
 def _bad_value(flag: Flag, given: str, allowed: str) -> str:
     value = "(hidden)" if flag.secret else shown(given)
     return f"{flag.option} ({flag.env}): {value}: allowed: {allowed}"
@@ -83,9 +97,9 @@ def _bad_value(flag: Flag, given: str, allowed: str) -> str:
 def _contradictions(settings: Settings) -> list[str]:
     """What single values do not show: a lease must outlast what is done under it."""
     scheduler, metrics = settings.scheduler, settings.metrics
-    found = []
+    problems = []
     if scheduler.tick_lease <= metrics.timeout:
-        found.append("--tick-lease: must be longer than --metrics-timeout")
+        problems.append("--tick-lease: must be longer than --metrics-timeout")
     if scheduler.beat_lease < 3 * scheduler.agenda_poll:
-        found.append("--beat-lease: must be at least three times --agenda-poll")
-    return found
+        problems.append("--beat-lease: must be at least three times --agenda-poll")
+    return problems

@@ -13,7 +13,7 @@ from config.api.metric_template import (
     MetricTemplateSpec,
 )
 from config.validation import structure
-from config.validation.problems import InvalidSpec, Problem
+from config.validation.problems import Problem
 from config.validation.rules import not_a_url, problem
 
 _PROVIDER: Final = "spec.provider"
@@ -25,17 +25,7 @@ _HEADER_VALUE: Final = re.compile(r"[\t -~]*")
 
 def load_template(raw: Mapping[str, Any]) -> MetricTemplateSpec:
     """What the raw MetricTemplate says. Raises InvalidSpec with every problem found."""
-    excesses = tuple(structure.excesses(MetricTemplateSpec, raw))
-    if excesses:
-        raise InvalidSpec(part.problem for part in excesses)
-    try:
-        spec = structure.parse(MetricTemplate, raw).spec
-    except structure.BrokenParts as error:
-        raise InvalidSpec(error.problems) from None
-    problems = tuple(_problems(spec))
-    if problems:
-        raise InvalidSpec(problems)
-    return spec
+    return structure.loaded(MetricTemplate, MetricTemplateSpec, raw, _problems)
 
 
 def _problems(spec: MetricTemplateSpec) -> Iterator[Problem]:

@@ -131,6 +131,9 @@ def shown_url(url: str) -> str:
     return shown(f"{parts.scheme}://{host}/…")
 
 
+HTTP_URL: Final = "an absolute http:// or https:// URL"
+
+
 def is_http_url(url: str) -> bool:
     """Whether the text is an absolute http or https URL with a host and a usable port."""
     try:

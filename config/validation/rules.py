@@ -15,14 +15,12 @@ from pydantic.alias_generators import to_camel
 from config import durations
 from config.api.canary import Canary
 from config.api.model import Model
-from config.validation.problems import Problem, is_http_url, shown, shown_url
+from config.validation.problems import HTTP_URL, Problem, is_http_url, shown, shown_url
 
 Rule = Callable[[Canary], Iterator[Problem]]
 
 ANALYSIS: Final = "spec.analysis"
 SERVICE: Final = "spec.service"
-
-HTTP_URL: Final = "an absolute http:// or https:// URL"
 
 
 def problem(field: str, value: Any, allowed: str, message: str) -> Problem:

@@ -8,7 +8,7 @@ problems, and what is broken is pruned so that the rest can still be judged in t
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import takewhile
 from typing import Any, Final, NamedTuple, TypeVar
@@ -20,9 +20,10 @@ from config import durations
 from config.api import bounds, schema
 from config.api.bounds import Bound, Schema
 from config.api.model import Model
-from config.validation.problems import Problem, path, shown
+from config.validation.problems import InvalidSpec, Problem, path, shown
 
 M = TypeVar("M", bound=Model)
+S = TypeVar("S", bound=Model)
 
 Location = tuple[str | int, ...]
 
@@ -74,6 +75,26 @@ def parse(model: type[M], raw: Any) -> M:
     except ValidationError as error:
         details = error.errors(include_url=False)
     raise BrokenParts(map(_broken, details))
+
+
+def loaded(
+    whole: type[Model], spec: type[S], raw: Any, rules: Callable[[S], Iterator[Problem]]
+) -> S:
+    """The `spec` of a raw object, which is a `whole` then; `rules` see what types do not show.
+
+    Raises InvalidSpec with every problem found.
+    """
+    oversized = tuple(excesses(spec, raw))
+    if oversized:
+        raise InvalidSpec(part.problem for part in oversized)
+    try:
+        known: S = getattr(parse(whole, raw), "spec")  # noqa: B009 - of both kinds
+    except BrokenParts as error:
+        raise InvalidSpec(error.problems) from None
+    problems = tuple(rules(known))
+    if problems:
+        raise InvalidSpec(problems)
+    return known
 
 
 def _broken(details: ErrorDetails) -> Broken:
@@ -161,8 +182,8 @@ def _entries(node: Schema, value: Mapping[str, Any], location: Location) -> Iter
     is_map = isinstance(others, Mapping)
     for key, child in value.items():
         if is_map and len(key) > bounds.LONGEST_KEY:
-            found = _too_long(len(key), bounds.LONGEST_KEY, "characters of a key")
-            yield Broken(location, Problem.invalid(path(location), *found))
+            told = _too_long(len(key), bounds.LONGEST_KEY, "characters of a key")
+            yield Broken(location, Problem.invalid(path(location), *told))
         elif key in fields or is_map:
             yield from _parts(fields.get(key, others), child, (*location, key))
 

@@ -75,7 +75,6 @@ def not_carried_out(canary: Canary, default_provider: str, able: CarriedOut) -> 
         *_objects(canary, provider, able),
         *_service(canary, provider, able),
         *_strategy(derived.carried_out(canary, default_provider), provider, able),
-        *_alerts(canary),
         *_hooks(canary, able),
     )
     return tuple(sorted(problems))
@@ -191,13 +190,6 @@ def _asked(analysis: Analysis) -> Mapping[Feature, tuple[Any, str]]:
         Feature.MIRROR: (analysis.mirror, "no mirroring"),
         Feature.AFFINITY: (affinity and affinity.cookie_name, "no affinity"),
     }
-
-
-def _alerts(canary: Canary) -> Iterator[Problem]:
-    """The rollout is the same without them."""
-    if alerts := canary.spec.analysis.alerts:
-        effect = "are not carried out by this version: no alerts"
-        yield _left_out(f"{ANALYSIS}.alerts", alerts, effect)
 
 
 def of_backend(kind: str, able: CarriedOut) -> Iterator[Problem]:

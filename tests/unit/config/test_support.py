@@ -77,10 +77,6 @@ REPORTED: Final[Mapping[str, tuple[Raw, str]]] = {
         _iterating(sessionAffinity={"cookieName": "c"}),
         "spec.analysis.sessionAffinity",
     ),
-    "alerts": (
-        _with(alerts=[{"name": "a", "providerRef": {"name": "chat"}}]),
-        "spec.analysis.alerts",
-    ),
     "a timeout per backend": (
         {"service": {"port": 80, "backendTimeout": "3s"}},
         "spec.service.backendTimeout",
