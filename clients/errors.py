@@ -19,9 +19,10 @@ header, a URL's userinfo or its query.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Self
 
 MAX_MESSAGE: Final = 256
 """Characters of a server's words that are kept: enough to read, too few to flood an event."""
@@ -50,6 +51,20 @@ class ClientError(Exception):
         self.status = status
         self.reason = reason
         self.retry_after = retry_after
+
+    def retold(self, *, message: str = "", retry_after: timedelta | None = None) -> Self:
+        """The same failure in other words, or with another delay."""
+        return type(self)(
+            message or self.message,
+            status=self.status,
+            reason=self.reason,
+            retry_after=retry_after or self.retry_after,
+        )
+
+    @property
+    def kind(self) -> str:
+        """What it is counted as, such as `timed-out`."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "-", type(self).__name__).lower()
 
 
 class Transient(ClientError):

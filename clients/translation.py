@@ -1,11 +1,11 @@
 """The one translation table: what the exceptions of libraries are to us; originals are chained.
 
-Apart from `clients.errors`, because it imports every library that can fail.
+Apart from `clients.errors`, because it imports every library that can fail, Redis' own excepted:
+see `clients.redis.failures`.
 """
 
 from __future__ import annotations
 
-import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import kubernetes.client.exceptions as kubernetes_errors
 import kubernetes.config.config_exception as kubeconfig_errors
-import redis.exceptions as redis_errors
 import urllib3.exceptions as urllib3_errors
 
 from clients import errors
@@ -29,20 +28,6 @@ BY_EXCEPTION: Final[tuple[tuple[type[BaseException], type[errors.ClientError], s
     (urllib3_errors.ProtocolError, errors.Transient, "the connection broke"),
     (urllib3_errors.URLSchemeUnknown, errors.Permanent, "the URL's scheme is not supported"),
     (urllib3_errors.LocationValueError, errors.Permanent, "the URL is not valid"),
-    (redis_errors.AuthenticationError, errors.Permanent, "the server refused the credentials"),
-    (redis_errors.AuthorizationError, errors.Permanent, "the server refused the credentials"),
-    (redis_errors.ConnectionError, errors.Transient, "the connection broke"),
-    (redis_errors.TimeoutError, errors.Transient, "timed out"),
-    (redis_errors.ReadOnlyError, errors.Transient, "the server is a replica"),
-    (redis_errors.TryAgainError, errors.Transient, "the server is moving keys"),
-    (redis_errors.ClusterDownError, errors.Transient, "the server is down"),
-    (
-        redis_errors.OutOfMemoryError,  # type: ignore[attr-defined]  # missing in types-redis
-        errors.Transient,
-        "the server has no memory left",
-    ),
-    (redis_errors.ResponseError, errors.Permanent, "the server refused the command"),
-    (redis_errors.RedisError, errors.Permanent, "the command failed"),
     (ssl.SSLCertVerificationError, errors.Permanent, "the certificate is not trusted"),
     (ssl.SSLEOFError, errors.Transient, "the connection broke"),
     (ssl.SSLZeroReturnError, errors.Transient, "the connection broke"),
@@ -60,14 +45,10 @@ BY_EXCEPTION: Final[tuple[tuple[type[BaseException], type[errors.ClientError], s
 WRAPPERS: Final = (urllib3_errors.MaxRetryError, urllib3_errors.SSLError)
 """Exceptions that only carry the one that decides."""
 
-_REDIS_ADDRESS: Final = re.compile(r"connecting to (\S+?)\.?(?:\s|$)")
-"""Where redis-py's messages name the server: host and port, or the path of a socket."""
-
 LIBRARY_ERRORS: Final = (
     urllib3_errors.HTTPError,
     kubernetes_errors.OpenApiException,
     kubeconfig_errors.ConfigException,
-    redis_errors.RedisError,
     OSError,
 )
 """What `translated` catches; everything else is a defect of ours and passes through."""
@@ -91,13 +72,19 @@ def of_exception(error: BaseException, doing: str) -> errors.ClientError:
     decisive = _unwrapped(error)
     for kind, translation, words in BY_EXCEPTION:
         if isinstance(decisive, kind):
-            return translation(f"{doing}: {words}{_cause(error)}{_where(error, doing)}")
+            return translation(sentence(error, doing, words, _address(error)))
     return errors.Permanent(f"{doing}: {type(error).__name__}")
+
+
+def sentence(error: BaseException, doing: str, words: str, address: str) -> str:
+    """What people are told of `error`; with the address in brackets, unless `doing` names it."""
+    where = f" ({address})" if address and address not in doing else ""
+    return f"{doing}: {words}{_cause(error)}{where}"
 
 
 def _cause(error: BaseException) -> str:
     """The operating system's or OpenSSL's own words, which name no address and no credential."""
-    for each in _chain(error):
+    for each in chain(error):
         if isinstance(each, ssl.SSLCertVerificationError):
             return f": {each.verify_message}"
         if isinstance(each, OSError) and each.strerror:
@@ -105,17 +92,14 @@ def _cause(error: BaseException) -> str:
     return ""
 
 
-def _where(error: BaseException, doing: str) -> str:
-    """The address that could not be reached, in brackets, unless `doing` names it already."""
+def _address(error: BaseException) -> str:
+    """The address that could not be reached; empty when it is not named."""
     address = ""
-    for each in _chain(error):
+    for each in chain(error):
         if isinstance(each, urllib3_errors.NewConnectionError):
             connection: Any = each.conn
             address = f"{connection.host}:{connection.port}"
-        elif isinstance(each, redis_errors.ConnectionError | redis_errors.TimeoutError):
-            named = _REDIS_ADDRESS.search(str(each))
-            address = named[1] if named else ""
-    return f" ({address})" if address and address not in doing else ""
+    return address
 
 
 def _unwrapped(error: BaseException) -> BaseException:
@@ -123,7 +107,8 @@ def _unwrapped(error: BaseException) -> BaseException:
     return error if inner is None else _unwrapped(inner)
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """`error`, and what it was raised for."""
     for _ in range(8):  # a bound, should a library ever chain an exception to itself
         if error is None:
             return

@@ -17,14 +17,27 @@ from pydantic import TypeAdapter
 from config.api.hooks import AlertSeverity
 
 
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """What people are alerted of: Flagger's text, and `details` by title, in their order.
+
+    The details are what was known when it was decided, however late it is told.
+    """
+
+    severity: AlertSeverity
+    message: str
+    details: tuple[tuple[str, str], ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """One sentence about the Canary object `uid`, decided at `at`.
 
     `id` is `<version, 12 digits>-<index>`, given by the commit. `fields` are what was known beside
     it (phase, revision, weight), for channels with room for more than a sentence. What is told
-    again and again says when it was told `first`, and its `count` by now. One that is `muted`
-    alerts nobody.
+    again and again says when it was told `first`, and its `count` by now. Those with an `alert`
+    alert people, unless they are `muted`. One that `ends` says that a failure is made up for, or a
+    gate is open.
     """
 
     id: str = ""
@@ -36,6 +49,12 @@ class Notice:
     first: datetime | None = None
     count: int = 1
     muted: bool = False
+    alert: Alert | None = None
+    ends: bool = False
+
+    def concerns(self, account: str) -> bool:
+        """Whether a channel with this account is to be told."""
+        return self.ends or self.alert is not None or not account.startswith(ALERTS)
 
     @property
     def key(self) -> tuple[str, str, datetime, str]:
@@ -101,6 +120,9 @@ def untold(stored: Mapping[str, str]) -> Untold:
     notices.sort(key=lambda notice: order(notice.id))
     return Untold(tuple(notices), accounts, tuple(unreadable))
 
+
+ALERTS: Final = "alert:"
+"""Begins the accounts of channels that are told alerts alone."""
 
 ACCOUNT: Final = "delivered:"
 """Begins the fields that say how far a channel has come."""

@@ -7,15 +7,10 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
+from config import canonical
+
 REMEMBERED: Final = 2048
 """Texts of which a process knows that they can be parsed, some kB each."""
-
-
-def canonical(value: Any) -> str:
-    """JSON that is equal for equal values: sorted keys, no spaces. Raises ValueError for NaN."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
 
 
 class Packed(Mapping[str, Any]):
@@ -24,8 +19,8 @@ class Packed(Mapping[str, Any]):
     __slots__ = ("text",)
 
     def __init__(self, raw: Mapping[str, Any] | None = None, *, text: str = "") -> None:
-        """Of `raw`, or of a `text` that `canonical` gave. Raises ValueError for no JSON."""
-        self.text: Final = text or canonical(raw)
+        """Of `raw`, or of a `text` that `canonical.text` gave. Raises ValueError for no JSON."""
+        self.text: Final = text or canonical.text(raw)
 
     def __getitem__(self, key: str) -> Any:
         """A field."""

@@ -13,8 +13,9 @@ from typing import Any, Final, Self
 from pydantic import TypeAdapter
 
 from clients.documents.configs import ConfigRef, Content
-from clients.documents.packed import Opened, Packed, canonical, checked
+from clients.documents.packed import Opened, Packed, checked
 from clients.kube.protocol import Object
+from config import canonical
 from config.validation.problems import Problem
 
 VERSION: Final = 4
@@ -114,10 +115,11 @@ class WorkloadView:
 
     `revision` is that of the pod template of a target, and for a primary that of the target it was
     copied from; `configs` are the ConfigMaps and Secrets that the template names, `pod_id` is the
-    mark that it bears as a primary's. `shared_labels` are those of its selector besides the
-    `selector_label`: its primary's pods have them too. `controller` is the uid of the object that
-    controls this one, and `owner` its kind and name; empty for none. The resourceVersion is left
-    out: it changes with every word of the workload's controller.
+    mark that it bears as a primary's, `images` are those of its containers but the mesh's.
+    `shared_labels` are those of its selector besides the `selector_label`: its primary's pods have
+    them too. `controller` is the uid of the object that controls this one, and `owner` its kind and
+    name; empty for none. The resourceVersion is left out: it changes with every word of the
+    workload's controller.
     """
 
     name: str
@@ -133,6 +135,7 @@ class WorkloadView:
     ports: tuple[ContainerPort, ...] = ()
     configs: tuple[ConfigRef, ...] = ()
     pod_id: str = ""
+    images: tuple[str, ...] = ()
     status: WorkloadStatus = field(default_factory=WorkloadStatus)
 
 
@@ -273,7 +276,7 @@ def _dumped(role: str, value: Any) -> str:
     if isinstance(value, Packed):
         return value.text
     adapter = _ADAPTERS.get(role)
-    return canonical(adapter.dump_python(value, mode="json") if adapter else value)
+    return canonical.text(adapter.dump_python(value, mode="json") if adapter else value)
 
 
 def _loaded(role: str, text: str) -> Any:

@@ -10,13 +10,16 @@ import http.client
 import io
 import math
 import socket
+from functools import lru_cache
 from typing import Any, Final
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connection import HTTPSConnection
 
 from clients import errors
 from clients.clock import Clock, SystemClock
+from clients.http.reaching import Prompt
+from config.networks import NONE_DENIED, Denied
 
 BLOCK: Final = 65536
 """Bytes asked for at once; most answers fit."""
@@ -56,9 +59,12 @@ def beginning(
     return b"".join(blocks)
 
 
-def begin_in_time(manager: urllib3.PoolManager) -> None:
-    """Has all answers on new connections of `manager` begin within the time limit of one read."""
-    manager.pool_classes_by_scheme = _POOLS
+def begin_in_time(manager: urllib3.PoolManager, denied: Denied = NONE_DENIED) -> None:
+    """Has all new connections of `manager` made, and answers on them begin, within a time limit.
+
+    That is the limit of one connection or read. None is made to `denied` networks.
+    """
+    manager.pool_classes_by_scheme = _pools(denied)
 
 
 class _Impatient(io.RawIOBase):
@@ -104,20 +110,22 @@ class _Response(http.client.HTTPResponse):
         self._sock.settimeout(self._limit)
 
 
-class _Connection(HTTPConnection):
-    response_class = _Response
+@lru_cache(maxsize=16)
+def _pools(of: Denied) -> dict[str, type[urllib3.HTTPConnectionPool]]:
+    """By scheme, pools whose connections are `Prompt` and never to networks that are denied."""
 
+    class Connection(Prompt):
+        response_class = _Response
+        denied = of
 
-class _SecureConnection(HTTPSConnection):
-    response_class = _Response
+    class SecureConnection(Prompt, HTTPSConnection):
+        response_class = _Response
+        denied = of
 
+    class Pool(urllib3.HTTPConnectionPool):
+        ConnectionCls = Connection
 
-class _Pool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Connection
+    class SecurePool(urllib3.HTTPSConnectionPool):
+        ConnectionCls = SecureConnection
 
-
-class _SecurePool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
-
-
-_POOLS: Final = {"http": _Pool, "https": _SecurePool}
+    return {"http": Pool, "https": SecurePool}

@@ -22,6 +22,8 @@ import urllib3
 from clients import backoff, errors, translation, urls
 from clients.clock import Clock, SystemClock
 from clients.http import answers
+from clients.http.reaching import DeniedNetwork
+from config.networks import NONE_DENIED, Denied
 
 MAX_BODY: Final = 4096
 """Bytes of an answer that are kept: a webhook's words are shown to people."""
@@ -63,6 +65,7 @@ class Request:
     method: str
     url: str
     body: bytes | None = field(repr=False)
+    token: str = field(default="", repr=False)
 
     @property
     def doing(self) -> str:
@@ -74,27 +77,40 @@ class Http:
     """Connections to any server; safe to share by threads."""
 
     def __init__(
-        self, clock: Clock | None = None, *, verify_tls: bool = True, connections: int = 1
+        self,
+        clock: Clock | None = None,
+        *,
+        verify_tls: bool = True,
+        connections: int = 1,
+        proxy: str = "",
+        denied: Denied = NONE_DENIED,
     ) -> None:
-        """`connections` to one server are kept open, for as many requests at once."""
+        """`connections` to one server are kept open, for as many requests at once.
+
+        All go through `proxy`, if that is the URL of one. Raises Permanent when it is not valid.
+        Servers, or the proxy, in `denied` networks are not asked.
+        """
         self._clock = clock or SystemClock()
         if not verify_tls:
             # Asked for in the manifest: a warning per call would only bury the log.
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         # With no bundle of our own, urllib3 trusts what the system trusts.
         certificates = "CERT_REQUIRED" if verify_tls else "CERT_NONE"
-        self._pool = urllib3.PoolManager(cert_reqs=certificates, retries=False, maxsize=connections)
-        answers.begin_in_time(self._pool)
+        self._pool = _pool(proxy, cert_reqs=certificates, retries=False, maxsize=connections)
+        answers.begin_in_time(self._pool, denied)
 
-    def post_json(self, url: str, body: Any, timeout: timedelta = DEFAULT_TIMEOUT) -> Response:
+    def post_json(
+        self, url: str, body: Any, timeout: timedelta = DEFAULT_TIMEOUT, *, token: str = ""
+    ) -> Response:
         """The answer to a POST of `body` as JSON, at most `MAX_REDIRECTS` redirects further.
 
+        A bearer `token` is sent to the host of `url` alone.
         `timeout` bounds connecting, sending and reading all answers together. Raises Transient
         when the connection fails, breaks or is late; Permanent for a URL that cannot be asked, a
-        certificate that is not trusted, and too many redirects.
+        denied network, a certificate that is not trusted, and too many redirects.
         """
         data = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
-        request = Request("POST", url, data)
+        request = Request("POST", url, data, token)
         deadline = self._clock.monotonic() + timeout.total_seconds()
         for _ in range(MAX_REDIRECTS + 1):
             answer = self._ask(request, deadline)
@@ -105,8 +121,7 @@ class Http:
 
     def _ask(self, request: Request, deadline: float) -> Response | Request:
         """The answer, or the request to make instead."""
-        if request.url.partition(":")[0].lower() not in {"http", "https"}:
-            raise errors.Permanent(f"{request.doing}: the scheme must be http or https")
+        urls.check_scheme(request.url, request.doing)
         left = deadline - self._clock.monotonic()
         if left <= 0:
             raise errors.Transient(f"{request.doing}: timed out")
@@ -141,6 +156,8 @@ def _translated(request: Request) -> Iterator[None]:
         raise errors.Permanent(f"{request.doing}: the URL is not valid") from None
     except translation.LIBRARY_ERRORS as error:
         raise translation.of_exception(error, request.doing) from error
+    except DeniedNetwork as denied:
+        raise denied.retold(message=f"{request.doing}: {denied.message}") from None
 
 
 def _headers(request: Request) -> dict[str, str]:
@@ -150,18 +167,33 @@ def _headers(request: Request) -> dict[str, str]:
     if parts.username is not None:
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         headers["Authorization"] = f"Basic {base64.b64encode(user.encode()).decode()}"
+    if request.token:
+        headers["Authorization"] = f"Bearer {request.token}"
     return headers
+
+
+def _pool(proxy: str, **options: Any) -> urllib3.PoolManager:
+    """Connections, through a proxy if there is one, that is given the userinfo of its URL."""
+    if not proxy:
+        return urllib3.PoolManager(**options)
+    try:
+        userinfo = urlsplit(proxy).netloc.rpartition("@")[0]
+        auth = urllib3.make_headers(proxy_basic_auth=unquote(userinfo)) if userinfo else None
+        return urllib3.ProxyManager(proxy, proxy_headers=auth, **options)
+    except (ValueError, urllib3.exceptions.HTTPError):
+        raise errors.Permanent("the URL of the proxy is not valid") from None
 
 
 def _redirected(request: Request, status: int, location: str) -> Request:
     """The request a redirect asks for: as browsers and Go, all but 307 and 308 become a GET.
 
-    Another host does not get the userinfo, which is a part of the URL it was written in.
+    Another host does not get the userinfo, which is a part of the URL it was written in, nor a
+    token.
     """
     target = urljoin(request.url, location)
-    if status in KEEPS_METHOD:
-        return replace(request, url=target)
-    return replace(request, url=target, method="GET", body=None)
+    is_same = urlsplit(target)[:2] == urlsplit(request.url)[:2]
+    request = replace(request, url=target, token=request.token if is_same else "")
+    return request if status in KEEPS_METHOD else replace(request, method="GET", body=None)
 
 
 def persistently(

@@ -9,15 +9,18 @@ from __future__ import annotations
 import io
 import os
 import select
+import socket
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import pycurl
 
 from clients import errors
+from config.networks import NONE_DENIED, SAID, Denied
 
 BLOCK: Final = 65536
 """Bytes of an answer read at once, at most."""
@@ -177,6 +180,8 @@ class Connections:
             told = "connecting timed out"
         if number := handle.getinfo(pycurl.OS_ERRNO):
             told += f": {os.strerror(number)}"
+        elif code == pycurl.E_COULDNT_CONNECT and pycurl.OPENSOCKETFUNCTION in self._options:
+            return errors.Permanent(f"{doing}: {SAID}")
         if code == pycurl.E_COULDNT_CONNECT:
             is_proxied = bool(self._options[pycurl.PROXY])
             told = "the proxy failed" if is_proxied else f"{told} ({self._server.called})"
@@ -222,16 +227,22 @@ def _is_closed(handle: pycurl.Curl) -> bool:
 
 
 def to_server(
-    url: str, headers: Mapping[str, str], *, authorities: str | None, max_body: int, kept: int
+    url: str,
+    headers: Mapping[str, str],
+    *,
+    authorities: str | None,
+    max_body: int,
+    kept: int,
+    denied: Denied = NONE_DENIED,
 ) -> Connections:
     """Connections to the server at `url`, whose redirects are followed.
 
-    It proves itself by the `authorities` in that file; None: it need not. Raises ValueError for a
-    URL that is none.
+    It proves itself by the `authorities` in that file; None: it need not. Nobody is asked who is in
+    `denied` networks. Raises ValueError for a URL that is none.
     """
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    options = {
+    options: dict[int, Any] = {
         pycurl.FOLLOWLOCATION: 1,
         pycurl.MAXREDIRS: MOST_REDIRECTS,
         pycurl.REDIR_PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
@@ -240,8 +251,24 @@ def to_server(
         pycurl.CAINFO: authorities,
         pycurl.CAPATH: None,
     }
+    if denied.networks:
+        options[pycurl.OPENSOCKETFUNCTION] = partial(_opened, denied)
     server = Server(url, f"{parts.hostname}:{port}", {"Expect": "", **headers})
     return Connections(server, options, max_body=max_body, kept=kept)
+
+
+def _opened(denied: Denied, purpose: int, address: Any) -> socket.socket | int:  # noqa: ARG001
+    """A socket for a connection to `address`, which libcurl has looked up, unless it is denied."""
+    if denied.denies(address.addr[0]):
+        return int(pycurl.SOCKET_BAD)
+    return _Lent(address.family, address.socktype, address.protocol)
+
+
+class _Lent(socket.socket):
+    """A socket that ends when libcurl has made a copy of it."""
+
+    def __del__(self) -> None:
+        self.close()
 
 
 def milliseconds(seconds: float) -> int:

@@ -57,6 +57,19 @@ class Resource:
         return "/".join(parts)
 
 
+def named(path: str) -> str:
+    """What a URL path is about: the plural of a resource, for its status with `/status`.
+
+    As many as there are in code: no path is made of anything else.
+    """
+    parts = path.partition("?")[0].split("/")[3 if path.startswith("/api/") else 4 :]
+    if len(parts) > 2 and parts[0] == "namespaces":
+        parts = parts[2:]
+    if not parts:
+        return "other"
+    return f"{parts[0]}/status" if parts[2:] == ["status"] else parts[0]
+
+
 def _segment(text: str) -> str:
     if text in {".", ".."}:
         raise ValueError(f"{text!r} is not the name of an object")
@@ -65,12 +78,14 @@ def _segment(text: str) -> str:
 
 CANARIES: Final = Resource("flagger.app", "v1beta1", "canaries", "Canary")
 METRIC_TEMPLATES: Final = Resource("flagger.app", "v1beta1", "metrictemplates", "MetricTemplate")
+ALERT_PROVIDERS: Final = Resource("flagger.app", "v1beta1", "alertproviders", "AlertProvider")
 DEPLOYMENTS: Final = Resource("apps", "v1", "deployments", "Deployment")
 DAEMON_SETS: Final = Resource("apps", "v1", "daemonsets", "DaemonSet")
 HORIZONTAL_POD_AUTOSCALERS: Final = Resource(
     "autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler"
 )
 SCALED_OBJECTS: Final = Resource("keda.sh", "v1alpha1", "scaledobjects", "ScaledObject")
+PODS: Final = Resource("", "v1", "pods", "Pod")
 SERVICES: Final = Resource("", "v1", "services", "Service")
 KNATIVE_SERVICES: Final = Resource("serving.knative.dev", "v1", "services", "Service")
 EVENTS: Final = Resource("", "v1", "events", "Event")
@@ -84,4 +99,14 @@ VIRTUAL_SERVICES: Final = Resource(
 )
 DESTINATION_RULES: Final = Resource(
     "networking.istio.io", "v1beta1", "destinationrules", "DestinationRule"
+)
+ACCESS_REVIEWS: Final = Resource(
+    "authorization.k8s.io",
+    "v1",
+    "selfsubjectaccessreviews",
+    "SelfSubjectAccessReview",
+    namespaced=False,
+)
+SUBJECT_REVIEWS: Final = Resource(
+    "authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", namespaced=False
 )

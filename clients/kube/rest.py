@@ -68,10 +68,10 @@ class KubeHttp(Kube, Watcher):
         """The object that the server answers with."""
         if method != "GET":
             return self._transport.write(method, path, body, content_type)
-        found = self._transport.read(path)
-        if isinstance(found, decoding.Odd):  # what is written back would lack those parts
-            raise errors.Permanent(f"GET {path}: {found.reason}")
-        return found
+        answer = self._transport.read(path)
+        if isinstance(answer, decoding.Odd):  # what is written back would lack those parts
+            raise errors.Permanent(f"GET {path}: {answer.reason}")
+        return answer
 
     def list(
         self, resource: Resource, namespace: str | None = None, keep: Keep = everything

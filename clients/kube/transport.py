@@ -21,11 +21,12 @@ import urllib3
 from kubernetes.client import ApiClient
 from urllib3.util import Timeout
 
-from clients import backoff, errors, translation
+from clients import backoff, errors, instruments, translation
 from clients.clock import Clock, SystemClock
 from clients.http import answers
 from clients.http.connections import Request
-from clients.kube import connections, decoding, limiter
+from clients.instruments import SILENT, Instruments
+from clients.kube import connections, decoding, limiter, resources
 from clients.kube.protocol import JSON_TYPE
 
 Decode = Callable[[bytes, str], Any]
@@ -35,6 +36,9 @@ COMPACT: Final = json.JSONEncoder(separators=(",", ":"))
 
 BELIEVED: Final = timedelta(seconds=10)
 """How long a token is taken for the present one."""
+
+OK: Final = "ok"
+"""What a call that went well is counted as."""
 
 FIRST_BACKOFF: Final = 0.1
 """Seconds, doubled by every attempt, spread by half to whole."""
@@ -78,6 +82,7 @@ class Transport:
         clock: Clock | None = None,
         spread: Callable[[], float] = random.random,
         doubt: Callable[[], None] | None = None,
+        tell: Instruments = SILENT,
     ) -> None:
         """`doubt` is called after a failure that other requests may meet too."""
         self.limits: Final = limits or Limits()
@@ -85,6 +90,7 @@ class Transport:
         self._clock = clock or SystemClock()
         self._spread = spread
         self._doubt = doubt
+        self._tell = tell
         self._credentials = _Credentials(api, self._clock)
         self._pool, self._prefix = _pool_of(api)
         self._connections = connections.connections(
@@ -128,7 +134,7 @@ class Transport:
     ) -> Iterator[urllib3.BaseHTTPResponse]:
         """An answer to be read as it comes; errors of the block are translated as well."""
         with translation.translated(doing):
-            left = self._time_left(doing)
+            left, began = self._time_left(doing), self._clock.monotonic()
             response = self._pool.urlopen(
                 "GET",
                 self._prefix + path,
@@ -144,7 +150,10 @@ class Transport:
             )
             if response.status != 200:
                 data = self._body(response, doing)
-                raise errors.of_status(response.status, data, doing, response.headers)
+                failure = errors.of_status(response.status, data, doing, response.headers)
+                self._count("watch", path, failure.kind, began)
+                raise failure
+            self._count("watch", path, OK, began)
             yield response
 
     def close(self) -> None:
@@ -187,7 +196,8 @@ class Transport:
         form: str = JSON_TYPE,
     ) -> dict[str, Any]:
         doing = f"{method} {path.partition('?')[0]}"
-        longest = longest or self.limits.read
+        verb = "list" if decode is decoding.page else method.lower()
+        longest, began, outcome = longest or self.limits.read, self._clock.monotonic(), OK
         try:
             seconds = min(self._time_left(doing), longest.total_seconds())
             asked = {"Content-Type": content_type, "Accept": form}
@@ -197,12 +207,19 @@ class Transport:
             if not 200 <= answer.status < 300:
                 raise errors.of_status(answer.status, answer.body, doing, answer.headers)
         except errors.ClientError as failure:
+            outcome = failure.kind
             if failure.status == errors.UNAUTHORIZED:
                 self._credentials.forget()
             if self._doubt and errors.concerns_all(failure):
                 self._doubt()
             raise
+        finally:
+            self._count(verb, path, outcome, began)
         return _parsed(answer.body, doing, decode)
+
+    def _count(self, verb: str, path: str, outcome: str, began: float) -> None:
+        took, resource = self._clock.monotonic() - began, resources.named(path)
+        self._tell.observe(instruments.API_CALLS, took, verb, resource, outcome)
 
     def _time_left(self, doing: str) -> float:
         """Seconds until the deadline, once it is a call's turn. Raises Transient when too late."""

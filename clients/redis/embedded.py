@@ -82,6 +82,18 @@ class EmbeddedValkey:
             self._server = _started(self._wanted_port, self._dir)
         return self
 
+    def revive(self) -> bool:
+        """Whether it had ended by itself, and runs again now, at its port and empty.
+
+        Raises Permanent as `start` does.
+        """
+        if self._server is None or self._server.process.poll() is None:
+            return False
+        port = self._server.port
+        self._server.stop()
+        self._server = _started(port, self._dir)
+        return True
+
     def stop(self) -> None:
         """Ends the server within a second or so; harmless when there is none."""
         server, self._server = self._server, None

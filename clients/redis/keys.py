@@ -98,6 +98,19 @@ NOTICES: Final = _of_canary(
     "hash",
     "What is yet to be told: id to JSON, and `delivered:<channel>` to the last id it has told.",
 )
+FIRING: Final = _of_canary(
+    "firing",
+    "hash",
+    "What fires at Alertmanagers: account to `<ms of the last push> <alert> …`. It outlives its "
+    "canary, whose end they are told then.",
+    Lifetime.EXPIRES,
+)
+TALLY: Final = _of_canary(
+    "tally",
+    "hash",
+    "What is counted for Prometheus: rollouts that ended, durations of analyses, and the last "
+    "values of the checks. See `clients/documents/tally.py`.",
+)
 LEASES: Final = {
     work: _of_canary(
         work,
@@ -112,6 +125,7 @@ LEASES: Final = {
         ("workload", "workload lane"),
         ("status", "status lane"),
         ("tell", "event hooks"),
+        ("alert", "alerts"),
     )
 }
 """The work leases by `records.Work`."""
@@ -151,7 +165,8 @@ LEADER: Final = Row(
     "string",
     Lifetime.EXPIRES,
     "Which processes store the worlds and have ticks queued, one for each shard: lines of "
-    "`<fencing token> <expiry ms> <shard> <holder>`. All are of one number of shards.",
+    "`<fencing token> <expiry ms> <shard> <holder> <namespace or *>@<uid of the cluster or ?>`. "
+    "All are of one number of shards, and of one installation.",
 )
 QUERY: Final = Row(
     f"{PREFIX}query:{_DIGEST}",
@@ -159,6 +174,27 @@ QUERY: Final = Row(
     Lifetime.EXPIRES,
     "A metric query by the digest of server and text: `?` while somebody asks, for no longer than "
     "a query may take; then its number, or that there is none, for half a second.",
+)
+PACE: Final = Row(
+    f"{PREFIX}pace:{_DIGEST}",
+    "hash",
+    Lifetime.EXPIRES,
+    "How fast alerts are posted to an address, by a slow digest of it, in ms: `ready`, when the "
+    "next may be; `free` and `late`, the next turns for those who come first and who come again; "
+    "`closed` until after `failures` in a row. See `clients/redis/paces.py`.",
+)
+TURNS: Final = Row(
+    f"{PREFIX}turns:{_DIGEST}",
+    "zset",
+    Lifetime.EXPIRES,
+    "Who waits for a turn at that address: `namespace/name` by the ms of it.",
+)
+GATES: Final = Row(
+    f"{PREFIX}gates",
+    "hash",
+    Lifetime.PERMANENT,
+    "The gates of the load tester: kind, namespace and name as a JSON list, to JSON with `open`, "
+    "who, when and why. At most 20,000: of more, those closed for longest are forgotten.",
 )
 
 TABLE: Final = (
@@ -168,6 +204,8 @@ TABLE: Final = (
     CALLS,
     TIMELINE,
     NOTICES,
+    FIRING,
+    TALLY,
     *LEASES.values(),
     AGENDA,
     QUEUE,
@@ -175,9 +213,14 @@ TABLE: Final = (
     EPOCH,
     LEADER,
     QUERY,
+    PACE,
+    TURNS,
+    GATES,
 )
 
 OF_CANARY: Final = tuple(row for row in TABLE if _CANARY in row.pattern)
+DROPPED: Final = tuple(row for row in OF_CANARY if row is not FIRING)
+"""Those that go with their canary at once."""
 
 
 def markdown() -> str:

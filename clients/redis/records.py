@@ -8,10 +8,12 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any
 
+from clients.documents import tally
 from clients.documents.confirmed import Confirmed
 from clients.documents.notice import NOTHING_UNTOLD, Notice, Untold
-from clients.documents.packed import canonical
+from clients.documents.tally import Counted, Tally
 from clients.documents.world import World
+from config import canonical
 from config.ranks import Rank
 from config.refs import CanaryRef
 from config.shards import WHOLE, Shard
@@ -25,6 +27,7 @@ class Work(StrEnum):
     WORKLOAD = "workload"
     STATUS = "status"
     TELL = "tell"
+    ALERT = "alert"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class Basis:
 
 def part_of(state: Mapping[str, Any], field: str) -> str:
     """`field` of a state with its value, as it stands in the state's canonical JSON."""
-    return f'"{field}":{canonical(state[field])}'
+    return f'"{field}":{canonical.text(state[field])}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,8 @@ class Commit:
     """The new version exceeds this too: the version a rebuilt state's Canary status shows."""
     rank: Rank | None = None
     """How urgent the next look is; None: as this one was."""
+    counted: Counted = tally.NOTHING
+    """What it adds to the figures of the canary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,19 @@ class Claimed:
     """How many of them are not at rest."""
     confirmed: bool
     """Whether the leader has confirmed what is stored; see `store.Store`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a canary is: its tally, and how far its state is brought about.
+
+    `state` as in a snapshot.
+    """
+
+    version: int
+    state: Mapping[str, Any] | None
+    confirmed: Confirmed
+    tally: Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +153,22 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A webhook, `key`, that is to be called for a round."""
+    """A webhook, `key`, that is to be called for a round; see `of_events` too."""
 
     ref: CanaryRef
     round: int
+    """Its number, from 1."""
     key: str
+
+    @staticmethod
+    def of_events(ref: CanaryRef) -> Asked:
+        """Has all event hooks of `ref` told: they belong to no round."""
+        return Asked(ref, 0, "")
+
+    @property
+    def is_of_events(self) -> bool:
+        """Whether it is that."""
+        return not self.round
 
 
 @dataclass(frozen=True, slots=True)

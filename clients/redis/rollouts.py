@@ -18,11 +18,11 @@ from clients.documents import notice as notices
 from clients.documents import world as worlds
 from clients.documents.calls import HookResult
 from clients.documents.confirmed import Confirmation, Lane
-from clients.documents.packed import canonical
 from clients.documents.world import World
 from clients.redis import keys, scripts, snapshots
 from clients.redis.records import Asked, Basis, Begun, Call, Commit, Kept, Snapshot, Work
 from clients.redis.scripts import Invocation
+from config import canonical
 from config.ranks import Rank
 from config.refs import CanaryRef
 
@@ -38,7 +38,7 @@ MESSAGE_WAITS: Final = timedelta(seconds=5)
 _STORED: Final = (keys.STATE, keys.CONFIRMED, keys.WORLD)
 _COMMITTED: Final = (
     *(keys.STATE, keys.CONFIRMED, keys.TIMELINE, keys.NOTICES),
-    *(keys.TICK, keys.AGENDA, keys.EPOCH),
+    *(keys.TICK, keys.AGENDA, keys.EPOCH, keys.TALLY),
 )
 
 
@@ -140,6 +140,17 @@ def finishing(
     return Invocation("finish", ref, rows, (ref, token, due, work.value, rank, uid, *told), bool)
 
 
+def noting(ref: CanaryRef, token: str, uid: str, channel: str, notice_id: str) -> Invocation[bool]:
+    """Whether a channel is recorded to have all notices of `uid` up to this one.
+
+    It is not when it has later ones, or when Redis failed over or lost something since the lease
+    `token` was taken, which may be over by now.
+    """
+    rows = (keys.NOTICES, keys.STATE, keys.EPOCH)
+    arguments = (ref, token, uid, notices.ACCOUNT + channel, notice_id)
+    return Invocation("note_delivered", ref, rows, arguments, bool)
+
+
 def confirming(
     ref: CanaryRef, news: Confirmation, basis: Basis, *, over: World | None = None, wake: bool
 ) -> Invocation[bool]:
@@ -199,7 +210,7 @@ def forgetting(ref: CanaryRef, *, term: int | None = None) -> Invocation[bool]:
 
     Raises Conflict, and drops nothing, when the leader's `term` is over.
     """
-    rows = (keys.AGENDA, keys.LEADER, *keys.OF_CANARY)
+    rows = (keys.AGENDA, keys.LEADER, *keys.DROPPED)
     return scripts.for_leader("forget", ref, rows, (ref, term), bool)
 
 
@@ -234,16 +245,20 @@ def comparing(ref: CanaryRef, roles: Collection[str]) -> Invocation[bool]:
 
 
 def _arguments(ref: CanaryRef, commit: Commit) -> list[scripts.Argument]:
+    added = commit.counted.additions
     return [
         ref,
         commit.expected,
         commit.floor,
-        canonical(commit.state),
+        canonical.text(commit.state),
         str(commit.state.get("uid") or ""),
         commit.token,
         commit.due,
-        None if commit.timeline is None else canonical(commit.timeline),
+        None if commit.timeline is None else canonical.text(commit.timeline),
         TIMELINE_LENGTH,
         commit.rank,
-        *(canonical(notices.encode(notice)) for notice in commit.notices),
+        commit.counted.text,
+        len(added),
+        *(part for field in added.items() for part in field),
+        *(canonical.text(notices.encode(notice)) for notice in commit.notices),
     ]

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 import redis.exceptions
 from redis.exceptions import NoScriptError
 
-from clients import errors, translation
+from clients import errors
 from clients.clock import SystemClock
+from clients.redis import failures
 from clients.redis.keys import Row
 from config import moments
 from config.refs import CanaryRef
@@ -178,7 +179,7 @@ def _decoded(asked: Invocation[_Reply], reply: Any) -> _Reply:
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
     """A block whose Redis errors come out as the kinds of `clients.errors`."""
-    with translation.translated(f"Redis: {doing}"):
+    with failures.translated(f"Redis: {doing}"):
         try:
             yield
         except redis.exceptions.ResponseError as error:

@@ -14,7 +14,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from clients import errors
-from clients.redis import scripts
+from clients.redis import primaries, scripts
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
@@ -48,7 +48,12 @@ def connect(url: str) -> Redis[str]:
     try:
         parts = urlsplit(url)
         if parts.scheme in _PLAIN:
-            return Redis.from_url(url, decode_responses=True, **_options())
+            direct: Redis[str] = Redis.from_url(url, decode_responses=True, **_options())
+            pool = direct.connection_pool
+            pool.connection_class = primaries.KINDS.get(
+                pool.connection_class, pool.connection_class
+            )
+            return direct
     except ValueError:  # which quotes what it takes for the port
         reserved = "in a password, / ? # and @ are written %2F %3F %23 and %40"
         raise ValueError(f"Redis URL cannot be read: {reserved}; allowed: {FORMS}") from None
@@ -144,8 +149,8 @@ def _check_version(information: Mapping[str, Any]) -> None:
     is_valkey = "valkey_version" in information
     name, least = ("Valkey", MIN_VALKEY) if is_valkey else ("Redis", MIN_REDIS)
     version = str(information.get("valkey_version" if is_valkey else "redis_version", ""))
-    found = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
-    if version and found < least:
+    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+    if version and numbers < least:
         wanted = ".".join(str(number) for number in least)
         raise errors.Permanent(
             f"{name} {version} is too old: Coalmine needs Redis 6.2 or Valkey 7.2, or later; "

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
-from clients.documents import confirmed
+from clients.documents import confirmed, tally
 from clients.documents import world as worlds
 from clients.redis import keys
-from clients.redis.records import Snapshot
+from clients.redis.records import Progress, Snapshot
 from config import moments
 from config.refs import CanaryRef
 
@@ -38,6 +38,19 @@ def decoded(ref: CanaryRef, reply: Sequence[Any]) -> Snapshot:
     if not snapshot.world.is_readable:
         _say_unreadable(ref, keys.WORLD, layouts[1])
     return snapshot
+
+
+def progress(ref: CanaryRef, replies: Sequence[Any]) -> Progress:
+    """How far a canary is, of its state, its confirmations and its tally as Redis has them."""
+    (version, state), brought_about, counted = replies
+    brought_about = dict(brought_about)
+    layout = brought_about.pop(VERSION, None)
+    return Progress(
+        version=int(version or 0),
+        state=_parsed(ref, state) if state else None,
+        confirmed=confirmed.decode(brought_about, layout),
+        tally=tally.decode(counted),
+    )
 
 
 def _parsed(ref: CanaryRef, state: str) -> Mapping[str, Any] | None:

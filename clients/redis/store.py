@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
 from clients import errors
-from clients.documents import notice as notices
-from clients.redis import keys, rollouts, scripts, server
-from clients.redis.records import Claimed, Epoch, Overdue, Snapshot
+from clients.redis import keys, rollouts, scripts, server, snapshots
+from clients.redis.records import Claimed, Epoch, Overdue, Progress, Snapshot
 from clients.redis.scripts import Invocation
 from config import moments
 from config.ranks import Rank
+from config.realms import Realm
 from config.refs import CanaryRef
 from config.settings.groups import RedisSettings
 from config.shards import WHOLE, Shard
@@ -55,8 +57,8 @@ class Store(scripts.Door):
         again. Nothing is given out while what is stored is not confirmed.
         """
         rows, around = (keys.AGENDA, keys.EPOCH, keys.QUEUE), keys.TICK.around()
-        given = (most, queued_ttl, *around, LOOKED_AT, shard.index, shard.count)
-        return self.run(Invocation("claim", None, rows, given, _claimed))
+        arguments = (most, queued_ttl, *around, LOOKED_AT, shard.index, shard.count)
+        return self.run(Invocation("claim", None, rows, arguments, _claimed))
 
     def agenda(self) -> Mapping[CanaryRef, datetime]:
         """All due times, earliest first."""
@@ -65,13 +67,30 @@ class Store(scripts.Door):
         dues = sorted((score % SPAN, member) for member, score in entries)
         return {CanaryRef.parse(member): moments.at(due) for due, member in dues}
 
+    def due(self, ref: CanaryRef) -> datetime | None:
+        """When `ref` is looked at next; None for one that is not on the agenda."""
+        with scripts.translated("reading the agenda"):
+            score = self.client.zscore(keys.AGENDA.pattern, str(ref))
+        return None if score is None else moments.at(score % SPAN)
+
     def overdue(self, before: datetime) -> Mapping[Rank, Overdue]:
         """What was due `before` and is not enqueued, by rank."""
+        return self._by_rank(keys.AGENDA, before)
+
+    def queued(self, ttl: timedelta) -> Mapping[Rank, Overdue]:
+        """The canaries whose ticks wait in the queue, by rank, and since when.
+
+        `ttl` is the `queued_ttl` that they were claimed with.
+        """
+        ends = self._by_rank(keys.QUEUE, self.now() + ttl)
+        return {rank: replace(each, since=each.since - ttl) for rank, each in ends.items()}
+
+    def _by_rank(self, row: keys.Row, before: datetime) -> Mapping[Rank, Overdue]:
         pipeline = self.client.pipeline(transaction=False)
         for rank in Rank:
             spans = (rank * SPAN, rank * SPAN + moments.milliseconds(before))
-            pipeline.zcount(keys.AGENDA.pattern, *spans)
-            pipeline.zrangebyscore(keys.AGENDA.pattern, *spans, start=0, num=1, withscores=True)
+            pipeline.zcount(row.pattern, *spans)
+            pipeline.zrangebyscore(row.pattern, *spans, start=0, num=1, withscores=True)
         with scripts.translated("reading the agenda"):
             replies = pipeline.execute()
         return {
@@ -80,12 +99,29 @@ class Store(scripts.Door):
             if first
         }
 
+    def progress(self, refs: Sequence[CanaryRef]) -> Mapping[CanaryRef, Progress]:
+        """How far each of `refs` is; not those of which something else is stored."""
+        pipeline = self.client.pipeline(transaction=False)
+        for ref in refs:
+            pipeline.hmget(keys.STATE.of(ref), ["version", "json"])
+            pipeline.hgetall(keys.CONFIRMED.of(ref))
+            pipeline.hgetall(keys.TALLY.of(ref))
+        with scripts.translated("reading how far canaries are"):
+            replies = pipeline.execute(raise_on_error=False)
+        progress = {}
+        for ref, *each in zip(refs, replies[::3], replies[1::3], replies[2::3], strict=True):
+            if any(isinstance(reply, Exception) for reply in each):
+                continue
+            with suppress(ValueError, TypeError):
+                progress[ref] = snapshots.progress(ref, each)
+        return progress
+
     def open_epoch(self, term: int, shard: Shard = WHOLE) -> Epoch:
         """The epoch to store all of a shard in now. Raises Conflict when the `term` is over."""
         rows = (keys.EPOCH, keys.LEADER, keys.FENCE)
-        given = (term, shard.index, shard.count)
+        arguments = (term, shard.index, shard.count)
         decode = partial(_epoch, shard)
-        return self.run(scripts.for_leader("open_epoch", None, rows, given, decode))
+        return self.run(scripts.for_leader("open_epoch", None, rows, arguments, decode))
 
     def confirm_epoch(self, term: int, epoch: Epoch) -> bool:
         """Whether what was stored since `open_epoch` is confirmed now.
@@ -94,37 +130,45 @@ class Store(scripts.Door):
         stored again. Raises Conflict when the term is over.
         """
         rows = (keys.EPOCH, keys.LEADER)
-        given = (term, epoch.number, epoch.shard.index, epoch.shard.count)
-        return self.run(scripts.for_leader("confirm_epoch", None, rows, given, bool))
+        arguments = (term, epoch.number, epoch.shard.index, epoch.shard.count)
+        return self.run(scripts.for_leader("confirm_epoch", None, rows, arguments, bool))
 
     def acquire(self, holder: str, ttl: timedelta, shard: Shard = WHOLE) -> int | None:
         """The term of a shard's leader, a fencing token, for `ttl`; None while another leads it.
 
         The same holder renews it and keeps its token. Tokens of later holders are greater, also
-        after Redis was emptied. Raises Conflict while any shard of another number of them is led.
+        after Redis was emptied. Raises Conflict while any shard of another number of them is led,
+        or this one for another realm than that which `holder` ends with (`config.realms`).
         """
-        given = (holder, ttl, shard.index, shard.count)
+        arguments = (holder, ttl, shard.index, shard.count)
         rows = (keys.LEADER, keys.FENCE)
-        count, *token = self.run(Invocation("acquire", None, rows, given, list[Any]))
+        count, *token = self.run(Invocation("acquire", None, rows, arguments, list[Any]))
         if count != shard.count:
             text = f"shard {shard}: there are leaders of {count} shards"
             raise errors.Conflict(f"{text}; allowed is one number of shards for all beats")
-        return int(token[0]) if token else None
+        if token[0]:
+            return int(token[0])
+        ours, theirs = Realm.of_holder(holder), Realm.of_holder(token[1])
+        if text := ours.objection(theirs) if ours else "":
+            raise errors.Conflict(text)
+        return None
+
+    def realms(self) -> frozenset[Realm]:
+        """What the installations of the leaders are in charge of, as far as their names tell."""
+        realms = map(Realm.of_holder, self._leaders())
+        return frozenset(realm for realm in realms if realm)
 
     def led(self) -> frozenset[Shard]:
         """The shards that have a leader, as far as the server knows; for logs."""
+        return frozenset(Shard.parse(line.split(" ")[2]) for line in self._leaders())
+
+    def _leaders(self) -> list[str]:
         with scripts.translated("reading the leaders"):
-            lines = (self.client.get(keys.LEADER.pattern) or "").splitlines()
-        return frozenset(Shard.parse(line.split(" ")[2]) for line in lines)
+            return (self.client.get(keys.LEADER.pattern) or "").splitlines()
 
     def release(self, holder: str) -> bool:
         """Whether `holder` led, and nobody does now."""
         return self.run(Invocation("release", None, (keys.LEADER,), (holder,), bool))
-
-    def note_delivered(self, ref: CanaryRef, channel: str, notice_id: str) -> None:
-        """Records that `channel` has delivered all notices up to this one."""
-        with scripts.translated("recording a delivery"):
-            self.client.hset(keys.NOTICES.of(ref), notices.ACCOUNT + channel, notice_id)
 
     def timeline(self, ref: CanaryRef, count: int = 50) -> tuple[Mapping[str, Any], ...]:
         """The last `count` entries, newest last."""

@@ -3,8 +3,8 @@
 -- KEYS    1 leader leases  2 fence
 -- ARGV    1 now, or ""  2 holder  3 ttl ms  4 index of the shard  5 number of shards
 -- Return  {the number of shards of those who lead, the fencing token, the same for each renewal};
---         without a token while another holds the lease, or leaders of another number of shards
---         any: what is whose is the same for all
+--         with an empty token, and the holder, while another holds the lease; without while leaders
+--         of another number of shards hold any: what is whose is the same for all
 -- Atomic  renewing is comparing and writing; a lease that expires in between is another's.
 
 local now, index, count = clock(ARGV[1]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -14,7 +14,7 @@ for _, held in ipairs(leaders(KEYS[1], now)) do
   if held.index ~= index then
     kept[#kept + 1] = held
   elseif held.holder ~= ARGV[2] then
-    return {count}
+    return {count, '', held.holder}
   else
     token = held.token
   end

@@ -63,7 +63,7 @@ if ARGV[4] == 'tick' then
   redis.call('ZREM', KEYS[9], member)
   more = redis.call('HGETALL', KEYS[11])
   untold = has_notices(KEYS[10]) and 1 or 0
-elseif ARGV[4] == 'status' or ARGV[4] == 'tell' then
+elseif ARGV[4] == 'status' or ARGV[4] == 'tell' or ARGV[4] == 'alert' then
   more = redis.call('HGETALL', KEYS[10])
 end
 return {token, found, redis.call('ZCARD', KEYS[5]), more, untold}

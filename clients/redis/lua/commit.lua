@@ -1,9 +1,10 @@
 -- Make one decision true: state, timeline, notices, due time, and release of the tick lease.
 --
--- KEYS    1 state  2 confirmed  3 timeline  4 notices  5 tick lease  6 agenda  7 epoch
+-- KEYS    1 state  2 confirmed  3 timeline  4 notices  5 tick lease  6 agenda  7 epoch  8 tally
 -- ARGV    1 now, or ""  2 namespace/name  3 expected version  4 floor  5 state JSON  6 uid, or ""
 --         7 token, or ""  8 due ms, or ""  9 timeline JSON, or ""  10 timeline length
---         11 rank, or ""  12... notices JSON
+--         11 rank, or ""  12 checks of the tally, or ""  13 number of its fields that grow
+--         14... each of these, and by how much; then notices JSON
 -- Return  the new version, or nil and nothing was changed: the version is not the expected one, or
 --         is that of another Canary object, or what is stored is not confirmed, or was not when the
 --         tick began
@@ -24,6 +25,7 @@ local held = lease(KEYS[5], now)
 redis.call('XLEN', KEYS[3])
 redis.call('HLEN', KEYS[4])
 redis.call('ZSCORE', KEYS[6], member)
+redis.call('HLEN', KEYS[8])
 
 if by ~= '' and stored[2] == by then return digits(version) end -- sent again: its answer was lost
 if version ~= expected then return nil end
@@ -41,8 +43,13 @@ if confirmed and uid ~= '' and confirmed ~= uid then redis.call('DEL', KEYS[2]) 
 if ARGV[9] ~= '' then
   redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[10], '*', 'entry', ARGV[9])
 end
-for index = 12, #ARGV do
-  redis.call('HSET', KEYS[4], string.format('%012.0f-%d', version, index - 12), ARGV[index])
+if ARGV[12] ~= '' then redis.call('HSET', KEYS[8], 'checks', ARGV[12]) end
+local told = 14 + 2 * tonumber(ARGV[13])
+for index = 14, told - 1, 2 do
+  redis.pcall('HINCRBYFLOAT', KEYS[8], ARGV[index], ARGV[index + 1]) -- no reason to stop halfway
+end
+for index = told, #ARGV do
+  redis.call('HSET', KEYS[4], string.format('%012.0f-%d', version, index - told), ARGV[index])
 end
 
 if ours then

@@ -7,7 +7,8 @@
 -- Work lease:    "<token> <expires> <wanted>"; token = "<fencing token>-<epoch>-<nonce>", or
 --                "queued" while a message waits; wanted = when another run is asked for, "-" for
 --                never.
--- Leader leases: "<token> <expires> <index>/<count> <holder>", a line for each shard that is led.
+-- Leader leases: "<token> <expires> <index>/<count> <holder>", a line for each shard that is led; the
+--                holder ends with " <namespaces>@<cluster>", see config/realms.py.
 -- Epoch:         "<pending|confirmed> <number> <history>", with a word for each shard.
 -- Agenda, queue: a member's score is its rank times SPAN, plus a time. Ranks: config/ranks.py.
 

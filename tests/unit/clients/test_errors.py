@@ -19,6 +19,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException
 
 from clients import errors, translation
+from clients.redis import failures
 
 POOL: Any = urllib3.HTTPConnectionPool("example.com")
 CONNECTION: Any = urllib3.connection.HTTPConnection("example.com")
@@ -86,7 +87,7 @@ def test_a_librarys_exception_becomes_one_of_four_kinds(
     error: Exception, kind: type[errors.ClientError], words: str
 ) -> None:
     """The kind and the words are the table's; of the library's text only the system's remains."""
-    with pytest.raises(errors.ClientError) as failure, translation.translated("GET x"):
+    with pytest.raises(errors.ClientError) as failure, failures.translated("GET x"):
         raise error
     assert type(failure.value) is kind
     assert failure.value.__cause__ is error
@@ -119,9 +120,10 @@ def test_the_kubernetes_clients_exception_is_translated_by_its_status() -> None:
 
 def test_no_row_of_the_table_is_hidden_by_an_earlier_one() -> None:
     """A subclass stands before its bases, else it could never be found."""
-    rows = [kind for kind, _, _ in translation.BY_EXCEPTION]
+    tables = (translation.BY_EXCEPTION, failures.BY_EXCEPTION)
     hidden = [
         (later, earlier)
+        for rows in ([kind for kind, _, _ in table] for table in tables)
         for place, later in enumerate(rows)
         for earlier in rows[:place]
         if issubclass(later, earlier)

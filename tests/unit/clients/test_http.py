@@ -5,14 +5,17 @@ that no credential of a URL shows in an error, back-off and texts of Flagger's w
 """
 
 import base64
+import contextlib
 import itertools
 import json
 import shutil
+import socket
 import ssl
 import subprocess
+import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +25,9 @@ import pytest
 from clients import errors
 from clients.clock import ManualClock
 from clients.http import client
+from clients.http.client import Http
+from clients.http.connections import Request, to_server
+from config.networks import SAID, Denied
 from tests.unit.clients import scripted
 from tests.unit.clients.scripted import (
     Script,
@@ -139,6 +145,127 @@ def test_userinfo_in_a_url_is_sent_as_basic_authorization(script: Script) -> Non
     assert script.seen[0].headers["Authorization"] == f"Basic {token}"
 
 
+def _named(monkeypatch: pytest.MonkeyPatch, look_up: Callable[[], list[str]]) -> None:
+    """Has the system look `receiver.test` up so."""
+    really = socket.getaddrinfo
+
+    def getaddrinfo(host: str, port: int, *more: Any, **named: Any) -> list[Any]:
+        if host != "receiver.test":
+            return really(host, port, *more, **named)
+        return [
+            row for address in look_up() for row in really(address, port, type=socket.SOCK_STREAM)
+        ]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+
+def test_a_name_that_is_looked_up_for_too_long_is_no_matter_of_the_receiver(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R-81: name servers that hang held callers for 40 s, and the post was made after all."""
+    answered = threading.Event()
+
+    def look_up() -> list[str]:
+        answered.wait(5)
+        return ["127.0.0.1"]
+
+    _named(monkeypatch, look_up)
+    url = script.url.replace("127.0.0.1", "receiver.test")
+    started = time.monotonic()
+    with pytest.raises(errors.Transient, match="connecting timed out"):
+        post_json(url, {}, timeout=SHORT)
+    assert time.monotonic() - started < 1
+    answered.set()
+    script.then(reply(200, "another"))
+    assert post_json(url, {}).body == "another"
+    assert len(script.seen) == 1, "nothing is sent when nobody waits for the answer"
+
+
+def test_an_address_that_swallows_all_leaves_time_for_the_next_one(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each address of a name had the whole limit: two of them made a timeout twice as long."""
+    port = int(script.url.rpartition(":")[2])
+    with contextlib.ExitStack() as opened:
+        full = opened.enter_context(socket.create_server(("127.0.0.2", port), backlog=0))
+        for _ in range(2):
+            waiting = opened.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        _named(monkeypatch, lambda: ["127.0.0.2", "127.0.0.1"])
+        script.then(reply(200, "here"))
+        url = script.url.replace("127.0.0.1", "receiver.test")
+        assert post_json(url, {}, timeout=2 * SHORT).body == "here"
+
+        _named(monkeypatch, lambda: ["127.0.0.2"])
+        started = time.monotonic()
+        with pytest.raises(errors.Transient, match="connecting timed out"):
+            post_json(url, {}, timeout=SHORT)
+        assert time.monotonic() - started < 1
+
+
+# --- denied networks
+
+LOOPBACK: Final = Denied.parse("127.0.0.0/8,::1/128")
+
+
+def denied(url: str, **options: Any) -> errors.Permanent:
+    """What asking there comes to."""
+    with pytest.raises(errors.Permanent, match="--denied-networks") as denied:
+        Http(denied=LOOPBACK, **options).post_json(url, {})
+    return denied.value
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "[::1]", "2130706433"])
+def test_nobody_in_a_denied_network_is_asked(script: Script, host: str) -> None:
+    """By the address that is connected to; however it is written, and without a connection."""
+    url = script.url.replace("127.0.0.1", host)
+    assert denied(f"{url}/path").message == f"POST {url}/path: {SAID}"
+    assert not script.seen
+    elsewhere = Http(denied=Denied.parse("10.0.0.0/8"))
+    script.then(reply(200, ""))
+    assert elsewhere.post_json(script.url, {}).status == 200
+
+
+def test_a_name_counts_by_where_it_leads_when_it_is_asked(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is looked up once: no second answer leads elsewhere. Of several addresses some may do."""
+    answers = [["127.0.0.1"], ["127.0.0.1", "127.0.0.9"]]
+    _named(monkeypatch, lambda: answers.pop(0))
+    url = script.url.replace("127.0.0.1", "receiver.test")
+    denied(url)
+    assert len(answers) == 1
+    script.then(reply(200, "here"))
+    others = Http(denied=Denied.parse("127.0.0.9/32"))
+    assert others.post_json(url, {}).body == "here"
+
+
+def test_neither_redirects_nor_proxies_lead_to_a_denied_network(script: Script) -> None:
+    """The first host may be anybody's."""
+    target = script.url.replace("127.0.0.1", "127.0.0.2")
+    script.then(reply(302, "", Location=target))
+    with pytest.raises(errors.Permanent, match="--denied-networks"):
+        Http(denied=Denied.parse("127.0.0.2/32")).post_json(script.url, {})
+    assert len(script.seen) == 1
+    denied("http://receiver.invalid", proxy=script.url)
+
+
+def test_metric_queries_are_held_to_the_same(script: Script) -> None:
+    """They go by libcurl."""
+    for host in ("127.0.0.1", "localhost"):
+        url = script.url.replace("127.0.0.1", host)
+        server = to_server(url, {}, authorities=None, max_body=99, kept=1, denied=LOOPBACK)
+        with pytest.raises(errors.Permanent, match="asking: its network is among those"):
+            server.ask(Request("GET", "/", {}, None, repeatable=True), 2, "asking")
+    assert not script.seen
+    script.then(reply(200, "here"))
+    tens = Denied.parse("10.0.0.0/8")
+    server = to_server(script.url, {}, authorities=None, max_body=99, kept=1, denied=tens)
+    answer = server.ask(Request("GET", "/", {}, None, repeatable=True), 2, "asking")
+    assert (answer.status, answer.body) == (200, b"here")
+
+
 # --- redirects
 
 
@@ -173,6 +300,26 @@ def test_a_token_does_not_follow_a_redirect_to_another_host(script: Script) -> N
         assert "Authorization" in script.seen[0].headers
         assert "Authorization" not in other.seen[0].headers
         assert other.seen[0].headers["Content-Type"] == "application/json"
+
+
+def test_a_bearer_token_goes_to_the_host_of_the_url_alone(script: Script) -> None:
+    """Also beside a userinfo, and along a redirect of that host."""
+    with scripted.serving() as other:
+        other.then(reply(200))
+        script.then(reply(307, Location="/there"), reply(307, Location=f"{other.url}/there"))
+        url = script.url.replace("//", "//user:hush@")
+        client.Http().post_json(url, {}, token="xoxb-1")
+        sent = [each.headers["Authorization"] for each in script.seen]
+        assert sent == ["Bearer xoxb-1", "Bearer xoxb-1"]
+        assert "Authorization" not in other.seen[0].headers
+
+
+@pytest.mark.parametrize("proxy", ["://me:hush@x", "ftp://me:hush@proxy:21"])
+def test_a_proxy_that_is_none_is_refused_without_being_shown(proxy: str) -> None:
+    """It may have a password."""
+    with pytest.raises(errors.Permanent) as refused:
+        client.Http(proxy=proxy)
+    assert "hush" not in "".join(traceback.format_exception(refused.value))
 
 
 def test_a_redirect_to_another_scheme_is_not_followed(script: Script) -> None:

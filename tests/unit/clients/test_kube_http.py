@@ -19,12 +19,13 @@ import pytest
 import yaml
 from kubernetes.config import incluster_config
 
-from clients import errors
+from clients import errors, instruments
 from clients.clock import ManualClock, SystemClock
 from clients.kube import connect, resources
 from clients.kube.protocol import PatchKind, WatchType
 from clients.kube.rest import KubeHttp
 from clients.kube.transport import Limits
+from tests.fakes.notes import Notes
 from tests.unit.clients import scripted
 from tests.unit.clients.scripted import Script, hang, reply, reset, stream
 
@@ -654,3 +655,46 @@ def test_outside_a_cluster_the_ways_in_are_named(monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     with pytest.raises(errors.Permanent, match="no kubeconfig and not in a cluster"):
         connect.connect(role="test")
+
+
+# --- what is told
+
+
+def test_every_call_is_told_with_its_verb_resource_and_outcome(
+    script: Script, clock: ManualClock
+) -> None:
+    """Each attempt by itself; names of objects and namespaces are in no label."""
+    notes = Notes()
+    door = connect.connect(role="routing", url=script.url, limits=QUICK, clock=clock, tell=notes)
+    script.then(
+        status(500, "InternalError"),
+        reply(200, json.dumps(SHOP)),
+        status(409, "Conflict"),
+        status(409, "AlreadyExists"),
+        reply(200, json.dumps(SHOP)),
+        reply(200, json.dumps({"metadata": {"resourceVersion": "7"}, "items": []})),
+        stream(),
+        status(410, "Expired"),
+    )
+    get(door)
+    with pytest.raises(errors.Conflict):
+        write(door)
+    with pytest.raises(errors.AlreadyExists):
+        door.create(resources.EVENTS, "prod", SHOP)
+    door.patch(resources.CANARIES, "prod", "shop", {}, subresource="status")
+    door.list(resources.SERVICES)
+    watch(door)
+    with pytest.raises(errors.Expired):
+        watch(door)
+    door.close()
+
+    assert notes.counts[instruments.API_CALLS] == {
+        ("get", "virtualservices", "transient"): 1,
+        ("get", "virtualservices", "ok"): 1,
+        ("patch", "virtualservices", "conflict"): 1,
+        ("post", "events", "already-exists"): 1,
+        ("patch", "canaries/status", "ok"): 1,
+        ("list", "services", "ok"): 1,
+        ("watch", "virtualservices", "ok"): 1,
+        ("watch", "virtualservices", "expired"): 1,
+    }

@@ -6,10 +6,10 @@ Left out: connections (tests/contract/store/test_store_server.py).
 import fakeredis
 import pytest
 from redis import Redis, exceptions, sentinel
-from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
+from redis.connection import SSLConnection, UnixDomainSocketConnection
 
 from clients import errors
-from clients.redis import scripts
+from clients.redis import primaries, scripts
 from clients.redis import server as redis_server
 
 
@@ -17,7 +17,7 @@ def test_a_url_names_host_database_and_acl_user() -> None:
     """As in redis-py; answers are decoded, and no call waits for ever."""
     client = redis_server.connect("redis://ada:s%40cret@redis.example:6380/3")
     options = client.connection_pool.connection_kwargs
-    assert client.connection_pool.connection_class is Connection
+    assert client.connection_pool.connection_class is primaries.Plain
     assert (options["host"], options["port"], options["db"]) == ("redis.example", 6380, 3)
     assert (options["username"], options["password"]) == ("ada", "s@cret")
     assert options["decode_responses"] is True
@@ -28,7 +28,7 @@ def test_a_url_names_host_database_and_acl_user() -> None:
 def test_rediss_is_tls_that_verifies_and_unix_is_a_socket() -> None:
     """The certificate is checked unless the URL says otherwise."""
     pool = redis_server.connect("rediss://redis.example/0?ssl_ca_certs=/etc/ca.pem").connection_pool
-    assert pool.connection_class is SSLConnection
+    assert pool.connection_class is primaries.Secure
     assert pool.connection_kwargs["ssl_ca_certs"] == "/etc/ca.pem"
     connection = pool.connection_class(**pool.connection_kwargs)
     assert connection.cert_reqs.name == "CERT_REQUIRED"
