@@ -6,13 +6,13 @@ it".
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from analysis.phases import ENDING, Phase, shown
+from analysis.phases import BROKEN, ENDING, Phase, shown
+from analysis.recorded import RECORDED
 from analysis.state import Acceptance, RolloutState, accepted
 from analysis.waiting import WAYS_OUT
 from config import moments
@@ -39,12 +39,6 @@ _PROMOTED: Final[Mapping[Phase, tuple[str, str]]] = {
 }
 """Status and message of the condition `Promoted` per phase; its reason is the phase shown."""
 
-
-RECORDED: Final = "Recorded"
-"""Type of the condition that names the version of the state."""
-
-_VERSION: Final = re.compile(r"Version(\d{1,15})")
-"""Its reason; what Lua can count exactly has fifteen digits."""
 
 REMEMBERED: Final = 1024
 """Times of which it is kept what they say: those of a status are read at every look."""
@@ -73,13 +67,6 @@ def status(
 def says_more(wanted: Mapping[str, Any], present: Mapping[str, Any]) -> bool:
     """Whether `wanted` differs from `present` in anything but the version it was made from."""
     return any(_said(key, present.get(key)) != _said(key, value) for key, value in wanted.items())
-
-
-def recorded_version(status: Mapping[str, Any]) -> int:
-    """The version of the state that a status shows; 0 for one that is not ours."""
-    reason = _present(status.get("conditions") or (), RECORDED).get("reason")
-    version = _VERSION.fullmatch(str(reason or ""))
-    return int(version[1]) if version else 0
 
 
 def shown_acceptance(status: Mapping[str, Any]) -> Acceptance | None:
@@ -150,7 +137,7 @@ def _with_failure(text: str, state: RolloutState, present: Conditions) -> str:
     if state.failure:
         return f"{text} {state.failure}"
     before = str(_present(present, "Promoted").get("message") or "")
-    has_failed = state.phase in (Phase.FAILED, Phase.PROMOTION_FAILED)
+    has_failed = state.phase in BROKEN
     return before if has_failed and before.startswith(text) else text
 
 
@@ -184,10 +171,7 @@ def _waiting(state: RolloutState, present: Conditions, now: datetime) -> dict[st
 
 
 def _recorded(state: RolloutState, version: int, present: Conditions) -> dict[str, Any]:
-    """Which version of the state is shown: by it a state that Redis gave back is known to be older.
-
-    A condition, since Flagger's definitions prune every field of a status that they do not know.
-    """
+    """Which version of the state is shown: by it a state that Redis gave back is known as older."""
     words = (f"Version{version}", "This status shows this version of the state of the rollout.")
     return _condition(RECORDED, "True", words, state.since, present)
 

@@ -43,11 +43,31 @@ def outstanding(state: RolloutState, version: int, confirmed: Confirmed) -> froz
     return frozenset(lane for lane in wanted if confirmed.sequence(lane) < wanted[lane])
 
 
+def held_until(
+    state: RolloutState, confirmed: Confirmed, available: int, delay: timedelta, now: datetime
+) -> datetime | None:
+    """Until when a canary that is to have no pods keeps those `available`: `delay` after its route.
+
+    The API server takes a route before proxies hear of it. None if there is nothing to wait for,
+    also where no pod serves, since all else that is wanted of workloads would wait with the scale,
+    and after a route of times to come, as Redis' clock was ahead.
+    """
+    is_parked, at = state.workload.canary is CanaryScale.ZERO, confirmed.route_at
+    return at + delay if is_parked and available and at is not None and at <= now else None
+
+
 def unfinished(
-    state: RolloutState, version: int, confirmed: Confirmed, now: datetime, due: datetime | None
+    state: RolloutState,
+    version: int,
+    confirmed: Confirmed,
+    now: datetime,
+    due: datetime | None,
+    *,
+    held: datetime | None = None,
 ) -> frozenset[Lane]:
     """The effects to ask for `now`: those outstanding, and those whose last try failed.
 
+    Without that of a canary whose pods are `held`, see `held_until`.
     Without the status while the canary is about to be looked at again, at `due` at the latest:
     that look tells and shows both decisions at once. Nor is a step shown before it is in force.
     """
@@ -56,7 +76,8 @@ def unfinished(
     is_step = is_shown_once_in_force(state) and Lane.ROUTE in missing and _is_fresh(state, now)
     if is_told_soon or (is_step and not confirmed.troubles):
         missing -= {Lane.STATUS}
-    return missing | frozenset(confirmed.troubles)
+    wanted = missing | frozenset(confirmed.troubles)
+    return wanted if held is None or held <= now else wanted - {Lane.WORKLOAD}
 
 
 def is_shown_once_in_force(state: RolloutState) -> bool:
@@ -93,7 +114,9 @@ def awaits_route(state: RolloutState, now: datetime) -> bool:
     return state.phase not in ANALYSING or state.check_at is None or state.check_at <= now
 
 
-def due(state: RolloutState, planned: datetime | None, now: datetime) -> datetime | None:
+def due(
+    state: RolloutState, planned: datetime | None, now: datetime, held: datetime | None = None
+) -> datetime | None:
     """When to look again at a state just committed, `planned` at the latest (None: no plan).
 
     A state that waits for its own effects is looked at soon, so a lost message costs `REPAIR`. A
@@ -101,4 +124,5 @@ def due(state: RolloutState, planned: datetime | None, now: datetime) -> datetim
     """
     if state.phase in ANALYSING and state.check_at is not None:
         return planned
-    return now + REPAIR if planned is None else min(planned, now + REPAIR)
+    soon = min(held, now + REPAIR) if held is not None and now < held else now + REPAIR
+    return soon if planned is None else min(planned, soon)

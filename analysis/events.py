@@ -6,17 +6,32 @@ Source: the event catalogue of Flagger. `{c}` names the canary, `{t}` its target
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from typing import Final
 
+from analysis import wording
 from analysis.waiting import Waiting
 from config import names
 from config.api.canary import Canary
-from config.api.hooks import AlertSeverity
+from config.api.hooks import AlertSeverity, WebhookType
 from config.api.references import TargetKind
 from config.refs import CanaryRef
+
+
+@dataclass(frozen=True, slots=True)
+class AlertText:
+    """What people are alerted of besides an event.
+
+    A `detailed` one has Flagger's further fields. Source: docs/compatibility/alerts.md, "What is
+    told".
+    """
+
+    severity: AlertSeverity
+    text: str
+    detailed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +40,7 @@ class Event:
 
     What is told again and again has `first`, when it was told first, and `times`, how often. One
     that is `muted` is told, and alerts nobody. One that says what phase is entered `is_entering`
-    is told with that phase, others with the one before.
+    is told with that phase, others with the one before. Those with an `alert` alert people.
     """
 
     severity: AlertSeverity
@@ -34,7 +49,12 @@ class Event:
     times: int = 1
     muted: bool = False
     is_entering: bool = False
+    alert: AlertText | None = None
 
+
+_info = partial(AlertText, AlertSeverity.INFO)
+_warn = partial(AlertText, AlertSeverity.WARN)
+_error = partial(AlertText, AlertSeverity.ERROR)
 
 normal = partial(Event, AlertSeverity.INFO)
 """An event that reports progress."""
@@ -59,14 +79,28 @@ def summary(events: Iterable[Event]) -> str:
     return "; ".join(event.message for event in events)
 
 
-def _about(tell: Callable[[str], Event], text: str) -> Callable[[Canary], Event]:
+def _about(
+    tell: Callable[[str], Event], text: str, alert: AlertText | None = None
+) -> Callable[[Canary], Event]:
     """Tells `text` of a canary."""
-    return lambda canary: tell(_filled(text, canary))
+    return lambda canary: _alerting(tell(_filled(text, canary)), alert, canary)
 
 
-def _because(tell: Callable[[str], Event], text: str) -> Callable[[Canary, str | int], Event]:
+def _because(
+    tell: Callable[[str], Event], text: str, alert: AlertText | None = None
+) -> Callable[[Canary, str | int], Event]:
     """Tells `text` of a canary, with a cause or a number."""
-    return lambda canary, detail: tell(_filled(text, canary, detail))
+    return lambda canary, detail: _alerting(
+        tell(_filled(text, canary, detail)), alert, canary, detail
+    )
+
+
+def _alerting(event: Event, alert: AlertText | None, canary: Canary, *details: str | int) -> Event:
+    if alert is None:
+        return event
+    kind = canary.spec.target_ref.kind
+    text = alert.text.format(*details, kind=kind, t=canary.spec.target_ref.name)
+    return replace(event, alert=replace(alert, text=text))
 
 
 def _filled(text: str, canary: Canary, *details: str | int) -> str:
@@ -81,22 +115,38 @@ def _filled(text: str, canary: Canary, *details: str | int) -> str:
 
 
 SUSPENDED = normal("skipping canary run as object is suspended")
-PROVIDERS_AVAILABLE = normal("all the metrics providers are available!")
+PROVIDERS_AVAILABLE = normal(wording.PROBED)
 TO_PRIMARY = normal("Routing all traffic to primary")
 TO_CANARY = normal("Routing all traffic to canary")
 MIRROR_TO_CANARY = normal("Stop traffic mirroring and route all traffic to canary")
 
-initialized = _about(normal, "Initialization done! {c}")
+initialized = _about(
+    normal,
+    "Initialization done! {c}",
+    _info("New {kind} detected, initialization completed.", detailed=True),
+)
 known_revision = _about(normal, "{t} is back at the revision before, no analysis is needed")
-new_revision = _about(entering, "New revision detected! Scaling up {t}")
+new_revision = _about(
+    entering,
+    "New revision detected! Scaling up {t}",
+    _info("New revision detected, progressing canary analysis.", detailed=True),
+)
 restarting = _about(normal, "New revision detected! Restarting analysis for {t}")
 starting_analysis = _about(normal, "Starting canary analysis for {t}")
 advance = _because(normal, "Advance {c} canary weight {}")
 iteration = _because(normal, "Advance {c} canary iteration {}")
 advance_primary = _because(normal, "Advance {c} primary weight {}")
 copying = _about(normal, "Copying {t} template spec to {p}")
-promoted = _about(entering, "Promotion completed! Scaling down {t}")
-promoted_unanalysed = _about(entering, "Promotion completed! Canary analysis was skipped for {t}")
+promoted = _about(
+    entering,
+    "Promotion completed! Scaling down {t}",
+    _info("Canary analysis completed successfully, promotion finished."),
+)
+promoted_unanalysed = _about(
+    entering,
+    "Promotion completed! Canary analysis was skipped for {t}",
+    _info("Canary analysis was skipped, promotion finished."),
+)
 
 terminating = _about(normal, "Terminating canary {c}")
 terminated = _about(normal, "Terminated canary {c}")
@@ -105,12 +155,36 @@ awaiting_target = _about(warning, "{c} waits for its target: {k} {t} not found")
 configs_unknown = _because(warning, "{c} waits for the configuration of {t}: {}")
 not_applied = _because(warning, "{c} waits for its {} to be applied")
 withdrawn = _about(normal, "{c} needs no approval any more, {k} {t} has no new revision")
-webhook_rollback = _about(warning, "Rolling back {c} manual webhook invoked")
-gate_overdue = _because(warning, "Rolling back {c} gate deadline exceeded {}")
-rollout_overdue = _because(warning, "Rolling back {c} maximum duration exceeded {}")
-threshold_reached = _because(warning, "Rolling back {c} failed checks threshold reached {}")
-deadline_exceeded = _because(warning, "Rolling back {c} progress deadline exceeded {}")
-called_off = _because(warning, "Rolling back {c} {}")
+webhook_rollback = _about(
+    warning,
+    "Rolling back {c} manual webhook invoked",
+    _warn("Rolling back manual webhook invoked"),
+)
+gate_overdue = _because(
+    warning,
+    "Rolling back {c} gate deadline exceeded {}",
+    _error("Rolling back gate deadline exceeded {}"),
+)
+rollout_overdue = _because(
+    warning,
+    "Rolling back {c} maximum duration exceeded {}",
+    _error("Rolling back maximum duration exceeded {}"),
+)
+threshold_reached = _because(
+    warning,
+    "Rolling back {c} failed checks threshold reached {}",
+    _error("Failed checks threshold reached {}"),
+)
+deadline_exceeded = _because(
+    warning,
+    "Rolling back {c} progress deadline exceeded {}",
+    _error("Progress deadline exceeded {}"),
+)
+called_off = _because(
+    warning,
+    "Rolling back {c} {}",
+    _warn("Rolling back {}"),
+)
 target_replaced = _because(
     warning, "Target of {c} is now {t}, initializing; the primary of {} serves meanwhile"
 )
@@ -120,18 +194,38 @@ twin_left = _because(
 not_ready_to_end = _because(
     warning, "canary not ready during finalizing: canary {k} {t} not ready: {}"
 )
-reverted = _about(warning, "Rolling back {c} target reverted to the promoted revision")
-target_gone = _about(warning, "Rolling back {c} {k} {t} not found")
+reverted = _about(
+    warning,
+    "Rolling back {c} target reverted to the promoted revision",
+    _warn("Rolling back target reverted to the promoted revision"),
+)
+target_gone = _about(
+    warning,
+    "Rolling back {c} {k} {t} not found",
+    _error("Rolling back target {t} not found"),
+)
 hooks_lost = _because(warning, "Halt {c} advancement no answer to the {} webhooks")
 
 # the rollout ended badly: traffic goes back to the primary, or stays with the canary
 failed = _about(partial(failure, is_entering=True), "Canary failed! Scaling down {c}")
-promotion_failed = _because(failure, "Promotion of {t} failed, primary not ready: {}")
-copy_failed = _because(failure, "Promotion of {t} failed, primary not updated: {}")
+promotion_failed = _because(
+    failure,
+    "Promotion of {t} failed, primary not ready: {}",
+    _error("Promotion failed, primary not ready: {}"),
+)
+copy_failed = _because(
+    failure,
+    "Promotion of {t} failed, primary not updated: {}",
+    _error("Promotion failed, primary not updated: {}"),
+)
 
 # a side that cannot serve what it carries
 route_unwritable = _about(warning, "Scaling down {t} although its route could not be changed")
-primary_lost = _because(warning, "Routing all traffic to {t}, {p} lost: {}")
+primary_lost = _because(
+    warning,
+    "Routing all traffic to {t}, {p} lost: {}",
+    _error("Routing all traffic to canary, primary lost: {}"),
+)
 primary_restored = _about(warning, "{p} not found, creating it anew from {t}")
 configs_lost = _about(
     warning, "configuration of {p} was changed or deleted, copying that of {t} anew"
@@ -141,6 +235,19 @@ primary_unmade = _because(
     "{p} not ready: {}, set {t} back to the promoted revision to have it made anew",
 )
 canary_lost = _because(warning, "Routing all traffic to primary, {t} lost: {}")
+
+
+GATES: Final[Mapping[WebhookType, AlertText]] = {
+    WebhookType.CONFIRM_ROLLOUT: _warn("Canary is waiting for approval."),
+    WebhookType.CONFIRM_TRAFFIC_INCREASE: _warn("Canary traffic increase is waiting for approval."),
+    WebhookType.CONFIRM_PROMOTION: _warn("Canary promotion is waiting for approval."),
+}
+"""What people are alerted of while a gate is closed."""
+
+
+def with_alert(event: Event, cause: str) -> Event:
+    """`event`, of a failure that Flagger has no alert for, with one that says its cause."""
+    return replace(event, alert=_error(f"Canary failed: {cause}"))
 
 
 def primary_not_ready(canary: Canary, cause: str) -> Event:
@@ -160,7 +267,7 @@ def canary_not_ready(canary: Canary, cause: str, *, retriable: bool = True) -> E
 
 def providers_unavailable(error: str) -> Event:
     """Probing the metric servers failed; initialization goes on."""
-    return warning(f"Error checking metric providers: {error}")
+    return warning(f"{wording.PROBE_FAILED}{error}")
 
 
 def not_accepted(ref: CanaryRef, causes: Iterable[str]) -> Event:

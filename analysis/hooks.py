@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 from analysis.findings import HookCalls, HookResult
 from analysis.phases import Phase, shown
 from analysis.state import HookRound, RolloutState
+from analysis.wording import HALT
 from clients import backoff
 from config import derived
 from config.api.canary import Canary
@@ -206,8 +207,6 @@ def answered(call: HookCall, status: int, body: str) -> HookResult:
 
 # -- events -------------------------------------------------------------------------------------
 
-_HALT: Final = "Halt {canary} advancement "
-
 
 class _Texts(NamedTuple):
     """What is told of an answer; `passed` is empty for one that nobody is told of."""
@@ -218,22 +217,22 @@ class _Texts(NamedTuple):
 
 _TEXTS: Final[Mapping[WebhookType, _Texts]] = {
     WebhookType.CONFIRM_ROLLOUT: _Texts(
-        _HALT + "waiting for approval {hook}", "Confirm-rollout check {hook} passed"
+        HALT + "waiting for approval {hook}", "Confirm-rollout check {hook} passed"
     ),
     WebhookType.CONFIRM_TRAFFIC_INCREASE: _Texts(
-        _HALT + "waiting for traffic increase approval {hook}",
+        HALT + "waiting for traffic increase approval {hook}",
         "Confirm-traffic-increase check {hook} passed",
     ),
     WebhookType.CONFIRM_PROMOTION: _Texts(
-        _HALT + "waiting for promotion approval {hook}", "Confirm-promotion check {hook} passed"
+        HALT + "waiting for promotion approval {hook}", "Confirm-promotion check {hook} passed"
     ),
     WebhookType.ROLLBACK: _Texts(
         "Rollback hook {hook} not signaling a rollback", "Rollback check {hook} passed"
     ),
     WebhookType.PRE_ROLLOUT: _Texts(
-        _HALT + "pre-rollout check {hook} failed {cause}", "Pre-rollout check {hook} passed"
+        HALT + "pre-rollout check {hook} failed {cause}", "Pre-rollout check {hook} passed"
     ),
-    WebhookType.ROLLOUT: _Texts(_HALT + "external check {hook} failed {cause}"),
+    WebhookType.ROLLOUT: _Texts(HALT + "external check {hook} failed {cause}"),
     WebhookType.POST_ROLLOUT: _Texts(
         "Post-rollout hook {hook} failed {cause}", "Post-rollout check {hook} passed"
     ),

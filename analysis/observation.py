@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from analysis import effects
 from analysis.state import Acceptance, RolloutState
 from analysis.strategies import Strategy
 from clients.documents.confirmed import Confirmed
@@ -27,7 +28,7 @@ class Workload:
     `generation` is the spec generation this view shows, `available` the number of available pods,
     of whatever revision; `patience_ends` is when an unready workload runs out of its progress
     deadline, None when no clock is running. `configs` are the digests of the tracked ConfigMaps and
-    Secrets that are a part of the revision, by key.
+    Secrets that are a part of the revision, by key; `images` those of its containers.
     """
 
     revision: str
@@ -37,6 +38,7 @@ class Workload:
     readiness: Readiness
     patience_ends: datetime | None = None
     configs: Mapping[str, str] = field(default_factory=dict)
+    images: tuple[str, ...] = ()
 
     @property
     def has_pods(self) -> bool:
@@ -68,6 +70,7 @@ class Observation:
     stands now; `generation` and `uid` are of the latter. `finalizer` tells whether ours is on the
     object. `interval` and `threshold` are those in force, `strategy` is that of `canary`.
     `in_force` is the split read from the live route, None when there is no readable one.
+    Pods that a route leads nobody to any more stay for `scale_down_delay`.
     `unknown_configs` says what keeps the contents of tracked ConfigMaps and Secrets from being
     known, empty when they are: until then workloads count as unchanged. `templates` are the
     MetricTemplates that `canary` names, as `World.templates`.
@@ -81,6 +84,7 @@ class Observation:
     strategy: Strategy | None
     interval: timedelta
     threshold: int = 1
+    scale_down_delay: timedelta = timedelta(0)
     deleting: bool = False
     finalizer: bool = False
     problems: tuple[Problem, ...] = ()
@@ -93,6 +97,14 @@ class Observation:
     status: PastStatus | None = None
     unknown_configs: str = ""
     templates: Mapping[str, TemplateView] = field(default_factory=dict)
+
+    @property
+    def held_until(self) -> datetime | None:
+        """Until when the canary keeps its pods although it is to have none."""
+        if self.state is None or self.target is None:
+            return None
+        available, delay = self.target.available, self.scale_down_delay
+        return effects.held_until(self.state, self.confirmed, available, delay, self.now)
 
     @property
     def refusals(self) -> tuple[Problem, ...]:

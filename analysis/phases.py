@@ -42,8 +42,8 @@ MEANINGS: Final[Mapping[Phase, str]] = {
     Phase.PROMOTING: (
         "The primary gets the analysed revision; traffic moves back once it is ready."
     ),
-    Phase.FINALISING: "All traffic is on the primary; the canary is to be scaled down.",
-    Phase.SUCCEEDED: "The analysed revision is the primary.",
+    Phase.FINALISING: "All traffic goes to the primary; that is to be in force.",
+    Phase.SUCCEEDED: "The analysed revision is the primary's; the canary is or will be at zero.",
     Phase.FAILED: "Rolled back: the primary serves everything, the canary is or will be at zero.",
     Phase.PROMOTION_FAILED: (
         "The canary serves everything, as long as it has pods, and must keep running: the primary "
@@ -115,6 +115,9 @@ RESTING: Final = frozenset(
     }
 )
 """Phases that can last for ever: nothing happens in them until the world changes."""
+
+BROKEN: Final = frozenset({Phase.FAILED, Phase.PROMOTION_FAILED})
+"""Phases in which a rollout has failed, and nothing has made up for it."""
 
 ANALYSING: Final = frozenset({Phase.PROGRESSING, Phase.WAITING_PROMOTION})
 """Phases in which the canary is measured at every interval."""

@@ -58,6 +58,14 @@ def accepted(since: datetime) -> Acceptance:
     return Acceptance(accepted=True, reason="Accepted", message=message, since=since)
 
 
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """Since when a rollout has met users, and the greatest share of their requests, in percent."""
+
+    since: datetime
+    most: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutState:
     """One rollout. Times are aware UTC; weights percent; revisions opaque, empty when unknown."""
@@ -102,6 +110,10 @@ class RolloutState:
     """When the rollout under way, or the last one, began; None when that is not known."""
     stepped_at: datetime | None = None
     """When its last step was taken."""
+    exposure: Exposure | None = None
+    """What the rollout that `began` last was seen of; None: nothing."""
+    failed_since: datetime | None = None
+    """Since when there is a failure that no success has made up for; None: there is none."""
     before: str = ""
     """The revision that was promoted before `promoted`; empty when that is not known."""
     promoted_at: datetime | None = None
@@ -173,3 +185,11 @@ def to_json(state: RolloutState) -> dict[str, Any]:
 def from_json(document: Mapping[str, Any]) -> RolloutState:
     """The state written by `to_json`. Raises pydantic.ValidationError for anything else."""
     return _ADAPTER.validate_python(document)
+
+
+def readable(document: Mapping[str, Any] | None) -> RolloutState | None:
+    """The state in `document`; None for none, and for one that cannot be read and is rebuilt."""
+    try:
+        return None if document is None else from_json(document)
+    except ValueError:
+        return None

@@ -77,7 +77,9 @@ WAYS_OUT: Final[Mapping[WaitReason, str]] = {
     WaitReason.CANARY_NOT_READY: "see why the pods of the target are not ready",
     WaitReason.HOOKS_UNANSWERED: "the webhooks are called again; see whether hook workers run",
     WaitReason.CHECKS_UNDECIDED: "see whether the metrics server has values for the checks",
-    WaitReason.NOT_APPLIED: "it is asked for again every few seconds; see whether workers run",
+    WaitReason.NOT_APPLIED: (
+        "it is asked for again every few seconds; see whether workers run, or who undoes it"
+    ),
     WaitReason.WRITE_REFUSED: (
         "it is tried again every few seconds; remove what refuses it, or install what is not found"
     ),

@@ -41,13 +41,13 @@ def render(
     if present is None:
         return metadata.new_object(canary, service, _marks(source), wanted)
     before = present.get("spec") or {}
-    known = {
+    node_ports = {
         port.get("name"): port["nodePort"]
         for port in before.get("ports") or ()
         if "nodePort" in port
     }
     ports = [
-        {**port, **({"nodePort": known[port.get("name")]} if port.get("name") in known else {})}
+        {**port, "nodePort": node_ports[name]} if (name := port.get("name")) in node_ports else port
         for port in wanted.get("ports") or ()
     ]
     kept = {key: before[key] for key in (*copies.ALLOCATED, "clusterIP") if key in before}
@@ -56,8 +56,8 @@ def render(
 
 def _marks(source: Object) -> Marks:
     """The labels and annotations of the source, save what describes that object itself."""
-    found = source["metadata"]
-    annotations = found.get("annotations") or {}
+    own = source["metadata"]
+    annotations = own.get("annotations") or {}
     left_out = well_known.LAST_APPLIED_ANNOTATION
     kept = {key: text for key, text in annotations.items() if key != left_out}
-    return Marks(found.get("labels") or {}, kept)
+    return Marks(own.get("labels") or {}, kept)

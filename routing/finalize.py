@@ -20,11 +20,9 @@ from config import ownership, well_known
 from config.api.canary import Canary
 from config.traffic import RouteStage
 from routing import diff, messages, metadata, services
+from routing.apply import TRIES
 from routing.messages import Doing
 from routing.router import ODD_SHAPE, Managed, Router, ServiceRole
-
-TRIES: Final = 3
-"""Writes of one object in one call: each further one follows a read after a conflict."""
 
 _NOTES: Final = (
     well_known.LAST_APPLIED_ANNOTATION,

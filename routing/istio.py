@@ -199,12 +199,12 @@ def _kept_metadata(
     has noted it already; Flagger overwrites the note with each later change.
     """
     kept = present["metadata"]
-    found = kept.get("annotations") or {}
-    carried = {key: found[key] for key in _CARRIED_ANNOTATIONS if key in found}
+    before = kept.get("annotations") or {}
+    carried = {key: before[key] for key in _CARRIED_ANNOTATIONS if key in before}
     if not carried and not metadata.is_controlled(present, canary):
         carried = _original_configuration(present.get("spec") or {}, spec)
     labels = marks.labels if marks else kept.get("labels") or {}
-    annotations = marks.annotations if marks else metadata.with_flux_opt_out(found)
+    annotations = marks.annotations if marks else metadata.with_flux_opt_out(before)
     return metadata.with_marks(kept, Marks(labels, {**annotations, **carried}))
 
 

@@ -40,13 +40,13 @@ def handed_out(
     """The `destinations`, primary then canary, each giving out its cookie where there is one."""
     affinity = canary.spec.analysis.session_affinity
     interval = derived.interval(canary, floor=timedelta(0))
-    given = (
+    lives = (
         (cookies.primary, int(interval.total_seconds())),
         (cookies.canary, (affinity and affinity.max_age) or DAY),
     )
     return [
         _handing_out(canary, each, *cookie)
-        for each, cookie in zip(destinations, given, strict=True)
+        for each, cookie in zip(destinations, lives, strict=True)
     ]
 
 

@@ -71,7 +71,7 @@ def unroutable(managed: Managed, error: UnroutableCanary) -> Refusal:
     return Refusal(managed.role, INVALID_ROUTE, message, retriable=False)
 
 
-def no_selector_label(canary: Canary) -> Refusal:
+def unselectable(canary: Canary) -> Refusal:
     """The refusal for a target that Services cannot select."""
     target = canary.spec.target_ref
     message = (

@@ -98,12 +98,12 @@ def service_marks(
     Custom metadata, the selector label with the Service's own name, the Flux opt-out, and the
     present values of the keys the user told us not to manage.
     """
-    given = custom or ServiceMetadata()
-    own = {**given.labels, target.label_key: name}
+    asked = custom or ServiceMetadata()
+    own = {**asked.labels, target.label_key: name}
     return Marks(
         labels={**own, **_unmanaged(canary, live, "labels")},
         annotations={
-            **with_flux_opt_out(given.annotations),
+            **with_flux_opt_out(asked.annotations),
             **_unmanaged(canary, live, "annotations"),
         },
     )

@@ -68,7 +68,7 @@ class Pods(Source):
     def refusal(self, wanted: Wanted) -> Refusal | None:
         """The refusal of a target whose pods no label selects."""
         has_label = wanted.world.target is None or _facts(wanted) is not None
-        return None if has_label else messages.no_selector_label(wanted.canary)
+        return None if has_label else messages.unselectable(wanted.canary)
 
     def render(self, managed: Managed, wanted: Wanted, live: Live) -> Object:
         """See `Source.render`."""

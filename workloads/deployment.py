@@ -23,7 +23,7 @@ from config.readiness import READY, Readiness
 from workloads import revision, tracker_references
 
 _SIDECARS: Final = frozenset({"istio-proxy", "envoy"})
-"""Containers whose ports are the mesh's, not the application's."""
+"""Containers of the mesh, not of the application."""
 
 
 def project(raw: Object, keys: Sequence[str], status: WorkloadStatus | None = None) -> WorkloadView:
@@ -51,8 +51,16 @@ def project(raw: Object, keys: Sequence[str], status: WorkloadStatus | None = No
         ports=tuple(_ports(spec)),
         configs=tracker_references.referenced(template.get("spec") or {}),
         pod_id=annotations.get(well_known.POD_TEMPLATE_ID_ANNOTATION) or "",
+        images=images(template.get("spec") or {}),
         status=status or _status(raw.get("status") or {}),
     )
+
+
+def images(pods: Mapping[str, Any]) -> tuple[str, ...]:
+    """The images of regular containers in a pod spec, without the mesh's."""
+    containers = [each for each in pods.get("containers") or () if each.get("image")]
+    own = (each["image"] for each in containers if each.get("name") not in _SIDECARS)
+    return tuple(map(str, own))
 
 
 def scaled(replicas: int, live: Object) -> Sequence[Mapping[str, Any]]:  # noqa: ARG001

@@ -15,6 +15,7 @@ from clients.documents.world import WorkloadStatus, WorkloadView
 from clients.kube.protocol import Object
 from config import readiness, well_known
 from config.readiness import READY, Readiness
+from workloads import deployment
 
 _ONE: Final = 1
 """A revision counts as one pod, which is available when the revision is ready."""
@@ -43,7 +44,7 @@ def as_primary(raw: Object, keys: Sequence[str]) -> WorkloadView | None:
     conditions = (raw.get("status") or {}).get("conditions") or ()
     causes = {each.get("reason") for each in conditions if each.get("type") == "RoutesReady"}
     is_missing = "RevisionMissing" in causes
-    return replace(_view(raw, name, is_ready=not is_missing), generation=0)
+    return replace(_view(raw, name, is_ready=not is_missing), generation=0, images=())
 
 
 def judge(
@@ -67,7 +68,7 @@ def patience_ends(view: WorkloadView, deadline: timedelta, began: datetime) -> N
 
 
 def _view(raw: Object, revision: str, *, is_ready: bool) -> WorkloadView:
-    metadata = raw["metadata"]
+    metadata, template = raw["metadata"], (raw.get("spec") or {}).get("template") or {}
     return WorkloadView(
         name=metadata["name"],
         namespace=metadata["namespace"],
@@ -76,6 +77,7 @@ def _view(raw: Object, revision: str, *, is_ready: bool) -> WorkloadView:
         replicas=_ONE,
         revision=revision,
         selector_label=None,
+        images=deployment.images(template.get("spec") or {}),
         status=WorkloadStatus(
             observed_generation=(raw.get("status") or {}).get("observedGeneration") or 0,
             replicas=_ONE,

@@ -108,8 +108,8 @@ class Live:
             except errors.Permanent as refused:
                 if refused.status != UNFIT:
                     raise
-                found = self.look(role, view.name)
-                if (found.uid, found.generation) == (view.uid, view.generation):
+                live = self.look(role, view.name)
+                if (live.uid, live.generation) == (view.uid, view.generation):
                     raise
                 raise errors.Conflict(refused.message) from refused
         self._wrote(role, made)

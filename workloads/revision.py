@@ -8,20 +8,15 @@ holds.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import uuid
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
-from config import well_known
+from config import canonical, well_known
 from workloads import tracker_references
 
 Template = Mapping[str, Any]
 Rename = Callable[[str], str]
-
-LENGTH: Final = 20
-"""Hex digits of a revision: 80 bits, so that two releases never look the same by accident."""
 
 _IDS: Final = uuid.UUID("5f0c3c1e-6c1c-4c58-9a42-6d1d1a3f7b55")
 """The name space of ids of pod templates."""
@@ -32,12 +27,12 @@ _SPREADS: Final = "topologySpreadConstraints"
 
 
 def revision_of(template: Template) -> str:
-    """The digest of a pod template: `LENGTH` lower-case hex digits.
+    """The digest of a pod template.
 
     Absent and null fields are the same; metadata that is never copied to a primary, or never to a
     pod, does not count.
     """
-    return _digest(_without_nulls({**template, "metadata": _metadata(template)}))
+    return canonical.digest(_without_nulls({**template, "metadata": _metadata(template)}))
 
 
 def with_configs(template: str, digests: Mapping[str, str]) -> str:
@@ -45,7 +40,7 @@ def with_configs(template: str, digests: Mapping[str, str]) -> str:
 
     `digests` are those of its tracked ConfigMaps and Secrets by key; none of them adds nothing.
     """
-    return _digest([template, digests]) if digests else template
+    return canonical.digest([template, digests]) if digests else template
 
 
 def pod_id(revision: str) -> str:
@@ -63,12 +58,7 @@ def of_primary(revision: str, marked: str) -> str:
     else: it is given its mark last. Of other marks, such as Flagger's, nothing is known.
     """
     ours = len(marked) == _ID_LENGTH and marked[_ID_VERSION] == "5"
-    return _digest([revision, marked]) if ours and marked != pod_id(revision) else revision
-
-
-def _digest(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]
+    return canonical.digest([revision, marked]) if ours and marked != pod_id(revision) else revision
 
 
 def workload_revision(

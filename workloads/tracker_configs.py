@@ -81,15 +81,15 @@ class Configs:
 
         Raises NotFound for one that is not there and must be.
         """
-        found: list[Original] = []
+        originals: list[Original] = []
         for ref in view.configs:
             raw = self._look(ref)
             if raw is None and not ref.optional:
                 named = tracker_objects.named(ref, self.canary)
                 raise errors.NotFound(f"{named} get query error: not found")
             if raw is not None and self.contents[ref.key].digest:
-                found.append(Original(ref, raw))
-        return tracker.release(view, worlds.TARGET, self.contents), tuple(found)
+                originals.append(Original(ref, raw))
+        return tracker.release(view, worlds.TARGET, self.contents), tuple(originals)
 
     def copy(self, originals: Sequence[Original], copying: Copying) -> None:
         """Gives the primary its copies; those that are as they should be are not written.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -16,7 +15,7 @@ from clients.documents.configs import ConfigKind, ConfigRef, Content
 from clients.kube import resources
 from clients.kube.protocol import Object
 from clients.kube.resources import Resource
-from config import ownership, well_known
+from config import canonical, ownership, well_known
 from config.api.canary import Canary
 from workloads import primary
 from workloads.primary import Copying
@@ -76,8 +75,7 @@ def _held(raw: Object) -> str:
     """What an object holds, as JSON: of one without binary data, what Flagger digests."""
     data, binary = raw.get("data") or None, raw.get("binaryData")
     held: Any = {"data": data, "binaryData": binary} if binary else data
-    text = json.dumps(held, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return text.translate(_ESCAPED)
+    return canonical.text(held).translate(_ESCAPED)
 
 
 def copy(

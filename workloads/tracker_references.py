@@ -39,15 +39,15 @@ _ENV_FROM: Final[_Fields] = {
 
 def referenced(pod: Mapping[str, Any]) -> tuple[ConfigRef, ...]:
     """What a pod spec names, each once, in order; optional where every mention is."""
-    found: dict[str, ConfigRef] = {}
+    refs: dict[str, ConfigRef] = {}
 
     def note(ref: ConfigRef) -> str:
-        known = found.get(ref.key, ref)
-        found[ref.key] = known if ref.optional else ref
+        known = refs.get(ref.key, ref)
+        refs[ref.key] = known if ref.optional else ref
         return ref.name
 
     renamed(pod, note)
-    return tuple(sorted(found.values()))
+    return tuple(sorted(refs.values()))
 
 
 def renamed(pod: Mapping[str, Any], rename: Rename) -> dict[str, Any]:

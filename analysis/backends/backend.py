@@ -9,6 +9,7 @@ from typing import Final, Protocol, runtime_checkable
 
 from analysis.findings import Absent, Measurement
 from clients.clock import Clock
+from config.networks import NONE_DENIED, Denied
 
 PROMETHEUS: Final = "prometheus"
 DEFAULT_TIMEOUT: Final = timedelta(seconds=5)
@@ -98,13 +99,14 @@ class Access:
     """What a backend is built from beside its endpoint.
 
     `credentials` are there when the endpoint names a Secret. `timeout` bounds one query as a whole;
-    `connections` are as many as queries run at once.
+    `connections` are as many as queries run at once; nobody in `denied` networks is asked.
     """
 
     clock: Clock
     credentials: Credentials | None = None
     timeout: timedelta = DEFAULT_TIMEOUT
     connections: int = 128
+    denied: Denied = NONE_DENIED
 
 
 Factory = Callable[[Endpoint, Access], MetricBackend]

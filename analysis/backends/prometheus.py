@@ -63,6 +63,7 @@ class Prometheus:
             authorities=DEFAULT_CA_BUNDLE_PATH if endpoint.verify_tls else None,
             max_body=LARGEST_BODY,
             kept=access.connections,
+            denied=access.denied,
         )
         seconds, hidden = access.timeout.total_seconds(), _hidden(access.credentials)
         session: Any = BoundedSession(address, connections, seconds, hidden)

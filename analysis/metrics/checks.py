@@ -14,7 +14,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
-from analysis import templates
+from analysis import figures, templates
 from analysis.backends.backend import Endpoint, SecretKey
 from analysis.findings import Absent
 from analysis.metrics import queries
@@ -40,7 +40,10 @@ class CheckKind(Enum):
 
 NO_TEMPLATES: Final[Mapping[str, TemplateView]] = MappingProxyType({})
 
-_UNITS: Final[Mapping[CheckKind, str]] = {CheckKind.SUCCESS_RATE: "%", CheckKind.DURATION: "ms"}
+_UNITS: Final[Mapping[CheckKind, str]] = {
+    CheckKind.SUCCESS_RATE: figures.PERCENT,
+    CheckKind.DURATION: figures.MILLISECONDS,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from analysis.metrics.sharing import Sharing, Wanted
 from analysis.verdicts import Reason, Verdict
 from clients import urls
 from clients.clock import Clock
+from clients.instruments import SILENT, Instruments
 from config import durations
 from config.refs import CanaryRef
 
@@ -91,6 +92,7 @@ class MetricReader:
         *,
         limits: Limits = servers.DEFAULTS,
         sharing: Sharing | None = None,
+        tell: Instruments = SILENT,
     ) -> None:
         """`sharing` is with other threads and processes; without it each call is for itself."""
         self._connect = connect
@@ -98,6 +100,7 @@ class MetricReader:
         self._clock = clock
         self._judge = judge
         self._limits = limits
+        self._instruments = tell
         self._servers: OrderedDict[Endpoint, Server] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -239,7 +242,8 @@ class MetricReader:
                     kind, address = endpoint.kind.capitalize(), urls.redacted(endpoint.address)
                     cause = f"Error building {kind} client for {address} {error}"
                     return Absent(Verdict.ERROR, Reason.INVALID_ADDRESS, cause)
-                self._servers[endpoint] = Server(backend, self._clock, self._limits)
+                made = Server(backend, self._clock, self._limits, endpoint.kind, self._instruments)
+                self._servers[endpoint] = made
             self._servers.move_to_end(endpoint)
             while len(self._servers) > _MOST_SERVERS:
                 self._servers.popitem(last=False)

@@ -13,8 +13,10 @@ from analysis.findings import Absent, Measurement
 from analysis.metrics import grouping
 from analysis.metrics.breaker import Breaker
 from analysis.verdicts import Reason, Verdict
+from clients import instruments
 from clients.clock import Clock
 from clients.fair_threads import FairThreads
+from clients.instruments import SILENT, Instruments
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +56,17 @@ DEFAULTS: Final = Limits()
 class Server:
     """One metrics server: its connection, its queue, its breaker."""
 
-    def __init__(self, backend: MetricBackend, clock: Clock, limits: Limits) -> None:
+    def __init__(
+        self,
+        backend: MetricBackend,
+        clock: Clock,
+        limits: Limits,
+        kind: str = "",
+        tell: Instruments = SILENT,
+    ) -> None:
+        """`tell` hears of its queries, those of a server of this `kind`."""
         self.backend = backend
+        self._kind, self._tell = kind, tell
         self._breaker = Breaker(clock)
         # Slow queries that users wrote keep nobody's built-in checks waiting.
         self._users = FairThreads("queries", limits.per_server)
@@ -111,8 +122,13 @@ class Server:
 
     def _asked(self, ask: Callable[[], _Answer]) -> _Answer | Absent:
         if refusal := self._breaker.refusal():
+            self._tell.observe(instruments.QUERIES, 0.0, self._kind, Reason.CIRCUIT_OPEN.value)
             return Absent(Verdict.ERROR, Reason.CIRCUIT_OPEN, refusal)
+        began = self._clock.monotonic()
         answer = _guarded(ask)
+        took = self._clock.monotonic() - began
+        outcome = answer.reason.value if isinstance(answer, Absent) else "answered"
+        self._tell.observe(instruments.QUERIES, took, self._kind, outcome)
         if isinstance(answer, Absent) and answer.reason in OUTAGES:
             self._breaker.failed(answer.message, self._is_down)
         else:

@@ -146,7 +146,6 @@ RULES: Final[Mapping[Phase, tuple[Rule, ...]]] = {
         resting.restore_primary,
         promotion.primary_unready,
         promotion.await_route,
-        promotion.scale_down,
         promotion.succeeded,
     ),
     Phase.SUCCEEDED: (

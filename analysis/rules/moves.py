@@ -12,7 +12,7 @@ from analysis.phases import Phase
 from analysis.rules import pods, waits
 from analysis.state import RolloutState
 from config.api.analysis import ThresholdMode
-from config.api.hooks import WebhookType
+from config.api.hooks import AlertSeverity, WebhookType
 from config.scaling import CanaryScale
 from config.traffic import ALL_TO_CANARY, ALL_TO_PRIMARY
 
@@ -165,8 +165,10 @@ def rollback(case: Case, reason: str, causes: tuple[Event, ...], revision: str =
     """All traffic back to the primary, now; the canary is scaled down once that is in force.
 
     A copy to the primary that was not made yet is called off. `revision` is the one that failed,
-    where its rollout had not begun.
+    where its rollout had not begun. Progress that is told with the causes is none of them.
     """
+    bad = [each for each in causes if each.severity is not AlertSeverity.INFO]
+    cause = events.summary(bad or causes)
     state = case.state.moved(
         Phase.FAILED,
         case.now,
@@ -177,10 +179,12 @@ def rollback(case: Case, reason: str, causes: tuple[Event, ...], revision: str =
         iterations=0,
         check_at=None,
         epilogue=has_epilogue(case),
-        failure=events.summary(causes),
+        failure=cause,
     )
-    said = (*causes, events.failed(case.canary))
-    return Decision(reason, causes[-1].message, state, said, case.now)
+    failed = events.failed(case.canary)
+    if not any(each.alert for each in causes):
+        failed = events.with_alert(failed, cause)
+    return Decision(reason, causes[-1].message, state, (*causes, failed), case.now)
 
 
 def fail_promotion(case: Case, cause: str) -> Decision:

@@ -103,14 +103,27 @@ def hold_for_pods(case: Case) -> Ruling | None:
 
 
 def hold_for_route(case: Case) -> Ruling | None:
-    """No step follows a step that is not in force, nor a scale that is not."""
-    if waits.await_effects(case, effects.Lane.ROUTE, effects.Lane.WORKLOAD) is None:
+    """No step follows a step that is not in force, nor a scale that is not.
+
+    Nor one that was in force, and has been undone by somebody else, which is told.
+    """
+    waiting = waits.await_effects(case, effects.Lane.ROUTE, effects.Lane.WORKLOAD)
+    is_refused = effects.Lane.ROUTE in case.observation.confirmed.troubles
+    if waiting is None and not is_refused and not _gets_less(case):
         return None
     state = replace(case.state, check_at=moves.next_check(case), round=None)
     message = f"the split {case.state.route.split} is not in force yet"
     late = waits.late_effects(case, effects.Lane.ROUTE, effects.Lane.WORKLOAD)
+    if waiting is None and not is_refused:  # a refusal is told where it was met
+        late = events.not_applied(case.canary, effects.Lane.ROUTE)
     state, said = waits.tell(state, case.now, WaitReason.NOT_APPLIED, late) if late else (state, ())
     return Decision("RouteNotInForce", message, state, said, case.now + effects.REPAIR)
+
+
+def _gets_less(case: Case) -> bool:
+    """Whether the canary is seen to get less than its step."""
+    live = case.observation.in_force
+    return live is not None and live.canary < case.state.route.split.canary
 
 
 def look_longer(case: Case) -> Ruling | None:

@@ -99,31 +99,20 @@ def shift(case: Case) -> Ruling:
 
 
 def await_route(case: Case) -> Ruling | None:
-    """The canary keeps its pods until all traffic is on the primary."""
+    """The rollout is not over before all traffic is on the primary."""
     return waits.await_no_traffic(case)
 
 
-def scale_down(case: Case) -> Ruling | None:
-    """The canary goes to zero."""
-    if case.state.workload.canary is CanaryScale.ZERO:
-        return None
-    workload = case.state.worked(CanaryScale.ZERO, promote=case.state.applied)
-    state = replace(case.state, workload=workload)
-    return Decision("ScalingDown", "scaling down the canary", state)
-
-
 def succeeded(case: Case) -> Ruling:
-    """The rollout is over; the analysed revision is the promoted one.
+    """The rollout is over; the analysed revision is the promoted one, the canary is scaled down.
 
     That is told after the answers of the last hooks, if there are any.
     """
-    waiting = waits.await_effects(case, effects.Lane.WORKLOAD)
-    if waiting:
-        return waiting
     is_told_later = moves.has_epilogue(case)
     state = case.state.moved(
         Phase.SUCCEEDED,
         case.now,
+        workload=case.state.worked(CanaryScale.ZERO, promote=case.state.applied),
         promoted=case.state.applied,
         promoted_at=case.now,
         before=_before(case),

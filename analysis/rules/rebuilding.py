@@ -14,7 +14,7 @@ from typing import Final
 from analysis import effects
 from analysis.decisions import Decision, Ruling
 from analysis.observation import Observation, PastStatus
-from analysis.phases import Phase, shown
+from analysis.phases import BROKEN, Phase, shown
 from analysis.state import RolloutState, unborn
 from analysis.strategies import Strategy
 from config.api.canary import Canary
@@ -68,11 +68,11 @@ def _state(seen: Observation, canary: Canary, strategy: Strategy, past: PastStat
     target, autoscaler = canary.spec.target_ref.label, Autoscaler.of(canary)
     state = replace(_blank(seen), target=target, applied=applied, promoted=promoted)
     state = replace(state, autoscaler=autoscaler)
-    given = _given_since(seen, promoted) if past.phase != StatusPhase.FAILED else ""
-    if given or past.phase in PROMOTING:  # copying what was copied changes nothing
+    promoting = _given_since(seen, promoted) if past.phase != StatusPhase.FAILED else ""
+    if promoting or past.phase in PROMOTING:  # copying what was copied changes nothing
         live = seen.in_force or ALL_TO_PRIMARY
         split = live.weighing(min(_weight(past), live.canary))
-        going_on = replace(state, applied=given or applied)
+        going_on = replace(state, applied=promoting or applied)
         return _running(going_on, Phase.PROMOTING, split, going_on.applied)
     if past.phase in ANALYSING:
         return _analysing(seen, canary, strategy, past, state)
@@ -106,11 +106,13 @@ def _lasting(seen: Observation, past: PastStatus, state: RolloutState) -> Rollou
     Those that the route sets are taken back by a split that has none. Whoever was at work when the
     state was lost may still be, until his lease ends.
     """
-    since = past.since if past.since and shown(state.phase) == past.phase else seen.now
+    told = past.since if past.since and shown(state.phase) == past.phase else seen.now
+    since = min(told, seen.now)
     split = state.route.split.after(seen.in_force or ALL_TO_PRIMARY)
     route = replace(state.route, split=split)
-    known = replace(state, acceptance=past.acceptance, route=route)
-    return replace(known, since=min(since, seen.now), unsure_until=seen.now + effects.WRITE_LEASE)
+    failed = since if state.phase in BROKEN else None
+    known = replace(state, acceptance=past.acceptance, route=route, failed_since=failed)
+    return replace(known, since=since, unsure_until=seen.now + effects.WRITE_LEASE)
 
 
 def _blank(seen: Observation) -> RolloutState:
@@ -182,10 +184,13 @@ def _failed(seen: Observation, past: PastStatus, state: RolloutState) -> Rollout
 
     It was the latter if the primary has the revision already, or status and route agree that the
     canary has everything: whoever served everything goes on doing so. What the primary was not
-    given yet, may not have been analysed.
+    given yet, may not have been analysed. Pods of a failed revision that are gone stay away.
     """
     copied = seen.primary is not None and seen.primary.revision == state.applied != state.promoted
     promote, live = state.applied if copied else "", seen.in_force or ALL_TO_PRIMARY
+    is_parked = seen.target is not None and seen.target.replicas == 0
+    if is_parked and not copied and live == ALL_TO_PRIMARY:
+        return replace(state, phase=Phase.FAILED)
     if past.weight >= TOTAL_WEIGHT and live.canary >= TOTAL_WEIGHT:
         return _running(state, Phase.PROMOTION_FAILED, ALL_TO_CANARY, promote)
     return _running(state, Phase.PROMOTION_FAILED if copied else Phase.FAILED, promote=promote)

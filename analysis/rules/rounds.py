@@ -104,4 +104,5 @@ def _told(case: Case, result: HookResult) -> Event | None:
         return None
     is_good = result.ok is (result.type is not WebhookType.ROLLBACK)
     event = events.normal(text) if is_good else events.warning(text)
-    return replace(event, muted=hooks.is_muted(case.canary, result))
+    alert = None if result.ok else events.GATES.get(result.type)
+    return replace(event, alert=alert, muted=hooks.is_muted(case.canary, result))

@@ -100,7 +100,7 @@ def revert(case: Case) -> Ruling | None:
 
 def terminated(case: Case) -> Ruling:
     """Everything is undone; the canary may go."""
-    waiting = waits.await_effects(case, effects.Lane.ROUTE)
+    waiting = waits.await_effects(case, effects.Lane.ROUTE) or waits.await_proxies(case)
     if waiting:
         return waiting
     event = events.terminated(case.canary)

@@ -93,7 +93,8 @@ def await_effects(case: Case, *lanes: effects.Lane) -> Decision | Rest | None:
         return None
     pause = effects.RETRY if missing <= seen.confirmed.refused else _repair(case, missing)
     late = late_effects(case, *missing)
-    until = case.now + pause
+    until, held = case.now + pause, seen.held_until
+    until = min(until, held) if held is not None and case.now < held else until
     return wait(case, waiting.WaitReason.NOT_APPLIED, late, until) if late else Rest(until)
 
 
@@ -119,6 +120,13 @@ def await_no_traffic(case: Case) -> Decision | Rest | None:
     return Rest(case.now + effects.REPAIR)
 
 
+def await_proxies(case: Case) -> Rest | None:
+    """Rest while proxies may not have heard yet of the route that was confirmed last."""
+    confirmed = case.observation.confirmed.route_at
+    until = confirmed + case.observation.scale_down_delay if confirmed else case.now
+    return Rest(until) if case.now < until else None
+
+
 def _repair(case: Case, missing: Collection[effects.Lane]) -> timedelta:
     """How soon effects that are not confirmed are asked for again.
 
@@ -136,7 +144,9 @@ def late_effects(case: Case, *lanes: effects.Lane) -> Event | None:
     seen, since = case.observation, case.state.intended_at
     late = effects.outstanding(case.state, seen.version, seen.confirmed) & set(lanes)
     late -= {effects.Lane.STATUS}
-    if not late or seen.confirmed.trouble or since is None or case.now < since + effects.LATE:
+    if not late or seen.confirmed.trouble or since is None:
+        return None
+    if case.now < max(since, seen.held_until or since) + effects.LATE:
         return None
     return events.not_applied(case.canary, " and ".join(sorted(late)))
 

@@ -22,16 +22,17 @@ def cookies(
 ) -> Affinity | None:
     """The cookies of the step to `weight`; None for a canary without session affinity.
 
-    The canary's cookie lasts for the whole rollout: a `present` one of its name is kept. The
+    The canary's cookie lasts for the whole rollout: a `present` one is kept, whatever the manifest
+    calls it by now, or those who have it would be divided anew, and nobody would take it back. The
     primary's is another one at each step, so that its users are divided anew.
     """
     wanted = canary.spec.analysis.session_affinity
     if wanted is None:
         return None
     held = present.canary if present else ""
-    kept = held if held.startswith(f"{wanted.cookie_name}=") else ""
+    is_primary_now = held.startswith(f"{wanted.primary_cookie_name}=")
     return Affinity(
-        canary=kept or _cookie(state, wanted.cookie_name, "canary"),
+        canary=(not is_primary_now and held) or _cookie(state, wanted.cookie_name, "canary"),
         primary=_cookie(state, wanted.primary_cookie_name, f"primary {weight}"),
     )
 

@@ -35,8 +35,8 @@ def render(template: str, names: Map, variables: Map) -> str:
 
     Raises TemplateError naming the problem and its position.
     """
-    given: Mapping[str, Value] = {**names, VARIABLES: variables}
-    constants = {name: functions.constant(value) for name, value in given.items()}
+    values: Mapping[str, Value] = {**names, VARIABLES: variables}
+    constants = {name: functions.constant(value) for name, value in values.items()}
     parser = _Parser(template, {**constants, **functions.BUILTINS})
     text = parser.block(depth=0)
     leftover = parser.keyword()

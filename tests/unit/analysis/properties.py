@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import SearchStrategy
 
-EXAMPLES = 150
+EXAMPLES = 100
 
 Check = Callable[..., bool]
 """One example: asserts what holds, and says whether there was something to assert about."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from analysis import conditions, decide
+from analysis import conditions, decide, recorded
 from analysis.decisions import Decision
 from analysis.phases import Phase
 from analysis.state import Acceptance, RolloutState
@@ -230,9 +230,9 @@ def test_a_status_that_names_no_version_is_written_again() -> None:
 def test_the_version_is_read_from_where_it_is_written(version: int) -> None:
     """A condition is kept by every definition of a Canary, a field of ours only by our own."""
     status = written(worlds.a_state(Phase.SUCCEEDED), version)
-    assert conditions.recorded_version(status) == version
-    (recorded,) = [item for item in status["conditions"] if item["type"] == "Recorded"]
-    assert recorded == {
+    assert recorded.version(status) == version
+    (shown,) = [item for item in status["conditions"] if item["type"] == "Recorded"]
+    assert shown == {
         "type": "Recorded",
         "status": "True",
         "reason": f"Version{version}",
@@ -246,9 +246,9 @@ def test_the_version_is_read_from_where_it_is_written(version: int) -> None:
 def test_a_version_that_is_none_of_ours_counts_as_none(reason: str) -> None:
     """Anybody may edit a status; a number that Lua cannot count must not become a version."""
     forged = {"type": "Recorded", "status": "True", "reason": reason}
-    assert conditions.recorded_version({"conditions": [forged]}) == 0
-    assert conditions.recorded_version({"conditions": None}) == 0
-    assert conditions.recorded_version({}) == 0
+    assert recorded.version({"conditions": [forged]}) == 0
+    assert recorded.version({"conditions": None}) == 0
+    assert recorded.version({}) == 0
 
 
 def test_a_written_status_says_the_same_the_next_time() -> None:

@@ -13,7 +13,7 @@ from tests.unit.analysis.properties import holds
 from tests.unit.analysis.worlds import NEW, NOW
 
 
-@holds(least=15, seen=arbitrary.accepted(), found=arbitrary.findings)
+@holds(least=10, seen=arbitrary.accepted(), found=arbitrary.findings)
 def test_a_look_is_made_at_once_unless_it_would_rest(seen: Observation, found: Findings) -> bool:
     """Then when that rest ends. A time to come stays as the rule said."""
     decision = decide.decide(seen, found)

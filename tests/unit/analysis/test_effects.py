@@ -123,6 +123,26 @@ def test_a_decision_that_the_next_follows_at_once_is_shown_with_it(
     assert effects.unfinished(state, 10, confirmed, NOW, due) == missing - {Lane.STATUS}
 
 
+def test_a_canary_keeps_its_pods_until_proxies_have_heard_that_nobody_is_led_there() -> None:
+    """All else is asked for meanwhile, and the canary is looked at when the time is up."""
+    state, delay = passing(Phase.SUCCEEDED, ZERO), timedelta(seconds=1)
+    unscaled = replace(UNSCALED, route_at=NOW, troubles={Lane.WORKLOAD: "was refused"})
+    seen = worlds.seen(state, confirmed=unscaled, scale_down_delay=delay)
+    held = seen.held_until
+    assert held is not None
+    assert held == NOW + delay == effects.due(state, LATER, NOW, held)
+    for now, asked in ((NOW, {Lane.STATUS}), (held, {Lane.STATUS, Lane.WORKLOAD})):
+        assert effects.unfinished(state, 10, unscaled, now, None, held=held) == asked
+    for other in (
+        replace(seen, state=passing(Phase.PROMOTING, RUNNING)),
+        replace(seen, confirmed=UNSCALED),
+        replace(seen, confirmed=replace(UNSCALED, route_at=LATER)),
+        replace(seen, target=worlds.a_workload(available=0)),
+        replace(seen, target=None),
+    ):
+        assert other.held_until is None
+
+
 def a_step(**changes: Any) -> RolloutState:
     """A step that was decided just now."""
     return passing(Phase.PROGRESSING, RUNNING, check_at=LATER, **changes)

@@ -30,7 +30,7 @@ from config.traffic import TrafficSplit
 from config.validation import admission
 from config.validation.admission import Policy
 from routing.registry import ROUTERS
-from scheduler import projections
+from scheduler import manifests
 from tasks.registries import BUILT_IN
 from tests.unit.analysis import arbitrary, worlds
 from tests.unit.routing import canaries
@@ -144,7 +144,7 @@ def _ask_about_checks(canary: Canary) -> None:
 def _ask_about_objects(canary: Canary) -> None:
     canaries.rendered_services(canary, {})
     canaries.mesh_objects(canary, TrafficSplit.of(50), {})
-    projections.manifest({"metadata": {}}, canary, "istio", ROUTERS)
+    manifests.manifest({"metadata": {}}, canary, "istio", ROUTERS)
 
 
 def _ask_for_a_decision(canary: Canary, seen: Observation, found: Findings) -> None:

@@ -111,7 +111,7 @@ def rested(seen: Observation) -> Observation | None:
     return None
 
 
-@holds(least=20, drawn=arbitrary.accepted())
+@holds(least=13, drawn=arbitrary.accepted())
 def test_what_is_no_news_leaves_a_canary_at_rest(drawn: Observation) -> bool:
     """A canary in whatever state that was looked at and rests decides nothing after it."""
     seen = rested(drawn)

@@ -255,12 +255,23 @@ def test_another_rollout_has_another_cookie(other: dict[str, Any]) -> None:
     assert cookies(sticky(), state) != cookies(sticky(), replace(state, **other))
 
 
-def test_a_cookie_that_is_renamed_in_mid_rollout_is_another_one() -> None:
-    """The name is the manifest's at each step."""
+def test_a_cookie_that_is_renamed_in_mid_rollout_lasts_until_its_end() -> None:
+    """Its holders stay where they are, and it is the one that is taken back."""
     state = after(sticky(), worlds.progressing(0))
     assert state
+    assert state.route.split.affinity
     renamed = cookies(worlds.a_canary(sessionAffinity={"cookieName": "d"}), state)
+    assert renamed.canary == state.route.split.affinity.canary
+
+
+def test_a_canarys_cookie_gives_way_to_a_primarys_of_its_name() -> None:
+    """One name cannot lead to both sides."""
+    state = after(sticky(), worlds.progressing(0))
+    assert state
+    affinity = {"cookieName": "d", "primaryCookieName": "c"}
+    renamed = cookies(worlds.a_canary(sessionAffinity=affinity), state)
     assert renamed.canary.startswith("d=")
+    assert renamed.primary.startswith("c=")
 
 
 # --- the way back

@@ -627,7 +627,7 @@ def test_a_rollback_hook_hears_of_the_release_that_waits() -> None:
 
 
 @holds(
-    least=30,
+    least=20,
     seen=arbitrary.accepted(Phase.PROGRESSING, Phase.WAITING_PROMOTION) | arbitrary.steady(),
     found=arbitrary.findings | arbitrary.passing,
 )

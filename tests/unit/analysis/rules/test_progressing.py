@@ -8,11 +8,13 @@ from datetime import timedelta
 
 import pytest
 
+from analysis import events
+from analysis.decisions import Case
 from analysis.effects import Lane
 from analysis.findings import Findings
 from analysis.observation import Observation
 from analysis.phases import Phase
-from analysis.rules import pods
+from analysis.rules import moves, pods
 from analysis.state import HookRound
 from analysis.verdicts import Effect
 from analysis.waiting import WaitReason
@@ -859,6 +861,36 @@ def test_a_rollback_keeps_the_canary_until_its_traffic_is_gone() -> None:
     assert state.workload == at_60.workload
     assert (state.applied, state.promoted) == (NEW, OLD)
     assert (state.failed_checks, state.check_at, state.since) == (0, None, NOW)
+
+
+def test_a_rollout_that_failed_says_what_failed_and_not_what_went_well() -> None:
+    """The progress that is told with the last failed check is no cause of the rollback."""
+    before = replace(at_0, round=worlds.a_round("pre-rollout"), failed_checks=2)
+    found = worlds.hooked("pre-rollout", True, False)
+    decision = tables.decision(worlds.seen(before, HOOKED), found)
+    assert [event.message for event in decision.events] == [
+        "Starting canary analysis for cart-app.shop",
+        "Pre-rollout check h0 passed",
+        "Halt cart.shop advancement pre-rollout check h1 failed no",
+        "Rolling back cart.shop failed checks threshold reached 3",
+        FAILED,
+    ]
+    assert decision.state.failure == (
+        "Halt cart.shop advancement pre-rollout check h1 failed no; "
+        "Rolling back cart.shop failed checks threshold reached 3"
+    )
+
+
+def test_the_alert_of_a_failure_without_one_names_what_failed() -> None:
+    """Or all that is said, where nothing of it is worse than progress."""
+    seen, good = worlds.seen(at_20), events.normal("it begins")
+    assert seen.canary is not None
+    assert seen.strategy is not None
+    case = Case(seen, Findings(), seen.canary, seen.strategy, at_20)
+    for causes, told in (((good, events.warning("it broke")), "it broke"), ((good,), "it begins")):
+        (*_, failed) = moves.rollback(case, "Broken", causes).events
+        assert failed.alert is not None
+        assert failed.alert.text == f"Canary failed: {told}"
 
 
 def test_a_question_to_hooks_names_the_version_that_asks() -> None:

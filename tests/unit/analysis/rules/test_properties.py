@@ -35,8 +35,8 @@ STARTS = {
     (Phase.FAILED, Phase.PROGRESSING),
     (Phase.PROGRESSING, Phase.PROMOTING),
 }
-LEAST: Final = 30
-"""Examples of a property that must really say something, of the 150 that are tried."""
+LEAST: Final = 20
+"""Examples of a property that must really say something, of the 100 that are tried."""
 
 
 def split_before(seen: Observation) -> TrafficSplit:
@@ -163,7 +163,7 @@ def test_the_weight_never_rises_against_a_refusing_hook(seen: Observation, found
 
 
 @holds(
-    least=150,
+    least=100,
     seen=arbitrary.moving(),
     found=arbitrary.findings | arbitrary.passing,
 )

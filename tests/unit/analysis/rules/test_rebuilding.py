@@ -238,7 +238,11 @@ def rebuilt(phase: Phase, weight: int, scale: CanaryScale, **changes: Any) -> Ro
                 check_at=NOW + INTERVAL,
             ),
         ),
-        (past("Progressing", 40), 0, rebuilt(Phase.FAILED, 0, CanaryScale.RUNNING)),
+        (
+            past("Progressing", 40),
+            0,
+            rebuilt(Phase.FAILED, 0, CanaryScale.RUNNING, failed_since=NOW),
+        ),
         (
             past("Promoting", 60),
             60,
@@ -255,7 +259,7 @@ def rebuilt(phase: Phase, weight: int, scale: CanaryScale, **changes: Any) -> Ro
         (
             past("Succeeded", promoted=NEW),
             40,
-            rebuilt(Phase.FAILED, 0, CanaryScale.RUNNING),
+            rebuilt(Phase.FAILED, 0, CanaryScale.RUNNING, failed_since=NOW),
         ),
     ],
     ids=[

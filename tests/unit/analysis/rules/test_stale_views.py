@@ -24,7 +24,7 @@ def aged(view: Workload | None) -> Workload | None:
 
 
 @holds(
-    least=50,
+    least=33,
     seen=arbitrary.accepted() | arbitrary.moving(),
     found=arbitrary.findings,
     target=arbitrary.workloads,

@@ -302,24 +302,15 @@ TABLE: dict[str, tuple[str, Observation, Findings | None, dict[str, Any]]] = {
         None,
         {**GONE, "phase": Phase.FINALISING, "since": NOW, "route": BACK},
     ),
-    "a canary is scaled down when its traffic is gone": (
-        "scale_down",
-        worlds.seen(working(Phase.FINALISING, 0), primary=worlds.a_workload(NEW)),
-        None,
-        {"workload": WorkloadIntent(6, CanaryScale.ZERO, NEW, OLD)},
-    ),
-    "a success leaves nothing on its way": (
+    "a success leaves nothing on its way but the end of the canary's pods": (
         "succeeded",
-        worlds.seen(
-            working(Phase.FINALISING, 0, CanaryScale.ZERO),
-            primary=worlds.a_workload(NEW),
-            target=AT_ZERO,
-        ),
+        worlds.seen(working(Phase.FINALISING, 0), primary=worlds.a_workload(NEW)),
         None,
         {
             **GONE,
             "phase": Phase.SUCCEEDED,
             "since": NOW,
+            "workload": WorkloadIntent(6, CanaryScale.ZERO, NEW, OLD),
             "promoted": NEW,
             "before": OLD,
             "promoted_at": NOW,
@@ -500,7 +491,7 @@ POST: Final = worlds.a_canary(
 ENDS: Final = [
     "the last failed check takes everything back",
     "a promotion that fails leaves everything to the canary",
-    "a success leaves nothing on its way",
+    "a success leaves nothing on its way but the end of the canary's pods",
 ]
 
 
