@@ -6,30 +6,30 @@ The imperative shell around `analysis.decide`; everything it does can be done tw
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-from analysis import cadence, decide, effects, hooks, urgency
+from analysis import alerting, cadence, decide, effects, hooks, tally, urgency
 from analysis import state as states
 from analysis.decisions import AskBackends, AskChecks, Decision, Rest, Ruling
 from analysis.effects import Lane
-from analysis.events import Event
-from analysis.findings import CheckResult, Findings, HookCalls
+from analysis.findings import Findings, HookCalls
 from analysis.metrics import checks
 from analysis.observation import Observation
-from analysis.phases import ENDING, shown
+from analysis.phases import ENDING
 from analysis.state import RolloutState
-from clients.documents.notice import Notice
+from clients import instruments
 from clients.redis import rollouts
 from clients.redis.records import Begun, Commit, Work
 from config.api.hooks import AlertSeverity
 from config.ranks import Rank
 from config.refs import CanaryRef
-from tasks import gather, teller
+from notify.channels.alertmanager import REFRESH
+from tasks import alarms, gather, timeline
 from tasks.batch import Crew
 from tasks.configs import ConfigReader
 from tasks.gather import Defaults
@@ -39,6 +39,16 @@ log = logging.getLogger(__name__)
 
 QUESTIONS: Final = 4
 """How often a tick may ask before it decides; each question is asked at most once."""
+
+
+class _Outcome(StrEnum):
+    """What came of a tick, as it is counted."""
+
+    NOT_DUE = "not-due"
+    UNKNOWN = "unknown"
+    RESTED = "rested"
+    COMMITTED = "committed"
+    OVERTAKEN = "overtaken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +63,19 @@ class Analyst:
     resync: timedelta
     """How long a canary may rest unseen, when there are few of them."""
 
-    def tick(self, *refs: CanaryRef) -> None:
-        """Brings each of `refs` one decision further, if it is due and there is one to make."""
-        self.crew.carry_out({ref: self._tick(ref) for ref in refs})
+    def tick(self, *refs: CanaryRef) -> dict[str, str]:
+        """Brings each of `refs` one decision further, if it is due and there is one to make.
 
-    def _tick(self, ref: CanaryRef) -> Steps[None]:
+        Gives back by canary what was decided.
+        """
+        return self.crew.carry_out({ref: self._tick(ref) for ref in refs})
+
+    def _tick(self, ref: CanaryRef) -> Steps[str]:
+        asked = self.crew.clock.monotonic()
         begun = yield from ask(rollouts.beginning(ref, Work.TICK, self.lease, if_due=True))
         if begun is None:
-            return
+            self._count(_Outcome.NOT_DUE)
+            return "not due, or another worker has it"
         begun, unread = yield from self.configs.known(ref, begun)
         seen = gather.observe(ref, begun.snapshot, self.defaults, unread)
         if seen is None:
@@ -69,7 +84,8 @@ class Analyst:
             due = begun.snapshot.now + pause
             finish = rollouts.finishing(ref, Work.TICK, begun.token, due, Rank.RESYNC)
             yield from ask(finish)
-            return
+            self._count(_Outcome.UNKNOWN)
+            return "no such canary, or written by another release"
         found = gather.answered(seen, begun.calls)
         ruling = decide.decide(seen, found)
         for _ in range(QUESTIONS):
@@ -77,7 +93,8 @@ class Analyst:
                 break
             found = yield from self._find_out(seen, ruling, found)
             ruling = decide.decide(seen, found)
-        yield from self._conclude(seen, begun, ruling, found)
+        took = timedelta(seconds=self.crew.clock.monotonic() - asked)
+        return (yield from self._conclude(seen, begun, ruling, found, took))
 
     def _find_out(self, seen: Observation, question: Ruling, found: Findings) -> Steps[Findings]:
         """`found` with the answer to `question`."""
@@ -95,11 +112,12 @@ class Analyst:
         return replace(found, checks=(yield Measure(asked)))
 
     def _conclude(
-        self, seen: Observation, begun: Begun, ruling: Ruling, found: Findings
-    ) -> Steps[None]:
+        self, seen: Observation, begun: Begun, ruling: Ruling, found: Findings, took: timedelta
+    ) -> Steps[str]:
         match ruling:
-            case Decision():
-                yield from self._commit(seen, begun, ruling, found)
+            case Decision(state=state):
+                noted = replace(ruling, state=alerting.noted(seen.state, state, seen.now))
+                return (yield from self._commit(seen, begun, noted, found, took))
             case Rest(until=until):
                 missing = _missing(seen, seen.version)
                 due = self._due(seen, begun, until, missing)
@@ -107,38 +125,79 @@ class Analyst:
                 yield from ask(rollouts.finishing(seen.ref, Work.TICK, begun.token, due, rank))
                 late = self._is_late(seen, begun)
                 yield from _nudges(seen, seen.version, rank, until, late=late)
+                if self._fires(seen):
+                    yield Nudge(Lane.STATUS, rank, if_due=False)
+                self._count(_Outcome.RESTED, ruling.rule)
+                return f"rests until {due:%H:%M:%S}"
             case AskChecks() | AskBackends():
                 raise AssertionError(f"rule {ruling.rule} asks what it was told")
 
     def _commit(
-        self, seen: Observation, begun: Begun, decision: Decision, found: Findings
-    ) -> Steps[None]:
-        due = effects.due(decision.state, decide.due(seen, decision), seen.now)
+        self,
+        seen: Observation,
+        begun: Begun,
+        decision: Decision,
+        found: Findings,
+        took: timedelta,
+    ) -> Steps[str]:
         decided = replace(seen, state=decision.state)
+        planned = decide.due(seen, decision)
+        due = effects.due(decision.state, planned, seen.now, decided.held_until)
         rank = urgency.rank(decision.state, _missing(decided, seen.version + 1))
         commit = Commit(
             expected=seen.version,
             state=states.to_json(decision.state),
-            timeline=_entry(seen, decision, found),
-            notices=tuple(_notice(seen, decision, event) for event in decision.events),
+            timeline=timeline.entry(seen, decision, found),
+            notices=tuple(timeline.notice(seen, decision, event) for event in decision.events),
             due=self._due(seen, begun, due, _missing(seen, seen.version)),
             token=begun.token,
             floor=seen.status.version if seen.status else 0,
             rank=rank,
+            counted=tally.counted(seen.state, decision.state, seen.canary, found.checks, took),
         )
         version = yield from ask(rollouts.committing(seen.ref, commit))
         if version is None:
             yield from ask(rollouts.finishing(seen.ref, Work.TICK, begun.token, seen.now))
-            return
+            self._count(_Outcome.OVERTAKEN, decision.rule)
+            self.crew.instruments.add(instruments.STALE, Work.TICK.value)
+            return f"{decision.rule}, too late: decided by somebody else meanwhile"
+        self._count(_Outcome.COMMITTED, decision.rule)
+        self._tell(seen, found, took)
         _log(seen, decision, version)
         untold = not _is_news(seen, decision)
         late = self._is_late(seen, begun)
         yield from _nudges(decided, version, rank, due, untold=untold, late=late)
         yield from _hooks(seen, decision.state, found.calls)
+        return f"{decision.rule}, {decision.state.route.split}"
+
+    def _count(self, outcome: _Outcome, rule: str = "") -> None:
+        self.crew.instruments.add(instruments.TICKS, outcome.value, rule)
+
+    def _tell(self, seen: Observation, found: Findings, took: timedelta) -> None:
+        """Has noted what was found out, when it was due, and how long it took."""
+        tell = self.crew.instruments
+        if found.checks is None or seen.state is None:
+            return
+        for result in found.checks:
+            tell.add(instruments.CHECKS, result.verdict.value)
+        tell.observe(instruments.TICK_SECONDS, took.total_seconds())
+        if seen.state.check_at is not None:
+            late = (seen.now - seen.state.check_at) + took
+            tell.observe(instruments.LATENESS, max(0.0, late.total_seconds()))
 
     def _is_late(self, seen: Observation, begun: Begun) -> bool:
-        """Whether there is something untold of a canary with event hooks: one was perhaps away."""
-        return begun.is_untold and bool(teller.named(seen.canary, self.defaults.event_webhook))
+        """Whether there is something untold that others are told too: one was perhaps away."""
+        if not begun.is_untold:
+            return False
+        audience = self.defaults.audience
+        return bool(audience.hooks(seen.canary) or audience.receivers(seen.canary))
+
+    def _fires(self, seen: Observation) -> bool:
+        """Whether an Alertmanager may have to be told again what is wrong with the canary."""
+        state, canary, audience = seen.state, seen.canary, self.defaults.audience
+        if state is None or canary is None or not audience.receivers(canary):
+            return False
+        return bool(alarms.firing(state, canary, seen.now, audience.alerts.gate_wait))
 
     def _due(
         self, seen: Observation, begun: Begun, until: datetime | None, missing: Collection[Lane]
@@ -146,6 +205,8 @@ class Analyst:
         """`until`, or the next resync; earlier while something is to be mended or brought about."""
         resync = cadence.resync(self.resync, begun.canaries)
         due = until or cadence.at_rest(seen.ref, seen.now, resync)
+        if self._fires(seen):
+            due = min(due, seen.now + REFRESH)
         is_awaited = _is_awaited(seen, until, missing)
         return min(due, seen.now + effects.RETRY) if is_awaited else due
 
@@ -173,7 +234,9 @@ def _nudges(
     """
     if seen.state is None:
         return
-    missing = effects.unfinished(seen.state, version, seen.confirmed, seen.now, due)
+    missing = effects.unfinished(
+        seen.state, version, seen.confirmed, seen.now, due, held=seen.held_until
+    )
     if untold:
         missing -= {Lane.STATUS}
     if late:
@@ -208,27 +271,6 @@ def _is_awaited(seen: Observation, until: datetime | None, missing: Collection[L
     return is_stuck or (until is None and bool(missing))
 
 
-def _notice(seen: Observation, decision: Decision, event: Event) -> Notice:
-    """`event` as it waits for delivery, with what was known of the rollout when it was decided."""
-    state, before = decision.state, seen.state
-    return Notice(
-        uid=seen.uid,
-        at=seen.now,
-        severity=event.severity,
-        message=event.message,
-        fields={
-            "phase": shown(state.phase),
-            "told": shown(state.phase if event.is_entering or before is None else before.phase),
-            "split": str(state.route.split),
-            "revision": state.applied,
-            "failedChecks": str(state.failed_checks),
-        },
-        first=event.first,
-        count=event.times,
-        muted=event.muted,
-    )
-
-
 def _log(seen: Observation, decision: Decision, version: int) -> None:
     """One line per event, with its text as the message, as scripts expect; else one line."""
     extra = {
@@ -242,31 +284,3 @@ def _log(seen: Observation, decision: Decision, version: int) -> None:
         log.log(level, event.message, extra=extra)
     if not decision.events:
         log.debug("decided", extra={**extra, "reason": decision.reason})
-
-
-def _entry(seen: Observation, decision: Decision, found: Findings) -> dict[str, Any]:
-    """What the timeline keeps of a decision: enough to explain it without the cluster."""
-    state = decision.state
-    return {
-        "at": seen.now.isoformat(),
-        "rule": decision.rule,
-        "reason": decision.reason,
-        "message": decision.message,
-        "phase": state.phase.value,
-        "split": str(state.route.split),
-        "failedChecks": state.failed_checks,
-        "revision": state.applied,
-        "checks": [_check(result) for result in found.checks or ()],
-        "hooks": [asdict(result) for results in (found.hooks or {}).values() for result in results],
-    }
-
-
-def _check(result: CheckResult) -> dict[str, Any]:
-    entry = {name: getattr(result, name) for name in _TOLD}
-    if result.value is not None and not math.isfinite(result.value):
-        entry["value"] = str(result.value)  # JSON has no infinity
-    return {**entry, "tookMilliseconds": round(result.took / timedelta(milliseconds=1), 1)}
-
-
-_TOLD: Final = [each.name for each in fields(CheckResult) if each.name != "took"]
-"""What is kept of a check as it is."""

@@ -8,6 +8,7 @@ from typing import Any
 from celery import Celery
 from celery.apps import worker
 
+from config.roles import Queue
 from config.settings.settings import Settings
 from tasks import broker, queues, transport
 
@@ -41,7 +42,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "broker_url": server.url,
         "broker_use_ssl": dict(server.tls) or False,
         "task_routes": {name: {"queue": str(each)} for name, each in queues.QUEUES.items()},
-        "task_default_queue": queues.Queue.ANALYSIS.value,
+        "task_default_queue": Queue.ANALYSIS.value,
         "task_serializer": "json",
         "accept_content": ["json"],
         "task_ignore_result": True,

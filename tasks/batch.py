@@ -8,7 +8,7 @@ and what fails for one fails for it alone.
 from __future__ import annotations
 
 import threading
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -21,6 +21,8 @@ from analysis.effects import Lane
 from analysis.findings import CheckResult
 from analysis.metrics.checks import Check
 from clients import errors
+from clients.clock import Clock, SystemClock
+from clients.instruments import SILENT, Instruments
 from clients.redis.records import Asked
 from clients.redis.scripts import Invocation
 from clients.redis.store import Store
@@ -28,23 +30,9 @@ from config import batches
 from config.ranks import Rank
 from config.refs import CanaryRef
 from tasks import failures
+from tasks.calling import MOST_THREADS, PATIENCE_SECONDS, QUICK, Calls
 from tasks.queues import Dispatcher
 from tasks.steps import Await, CallHook, Measure, Message, Nudge, Request, Steps
-
-THREADS: Final = 32
-"""Calls of one batch that run side by side."""
-
-MOST_THREADS: Final = 16 * THREADS
-"""Those of all batches: as many as a process has jobs at once by default may be stuck altogether
-before another one waits. There are only as many as are needed at a time, mostly a few."""
-
-QUICK: Final = 8
-"""Of these, calls that may all be quick ones. More would only wait for the interpreter, which each
-needs for most of its time, and would have it handed around among them for a tenth of the costs."""
-
-PATIENCE_SECONDS: Final = 0.25
-"""How long a call waits for one of those to end: behind slow ones it goes ahead. Where
-everything is slow, because the machine is busy, more of them would make it slower still."""
 
 TOGETHER_SECONDS: Final = 0.01
 """How long answers wait for each other, so that what follows them travels together."""
@@ -65,9 +53,9 @@ class Reader(Protocol):
 _LANES: Final = tuple(Lane)
 """Weights first."""
 
-Works = Mapping[CanaryRef, Steps[None]]
+Works = Mapping[CanaryRef, Steps[str] | Steps[None]]
+"""The work on each canary, which ends with its outcome in a few words, or says nothing."""
 _Answered = tuple[CanaryRef, Any]
-_Call = tuple[CanaryRef, Callable[[], Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,39 +67,44 @@ class Crew:
     dispatcher: Dispatcher
     doubt: Callable[[], None] = lambda: None
     """Hears of a failure that others may meet, too."""
+    instruments: Instruments = SILENT
+    clock: Clock = field(default_factory=SystemClock)
     pool: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(MOST_THREADS, "batch")
     )
     quick: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(QUICK))
 
-    def carry_out(self, works: Works) -> None:
-        """Carries out the work on each canary to its end.
+    def carry_out(self, works: Works) -> dict[str, str]:
+        """Carries out the work on each canary to its end; what came of each, for who watches jobs.
 
         Raises what the work on a canary alone failed with; of several, each failure is logged.
         """
-        for ref, failure in _Batch(self, dict(works)).run().items():
+        batch = _Batch(self, dict(works))
+        for ref, failure in batch.run().items():
             if len(works) == 1:
                 raise failure
             failures.tell_of(ref, failure, self.doubt)
+            batch.outcomes[ref] = failures.shown(failure)
+        return {str(ref): outcome for ref, outcome in batch.outcomes.items()}
 
 
 @dataclass(slots=True)
 class _Batch:
     crew: Crew
-    works: dict[CanaryRef, Steps[None]]
+    works: dict[CanaryRef, Steps[str] | Steps[None]]
+    outcomes: dict[CanaryRef, str] = field(default_factory=dict)
     done: SimpleQueue[_Answered] = field(default_factory=SimpleQueue)
     out: int = 0
     """Answers that are still to come."""
     failures: dict[CanaryRef, Exception] = field(default_factory=dict)
-    calls: deque[_Call] = field(default_factory=deque)
-    """Those that have not begun."""
-    threads: int = 0
-    """Of the pool's, those that make the calls of this batch."""
-    changing: threading.Lock = field(default_factory=threading.Lock)
+    calls: Calls = field(init=False)
     nudged: defaultdict[Nudge, list[CanaryRef]] = field(default_factory=lambda: defaultdict(list))
     """What has still to be sent."""
     called: defaultdict[Rank, list[Asked]] = field(default_factory=lambda: defaultdict(list))
     """Webhooks that are still to be called."""
+
+    def __post_init__(self) -> None:
+        self.calls = Calls(self.crew.pool, self.crew.quick, self.done)
 
     def run(self) -> dict[CanaryRef, Exception]:
         """What some of the works failed with, once all have ended."""
@@ -156,8 +149,8 @@ class _Batch:
             if isinstance(answer, Exception):
                 return steps.throw(answer)
             return steps.send(answer)
-        except StopIteration:
-            return None
+        except StopIteration as end:
+            self.outcomes[ref] = end.value or "done"
         except Exception as failure:  # noqa: BLE001 - told when all the others have ended
             self.failures[ref] = failure
         return None
@@ -215,48 +208,9 @@ class _Batch:
         self.out += len(checks) + len(calls)
         alone = len(self.works) == 1
         for ref, call in calls.items():
-            (self._call if alone else self._later)(ref, call)
+            (self.calls.make if alone else self.calls.add)(ref, call)
         if checks:
             self._measure(checks) if alone else self.crew.pool.submit(self._measure, checks)
-
-    def _later(self, ref: CanaryRef, call: Callable[[], Any]) -> None:
-        with self.changing:
-            self.calls.append((ref, call))
-        self._employ(QUICK)
-
-    def _employ(self, most: int) -> None:
-        """Has one more thread make calls that have not begun, while there are fewer than `most`.
-
-        Not one for each: a thread with its connections is a third of a MiB, and stays.
-        """
-        with self.changing:
-            if not self.calls or self.threads >= most:
-                return
-            self.threads += 1
-        self.crew.pool.submit(self._make_calls)
-
-    def _make_calls(self) -> None:
-        while call := self._next_call():
-            self._in_turn(*call)
-
-    def _next_call(self) -> _Call | None:
-        with self.changing:
-            if self.calls:
-                return self.calls.popleft()
-            self.threads -= 1
-            return None
-
-    def _in_turn(self, ref: CanaryRef, call: Callable[[], Any]) -> None:
-        had_turn = self.crew.quick.acquire(timeout=PATIENCE_SECONDS)
-        self._call(ref, call)
-        if had_turn:
-            self.crew.quick.release()
-
-    def _call(self, ref: CanaryRef, call: Callable[[], Any]) -> None:
-        try:
-            self.done.put((ref, call()))
-        except Exception as failure:  # noqa: BLE001 - it is told to the steps that asked
-            self.done.put((ref, failure))
 
     def _measure(self, checks: Mapping[CanaryRef, Sequence[Check]]) -> None:
         """Measures what can be together, and each alone whom a defect has kept from its results."""
@@ -293,5 +247,4 @@ class _Batch:
                 return self.done.get(timeout=PATIENCE_SECONDS)
             except Empty:
                 self._send(*self.nudged)
-                for _ in range(QUICK):
-                    self._employ(THREADS)
+                self.calls.give_company()

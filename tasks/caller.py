@@ -20,15 +20,17 @@ from analysis import hooks
 from analysis import state as states
 from analysis.findings import HookResult
 from analysis.hooks import HookCall
-from clients import errors
+from clients import errors, instruments
 from clients.clock import Clock
 from clients.fair_threads import FairThreads
 from clients.http import client
 from clients.http.client import Http, Response
+from clients.instruments import Instruments
 from clients.redis import rollouts
 from clients.redis.records import Asked, Call, Kept, Snapshot
 from clients.redis.scripts import Invocation
 from clients.redis.store import Store
+from config.networks import NONE_DENIED, Denied
 from config.ranks import Rank
 from config.refs import CanaryRef
 from tasks import failures, gather
@@ -58,11 +60,11 @@ class Poster(Protocol):
 class HttpPoster:
     """Posts for real, each attempt with the time limit and all with the retries of the manifest."""
 
-    def __init__(self, clock: Clock, connections: int = 1) -> None:
-        """`connections` to one server are kept open."""
+    def __init__(self, clock: Clock, connections: int = 1, denied: Denied = NONE_DENIED) -> None:
+        """`connections` to one server are kept open; nobody in `denied` networks is asked."""
         self._clock = clock
         self._http = {
-            checked: Http(clock, verify_tls=checked, connections=connections)
+            checked: Http(clock, verify_tls=checked, connections=connections, denied=denied)
             for checked in (True, False)
         }
 
@@ -80,6 +82,23 @@ class HttpPoster:
         except errors.ClientError as failure:
             return HookResult(call.name, call.type, ok=False, message=failure.message)
         return hooks.answered(call, response.status, response.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A poster that tells how long its calls took."""
+
+    poster: Poster
+    clock: Clock
+    tell: Instruments
+
+    def post(self, call: HookCall, is_wanted: Callable[[], bool]) -> HookResult:
+        """As the poster does."""
+        began = self.clock.monotonic()
+        result = self.poster.post(call, is_wanted)
+        took, outcome = self.clock.monotonic() - began, "passed" if result.ok else "refused"
+        self.tell.observe(instruments.HOOKS, took, call.type.value, outcome)
+        return result
 
 
 class Leases:
@@ -160,8 +179,8 @@ class Caller:
     def take(self, *asked: Asked) -> list[Taken]:
         """The calls to make, with the right to make them: those of `asked` that are to be made."""
         refs = tuple(dict.fromkeys(each.ref for each in asked))
-        found = self._replies(refs, list(map(rollouts.reading, refs)))
-        snapshots = dict(zip(refs, found, strict=True))
+        replies = self._replies(refs, list(map(rollouts.reading, refs)))
+        snapshots = dict(zip(refs, replies, strict=True))
         at, taken = self.clock.monotonic(), list[Taken]()
         for each in asked:
             wanted = _wanted(snapshots[each.ref], each.round)

@@ -21,6 +21,13 @@ def tell_of(ref: CanaryRef, failure: Exception, doubt: Callable[[], None]) -> No
         log.error("defect", extra=extra, exc_info=failure)
 
 
+def shown(failure: Exception) -> str:
+    """What is said of it in few words; of a defect, no more than that the log knows."""
+    if isinstance(failure, errors.ClientError):
+        return f"failed: {failure.message}"
+    return f"a defect, {type(failure).__name__}: see the log"
+
+
 def tell(failure: errors.ClientError, doubt: Callable[[], None], **about: Any) -> None:
     """Logs what the next nudge will mend, `about` whom; `doubt` hears of what others may meet."""
     extra = {**about, "kind": type(failure).__name__, "error": failure.message}

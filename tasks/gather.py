@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from pydantic import SecretStr
-
-from analysis import cadence, conditions, hooks
+from analysis import cadence, conditions, hooks, recorded
 from analysis import state as states
 from analysis.backends.backend import Endpoint
 from analysis.findings import Findings
@@ -31,6 +29,7 @@ from config.traffic import TrafficSplit
 from config.validation import manifests
 from routing.router import UnreadableRoute
 from tasks import sides
+from tasks.audience import Audience
 from tasks.registries import BUILT_IN, Registries
 from workloads import tracker
 from workloads.tracker import Release
@@ -50,8 +49,8 @@ class Defaults:
     endpoint: Endpoint
     """Where built-in checks and inline queries are run."""
     interval_floor: timedelta
-    event_webhook: SecretStr | None = None
-    """Where the events are posted."""
+    scale_down_delay: timedelta = timedelta(0)
+    audience: Audience = field(default_factory=Audience)
     registries: Registries = BUILT_IN
 
 
@@ -73,9 +72,7 @@ def observe(
     state, status = _state(snapshot, uid), _status(world.status)
     if state is not None and canary is not None and strategy is not None:
         state = _timely(state, now, max(interval, _delay(canary, strategy, state)))
-    confirmed = snapshot.confirmed.about(uid).seeing(world)
-    if confirmed.route_at is not None and confirmed.route_at > now:  # Redis' clock was ahead
-        confirmed = replace(confirmed, route_at=now - interval)
+    confirmed = _confirmed(snapshot, uid, max(interval, defaults.scale_down_delay))
     runs = tracker.releases(world)
     target, primary = sides.of(world, canary, runs, now, state=state, past=status)
     return Observation(
@@ -87,6 +84,7 @@ def observe(
         strategy=strategy,
         interval=interval,
         threshold=derived.threshold(canary) if canary else 1,
+        scale_down_delay=defaults.scale_down_delay,
         deleting=admission.deleting,
         finalizer=admission.finalizer,
         problems=admission.problems,
@@ -100,6 +98,18 @@ def observe(
         unknown_configs=unread or _missing(ref, runs.values()),
         templates=world.templates or {},
     )
+
+
+def _confirmed(snapshot: Snapshot, uid: str, longest: timedelta) -> Confirmed:
+    """What is in force, by what was confirmed and what is seen.
+
+    A route of times to come, as Redis' clock was ahead, is `longest` old: nobody waits after it for
+    more.
+    """
+    confirmed, now = snapshot.confirmed.about(uid).seeing(snapshot.world), snapshot.now
+    if confirmed.route_at is not None and confirmed.route_at > now:
+        return replace(confirmed, route_at=now - longest)
+    return confirmed
 
 
 def _missing(ref: CanaryRef, releases: Iterable[Release]) -> str:
@@ -216,7 +226,7 @@ def _status(shown: ShownStatus | None) -> PastStatus | None:
         iterations=int(status.get("iterations") or 0),
         applied=status.get("lastAppliedSpec") or "",
         promoted=status.get("lastPromotedSpec") or "",
-        version=conditions.recorded_version(status),
+        version=recorded.version(status),
         since=conditions.moment(status.get("lastTransitionTime")),
         acceptance=conditions.shown_acceptance(status),
     )

@@ -11,15 +11,16 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from analysis.effects import Lane
-from clients import errors, translation
+from clients import errors
 from clients.clock import Clock, SystemClock
+from clients.redis import failures
 from clients.redis.records import Asked
 from config import batches
 from config.ranks import Rank
 from config.refs import CanaryRef
+from config.roles import Queue
 from tasks import queues
 from tasks.messages import HookMessage, NudgeMessage
-from tasks.queues import Queue
 
 LONGEST_QUEUE: Final = 50_000
 """Messages, some 50 MB. Nobody serves a queue that long; what is wanted is asked for again."""
@@ -108,7 +109,7 @@ class CeleryDispatcher:
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
-        with translation.translated("publishing"):
+        with failures.translated("publishing"):
             yield
     except OperationalError as error:
         raise errors.Transient(f"publishing: {error}") from error

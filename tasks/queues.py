@@ -1,29 +1,15 @@
-"""The queues, one per kind of worker, which task goes where, and how services ask for work."""
+"""Which task goes into which queue, and how services ask for work."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from typing import Final, Protocol
 
 from analysis.effects import Lane
 from clients.redis.records import Asked
 from config.ranks import Rank
 from config.refs import CanaryRef
-
-
-class Queue(StrEnum):
-    """A queue, and the role of a worker that serves it; a worker may have several."""
-
-    ANALYSIS = "analysis"
-    """Ticks and workload writes: short, each of many canaries."""
-    HOOKS = "hooks"
-    """Webhooks: may take minutes, mostly wait; kept away from everything else."""
-    ROUTING = "routing"
-    """Traffic writes, under the only ServiceAccount that may make them."""
-    REPORT = "report"
-    """Status, events: may lag without harm."""
-
+from config.roles import Queue
 
 TICK: Final = "analysis.tick"
 ROUTE: Final = "route.reconcile"

@@ -22,10 +22,11 @@ from celery.worker.consumer.tasks import Tasks
 from kombu.asynchronous import get_event_loop
 from kombu.common import ignore_errors
 
+from clients.clock import Clock, SystemClock
 from clients.fair_threads import FairThreads
+from config.roles import Queue
 from tasks import queues
 from tasks.intake import Intake
-from tasks.queues import Queue
 
 
 @dataclass(slots=True)
@@ -42,8 +43,12 @@ class Line:
     """Taken from the queue and not finished; none waits for a thread: an idle worker could do it,
     and a more urgent one that comes to the queue would wait behind it."""
     changing: Lock = field(default_factory=Lock)
+    clock: Clock = field(default_factory=SystemClock)
+    turned_at: float = field(init=False)
+    """When the worker's loop last looked for room."""
 
     def __post_init__(self) -> None:
+        self.turned_at = self.clock.monotonic()
         self.executor = ThreadPoolExecutor(self.threads, self.queue.value)
         if self.calls:
             self.calls.freed = _wake
@@ -52,6 +57,15 @@ class Line:
         """Whether a message may be taken from the queue."""
         has_room = self.calls is None or self.calls.has_room(len(self.jobs))
         return has_room and self.intake.is_open and len(self.jobs) < self.threads
+
+    def turn(self) -> bool:
+        """The same, asked by the worker's loop: before each wait for messages, of a second."""
+        self.turned_at = self.clock.monotonic()
+        return self.has_room()
+
+    def still_seconds(self) -> float:
+        """How long ago the worker's loop looked for room."""
+        return self.clock.monotonic() - self.turned_at
 
     def carry_out(self, *call: Any) -> Future[Any]:
         """Has a job, the arguments of `apply_target`, done by the next free thread."""
@@ -135,7 +149,7 @@ def _pool_of(lines: Sequence[Line]) -> type[TaskPool]:
         def on_stop(self) -> None:
             """Ends all threads, once they have done what they are at."""
             for line in lines:
-                line.executor.shutdown(wait=False, cancel_futures=True)
+                line.executor.shutdown(wait=False)
             for line in lines:
                 line.close()
             super().on_stop()
@@ -176,15 +190,7 @@ def _channel_of(line: Line) -> type[bootsteps.ConsumerStep]:
         def get_consumers(self, channel: Any) -> list[Any]:
             """The one consumer."""
             _limit(channel, line)
-            amqp, worker = self._worker.app.amqp, self._worker
-            own = amqp.TaskConsumer(
-                channel,
-                queues=[amqp.queues[line.queue.value]],
-                no_ack=True,
-                on_decode_error=worker.on_decode_error,
-            )
-            own.on_message = worker.create_task_handler()
-            return [own]
+            return [_consumer(self._worker, channel, line)]
 
         def stop(self, consumer: Any) -> None:
             """Takes no more."""
@@ -199,8 +205,21 @@ def _channel_of(line: Line) -> type[bootsteps.ConsumerStep]:
     return OwnChannel
 
 
+def _consumer(worker: Any, channel: Any, line: Line) -> Any:
+    """Takes messages of `line` from `channel`, as the worker's own consumer does of the first."""
+    amqp = worker.app.amqp
+    own = amqp.TaskConsumer(
+        channel,
+        queues=[amqp.queues[line.queue.value]],
+        no_ack=True,
+        on_decode_error=worker.on_decode_error,
+    )
+    own.on_message = worker.create_task_handler()
+    return own
+
+
 def _limit(channel: Any, line: Line) -> None:
-    channel.qos.can_consume = line.has_room
+    channel.qos.can_consume = line.turn
 
 
 def _nothing() -> None:

@@ -70,7 +70,15 @@ def _side(
     is_awaited = not judged.ready and judged.retriable
     ends = kind.patience_ends(view, deadline, began) if is_awaited else None
     available = view.status.available_replicas
-    return Workload(view.revision, view.generation, view.replicas, available, judged, ends)
+    return Workload(
+        view.revision,
+        view.generation,
+        view.replicas,
+        available,
+        judged,
+        ends,
+        images=view.images,
+    )
 
 
 def _began(state: RolloutState | None, *, primary: bool) -> datetime:

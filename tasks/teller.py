@@ -1,47 +1,36 @@
-"""Tells the webhooks of type `event`: each in order, at least once, and nobody waits for them.
+"""Tells what Kubernetes is not: each channel in order, at least once, and nobody waits for it.
 
-The notices are those of all channels (`tasks.delivery`); each webhook has an account of
-its own. The status lane says when there is something to tell, and every look at a canary does as
-long as there is: what a receiver could not be told is told with the next notice, or the next look.
+The notices are those of all channels (`tasks.delivery`); each has an account of its own. The status
+lane says when there is something to tell, and every look at a canary does as long as there is: what
+a channel could not be told is told with the next notice, the next look, or after its pause.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
-from pydantic import SecretStr
-
-from analysis import hooks
-from analysis.findings import HookResult
-from analysis.hooks import HookCall
-from clients import errors, urls
+from clients import errors
 from clients.clock import Clock
 from clients.documents.notice import Notice
 from clients.fair_threads import FairThreads
+from clients.instruments import SILENT, Instruments
 from clients.kube.protocol import Kube, NoKube
 from clients.redis import rollouts
-from clients.redis.records import Asked, Begun, Work
+from clients.redis.records import Begun, Snapshot, Work
+from clients.redis.scripts import Invocation
 from clients.redis.store import Store
-from config.api.canary import Canary
-from config.api.hooks import WebhookType
-from config.ranks import Rank
 from config.refs import CanaryRef
-from config.validation import problems
-from notify import event_hooks
 from tasks import failures, gather
+from tasks.audience import Audience
 from tasks.delivery import Delivery
-from tasks.queues import Dispatcher
 
 log = logging.getLogger(__name__)
-
-NO_ROUND: Final = 0
-"""Stands for the round in a message about event hooks: rounds are numbered from 1."""
 
 TELL_LEASE: Final = timedelta(seconds=90)
 """How long one run may take: `LONGEST`, and a pause between two attempts after it."""
@@ -52,71 +41,41 @@ LONGEST: Final = timedelta(seconds=45)
 TOO_OLD: Final = timedelta(hours=1)
 """How old a notice may be that is told: who was away for longer reads the events."""
 
-Post = Callable[[HookCall, Callable[[], bool]], HookResult]
+
+class NotYet(errors.Transient):
+    """Nothing has failed: there is no time, or others go first."""
 
 
-def named(canary: Canary | None, everybody: SecretStr | None = None) -> tuple[str, ...]:
-    """The accounts of the event hooks of a canary.
-
-    `everybody` is where the events of those without one of their own are posted.
-    """
-    calls = _calls(canary, everybody, "", "") if canary else ()
-    return tuple(_account(call.key) for call in calls)
-
-
-def listeners(asked: Iterable[Asked]) -> tuple[Asked, ...]:
-    """Those that are about event hooks."""
-    return tuple(each for each in asked if each.round == NO_ROUND)
-
-
-def ask(dispatcher: Dispatcher, ref: CanaryRef) -> None:
-    """Has the event hooks of `ref` told; should that fail, the next look does."""
-    with suppress(errors.ClientError):
-        dispatcher.call([Asked(ref, NO_ROUND, "")], Rank.RESYNC)
-
-
-@dataclass(frozen=True, slots=True)
-class EventHook:
-    """One webhook as a channel; see `notify.Channel`."""
-
-    canary: Canary
-    everybody: SecretStr | None
-    key: str
-    now: datetime
-    post: Post
-    is_wanted: Callable[[], bool]
+class CanaryChannel(Protocol):
+    """A channel of one canary."""
 
     @property
     def name(self) -> str:
-        """Its account: the webhook as written."""
-        return _account(self.key)
+        """Its account."""
 
-    def deliver(self, ref: CanaryRef, notice: Notice, kube: Kube) -> None:  # noqa: ARG002
-        """Posts `notice`. Raises Transient when it was not taken, Permanent when it is too old."""
-        if self.now - notice.at > TOO_OLD:
-            raise errors.Permanent(f"older than {TOO_OLD}")
-        told = notice.fields.get("told", ""), notice.fields.get("revision", "")
-        calls = _calls(self.canary, self.everybody, *told)
-        call = next(call for call in calls if call.key == self.key)
-        body = event_hooks.body(call.url, call.body, notice)
-        result = self.post(replace(call, body=body), self.is_wanted)
-        if not result.ok:
-            raise errors.Transient(f"event hook {call.name}: {_shown(call, result)}")
+    def told(
+        self, delivery: Delivery, waiting: Sequence[Notice], kube: Kube
+    ) -> errors.ClientError | None:
+        """Why it was not told all that is `waiting` for it, oldest first; None when it was."""
+
+
+Channels = Callable[[CanaryRef, Snapshot, Callable[[], bool]], Sequence[CanaryChannel]]
+"""The channels of a canary, which ask before each attempt whether there is time for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Teller:
-    """Tells event hooks, on threads of its own: gates and checks never wait for one."""
+    """Tells one sort of channels, on threads of its own: gates and checks never wait for one."""
 
     store: Store
-    post: Post
     clock: Clock
     threads: FairThreads
-    others: Sequence[str]
-    """The accounts of the channels that deliver elsewhere."""
-    everybody: SecretStr | None = None
-    """Where the events of canaries without event hooks of their own are posted."""
+    work: Work
+    channels: Channels
+    audience: Audience
+    kube: Kube = field(default_factory=NoKube)
     doubt: Callable[[], None] = lambda: None
+    instruments: Instruments = SILENT
 
     def tell(self, *refs: CanaryRef) -> None:
         """Has told what is untold of each of `refs`; comes back before it is."""
@@ -125,62 +84,95 @@ class Teller:
 
     def _tell(self, ref: CanaryRef) -> None:
         try:
-            again = True
-            while again:
-                begun = self.store.run(rollouts.beginning(ref, Work.TELL, TELL_LEASE))
-                if begun is None:
-                    return
-                again = self._told(ref, begun)
+            begun = self.store.run(rollouts.beginning(ref, self.work, TELL_LEASE))
+            if begun is not None:
+                _Run(self, ref, begun).start()
         except errors.ClientError as failure:
             failures.tell_of(ref, failure, self.doubt)
 
-    def _told(self, ref: CanaryRef, begun: Begun) -> bool:
-        """Delivers what is untold; whether there is more by now."""
-        told: tuple[str, ...] = ()
+
+class _Run:
+    """What is told of one canary under a lease: each channel by a call of its own."""
+
+    def __init__(self, teller: Teller, ref: CanaryRef, begun: Begun) -> None:
+        self._teller = teller
+        self._ref = ref
+        self._begun = begun
+        self._canary = gather.accepted(begun.snapshot.world)
+        self._delivery = Delivery(
+            *(teller.store, ref, begun.untold, begun.token, _uid(begun)), tell=teller.instruments
+        )
+        self._ends = teller.clock.monotonic() + LONGEST.total_seconds()
+        self._failures: list[errors.ClientError] = []
+        self._left = 0
+        self._counting = threading.Lock()
+
+    def start(self) -> None:
+        """Has everything told; whoever is told last finishes the run."""
+        channels = self._teller.channels(self._ref, self._begun.snapshot, self._is_in_time)
+        self._left = len(channels)
+        for channel in channels:
+            self._teller.threads.submit(self._ref, partial(self._tell, channel))
+        if not channels:
+            self._finish()
+
+    def _is_in_time(self) -> bool:
+        return self._teller.clock.monotonic() < self._ends
+
+    def _tell(self, channel: CanaryChannel) -> None:
         try:
-            channels = self._channels(begun)
-            delivery = Delivery(self.store, channels)
-            told, failure = delivery.deliver(ref, NoKube(), begun.untold, self.others)
+            failure = self._told(channel)
             if failure is not None:
-                extra = {"canary": ref.dotted, "error": failure.message}
-                log.warning("event hook not told", extra=extra)
+                self._failures.append(failure)
+                extra = {"canary": self._ref.dotted, "channel": channel.name}
+                level = logging.DEBUG if isinstance(failure, NotYet) else logging.WARNING
+                log.log(level, "not told", extra={**extra, "error": failure.message})
         finally:
-            uid = (begun.snapshot.state or {}).get("uid") or ""
-            finishing = rollouts.finishing(ref, Work.TELL, begun.token, told=told, uid=uid)
-            again = self.store.run(finishing)
-        return again and failure is None
+            with self._counting:
+                self._left -= 1
+                is_last = not self._left
+            if is_last:
+                self._finish()
 
-    def _channels(self, begun: Begun) -> tuple[EventHook, ...]:
-        canary = gather.accepted(begun.snapshot.world)
-        if canary is None:
-            return ()
-        ends = self.clock.monotonic() + LONGEST.total_seconds()
+    def _told(self, channel: CanaryChannel) -> errors.ClientError | None:
+        """Why the channel was not told all; None when it was."""
+        waiting = self._delivery.missing(channel.name)
+        fresh = [each for each in waiting if not self._is_too_old(each.at)]
+        if len(fresh) < len(waiting):
+            extra = {"canary": self._ref.dotted, "channel": channel.name}
+            log.error("notices given up", extra={**extra, "count": len(waiting) - len(fresh)})
+        try:
+            failure = channel.told(self._delivery, fresh, self._teller.kube)
+            if failure is None and waiting:
+                self._delivery.note(channel.name, waiting[-1].id)
+        except errors.ClientError as away:  # Redis: what was told is told once more
+            return away
+        return failure
 
-        def is_wanted() -> bool:
-            return self.clock.monotonic() < ends
+    def _is_too_old(self, at: datetime) -> bool:
+        return self._begun.snapshot.now - at > TOO_OLD
 
-        keys = (call.key for call in _calls(canary, self.everybody, "", ""))
-        now = begun.snapshot.now
-        return tuple(
-            EventHook(canary, self.everybody, key, now, self.post, is_wanted) for key in keys
+    def _finish(self) -> None:
+        try:
+            again = self._teller.store.run(self._finishing())
+        except errors.ClientError as failure:
+            failures.tell_of(self._ref, failure, self._teller.doubt)
+            return
+        if again and not self._failures:
+            self._teller.tell(self._ref)
+
+    def _finishing(self) -> Invocation[bool]:
+        snapshot = self._begun.snapshot
+        pauses = [each.retry_after for each in self._failures if each.retry_after]
+        return rollouts.finishing(
+            self._ref,
+            self._teller.work,
+            self._begun.token,
+            snapshot.now + min(pauses) if pauses else None,
+            told=self._delivery.told(self._teller.audience.accounts(self._canary)),
+            uid=_uid(self._begun),
         )
 
 
-def _calls(
-    canary: Canary, everybody: SecretStr | None, phase: str, revision: str
-) -> tuple[HookCall, ...]:
-    own = hooks.hook_calls(canary, WebhookType.EVENT, phase, revision)
-    if own or everybody is None:
-        return own
-    return (hooks.event_call(canary, everybody.get_secret_value(), phase, revision),)
-
-
-def _shown(call: HookCall, result: HookResult) -> str:
-    """Why a call failed; of a URL that is not in a manifest, paths are not shown either."""
-    if call.key != hooks.EVERYBODY:
-        return result.message
-    return result.message.replace(urls.redacted(call.url), problems.shown_url(call.url))
-
-
-def _account(key: str) -> str:
-    return f"event-hook:{key}"
+def _uid(begun: Begun) -> str:
+    return (begun.snapshot.state or {}).get("uid") or ""

@@ -1,4 +1,7 @@
-"""Kombu's transports for Redis with one client per channel, instead of one per command."""
+"""Kombu's transports for Redis: one client per channel, instead of one per command.
+
+And a server that is made a replica, as in each failover that is planned, is one that is lost.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from kombu.transport import TRANSPORT_ALIASES, redis
+
+from clients.redis import primaries
 
 
 class OneClient:
@@ -31,9 +36,15 @@ class OneClient:
 class Channel(OneClient, redis.Channel):
     """To one server."""
 
+    connection_class = primaries.Plain
+    connection_class_ssl = primaries.Secure
+
 
 class SentinelChannel(OneClient, redis.SentinelChannel):
     """To the server that Sentinel calls the master."""
+
+    connection_class = primaries.Managed
+    connection_class_ssl = primaries.ManagedSecure
 
 
 class Transport(redis.Transport):

@@ -9,32 +9,30 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
-from typing import ClassVar, Final, NamedTuple, assert_never
+from typing import ClassVar, Final, assert_never
 
 from analysis import effects
 from analysis import state as states
 from analysis.effects import Lane
-from analysis.phases import Phase
-from analysis.state import RolloutState
+from clients import errors, instruments
 from clients.clock import Clock
-from clients.documents.confirmed import Confirmation, Confirmed
-from clients.documents.notice import Untold
+from clients.documents.confirmed import Confirmation
 from clients.documents.outcome import Applied, Objects, Outcome, Rejected, Superseded
-from clients.documents.packed import canonical
 from clients.documents.world import World
 from clients.kube.protocol import Kube
 from clients.redis import rollouts
 from clients.redis.records import Basis, Begun, Snapshot, Work, part_of
 from clients.redis.scripts import Invocation
 from clients.redis.store import Store
-from config.api.canary import Canary
+from config import canonical
 from config.refs import CanaryRef
 from tasks import gather
 from tasks.batch import Crew
+from tasks.reconcile.run import Run, Strays
 from tasks.steps import Nudge, Steps, ask, awaited
 
 log = logging.getLogger(__name__)
@@ -51,64 +49,6 @@ STRAYS: Final = 3
 """Runs in a row whose work may turn out not to be wanted; then it is the agenda's turn to ask."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """One run under a lease: what is wanted, and what was known when it began.
-
-    `seq` is the number of the intent, `is_first` whether it was not in force before: later runs
-    only mend drift. `canary` is the last good manifest, `confirmed` what had been brought about
-    before; `strays` are what a run before has written or read and was not believed, as far as
-    nobody else has said anything since. Of the `untold` notices, the ids of those that have been
-    told are added to `told`. `kube` refuses calls that would outlive the lease. `superseded` asks
-    whether the intent is not the newest any more.
-    """
-
-    ref: CanaryRef
-    seq: int
-    is_first: bool
-    confirmed: Confirmed
-    snapshot: Snapshot
-    state: RolloutState
-    canary: Canary | None
-    strays: Objects
-    untold: Untold
-    told: list[str]
-    kube: Kube
-    superseded: Callable[[], bool]
-    now: Callable[[], datetime]
-
-    @property
-    def wanted(self) -> Canary | None:
-        """The manifest to act on; None when there is nothing to be brought about.
-
-        That is so for a canary that was never accepted, or is going away and has nothing to undo,
-        and as long as nothing was intended yet.
-        """
-        admission = self.snapshot.world.admission
-        is_left = admission is None or admission.deleting
-        leaves = is_left and self.state.phase is not Phase.TERMINATING
-        return None if leaves or self.seq == 0 else self.canary
-
-    @property
-    def world(self) -> World:
-        """What was last seen of the cluster, by the watches or by ourselves."""
-        return self.snapshot.world.with_objects(self.strays)
-
-
-class Strays(NamedTuple):
-    """Objects of a run that was not believed, and the world that they were computed from."""
-
-    objects: Objects
-    over: World
-
-    def still_newest(self, world: World) -> Objects:
-        """Those of which `world` says what it said before: a watcher that spoke knows better."""
-        before, now = self.over.by_role(), world.by_role()
-        return {
-            role: value for role, value in self.objects.items() if now.get(role) == before.get(role)
-        }
-
-
 @dataclass(frozen=True)
 class Reconciler(ABC):
     """Brings about what one lane of a canary wants."""
@@ -123,17 +63,19 @@ class Reconciler(ABC):
         """Where the intents are."""
         return self.crew.store
 
-    def reconcile(self, *refs: CanaryRef, if_due: bool = False) -> None:
+    def reconcile(self, *refs: CanaryRef, if_due: bool = False) -> dict[str, str]:
         """Brings about what the state of each of `refs` wants by now, and again while it changes.
 
+        Gives back by canary how the last run ended.
         Does nothing while another process has the lease: that one will run again. What a failing
         run was asked for meanwhile is left to the agenda, which asks until it is confirmed.
         With `if_due`, what has been brought about is not looked at again.
         """
-        self.crew.carry_out({ref: self._reconcile(ref, if_due=if_due) for ref in refs})
+        return self.crew.carry_out({ref: self._reconcile(ref, if_due=if_due) for ref in refs})
 
-    def _reconcile(self, ref: CanaryRef, *, if_due: bool) -> Steps[None]:
+    def _reconcile(self, ref: CanaryRef, *, if_due: bool) -> Steps[str]:
         work, left = Work(self.lane.value), STRAYS
+        ended = "in force already, or another run has it"
         strays = Strays({}, World())
         again = True
         while again:
@@ -142,14 +84,14 @@ class Reconciler(ABC):
                 rollouts.beginning(ref, work, effects.WRITE_LEASE, if_due=if_due)
             )
             if begun is None:
-                return
+                return ended
             if_due = False  # whoever asks meanwhile may know of a drift
             told: list[str] = []
             astray: Objects = {}
             try:
                 run = self._run(ref, begun, asked, strays, told)
                 if run is not None:
-                    astray = yield from self._carry_out(run, begun.token)
+                    ended, astray = yield from self._carry_out(run)
             except Exception:
                 yield from ask(_finishing(ref, work, begun, told))
                 raise
@@ -158,6 +100,7 @@ class Reconciler(ABC):
             if astray:
                 left -= 1
                 again = again or left > 0
+        return ended
 
     @abstractmethod
     def _write(self, run: Run) -> Outcome | None:
@@ -186,6 +129,7 @@ class Reconciler(ABC):
         confirmed = snapshot.confirmed.about(state.uid)
         return Run(
             ref=ref,
+            token=begun.token,
             seq=seq,
             is_first=confirmed.sequence(self.lane) < seq,
             confirmed=confirmed,
@@ -202,18 +146,18 @@ class Reconciler(ABC):
 
     def _is_superseded(self, ref: CanaryRef, before: Snapshot) -> bool:
         now = self.store.read(ref).state
-        return now is None or _part(self.lane, before) not in canonical(now)
+        return now is None or _part(self.lane, before) not in canonical.text(now)
 
-    def _carry_out(self, run: Run, token: str) -> Steps[Objects]:
-        """The objects that were written or read, if the run is not believed; else none.
+    def _carry_out(self, run: Run) -> Steps[tuple[str, Objects]]:
+        """How the run ended, and the objects that it wrote or read if it is not believed.
 
         They are then in the way of what is wanted, and newer than what anybody else knows.
         """
         outcome = yield from awaited(partial(self._in_its_turn, run))
         if outcome is None:
-            return {}
+            return "nothing to do", {}
         news, wake = self._judged(run, outcome)
-        basis = Basis(uid=run.state.uid, part=_part(self.lane, run.snapshot), token=token)
+        basis = Basis(uid=run.state.uid, part=_part(self.lane, run.snapshot), token=run.token)
         over = run.snapshot.world
         is_believed = yield from ask(
             rollouts.confirming(run.ref, news, basis, over=over, wake=wake)
@@ -221,14 +165,25 @@ class Reconciler(ABC):
         if is_believed:
             if follower := self._follower(run, outcome):
                 yield follower
-            return {}
+            return _shown(outcome), {}
+        self.crew.instruments.add(instruments.STALE, self.lane.value)
         log.info("not wanted any more", extra={"canary": run.ref.dotted, "lane": self.lane.value})
-        return {**outcome.observed, **outcome.written}
+        return "not wanted any more", {**outcome.observed, **outcome.written}
 
     def _in_its_turn(self, run: Run) -> Outcome | None:
         if run.now() - run.snapshot.now > WAITED and run.superseded():
             return Superseded("a newer intent exists")
-        return self._write(run)
+        began, name = self.clock.monotonic(), "defect"
+        try:
+            outcome = self._write(run)
+            name = _named(outcome)
+        except errors.ClientError as failure:
+            name = failure.kind
+            raise
+        finally:
+            took = self.clock.monotonic() - began
+            self.crew.instruments.observe(instruments.RECONCILES, took, self.lane.value, name)
+        return outcome
 
     def _judged(self, run: Run, outcome: Outcome) -> tuple[Confirmation, bool]:
         """What is to be said of the run, and whether the rollout is to look.
@@ -259,12 +214,29 @@ class Reconciler(ABC):
                 assert_never(outcome)
 
 
+def _named(outcome: Outcome | None) -> str:
+    """What an outcome is counted as."""
+    return "idle" if outcome is None else type(outcome).__name__.lower()
+
+
 def _finishing(ref: CanaryRef, work: Work, begun: Begun, told: Collection[str]) -> Invocation[bool]:
     uid = (begun.snapshot.state or {}).get("uid") or ""
     return rollouts.finishing(ref, work, begun.token, told=told, uid=uid)
 
 
+def _shown(outcome: Outcome) -> str:
+    match outcome:
+        case Applied():
+            return f"in force, {len(outcome.written)} written"
+        case Superseded(message=message):
+            return f"superseded: {message}"
+        case Rejected(message=message):
+            return f"not as intended: {message}"
+        case _:
+            assert_never(outcome)
+
+
 def _part(lane: Lane, snapshot: Snapshot) -> str:
     """The part of the state that is the intent of `lane`: for the status, all of it."""
     state = snapshot.state or {}
-    return canonical(state) if lane is Lane.STATUS else part_of(state, lane.value)
+    return canonical.text(state) if lane is Lane.STATUS else part_of(state, lane.value)

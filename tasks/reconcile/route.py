@@ -13,7 +13,8 @@ from config.traffic import RouteStage
 from routing.apply import Convergence
 from routing.finalize import Reversion
 from routing.registry import ROUTERS, Routers
-from tasks.reconcile.leased import Reconciler, Run
+from tasks.reconcile.leased import Reconciler
+from tasks.reconcile.run import Run
 from tasks.steps import Nudge
 
 

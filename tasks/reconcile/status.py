@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
-
-from pydantic import SecretStr
 
 from analysis import conditions, effects
 from analysis.effects import Lane
@@ -17,11 +15,15 @@ from clients.documents import world as worlds
 from clients.documents.outcome import Applied, Outcome, Refusal, Rejected, Superseded
 from clients.documents.world import ShownStatus
 from clients.kube import resources
+from clients.redis.records import Begun
+from config.refs import CanaryRef
 from config.well_known import FINALIZER
 from notify import CHANNELS, Channel
-from tasks import delivery, teller
+from tasks import alarms, delivery, event_hooks
+from tasks.audience import Audience
 from tasks.delivery import Delivery
-from tasks.reconcile.leased import Reconciler, Run
+from tasks.reconcile.leased import Reconciler
+from tasks.reconcile.run import Run, Strays
 
 TRIES: Final = 3
 """Writes of one status in one run: each further one follows a read after a conflict."""
@@ -33,18 +35,23 @@ class StatusReconciler(Reconciler):
 
     lane = Lane.STATUS
     channels: Sequence[Channel] = CHANNELS
-    event_webhook: SecretStr | None = None
-    """Where the events of canaries without event hooks of their own are posted."""
+    audience: Audience = field(default_factory=Audience)
+    alert: Callable[[CanaryRef], None] = lambda _: None
+    """Has alerts of a canary told; comes back before they are."""
+
+    def _run(
+        self, ref: CanaryRef, begun: Begun, asked: float, strays: Strays, told: list[str]
+    ) -> Run | None:
+        """As for all lanes; of a canary that is gone those hear at whom something fires."""
+        world = begun.snapshot.world
+        if world.admission is None and world.is_readable:
+            self.alert(ref)
+        return super()._run(ref, begun, asked, strays, told)
 
     def _write(self, run: Run) -> Outcome | None:
         """The status, then the events: a refusal of the one keeps none of the others untold."""
         outcome = self._show(run)
-        others = teller.named(run.canary, self.event_webhook)
-        channels = Delivery(self.store, self.channels)
-        told, failure = channels.deliver(run.ref, run.kube, run.untold, others)
-        run.told.extend(told)
-        if any(delivery.behind(run.untold, others)):
-            teller.ask(self.crew.dispatcher, run.ref)
+        failure = self._tell(run)
         if isinstance(failure, errors.NotFound):
             return Superseded("there is no namespace to put events in", outcome.written)
         if failure is not None:
@@ -52,6 +59,29 @@ class StatusReconciler(Reconciler):
         if _is_to_be_marked(run):
             _mark(run)
         return outcome
+
+    def _tell(self, run: Run) -> errors.ClientError | None:
+        """Why a channel was not told all; None when all were. Others are told elsewhere."""
+        about = self.store, run.ref, run.untold, run.token, run.state.uid
+        delivering = Delivery(*about, tell=self.crew.instruments)
+        hooks, receivers = self.audience.hooks(run.canary), self.audience.receivers(run.canary)
+        accounts = (*(channel.name for channel in self.channels), *hooks, *receivers)
+        failures = []
+        for channel in self.channels:  # what a single one has is dropped
+            waiting, noting = delivering.missing(channel.name), len(accounts) > 1
+            failures.append(delivering.bring(channel, waiting, run.kube, noting=noting))
+        run.told.extend(delivering.told(accounts))
+        if any(delivery.behind(run.untold, hooks)):
+            event_hooks.ask(self.crew.dispatcher, run.ref)
+        if any(delivery.behind(run.untold, receivers)) or self._fires(run, receivers):
+            self.alert(run.ref)
+        return next(filter(None, failures), None)
+
+    def _fires(self, run: Run, receivers: Sequence[str]) -> bool:
+        if run.canary is None or not receivers:
+            return False
+        gate_wait = self.audience.alerts.gate_wait
+        return bool(alarms.firing(run.state, run.canary, run.snapshot.now, gate_wait))
 
     def _calls_for_a_look(self, run: Run, outcome: Applied) -> bool:  # noqa: ARG002
         return False

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
-from analysis import urgency
+from analysis import effects, urgency
 from analysis.effects import Lane
 from clients.documents import world as worlds
 from clients.documents.confirmed import Confirmation
 from clients.documents.outcome import Applied, Outcome, Superseded
 from clients.documents.world import WorkloadView
-from tasks.reconcile.leased import Reconciler, Run
+from tasks.reconcile.leased import Reconciler
+from tasks.reconcile.run import Run
 from tasks.steps import Nudge
 from workloads import kinds
 from workloads.converge import Convergence
@@ -25,10 +27,12 @@ class WorkloadReconciler(Reconciler):
     lane = Lane.WORKLOAD
     copying: Copying
     new_key: NewKey
+    scale_down_delay: timedelta = timedelta(0)
+    """As `Observation.scale_down_delay`."""
 
     def _write(self, run: Run) -> Outcome | None:
         canary = run.wanted
-        if canary is None:
+        if canary is None or self._is_held(run):
             return None
         # What was promoted since the intent was made counts: a late message must not make a lost
         # primary from any other revision.
@@ -44,6 +48,16 @@ class WorkloadReconciler(Reconciler):
             Configs.of(run.kube, canary, self.new_key, run.world),
             stale,
         ).bring_about()
+
+    def _is_held(self, run: Run) -> bool:
+        """Whether the canary keeps its pods for now, though somebody has asked; others will again.
+
+        It may have been for an intent before, or an autoscaler that somebody has changed.
+        """
+        target, now = run.world.target, run.now()
+        available = target.status.available_replicas if target else 0
+        held = effects.held_until(run.state, run.confirmed, available, self.scale_down_delay, now)
+        return held is not None and now < held
 
     def _follower(self, run: Run, outcome: Outcome) -> Nudge | None:
         """The route, of a target that only routing workers may write."""

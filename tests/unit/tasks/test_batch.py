@@ -21,8 +21,9 @@ from clients.redis.records import Asked, Begun, Commit, Work
 from clients.redis.scripts import Invocation
 from config.ranks import Rank
 from config.refs import CanaryRef
-from tasks.batch import THREADS, Crew
-from tasks.queues import Queue
+from config.roles import Queue
+from tasks.batch import Crew
+from tasks.calling import THREADS
 from tasks.steps import CallHook, Measure, Nudge, Steps, ask, awaited
 from tests.fakes import memory_redis
 from tests.stage.measuring import Meters
@@ -171,6 +172,31 @@ class Waves(Meters):
         first, *others = asked
         yield dict.fromkeys(others, ())
         yield {first: ()}
+
+
+def test_what_came_of_each_canary_is_given_back(store: Counted) -> None:
+    """For whoever watches jobs; of a failure as much as may be shown to anybody."""
+    ended: tuple[str | Exception, ...] = (
+        "Advanced, 80/20",
+        errors.Permanent("no right to"),
+        ValueError("password"),
+    )
+
+    def work(end: str | Exception) -> Steps[str]:
+        yield from awaited(lambda: None)
+        if isinstance(end, Exception):
+            raise end
+        return end
+
+    works = {ref: work(end) for ref, end in zip(REFS, ended, strict=True)}
+    came = Crew(store, Meters(), Sent()).carry_out(works)
+    assert came == dict(
+        zip(
+            map(str, REFS),
+            ("Advanced, 80/20", "failed: no right to", "a defect, ValueError: see the log"),
+            strict=True,
+        )
+    )
 
 
 def test_what_is_measured_is_asked_for_together(store: Counted) -> None:

@@ -6,7 +6,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -19,7 +19,8 @@ from analysis.findings import HookResult
 from analysis.hooks import HookCall, checksum
 from analysis.phases import Phase
 from analysis.state import HookRound
-from clients import errors
+from clients import errors, instruments
+from clients.clock import ManualClock
 from clients.documents.calls import HookCalls
 from clients.documents.world import World
 from clients.fair_threads import FairThreads
@@ -31,7 +32,8 @@ from config.api.hooks import WebhookType
 from config.ranks import Rank
 from config.refs import CanaryRef
 from tasks import gather
-from tasks.caller import Caller, HttpPoster, Leases, Poster
+from tasks.caller import Caller, HttpPoster, Leases, Poster, Timed
+from tests.fakes.notes import Notes
 from tests.patience import until
 from tests.stage.bag import Bag
 from tests.stage.measuring import InlineThreads
@@ -502,3 +504,28 @@ def test_what_fails_for_one_canary_is_told_and_the_others_are_called(
     assert ticked(bag) == sorted(OTHERS)
     assert {namespace for namespace, _ in endpoints.called} == {ref.namespace for ref in OTHERS}
     assert "cart.shop" in {vars(record).get("canary") for record in caplog.records}
+
+
+@dataclass
+class TwoSeconds:
+    """A poster that takes two seconds for each answer."""
+
+    clock: ManualClock
+    ok: bool
+
+    def post(self, call: HookCall, is_wanted: Callable[[], bool]) -> HookResult:  # noqa: ARG002
+        """The answer, later."""
+        self.clock.sleep(2)
+        return HookResult(call.name, call.type, ok=self.ok, message="")
+
+
+def test_calls_are_told_by_type_and_answer() -> None:
+    """How long each took; neither its name nor its address."""
+    canary = worlds.a_canary(webhooks=[{"name": "load", "url": "http://127.0.0.1/"}])
+    (call,) = hooks.hook_calls(canary, WebhookType.ROLLOUT, "", "")
+    clock, notes = ManualClock(NOW), Notes()
+    for ok in (True, False):
+        answer = Timed(TwoSeconds(clock, ok), clock, notes).post(call, lambda: True)
+        assert answer == HookResult("load", WebhookType.ROLLOUT, ok=ok, message="")
+    assert notes.counts[instruments.HOOKS] == {("rollout", "passed"): 1, ("rollout", "refused"): 1}
+    assert notes.values[instruments.HOOKS] == [2, 2]

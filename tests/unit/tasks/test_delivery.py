@@ -10,9 +10,10 @@ from typing import Final
 import pytest
 
 from analysis.effects import WRITE_LEASE
-from clients import errors
+from clients import errors, instruments
 from clients.clock import ManualClock
 from clients.documents.notice import Notice
+from clients.instruments import SILENT, Instruments
 from clients.kube.protocol import Kube
 from clients.redis import rollouts
 from clients.redis.records import Commit, Work
@@ -21,6 +22,7 @@ from tasks import delivery
 from tasks.delivery import Delivery
 from tests.fakes import memory_redis
 from tests.fakes.kube import FakeKube
+from tests.fakes.notes import Notes
 from tests.stores import DirectStore
 from tests.unit.notify.notices import NOW, a_notice
 
@@ -59,13 +61,15 @@ def commit(store: DirectStore, *texts: str) -> None:
     assert store.commit(REF, Commit(expected=expected, state={"uid": "u1"}, notices=notices))
 
 
-def deliver(store: DirectStore, *channels: Recorder) -> bool:
+def deliver(store: DirectStore, *channels: Recorder, tell: Instruments = SILENT) -> bool:
     """Whether all is told, after one try."""
     begun = store.begin(REF, Work.STATUS, WRITE_LEASE)
     assert begun is not None
-    told, failure = Delivery(store, channels).deliver(REF, KUBE, begun.untold)
+    delivering = Delivery(store, REF, begun.untold, begun.token, "u1", tell=tell)
+    failures = [delivering.bring(each, delivering.missing(each.name), KUBE) for each in channels]
+    told = delivering.told([each.name for each in channels])
     store.run(rollouts.finishing(REF, Work.STATUS, begun.token, told=told, uid="u1"))
-    return failure is None
+    return not any(failures)
 
 
 def test_every_channel_gets_every_notice_once_and_in_order(store: DirectStore) -> None:
@@ -154,3 +158,18 @@ def test_notices_of_one_decision_are_told_in_order_however_many_there_are(
     assert deliver(store, events, chat)
     assert events.told == chat.told == texts
     assert store.undelivered(REF)[0] == ()
+
+
+def test_attempts_are_counted_by_channel_and_outcome(store: DirectStore) -> None:
+    """A channel that is down is seen, whoever is told meanwhile."""
+    notes, away = Notes(), errors.TimedOut("away")
+    events, chat = Recorder("events", {"b": errors.Permanent("no")}), Recorder("chat", {"b": away})
+    commit(store, "a", "b", "c")
+    for _ in range(2):
+        deliver(store, events, chat, tell=notes)
+    assert notes.counts[instruments.NOTICES] == {
+        ("events", "delivered"): 2,
+        ("events", "refused"): 1,
+        ("chat", "delivered"): 1,
+        ("chat", "timed-out"): 2,
+    }

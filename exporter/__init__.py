@@ -1,0 +1,1 @@
+"""What Prometheus is told: the only package that knows `prometheus_client`."""
