@@ -19,6 +19,7 @@ from clients.kube.resources import Resource
 from config.refs import CanaryRef
 from scheduler import projections
 from scheduler.conflicts import has_traffic
+from scheduler.entries import Standing
 from scheduler.index import Changes, Index, greatest
 
 LEISURE: Final = 0.2
@@ -113,6 +114,11 @@ class Backlog:
         """All canaries."""
         with self._news:
             return self._index.refs()
+
+    def census(self) -> tuple[Standing, ...]:
+        """All canaries, as they are shown."""
+        with self._news:
+            return self._index.census()
 
     def has_traffic(self, ref: CanaryRef) -> bool:
         """Whether a canary has traffic by its status, or is about to get some."""

@@ -14,8 +14,8 @@ from clients.documents.configs import ConfigKind, ConfigRef
 from clients.documents.world import PRIMARY, TARGET, WorkloadView
 from clients.kube.resources import Resource
 from config.refs import CanaryRef
+from scheduler.manifests import Place
 from scheduler.observed import discard
-from scheduler.projections import Place
 from workloads import tracker, tracker_objects
 
 KINDS: Final[Mapping[Resource, ConfigKind]] = {

@@ -26,7 +26,8 @@ from config.validation import support
 from config.validation.problems import Problem, ProblemReason
 from config.validation.support import CarriedOut
 from routing import services
-from scheduler.projections import AUTOSCALERS, WORKLOADS, Manifest, Named, Place, TemplateUse
+from scheduler.manifests import AlertUse, Manifest, Named, Place, TemplateUse
+from scheduler.projections import AUTOSCALERS, WORKLOADS, ProviderView
 from workloads import kinds
 from workloads import primary as primaries
 from workloads.scalers import scaler as autoscalers
@@ -179,6 +180,28 @@ def _of_template(
         yield f"{label}: {text}", ProblemReason.INVALID_TEMPLATE
     for problem in () if view.problems else support.of_backend(view.kind, able):
         yield f"{label}: {problem}", problem.reason
+
+
+def of_alerts(
+    manifest: Manifest, known: Callable[[Place], ProviderView | None], unlisted: str
+) -> Iterator[Problem]:
+    """Which alerts of the manifest in force are not sent. The rollout is the same without them.
+
+    `unlisted` is why AlertProviders cannot be watched, empty when they can.
+    """
+    for use in manifest.alerts:
+        for text in _of_provider(use, known(use.place), unlisted):
+            yield Problem.of(use.field, text, ProblemReason.NOT_CARRIED_OUT, blocking=False)
+
+
+def _of_provider(use: AlertUse, view: ProviderView | None, unlisted: str) -> Iterator[str]:
+    if unlisted:
+        yield f"the leader cannot watch {use.place.resource.plural}: {unlisted}"
+    elif view is None:
+        yield _not_found(use.place)
+    else:
+        label = f"{use.place.resource.kind} {use.place.name}.{use.place.namespace}"
+        yield from (f"{label}: {text}" for text in view.problems)
 
 
 @lru_cache(maxsize=REMEMBERED)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from clients.documents.packed import packed
-from clients.documents.world import ShownStatus
+from clients.documents.world import TARGET, ShownStatus
 from clients.kube import decoding
 from clients.kube.protocol import Object
 from config import well_known
@@ -23,12 +23,25 @@ from config.validation import admission
 from config.validation.admission import Judgement, Policy
 from config.validation.problems import Problem
 from routing.registry import Routers
-from scheduler import conflicts, observed, projections
+from scheduler import conflicts, manifests, observed
+from scheduler.manifests import Manifest, Place
 from scheduler.observed import Observed
-from scheduler.projections import Manifest, Place
 
 _NO_ANALYSIS: Final = {"interval": "1m", "threshold": 1, "iterations": 1}
 """Stands for one that is never made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A canary as it is shown; `target` is the name of its target, empty if that is not known.
+
+    `strategy` is the kind of its rollouts.
+    """
+
+    ref: CanaryRef
+    target: str
+    strategy: str
+    status: ShownStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +71,15 @@ class Entry:
     @property
     def claims(self) -> frozenset[Place]:
         """What no other canary may have: as it is written now, and as it is in force."""
-        manifests = (each for each in (self.current, self.good) if each)
-        return frozenset(place for each in manifests for place in each.places.values())
+        known = (each for each in (self.current, self.good) if each)
+        return frozenset(place for each in known for place in each.places.values())
+
+    def standing(self, ref: CanaryRef) -> Standing:
+        """How the canary, `ref`, stands."""
+        manifest = self.good or self.current
+        if manifest is None:
+            return Standing(ref, "", "", self.status)
+        return Standing(ref, manifest.places[TARGET].name, manifest.strategy, self.status)
 
     @property
     def is_in_force(self) -> bool:
@@ -88,7 +108,7 @@ class Entries(dict[CanaryRef, Entry]):
             bare=current.raw if current else packed(bare),
             uid=str(metadata.get("uid") or ""),
             created=str(metadata.get("creationTimestamp") or "~"),
-            generation=projections.generation(metadata),
+            generation=manifests.generation(metadata),
             deleting=bool(metadata.get("deletionTimestamp")),
             finalizer=isinstance(finalizers, list) and well_known.FINALIZER in finalizers,
             status=status,
@@ -120,7 +140,7 @@ class Entries(dict[CanaryRef, Entry]):
 
     def manifest(self, bare: Object, canary: Canary) -> Manifest:
         """The manifest `canary`, which was read from `bare`."""
-        return projections.manifest(bare, canary, self._policy.default_provider, self._routers)
+        return manifests.manifest(bare, canary, self._policy.default_provider, self._routers)
 
     def exchange(self, ref: CanaryRef, entry: Entry | None) -> None:
         """Puts `entry` in the place of what is known of `ref`, and keeps up who refers to what."""
@@ -152,14 +172,14 @@ class Entries(dict[CanaryRef, Entry]):
 
     def rivals(self, places: set[Place]) -> set[CanaryRef]:
         """Those who want one of `places`, and those who want what these want, and so on."""
-        found: set[CanaryRef] = set()
-        seen = set(places)
+        rivals: set[CanaryRef] = set()
+        asked = set(places)
         while places:
-            new = set().union(*(self._claimed.get(place, ()) for place in places)) - found
-            found |= new
-            places = {place for ref in new for place in self[ref].claims} - seen
-            seen |= places
-        return found
+            new = set().union(*(self._claimed.get(place, ()) for place in places)) - rivals
+            rivals |= new
+            places = {place for ref in new for place in self[ref].claims} - asked
+            asked |= places
+        return rivals
 
     def left_by(self, entry: Entry) -> tuple[str, ...]:
         """The uids of other canaries that control what `entry` has, and do not want it any more."""

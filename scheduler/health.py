@@ -31,7 +31,7 @@ class Health:
     shard: str
     """The part of the namespaces that this is a beat for."""
     refusal: str
-    """Why it cannot lead, whoever else does; empty where it can."""
+    """Why it cannot lead beside those who do; empty where it could."""
 
     def is_live(self, longest: timedelta) -> bool:
         """Whether the process does its work; `longest` is how long the agenda may go unread.
@@ -44,7 +44,11 @@ class Health:
         return claimed is not None and claimed < longest.total_seconds()
 
     def is_ready(self) -> bool:
-        """Whether a leader leads with a full picture, or a standby could take over."""
+        """Whether a leader leads with a full picture, or a standby could take over.
+
+        So could one that is refused for now, when those who lead have ended. Where it replaces
+        them, as in an update that changes namespaces or shards, they end as soon as it is ready.
+        """
         has_all = self.synced and all(each.synced or each.absent for each in self.watches)
         is_complete = self.role is Role.STANDBY or has_all
-        return self.redis and not self.refusal and is_complete
+        return self.redis and is_complete

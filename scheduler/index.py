@@ -22,12 +22,13 @@ from config import well_known
 from config.refs import CanaryRef
 from config.validation.admission import Policy
 from routing.registry import ROUTERS, Routers
-from scheduler import configs, conflicts, projections
+from scheduler import configs, conflicts, manifests, projections
 from scheduler.configs import Configs
-from scheduler.entries import Entries, Entry
+from scheduler.entries import Entries, Entry, Standing
+from scheduler.manifests import Place
 from scheduler.observed import Observed
 from scheduler.picture import Picture
-from scheduler.projections import Place, Projection
+from scheduler.projections import Projection
 
 Changes = dict[CanaryRef, Mapping[str, News] | None]
 """Per canary the roles that changed, and what that may be good for; None: the canary is gone."""
@@ -58,7 +59,7 @@ class Index:
 
     def apply(self, resource: Resource, kind: WatchType, raw: Any) -> Changes:
         """The changes that one watch event makes; bookmarks and unreadable objects make none."""
-        place = projections.place(resource, raw)
+        place = manifests.place(resource, raw)
         if place is None or kind is WatchType.BOOKMARK:
             return {}
         if resource in configs.KINDS:
@@ -70,7 +71,7 @@ class Index:
 
     def replace(self, resource: Resource, items: Iterable[Any]) -> Changes:
         """The changes that a complete list makes: what is not in it is gone, told or not."""
-        listed = {place: raw for raw in items if (place := projections.place(resource, raw))}
+        listed = {place: raw for raw in items if (place := manifests.place(resource, raw))}
         if resource in configs.KINDS:
             return _reread(self._configs.listed(resource, listed.items()))
         if resource == resources.CANARIES:
@@ -103,7 +104,7 @@ class Index:
         that leaves the traffic of its rollout behind.
         """
         entry = self._entries.get(ref)
-        if entry is None or projections.place(resources.CANARIES, raw) is None:
+        if entry is None or manifests.place(resources.CANARIES, raw) is None:
             return {}
         canary = self._entries.judged(raw).canary
         if canary is None or canary.ref != ref or canary.metadata.uid != entry.uid:
@@ -132,6 +133,10 @@ class Index:
             for ref, entry in self._entries.items()
             if not entry.is_in_force or conflicts.has_traffic(entry.status)
         )
+
+    def census(self) -> tuple[Standing, ...]:
+        """All canaries, as they are shown."""
+        return tuple(entry.standing(ref) for ref, entry in self._entries.items())
 
     def world(self, ref: CanaryRef, roles: Iterable[str] | None = None) -> World | None:
         """What there is in `roles` of `ref`, None: in all; None for an unknown canary."""
@@ -223,7 +228,7 @@ class Index:
     def _relying_on(self, resource: Resource) -> Changes:
         """The canaries that need objects of a resource; all of their roles."""
         entries, whole = self._entries.items(), _news(self.roles)
-        return {ref: whole for ref, each in entries if each.good and each.good.needs(resource)}
+        return {ref: whole for ref, each in entries if each.good and each.good.names(resource)}
 
 
 def _reread(refs: Iterable[CanaryRef]) -> Changes:

@@ -8,6 +8,7 @@ from typing import Final
 from clients import errors
 from clients.clock import Clock
 from clients.redis.store import Store
+from config.realms import Realm
 from config.shards import WHOLE, Shard
 
 RENEWALS: Final = 3
@@ -17,7 +18,8 @@ RENEWALS: Final = 3
 class Leadership:
     """One candidate, `holder`, for the lease of a shard.
 
-    `refusal` says why this one cannot lead at all: others share the namespaces out differently.
+    `refusal` says why this one cannot lead at all: others share the namespaces out differently, or
+    are of another installation.
     """
 
     def __init__(
@@ -31,6 +33,10 @@ class Leadership:
         self._token: int | None = None
         self._asked_at = 0.0
         self.refusal = ""
+
+    def represent(self, realm: Realm) -> None:
+        """Lets other candidates know of which installation this one is; before the first lease."""
+        self._holder += f" {realm}"
 
     def term(self) -> int | None:
         """The fencing token of the lease; None when the lease may have passed to another.

@@ -8,11 +8,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
-from clients import backoff, errors
+from clients import backoff, errors, instruments
 from clients.clock import Clock
+from clients.instruments import SILENT, Instruments
 from clients.redis.store import Store
+from config.realms import Realm
 from config.settings.groups import SchedulerSettings
 from scheduler.batching import Batch, batches
+from scheduler.entries import Standing
 from scheduler.health import Health, Role
 from scheduler.lateness import Lateness
 from scheduler.leadership import RENEWALS, Leadership
@@ -61,6 +64,7 @@ class Loop:
         clock: Clock,
         holder: str,
         settings: SchedulerSettings,
+        tell: Instruments = SILENT,
     ) -> None:
         """`watch` makes a watch side, given what tells it in whose term it may still write."""
         self._store = store
@@ -68,6 +72,7 @@ class Loop:
         self._watch = watch
         self._clock = clock
         self._settings = settings
+        self._tell = tell
         self._shard = settings.shard
         self._leadership = Leadership(store, holder, settings.beat_lease, clock, settings.shard)
         self._refused_at: float | None = None
@@ -78,6 +83,10 @@ class Loop:
         self._claimed_at: float | None = None
         self._is_busy = False
         self._failures = 0
+
+    def represent(self, realm: Realm) -> None:
+        """Has this beat lead no Redis that another installation uses; before the first step."""
+        self._leadership.represent(realm)
 
     def step(self) -> float:
         """Seconds until the next step is due; does what is due now. Raises nothing expected."""
@@ -122,6 +131,13 @@ class Loop:
             shard=str(self._shard),
             refusal=self._leadership.refusal,
         )
+
+    def census(self) -> tuple[Standing, ...] | None:
+        """All canaries of this shard; None unless this process leads, with a full picture."""
+        side = self._side
+        if side is None or self._leadership.term() is None or not side.synced:
+            return None
+        return side.census()
 
     # --- leading
 
@@ -180,6 +196,7 @@ class Loop:
     def _stand_by(self) -> float:
         if self._side is not None:
             log.warning("no longer leading")
+            self._tell.add(instruments.TERMS_LOST)
             self._step_down(timedelta(0))
         if self._leadership.refusal:
             self._tell_refusal(self._leadership.refusal)

@@ -21,7 +21,8 @@ from config.validation import admission
 from config.validation.problems import Problem
 from routing.registry import Routers
 from scheduler import conflicts, projections
-from scheduler.projections import WORKLOADS, Manifest, Place, Projection
+from scheduler.manifests import Manifest, Place
+from scheduler.projections import WORKLOADS, Projection, ProviderView
 from workloads import kinds
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ class Sight(NamedTuple):
         match self.view:
             case WorkloadView(selector_label=label):
                 read: object = label
-            case TemplateView():
+            case TemplateView() | ProviderView():
                 read = self.view
             case _:
                 read = None
@@ -80,6 +81,10 @@ class Observed:
         missing = (each for each in self._unlisted.items() if manifest and manifest.needs(each[0]))
         return tuple(conflicts.unwatched(resource, why) for resource, why in missing)
 
+    def why_unlisted(self, resource: Resource) -> str:
+        """Why a resource cannot be listed; empty for one that can."""
+        return self._unlisted.get(resource, "")
+
     def workload(self, place: Place | None, role: str) -> WorkloadView | None:
         """The view of the workload in a place, by its role; None when there is none."""
         return None if place is None else self._viewed(place, role, self.known(place).view)
@@ -89,7 +94,7 @@ class Observed:
         if kept is None or isinstance(kept, WorkloadView):
             return kept
         kind = kinds.BY_RESOURCE.get(place.resource)
-        if kind is None or isinstance(kept, TemplateView):
+        if kind is None or isinstance(kept, TemplateView | ProviderView):
             return None
         special = kind.as_primary if role == PRIMARY else None
         return (special or kind.project)(kept, self._selector_labels)
@@ -103,6 +108,11 @@ class Observed:
         """What is kept of the MetricTemplate in a place; None when there is none."""
         view = self.known(place).view
         return view if isinstance(view, TemplateView) else None
+
+    def provider(self, place: Place) -> ProviderView | None:
+        """What is kept of the AlertProvider in a place; None when there is none."""
+        view = self.known(place).view
+        return view if isinstance(view, ProviderView) else None
 
     def controller(self, place: Place) -> str:
         """The uid of what controls the object in a place; empty for nothing."""
@@ -196,7 +206,7 @@ def _as_read(place: Place, view: WorkloadView | None, percent: int) -> Workload 
 def _controller(view: Projection, raw: Object) -> str:
     if isinstance(view, WorkloadView):
         return view.controller
-    if isinstance(view, TemplateView):
+    if isinstance(view, TemplateView | ProviderView):
         return ""
     holder = ownership.controller(raw["metadata"])
     return str(holder.get("uid", "")) if holder else ""

@@ -7,14 +7,16 @@ from typing import Any
 
 from clients.documents import world as worlds
 from clients.documents.world import Admission, TemplateView, World
+from clients.kube import resources
 from config.refs import CanaryRef
 from config.validation.problems import Problem
 from config.validation.support import CarriedOut
 from scheduler import conflicts, projections
 from scheduler.configs import Configs
 from scheduler.entries import Entries, Entry
+from scheduler.manifests import Manifest
 from scheduler.observed import Observed
-from scheduler.projections import AUTOSCALERS, Manifest
+from scheduler.projections import AUTOSCALERS
 
 
 class Picture:
@@ -94,3 +96,5 @@ class Picture:
         scaler, twin = map(self._observed.raw, map(good.places.get, AUTOSCALERS))
         yield from conflicts.of_autoscalers(good, scaler, twin, left_by)
         yield from conflicts.of_templates(good, self._observed.template, self._able)
+        why = self._observed.why_unlisted(resources.ALERT_PROVIDERS)
+        yield from conflicts.of_alerts(good, self._observed.provider, why)

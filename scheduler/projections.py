@@ -7,12 +7,11 @@ anybody by changing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from analysis.metrics import checks
 from analysis.news import News
 from clients.documents.confirmed import Lane
 from clients.documents.packed import packed
@@ -32,17 +31,13 @@ from clients.documents.world import (
 from clients.kube import decoding, resources
 from clients.kube.protocol import Object
 from clients.kube.resources import Resource
-from config import derived, names
-from config.api.canary import Canary
-from config.refs import CanaryRef
-from config.traffic import RouteStage
-from config.validation import metric_templates
+from config import well_known
+from config.validation import alert_providers, metric_templates
 from config.validation.problems import InvalidSpec
-from config.validation.rules import ANALYSIS
-from routing import metadata, services
+from routing import metadata
 from routing.registry import Routers
 from routing.router import SOURCE
-from workloads import kinds, scalers
+from workloads import kinds
 from workloads.kinds import Kind
 from workloads.scalers import SCALERS
 from workloads.scalers.scaler import projected
@@ -55,7 +50,15 @@ OWN_ROLES: Final = frozenset(
 WORKLOADS: Final = (TARGET, PRIMARY)
 AUTOSCALERS: Final = (SCALER, TWIN)
 
-Projection = WorkloadView | TemplateView | Object
+
+@dataclass(frozen=True, slots=True)
+class ProviderView:
+    """An AlertProvider: the `problems` that keep it unused. Where it leads to, no leader needs."""
+
+    problems: tuple[str, ...] = ()
+
+
+Projection = WorkloadView | TemplateView | ProviderView | Object
 """What is kept of an object other than a Canary."""
 
 
@@ -84,15 +87,13 @@ def roles(routers: Routers) -> frozenset[str]:
 
 
 def watched(routers: Routers) -> tuple[Resource, ...]:
-    """What is watched: canaries, MetricTemplates, workloads, autoscalers, and what routers write.
-
-    AlertProviders are not: that no alerts are sent is reported of the canaries that ask for some.
-    """
+    """What is watched: what canaries refer to, and what routers write."""
     targets = (kind.resource for kind in kinds.KINDS.values())
     autoscalers = (scaler.resource for scaler in SCALERS.values())
     kept = (
         resources.CANARIES,
         resources.METRIC_TEMPLATES,
+        resources.ALERT_PROVIDERS,
         *targets,
         *autoscalers,
         *routers.writes.values(),
@@ -100,121 +101,19 @@ def watched(routers: Routers) -> tuple[Resource, ...]:
     return tuple(dict.fromkeys(kept))
 
 
-class Place(NamedTuple):
-    """Where an object is: its resource (meshes share plurals), its namespace and name."""
-
-    resource: Resource
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.resource.plural}/{self.namespace}/{self.name}"
-
-
-Named = tuple[tuple[str, str], ...]
-"""Texts by name."""
-
-
-@dataclass(frozen=True, slots=True)
-class TemplateUse:
-    """A MetricTemplate that a manifest refers to, and what its query is rendered with."""
-
-    place: Place
-    field: str
-    """Where the manifest refers to it."""
-    names: Named
-    variables: Named
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """A Canary that can be acted on, and what it refers to."""
-
-    raw: Object
-    """Packed."""
-    ref: CanaryRef
-    """Name of the Canary object this was written in."""
-    uid: str
-    """Identity of that object."""
-    generation: int
-    """Which edit of that object this is."""
-    service: str | None
-    """`spec.service.name`, if given."""
-    places: Mapping[str, Place]
-    """Role to the object in it. Two canaries must not share any of them."""
-    has_shared_service: bool
-    """Whether one Service selects the pods of target and primary."""
-    ready_percents: tuple[int, int]
-    """How many of the pods must be available, of target and primary."""
-    templates: tuple[TemplateUse, ...] = ()
-    """What it shares with other canaries."""
-
-    @property
-    def referred(self) -> Iterator[tuple[str, Place]]:
-        """All objects that it refers to, each after its role."""
-        yield from self.places.items()
-        yield from ((TEMPLATES, use.place) for use in self.templates)
-
-    def needs(self, resource: Resource) -> bool:
-        """Whether it refers to objects of a resource."""
-        return any(place.resource == resource for _, place in self.referred)
-
-
-def manifest(bare: Object, canary: Canary, default_provider: str, routers: Routers) -> Manifest:
-    """The manifest `canary`, which was read from the bare object `bare`."""
-    metadata, analysis = bare["metadata"], canary.spec.analysis
-    return Manifest(
-        raw=packed(bare),
-        ref=canary.ref,
-        uid=str(metadata.get("uid") or ""),
-        generation=generation(metadata),
-        service=canary.spec.service.name,
-        places=_places(canary, default_provider, routers),
-        has_shared_service=canary.spec.service.subsets,
-        ready_percents=(analysis.canary_ready_threshold, analysis.primary_ready_threshold),
-        templates=tuple(_templates(canary)),
-    )
-
-
-def _templates(canary: Canary) -> Iterator[TemplateUse]:
-    """The MetricTemplates that are asked; none where the analysis is skipped."""
-    metrics = () if canary.spec.skip_analysis else canary.spec.analysis.metrics
-    for index, entry in enumerate(metrics):
-        if ref := derived.template(canary, entry):
-            yield TemplateUse(
-                Place(resources.METRIC_TEMPLATES, ref.namespace, ref.name),
-                f"{ANALYSIS}.metrics[{index}].templateRef",
-                tuple(checks.query_names(canary, derived.metric_window(entry)).items()),
-                tuple(entry.template_variables.items()),
-            )
-
-
-def generation(metadata: Mapping[str, Any]) -> int:
-    """Which edit of an object its metadata tell; 0 for none, or what is no number."""
-    number = metadata.get("generation")
-    return number if isinstance(number, int) else 0
-
-
-def metadata_of(raw: Any) -> Mapping[str, Any]:
-    """The metadata of `raw`; empty for what has none."""
-    found = raw.get("metadata") if isinstance(raw, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
-
-
-def place(resource: Resource, raw: Any) -> Place | None:
-    """Where `raw` is; None for what is not an object with a name and a namespace."""
-    known = metadata_of(raw)
-    namespace, name = known.get("namespace"), known.get("name")
-    if not (isinstance(namespace, str) and isinstance(name, str) and namespace and name):
-        return None
-    return Place(resource, namespace, name)
-
-
 def bare_canary(raw: Object) -> dict[str, Any]:
-    """A Canary object without its status and what every write of it changes."""
+    """A Canary object without its status, what every write of it changes, and others' notes on it.
+
+    Those of tools are as long as its manifest at least, and 256 KiB at most: each look at the
+    canary would read them.
+    """
     kept = {key: value for key, value in raw.items() if key != "status"}
-    unsaid = {"managedFields", "resourceVersion"}
+    unsaid = {"managedFields", "resourceVersion", "annotations"}
     kept["metadata"] = {k: value for k, value in raw["metadata"].items() if k not in unsaid}
+    notes = raw["metadata"].get("annotations")
+    if isinstance(notes, Mapping) and well_known.NUDGE_ANNOTATION in notes:
+        nudge = {well_known.NUDGE_ANNOTATION: notes[well_known.NUDGE_ANNOTATION]}
+        kept["metadata"]["annotations"] = nudge
     return decoding.Odd(kept, raw.reason) if isinstance(raw, decoding.Odd) else kept
 
 
@@ -238,7 +137,17 @@ def projector(
     autoscalers = {scaler.resource: autoscaling for scaler in SCALERS.values()}
     workloads = {kind.resource: viewed(kind) for kind in kinds.KINDS.values()}
     templates = {resources.METRIC_TEMPLATES: _template}
-    return {**workloads, **autoscalers, **routes, **templates}
+    providers = {resources.ALERT_PROVIDERS: _provider}
+    return {**workloads, **autoscalers, **routes, **templates, **providers}
+
+
+def _provider(raw: Object) -> ProviderView:
+    """What is wrong with an AlertProvider."""
+    try:
+        alert_providers.load_provider(raw)
+    except InvalidSpec as invalid:
+        return ProviderView(tuple(map(str, invalid.problems)))
+    return ProviderView()
 
 
 def _template(raw: Object) -> TemplateView:
@@ -257,27 +166,3 @@ def _template(raw: Object) -> TemplateView:
         verify_tls=not provider.insecure_skip_verify,
         query=spec.query,
     )
-
-
-def _places(canary: Canary, default_provider: str, routers: Routers) -> dict[str, Place]:
-    routed = (
-        *services.managed(canary, RouteStage.EXPOSED),
-        *routers.chosen(canary, default_provider).resources(canary),
-    )
-    found = {str(one.role): Place(one.resource, canary.namespace, one.name) for one in routed}
-    workloads = {
-        TARGET: canary.spec.target_ref.name,
-        PRIMARY: names.primary_workload(canary),
-    }
-    kind = kinds.of(canary).resource
-    if kinds.of(canary).as_primary:  # it is its own primary
-        workloads[PRIMARY] = canary.spec.target_ref.name
-    if canary.spec.target_ref.is_kubernetes_service:
-        workloads[SOURCE] = canary.spec.target_ref.name
-    found |= {role: Place(kind, canary.namespace, name) for role, name in workloads.items()}
-    ref, scaler = canary.spec.autoscaler_ref, scalers.of(canary)
-    if ref is None or scaler is None:
-        return found
-    autoscalers = {SCALER: ref.name, TWIN: names.primary_scaler(ref)}
-    kind = scaler.resource
-    return found | {role: Place(kind, canary.namespace, name) for role, name in autoscalers.items()}

@@ -93,6 +93,7 @@ class Publisher:
             self._store_everything(self._epoch)
         failures = [*self._writer.store_changes(), *self._store_in_turn()]
         self._send_nudges()
+        self._send_ends()
         writer.raise_first(failures)
 
     # --- everything
@@ -201,6 +202,12 @@ class Publisher:
             self._dispatcher.reconcile([ref for ref, _ in together], lane, Rank.REVISION)
             for drift in together:
                 self._drifts.nudge(drift, drifted[drift])
+
+    def _send_ends(self) -> None:
+        """Has report workers told that canaries are gone, once."""
+        gone, self._writer.gone = self._writer.gone, []
+        for refs in batches.parts(gone, batches.WRITTEN):
+            self._dispatcher.reconcile(refs, Lane.STATUS, Rank.RESYNC)
 
     # --- what is stored again
 

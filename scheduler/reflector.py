@@ -19,7 +19,7 @@ from clients.clock import Clock
 from clients.kube.protocol import Watcher, WatchEvent, WatchType
 from clients.kube.resources import Resource
 from config import well_known
-from scheduler import projections
+from scheduler import manifests
 from scheduler.backlog import Backlog
 
 log = logging.getLogger(__name__)
@@ -266,7 +266,7 @@ class Reflector:
 
 
 def _version(raw: Any) -> str | None:
-    version = projections.metadata_of(raw).get("resourceVersion")
+    version = manifests.metadata_of(raw).get("resourceVersion")
     return version if isinstance(version, str) and version else None
 
 

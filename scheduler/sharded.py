@@ -22,7 +22,7 @@ from clients.kube.protocol import (
 )
 from clients.kube.resources import Resource
 from config.shards import Shard
-from scheduler import projections
+from scheduler import manifests
 from scheduler.watching import Interruptible
 
 
@@ -65,12 +65,12 @@ class Sharded:
             self._watcher.close()
 
     def _owns(self, resource: Resource, raw: Any) -> bool:
-        if resource == resources.METRIC_TEMPLATES:
+        if resource in {resources.METRIC_TEMPLATES, resources.ALERT_PROVIDERS}:
             return True
-        namespace = projections.metadata_of(raw).get("namespace")
+        namespace = manifests.metadata_of(raw).get("namespace")
         return isinstance(namespace, str) and self._shard.owns(namespace)
 
 
 def _bookmark(event: WatchEvent) -> WatchEvent:
-    version = projections.metadata_of(event.object).get("resourceVersion")
+    version = manifests.metadata_of(event.object).get("resourceVersion")
     return WatchEvent(WatchType.BOOKMARK, {"metadata": {"resourceVersion": version}})

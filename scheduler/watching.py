@@ -22,6 +22,7 @@ from clients.kube.protocol import Watcher, watch_timeout
 from clients.kube.resources import Resource
 from scheduler import configs
 from scheduler.backlog import Backlog
+from scheduler.entries import Standing
 from scheduler.publisher import Publisher
 from scheduler.reflector import Contact, Reflector
 
@@ -105,6 +106,10 @@ class WatchSide:
     def has_canaries(self) -> bool:
         """Whether there is anything to look at."""
         return bool(self._backlog.refs())
+
+    def census(self) -> tuple[Standing, ...]:
+        """All canaries, as they are shown."""
+        return self._backlog.census()
 
     def wait(self, seconds: float) -> bool:
         """Whether something was stored that makes a canary due, since this was last asked.

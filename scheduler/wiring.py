@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from clients.clock import Clock, SystemClock
+from clients.instruments import SILENT, Instruments
 from clients.kube import connect
 from clients.kube.protocol import Watcher
 from clients.kube.transport import Limits
@@ -41,7 +42,12 @@ class Doors:
     clock: Clock
 
 
-def build(settings: Settings, dispatcher: Dispatcher, registries: Registries = BUILT_IN) -> Loop:
+def build(
+    settings: Settings,
+    dispatcher: Dispatcher,
+    registries: Registries = BUILT_IN,
+    tell: Instruments = SILENT,
+) -> Loop:
     """The beat of this process, with doors to the real outside; connects with its first step.
 
     Raises SettingsError without a Redis URL.
@@ -57,6 +63,7 @@ def build(settings: Settings, dispatcher: Dispatcher, registries: Registries = B
             pool_size=2 * (len(projections.watched(registries.routers)) + len(configs.KINDS)),
             limits=limits,
             clock=clock,
+            tell=tell,
         )
 
     doors = Doors(connect_store(settings.redis), dispatcher, watcher, clock)
@@ -67,6 +74,7 @@ def build(settings: Settings, dispatcher: Dispatcher, registries: Registries = B
         clock=clock,
         holder=f"{socket.gethostname()}-{secrets.token_hex(4)}",
         settings=settings.scheduler,
+        tell=tell,
     )
 
 

@@ -44,6 +44,8 @@ class Writer:
         self._drifts = drifts
         self._current_term = term
         self.term = 0
+        self.gone: list[CanaryRef] = []
+        """Canaries that were forgotten, for somebody to tell of."""
         self.woke: Final = threading.Event()
         """Set when something was stored that makes a canary due."""
 
@@ -113,6 +115,7 @@ class Writer:
             self._backlog.again([change])
         elif change.world is None:
             self._drifts.forget(change.ref)
+            self.gone.append(change.ref)
         elif change.ref not in asleep:
             # What an edited manifest says of the primary's autoscaler may be something else.
             is_scaled = CANARY in answer and change.world.scaler is not None

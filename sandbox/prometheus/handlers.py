@@ -29,6 +29,9 @@ _BUILD: Final = {
     "buildDate": "",
     "goVersion": "",
 }
+LOOKBACK_SECONDS: Final = 300
+"""How old the newest value of a series may be that still exists."""
+
 _NAMES: Final = {"healthy": "Healthy", "ready": "Ready"}
 
 
@@ -142,6 +145,20 @@ class _QueryRange(_Evaluated):
         return value, chosen.end
 
 
+class _Federate(_Handler):
+    """The newest values, for another Prometheus to scrape. Source: "Federation"."""
+
+    async def _answer(self, path: tuple[str, ...]) -> None:
+        del path
+        now = self.service.now()
+        span = milliseconds(now - LOOKBACK_SECONDS), milliseconds(now)
+        self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+        for text in self.get_arguments("match[]"):
+            for window in self.service.series.select(parameters.selector(text), *span):
+                self.write(rendering.exposed(window))
+        self.finish()
+
+
 class _Series(_Handler):
     async def data(self, *path: str) -> Any:
         del path
@@ -192,6 +209,7 @@ def application(service: Service) -> web.Application:
         [
             (r"/", _Root),
             (r"/-/(healthy|ready)", _Management),
+            (r"/federate", _Federate, shared),
             (r"/api/v1/query", _Query, shared),
             (r"/api/v1/query_range", _QueryRange, shared),
             (r"/api/v1/series", _Series, shared),

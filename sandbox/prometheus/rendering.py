@@ -3,12 +3,14 @@
 Source: Prometheus documentation, "HTTP API", expression query result formats.
 """
 
+import json
 import math
 from collections.abc import Iterable
 from typing import Any, assert_never
 
 from sandbox.prometheus.faults import Empty, Fault, NotANumber
 from sandbox.promql import floats, values
+from sandbox.promql.labels import METRIC_NAME
 from sandbox.promql.values import Value
 
 
@@ -38,6 +40,14 @@ def result(value: Value, at: float) -> dict[str, Any]:
             return _typed("matrix", [_window(window) for window in windows])
         case _:
             assert_never(value)
+
+
+def exposed(window: values.Window) -> str:
+    """The newest value as a line of the text format, with its time."""
+    labels = window.labels.without_name().pairs
+    inner = ",".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in labels)
+    name = window.labels.get(METRIC_NAME)
+    return f"{name}{{{inner}}} {floats.text(window.values[-1])} {window.times_ms[-1]}\n"
 
 
 def distorted(value: Value, fault: Fault | None) -> Value:

@@ -14,7 +14,7 @@ from config.refs import CanaryRef
 from config.validation import admission
 from config.validation.problems import Problem, ProblemReason
 from routing.registry import ROUTERS
-from scheduler import conflicts, projections
+from scheduler import conflicts, manifests
 from tests.unit.scheduler import worlds
 
 
@@ -52,13 +52,13 @@ def test_all_invalid_values_are_told_at_once() -> None:
     [
         (worlds.a_canary(match=[{"headers": {"x": {"suffix": "1"}}}]), True),
         (worlds.with_spec(worlds.a_canary(), provider="nginx"), True),
-        (worlds.a_canary(alerts=[{"name": "on-call", "providerRef": {"name": "slack"}}]), False),
+        (worlds.with_spec(worlds.a_canary(), service={"port": 80, "meshName": "m"}), False),
     ],
 )
 def test_what_is_not_carried_out_blocks_only_where_traffic_or_gates_would_differ(
     raw: dict[str, Any], blocking: bool
 ) -> None:
-    """A rollout goes on without alerts, but not by another strategy than the one asked for."""
+    """A rollout goes on without an option of other meshes, but not by another strategy."""
     judged = admission.admit(raw, worlds.POLICY)
 
     told = [each for each in judged.problems if each.reason == "NotCarriedOut"]
@@ -103,7 +103,7 @@ def test_a_conflict_names_both_canaries_and_what_is_allowed() -> None:
     raw["spec"]["service"]["name"] = "shop"
     canary = admission.admit(raw, worlds.POLICY).canary
     assert canary is not None
-    manifest = projections.manifest(raw, canary, "istio", ROUTERS)
+    manifest = manifests.manifest(raw, canary, "istio", ROUTERS)
 
     taken = {manifest.places["primary-service"]: CanaryRef("prod", "first")}
     (problem,) = conflicts.of_names(manifest, taken)

@@ -17,10 +17,11 @@ from clients.documents.world import ShownStatus, TemplateView
 from clients.kube import decoding, resources
 from clients.kube.protocol import WatchType
 from clients.kube.resources import Resource
+from config import well_known
 from config.refs import CanaryRef
 from config.validation.problems import Problem, ProblemReason
 from routing.registry import ROUTERS
-from scheduler import projections
+from scheduler import manifests, projections
 from scheduler.index import Changes, Index
 from tests.unit.scheduler import worlds
 from tests.unit.scheduler.worlds import SHOP
@@ -229,6 +230,24 @@ def test_a_repaired_edit_is_in_force_again() -> None:
 
     assert world_of(index)["canary"]["spec"]["analysis"]["stepWeight"] == 20
     assert admission_of(index).problems == ()
+
+
+def test_annotations_that_decide_nothing_are_neither_kept_nor_news() -> None:
+    """R-82: 250 KiB of them were in Redis, and read by each look at the canary."""
+    index, canary = worlds.an_index(), worlds.a_canary()
+    see(index, worlds.a_deployment(), canary)
+    known = world_of(index)["canary"]
+    canary["metadata"]["annotations"] = {
+        well_known.LAST_APPLIED_ANNOTATION: "x" * 250_000,
+        "argocd.argoproj.io/tracking-id": "shop",
+    }
+    see(index, canary)
+    assert world_of(index)["canary"] == known
+
+    canary["metadata"]["annotations"][well_known.NUDGE_ANNOTATION] = "now"
+    see(index, canary)
+    nudged = {**known["metadata"], "annotations": {well_known.NUDGE_ANNOTATION: "now"}}
+    assert world_of(index)["canary"] == {**known, "metadata": nudged}
 
 
 def test_a_new_leader_adopts_the_last_good_manifest_from_the_store() -> None:
@@ -729,8 +748,8 @@ def test_kinds_of_two_meshes_with_one_plural_are_told_apart() -> None:
     """Istio and App Mesh both have VirtualServices: one of them is not drift of the other."""
     other = Resource("appmesh.k8s.aws", "v1beta2", "virtualservices", "VirtualService")
     raw = {"metadata": {"namespace": "prod", "name": "shop"}}
-    ours = projections.place(resources.VIRTUAL_SERVICES, raw)
-    assert (str(ours), ours == projections.place(other, raw)) == (
+    ours = manifests.place(resources.VIRTUAL_SERVICES, raw)
+    assert (str(ours), ours == manifests.place(other, raw)) == (
         "virtualservices/prod/shop",
         False,
     )

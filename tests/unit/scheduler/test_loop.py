@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from clients import errors
+from clients import errors, instruments
 from clients.documents.world import World
 from clients.kube import resources
 from clients.redis.records import Work
@@ -21,6 +21,7 @@ from config.refs import CanaryRef
 from scheduler.health import Role
 from tests.fakes import memory_redis
 from tests.fakes.faults import Fault
+from tests.fakes.notes import Notes
 from tests.unit.scheduler import worlds
 from tests.unit.scheduler.worlds import SHOP, Beat, Setting
 
@@ -123,6 +124,23 @@ def test_a_standby_takes_over_from_a_silent_leader_within_ten_seconds(setting: S
         setting.clock.sleep(max(0.01, standby.step()))
         assert setting.clock.now() - died < 10 * SECOND
     assert standby.loop.health().role is Role.LEADER
+
+
+def test_a_term_that_another_ended_is_told(setting: Setting) -> None:
+    """Once for each, and not when a beat resigns."""
+    notes = Notes()
+    silent, other = Beat(setting, "silent"), Beat(setting, "other")
+    for beat in (silent, other):
+        beat.loop._tell = notes
+        beat.step()
+    setting.clock.advance(MINUTE)
+    other.step()
+    silent.step()
+    silent.step()
+    assert notes.counts == {instruments.TERMS_LOST: {(): 1}}
+
+    other.loop.close()
+    assert notes.counts == {instruments.TERMS_LOST: {(): 1}}
 
 
 def test_a_leader_that_ends_in_order_is_replaced_within_two_seconds(setting: Setting) -> None:
@@ -352,6 +370,7 @@ def test_health_tells_an_unsynced_leader_from_a_synced_one(setting: Setting) -> 
     assert (unsynced.role, unsynced.synced, unsynced.is_ready()) == (Role.LEADER, False, False)
     assert (synced.role, synced.synced, synced.is_ready()) == (Role.LEADER, True, True)
     assert {each.resource for each in synced.watches} == {
+        "alertproviders",
         "canaries",
         "daemonsets",
         "deployments",

@@ -15,13 +15,13 @@ from clients.kube.resources import Resource
 from clients.redis.records import Asked
 from config.ranks import Rank
 from config.refs import CanaryRef
+from config.roles import Queue
 from config.settings.settings import Settings
 from config.validation.admission import Policy
 from scheduler import wiring
 from scheduler.index import Index
 from scheduler.loop import Loop
 from scheduler.watching import WatchSide
-from tasks.queues import Queue
 from tasks.registries import BUILT_IN
 from tests.fakes import memory_redis
 from tests.fakes.kube import FakeKube

@@ -125,3 +125,10 @@ def test_a_taken_port_is_an_error_at_start(server: PrometheusServer) -> None:
     port = int(server.url.rpartition(":")[2])
     with pytest.raises(OSError, match="in use"):
         PrometheusServer(SeriesStore(), now=lambda: 0.0, port=port).start()
+
+
+def test_another_prometheus_can_scrape_the_newest_values(server: PrometheusServer) -> None:
+    """Federation: as text, with labels and the time of each value."""
+    reply = requests.get(f"{server.url}/federate", params={"match[]": '{job="x"}'}, timeout=10)
+    assert reply.text == 'up{job="x"} 1 1000000\n'
+    assert requests.get(f"{server.url}/federate", timeout=10).text == ""
