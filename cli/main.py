@@ -5,17 +5,22 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from importlib import metadata
+from functools import partial
 from typing import Final, NoReturn
 
-from cli import exits, options, processes, up
+from cli import exits, options, processes, up, version
+from cli.console import grammar
 from clients import errors, lifeline
-from config.settings import environment, flags
+from config.roles import ROLES, Queue
+from config.settings import environment, flags, loadtester
+from config.settings.loadtester import LoadTesterSettings
 from config.settings.settings import FLAGS, Settings, SettingsError
 
 PROGRAM: Final = "coalmine"
+COMPLETING: Final = "_ARGCOMPLETE"
+"""The variable by which a shell asks for completions."""
 Handler = Callable[[argparse.Namespace], int]
 
 
@@ -25,10 +30,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     2 for arguments, settings or servers that cannot be used, 1 for a port that another process
     has; what is wrong is on stderr.
     """
+    if COMPLETING in environment.current():
+        from cli.console import completion  # noqa: PLC0415 - when a shell asks
+
+        completion.answer(parser())
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["sandbox"]:
         _become_the_sandbox(words[1:])
-    words = options.with_two_dashes(words, [flag.name for flag in FLAGS])
+    words = options.with_two_dashes(words, [flag.name for flag in (*FLAGS, *loadtester.FLAGS)])
     given, unknown = parser().parse_known_args(words)
     if unknown:  # argparse itself would name the help of `coalmine`, not that of the command
         given.refuse(f"unrecognized arguments: {' '.join(unknown)}")
@@ -47,6 +56,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return exits.INTERRUPTED
 
 
+def complete_for_kubectl() -> int:
+    """The program `kubectl_complete-coalmine`, which kubectl asks for completions."""
+    from cli.console import completion  # noqa: PLC0415 - see above
+
+    print(completion.for_kubectl(parser(), sys.argv[1:]))
+    return exits.OK
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Ends with one line, which says where help is: the usage alone is a page long."""
@@ -61,11 +78,24 @@ def parser() -> argparse.ArgumentParser:
         epilog="Every setting is also read from the environment; `coalmine up --help` lists them.",
     )
     root.set_defaults(parent_pid=None)
-    root.add_argument("--version", action="version", version=f"{PROGRAM} {_version_here()}")
+    root.add_argument("--version", action="version", version=f"{PROGRAM} {version.here()}")
     commands = root.add_subparsers(required=True, metavar="COMMAND")
     _add_up(commands)
+    _add_processes(commands)
+    _add_demo(commands)
+    text = "the load tester that webhooks of canaries call, with the API of Flagger's"
+    options.add_flags(_command(commands, "loadtester", text, _loadtester), loadtester.FLAGS)
+    help_text = "a sandbox cluster alone; `coalmine sandbox --help` shows its options"
+    commands.add_parser("sandbox", help=help_text)
+    grammar.add(partial(_command, commands))
+    _command(commands, "version", "print the version", _version)
+    return root
+
+
+def _add_processes(commands: argparse._SubParsersAction[_Parser]) -> None:
+    """The processes of the set, one by one."""
     worker = _command(commands, "worker", "one worker process", _worker)
-    text = f"the queues it works on: one of {', '.join(up.ROLES)}, or several with commas between"
+    text = f"the queues it works on: one of {', '.join(Queue)}, or several with commas between"
     worker.add_argument("roles", type=_roles, metavar="ROLES", help=text)
     beat = _command(
         commands, "beat", "the watching and scheduling process; run two, one stands by", _beat
@@ -74,17 +104,12 @@ def parser() -> argparse.ArgumentParser:
     for each in (worker, beat, flower):
         text = "name of the process in logs and Flower [default its role]"
         each.add_argument("--name", help=text)
-    text = f"address to listen on [default {up.FLOWER_ADDRESS}]"
+    text = f"address to listen on, with a password if others reach it [default {up.FLOWER_ADDRESS}]"
     flower.add_argument("--address", default=up.FLOWER_ADDRESS, help=text)
     _add_flower_port(flower)
     options.add_settings(worker)
     options.add_settings(beat)
     options.add_settings(flower, ("redis", "server"))
-    _add_demo(commands)
-    help_text = "a sandbox cluster alone; `coalmine sandbox --help` shows its options"
-    commands.add_parser("sandbox", help=help_text)
-    _command(commands, "version", "print the version", _version)
-    return root
 
 
 def _add_up(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -92,18 +117,14 @@ def _add_up(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser = _command(commands, "up", text, _up)
     text = "One beat, and workers for all queues; with a number of another kind a worker per role."
     section = parser.add_argument_group("processes", text)
-    for option, meaning in (
-        ("beats", "beat processes: one leads, the others stand by"),
-        ("workers", "workers for all queues"),
-        ("analysis-workers", "analysis workers"),
-        ("hooks-workers", "hook workers"),
-        ("routing-workers", "routing workers"),
-        ("report-workers", "report workers"),
+    split = up.ProcessSet()
+    for option, meaning, usual in (
+        ("beats", "beat processes: one leads, the others stand by", split.beats),
+        ("workers", "workers for all queues", up.SMALL.workers),
+        *((f"{each}-workers", ROLES[each].workers, split.of_role[each]) for each in Queue),
     ):
-        field = option.removesuffix("-workers")
-        usual = up.SMALL if option == "workers" else up.ProcessSet()
-        text = f"number of {meaning} [default {getattr(usual, field)}, see above]"
-        section.add_argument(f"--{option}", dest=field, type=_count, metavar="N", help=text)
+        text = f"number of {meaning} [default {usual}, see above]"
+        section.add_argument(f"--{option}", type=_count, metavar="N", help=text)
     section.add_argument("--flower", action="store_true", help="run Flower too, on 127.0.0.1")
     _add_flower_port(section)
     options.add_settings(parser)
@@ -144,8 +165,8 @@ def _add_flower_port(
 
 def _roles(text: str) -> list[str]:
     chosen = text.split(",")
-    if unknown := [role for role in chosen if role not in up.ROLES]:
-        known = ", ".join(up.ROLES)
+    if unknown := [role for role in chosen if role not in set(Queue)]:
+        known = ", ".join(Queue)
         raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)!r} (choose from {known})")
     return list(dict.fromkeys(chosen))
 
@@ -165,11 +186,17 @@ def _port(text: str) -> int:
 
 def process_set(given: argparse.Namespace) -> up.ProcessSet:
     """The processes that the arguments of `up` ask for."""
-    asked = {name: getattr(given, name) for name in ("beats", "workers", *up.ROLES)}
-    numbers = {name: number for name, number in asked.items() if number is not None}
-    is_split = bool(numbers) and given.workers is None
-    wanted = replace(up.ProcessSet() if is_split else up.SMALL, **numbers)
-    return replace(wanted, flower_port=given.flower_port if given.flower else None)
+    asked = {"beats": given.beats, "workers": given.workers}
+    asked_of_role = {each.value: getattr(given, f"{each}_workers") for each in Queue}
+    numbers, of_role = _numbers(asked), _numbers(asked_of_role)
+    is_split = bool(numbers or of_role) and given.workers is None
+    wanted = up.ProcessSet() if is_split else up.SMALL
+    flower = given.flower_port if given.flower else None
+    return replace(wanted, **numbers, of_role={**wanted.of_role, **of_role}, flower_port=flower)
+
+
+def _numbers(asked: Mapping[str, int | None]) -> dict[str, int]:
+    return {name: number for name, number in asked.items() if number is not None}
 
 
 def _settings(given: argparse.Namespace) -> Settings:
@@ -201,10 +228,10 @@ def _beat(given: argparse.Namespace) -> int:
 
 
 def _flower(given: argparse.Namespace) -> int:
-    from cli import roles  # noqa: PLC0415 - see above
+    from cli import flower  # noqa: PLC0415 - see above
 
-    name = given.name or "flower"
-    return roles.flower(_settings(given), name, given.address, given.flower_port)
+    variables, name = environment.current(), given.name or "flower"
+    return flower.run(_settings(given), variables, name, given.address, given.flower_port)
 
 
 def _demo(given: argparse.Namespace) -> int:
@@ -215,9 +242,17 @@ def _demo(given: argparse.Namespace) -> int:
     )
 
 
+def _loadtester(given: argparse.Namespace) -> int:
+    from cli import loadtester as command  # noqa: PLC0415 - see above
+
+    environ = environment.current()
+    variables = options.environment(given, environ, loadtester.FLAGS)
+    return command.run(LoadTesterSettings.from_environ(variables), environ)
+
+
 def _version(given: argparse.Namespace) -> int:
     del given
-    print(f"{PROGRAM} {_version_here()}")
+    print(f"{PROGRAM} {version.here()}")
     return exits.OK
 
 
@@ -225,13 +260,6 @@ def _become_the_sandbox(arguments: Sequence[str]) -> NoReturn:
     command = [sys.executable, "-P", "-m", "sandbox", *arguments]
     variables = processes.with_our_modules(environment.current())
     os.execve(sys.executable, command, variables)  # noqa: S606 - our own command
-
-
-def _version_here() -> str:
-    try:
-        return metadata.version("coalmine")
-    except metadata.PackageNotFoundError:
-        return "unknown (not installed)"
 
 
 def _refused(problems: Sequence[str], code: int = exits.UNUSABLE) -> int:

@@ -18,6 +18,7 @@ GROUP_TITLES: Final[Mapping[str, str]] = {
     "kubernetes": "Kubernetes",
     "metrics": "metrics",
     "canaries": "canaries",
+    "alerts": "alerts",
     "scheduler": "scheduling",
     "workers": "workers",
     "server": "logs and endpoints",
@@ -30,8 +31,13 @@ def add_settings(parser: argparse.ArgumentParser, groups: Collection[str] = tupl
     for group in GROUPS:
         if group in groups:
             section = parser.add_argument_group(GROUP_TITLES[group], GROUPS[group].__doc__)
-            for flag in flags_of([group]):
-                _add(section, flag)
+            add_flags(section, flags_of([group]))
+
+
+def add_flags(section: argparse._ActionsContainer, declared: Iterable[Flag]) -> None:
+    """Adds the settings `declared` to a parser, or to a section of its help."""
+    for flag in declared:
+        _add(section, flag)
 
 
 def flags_of(groups: Collection[str]) -> tuple[Flag, ...]:
@@ -39,9 +45,11 @@ def flags_of(groups: Collection[str]) -> tuple[Flag, ...]:
     return tuple(flag for flag in FLAGS if flag.group in groups)
 
 
-def environment(given: argparse.Namespace, environ: Mapping[str, str]) -> dict[str, str]:
+def environment(
+    given: argparse.Namespace, environ: Mapping[str, str], declared: Iterable[Flag] = FLAGS
+) -> dict[str, str]:
     """`environ` with the settings given as options laid over it: what child processes inherit."""
-    chosen = {flag.env: getattr(given, flag.dest, None) for flag in FLAGS}
+    chosen = {flag.env: getattr(given, flag.dest, None) for flag in declared}
     return {**environ, **{env: text for env, text in chosen.items() if text is not None}}
 
 
@@ -64,7 +72,7 @@ def with_two_dashes(argv: Sequence[str], names: Iterable[str]) -> list[str]:
     return found
 
 
-def _add(section: argparse._ArgumentGroup, flag: Flag) -> None:
+def _add(section: argparse._ActionsContainer, flag: Flag) -> None:
     default = flag.default or "none"
     note = _BETTER_IN_ENVIRONMENT if flag.secret else ""
     text = f"{flag.help}{note} [{flag.env}; default {default}]".replace("%", "%%")

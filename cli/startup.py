@@ -7,18 +7,23 @@ raises `exits.Unusable`, for starting again would not help.
 from __future__ import annotations
 
 import logging
+import signal
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from cli import exits
 from clients import errors, logs
 from clients.clock import Clock
-from clients.kube import connect
+from clients.kube import connect, resources
 from clients.kube.protocol import Kube
 from clients.kube.rest import KubeHttp
 from clients.redis import server
+from clients.redis.store import Store
+from config import realms
+from config.realms import Realm
 from config.settings.settings import Settings
 from tasks import app, intake
 
@@ -57,6 +62,14 @@ def configure_logs(settings: Settings, role: str) -> None:
     logging.getLogger("celery.task").handlers[:] = logging.getLogger().handlers
 
 
+def heed_sigterm() -> None:
+    """Has SIGTERM end the process as long as nobody else handles it: while it waits, that is.
+
+    The first process of a container would ignore it otherwise, until it is killed.
+    """
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
+
 def wait_for_redis(settings: Settings, clock: Clock) -> None:
     """Returns when the state's server answers and suits, and the queue's, if it is another one.
 
@@ -83,7 +96,7 @@ def connect_kubernetes(settings: Settings, role: str, clock: Clock) -> KubeHttp:
         path = Path(given) if given else None
         return connect.connect(role=role, kubeconfig=path, clock=clock)
     except errors.Permanent as error:
-        hint = "" if given else " (give --kubeconfig)"
+        hint = "" if given else " (give --kubeconfig, or set KUBECONFIG)"
         raise exits.Unusable(f"kubernetes: {error.message}{hint}") from error
 
 
@@ -94,6 +107,38 @@ def wait_for_kubernetes(kube: Kube, settings: Settings, clock: Clock) -> None:
     """
     namespace = settings.kubernetes.namespace
     _patiently("kubernetes", lambda: _canaries_are_known(kube, namespace), clock)
+
+
+def realm(settings: Settings, look: Callable[[], Any] | None = None) -> Realm:
+    """What this installation is in charge of; of its cluster as much as can be told.
+
+    `look` gives the Service `kubernetes`, which every cluster has, with a uid of its own. It is
+    not asked for one namespace alone: then nobody may look elsewhere.
+    """
+    if settings.kubernetes.namespace or look is None:
+        return Realm(settings.kubernetes.namespace or realms.ALL)
+    try:
+        return Realm(cluster=str(look()["metadata"]["uid"]))
+    except (errors.ClientError, LookupError, TypeError):
+        return Realm()
+
+
+def listed_service(kube: Kube) -> Any:
+    """The Service `kubernetes`, for who may list Services."""
+    path = f"{resources.SERVICES.path('default')}?fieldSelector=metadata.name%3Dkubernetes"
+    return kube.request("GET", path)["items"][0]
+
+
+def read_service(kube: Kube) -> Any:
+    """The Service `kubernetes`, for who may get Services."""
+    return kube.get(resources.SERVICES, "default", "kubernetes")
+
+
+def check_realm(store: Store, ours: Realm, clock: Clock) -> None:
+    """Raises Unusable while the beat of another installation leads in this Redis."""
+    for theirs in _patiently("redis", store.realms, clock):
+        if text := ours.objection(theirs):
+            raise exits.Unusable(f"redis: {text}")
 
 
 def _canaries_are_known(kube: Kube, namespace: str | None) -> None:

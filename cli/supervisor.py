@@ -85,11 +85,15 @@ class Supervisor:
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
 
-    def run(self, environ: Mapping[str, str]) -> int:
-        """The exit code, once every child has ended; `environ` is what the children get."""
+    def run(self, environ: Mapping[str, str], tend: Callable[[], None] = lambda: None) -> int:
+        """The exit code, once every child has ended; `environ` is what the children get.
+
+        `tend` sees to what they need, before each look at them.
+        """
         self._environ, code = environ, exits.OK
         try:
             while not self._asked and code == exits.OK:
+                tend()
                 code = self._look()
                 self._clock.sleep(POLL_SECONDS)
         finally:

@@ -7,13 +7,12 @@ They find out by themselves whether Redis and the cluster can be used.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -23,6 +22,7 @@ from cli.supervisor import Supervisor
 from clients import errors, lifeline, logs
 from clients.clock import SystemClock
 from clients.redis.embedded import EmbeddedValkey
+from config import roles
 from config.settings import environment
 
 if TYPE_CHECKING:
@@ -35,9 +35,6 @@ ANY_FREE_PORT: Final = {"COALMINE_LISTEN_PORT": "0"}
 """For the probes: the processes of one machine cannot share a port."""
 
 
-ROLES: Final = ("analysis", "hooks", "routing", "report")
-"""The values of `tasks.queues.Queue`, whose import costs a process three times the memory."""
-
 FLOWER_ADDRESS: Final = "127.0.0.1"
 """Whoever reaches Flower can stop workers: it is not shown to the network unless asked for."""
 FLOWER_PORT: Final = 5555
@@ -48,24 +45,24 @@ class ProcessSet:
     """How many processes of each kind; `flower_port` None leaves Flower out."""
 
     beats: int = 2
-    analysis: int = 2
-    hooks: int = 1
-    routing: int = 1
-    report: int = 1
+    of_role: Mapping[str, int] = field(
+        default_factory=lambda: {queue: role.processes for queue, role in roles.ROLES.items()}
+    )
+    """Workers of one role each."""
     workers: int = 0
     """Workers that serve all queues."""
     flower_port: int | None = None
 
     def absent(self) -> tuple[str, ...]:
         """The kinds of which there is no process, Flower aside."""
-        kinds = ("beats", *(() if self.workers else ROLES))
-        return tuple(kind for kind in kinds if not getattr(self, kind))
+        counts = {"beats": self.beats, **({} if self.workers else self.of_role)}
+        return tuple(kind for kind, count in counts.items() if not count)
 
     def commands(self) -> tuple[Command, ...]:
         """One command per process, named by role and number."""
-        counts: dict[tuple[str, ...], int] = {("beat",): self.beats}
-        counts |= {("worker", role): getattr(self, role) for role in ROLES}
-        counts |= {("worker", ",".join(ROLES)): self.workers}
+        counts: dict[tuple[str, ...], int] = {(roles.BEAT,): self.beats}
+        counts |= {("worker", role): count for role, count in self.of_role.items()}
+        counts |= {("worker", ",".join(roles.Queue)): self.workers}
         named = [
             (f"{'worker' if ',' in words[-1] else words[-1]}-{number}", words)
             for words, count in counts.items()
@@ -76,7 +73,7 @@ class ProcessSet:
         return tuple(Command(name, "cli", (*words, "--name", name)) for name, words in named)
 
 
-SMALL: Final = ProcessSet(beats=1, analysis=0, hooks=0, routing=0, report=0, workers=1)
+SMALL: Final = ProcessSet(beats=1, of_role=dict.fromkeys(roles.Queue, 0), workers=1)
 """As few processes as can do all the work: a third of the memory of one process per role."""
 
 
@@ -99,7 +96,7 @@ def run(
         text = f"--shard {shard}: nobody else works on the Valkey that up starts"
         raise exits.Unusable(f"{text}: give --redis-url (COALMINE_REDIS_URL), or leave it out")
     kubeconfig = settings.kubernetes.kubeconfig
-    if kubeconfig and not Path(kubeconfig).expanduser().is_file():
+    if kubeconfig and not any(map(_is_there, kubeconfig.split(os.pathsep))):
         raise exits.Unusable(f"kubernetes: kubeconfig {kubeconfig}: there is no such file")
     if wanted.flower_port is not None:  # its process would be started again and again
         exits.check_free(FLOWER_ADDRESS, wanted.flower_port, "--flower-port")
@@ -112,6 +109,10 @@ def run(
     )
     command = [sys.executable, "-P", "-m", "cli.up", json.dumps(asdict(order))]
     os.execve(sys.executable, command, processes.with_our_modules(environ))  # noqa: S606 - ours
+
+
+def _is_there(kubeconfig: str) -> bool:
+    return Path(kubeconfig).expanduser().is_file()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,19 +141,17 @@ def supervise(order: Order, environ: Mapping[str, str]) -> int:
         lifeline.end_with(order.parent)
     supervisor = Supervisor(order.wanted.commands(), SystemClock())
     supervisor.listen()
-    with _redis(order) as variables:
-        return supervisor.run({**environ, **variables, **ANY_FREE_PORT})
-
-
-@contextlib.contextmanager
-def _redis(order: Order) -> Iterator[dict[str, str]]:
-    """The variable that names the server, running for the length of the block, if none is set."""
     if not order.embedded:
-        yield {}
-        return
+        return supervisor.run({**environ, **ANY_FREE_PORT})
     with EmbeddedValkey() as server:
         log.info("embedded valkey started", extra={"url": server.url})
-        yield {REDIS_VARIABLE: server.url}
+        variables = {REDIS_VARIABLE: server.url, **ANY_FREE_PORT}
+        return supervisor.run({**environ, **variables}, lambda: _tend(server))
+
+
+def _tend(server: EmbeddedValkey) -> None:
+    if server.revive():
+        log.warning("embedded valkey ended, started again", extra={"url": server.url})
 
 
 if __name__ == "__main__":

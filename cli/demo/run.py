@@ -152,6 +152,8 @@ def _keep(ready: Stage, console: Console, clock: Clock) -> None:
         f"  Flower   {ready.flower_url}",
         f"  logs     tail -f {ready.log}",
         f"  watch    kubectl --kubeconfig {ready.kubeconfig} get canaries -A -w",
+        f"  look     coalmine status shop/podinfo -w --kubeconfig {ready.kubeconfig} \\",
+        f"             --server {ready.server_url()}",
         f"  release  kubectl --kubeconfig {ready.kubeconfig} -n shop \\",
         "             set image deployment/podinfo podinfod=ghcr.io/stefanprodan/podinfo:6.0.2",
         "  bad ones, to see them rolled back: the same with the tag",

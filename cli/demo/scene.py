@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
+from analysis import wording
+from cli.console import checks
+from cli.console.checks import Check
 from cli.demo.story import Act
 from clients import errors
 from clients.kube.protocol import Object
@@ -27,8 +30,8 @@ _HALTED: Final = "Halt "
 class Standing:
     """One canary at one moment; `phase` is empty before it has a status.
 
-    `checks` are those of the last tick that had any, as the timeline has them; `weights` the
-    canary's since the release, one per change; `events` Kubernetes events, oldest first.
+    `checks` are those of the last tick that had any; `weights` the canary's since the release, one
+    per change; `events` Kubernetes events, oldest first.
     """
 
     act: Act
@@ -36,7 +39,7 @@ class Standing:
     weight: int = 0
     failed_checks: int = 0
     threshold: int = 0
-    checks: Sequence[Mapping[str, Any]] = ()
+    checks: Sequence[Check] = ()
     weights: tuple[int, ...] = ()
     events: Sequence[Object] = ()
 
@@ -93,7 +96,7 @@ class Scene:
             weight=int(status.get("canaryWeight") or 0),
             failed_checks=int(status.get("failedChecks") or 0),
             threshold=int(canary["spec"]["analysis"].get("threshold") or 1),
-            checks=next(checked, ()),
+            checks=tuple(map(checks.of, next(checked, ()))),
             weights=tuple(weight for weight, _ in groupby(weights)),
             events=events,
         )
@@ -107,7 +110,7 @@ def faults(standing: Standing, ending: Ending) -> tuple[str, ...]:
 def why(standing: Standing) -> str:
     """Why the rollout stopped, in the words of its last failed check; empty for a promotion."""
     halts = [text for text in _messages(standing, "Warning") if _HALTED in text]
-    return halts[-1].partition(" advancement ")[2] if halts and not standing.act.promoted else ""
+    return wording.cause(halts[-1]) if halts and not standing.act.promoted else ""
 
 
 def _faults(standing: Standing, ending: Ending) -> Iterator[str]:

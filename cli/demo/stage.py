@@ -23,6 +23,9 @@ GRACE_SECONDS: Final = 10.0
 MIN_INTERVAL: Final = "2s"
 """Below Flagger's floor of ten seconds: nobody wants to watch a demo for minutes."""
 
+_SERVED: Final = '"health served"'
+"""In the line of the log that names the port of a process."""
+
 
 class Broken(Exception):
     """A process of the demo ended or never came up; the message holds the end of its log."""
@@ -45,9 +48,15 @@ class Stage:
             if (code := child.ended()) is not None:
                 raise Broken(f"{child.command.name} ended with code {code}\n{self.log_tail()}")
 
-    def log_tail(self, lines: int = 12) -> str:
+    def server_url(self) -> str:
+        """Where one of its processes tells what it knows, for the console; empty until one does."""
+        told = (line for line in self.log.read_text("utf-8").splitlines() if _SERVED in line)
+        port = next((json.loads(line)["port"] for line in told), None)
+        return f"http://127.0.0.1:{port}" if port else ""
+
+    def log_tail(self) -> str:
         """The last lines of what the process set logged."""
-        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-lines:])
+        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-12:])
 
 
 @contextlib.contextmanager

@@ -4,28 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from cli.console import layout
 from cli.demo import scene, story
 from cli.demo.scene import Standing
 from clients.kube.protocol import Object
 
-_PHASES: Final = {
-    "": "dim",
-    "Initializing": "cyan",
-    "Initialized": "cyan",
-    "Progressing": "yellow",
-    "Promoting": "green",
-    "Finalising": "green",
-    "Succeeded": "bold green",
-    "Failed": "bold red",
-}
-_BAR: Final = 16
 _NEWEST: Final = 10
 _SHORT: Final = {"request-success-rate": "success", "request-duration": "p99"}
 
@@ -123,37 +113,16 @@ def _rows(standing: Standing) -> tuple[Text, Text]:
     first = Text.assemble(
         (f"{act.ref!s:<18}", "bold"),
         f" {_release(act):<14}",
-        (f" {standing.phase or '…':<12} ", _PHASES.get(standing.phase, "")),
-        bar(standing.weight),
+        (f" {standing.phase or '…':<12} ", layout.PHASES.get(standing.phase, "")),
+        layout.bar(standing.weight),
         (f"  {failed}/{standing.threshold} failed" if failed else "", "red"),
     )
-    checks = [shown(check) for check in standing.checks]
-    return first, Text("   ").join([Text(" " * 16), *checks]) if checks else Text()
+    shown = [layout.check_line(each, _SHORT.get(each.metric, "")) for each in standing.checks]
+    return first, Text("   ").join([Text(" " * 16), *shown]) if shown else Text()
 
 
 def _release(act: story.Act) -> str:
     return f"{story.tag(act.old_image)} → {story.tag(act.new_image)}"
-
-
-def bar(weight: int) -> Text:
-    """`weight` percent as a bar and a number."""
-    filled = round(_BAR * weight / 100)
-    return Text.assemble(("█" * filled, "yellow"), ("░" * (_BAR - filled), "dim"), f" {weight:3d}%")
-
-
-def shown(check: Mapping[str, Any]) -> Text:
-    """A check of the timeline with its number and its bound."""
-    unit, number = check["unit"], check["value"]
-    name = _SHORT.get(check["metric"], check["metric"])
-    digits = 0 if unit == "ms" else 1
-    value = check["verdict"] if number is None else f"{number:.{digits}f}{unit}"
-    bounds = [
-        f"{sign} {bound:g}{unit}"
-        for sign, bound in (("≥", check["minimum"]), ("≤", check["maximum"]))
-        if bound is not None
-    ]
-    mark, style = ("✓", "green") if check["verdict"] == "passed" else ("✗", "red")
-    return Text.assemble((f"{mark} ", style), f"{name} {value} ", (" ".join(bounds), "dim"))
 
 
 def _news(event: Object, standing: Standing) -> Text:

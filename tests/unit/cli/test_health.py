@@ -5,14 +5,13 @@ Left out: what a beat's health consists of (`tests/unit/scheduler`).
 
 import http.client
 import json
-import socket
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import fakeredis
 import pytest
 
-from cli import exits, health
+from cli import endpoint, health
 from cli.health import Condition
 from clients.clock import ManualClock
 from clients.redis.store import Store
@@ -35,18 +34,26 @@ def ask(port: int, path: str) -> tuple[int, dict[str, Any]]:
 )
 def test_each_probe_tells_its_own_truth(live: bool, ready: bool, healthz: int, readyz: int) -> None:
     """D-100: being alive and being ready are different answers, and neither is always yes."""
-    with health.served(0, lambda: Condition(live, ready, {"why": "test"})) as port:
+    routes = health.routes(lambda: Condition(live, ready, {"why": "test"}))
+    with endpoint.served(0, routes) as port:
         assert ask(port, "/healthz") == (healthz, {"why": "test"})
         assert ask(port, "/readyz") == (readyz, {"why": "test"})
         assert ask(port, "/other")[0] == 404
 
 
+def test_a_process_that_waits_to_begin_is_alive_and_not_ready() -> None:
+    """D-100: a kubelet does not restart it for a Redis that is away, nor call it ready."""
+    look = health.Beginning(lambda: Condition(live=True, ready=True))
+    assert (look().live, look().ready) == (True, False)
+    look.end()
+    assert look() == Condition(live=True, ready=True)
+
+
 def test_a_worker_is_ready_only_while_it_reaches_redis() -> None:
     """D-100: a worker without its queue is alive, and not ready."""
     server, taking = fakeredis.FakeServer(), [True]
-    look = health.of_worker(
-        Store(fakeredis.FakeRedis(server=server, decode_responses=True)), lambda: taking[0]
-    )
+    store = Store(fakeredis.FakeRedis(server=server, decode_responses=True))
+    look = health.OfWorker(store, lambda: taking[0], lambda: 0.5)
     assert look().ready
     taking[0] = False
     assert (look().live, look().ready) == (True, False)
@@ -56,28 +63,20 @@ def test_a_worker_is_ready_only_while_it_reaches_redis() -> None:
     assert "redis" in found.details
 
 
-def test_a_taken_port_ends_the_process_with_the_way_out() -> None:
-    """A probe that asks the other process would take its health for ours."""
-    with socket.create_server(("", 0)) as taken:
-        port = taken.getsockname()[1]
-        with (
-            pytest.raises(exits.PortTaken, match=rf"port {port} is in use.*--port"),
-            health.served(port, lambda: Condition(True, True)),
-        ):
-            pass
-
-
-def test_many_probes_cost_one_look_a_second() -> None:
-    """Endpoints are open to the network: a flood of requests must not become one on Redis."""
-    looks: list[float] = []
-    clock = ManualClock(datetime(2026, 3, 1, 12, tzinfo=UTC))
-
-    def look() -> Condition:
-        looks.append(clock.monotonic())
-        return Condition(True, ready=len(looks) > 1)
-
-    probe = health.Remembered(look, clock)
-    assert [probe().ready for _ in range(1000)] == [False] * 1000
+def test_a_worker_whose_loop_stands_still_is_dead_unless_redis_was_just_away() -> None:
+    """D-100: a restart mends the one, and nothing of the other."""
+    server, clock = fakeredis.FakeServer(), ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
+    store = Store(fakeredis.FakeRedis(server=server, decode_responses=True))
+    look = health.OfWorker(store, lambda: True, clock.monotonic, clock)  # it has never turned
+    clock.advance(timedelta(seconds=59))
+    assert look().live
+    server.connected = False
+    clock.advance(timedelta(minutes=10))
+    assert look().live
+    server.connected = True
+    clock.advance(timedelta(seconds=59))
+    assert look().live
     clock.advance(timedelta(seconds=1))
-    assert probe().ready
-    assert looks == [0, 1]
+    found = look()
+    assert (found.live, found.ready) == (False, False)
+    assert found.details["loopSecondsAgo"] == 719

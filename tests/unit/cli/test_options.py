@@ -13,6 +13,7 @@ import pytest
 
 from cli import main as command_line
 from cli import options, up
+from config.settings import environment
 from config.settings.settings import FLAGS, SettingsError
 from tests.services import presence
 
@@ -42,8 +43,8 @@ def test_flaggers_single_dash_means_the_same(dashes: str) -> None:
     assert settings.canaries.no_cross_namespace_refs
 
 
-def test_flaggers_own_variable_counts_where_nothing_else_is_given() -> None:
-    """A Deployment of Flagger's keeps its environment; ours, and the option, outrank it."""
+def test_flaggers_own_variable_counts_first() -> None:
+    """Webhooks 2 and 4: "Environment (wins)"; a Deployment of Flagger's keeps its environment."""
     theirs = {"EVENT_WEBHOOK_URL": "http://theirs"}
     both = {**theirs, "COALMINE_EVENT_WEBHOOK": "http://ours"}
 
@@ -53,8 +54,23 @@ def test_flaggers_own_variable_counts_where_nothing_else_is_given() -> None:
 
     assert url(environ={}) == ""
     assert url(environ=theirs) == "http://theirs"
+    assert url(environ=both) == "http://theirs"
+    assert url("-event-webhook=http://option", environ=both) == "http://theirs"
+    del both["EVENT_WEBHOOK_URL"]
     assert url(environ=both) == "http://ours"
     assert url("-event-webhook=http://option", environ=both) == "http://option"
+
+
+def test_kubectls_own_variable_names_the_cluster_where_nothing_else_does() -> None:
+    """Whoever has set it for kubectl need not say it again."""
+
+    def known(*words: str, **variables: str) -> str | None:
+        given = environment.with_kubectls({"KUBECONFIG": "/kubectls", **variables})
+        return options.settings(parsed(*words), given).kubernetes.kubeconfig
+
+    assert known() == "/kubectls"
+    assert known(COALMINE_KUBECONFIG="/ours") == "/ours"
+    assert known("--kubeconfig=/option", COALMINE_KUBECONFIG="/ours") == "/option"
 
 
 def test_only_known_names_get_a_second_dash() -> None:

@@ -5,14 +5,14 @@ import sys
 
 from cli import processes, roles
 from cli.processes import Command
-from cli.up import ROLES, SMALL, ProcessSet
+from cli.up import SMALL, ProcessSet
 from clients import errors
 from clients.clock import SystemClock
 from clients.kube.protocol import NoKube
 from clients.redis.store import Store
+from config.roles import Queue
 from config.settings.settings import Settings
 from tasks import wiring
-from tasks.queues import Queue
 from tasks.serving import Line
 from tests.fakes import memory_redis
 from tests.stage.bag import Bag
@@ -75,4 +75,3 @@ def test_a_small_set_does_all_the_work_in_two_processes() -> None:
     assert worker.name == "worker-1"
     assert worker.arguments[:2] == ("worker", "analysis,hooks,routing,report")
     assert SMALL.absent() == ()
-    assert tuple(Queue) == ROLES

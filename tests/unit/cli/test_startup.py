@@ -2,11 +2,13 @@
 
 import json
 import logging
+import signal
 import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,9 +18,13 @@ from clients import errors
 from clients.clock import ManualClock
 from clients.kube.protocol import NoKube
 from clients.kube.resources import CANARIES
+from config.realms import Realm
+from config.settings.groups import KubernetesSettings
 from config.settings.settings import Settings, SettingsError
+from tests.fakes import memory_redis
 from tests.fakes.faults import Fault
 from tests.fakes.kube import FakeKube
+from tests.stores import DirectStore
 
 
 @pytest.fixture
@@ -83,6 +89,18 @@ def test_a_server_that_does_not_know_us_ends_the_start(clock: ManualClock) -> No
 
     with pytest.raises(exits.Unusable, match="who are you"):
         startup.wait_for_kubernetes(kube, Settings(), clock)
+
+
+def test_a_process_that_waits_ends_when_it_is_told_to() -> None:
+    """Also the first one of a container, which the kernel has ignore what it does not handle."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        startup.heed_sigterm()
+        with pytest.raises(SystemExit) as ending:
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ending.value.code == 143
 
 
 def test_a_redis_that_is_not_named_is_told_with_option_and_variable(clock: ManualClock) -> None:
@@ -222,3 +240,29 @@ def test_no_door_to_kubernetes_refuses_everything() -> None:
     ):
         with pytest.raises(errors.Permanent, match="does not talk to Kubernetes"):
             call()
+
+
+def test_a_worker_does_not_start_on_the_redis_of_another_installation(clock: ManualClock) -> None:
+    """R-83: it took the messages of the other one, and brought about there what it had decided."""
+    store = DirectStore(memory_redis.connect(), clock.now)
+    ours = startup.realm(Settings(), lambda: {"metadata": {"uid": "c1"}})
+    startup.check_realm(store, ours, clock)
+    store.acquire(f"beat {ours}", timedelta(seconds=5))
+    startup.check_realm(store, ours, clock)
+    startup.check_realm(store, startup.realm(Settings()), clock)
+
+    staging = startup.realm(Settings(), lambda: {"metadata": {"uid": "c2"}})
+    one_namespace = startup.realm(replace(Settings(), kubernetes=KubernetesSettings(namespace="a")))
+    for theirs, words in ((staging, "another cluster"), (one_namespace, "not namespaces a: give")):
+        with pytest.raises(exits.Unusable, match=words):
+            startup.check_realm(store, theirs, clock)
+
+
+@pytest.mark.parametrize("refusal", [errors.Permanent("no", status=403), errors.NotFound("none")])
+def test_a_cluster_that_cannot_be_told_keeps_nobody_from_work(refusal: errors.ClientError) -> None:
+    """A right more is not worth it: the namespaces are compared all the same."""
+
+    def look() -> None:
+        raise refusal
+
+    assert startup.realm(Settings(), look) == Realm("*", "?")
