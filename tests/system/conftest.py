@@ -1,4 +1,4 @@
-"""One site per module: its processes take seconds to start, and its tests share them."""
+"""One site for all tests here: its processes take seconds to start."""
 
 from collections.abc import Iterator
 
@@ -9,8 +9,8 @@ from tests.system import site as sites
 from tests.system.site import Site
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def site(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The module's site; each test has applications of its own names there."""
+    """The site of this folder; each test has applications of its own names there."""
     with sites.opened(control_plane, tmp_path_factory.mktemp("site")) as opened:
         yield opened

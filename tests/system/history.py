@@ -2,10 +2,8 @@
 
 import contextlib
 import json
-import ssl
 import threading
 import time
-import urllib.request
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -90,12 +88,10 @@ class History:
         self._ending.set()
 
     def _events(self, path: str) -> Iterator[dict[str, Any]]:
-        request = urllib.request.Request(
-            f"{self._plane.url}{path}&timeoutSeconds=1",
-            headers={"Authorization": f"Bearer {self._plane.admin_token}"},
-        )
-        tls = ssl.create_default_context(cafile=str(self._plane.ca_file))
-        with urllib.request.urlopen(request, timeout=5, context=tls) as answer:
+        headers = {"Authorization": f"Bearer {self._plane.admin_token}"}
+        with self._plane.asked("GET", f"{path}&timeoutSeconds=1", None, headers) as answer:
+            if answer.status != 200:
+                raise Refused(answer.status, answer.json())
             yield from map(json.loads, answer)
 
 

@@ -61,6 +61,26 @@ def a_canary(
     }
 
 
+def a_secret(name: str, texts: Mapping[str, str]) -> Manifest:
+    """A Secret with these texts."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name},
+        "stringData": dict(texts),
+    }
+
+
+def a_provider(name: str) -> Manifest:
+    """An AlertProvider for Slack with the Secret of its own name."""
+    return {
+        "apiVersion": "flagger.app/v1beta1",
+        "kind": "AlertProvider",
+        "metadata": {"name": name},
+        "spec": {"type": "slack", "channel": "releases", "secretRef": {"name": name}},
+    }
+
+
 def a_template(name: str, address: str) -> Manifest:
     """A MetricTemplate that asks the Prometheus at `address` with the Secret of its own name."""
     provider = {"type": "prometheus", "address": address, "secretRef": {"name": name}}

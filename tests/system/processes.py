@@ -6,11 +6,12 @@ Nobody starts a member again when it dies: a test that kills one sees what the o
 import contextlib
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from cli.up import ProcessSet
 from clients.redis import server as redis_server
 from tests.services import presence, processes
 from tests.services import valkey as valkey_service
@@ -24,13 +25,7 @@ HOME: Final = "coalmine-system"
 """The namespace of the ServiceAccounts in `RBAC`."""
 
 ROLES: Final[Mapping[str, str]] = {
-    "beat-1": "beat",
-    "beat-2": "beat",
-    "analysis-1": "analysis",
-    "analysis-2": "analysis",
-    "hooks-1": "hooks",
-    "routing-1": "routing",
-    "report-1": "report",
+    each.name: each.name.rpartition("-")[0] for each in ProcessSet().commands()
 }
 """The members and their roles; two beats, since one of them only stands by."""
 
@@ -47,6 +42,8 @@ class Processes:
     store: DirectStore
     accounts: Mapping[str, str] = field(repr=False)
     """The token of each role's ServiceAccount."""
+    pages: Mapping[str, str] = field(default_factory=dict)
+    """http://127.0.0.1:PORT of each member, where that is known."""
 
     def user(self, role: str) -> str:
         """What the API server calls the processes of `role`."""
@@ -55,6 +52,12 @@ class Processes:
     def log(self) -> str:
         """The last lines of every member's log, for a failure's message."""
         return "\n".join(f"--- {name}\n{one.tail()}" for name, one in self.members.items())
+
+
+Start = Callable[
+    [ControlPlane, Path, Mapping[str, str]], contextlib.AbstractContextManager[Processes]
+]
+"""Has all processes at work for the length of a block: at what, with files where, and settings."""
 
 
 def apply_rbac(plane: ControlPlane) -> dict[str, str]:

@@ -8,13 +8,13 @@ import http.client
 import http.server
 import re
 import socket
-import ssl
 import threading
 import time
-import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
+
+import urllib3
 
 from tests.services.cluster import ControlPlane
 
@@ -120,7 +120,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     plane: ControlPlane
     faults: Faults
-    tls: ssl.SSLContext
 
     def setup(self) -> None:
         """Has the connection known, for it to be cut off."""
@@ -154,7 +153,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return
             case _:
                 pass
-        with self._asked(body) as answer:
+        headers = {k: v for k, v in self.headers.items() if k.lower() not in HOP_BY_HOP}
+        with self.plane.asked(self.command, self.path, body or None, headers) as answer:
             if isinstance(fault, Cut):
                 answer.read()
                 self._hang_up()
@@ -163,19 +163,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = pass_on  # noqa: N815 (their names there)
 
-    @contextlib.contextmanager
-    def _asked(self, body: bytes) -> Iterator[http.client.HTTPResponse]:
-        address = urllib.parse.urlsplit(self.plane.url)
-        server = http.client.HTTPSConnection(address.netloc, timeout=60, context=self.tls)
-        headers = {k: v for k, v in self.headers.items() if k.lower() not in HOP_BY_HOP}
-        with contextlib.closing(server):
-            server.request(self.command, self.path, body or None, headers)
-            yield server.getresponse()
-
-    def _relay(self, answer: http.client.HTTPResponse) -> None:
+    def _relay(self, answer: urllib3.BaseHTTPResponse) -> None:
         """The answer as it comes: a watch is passed on line by line."""
         self.send_response(answer.status)
-        for name, value in answer.getheaders():
+        for name, value in answer.headers.items():
             if name.lower() not in HOP_BY_HOP:
                 self.send_header(name, value)
         self.send_header("Transfer-Encoding", "chunked")
@@ -214,8 +205,7 @@ def hang_up(connection: socket.socket) -> None:
 def before(plane: ControlPlane) -> Iterator[Proxy]:
     """A proxy before `plane` for the length of the block."""
     faults = Faults()
-    tls = ssl.create_default_context(cafile=str(plane.ca_file))
-    handler = type("PlaneHandler", (Handler,), {"plane": plane, "faults": faults, "tls": tls})
+    handler = type("PlaneHandler", (Handler,), {"plane": plane, "faults": faults})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True  # watches are open when the block ends
         server.block_on_close = False

@@ -5,19 +5,20 @@ import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from config.refs import CanaryRef
 from tests.services import deployments
-from tests.services.cluster import ControlPlane
+from tests.services.cluster import ControlPlane, Refused
 from tests.services.deployments import Pods, StatusWriter
 from tests.system import history as histories
 from tests.system import manifests, meters, processes, webhooks
 from tests.system.history import History, Sighting
 from tests.system.manifests import Manifest
 from tests.system.meters import Meters
-from tests.system.processes import Processes
+from tests.system.processes import Processes, Start
 from tests.system.webhooks import Receiver
 
 T = TypeVar("T")
@@ -147,8 +148,17 @@ class App:
     # --- what there was
 
     def seen(self, resource: str, name: str | None = None) -> list[Sighting]:
-        """Every version of an object of this application since the site was opened."""
-        return self.site.history.of(resource, name or self.name)
+        """Every version of an object of this application since the site was opened.
+
+        Up to the one that a read gives now: the watch is shown it some time after a reader.
+        """
+        name = name or self.name
+        versions = partial(self.site.history.of, resource, name)
+        with contextlib.suppress(Refused):
+            now = int(self.get(resource, name)["metadata"]["resourceVersion"])
+            shown = f"the watch shows {resource} {name} of version {now}"
+            self.site.until(lambda: any(one.version >= now for one in versions()), shown, 10)
+        return versions()
 
     def phases(self) -> list[str]:
         """The phases that a watch showed, in order, each once in a row."""
@@ -162,11 +172,12 @@ class App:
     # --- waiting
 
     def until(self, phase: str, seconds: float = 30) -> "App":
-        """Itself in `phase`; at the end of a rollout, with all that it had to tell told."""
+        """Itself in `phase`; at the end of a rollout, with all told and its pods parked."""
         what = f"{self.name} is {phase}"
         self.site.until(lambda: self.status().get("phase") == phase, what, seconds)
         if phase in AT_REST:
-            self.site.until(self._told_all, f"the events of {self.name} are delivered", 10)
+            self.site.until(self._has_told_all, f"the events of {self.name} are delivered", 10)
+            self.site.until(self._has_scaled, f"the workloads of {self.name} are as wanted", 10)
         return self
 
     def until_event(self, text: str, seconds: float = 30) -> None:
@@ -178,10 +189,20 @@ class App:
         )
 
     def until_weight(self, weight: int, seconds: float = 30) -> None:
-        """Returns once the VirtualService gives the canary `weight` percent."""
-        self.site.until(lambda: self.weight() == weight, f"{self.name} at weight {weight}", seconds)
+        """Returns once the VirtualService gives the canary `weight` percent, also to the watch."""
+        self.site.until(
+            lambda: self.weight() == weight and self.weights()[-1:] == [weight],
+            f"{self.name} at weight {weight}",
+            seconds,
+        )
 
-    def _told_all(self) -> bool:
+    def _has_scaled(self) -> bool:
+        snapshot = self.site.processes.store.read(CanaryRef(self.site.namespace, self.name))
+        state = snapshot.state or {"uid": "", "workload": {"seq": 0}}
+        scaled = snapshot.confirmed.about(state["uid"]).workload_seq
+        return scaled >= int(state["workload"]["seq"])
+
+    def _has_told_all(self) -> bool:
         ref = CanaryRef(self.site.namespace, self.name)
         state = self.site.processes.store.read(ref).state or {}
         return not state.get("epilogue") and not self.site.processes.store.undelivered(ref)[0]
@@ -206,6 +227,7 @@ def opened(
     plane: ControlPlane,
     folder: Path,
     pods: Pods = deployments.none_needed,
+    start: Start | None = None,
     /,
     *,
     server: str | None = None,
@@ -217,8 +239,9 @@ def opened(
 
     `settings` are Coalmine's, by the name of their variable without COALMINE_; `server` is the
     API server's URL for Coalmine when that is not to be asked directly. The processes
-    are started by the module `entry`; `pods` runs what Deployments ask for.
+    are started by the module `entry`, or by `start`; `pods` runs what Deployments ask for.
     """
+    start = start or partial(processes.at_work, server=server, entry=entry)
     namespace = namespace or plane.create_namespace()
     with (
         meters.running() as measured,
@@ -233,5 +256,5 @@ def opened(
             **settings,
         }
         environ = {f"COALMINE_{name}": value for name, value in variables.items()}
-        with processes.at_work(plane, folder, environ, server=server, entry=entry) as started:
+        with start(plane, folder, environ) as started:
             yield Site(plane, namespace, started, measured, receiver, writer, history)

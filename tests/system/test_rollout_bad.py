@@ -139,6 +139,7 @@ def _measured_badly_at_40(site: Site, name: str) -> App:
 
 def _back_at(app: App) -> float:
     """When the VirtualService was last seen to turn to weight 0, in seconds since the epoch."""
+    app.until_weight(0)
     seen = app.seen("virtualservices")
     turns = [
         now.at

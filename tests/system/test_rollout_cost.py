@@ -8,18 +8,19 @@ from collections import Counter
 
 import pytest
 
+from tests import patience
 from tests.services.cluster import Refused, Request
+from tests.stage import measuring
 from tests.system import manifests
 from tests.system.processes import ROLES
 from tests.system.site import App, Site
 
 SECOND = "registry.example/app:2"
-TOKEN = {
-    "apiVersion": "v1",
-    "kind": "Secret",
-    "metadata": {"name": "granted"},
-    "stringData": {"token": "t0ken"},
-}
+ALERTS = [
+    "New Deployment detected, initialization completed.",
+    "New revision detected, progressing canary analysis.",
+    "Canary analysis completed successfully, promotion finished.",
+]
 ACCOUNTS = sorted(set(ROLES.values()))
 
 
@@ -51,35 +52,44 @@ def test_nobody_but_analysis_may_change_workloads(idle: App, role: str) -> None:
 
 
 @pytest.mark.parametrize("role", ACCOUNTS)
-def test_nobody_but_analysis_may_get_secrets_and_nobody_but_report_a_canary(
+def test_nobody_but_analysis_and_report_may_get_secrets_and_nobody_but_report_a_canary(
     idle: App, role: str
 ) -> None:
-    """Credentials are the business of whoever copies them, finalizers that of who shows things."""
+    """Credentials are the business of whoever copies or uses them; who shows things, marks them."""
     secret = f"/api/v1/namespaces/{idle.site.namespace}/secrets/none"
     assert _answer(idle, role, idle.path("canaries")) == (200 if role == "report" else 403)
     with pytest.raises(Refused) as refusal:
         idle.site.plane.request("GET", secret, token=idle.site.processes.accounts[role])
-    assert refusal.value.status == (404 if role == "analysis" else 403)
+    assert refusal.value.status == (404 if role in {"analysis", "report"} else 403)
 
 
 def test_no_request_of_ours_is_refused_in_a_whole_rollout(site: Site) -> None:
     """The shipped roles grant everything that is asked for, from a new canary to its promotion.
 
     But for the question with which a worker finds out at its start whether the server is there.
-    It is measured by a MetricTemplate, whose Secret is read by analysis workers.
+    It is measured by a MetricTemplate, whose Secret is read by analysis workers, and tells an
+    AlertProvider, whose Secret is read by report workers; each alert comes once.
     """
-    with site.plane.recorded() as requests:
-        site.plane.apply(TOKEN, site.namespace)
+    with measuring.receiver() as chat, site.plane.recorded() as requests:
+        texts = {"token": "t0ken", "address": chat.url}
+        site.plane.apply(manifests.a_secret("granted", texts), site.namespace)
         site.plane.apply(manifests.a_template("granted", site.meters.url), site.namespace)
+        site.plane.apply(manifests.a_provider("granted"), site.namespace)
         measured = {"name": "errors", "templateRef": {"name": "granted"}, "thresholdRange": {}}
-        app = site.app("granted").deploy(manifests.a_canary("granted", metrics=[measured]))
+        alerts = {"alerts": [{"name": "chat", "providerRef": {"name": "granted"}}]}
+        app = site.app("granted").deploy(
+            manifests.a_canary("granted", metrics=[measured], analysis=alerts)
+        )
         app.release(SECOND)
         app.until("Succeeded")
+        patience.until(lambda: len(chat.calls) >= len(ALERTS))
+    assert [call["attachments"][0]["text"] for call in chat.calls] == ALERTS
     refused = [one for one in _ours(site, requests) if one.code == 403]
     assert refused == []
     assert site.meters.authorizations == {"Bearer t0ken"}
     reads = [one.user for one in _ours(site, requests) if one.resource == "secrets"]
-    assert set(reads) - {site.processes.user("beat")} == {site.processes.user("analysis")}
+    readers = {site.processes.user(role) for role in ("analysis", "report")}
+    assert set(reads) - {site.processes.user("beat")} == readers
 
 
 def test_an_active_tick_makes_at_most_three_calls(site: Site) -> None:
