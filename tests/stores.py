@@ -1,8 +1,10 @@
 """The store as tests talk to it: each script by itself, which production runs in batches."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from redis import Redis
 
 from clients.documents import calls
 from clients.documents import notice as notices
@@ -28,6 +30,22 @@ def _alone(make: Callable[P, Invocation[T]]) -> Callable[Concatenate[Store, P], 
     return run
 
 
+def everything(client: "Redis[bytes]") -> Iterator[tuple[str, str]]:
+    """Every key of a server, and all it holds."""
+    ways: dict[bytes, Callable[[bytes], object]] = {
+        b"string": client.get,
+        b"hash": client.hgetall,
+        b"stream": client.xrange,
+        b"zset": lambda key: client.zrange(key, 0, -1, withscores=True),
+        b"list": lambda key: client.lrange(key, 0, -1),
+        b"set": client.smembers,
+    }
+    for key in client.scan_iter(count=1000):
+        kind = client.type(key)  # type: ignore[no-untyped-call]
+        if kind != b"none":  # it has expired meanwhile
+            yield key.decode(), repr(ways[kind](key))
+
+
 class DirectStore(Store):
     """A store whose scripts are methods, with what no process asks for."""
 
@@ -38,6 +56,8 @@ class DirectStore(Store):
     put_world = _alone(rollouts.storing)
     forget = _alone(rollouts.forgetting)
     poke = _alone(rollouts.poking)
+
+    note_delivered = _alone(rollouts.noting)
 
     renew_call = _alone(rollouts.taking)
     answer_call = _alone(rollouts.answering)

@@ -19,9 +19,9 @@ IMPATIENT: Final = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def site(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The module's site; a test that takes something away gives it back."""
+    """The site of this folder; a test that takes something away gives it back."""
     folder: Path = tmp_path_factory.mktemp("site")
     with sites.opened(control_plane, folder, **IMPATIENT) as opened:
         yield opened

@@ -13,11 +13,11 @@ from typing import Any, Final
 import redis
 from kombu.transport.redis import Channel
 
-from analysis import conditions
+from analysis import recorded
 from clients.redis import keys
 from clients.redis.keys import Lifetime
+from config.roles import Queue
 from tasks import queues
-from tasks.queues import Queue
 from tests.services.cluster import Request
 from tests.system.history import Sighting
 from tests.system.site import canary_weight
@@ -112,7 +112,7 @@ class Rollout:
         told = [(at, f"weight {weight}") for at, weight in self.weights]
         for one in self.statuses:
             said = _status(one)
-            version = conditions.recorded_version(said)
+            version = recorded.version(said)
             told.append((one.at, f"{_phase(one)} {said.get('canaryWeight')} v{version}"))
         told += [(at, "Redis lost all") for at in self.losses]
         rows = (f"{at - self.released:.1f} {text}" for at, text in sorted(told))

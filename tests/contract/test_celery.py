@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -24,15 +25,16 @@ from redis import Redis
 from analysis.effects import Lane
 from clients import errors
 from clients.fair_threads import FairThreads
+from clients.instruments import SILENT, Instruments
 from clients.redis.records import Asked
 from config.ranks import Rank
 from config.refs import CanaryRef
+from config.roles import Queue
 from config.settings.groups import RedisSettings
 from config.settings.settings import Settings
 from tasks import app as apps
 from tasks import publishing, queues, serving, transport, wiring
 from tasks.intake import Intake
-from tasks.queues import Queue
 from tasks.serving import Line
 from tests.patience import until
 from tests.services import valkey as valkeys
@@ -69,6 +71,7 @@ class Noted:
     threads: FairThreads | None = None
     slow: dict[str, threading.Event] = field(default_factory=dict)
     """By lane: what its reconciler waits for."""
+    instruments: Instruments = SILENT
 
     def note(self, *call: Any) -> None:
         """Keeps a call."""
@@ -108,12 +111,13 @@ class Noted:
         """The reconciler of the status."""
         return Reconciler(self, "status")
 
-    def tick(self, *refs: CanaryRef) -> None:
+    def tick(self, *refs: CanaryRef) -> dict[str, str]:
         """Notes each; fails where it is told to."""
         for ref in refs:
             self.note("tick", ref)
         if self.failure:
             raise self.failure
+        return {str(ref): "Advanced, 80/20" for ref in refs}
 
     def call(self, *asked: Asked) -> None:
         """Notes each, after whatever the test has it wait for."""
@@ -189,7 +193,7 @@ def test_messages_wait_in_the_queue_of_their_worker(app: Celery, valkey: Valkey)
         publisher.reconcile([REF], effect, Rank.REVISION)
     waiting = {"analysis": 2, "hooks": 1, "routing": 1, "report": 1}
     with contextlib.closing(valkey.client()) as client:
-        assert {queue: _length(client, queue) for queue in queues.Queue} == waiting
+        assert {queue: _length(client, queue) for queue in Queue} == waiting
     assert publisher.waiting() == waiting
 
 
@@ -250,6 +254,33 @@ def test_a_worker_tells_all_its_queues(app: Celery) -> None:
     (told,) = answers.values()
     assert [queue["name"] for queue in told] == ["routing", "report", "hooks"]
     assert {"name", "exchange", "routing_key", "durable"} <= told[0].keys()
+
+
+def test_flower_is_told_of_each_task_whom_it_was_about_and_what_came_of_it(app: Celery) -> None:
+    """By Celery's own events, which it has workers send."""
+    told: dict[str, str] = {}
+    publisher, refs = publishing.CeleryDispatcher(app), [REF, CanaryRef("shop", "till")]
+    app.conf.worker_send_task_events = True
+
+    def keep(event: Mapping[str, Any]) -> None:
+        told[event["type"]] = str(event.get("args") or event.get("result"))
+
+    with working(app, threads=1), app.connection_for_read() as connection:
+        types = ("task-received", "task-succeeded")
+        receiver = app.events.Receiver(connection, handlers=dict.fromkeys(types, keep))
+        with receiver.consumer_context() as (heard_by, *_):
+
+            def heard() -> bool:
+                """Asks again: whoever listens from now on has not heard what was told before."""
+                publisher.tick(refs, Rank.CHECK)
+                with contextlib.suppress(TimeoutError):
+                    heard_by.drain_events(timeout=0.2)
+                return set(types) <= told.keys()
+
+            until(heard)
+    assert told["task-received"] == "({'v': 2, 'canaries': ['shop/cart', 'shop/till']},)"
+    came = "{'shop/cart': 'Advanced, 80/20', 'shop/till': 'Advanced, 80/20'}"
+    assert told["task-succeeded"] == came
 
 
 def test_messages_of_a_release_without_priorities_are_taken_too(app: Celery) -> None:
@@ -433,6 +464,19 @@ def test_a_message_that_is_taken_is_in_redis_no_more(app: Celery, valkey: Valkey
     assert {key for key in left if not key.startswith("cq:_kombu.")} == set()
 
 
+def test_a_job_whose_thread_is_slow_to_begin_is_done_by_a_worker_that_ends(app: Celery) -> None:
+    """Its message has left Redis: nobody else would do it."""
+    begun, done = threading.Event(), list[str]()
+    line = Line(Queue.REPORT, 1, Intake(lambda: None))
+    line.executor = ThreadPoolExecutor(1, initializer=begun.wait)
+    pool = serving.serve(app, [line])["pool"](1, app=app)
+    pool.on_start()
+    line.carry_out(done.append, ("status",), {}, lambda _: None)
+    threading.Timer(0.1, begun.set).start()
+    pool.on_stop()
+    assert done == ["status"]
+
+
 def test_a_worker_that_ends_leaves_what_it_does_not_carry_out(valkey: Valkey) -> None:
     """In the queue, also what Redis gave it in that moment: the next worker takes it."""
     publishing_app, ended = connected(valkey.url), threading.Event()
@@ -500,35 +544,52 @@ def test_a_broker_that_is_away_is_transient(tmp_path: Path) -> None:
 
 
 def test_a_worker_outlives_a_busy_broker_that_is_killed(app: Celery, valkey: Valkey) -> None:
-    """And takes messages again when it is back, with nothing in it."""
+    """And takes messages of every queue again when it is back, with nothing in it."""
     publisher, ended = publishing.CeleryDispatcher(app), threading.Event()
+    after = CanaryRef("shop", "after")
 
-    def publish() -> None:
-        while not ended.is_set():
+    def publish(ref: CanaryRef) -> None:
+        publisher.tick([ref], Rank.CHECK)
+        for lane in Lane:
+            publisher.reconcile([ref], lane, Rank.REVISION)
+
+    def keep_busy() -> None:
+        while not ended.wait(0.001):
             with contextlib.suppress(errors.Transient):
-                publisher.tick([REF], Rank.CHECK)
-                for lane in Lane:
-                    publisher.reconcile([REF], lane, Rank.REVISION)
-                ended.wait(0.001)
+                publish(REF)
 
-    def served(lane: str) -> None:
-        before = noted.calls.count((lane, REF))
-        # Celery waits longer after each attempt to reach a broker that is away.
-        until(lambda: noted.calls.count((lane, REF)) > before + 10, seconds=40)
-
-    publishing_thread = threading.Thread(target=publish)
+    busy = threading.Thread(target=keep_busy)
     with working(app) as noted:
-        publishing_thread.start()
+        busy.start()
         try:
             for _ in range(2):
                 noted.wait(len(noted.calls) + 50)
                 with valkey.process.down():
                     time.sleep(0.1)
-            for lane in ("tick", "route", "workload", "status"):
-                served(lane)
         finally:
-            ended.set()
-            publishing_thread.join()
+            ended.set()  # a worker that is slower than it would never come to what is less urgent
+            busy.join()
+        publish(after)
+        expected = {(name, after) for name in ("tick", "route", "workload", "status")}
+        # Celery waits longer after each attempt to reach a broker that is away.
+        until(lambda: expected <= set(noted.calls), seconds=60)
+
+
+def test_a_worker_outlives_a_broker_that_is_made_a_replica(app: Celery, valkey: Valkey) -> None:
+    """R-85: at each failover that was planned all workers ended, as none had been told to."""
+    publisher, after = publishing.CeleryDispatcher(app), CanaryRef("shop", "after")
+    with working(app) as noted, contextlib.closing(valkey.client()) as client:
+        publisher.tick([REF], Rank.CHECK)
+        noted.wait(1)
+        client.replicaof("127.0.0.1", "1")
+        try:
+            with pytest.raises(errors.Transient):
+                publisher.tick([REF], Rank.CHECK)
+            time.sleep(0.2)
+        finally:
+            client.replicaof("NO", "ONE")
+        publisher.tick([after], Rank.CHECK)
+        until(lambda: ("tick", after) in noted.calls, seconds=30)
 
 
 def test_a_worker_ends_while_its_broker_is_away(tmp_path: Path) -> None:

@@ -18,13 +18,14 @@ from celery.contrib.testing.worker import start_worker
 from analysis.effects import Lane
 from clients import errors
 from clients.clock import ManualClock
+from clients.instruments import SILENT, Instruments
 from clients.kube.protocol import NoKube
 from clients.redis.store import Store
 from config.ranks import Rank
 from config.refs import CanaryRef
+from config.roles import Queue
 from tasks import intake, publishing, serving, wiring
 from tasks.intake import Intake
-from tasks.queues import Queue
 from tasks.serving import Line
 from tests.contract.test_celery import connected
 from tests.fakes.kube import FakeKube
@@ -40,6 +41,8 @@ class Outside:
     failure: errors.ClientError | None = None
     lost: int = 0
     done: list[CanaryRef] = field(default_factory=list)
+    instruments: Instruments = SILENT
+    lane: Lane = Lane.ROUTE
 
     @property
     def route(self) -> "Outside":

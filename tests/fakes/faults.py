@@ -47,6 +47,10 @@ class Faults:
         self._waiting: list[Fault] = []
         self._lock = threading.Lock()
 
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._waiting)
+
     def add(self, fault: Fault) -> None:
         """Queue `fault` for its next `times` matching calls."""
         with self._lock:

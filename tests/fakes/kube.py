@@ -6,7 +6,7 @@ tests hold to a real kube-apiserver; what is added here is a log of calls and fa
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import lru_cache
@@ -30,10 +30,12 @@ from clients.kube.protocol import (
 from clients.kube.resources import Resource
 from sandbox import cluster
 from sandbox.apiserver import InProcessKube, Store, objects, server
+from sandbox.apiserver.errors import ApiError
 from tests.fakes.faults import Call, Faults
 
 READS: Final = frozenset({"get", "list", "watch"})
 NAMESPACES: Final = (*server.NAMESPACES, "prod", "shop", "test")
+KINDS: Final = "customresourcedefinitions.apiextensions.k8s.io"
 FREE_FORM: Final = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 
 
@@ -151,10 +153,24 @@ class FakeKube(Door):
             self.store.storage.put(resource, obj)
         super().__init__(InProcessKube(self.store, clock), clock)
 
+    def stored(self, resource: Resource) -> Mapping[objects.Key, Object]:
+        """The objects of a kind, in the order of a list, without a request: not to be changed."""
+        present = self.store.storage.snapshot(_name(resource))
+        return {key: present[key].obj for key in sorted(present)}
+
+    def has_news(self, resource: Resource, version: str) -> bool:
+        """Whether a watch from `version` would tell anything, an error or new kinds included."""
+        try:
+            told = [
+                self.store.storage.since(name, int(version)) for name in (_name(resource), KINDS)
+            ]
+        except ApiError:
+            return True
+        return any(told) or bool(self.faults)
+
     def restore(self, resource: Resource, obj: Object) -> None:
         """Put an object there as it is, its uid included, as a restored backup would."""
-        name = f"{resource.plural}.{resource.group}".rstrip(".")
-        self.store.storage.put(name, objects.clone(dict(obj)))
+        self.store.storage.put(_name(resource), objects.clone(dict(obj)))
 
     def admit_anything(self) -> None:
         """Serve Canary under a definition that checks and prunes nothing, as a foreign one may."""
@@ -162,16 +178,20 @@ class FakeKube(Door):
 
     def redefine(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         """Serve Canary under a schema that `change` makes of the present one."""
-        name = "customresourcedefinitions.apiextensions.k8s.io"
-        definition = self.store.get(name, "", "canaries.flagger.app")
+        definition = self.store.get(KINDS, "", "canaries.flagger.app")
         for version in definition["spec"]["versions"]:
             schema = change(version["schema"]["openAPIV3Schema"])
             version["schema"] = {"openAPIV3Schema": schema}
-        self.store.storage.put(name, definition)
+        self.store.storage.put(KINDS, definition)
 
     def compact(self) -> None:
         """Forget the history: watches from an older resourceVersion raise Expired."""
         self.store.compact()
+
+
+def _name(resource: Resource) -> str:
+    """What the server calls a kind."""
+    return f"{resource.plural}.{resource.group}".rstrip(".")
 
 
 @lru_cache(maxsize=1)

@@ -10,31 +10,31 @@ S = TypeVar("S", bound=Hashable)
 
 @dataclass
 class Walk(Generic[S]):
-    """All states that can be reached; `came` has how each was reached first."""
+    """All states that can be reached, numbered as they were; `came` has how each was, at first."""
 
-    came: dict[S, tuple[S | None, str]] = field(default_factory=dict)
-    before: dict[S, list[S]] = field(default_factory=dict)
+    numbers: dict[S, int]
+    came: list[tuple[int | None, str]] = field(default_factory=lambda: [(None, "at first")])
+    before: list[list[int]] = field(default_factory=lambda: [[]])
     edges: int = 0
 
-    def story(self, state: S) -> list[str]:
-        """What happened until `state`."""
+    def story(self, number: int | None) -> list[str]:
+        """What happened until a state."""
         told: list[str] = []
-        at: S | None = state
-        while at is not None:
-            at, what = self.came[at]
+        while number is not None:
+            number, what = self.came[number]
             told.append(what)
         return told[::-1]
 
-    def without_end(self, is_end: Callable[[S], bool]) -> list[S]:
+    def without_end(self, is_end: Callable[[S], bool]) -> list[int]:
         """The states from which no end can be reached."""
-        good = {state for state in self.came if is_end(state)}
+        good = {number for state, number in self.numbers.items() if is_end(state)}
         waiting = deque(good)
         while waiting:
-            for each in self.before.get(waiting.popleft(), ()):
+            for each in self.before[waiting.popleft()]:
                 if each not in good:
                     good.add(each)
                     waiting.append(each)
-        return [state for state in self.came if state not in good]
+        return [number for number in range(len(self.came)) if number not in good]
 
 
 def walk(
@@ -47,19 +47,21 @@ def walk(
 
     `wrong` says what is wrong with a step, if anything. Raises AssertionError beyond `most` states.
     """
-    found: Walk[S] = Walk({beginning: (None, "at first")})
-    waiting = deque([beginning])
+    found: Walk[S] = Walk({beginning: 0})
+    waiting = deque([(0, beginning)])
     while waiting:
-        state = waiting.popleft()
+        number, state = waiting.popleft()
         for what, after in steps(state):
             found.edges += 1
-            found.before.setdefault(after, []).append(state)
             problem = wrong(state, what, after)
             if problem:
-                story = [*found.story(state), what]
+                story = [*found.story(number), what]
                 raise AssertionError("\n".join([problem, *story, f"{state}", f"{after}"]))
-            if after not in found.came:
-                found.came[after] = (state, what)
-                waiting.append(after)
+            reached = found.numbers.setdefault(after, len(found.came))
+            if reached == len(found.came):
+                found.came.append((number, what))
+                found.before.append([])
+                waiting.append((reached, after))
+            found.before[reached].append(number)
         assert len(found.came) <= most, f"more than {most} states"
     return found

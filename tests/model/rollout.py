@@ -8,7 +8,7 @@ confirmed, so that rollouts that differ in nothing but their history are equal.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from analysis import decide, effects
 from analysis.decisions import AskBackends, AskChecks, Decision, Rest
@@ -35,11 +35,10 @@ AT_WORK: Final = 2
 """Runs under way at most; with Redis they lose their leases, and others begin beside them."""
 REPLICAS: Final = 2
 
-V = TypeVar("V", "Model", "Run", RolloutState, RouteIntent, WorkloadIntent, HookRound, PastStatus)
+V = TypeVar("V", RolloutState, RouteIntent, WorkloadIntent, HookRound, PastStatus)
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """A reconciler at work: it has read what was wanted, and may have written it.
 
     `is_holder` while its lease is the newest, `is_fresh` while its object is as it was read.
@@ -53,9 +52,8 @@ class Run:
     has_written: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
-    """Everything that is stored, live or under way.
+class Model(NamedTuple):
+    """Everything that is stored, live or under way; `state` is the one object of its value.
 
     `passed` are the revisions that may be promoted, `failed` those that may not get traffic again.
     `releases` and `losses` are how often the user and Redis may still surprise.
@@ -79,6 +77,10 @@ class Model:
     losses: int = 1
     deleting: bool = False
 
+    def __hash__(self) -> int:
+        """Of the state, with its dozens of fields, the object alone."""
+        return hash((id(self.state), *self[1:]))
+
 
 Step = tuple[str, Model]
 """What happened, and what is so then."""
@@ -91,7 +93,7 @@ def beginning() -> Model:
     """An initialized canary to which a new revision was released."""
     state = worlds.a_state(Phase.INITIALIZED)
     status = _shown(state, 10)
-    model = Model(
+    return Model(
         state=state,
         version=10,
         route_seq=5,
@@ -104,7 +106,6 @@ def beginning() -> Model:
         primary=OLD,
         status=status,
     )
-    return normal(model)
 
 
 def observe(model: Model, canary: Canary) -> Observation:
@@ -149,10 +150,15 @@ class Rollout:
 
     canary: Canary
     _looks: dict[Model, tuple[Look, ...]] = field(default_factory=dict)
+    _states: dict[RolloutState, RolloutState] = field(default_factory=dict)
+    _plain: dict[tuple[int, int, int], tuple[RolloutState, RolloutState]] = field(
+        default_factory=dict
+    )
+    """By the numbers of its intents and the identity of a state: that state, and its plain form."""
 
     def steps(self, model: Model) -> Iterator[Step]:
-        """Everything that may happen next."""
-        happened = ((what, normal(after)) for what, after in self._all(model))
+        """Everything that may happen next to a model in its normal form."""
+        happened = ((what, self.normal(after)) for what, after in self._all(model))
         yield from (step for step in happened if step[1] != model)
 
     def _all(self, model: Model) -> Iterator[Step]:
@@ -163,19 +169,48 @@ class Rollout:
     def _decisions(self, model: Model) -> tuple[Look, ...]:
         """What a look may come to: no more than once for models that it cannot tell apart."""
         none: frozenset[str] = frozenset()
-        seen = replace(model, runs=(), passed=none, failed=none, releases=0, losses=0)
+        seen = model._replace(runs=(), passed=none, failed=none, releases=0, losses=0)
         if seen not in self._looks:
             self._looks[seen] = tuple(_looks(seen, self.canary))
         return self._looks[seen]
+
+    def normal(self, model: Model) -> Model:
+        """`model` with the smallest numbers of the same order, and without what only words need."""
+        state = model.state
+        ranks = _ranks_in(model)
+        route, workload, versions = (
+            ranks[lane] for lane in (Lane.ROUTE, Lane.WORKLOAD, Lane.STATUS)
+        )
+        runs = sorted(
+            (_plain_run(run, ranks[run.lane], versions) for run in model.runs), key=_order
+        )
+        return model._replace(
+            state=state
+            and self._stated(state, route[state.route.seq], workload[state.workload.seq]),
+            version=versions[model.version],
+            route_seq=route[model.route_seq],
+            workload_seq=workload[model.workload_seq],
+            status_version=versions[model.status_version],
+            status=_with(model.status, version=versions[model.status.version]),
+            runs=tuple(runs),
+        )
+
+    def _stated(self, state: RolloutState, route: int, workload: int) -> RolloutState:
+        """The one object of a state's plain form; most steps do not touch the state."""
+        key = id(state), route, workload
+        if key not in self._plain:
+            plain = plain_state(state, route, workload)
+            self._plain[key] = state, self._states.setdefault(plain, plain)
+        return self._plain[key][1]
 
 
 def _surprises(model: Model) -> Iterator[Step]:
     yield "time passes", aged(model)
     if model.releases and not model.deleting:
         for revision in {NEWER, model.primary} - {model.target}:
-            released = replace(model, target=revision, releases=model.releases - 1)
-            yield f"{revision[0]} is released", replace(released, failed=model.failed - {revision})
-        yield "the canary is deleted", replace(model, deleting=True, releases=0)
+            released = model._replace(target=revision, releases=model.releases - 1)
+            yield f"{revision[0]} is released", released._replace(failed=model.failed - {revision})
+        yield "the canary is deleted", model._replace(deleting=True, releases=0)
     if model.losses:
         yield "Redis is emptied", lost(model)
 
@@ -221,7 +256,7 @@ def decided(model: Model, decision: Decision) -> Model:
     if after.phase is Phase.FAILED and before is not None and before.phase is not Phase.FAILED:
         failed |= {after.applied} - {model.primary}
     version = max(model.version, model.status.version) + 1
-    return replace(model, state=after, version=version, passed=passed, failed=failed)
+    return model._replace(state=after, version=version, passed=passed, failed=failed)
 
 
 def _runs(model: Model) -> Iterator[Step]:
@@ -232,10 +267,10 @@ def _runs(model: Model) -> Iterator[Step]:
             yield f"{lane} written", _believed(written, run, model.runs)
             yield f"{lane} written, and killed", written
     if len(model.runs) < AT_WORK and (run := _begun(model, Lane.ROUTE)):
-        yield "route begins", replace(model, runs=(*model.runs, run))
+        yield "route begins", model._replace(runs=(*model.runs, run))
     for run in model.runs:
         rest = tuple(each for each in model.runs if each is not run)
-        yield "route is killed", replace(model, runs=rest)
+        yield "route is killed", model._replace(runs=rest)
         if not run.has_written:
             yield "route writes", _written(model, run, rest)
         else:
@@ -271,23 +306,23 @@ def _in_force_only(model: Model, status: PastStatus) -> PastStatus:
 def _written(model: Model, run: Run, rest: tuple[Run, ...]) -> Model:
     """The request arrives: it is refused when its object has changed since it was read."""
     if not run.is_fresh:
-        return replace(model, runs=rest)
+        return model._replace(runs=rest)
     before = (model.live, model.target, model.replicas, model.primary, model.status)
     after = _in_the_cluster(model, run)
     is_changed = before != (after.live, after.target, after.replicas, after.primary, after.status)
     others = tuple(
-        replace(each, is_fresh=False) if is_changed and each.lane is run.lane else each
+        each._replace(is_fresh=False) if is_changed and each.lane is run.lane else each
         for each in rest
     )
-    return replace(after, runs=(*others, replace(run, has_written=True)))
+    return after._replace(runs=(*others, run._replace(has_written=True)))
 
 
 def _in_the_cluster(model: Model, run: Run) -> Model:
     match run.lane:
         case Lane.ROUTE:
-            return replace(model, live=run.wanted)
+            return model._replace(live=run.wanted)
         case Lane.STATUS:
-            return replace(model, status=run.wanted)
+            return model._replace(status=run.wanted)
         case Lane.WORKLOAD:
             return _converged(model, run.wanted)
 
@@ -296,27 +331,27 @@ def _converged(model: Model, intent: WorkloadIntent) -> Model:
     primary = intent.promote if intent.promote == model.target else model.primary
     scales = {CanaryScale.ZERO: 0, CanaryScale.RUNNING: REPLICAS}
     replicas = scales.get(intent.canary, model.replicas)
-    return replace(model, primary=primary, replicas=replicas)
+    return model._replace(primary=primary, replicas=replicas)
 
 
 def _believed(model: Model, run: Run, rest: tuple[Run, ...]) -> Model:
     """What the run has done counts while its lease and its intent are the newest."""
-    after, state = replace(model, runs=rest), model.state
+    after, state = model._replace(runs=rest), model.state
     if state is None or not run.is_holder:
         return after
     match run.lane:
         case Lane.ROUTE if run.seq == state.route.seq:
             is_first = model.route_seq < run.seq
             at = NOW if is_first else model.route_at
-            return replace(after, route_seq=run.seq, route_at=at)
+            return after._replace(route_seq=run.seq, route_at=at)
         case Lane.WORKLOAD if run.seq == state.workload.seq:
             promote = run.wanted.promote
             is_done = not promote or model.primary == promote
-            return replace(after, workload_seq=run.seq) if is_done else after
+            return after._replace(workload_seq=run.seq) if is_done else after
         case Lane.STATUS if (
             run.seq == model.version and run.wanted.weight == state.route.split.canary
         ):
-            return replace(after, status_version=run.seq)
+            return after._replace(status_version=run.seq)
     return after
 
 
@@ -327,10 +362,10 @@ def lost(model: Model) -> Model:
     """
     is_shown = model.status.phase == Phase.FAILED
     failed = model.failed & {model.status.applied} if is_shown else frozenset()
-    model = replace(model, failed=failed)
-    runs = tuple(replace(run, is_holder=False) for run in model.runs)
-    blank = replace(model, state=None, version=0, route_seq=0, route_at=None, workload_seq=0)
-    return replace(blank, status_version=0, runs=runs, losses=model.losses - 1)
+    model = model._replace(failed=failed)
+    runs = tuple(run._replace(is_holder=False) for run in model.runs)
+    blank = model._replace(state=None, version=0, route_seq=0, route_at=None, workload_seq=0)
+    return blank._replace(status_version=0, runs=runs, losses=model.losses - 1)
 
 
 def aged(model: Model) -> Model:
@@ -346,7 +381,7 @@ def aged(model: Model) -> Model:
             unsure_until=None,
         )
     route_at = model.route_at and _older(model.route_at)
-    return replace(model, state=state, route_at=route_at, runs=())
+    return model._replace(state=state, route_at=route_at, runs=())
 
 
 def _older(moment: datetime) -> datetime:
@@ -356,26 +391,16 @@ def _older(moment: datetime) -> datetime:
 # -- equality -------------------------------------------------------------------------------------
 
 
-def normal(model: Model) -> Model:
-    """`model` with the smallest numbers of the same order, and without what only words need."""
+def _ranks_in(model: Model) -> Mapping[Lane, Mapping[int, int]]:
+    """What the numbers of each lane are in the normal form; those of STATUS are versions."""
     state, holders = model.state, [run for run in model.runs if run.is_holder]
     wanted = (state.route.seq, state.workload.seq) if state else (None, None)
-    route = _ranks(model.route_seq, *_seqs(holders, Lane.ROUTE), wanted[0])
-    workload = _ranks(model.workload_seq, *_seqs(holders, Lane.WORKLOAD), wanted[1])
     shown = [run.wanted.version for run in model.runs if run.lane is Lane.STATUS]
-    versions = _ranks(0, model.status.version, model.version, model.status_version, *shown)
-    by_lane = {Lane.ROUTE: route, Lane.WORKLOAD: workload, Lane.STATUS: versions}
-    runs = (_plain_run(run, by_lane[run.lane], versions) for run in model.runs)
-    return _with(
-        model,
-        state=state and _plain(state, route[state.route.seq], workload[state.workload.seq]),
-        version=versions[model.version],
-        route_seq=route[model.route_seq],
-        workload_seq=workload[model.workload_seq],
-        status_version=versions[model.status_version],
-        status=_with(model.status, version=versions[model.status.version]),
-        runs=tuple(sorted(runs, key=_order)),
-    )
+    return {
+        Lane.ROUTE: _ranks(model.route_seq, *_seqs(holders, Lane.ROUTE), wanted[0]),
+        Lane.WORKLOAD: _ranks(model.workload_seq, *_seqs(holders, Lane.WORKLOAD), wanted[1]),
+        Lane.STATUS: _ranks(0, model.status.version, model.version, model.status_version, *shown),
+    }
 
 
 def _with(value: V, **fields: Any) -> V:
@@ -400,11 +425,12 @@ def _ranks(*numbers: int | None) -> Mapping[int, int]:
 def _plain_run(run: Run, ranks: Mapping[int, int], versions: Mapping[int, int]) -> Run:
     if run.lane is Lane.STATUS:
         wanted = _with(run.wanted, version=versions[run.wanted.version])
-        return _with(run, seq=wanted.version, wanted=wanted)
-    return _with(run, seq=ranks[run.seq] if run.is_holder else -1)
+        return run._replace(seq=wanted.version, wanted=wanted)
+    return run._replace(seq=ranks[run.seq] if run.is_holder else -1)
 
 
-def _plain(state: RolloutState, route: int, workload: int) -> RolloutState:
+def plain_state(state: RolloutState, route: int, workload: int) -> RolloutState:
+    """`state` with these numbers of its intents, and without what only words need."""
     return _with(
         state,
         route=_with(state.route, seq=route),

@@ -193,7 +193,7 @@ def _present(stage: Stage, name: str) -> bool:
 
 
 @given(seed=st.integers(0, 2**32 - 1), hands=st.integers(1, 25))
-@settings(max_examples=12)
+@settings(max_examples=8)
 def test_after_any_trouble_everything_comes_to_rest_and_a_good_release_is_promoted(
     seed: int, hands: int
 ) -> None:

@@ -4,15 +4,14 @@ Five articles (000 to 004, tests/manifests/articles) say what 23 rows of promise
 about; the row's number is in the docstring. Their manifests are applied as they stand, to a cluster
 that has what they refer to.
 
-Of some rows a part is for later: the commands `validate` and `simulate` (4, 5, 6, 9), recording
-rules to deploy (7), the load tester (18), metrics and the global notifier (19), the dashboard (22)
-and other providers (23). Left to other files: what real servers say of the same manifests
-(tests/contract/test_articles).
+Of some rows a part is for later: the commands `validate` and `simulate` (4, 5, 6, 9), the load
+tester (18) and other providers (23). Left to other files: what real servers say of the same
+manifests (tests/contract/test_articles), the recording rule (7), the alert rule (19) and the
+dashboard (22), which are asked of a real Prometheus (tests/system/test_dashboards).
 """
 
 import json
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -31,6 +30,7 @@ from config.settings.settings import Settings
 from config.traffic import ALL_TO_PRIMARY
 from sandbox.prometheus import PrometheusServer
 from sandbox.promql import SeriesStore
+from tests import fences
 from tests.stage import measuring, pasted, rollouts
 from tests.stage.pasted import Pasted, Raw
 from tests.stage.rollouts import LONG
@@ -403,7 +403,7 @@ def test_there_is_one_more_deployment_and_the_first_step_is_the_step() -> None:
 def test_the_interval_of_a_metric_is_the_window_of_its_query() -> None:
     """Row 13: asked once per analysis interval, about the last minute and the last 30 seconds."""
     stage = at_weight(Pasted(of_article("003-canary")).initialize().release_next(), 10)
-    stage.wait(timedelta(minutes=2))
+    stage.wait(timedelta(minutes=2, seconds=5))
     rounds = stage.meters.asked
     assert len(rounds) == 2
     for checks in rounds:
@@ -562,16 +562,12 @@ def test_the_older_name_of_istio_is_accepted_from_operators_too() -> None:
 # --- 20 to 23: operations
 
 
-GITOPS: Final = pasted.MANIFESTS.parents[1] / "docs" / "gitops.md"
-
-
 def test_what_gitops_tools_are_told_to_ignore_is_what_changes() -> None:
     """Row 20: the snippets for Flux and Argo CD, as they are documented."""
-    snippets = re.findall(r"```yaml\n(.*?)```", GITOPS.read_text("utf-8"), re.DOTALL)
-    flux, argo = (yaml.safe_load(each)["spec"] for each in snippets)
-    (rule,) = flux["driftDetection"]["ignore"]
+    (rule,) = fences.setting("docs/gitops.md", "driftDetection")["ignore"]
     assert rule == {"paths": ["/spec/replicas"], "target": {"kind": "Deployment"}}
-    assert {each["kind"]: each["jsonPointers"] for each in argo["ignoreDifferences"]} == {
+    ignored = fences.setting("docs/gitops.md", "ignoreDifferences")
+    assert {each["kind"]: each["jsonPointers"] for each in ignored} == {
         "Deployment": ["/spec/replicas"],
         "DaemonSet": ["/spec/template/spec/nodeSelector"],
     }

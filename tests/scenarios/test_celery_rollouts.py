@@ -3,19 +3,19 @@
 import contextlib
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from celery import signals
-from redis import Redis
 
 from clients.redis import keys
 from tests.services.valkey import Valkey
 from tests.stage import measuring
 from tests.stage.stage import REF, initialized
 from tests.stage.workers import on_celery
+from tests.stores import everything
 from tests.unit.analysis.worlds import a_manifest
 
 LONG = timedelta(minutes=30)
@@ -84,20 +84,6 @@ def test_the_hooks_of_a_round_are_called_in_parallel(valkey: Valkey) -> None:
         assert len(receiver.calls) == 3
 
 
-def stored(client: "Redis[bytes]") -> Iterator[tuple[str, str]]:
-    """Every key, and all it holds."""
-    ways: dict[bytes, Callable[[bytes], object]] = {
-        b"string": client.get,
-        b"hash": client.hgetall,
-        b"stream": client.xrange,
-        b"zset": lambda key: client.zrange(key, 0, -1),
-        b"list": lambda key: client.lrange(key, 0, -1),
-        b"set": client.smembers,
-    }
-    for key in client.scan_iter():
-        yield key.decode(), repr(ways[client.type(key)](key))  # type: ignore[no-untyped-call]
-
-
 @contextlib.contextmanager
 def published() -> Iterator[list[Any]]:
     """The bodies of all messages sent in the block."""
@@ -134,7 +120,7 @@ def test_what_the_url_of_a_webhook_hides_is_in_the_manifest_alone(
 
         told = [text for text in stage.texts() if "pre-rollout check gate failed" in text]
         assert len(told) == 1
-        holding = {key for key, value in stored(client) if "hunter2" in value}
+        holding = {key for key, value in everything(client) if "hunter2" in value}
         shown = json.dumps([stage.texts(), dict(stage.status), messages]) + caplog.text
     assert holding == {keys.WORLD.of(REF)}
     assert len(receiver.calls) == (1 if status == 400 else 2)

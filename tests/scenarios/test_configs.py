@@ -12,7 +12,7 @@ import pytest
 from clients import errors
 from clients.kube import resources
 from clients.kube.resources import Resource
-from config.settings.groups import CanarySettings
+from config.settings.canaries import CanarySettings
 from config.settings.settings import Settings
 from config.traffic import TrafficSplit
 from tests.fakes.faults import Fault
@@ -627,6 +627,28 @@ def test_an_api_server_that_does_not_answer_about_configs_delays_no_rollback() -
     stage.meters.source = measuring.failing
     rollouts.finish(stage)
     rollouts.rolled_back(stage)
+
+
+def test_a_leader_that_may_not_list_secrets_has_a_changed_one_analysed_with_the_next_release() -> (
+    None
+):
+    """The password alone starts nothing; what the canary's pods have read is copied, no sooner."""
+    stage = Stage()
+    refused = errors.Permanent("secrets is forbidden", status=errors.FORBIDDEN)
+    stage.kube.faults.add(Fault(refused, "list", "secrets", times=10**6))
+    at_rest(stage=stage)
+    assert held(stage, "cart-login-primary", resources.SECRETS) == secret("hunter2")
+    stage.edit(resources.SECRETS, "cart-login", {"data": secret("s3same")})
+    stage.wait(timedelta(minutes=1))
+    assert stage.phase() == "Initialized"
+
+    set_color(stage, "green")
+    rollouts.at_weight(stage, 60)
+    assert held(stage, "cart-login-primary", resources.SECRETS) == secret("hunter2")
+    rollouts.finish(stage)
+    rollouts.succeeded(stage, "cart:1")
+    assert held(stage, "cart-login-primary", resources.SECRETS) == secret("s3same")
+    assert held(stage, "cart-settings-primary") == {"color": "green", "size": "1"}
 
 
 # --- no secret anywhere

@@ -10,6 +10,7 @@ import pytest
 from clients import errors
 from clients.kube import resources
 from clients.kube.resources import Resource
+from config.traffic import ALL_TO_PRIMARY
 from tests.fakes.faults import Fault
 from tests.scenarios import test_subsets as subsets
 from tests.scenarios.test_autoscalers import of_hpa, the_hpa
@@ -363,6 +364,22 @@ def test_without_revert_on_deletion_nothing_is_undone() -> None:
     stage.wait(timedelta(minutes=1))
     assert gone(stage)
     assert rollouts.replicas(stage) == 0
+
+
+def test_a_canary_that_is_applied_again_begins_as_at_first() -> None:
+    """As docs/troubleshooting.md has it: the target is scaled, then the Canary is applied."""
+    stage = initialized(a_manifest())
+    stage.wait(timedelta(seconds=10))
+    delete(stage)
+    stage.wait(timedelta(minutes=1))
+    assert there(stage, resources.DEPLOYMENTS, "cart-app-primary") is None
+    stage.edit(resources.DEPLOYMENTS, "cart-app", {"spec": {"replicas": 3}})
+    canary = {**a_manifest(), "metadata": {"name": REF.name, "namespace": REF.namespace}}
+    stage.create(resources.CANARIES, canary)
+    stage.run(lambda on: on.phase() == "Initialized", within=LONG)
+    stage.wait(timedelta(seconds=10))
+    assert (rollouts.replicas(stage), rollouts.replicas(stage, "cart-app-primary")) == (0, 3)
+    assert stage.split == ALL_TO_PRIMARY
 
 
 CANARY_RULES: Final[dict[str, dict[str, Any]]] = {

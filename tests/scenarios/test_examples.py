@@ -6,6 +6,7 @@ other files: that a real API server takes them (tests/contract/test_crds), the a
 (test_articles).
 """
 
+import base64
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -19,7 +20,14 @@ from tests.stage.pasted import MANIFESTS, Pasted
 
 TEMPLATES: Final = "metrictemplate-and-alertprovider"
 OTHERS: Final = {TEMPLATES, "metrictemplate-with-a-token"}
-"""No canaries; one of the examples names a template of the former."""
+"""No canaries; one of the examples names the template and the provider of the former."""
+HOOK: Final = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": "team-chat-hook", "namespace": "shop"},
+    "data": {"address": base64.b64encode(b"https://chat.example/hook").decode()},
+}
+"""What that provider names."""
 
 
 def begins(target: str, *hooks: str) -> list[str]:
@@ -164,10 +172,11 @@ def test_an_example_comes_to_the_end_that_it_promises(name: str) -> None:
     """Its weights, and all that is told of its rollout, letter by letter."""
     weights, told = ENDS[name]
     stage = Pasted(pasted.canary(name))
-    template, _ = pasted.documents(TEMPLATES)
+    named = pasted.documents(TEMPLATES)
     stage.kube.create(resources.NAMESPACES, None, {"metadata": {"name": "monitoring"}})
+    stage.create(resources.SECRETS, HOOK)
     stage.meters.source = all_well
-    stage.initialize(template).release_next().finish()
+    stage.initialize(*named).release_next().finish()
 
     assert stage.phase() == "Succeeded"
     assert stage.weights == weights

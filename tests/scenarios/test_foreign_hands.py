@@ -62,6 +62,29 @@ def test_weights_edited_in_mid_rollout_are_set_to_what_the_rollout_wants(
     assert stage.weights == [0, 20, 40, weights[1], 40, 60, 0]
 
 
+@pytest.mark.parametrize("weight", [40, 60])
+def test_a_canary_that_is_seen_to_get_less_than_its_step_takes_no_other(weight: int) -> None:
+    """R-84: whoever undoes steps faster than they are mended had it promoted without requests.
+
+    What it waits for is told as long as that lasts.
+    """
+    stage = rollouts.at_weight(rollouts.released(a_manifest()), weight)
+    stage.settle()
+    stage.losing = {"route"}
+    set_weights(stage, 100, 0)
+    stage.wait(timedelta(minutes=5))
+    assert (stage.phase(), stage.image("cart-app-primary")) == ("Progressing", "cart:1")
+    assert stage.state.route.split == TrafficSplit.of(weight)
+    assert stage.condition("Waiting")["status"] == "True"
+    said = "cart.shop waits for its route to be applied"
+    assert stage.condition("Waiting")["message"].startswith(f"{said} (it is asked for again")
+    assert stage.texts()[-1].startswith(said)
+
+    stage.losing = set()
+    rollouts.succeeded(rollouts.finish(stage))
+    assert stage.weights[-3:] == ([40, 60, 0] if weight == 40 else [0, 60, 0])
+
+
 def test_a_label_of_another_tool_does_not_touch_the_weights() -> None:
     """It goes, as in Flagger; the weights of the rollout are no part of that (D-8)."""
     stage = rollouts.at_weight(rollouts.released(a_manifest()), 40)

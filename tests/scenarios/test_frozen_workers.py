@@ -27,6 +27,7 @@ LEASES = {
     Work.WORKLOAD: WRITE_LEASE,
     Work.STATUS: WRITE_LEASE,
     Work.TELL: teller.TELL_LEASE,
+    Work.ALERT: teller.TELL_LEASE,
 }
 
 

@@ -24,13 +24,13 @@ from clients.kube.protocol import NoKube
 from clients.redis.records import Asked, Basis, Call, Commit
 from config.ranks import Rank
 from config.refs import CanaryRef
+from config.roles import Queue
 from config.settings.settings import Settings
 from tasks import wiring
 from tasks.analyst import Analyst
 from tasks.batch import Crew
 from tasks.caller import RENEWAL_SECONDS, Caller, Taken
 from tasks.configs import ConfigReader
-from tasks.queues import Queue
 from tests.fakes import memory_redis
 from tests.stage.measuring import Hooks, InlineThreads, Meters, Silent
 from tests.stores import DirectStore, given_out

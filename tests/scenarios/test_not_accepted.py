@@ -77,7 +77,7 @@ def test_a_rollout_stays_where_it_is_until_its_manifest_is_mended(
     assert all(part in refused["message"] and part in warned[0] for part in named)
 
     since = stage.clock.now()
-    stage.wait(timedelta(hours=1))
+    stage.wait(timedelta(minutes=20))
     assert stage.weights == PLAN[:2]
     assert stage.image("cart-app-primary") == "cart:1"
     assert (stage.phase(), stage.status["failedChecks"]) == ("Progressing", 0)
@@ -86,7 +86,7 @@ def test_a_rollout_stays_where_it_is_until_its_manifest_is_mended(
     assert all(part in waiting["message"] for part in [*named, "apply the manifest before it"])
     assert waiting["lastTransitionTime"] <= (since + timedelta(seconds=31)).isoformat()
     (count,) = repeated(stage, HELD)
-    assert 10 <= count <= 12
+    assert count == 4
 
     mend(stage, before, edit)
     stage.settle()
@@ -118,7 +118,7 @@ def test_no_rollout_starts_until_the_manifest_is_mended(edit: dict[str, Any]) ->
     stage.edit_canary(**edit)
     stage.wait(timedelta(minutes=1))
     stage.release("cart:2")
-    stage.wait(timedelta(hours=1))
+    stage.wait(timedelta(minutes=20))
     assert (stage.phase(), stage.weights) == ("Initialized", [0])
     assert stage.image("cart-app-primary") == "cart:1"
     assert stage.condition("Waiting")["reason"] == "NotAccepted"

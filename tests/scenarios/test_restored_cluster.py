@@ -51,7 +51,7 @@ def test_after_a_restore_a_release_is_rolled_out_as_ever() -> None:
     stage.wait(timedelta(minutes=1))
     backup = Backup(stage)
     stage.release("cart:2")
-    stage.run(rollouts.ended, within=rollouts.LONG)
+    rollouts.finish(stage)
     assert stage.image("cart-app-primary") == "cart:2"
 
     backup.restore(stage)

@@ -7,19 +7,20 @@ import json
 import secrets
 import ssl
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import urllib3
 import yaml
 
 from tests.services import processes
 
 APPLY: Final = "application/apply-patch+yaml"
+CONNECTIONS: Final = 32
+"""Kept open at most; tests have a dozen threads that ask the server."""
 
 
 class Refused(Exception):
@@ -69,24 +70,53 @@ class ControlPlane:
     ) -> dict[str, Any]:
         """The JSON answer to one request, as the administrator unless `token` is given.
 
-        Raises Refused for any status of 400 and above.
+        Raises Refused for any status of 400 and above, OSError when there is no answer.
         """
-        request = urllib.request.Request(
-            self.url + path,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={
-                "Authorization": f"Bearer {token or self.admin_token}",
-                "Content-Type": content_type,
-                "Accept": "application/json",
-            },
-            method=method,
-        )
+        headers = {
+            "Authorization": f"Bearer {token or self.admin_token}",
+            "Content-Type": content_type,
+        }
+        content = None if body is None else json.dumps(body)
+        with self.asked(method, path, content, headers) as answer:
+            read = _json(answer.data)
+        if answer.status >= 400:
+            raise Refused(answer.status, read)
+        return read
+
+    @contextlib.contextmanager
+    def asked(
+        self, method: str, path: str, body: str | bytes | None, headers: Mapping[str, str]
+    ) -> Iterator[urllib3.BaseHTTPResponse]:
+        """The answer to one request of anybody's, to be read; its connection serves the next one.
+
+        Raises OSError when there is none.
+        """
         try:
-            with urllib.request.urlopen(request, timeout=30, context=_tls(self.ca_file)) as answer:
-                return _json(answer.read())
-        except urllib.error.HTTPError as error:
-            with error:
-                raise Refused(error.code, _json(error.read())) from None
+            answer = self._pool.urlopen(
+                method, path, body, headers, preload_content=False, decode_content=False
+            )
+            with contextlib.closing(answer):  # its connection too, unless it was read to the end
+                yield answer
+        except urllib3.exceptions.HTTPError as error:
+            raise ConnectionError(f"{method} {path}: {error}") from error
+
+    @functools.cached_property
+    def _pool(self) -> urllib3.HTTPSConnectionPool:
+        """Connections to the server: to shake hands takes either side longer than to be asked."""
+        trust = ssl.create_default_context(cafile=str(self.ca_file))
+        server = urllib.parse.urlsplit(self.url)
+        return urllib3.HTTPSConnectionPool(
+            str(server.hostname),
+            server.port,
+            maxsize=CONNECTIONS,
+            timeout=urllib3.Timeout(60),
+            retries=False,
+            ssl_context=trust,
+        )
+
+    def hang_up(self) -> None:
+        """Ends the connections that nobody uses."""
+        self._pool.close()
 
     def path(self, manifest: Mapping[str, Any], namespace: str = "default") -> str:
         """The URL path of the object in `manifest`; its kind is looked up by discovery.
@@ -189,12 +219,6 @@ class ControlPlane:
         except Refused:
             return False
         return any(each["kind"] == names["kind"] for each in kinds)
-
-
-@functools.cache
-def _tls(ca_file: Path) -> ssl.SSLContext:
-    """What trusts a server's certificate, made once for all requests."""
-    return ssl.create_default_context(cafile=str(ca_file))
 
 
 def _request(event: Mapping[str, Any]) -> Request:

@@ -70,6 +70,7 @@ def running(folder: Path) -> Iterator[ControlPlane]:
         for process in (etcd, apiserver):
             process.start()
             stack.callback(process.stop)
+        stack.callback(plane.hang_up)
         yield plane
 
 

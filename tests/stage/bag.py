@@ -8,8 +8,8 @@ from analysis.effects import Lane
 from clients.redis.records import Asked
 from config.ranks import Rank
 from config.refs import CanaryRef
+from config.roles import Queue
 from tasks import queues
-from tasks.queues import Queue
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,11 @@ class Message:
     others: tuple[CanaryRef, ...] = ()
     rank: Rank = field(default=Rank.REVISION, compare=False)
     if_due: bool = field(default=False, compare=False)
+
+    @property
+    def asked(self) -> Asked:
+        """The webhook that a call is about."""
+        return Asked(self.ref, self.round, self.key)
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Final
 
 from clients import errors
 from clients.kube import resources
-from clients.kube.protocol import Keep, Listing, Watcher, WatchEvent, everything
+from clients.kube.protocol import Keep, Listing, Watcher, WatchEvent, WatchType, everything
 from clients.kube.resources import Resource
 from clients.redis import rollouts
 from config.ranks import Rank
@@ -50,8 +50,11 @@ class Refusing:
     def watch(
         self, resource: Resource, namespace: str | None, version: str, timeout: timedelta
     ) -> Iterator[WatchEvent]:
-        """What happens to objects of a kind."""
-        return self._kube.watch(resource, namespace, version, timeout)
+        """What happens to objects of a kind; of nothing the end is told without a request."""
+        if self._kube.has_news(resource, version):
+            return self._kube.watch(resource, namespace, version, timeout)
+        present = {"metadata": {"resourceVersion": str(self._kube.store.storage.revision)}}
+        return iter([WatchEvent(WatchType.BOOKMARK, present)])
 
 
 class Beat:

@@ -35,9 +35,9 @@ class Kubelet:
     def step(self) -> datetime | None:
         """Brings statuses up to date; when something will change by itself next, if anything."""
         kinds = (resources.DEPLOYMENTS, resources.DAEMON_SETS)
-        items = [item for kind in kinds for item in self._kube.list(kind).items]
+        items = [item for kind in kinds for item in self._kube.stored(kind).values()]
         deadlines = [self._tend(item) for item in items]
-        knative = self._kube.list(resources.KNATIVE_SERVICES).items
+        knative = self._kube.stored(resources.KNATIVE_SERVICES).values()
         deadlines += [self._tend_knative(item) for item in knative]
         return min((at for at in deadlines if at is not None), default=None)
 

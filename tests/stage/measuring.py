@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from analysis.backends.backend import Endpoint
 from analysis.findings import Absent, CheckResult, HookResult, Measurement, Sample
@@ -98,7 +99,7 @@ class Receiver:
     """A web server that webhooks are posted to."""
 
     url: str
-    calls: list[dict[str, object]] = field(default_factory=list)
+    calls: list[dict[str, Any]] = field(default_factory=list)
     status: int = 200
 
 

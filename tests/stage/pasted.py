@@ -24,6 +24,7 @@ RESOURCES: Final = {
     for known in (
         resources.CANARIES,
         resources.METRIC_TEMPLATES,
+        resources.ALERT_PROVIDERS,
         resources.DEPLOYMENTS,
         resources.DAEMON_SETS,
         resources.SERVICES,

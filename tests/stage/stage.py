@@ -7,34 +7,38 @@ from typing import Any, Final
 
 from redis import Redis
 
-from analysis import conditions
+from analysis import recorded
 from analysis import state as states
 from analysis.findings import HookResult
 from analysis.state import RolloutState
 from clients import errors
 from clients.clock import ManualClock
+from clients.instruments import SILENT, Instruments
 from clients.kube import resources
 from clients.kube.protocol import Object
 from clients.kube.resources import Resource
-from clients.redis.records import Asked, Call, Kept
+from clients.redis.records import Call, Kept
 from config.ranks import Rank
 from config.refs import CanaryRef
 from config.settings.settings import Settings
 from config.traffic import RouteStage, TrafficSplit
 from routing import services
 from routing.router import UnreadableRoute, split_in_force
+from sandbox.apiserver.objects import Key
 from scheduler import wiring as scheduling
 from tasks import gather, wiring
 from tasks.batch import Reader
 from tasks.caller import Poster
 from tasks.queues import Dispatcher
 from tasks.registries import BUILT_IN, Registries
-from tasks.teller import NO_ROUND
+from tasks.sending import Send
+from tasks.teller import Teller
 from tasks.wiring import Services
 from tests.fakes import memory_redis
 from tests.fakes.kube import Door, FakeKube
 from tests.stage.bag import Bag, Message
 from tests.stage.beat import Beat
+from tests.stage.chats import Chats
 from tests.stage.kubelet import Kubelet
 from tests.stage.measuring import Hooks, InlineThreads, Meters, Silent
 from tests.stores import DirectStore
@@ -63,14 +67,18 @@ class Stage:
         settings: Settings | None = None,
         measuring: bool = False,
         ref: CanaryRef = REF,
+        start: datetime = START,
+        send: Send | None = None,
+        tell: Instruments = SILENT,
     ) -> None:
         """`measuring` has checks measured by the real reader instead of `meters`.
 
-        `ref` is the canary that is looked at where no other is named.
+        `ref` is the canary that is looked at where no other is named; `send` posts alerts in the
+        place of `chats`.
         """
         self.ref = ref
         self.registries = registries
-        self.clock = ManualClock(START)
+        self.clock = ManualClock(start)
         self.kube = FakeKube(self.clock)
         self.redis = redis or memory_redis.connect()
         self.store = DirectStore(self.redis, self.clock.now)
@@ -89,7 +97,12 @@ class Stage:
         reader: Reader = self.meters
         if measuring:
             reader = wiring.metric_reader(self.settings, self.clock, self.door, registries)
-        doors = wiring.Doors(self.store, self.door, reader, poster, self.dispatcher, self.clock)
+        self.chats = Chats(self.clock)
+        doors = wiring.Doors(
+            *(self.store, self.door, reader, poster, self.dispatcher, self.clock),
+            send=send or self.chats,
+            instruments=tell,
+        )
         self.services = self._wired(wiring.wire(self.settings, doors, registries))
 
     def _wired(self, services: Services) -> Services:
@@ -101,7 +114,8 @@ class Stage:
             together=0.0,
         )
         teller = replace(services.teller, threads=InlineThreads())
-        return replace(services, caller=inline, teller=teller)
+        services = replace(services, caller=inline, teller=teller)
+        return alerting_by(services, replace(services.alerter, threads=InlineThreads()))
 
     # --- the user's hand
 
@@ -270,7 +284,7 @@ class Stage:
 
     def shown_version(self) -> int:
         """The version of the state that the status shows."""
-        return conditions.recorded_version(self.status)
+        return recorded.version(self.status)
 
     def condition(self, kind: str) -> Mapping[str, Any]:
         """A condition of the Canary; empty when it has none of that type."""
@@ -285,10 +299,7 @@ class Stage:
     # --- inside
 
     def _live(self, resource: Resource, name: str) -> Object | None:
-        try:
-            return self.kube.get(resource, self.ref.namespace, name)
-        except errors.NotFound:
-            return None
+        return self.kube.stored(resource).get(Key(self.ref.namespace, name))
 
     def _note_weight(self) -> None:
         """Notes the weight of the live route, once for each state of the cluster."""
@@ -311,20 +322,25 @@ class Stage:
                 self.services.workload.reconcile(*refs, if_due=message.if_due)
             case "status":
                 self.services.status.reconcile(*refs, if_due=message.if_due)
-            case "call" if message.round == NO_ROUND:
+            case "call" if message.asked.is_of_events:
                 self.services.teller.tell(message.ref)
             case "call" if self.hooks.mute:
                 self._call_for_long(message)
             case "call":
-                self.services.caller.call(Asked(message.ref, message.round, message.key))
+                self.services.caller.call(message.asked)
             case other:
                 raise AssertionError(f"message {other}")
 
     def _call_for_long(self, message: Message) -> None:
         """A worker takes a call and gets no answer yet; it gives no sign of life by itself."""
-        asked = Asked(message.ref, message.round, message.key)
-        for taken in self.services.caller.take(asked):
+        for taken in self.services.caller.take(message.asked):
             self.late.append((taken.call, self.hooks.post(taken.hook, lambda: True)))
+
+
+def alerting_by(services: Services, alerter: Teller) -> Services:
+    """`services`, whose alerts are told by `alerter`."""
+    status = replace(services.status, alert=alerter.tell)
+    return replace(services, alerter=alerter, status=status)
 
 
 def a_deployment(

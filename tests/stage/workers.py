@@ -13,10 +13,11 @@ from pydantic import SecretStr
 from redis import Redis
 
 from clients.clock import SystemClock
+from config.roles import Queue
 from config.settings.groups import RedisSettings
 from config.settings.settings import Settings
 from tasks import app as apps
-from tasks import publishing, queues, serving, wiring
+from tasks import publishing, serving, wiring
 from tasks.caller import HttpPoster
 from tasks.intake import Intake
 from tasks.serving import Line
@@ -72,11 +73,11 @@ class Traffic:
 class CeleryStage(Stage):
     """A stage whose messages go through Celery."""
 
-    def __init__(self, app: Celery, redis: "Redis[str]", traffic: Traffic) -> None:
+    def __init__(self, app: Celery, redis: "Redis[str]", traffic: Traffic, **options: Any) -> None:
         self._traffic = traffic
         poster = HttpPoster(SystemClock())
         dispatcher = publishing.CeleryDispatcher(app)
-        super().__init__(redis=redis, dispatcher=dispatcher, poster=poster)
+        super().__init__(redis=redis, dispatcher=dispatcher, poster=poster, **options)
         wiring.install(self.services)
 
     def _wired(self, services: Services) -> Services:
@@ -103,8 +104,11 @@ class CeleryStage(Stage):
 
 
 @contextlib.contextmanager
-def on_celery(url: str) -> Iterator[CeleryStage]:
-    """A stage over the (emptied) server at `url`, with a worker for all queues."""
+def on_celery(url: str, **options: Any) -> Iterator[CeleryStage]:
+    """A stage over the (emptied) server at `url`, with a worker for all queues.
+
+    `options` are those of the stage.
+    """
     settings = replace(Settings(), redis=RedisSettings(url=SecretStr(url)))
     app = apps.make_app(settings)
     redis: Redis[str] = Redis.from_url(url, decode_responses=True)
@@ -112,12 +116,12 @@ def on_celery(url: str) -> Iterator[CeleryStage]:
     try:
         with start_worker(
             app,
-            **serving.serve(app, [Line(queue, 4, intake) for queue in queues.Queue]),
+            **serving.serve(app, [Line(queue, 4, intake) for queue in Queue]),
             perform_ping_check=False,
             loglevel="warning",
             shutdown_timeout=10.0,
         ):
-            yield CeleryStage(app, redis, traffic)
+            yield CeleryStage(app, redis, traffic, **options)
     finally:
         traffic.close()
         app.close()

@@ -76,6 +76,26 @@ def test_a_given_port_and_folder_are_used_and_a_taken_port_is_an_error(tmp_path:
     assert tmp_path.exists()
 
 
+def test_one_that_is_killed_is_revived_at_its_port_and_empty() -> None:
+    """One that runs, or was stopped, is left alone."""
+    with EmbeddedValkey() as server:
+        pid, url = server.pid, server.url
+        assert not server.revive()
+        assert server.pid == pid
+        with contextlib.closing(redis_server.connect(url)) as client:
+            client.set("key", "value")
+        os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + 5
+        while not server.revive():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert (server.url, server.pid == pid) == (url, False)
+        with contextlib.closing(redis_server.connect(url)) as client:
+            assert client.get("key") is None
+        server.stop()
+        assert not server.revive()
+
+
 def test_it_outlives_the_thread_that_started_it() -> None:
     """The kernel takes a thread for the parent; ours stays."""
     server = EmbeddedValkey()

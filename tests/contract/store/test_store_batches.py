@@ -194,7 +194,7 @@ def test_a_status_is_due_by_its_version_by_untold_events_and_when_it_was_wiped(
     memory_redis.confirm(store)
     notice = Notice(uid="u", at=store.now(), severity=AlertSeverity.INFO, message="told")
     store.commit(ref, Commit(expected=0, state=WANTS_TWO, notices=(notice,)))
-    store.note_delivered(ref, "events", "1-0")
+    store.client.hset(keys.NOTICES.of(ref), "delivered:events", "1-0")
     shown = World(status=ShownStatus("5", {"phase": "Initialized"}))
     assert shown.status
     news = Confirmation(lane=Lane.STATUS, seq=1, written={"status": shown.status})

@@ -11,6 +11,7 @@ from redis.client import Pipeline
 
 from clients.documents.calls import HookResult
 from clients.documents.confirmed import Confirmation, Lane
+from clients.documents.tally import Counted
 from clients.documents.world import World
 from clients.redis import keys
 from clients.redis.records import Basis, Commit, Work
@@ -65,7 +66,12 @@ def test_every_key_written_is_in_the_table_with_its_type_and_lifetime(
         if work is not Work.TICK:
             store.finish(REF, work, begun.token, store.now())
     commit = Commit(
-        expected=0, state={"uid": "u1"}, timeline={"n": 1}, notices=[a_notice()], due=store.now()
+        expected=0,
+        state={"uid": "u1"},
+        timeline={"n": 1},
+        notices=[a_notice()],
+        due=store.now(),
+        counted=Counted(seconds=0.1),
     )
     assert store.commit(REF, commit) == 1
     compare()
@@ -79,7 +85,9 @@ def test_every_key_written_is_in_the_table_with_its_type_and_lifetime(
     assert call is not None
     store.answer_call(call, HookResult("a", WebhookType.ROLLOUT, ok=True))
     compare()
-    assert written == set(keys.TABLE) - {keys.QUERY}  # see test_store_answers.py
+    # See test_store_answers.py, test_store_gates.py, test_store_paces.py and test_store_firing.py.
+    elsewhere = {keys.QUERY, keys.GATES, keys.PACE, keys.TURNS, keys.FIRING}
+    assert written == set(keys.TABLE) - elsewhere
 
     store.release("a")
     store.forget(REF)
@@ -108,13 +116,14 @@ def test_begin_and_commit_are_one_round_trip_each(
     live_store.forget(REF)
 
     trips: list[list[object]] = []
-    execute = Pipeline.execute
+    kind = type(client.pipeline(transaction=False))
+    execute = kind.execute
 
     def counted(pipeline: "Pipeline[str]", **options: bool) -> list[object]:
         trips.append([command[0][0] for command in pipeline.command_stack])
         return execute(pipeline, **options)
 
-    monkeypatch.setattr(Pipeline, "execute", counted)
+    monkeypatch.setattr(kind, "execute", counted)
     monkeypatch.setattr(client, "execute_command", None)
     begun = live_store.begin(REF, Work.TICK, TTL)
     assert begun is not None

@@ -16,6 +16,7 @@ from clients import clock as clocks
 from clients import errors
 from clients.documents import confirmed
 from clients.documents.confirmed import Confirmation, Confirmed, Lane
+from clients.documents.tally import Counted, Ended, Tally
 from clients.documents.world import UNREADABLE, WorkloadView, World
 from clients.redis import keys, rollouts
 from clients.redis.records import Basis, Begun, Commit, Work, part_of
@@ -522,6 +523,33 @@ def test_a_stalled_run_drops_no_notice_of_a_successor_of_its_canary(store: Direc
     assert [notice.message for notice in store.undelivered(REF)[0]] == ["untold"]
 
 
+def test_how_far_a_channel_has_come_never_goes_back(store: DirectStore) -> None:
+    """A run that stalled knows less than one that has told more since; the same again is fine."""
+    store.commit(REF, a_commit(notices=[a_notice(str(n)) for n in range(11)]))
+    stalled = begun(store, Work.ALERT).token
+    ids = [notice.id for notice in store.undelivered(REF).notices]
+    answers = [store.note_delivered(REF, stalled, "u1", "chat", ids[at]) for at in (2, 10, 10, 9)]
+    assert answers == [True, True, True, False]
+    assert store.undelivered(REF).accounts == {"chat": ids[10]}
+    assert store.note_delivered(REF, stalled, "u1", "other", ids[0])
+
+
+def test_a_stalled_run_says_nothing_about_notices_that_have_its_ids_by_now(
+    store: DirectStore, client: "Redis[str]"
+) -> None:
+    """Those of a canary of the same name, and those made after a loss."""
+    store.commit(REF, a_commit())
+    stalled = begun(store, Work.ALERT).token
+    store.forget(REF)
+    store.commit(REF, a_commit(state={"uid": "u2"}))
+    assert not store.note_delivered(REF, stalled, "u1", "chat", "000000000009-0")
+    client.flushall()
+    memory_redis.confirm(store)
+    store.commit(REF, a_commit())
+    assert not store.note_delivered(REF, stalled, "u1", "chat", "000000000009-0")
+    assert store.undelivered(REF).accounts == {}
+
+
 def test_the_timeline_ends_with_the_newest_and_is_bounded(store: DirectStore) -> None:
     """About two hundred entries are kept, the newest of them."""
     for version in range(500):
@@ -569,3 +597,36 @@ def _everything(client: "Redis[str]") -> dict[str, object]:
         else:
             found[key] = client.zrange(key, 0, -1, withscores=True)
     return found
+
+
+def test_what_a_commit_counts_is_counted_once(store: DirectStore) -> None:
+    """With its decision: not when that came too late, nor again when its answer was lost."""
+    ended = Ended(well=False, strategy="canary")
+    first = a_commit(
+        token=begun(store).token,
+        counted=Counted(ended, seconds=0.2, checks={"latency": 0.5}),
+        notices=[a_notice()],
+    )
+    for _ in range(2):
+        assert store.commit(REF, first) == 1
+    assert store.commit(REF, a_commit(counted=Counted(ended))) is None
+    assert store.commit(REF, a_commit(1, counted=Counted(seconds=20))) == 2
+
+    within = (0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1)
+    failures = {("canary", "completed"): 1}
+    expected = Tally(failures=failures, within=within, seconds=20.2, checks={"latency": 0.5})
+    assert store.progress([REF])[REF].tally == expected
+    assert len(store.undelivered(REF).notices) == 1
+
+    store.forget(REF)
+    assert store.progress([REF])[REF].tally == Tally()
+
+
+def test_a_count_that_is_no_number_keeps_no_decision_from_becoming_true(
+    store: DirectStore,
+) -> None:
+    """A foreign hand wrote it: half a decision would be worse than a figure that is missing."""
+    store.client.hset(keys.TALLY.of(REF), "seconds", "long")
+    assert store.commit(REF, a_commit(counted=Counted(seconds=1), notices=[a_notice()])) == 1
+    assert store.read(REF).version == 1
+    assert len(store.undelivered(REF).notices) == 1

@@ -107,13 +107,18 @@ def test_a_full_server_refuses_a_commit_whole_and_takes_it_later(own_client: "Re
 
 
 def test_a_replica_is_transient_until_it_is_promoted(own_client: "Redis[str]") -> None:
-    """During a failover writes fail for a moment."""
+    """During a failover writes fail for a moment.
+
+    R-85: the connection to the former primary is not kept: its name may lead to another server.
+    """
     own_client.config_set("replica-serve-stale-data", "yes")
+    connection = own_client.client_id()
     (port,) = processes.free_ports(1)
     own_client.replicaof("127.0.0.1", str(port))
     store = DirectStore(own_client)
     with pytest.raises(errors.Transient):
         store.poke(REF)
+    assert own_client.client_id() != connection
     own_client.replicaof("NO", "ONE")
     store.poke(REF)
     assert set(store.agenda()) == {REF}

@@ -17,6 +17,7 @@ from clients.documents.world import World
 from clients.redis import store as stores
 from clients.redis.records import Commit, Epoch, Work
 from config import shards
+from config.realms import Realm
 from config.refs import CanaryRef
 from config.shards import WHOLE, Shard
 from tests.contract.store.test_store_epochs import empty, fail_over, forge
@@ -112,6 +113,35 @@ def test_nobody_leads_while_the_namespaces_are_shared_out_otherwise(
         store.acquire("a", DAY, Shard(0, 3))
     store.release("c")
     assert store.acquire("a", DAY) is not None
+
+
+@pytest.mark.parametrize(
+    ("theirs", "words"),
+    [
+        (Realm("shop", "c1"), "an installation for namespaces shop, not namespaces [*]: give"),
+        (Realm(cluster="c2"), "an installation on another cluster: give"),
+    ],
+)
+def test_nobody_leads_in_the_redis_of_another_installation(
+    store: DirectStore, clock: clocks.ManualClock, theirs: Realm, words: str
+) -> None:
+    """R-83: its beat stood by in good health, and took over and forgot all canaries one day."""
+    ours = Realm(cluster="c1")
+    term = store.acquire(f"a {theirs}", 5 * SECOND)
+    assert store.realms() == {theirs}
+    with pytest.raises(errors.Conflict, match=words):
+        store.acquire(f"b {ours}", 5 * SECOND)
+    assert store.acquire(f"a {theirs}", 5 * SECOND) == term
+    clock.advance(5 * SECOND)
+    assert store.acquire(f"b {ours}", 5 * SECOND) is not None, "the other one has ended"
+
+
+@pytest.mark.parametrize("theirs", ["a", f"a {Realm()}", f"a {Realm(cluster='c1')}"])
+def test_a_standby_of_the_same_installation_waits(store: DirectStore, theirs: str) -> None:
+    """Also beside a leader of an earlier release, or one that could not tell its cluster."""
+    assert store.acquire(theirs, SECOND) is not None
+    assert store.acquire(f"b {Realm(cluster='c1')}", SECOND) is None
+    assert store.led() == {WHOLE}
 
 
 @pytest.mark.parametrize("lose", [fail_over, empty, forge])

@@ -15,7 +15,10 @@ from config.api import fields
 from tests.unit.repository import pages
 from tests.unit.repository.pages import COMPATIBILITY, ROOT, Statement
 
-PACKAGES: Final = "analysis clients cli config notify routing sandbox scheduler tasks workloads"
+PACKAGES: Final = (
+    "analysis clients cli config exporter loadtester notify routing sandbox scheduler tasks "
+    "workloads"
+)
 PAGES: Final = sorted(COMPATIBILITY.glob("*.md"))
 
 _CITATION: Final = re.compile(r'docs/compatibility/(\w+)\.md((?:(?:,| and) "[^"]+")*)')
