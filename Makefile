@@ -54,9 +54,11 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY) ## The whole thing on the sandbox cluster; KEEP=1 leaves it running
 	@$(BIN)/coalmine demo $(if $(KEEP),--keep) $(ARGS)
 
+# Compiled code is kept, whatever the environment says: the tests start hundreds of processes.
 .PHONY: test
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(READY) ## All tiers of tests; ARGS='-k name' is passed to pytest
-	@$(BIN)/pytest -n 2 --dist loadgroup -m 'not bench' $(ARGS)
+	@$(BIN)/pytest -n 3 -m 'not bench' $(ARGS)
 
 .PHONY: test-system
 test-system: $(READY) ## The tests with real services: API server, Prometheus, kubectl
@@ -95,6 +97,11 @@ mutants: $(READY) ## Small defects on purpose: does a test notice? A fixed sampl
 crds: $(READY) ## deploy/crds/crds.yaml and docs/compatibility/fields.md from the models in config/
 	$(BIN)/python -m config.api.crds
 	$(BIN)/python -m config.api.fields
+	$(BIN)/python -m cli.manifests
+
+.PHONY: manifests
+manifests: $(READY) ## What of deploy/ follows from the rest: roles, rules, the chart's schema and copies
+	$(BIN)/python -m cli.manifests
 
 .PHONY: control-plane
 control-plane: ## kube-apiserver and etcd from their Go modules, into a cache (4 minutes, needs Go)
@@ -105,6 +112,10 @@ data-plane: $(READY) ## istiod and istioctl from their Go module into a cache (6
 	@deploy/data-plane/build.sh
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	  --constraint constraints.txt --editable '.[dev,dataplane]'
+
+.PHONY: helm
+helm: ## helm from its Go module into a cache (a minute, needs Go), for the tests of the chart
+	@deploy/helm/build.sh
 
 .PHONY: constraints
 constraints: $(READY) ## constraints.txt from what is installed

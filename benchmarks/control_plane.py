@@ -12,12 +12,12 @@ from benchmarks import calls, kubelet
 from benchmarks.calls import Call
 from benchmarks.cluster import Cluster
 from clients.kube import connect
+from config import roles
 from tests.services import control_plane, presence
 from tests.services.cluster import ControlPlane
 
 RBAC: Final = presence.REPOSITORY / "deploy" / "rbac" / "rbac.yaml"
 HOME: Final = "coalmine-system"
-ROLES: Final = ("beat", "analysis", "hooks", "routing", "report")
 ALL: Final = "worker"
 """The role of a worker for all queues, whose one account may do everything."""
 
@@ -71,5 +71,5 @@ def _accounts(plane: ControlPlane, folder: Path) -> Mapping[str, Path]:
         role: plane.kubeconfig(
             folder / f"{role}.kubeconfig", plane.service_account_token(HOME, f"coalmine-{role}")
         )
-        for role in ROLES
+        for role in roles.ALL
     }

@@ -51,6 +51,16 @@ class Rollouts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bad:
+    """A revision that fails, released to all; by canary, until its weight is back at 0."""
+
+    released: tuple[float, ...]
+    """From the release."""
+    served: tuple[float, ...]
+    """From the first weight, as Flagger's figure is counted: how long requests have met it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
     """The outcome. Seconds, unless the name says otherwise."""
 
@@ -62,8 +72,8 @@ class Figures:
     """Of single releases among canaries at rest: until the new image is seen in the phase."""
     memory: Mapping[str, float]
     """The most that each role has had, in MiB."""
-    bad: tuple[float, ...]
-    """By canary: release of a bad revision until its weight is back at 0; empty if not measured."""
+    bad: Bad | None
+    """None if not measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +102,7 @@ class Bench:
         idle = self._idle(protocol.rest)
         rollouts = self._none() if protocol.only_rest else self._roll_out(protocol.stagger)
         lone = self._release_some() if protocol.only_rest else ()
-        spoilt = self._spoil() if protocol.bad else ()
+        spoilt = self._spoil() if protocol.bad else None
         return Figures(
             canaries=len(self.fleet.refs),
             initialized=initialized,
@@ -177,18 +187,22 @@ class Bench:
         self.window(False)  # noqa: FBT003 - ends
         return used, (begins, ended)
 
-    def _spoil(self) -> tuple[float, ...]:
-        """Seconds from the release of a bad revision until its weight is back at 0."""
+    def _spoil(self) -> Bad:
         self.meters.is_bad = True
         _say("releasing a bad revision to all")
         releases = self.fleet.release("registry.example/app:3")
         self._until_all("Failed", min(releases.values()))
         time.sleep(SETTLE_SECONDS)
         self.meters.is_bad = False
-        return tuple(
-            (seen[-1].at - released).total_seconds()
-            for ref, released in releases.items()
-            if (seen := self.fleet.seen.weights(ref, released)) and seen[-1].percent == 0
+        ended: list[tuple[datetime, datetime, datetime]] = []
+        for ref, released in releases.items():
+            weights = self.fleet.seen.weights(ref, released)
+            served = next((each.at for each in weights if each.percent), None)
+            if served and weights[-1].percent == 0:
+                ended.append((released, served, weights[-1].at))
+        return Bad(
+            released=tuple((zero - released).total_seconds() for released, _, zero in ended),
+            served=tuple((zero - served).total_seconds() for _, served, zero in ended),
         )
 
     def _checks(self, since: datetime) -> list[Check]:

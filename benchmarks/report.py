@@ -14,8 +14,9 @@ from benchmarks.calls import Call
 from benchmarks.measuring import Figures, p
 from benchmarks.peer import Peer
 from benchmarks.usage import Usage
+from config import roles
 
-OURS: Final = ("beat", "analysis", "hooks", "routing", "report", "worker")
+OURS: Final = (*roles.ALL, "worker")
 """The roles of our own processes; the rest is what they use."""
 BENCH: Final = "bench"
 _SECONDS_PER_MINUTE: Final = 60
@@ -72,7 +73,10 @@ def _times(figures: Figures, theirs: Peer) -> Iterator[Line]:
     yield Line("weight step late, p99 s", p(rollouts.step_late, 99), theirs.step_late_p99)
     yield Line("release to last Succeeded, s", rollouts.seconds, theirs.rollout)
     if figures.bad:
-        yield Line("bad revision to weight 0, p50 s", p(figures.bad, 50), theirs.bad_p50)
+        served, released = figures.bad.served, figures.bad.released
+        yield Line("bad revision's first weight to 0, p50 s", p(served, 50), theirs.bad_p50)
+        yield Line("bad revision's first weight to 0, p99 s", p(served, 99))
+        yield Line("bad revision's release to weight 0, p50 s", p(released, 50))
 
 
 def _spent(figures: Figures, theirs: Peer, cluster: Sequence[str]) -> Iterator[Line]:

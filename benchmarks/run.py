@@ -131,7 +131,7 @@ def _process_set(given: argparse.Namespace) -> ProcessSet:
     """What `coalmine up` runs: workers for all queues, unless numbers of roles are asked for."""
     asked = {role: getattr(given, f"{role}_workers") for role in _CHOSEN}
     if numbers := {role: number for role, number in asked.items() if number is not None}:
-        return ProcessSet(**numbers)
+        return ProcessSet(of_role={**ProcessSet().of_role, **numbers})
     return replace(SMALL, workers=1 if (given.idle or given.canaries) <= FEW else 2)
 
 
@@ -171,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     text = "measure with so many analysis workers each, as in 1,2,4"
     add("--workers", type=_numbers, metavar="N,…", help=text)
     for role in _CHOSEN:
-        default = getattr(ProcessSet(), role)
+        default = ProcessSet().of_role[role]
         text = f"number of {role} workers [default {default}, if another is given]"
         add(f"--{role}-workers", type=int, metavar="N", help=text)
     add("--profile", choices=report.OURS, help="also trace where this role spends its time")

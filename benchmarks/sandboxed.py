@@ -17,8 +17,9 @@ from pathlib import Path
 from benchmarks import calls
 from benchmarks.calls import Call
 from benchmarks.cluster import Cluster
-from benchmarks.control_plane import ALL, ROLES
+from benchmarks.control_plane import ALL
 from clients.clock import SystemClock
+from config import roles
 from sandbox.apiserver import ApiServer
 from sandbox.cluster import coalmine_crds
 from sandbox.controllers import DeploymentController
@@ -37,7 +38,7 @@ def running(folder: Path, ready_after: float) -> Iterator[Cluster]:
         yield Cluster(
             name="sandbox",
             admin=config,
-            kubeconfigs=dict.fromkeys((*ROLES, ALL), config),
+            kubeconfigs=dict.fromkeys((*roles.ALL, ALL), config),
             calls=Remote(ours),
             pids={"sandbox": (process.pid or 0,)},
         )
