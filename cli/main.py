@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final, NoReturn
 
-from cli import exits, options, processes, up, version
+from cli import complaints, exits, options, processes, up, version
 from cli.console import grammar
 from clients import errors, lifeline
 from config.roles import ROLES, Queue
@@ -18,7 +18,6 @@ from config.settings import environment, flags, loadtester
 from config.settings.loadtester import LoadTesterSettings
 from config.settings.settings import FLAGS, Settings, SettingsError
 
-PROGRAM: Final = "coalmine"
 COMPLETING: Final = "_ARGCOMPLETE"
 """The variable by which a shell asks for completions."""
 Handler = Callable[[argparse.Namespace], int]
@@ -67,18 +66,19 @@ def complete_for_kubectl() -> int:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Ends with one line, which says where help is: the usage alone is a page long."""
-        self.exit(exits.UNUSABLE, f"{PROGRAM}: {message} (see {self.prog} --help)\n")
+        complaints.write(f"{message} (see {self.prog} --help)")
+        self.exit(exits.UNUSABLE)
 
 
 def parser() -> argparse.ArgumentParser:
     """The whole grammar of the command line."""
     root = _Parser(
-        prog=PROGRAM,
+        prog="coalmine",
         description="Canary releases on Kubernetes, compatible with Flagger.",
         epilog="Every setting is also read from the environment; `coalmine up --help` lists them.",
     )
     root.set_defaults(parent_pid=None)
-    root.add_argument("--version", action="version", version=f"{PROGRAM} {version.here()}")
+    root.add_argument("--version", action="version", version=f"coalmine {version.here()}")
     commands = root.add_subparsers(required=True, metavar="COMMAND")
     _add_up(commands)
     _add_processes(commands)
@@ -252,7 +252,7 @@ def _loadtester(given: argparse.Namespace) -> int:
 
 def _version(given: argparse.Namespace) -> int:
     del given
-    print(f"{PROGRAM} {version.here()}")
+    print(f"coalmine {version.here()}")
     return exits.OK
 
 
@@ -264,5 +264,5 @@ def _become_the_sandbox(arguments: Sequence[str]) -> NoReturn:
 
 def _refused(problems: Sequence[str], code: int = exits.UNUSABLE) -> int:
     for problem in problems:
-        print(f"{PROGRAM}: {problem}", file=sys.stderr)
+        complaints.write(problem)
     return code

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from cli import exits, processes
+from cli import complaints, exits, processes
 from cli.processes import Command
 from cli.supervisor import Supervisor
 from clients import errors, lifeline, logs
@@ -158,5 +158,5 @@ if __name__ == "__main__":
     try:
         sys.exit(supervise(Order.parse(sys.argv[1]), environment.current()))
     except errors.Permanent as error:
-        print(f"coalmine: {error}", file=sys.stderr)
+        complaints.write(str(error))
         sys.exit(exits.UNUSABLE)

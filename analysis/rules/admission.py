@@ -16,7 +16,7 @@ from analysis.waiting import GATES, WaitReason
 from config import well_known
 from config.scaling import Autoscaler, CanaryScale
 from config.traffic import ALL_TO_PRIMARY, RouteIntent, RouteStage
-from config.validation.problems import ProblemReason
+from config.validation.problems import Problem, ProblemReason
 
 
 def born(seen: Observation) -> Ruling | None:
@@ -37,7 +37,9 @@ def acceptance(seen: Observation) -> Ruling | None:
         return None
     known = before.message.split("\n") if before else ()
     said = tuple(
-        events.warning(problem.message) for problem in seen.problems if problem.message not in known
+        events.warning(problem.message)
+        for problem in _in_order(seen)
+        if problem.message not in known
     )
     held = seen.state.waiting
     if held and held.reason is WaitReason.NOT_ACCEPTED and not seen.refusals:
@@ -242,6 +244,11 @@ def _acceptance(seen: Observation) -> Acceptance | None:
     return Acceptance(
         accepted=not seen.refusals,
         reason=(seen.refusals or seen.problems)[0].reason,
-        message="\n".join(problem.message for problem in seen.problems),
+        message="\n".join(problem.message for problem in _in_order(seen)),
         since=seen.now,
     )
+
+
+def _in_order(seen: Observation) -> list[Problem]:
+    """What refuses the manifest first, then the remarks on it: many readers see one line."""
+    return sorted(seen.problems, key=lambda problem: not problem.blocking)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -11,7 +10,7 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from cli import exits
+from cli import complaints, exits
 from cli.console import (
     history,
     looking,
@@ -97,7 +96,7 @@ def _look(opened: Session, ref: CanaryRef, *, pods: bool = False) -> Look:
 
 def _without_timeline(opened: Session, canary: Facts, account: Absent, output: str | None) -> int:
     """What events tell; they end after an hour as a rule."""
-    print(f"coalmine: {account.why}", file=sys.stderr)
+    complaints.write(account.why)
     look = looking.look(opened.cluster, lambda *_: account, opened.clock, canary.ref)
     if output in {"json", "yaml"}:
         told = [

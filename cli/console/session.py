@@ -19,7 +19,7 @@ from rich.live import Live
 from rich.text import Text
 
 from cli import exits
-from cli.console import accounts, charset, names
+from cli.console import accounts, charset, layout, names
 from cli.console.accounts import Ask
 from cli.console.cluster import Cluster
 from clients import errors
@@ -62,6 +62,10 @@ class Session:
         """Writes lines as they are."""
         for line in lines:
             self.out.print(line, soft_wrap=True, highlight=False)
+
+    def say(self, sentence: str) -> None:
+        """Writes a sentence, on a terminal broken between words."""
+        self.show(layout.wrapped(Text(sentence), self.width))
 
     def write(self, document: Any, form: str) -> None:
         """Writes a document as `json` or `yaml`."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import timedelta
 from typing import Final
 
-from rich.text import Text
-
-from cli import exits
-from cli.console import judging, layout, looking, words
+from cli import complaints, exits
+from cli.console import judging, looking, words
 from cli.console.facts import Facts
 from cli.console.goals import Asked
 from cli.console.judging import Outcome
@@ -39,13 +36,13 @@ def wait(session: Session, ref: CanaryRef, asked: Asked, timeout: timedelta) -> 
             told = _tell(session, canary, told)
             outcome = _judged(session, canary, asked, waited)
             if outcome is not Outcome.PENDING:
-                return _end(asked, canary, outcome)
+                return _end(session, asked, canary, outcome)
         if waited >= timeout:
             where = f"still {told}" if told else "not read"
             release = f", waiting for {asked.revision}" if asked.revision else ""
             more = f"`coalmine why {ref}` says more"
             told = f"{ref} is {where} after {words.span(waited)}{release}"
-            print(f"coalmine: {told}; {more}", file=sys.stderr)
+            complaints.write(f"{told}; {more}")
             return exits.TIMED_OUT
         session.clock.sleep(min(PAUSE, timeout - waited).total_seconds())
         canary = _again(session, ref)
@@ -57,7 +54,7 @@ def _again(session: Session, ref: CanaryRef) -> Facts | None:
         return session.cluster.canary(ref)
     except exits.Unusable as failure:
         if isinstance(failure.__cause__, errors.Transient):
-            print(f"coalmine: {failure}; trying again", file=sys.stderr)
+            complaints.write(f"{failure}; trying again")
             return None
         raise
 
@@ -83,17 +80,16 @@ def _tell(session: Session, canary: Facts, told: str) -> str:
     if canary.note:
         standing += f" ({canary.note})"
     if standing != told:
-        news = Text(f"{words.clock(session.now, session.now)}  {canary.ref}  {standing}")
-        session.show(layout.wrapped(news, session.width))
+        session.say(f"{words.clock(session.now, session.now)}  {canary.ref}  {standing}")
     return standing
 
 
-def _end(asked: Asked, canary: Facts, outcome: Outcome) -> int:
+def _end(session: Session, asked: Asked, canary: Facts, outcome: Outcome) -> int:
     about = f" {asked.revision}" if asked.revision else ""
     if outcome is Outcome.REACHED:
-        print(f"{canary.ref}{about} is {asked.goal.value}")
+        session.say(f"{canary.ref}{about} is {asked.goal.value}")
         return exits.OK
     why = canary.condition("Promoted").message or "it is being deleted"
     text = f"{canary.ref}{about} is not {asked.goal.value}: {canary.phase}: {why}"
-    print(f"coalmine: {text}; `coalmine why {canary.ref}` says more", file=sys.stderr)
+    complaints.write(f"{text}; `coalmine why {canary.ref}` says more")
     return exits.FAILED
