@@ -5,7 +5,9 @@ A process can also be taken away for a while: `down` and `paused` are what chaos
 
 import contextlib
 import ctypes
+import itertools
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -17,6 +19,9 @@ from pathlib import Path
 from typing import Final
 
 PR_SET_PDEATHSIG: Final = 1  # prctl(2)
+
+BELOW_EPHEMERAL: Final = (20_000, 32_768)
+"""Ports that are given to nobody who does not ask for them, by the defaults of Linux and macOS."""
 
 LIVE: set[int] = set()
 """Process ids of the services that are up on purpose; conftest's leak check leaves them out."""
@@ -167,12 +172,33 @@ def running(
 
 
 def free_ports(count: int) -> list[int]:
-    """`count` different TCP ports of 127.0.0.1 that nobody listens on at this moment."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+    """`count` different TCP ports of 127.0.0.1 that nobody takes before whoever asked for them.
+
+    None is given out twice, here or by another worker of the session, nor by the kernel to a
+    server or a connection to which any is good enough.
+    """
+    return list(itertools.islice(filter(_is_free, _PORTS), count))
+
+
+def _own_ports() -> Iterator[int]:
+    """Those of this worker, in an order that is another one in each session."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    ports = list(range(*BELOW_EPHEMERAL))[worker::workers]
+    random.SystemRandom().shuffle(ports)  # `random` itself begins each test anew
+    return itertools.cycle(ports)
+
+
+_PORTS: Final = _own_ports()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as candidate:
+        try:
+            candidate.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def children() -> set[int]:

@@ -347,8 +347,7 @@ def test_flower_runs_as_its_manifest_says(tmp_path: Path) -> None:
     assert not pod["automountServiceAccountToken"]
     (container,) = pod["containers"]
     (redis,) = (each["name"] for each in container["env"] if "optional" not in str(each))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    [port] = processes.free_ports(1)
     here = ["--address=127.0.0.1", f"--flower-port={port}"]
     log = tmp_path / "flower.log"
     with valkey.running(tmp_path) as server, log.open("wb") as output:

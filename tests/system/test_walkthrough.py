@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -13,7 +11,7 @@ import pytest
 
 from tests import fences
 from tests.fences import Fence
-from tests.services import presence, typist
+from tests.services import presence, processes, typist
 
 PAGE: Final = "docs/tutorial.md"
 PORTS: Final = ("9090", "9000", "9001")
@@ -24,11 +22,7 @@ LONGEST_SECONDS: Final = 240
 
 def on_free_ports(page: list[Fence]) -> list[Fence]:
     """The page with ports that nobody else has."""
-    with ExitStack() as held:
-        free = {
-            port: str(held.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1])
-            for port in PORTS
-        }
+    free = dict(zip(PORTS, map(str, processes.free_ports(len(PORTS))), strict=True))
     word = re.compile(rf"\b({'|'.join(PORTS)})\b")
     return [
         replace(fence, text=word.sub(lambda match: free[match[0]], fence.text)) for fence in page

@@ -3,8 +3,10 @@
 Left out: starting real services, which tests/system/test_services.py does.
 """
 
+import itertools
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -56,3 +58,26 @@ def test_a_service_that_never_gets_ready_is_stopped(tmp_path: Path) -> None:
     assert time.monotonic() - before < 5
     with pytest.raises(processes.ServiceError, match="not started"):
         _ = process.pid
+
+
+def test_a_port_that_was_given_out_is_nobody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asked binds it later: until then it is given to nobody, by us or the kernel."""
+    given = processes.free_ports(50) + processes.free_ports(50)
+    assert len(set(given)) == 100
+    with socket.create_server(("127.0.0.1", 0)) as anywhere:
+        assert max(given) < anywhere.getsockname()[1]
+    monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "2")
+    below, above = processes.BELOW_EPHEMERAL
+    of_workers = []
+    for worker in ("gw0", "gw1"):
+        monkeypatch.setenv("PYTEST_XDIST_WORKER", worker)
+        of_workers.append(set(itertools.islice(processes._own_ports(), above - below)))
+    assert of_workers[0].isdisjoint(of_workers[1])
+
+
+def test_a_port_that_is_in_use_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a service that went before its test, or by whatever else runs on the machine."""
+    first, second = processes.free_ports(2)
+    monkeypatch.setattr(processes, "_PORTS", iter([first, second]))
+    with socket.create_server(("127.0.0.1", first)):
+        assert processes.free_ports(1) == [second]
