@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, TypeVar, assert_never
@@ -25,6 +25,7 @@ from config import durations, moments
 from loadtester import access as admission
 from loadtester import kinds, payload
 from loadtester.access import Access
+from loadtester.askers import Askers
 from loadtester.connections import Connections
 from loadtester.jobs import End, Job, Mode, Outcome, Refused
 from loadtester.kinds import Prepare
@@ -55,6 +56,7 @@ class Service:
 
     access: Access
     gates: Gates
+    askers: Askers
     known: Mapping[str, Prepare]
     runs: Runs
     metrics: Metrics
@@ -110,7 +112,9 @@ class Service:
 
     async def _check(self, kind: GateKind, request: web.Request) -> web.Response:
         asked = await self._payload(request)
-        if await self._of_gates(partial(self.gates.is_open, GateId(kind, asked.ref))):
+        gate = GateId(kind, asked.ref)
+        self.askers.note(gate)
+        if await self._of_gates(partial(self.gates.is_open, gate)):
             return web.Response(text="Approved")
         return web.Response(text="Forbidden", status=HTTPStatus.FORBIDDEN)
 
@@ -121,16 +125,22 @@ class Service:
             raise Refused("name and namespace are required")
         gate = _gate(GateId(kind, asked.ref), is_open, request, asked)
         await self._of_gates(partial(self.gates.put, gate))
-        log.info("gate set", extra={"canary": asked.ref.dotted, **_shown(gate)})
-        return web.Response(status=HTTPStatus.ACCEPTED)
+        remark = self.askers.remark(gate.id)
+        extra = {"canary": asked.ref.dotted, **_shown(gate), "remark": remark.rstrip()}
+        log.info("gate set", extra=extra)
+        return web.Response(status=HTTPStatus.ACCEPTED, text=remark)
 
     async def _list(self, request: web.Request) -> web.Response:
         del request
-        return web.json_response(text=await self._of_gates(self._listing))
+        listing = partial(self._listing, self.askers.last())
+        return web.json_response(text=await self._of_gates(listing))
 
-    def _listing(self) -> str:
-        admitted = (each for each in self.gates.all() if self.access.admits(each.id.ref.namespace))
-        return json.dumps({"gates": [_listed(gate) for gate in sorted(admitted, key=_by_id)]})
+    def _listing(self, asked: Mapping[GateId, datetime]) -> str:
+        untouched = {gate: Gate(gate, is_open=False, who="", address="", why="") for gate in asked}
+        known = {**untouched, **{gate.id: gate for gate in self.gates.all()}}
+        admitted = (each for each in known.values() if self.access.admits(each.id.ref.namespace))
+        listed = [_listed(gate, asked.get(gate.id)) for gate in sorted(admitted, key=_by_id)]
+        return json.dumps({"gates": listed})
 
     async def _of_gates(self, ask: Callable[[], T]) -> T:
         """What `ask` gives. Raises Refused where that takes long: then it may yet be done."""
@@ -207,9 +217,10 @@ def _shown(gate: Gate) -> dict[str, Any]:
     }
 
 
-def _listed(gate: Gate) -> dict[str, Any]:
+def _listed(gate: Gate, asked: datetime | None) -> dict[str, Any]:
     who = {"namespace": gate.id.ref.namespace, "name": gate.id.ref.name}
-    return {**who, **_shown(gate), "at": moments.rfc3339(gate.at)}
+    at = None if gate.at == moments.EPOCH else moments.rfc3339(gate.at)
+    return {**who, **_shown(gate), "at": at, "asked": asked and moments.rfc3339(asked)}
 
 
 def _by_id(gate: Gate) -> tuple[str, str, str]:

@@ -14,10 +14,12 @@ from typing import Final, cast
 
 from aiohttp import web
 
+from clients.clock import SystemClock
 from clients.gates import Gates
 from config.settings.loadtester import LoadTesterSettings
 from loadtester import connections, kinds, programs
 from loadtester.access import Access
+from loadtester.askers import Askers
 from loadtester.connections import Connections
 from loadtester.kinds.commands import Commands
 from loadtester.kinds.concord import Concord
@@ -45,6 +47,7 @@ def service(settings: LoadTesterSettings, environ: Mapping[str, str], gates: Gat
     return Service(
         Access(settings.namespaces, token),
         gates,
+        Askers(SystemClock().now),
         kinds.registry(Commands(known, processes.run), concord, settings.timeout),
         Runs(settings.background, settings.blocking, metrics),
         metrics,

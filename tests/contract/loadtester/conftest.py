@@ -10,6 +10,7 @@ import pytest
 
 from clients.gates import Gates
 from config.settings.loadtester import LoadTesterSettings
+from loadtester.askers import Askers
 from tests.services.loadtesters import LoadTester, Start, running
 
 
@@ -19,10 +20,14 @@ def start() -> Iterator[Start]:
     with contextlib.ExitStack() as stack:
 
         def started(
-            gates: Gates | None = None, environ: Mapping[str, str] | None = None, **settings: Any
+            gates: Gates | None = None,
+            environ: Mapping[str, str] | None = None,
+            askers: Askers | None = None,
+            **settings: Any,
         ) -> LoadTester:
             chosen = replace(LoadTesterSettings(timeout=timedelta(seconds=20)), **settings)
-            return stack.enter_context(running(chosen, gates, environ))
+            parts = {"askers": askers} if askers else {}
+            return stack.enter_context(running(chosen, gates, environ, **parts))
 
         yield started
 

@@ -8,7 +8,7 @@ import http.client
 import json
 import re
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ import pytest
 from clients.clock import ManualClock
 from clients.gates import Gate, GateId, GateKind, MemoryGates
 from config.refs import ObjectRef
+from loadtester.askers import Askers
 from tests.services.loadtesters import SHOP, LoadTester, Start
 
 ABSENT: Final = f"{shutil.which('cat')}: /no/such: No such file or directory"
@@ -41,9 +42,10 @@ OTHER: Final = {"name": "other", "namespace": "prod"}
     ],
 )
 def test_paths_statuses_and_texts(
-    tester: LoadTester, path: str, answer: tuple[int, str], method: str
+    start: Start, path: str, answer: tuple[int, str], method: str
 ) -> None:
     """Whatever the method."""
+    tester = start()
     assert tester.ask(path, OTHER, method) == answer
 
 
@@ -201,7 +203,7 @@ def test_gates_are_listed_with_who_when_and_why(start: Start, moment: ManualCloc
     assert tester.ask("/rollback/open", NAMED, **{"X-Forwarded-User": "bob"}) == (202, "")
     assert tester.ask("/rollback/close", SHOP) == (202, "")
     status, text = tester.ask("/gate", method="GET")
-    common = {**SHOP, "address": "127.0.0.1", "at": "2026-03-01T12:00:00Z"}
+    common = {**SHOP, "address": "127.0.0.1", "at": "2026-03-01T12:00:00Z", "asked": None}
     why = ("looks good" + "!" * 300)[:200]
     assert status == 200
     assert json.loads(text) == {
@@ -210,6 +212,40 @@ def test_gates_are_listed_with_who_when_and_why(start: Start, moment: ManualCloc
             {**common, "kind": "rollback", "state": "closed", "who": "", "why": ""},
         ]
     }
+
+
+@pytest.mark.parametrize("change", ["open", "close"])
+@pytest.mark.parametrize("kind", ["gate", "rollback"])
+def test_a_gate_that_only_others_ask_for_is_told(start: Start, kind: str, change: str) -> None:
+    """A slip of the pen shows where it is made. Nobody is told who may be the first."""
+    tester = start()
+    other_kind = {"gate": "rollback", "rollback": "gate"}[kind]
+    misspelt = {**SHOP, "name": "sh0p"}
+    for name in ("cart", "shop"):
+        assert tester.ask(f"/{other_kind}/check", {**SHOP, "name": name})[0] == 403
+        assert tester.ask(f"/{kind}/{change}", misspelt) == (202, "")
+    for name in ("cart", "shop"):
+        tester.ask(f"/{kind}/check", {**SHOP, "name": name})
+    assert tester.ask(f"/{kind}/{change}", SHOP) == (202, "")
+    remark = "no canary sh0p.prod has asked for this gate since the load tester started; "
+    remark += "others have: shop.prod, cart.prod\n"
+    assert tester.ask(f"/{kind}/{change}", misspelt) == (202, remark)
+    assert tester.ask(f"/{kind}/check", misspelt)[0] == {"open": 200, "close": 403}[change]
+    assert tester.ask(f"/{kind}/{change}", misspelt) == (202, "")
+
+
+def test_gates_are_listed_with_when_they_were_asked_for(start: Start, moment: ManualClock) -> None:
+    """Also those that nobody has opened yet: so the name is found that was meant."""
+    tester = start(gates=MemoryGates(moment.now), askers=Askers(moment.now))
+    tester.ask("/gate/open", {**SHOP, "name": "sh0p"})
+    moment.advance(timedelta(minutes=1))
+    tester.ask("/gate/check", SHOP)
+    listed = json.loads(tester.ask("/gate", method="GET")[1])["gates"]
+    told = [tuple(each[key] for key in ("name", "state", "at", "asked")) for each in listed]
+    assert told == [
+        ("sh0p", "open", "2026-03-01T12:00:00Z", None),
+        ("shop", "closed", None, "2026-03-01T12:01:00Z"),
+    ]
 
 
 def test_gates_of_other_namespaces_are_not_listed(start: Start, moment: ManualClock) -> None:

@@ -37,6 +37,7 @@ COUNTED: Final = {
     "Prometheus queries per check of two metrics": "Prometheus queries per active tick",
 }
 """Rows of the README's table by those of the benchmarks."""
+_APPLIES: Final = re.compile("kubectl .*apply|helm (install|upgrade)")
 _LINK: Final = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
 
 
@@ -84,6 +85,20 @@ def test_make_knows_what_pages_have_it_make() -> None:
             check=False,
         )
         assert done.returncode == 0, (command, done.stderr)
+
+
+def test_images_that_a_page_builds_are_pushed_before_anything_is_applied() -> None:
+    """Nodes pull from the registry."""
+    for page in {fence.page for fence in fences.everywhere()}:
+        text = "\n".join(fence.commands for fence in fences.of(page) if fence.language == "sh")
+        waiting = set[str]()
+        for line in text.replace("\\\n", " ").splitlines():
+            if "docker build " in line:
+                waiting |= set(re.findall(r" -t (\S+)", line))
+            if "docker push " in line:
+                waiting -= {line.split()[-1]}
+            assert not waiting or not _APPLIES.search(line), (page, line)
+        assert not waiting, page
 
 
 def test_modules_that_pages_have_readers_run_are_there() -> None:
