@@ -181,6 +181,12 @@ def next_look(asked: HookRound, calls: Sequence[HookCall], known: HookCalls) -> 
     return min(until if until > asked.asked else given_up for until in taken)
 
 
+def believed(known: HookCalls, now: datetime) -> HookCalls:
+    """`known`, without calls that were taken for longer than any is: by a clock that was ahead."""
+    latest = now + CALL_LEASE
+    return replace(known, taken={key: end for key, end in known.taken.items() if end <= latest})
+
+
 def unanswered(calls: Sequence[HookCall], known: HookCalls) -> tuple[str, ...]:
     """The keys of those of `calls` without an answer, in their order."""
     return tuple(call.key for call in calls if call.key not in known.answers)

@@ -160,7 +160,8 @@ def answered(seen: Observation, stored: Mapping[str, str]) -> Findings:
     state, canary = seen.state, seen.canary
     if state is None or state.round is None or canary is None:
         return Findings()
-    calls, known = hooks.awaited(canary, state), documents.decode(stored, state.round.id)
+    calls = hooks.awaited(canary, state)
+    known = hooks.believed(documents.decode(stored, state.round.id), seen.now)
     kinds = dict.fromkeys(call.type for call in calls)
     each = {kind: [call for call in calls if call.type is kind] for kind in kinds}
     found = {
@@ -193,7 +194,12 @@ def _state(snapshot: Snapshot, uid: str) -> RolloutState | None:
 
 
 def _timely(state: RolloutState, now: datetime, longest: timedelta) -> RolloutState:
-    """`state`, whose next check is no longer ahead than anything plans it."""
+    """`state`, whose next check is no longer ahead than anything plans it.
+
+    Hooks that were asked in times to come count as lost: they are asked again if nobody calls them.
+    """
+    if state.round is not None and state.round.asked > now:
+        state = replace(state, round=replace(state.round, asked=now - hooks.LONGEST_PAUSE))
     if state.check_at is None:
         return state
     return replace(state, check_at=cadence.plausible(state.check_at, now, longest))

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from typing import Any, Final
 
 from config.settings import flags
@@ -60,6 +61,9 @@ class Settings:
         return settings
 
 
+LONGEST_LEASE: Final = timedelta(minutes=2)
+"""Of any work; as in `clients/redis/lua/prelude.lua`, where one that ends later is disbelieved."""
+
 GROUPS: Final[Mapping[str, Any]] = {each.name: each.default_factory for each in fields(Settings)}
 """The classes of the groups by name."""
 
@@ -100,6 +104,8 @@ def _contradictions(settings: Settings) -> list[str]:
     problems = []
     if scheduler.tick_lease <= metrics.timeout:
         problems.append("--tick-lease: must be longer than --metrics-timeout")
+    if scheduler.tick_lease > LONGEST_LEASE:
+        problems.append("--tick-lease: must be 2m at most")
     if scheduler.beat_lease < 3 * scheduler.agenda_poll:
         problems.append("--beat-lease: must be at least three times --agenda-poll")
     return problems

@@ -22,6 +22,7 @@ from clients.redis.records import Asked, Work
 from config.ranks import Rank
 from config.refs import CanaryRef
 from config.roles import Queue
+from config.settings.settings import LONGEST_LEASE
 from tasks import queues
 from tests.services.valkey import Valkey
 from tests.stores import DirectStore
@@ -29,7 +30,7 @@ from tests.unit.scheduler.worlds import Beat, Setting
 
 POLL: Final = timedelta(milliseconds=100)
 INTERVAL: Final = timedelta(seconds=10)
-LEASE: Final = timedelta(minutes=10)
+LEASE: Final = LONGEST_LEASE
 """Of ticks and of the beat: the server counts it in real time, of which a busy machine takes more.
 All that is leased here is given back, or renewed, long before by either clock."""
 

@@ -9,7 +9,8 @@
 
 local now, index, count = clock(ARGV[1]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local kept, token = {}, nil
-for _, held in ipairs(leaders(KEYS[1], now)) do
+-- All beats have leases of one length, but for a moment when that is changed.
+for _, held in ipairs(leaders(KEYS[1], now, math.max(2 * ARGV[3], LONGEST))) do
   if held.count ~= count then return {held.count} end
   if held.index ~= index then
     kept[#kept + 1] = held

@@ -14,6 +14,7 @@
 
 local SPAN = 1e15 -- ms: more than any date has, and six of them are exact in a double
 local REVISION, INITIALIZATION, RESYNC = 3, 4, 5
+local LONGEST = 120000 -- ms: of a work lease or a call; as config/settings/settings.py has it
 
 local function clock(given)
   if given ~= '' then return tonumber(given) end
@@ -36,11 +37,18 @@ local function next_token(fence)
   return token
 end
 
+-- Whether what was given for `longest` ms at most is in force. What ends later than that was given
+-- by a clock that was ahead: its holder may be dead, and would have it for the length of the leap.
+local function lasts(expires, now, longest)
+  return expires > now and expires <= now + longest
+end
+
 -- The lease in force that a key's value says, or nil: absent, expired, unreadable.
-local function in_force(value, now)
+local function in_force(value, now, longest)
   local token, expires, rest = string.match(value or '', '^(%S+) (%d+) (.+)$')
-  if not token or tonumber(expires) <= now then return nil end
-  return {token = token, expires = tonumber(expires), rest = rest, wanted = tonumber(rest)}
+  expires = tonumber(expires)
+  if not token or not lasts(expires, now, longest or LONGEST) then return nil end
+  return {token = token, expires = expires, rest = rest, wanted = tonumber(rest)}
 end
 
 local function lease(key, now)
@@ -98,11 +106,11 @@ local function of_epoch(token, epoch)
   return epoch ~= nil and string.match(token, '^%d+%-(%d+)%-') == epoch
 end
 
--- The leader leases in force.
-local function leaders(key, now)
+-- The leader leases in force; without those that end later than `longest` ms from now.
+local function leaders(key, now, longest)
   local found = {}
   for line in string.gmatch(redis.call('GET', key) or '', '[^\n]+') do
-    local held = in_force(line, now)
+    local held = in_force(line, now, longest or math.huge)
     local index, count, holder = string.match(held and held.rest or '', '^(%d+)/(%d+) (.+)$')
     if index then
       held.index, held.count, held.holder = tonumber(index), tonumber(count), holder

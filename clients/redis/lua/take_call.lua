@@ -15,7 +15,7 @@ if version < round or kept > round then return 0 end
 local call = kept == round and redis.call('HGET', KEYS[1], ARGV[3])
 local holder, expires = string.match(call or '', '^(%S+) (%d+)$')
 if call and not holder then return 0 end
-if holder and holder ~= ARGV[4] and tonumber(expires) > now then return 0 end
+if holder and holder ~= ARGV[4] and lasts(tonumber(expires), now, LONGEST) then return 0 end
 if holder ~= ARGV[4] and not confirmed_epoch(KEYS[3], ARGV[7]) then return 0 end
 
 if kept < round then redis.call('DEL', KEYS[1]) end

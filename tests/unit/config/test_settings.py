@@ -129,6 +129,12 @@ def test_leases_that_end_too_soon_are_refused() -> None:
     assert len(refusal.value.problems) == 2
 
 
+def test_a_lease_that_nobody_would_believe_is_refused() -> None:
+    """What ends later than any lease was given by a clock that was ahead."""
+    with pytest.raises(SettingsError, match="--tick-lease: must be 2m at most"):
+        Settings.from_environ({"COALMINE_TICK_LEASE": "121s"})
+
+
 def test_passwords_are_not_shown() -> None:
     """Neither in a dump of the settings nor in a refusal."""
     settings = Settings.from_environ({"COALMINE_REDIS_URL": "redis://:s3cr3t@state:6379/0"})
