@@ -30,6 +30,9 @@ EVERYBODY: Final = "event-webhook"
 
 #: Characters of an endpoint's answer that go into events.
 LONGEST_ANSWER: Final = 500
+OF_CHECKS: Final = (WebhookType.ROLLBACK, WebhookType.ROLLOUT)
+"""The types that are asked at every check of a canary with traffic."""
+
 _ACCEPTED: Final = range(200, 203)
 _SHORTEST_TIMEOUT: Final = 2
 
@@ -98,16 +101,20 @@ def awaited(canary: Canary, state: RolloutState) -> tuple[HookCall, ...]:
     if asked is None:
         return ()
     calls = calls_in(canary, asked.type, state, asked.revision)
-    check = state.check_at
-    if check is None or check != asked.beside:
-        return calls
-    return (*calls, *_beside(canary, state, check))
+    return (
+        calls
+        if asked.beside is None
+        else (*calls, *_beside(canary, state, asked.type, asked.beside))
+    )
 
 
-def _beside(canary: Canary, state: RolloutState, check: datetime) -> Iterator[HookCall]:
-    """The rollback hooks as they are called for a check while a gate takes long."""
-    for call in calls_in(canary, WebhookType.ROLLBACK, state):
-        yield replace(call, key=f"{call.key}@{int(check.timestamp())}")
+def _beside(
+    canary: Canary, state: RolloutState, late: WebhookType, check: datetime
+) -> Iterator[HookCall]:
+    """The hooks of `check` as they are called while those of the type `late` take long."""
+    for kind in OF_CHECKS:
+        for call in calls_in(canary, kind, state) if kind is not late else ():
+            yield replace(call, key=f"{call.key}@{int(check.timestamp())}")
 
 
 def checksum(applied: str) -> str:

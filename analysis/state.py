@@ -29,8 +29,8 @@ class HookRound:
     Calls that nobody has taken are asked for again, last at `asked`, for the `repeats`-th time.
     `revision` is what a gate before the rollout is asked about; empty: that of the rollout.
     `settled` are the types whose hooks were asked before in the same check, and hold nothing up.
-    `beside` is the check for which rollback hooks were asked in the same round, since a gate took
-    long: when it was due; None as long as there was none.
+    `beside` is the check for which the hooks of a check were asked in the same round, since these
+    took long: when it was due; None as long as there was none.
     """
 
     id: int

@@ -1,4 +1,4 @@
-"""Rules about hooks that confirm or call off: they are asked at the interval, and never faster.
+"""Rules about hooks that confirm: they are asked at the interval, and never faster.
 
 A gate that is closed is no failed check. While one is being asked that answers late, a canary with
 traffic is measured on at its interval; when it opens, the step that waited for it is taken in a
@@ -7,7 +7,7 @@ tick with passed checks of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -117,10 +117,10 @@ def awaited(case: Case) -> Ruling | None:
     asking = rounds.ask(case, kind)
     if asking is None:
         return _closed(case, kind, rounds.answers(case, kind))
-    measured_again = _measured_again(case)
-    if measured_again is not None and case.now >= measured_again:
+    next_check = measured_again(case)
+    if next_check is not None and case.now >= next_check:
         return None
-    return waits.by(asking, measured_again)
+    return waits.by(asking, next_check)
 
 
 def increase(case: Case, said: tuple[Event, ...] = ()) -> Ruling | None:
@@ -143,50 +143,16 @@ def passed(case: Case) -> tuple[Event, ...]:
     return rounds.told(case, rounds.answers(case, asked.type))
 
 
-def rollback_requested(case: Case) -> Ruling | None:
-    """A rollback hook that answers well calls the rollout off; asked first at every check.
-
-    Also at the checks that are made while a gate takes long to answer.
-    """
-    if not moves.is_due(case):
-        return None
-    return called_off(case, rounds.ask_beside if _is_silent(case) else rounds.ask)
-
-
-def _is_silent(case: Case) -> bool:
-    """Whether a gate of the rollout under way is being asked."""
-    asked = case.state.round
-    return asked is not None and is_asked(case) and rounds.ask(case, asked.type) is not None
-
-
-def called_off(
-    case: Case, ask: Callable[[Case, WebhookType, str], Ruling | None] = rounds.ask
-) -> Ruling | None:
-    """Asks the rollback hooks by `ask`; the rollback when one of them answers well.
-
-    They are asked about the release that is to be called off, also before its rollout.
-    """
-    kind, untried = WebhookType.ROLLBACK, moves.unapproved(case)
-    asking = None if moves.is_skipped(case) else ask(case, kind, untried)
-    if asking:
-        return asking
-    signals = [result for result in rounds.answers(case, kind, untried) if result.ok]
-    if not signals:
-        return None
-    said = (*rounds.told(case, signals[:1]), events.webhook_rollback(case.canary))
-    return moves.rollback(case, "RollbackRequested", said, untried)
-
-
 def _asked(case: Case, kind: WebhookType, said: tuple[Event, ...]) -> Ruling | None:
     """Asks a gate after a passed check, and plans the next check for while it is silent."""
     asking = rounds.ask(case, kind, said=said)
     if asking is None or not case.strategy.has_begun(case.state):
         return asking
     if moves.is_early(case):
-        return waits.by(asking, _measured_again(case))
+        return waits.by(asking, measured_again(case))
     is_silent = case.state.round is not None and case.state.round.type is kind
     interval = case.observation.interval
-    made = _measured_again(case) if is_silent else moves.in_time(case.state)
+    made = measured_again(case) if is_silent else moves.in_time(case.state)
     made = cadence.next_check(made or case.now, case.now, interval) - interval
     if isinstance(asking, Decision):
         state = replace(asking.state, check_at=made, failed_checks=moves.failed_after_pass(case))
@@ -197,7 +163,7 @@ def _asked(case: Case, kind: WebhookType, said: tuple[Event, ...]) -> Ruling | N
     return Decision("Measured", message, state, due=waits.first(until, made + interval))
 
 
-def _measured_again(case: Case) -> datetime | None:
+def measured_again(case: Case) -> datetime | None:
     """When a canary with traffic is measured though a gate is silent; None without traffic."""
     if case.state.check_at is None or not case.strategy.has_begun(case.state):
         return None

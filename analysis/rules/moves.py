@@ -9,7 +9,7 @@ from analysis import cadence, events, hooks, waiting
 from analysis.decisions import Case, Decision
 from analysis.events import Event
 from analysis.phases import Phase
-from analysis.rules import pods, waits
+from analysis.rules import pods, rounds, waits
 from analysis.state import RolloutState
 from config.api.analysis import ThresholdMode
 from config.api.hooks import AlertSeverity, WebhookType
@@ -49,7 +49,8 @@ def failed_check(case: Case, causes: tuple[Event, ...]) -> Decision:
         return rollback(case, "FailedChecksThresholdReached", (*causes, spent))
     due, wait = next_check(case), case.state.waiting
     kept = wait if wait and wait.reason in waiting.GATES else None
-    state = replace(case.state, failed_checks=failed, check_at=due, round=None, waiting=kept)
+    state = replace(case.state, failed_checks=failed, check_at=due, round=rounds.kept(case))
+    state = replace(state, waiting=kept)
     return Decision("CheckFailed", events.summary(causes), state, causes, due)
 
 
@@ -61,7 +62,7 @@ def failed_look(case: Case, causes: tuple[Event, ...]) -> Decision:
     if not is_early(case):
         return failed_check(case, causes)
     due = next_check(case)
-    state = replace(case.state, check_at=due, round=None)
+    state = replace(case.state, check_at=due, round=rounds.kept(case))
     return Decision("FailedEarly", events.summary(causes), state, causes, due)
 
 
@@ -69,7 +70,7 @@ def hold(case: Case, reason: waiting.WaitReason, *causes: Event) -> Decision:
     """Neither a step nor a failed check; the cause is told for as long as it lasts."""
     state, said = waits.tell(case.state, case.now, reason, *causes)
     due = next_check(case)
-    state = replace(state, check_at=due, round=None)
+    state = replace(state, check_at=due, round=rounds.kept(case))
     return Decision("Held", events.summary(causes), state, said, due)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from analysis import cadence, effects, events, verdicts
 from analysis.decisions import AskChecks, Case, Decision, Rest, Ruling
 from analysis.phases import Phase
-from analysis.rules import gates, moves, pods, resting, rounds, steps, stopping, waits
+from analysis.rules import calling_off, gates, moves, pods, resting, rounds, steps, stopping, waits
 from analysis.strategies import Step
 from analysis.waiting import WaitReason
 from config import derived, durations
@@ -78,7 +78,7 @@ def first_step(case: Case) -> Ruling | None:
 
 def halt_on_hook(case: Case) -> Ruling | None:
     """A refusing rollout hook is a failed check; metrics are not even asked."""
-    asking = rounds.ask(case, WebhookType.ROLLOUT)
+    asking = calling_off.ask(case, WebhookType.ROLLOUT)
     if asking:
         return asking
     refused = [result for result in rounds.answers(case, WebhookType.ROLLOUT) if not result.ok]
@@ -111,7 +111,7 @@ def hold_for_route(case: Case) -> Ruling | None:
     is_refused = effects.Lane.ROUTE in case.observation.confirmed.troubles
     if waiting is None and not is_refused and not _gets_less(case):
         return None
-    state = replace(case.state, check_at=moves.next_check(case), round=None)
+    state = replace(case.state, check_at=moves.next_check(case), round=rounds.kept(case))
     message = f"the split {case.state.route.split} is not in force yet"
     late = waits.late_effects(case, effects.Lane.ROUTE, effects.Lane.WORKLOAD)
     if waiting is None and not is_refused:  # a refusal is told where it was met

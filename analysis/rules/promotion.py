@@ -7,7 +7,7 @@ from dataclasses import replace
 from analysis import effects, events
 from analysis.decisions import Case, Decision, Rest, Ruling
 from analysis.phases import Phase
-from analysis.rules import gates, moves, pods, stopping, waits
+from analysis.rules import calling_off, moves, pods, rounds, stopping, waits
 from config import meshes
 from config.api.hooks import WebhookType
 from config.scaling import CanaryScale
@@ -30,8 +30,10 @@ def rollback_requested(case: Case) -> Ruling | None:
     is_open = not _is_copied(case) and waits.await_effects(case, effects.Lane.WORKLOAD)
     if not is_open or case.now < due:
         return None
-    ruling, asked = gates.called_off(case), case.state.round
-    if ruling or asked is None or asked.type is not WebhookType.ROLLBACK:
+    kind, asked = WebhookType.ROLLBACK, case.state.round
+    asking = None if moves.is_skipped(case) else rounds.ask(case, kind)
+    ruling = asking or calling_off.rollback_requested(case)
+    if ruling or asked is None or asked.type is not kind:
         return ruling
     later = case.now + case.observation.interval
     state = replace(case.state, round=None, check_at=later)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
 
 from analysis import events, hooks, waiting
 from analysis.decisions import Case, Decision, Rest, Ruling
@@ -12,6 +14,10 @@ from analysis.findings import HookResult
 from analysis.rules import waits
 from analysis.state import HookRound
 from config.api.hooks import WebhookType
+
+PATIENCE: Final = timedelta(seconds=2)
+"""How long a check waits for rollback hooks, which mostly answer at once, before it is made without
+them: one that is made twice costs its queries twice."""
 
 
 def ask(
@@ -42,14 +48,28 @@ def ask(
     return _again(case, asked, message)
 
 
-def ask_beside(case: Case, kind: WebhookType, revision: str = "") -> Ruling | None:
-    """The same, once per check, in the round of a gate that takes long to answer."""
-    asked, check = case.state.round, case.state.check_at
-    calls = hooks.calls_in(case.canary, kind, case.state, revision)
+def is_silent(case: Case) -> bool:
+    """Whether hooks are being asked that have not all answered."""
+    asked = case.state.round
+    return asked is not None and ask(case, asked.type, asked.revision) is not None
+
+
+def kept(case: Case) -> HookRound | None:
+    """The round that goes on after a check without a step: rollback hooks that are silent."""
+    asked = case.state.round
+    if asked is None or asked.type is not WebhookType.ROLLBACK or not is_silent(case):
+        return None
+    return replace(asked, settled=(), beside=None)
+
+
+def ask_beside(case: Case, kind: WebhookType, check: datetime) -> Ruling | None:
+    """The same for a `check` that is made while the hooks of the round are silent."""
+    asked = case.state.round
+    calls = hooks.calls_in(case.canary, kind, case.state)
     if asked is None or not calls:
         return None
     is_asked = asked.beside == check
-    if is_asked and len(answers(case, kind, revision)) == len(calls):
+    if is_asked and len(answers(case, kind)) == len(calls):
         return None
     due = case.now + hooks.CALL_LEASE
     if is_asked and case.now < asked.asked + hooks.CALL_LEASE:
@@ -72,9 +92,9 @@ def _again(case: Case, asked: HookRound, message: str) -> Decision:
 def _settled(case: Case, asked: HookRound | None, revision: str) -> tuple[WebhookType, ...]:
     """The types that need not be asked again in this check: those before, and the one answered.
 
-    What was answered about another release settles nothing.
+    What was answered about another release settles nothing, nor what was not answered.
     """
-    if asked is None or case.findings.hooks is None or asked.revision != revision:
+    if asked is None or asked.type not in (case.findings.hooks or {}) or asked.revision != revision:
         return ()
     return (*asked.settled, asked.type)
 

@@ -19,6 +19,7 @@ from analysis.phases import Phase
 from analysis.state import HookRound, RolloutState
 from analysis.waiting import Waiting, WaitReason
 from clients.documents.confirmed import Confirmed
+from config.api.canary import Canary
 from config.api.hooks import WebhookType
 from config.scaling import CanaryScale, WorkloadIntent
 from tests.unit.analysis import arbitrary, tables, worlds
@@ -43,23 +44,20 @@ CALLED_OFF: Final = [
 ]
 
 
-GATED: Final = worlds.a_canary(
-    webhooks=[
-        {"name": "h0", "type": kind, "url": "http://gate.shop/"} for kind in (ROLLOUT, PROMOTION)
-    ]
-)
-STEPPED: Final = worlds.a_canary(
-    webhooks=[{"name": "h0", "type": INCREASE, "url": "http://gate.shop/"}]
-)
-SWITCHED: Final = worlds.a_canary(
-    webhooks=[{"name": "h0", "type": ROLLBACK, "url": "http://gate.shop/"}]
-)
-EVERYTHING: Final = worlds.a_canary(
-    webhooks=[
-        {"name": "h0", "type": kind, "url": "http://gate.shop/"}
-        for kind in (ROLLBACK, "pre-rollout", "rollout", INCREASE, PROMOTION)
-    ]
-)
+def hooked(*kinds: str) -> Canary:
+    """A canary with a hook of each of `kinds`."""
+    return worlds.a_canary(
+        webhooks=[{"name": "h0", "type": kind, "url": "http://gate.shop/"} for kind in kinds]
+    )
+
+
+GATED: Final = hooked(ROLLOUT, PROMOTION)
+STEPPED: Final = hooked(INCREASE)
+SWITCHED: Final = hooked(ROLLBACK)
+EVERYTHING: Final = hooked(ROLLBACK, "pre-rollout", "rollout", INCREASE, PROMOTION)
+CHECKED: Final = hooked(ROLLBACK, "rollout")
+LOADED: Final = hooked("rollout", INCREASE)
+BOTH: Final = hooked(ROLLBACK, INCREASE)
 AT_ZERO: Final = worlds.a_workload(NEW, replicas=0)
 
 
@@ -69,6 +67,11 @@ def a_round(
     """Hooks that were asked, and are asked again in `seconds`."""
     known = tuple(map(WebhookType, settled))
     return replace(worlds.a_round(kind, seconds), revision=revision, settled=known)
+
+
+SLOW: Final = a_round(ROLLBACK, seconds=5)
+"""Rollback hooks that a check is made without; MEASURED: that has passed since."""
+MEASURED: Final = replace(SLOW, settled=(WebhookType.ROLLOUT,))
 
 
 def a_closed(kind: str, seconds_ago: float = 60) -> Waiting:
@@ -432,7 +435,133 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
     "rollback hooks are asked first at every check": (
         worlds.seen(worlds.progressing(20), SWITCHED),
         None,
-        Decided("rollback_requested", "Progressing", "80/20", [], due=8),
+        Decided("rollback_asked", "Progressing", "80/20", [], due=2),
+    ),
+    "the check waits for them for a moment": (
+        worlds.seen(worlds.progressing(20, round=a_round(ROLLBACK)), SWITCHED),
+        None,
+        Rests("rollback_asked", 1),
+    ),
+    "then it is made without them": (
+        worlds.seen(worlds.progressing(20, round=SLOW), SWITCHED),
+        None,
+        Asks("halt_on_check", "checks"),
+    ),
+    "a bad one counts, however long they are silent": (
+        worlds.seen(worlds.progressing(20, round=SLOW), SWITCHED),
+        worlds.FAILED,
+        Decided(
+            "halt_on_check", "Progressing", "80/20", ["Halt cart.shop advancement bad"], due=LATER
+        ),
+    ),
+    "and the last bad one rolls back": (
+        worlds.seen(worlds.progressing(20, round=SLOW, failed_checks=2), SWITCHED),
+        worlds.FAILED,
+        Decided(
+            "halt_on_check",
+            "Failed",
+            "100/0",
+            [
+                "Halt cart.shop advancement bad",
+                "Rolling back cart.shop failed checks threshold reached 3",
+                "Canary failed! Scaling down cart.shop",
+            ],
+            due=0,
+        ),
+    ),
+    "a good one earns nothing": (
+        worlds.seen(worlds.progressing(20, round=SLOW), SWITCHED),
+        worlds.PASSED,
+        Decided("hold_for_answer", "Progressing", "80/20", [], due=5),
+    ),
+    "nor the promotion": (
+        worlds.seen(at_end(round=SLOW), SWITCHED),
+        worlds.PASSED,
+        Decided("hold_for_answer", "Progressing", "40/60", [], due=5),
+    ),
+    "after it they are waited for until the next check": (
+        worlds.seen(worlds.progressing(20, round=MEASURED), SWITCHED),
+        None,
+        Rests("rollback_asked", 5),
+    ),
+    "which is made in its time": (
+        worlds.seen(worlds.progressing(20, check_at=NOW - INTERVAL, round=MEASURED), SWITCHED),
+        None,
+        Asks("halt_on_check", "checks"),
+    ),
+    "what passes for the second time without them is told to be held": (
+        worlds.seen(worlds.progressing(20, check_at=NOW - INTERVAL, round=MEASURED), SWITCHED),
+        worlds.PASSED,
+        Decided(
+            "hold_for_answer",
+            "Progressing",
+            "80/20",
+            ["Halt cart.shop advancement no answer to the rollback webhooks"],
+            due=5,
+        ),
+    ),
+    "one that answers well rolls back between checks, too": (
+        worlds.seen(
+            worlds.progressing(20, check_at=NOW + timedelta(seconds=12), round=SLOW), SWITCHED
+        ),
+        worlds.hooked(ROLLBACK, True),
+        Decided("rollback_requested", "Failed", "100/0", CALLED_OFF, due=0),
+    ),
+    "one that does not, after its check has failed, is asked anew with the next": (
+        worlds.seen(
+            worlds.progressing(20, check_at=NOW + timedelta(seconds=12), round=SLOW), SWITCHED
+        ),
+        worlds.hooked(ROLLBACK, False),
+        Decided("rollback_asked", "Progressing", "80/20", [], due=12),
+    ),
+    "after its check has passed, the step is taken with a check of its own": (
+        worlds.seen(worlds.progressing(20, round=MEASURED), CHECKED),
+        both(ROLLBACK, ok=False),
+        Decided(
+            "advance", "Progressing", "60/40", ["Advance cart.shop canary weight 40"], due=LATER
+        ),
+    ),
+    "before the first step they are waited for": (
+        worlds.seen(worlds.progressing(0, round=SLOW), SWITCHED),
+        None,
+        Rests("rollback_asked", 5),
+    ),
+    "the hooks of a check are asked beside those that are silent": (
+        worlds.seen(worlds.progressing(20, round=SLOW), CHECKED),
+        None,
+        Decided("halt_on_hook", "Progressing", "80/20", [], due=8),
+    ),
+    "and beside a gate that is silent": (
+        worlds.seen(
+            worlds.progressing(
+                20,
+                check_at=NOW - INTERVAL,
+                round=replace(a_round(INCREASE, settled=("rollout",)), beside=NOW - 2 * INTERVAL),
+            ),
+            LOADED,
+        ),
+        None,
+        Decided("halt_on_hook", "Progressing", "80/20", [], due=8),
+    ),
+    "beside one a slow rollback hook is not waited for either": (
+        worlds.seen(
+            worlds.progressing(
+                20, check_at=NOW - INTERVAL, round=replace(a_round(INCREASE), beside=NOW)
+            ),
+            BOTH,
+        ),
+        None,
+        Rests("rollback_asked", 1),
+    ),
+    "but for a moment": (
+        worlds.seen(
+            worlds.progressing(
+                20, check_at=NOW - INTERVAL, round=replace(a_round(INCREASE, seconds=5), beside=NOW)
+            ),
+            BOTH,
+        ),
+        None,
+        Asks("halt_on_check", "checks"),
     ),
     "not between checks": (
         worlds.seen(worlds.progressing(20, check_at=NOW + timedelta(seconds=12)), SWITCHED),
@@ -520,6 +649,19 @@ def test_the_hooks_before_the_first_step_are_asked_in_flaggers_order() -> None:
         "Confirm-traffic-increase check h0 passed",
         "Advance cart.shop canary weight 20",
     ]
+
+
+def test_a_gate_that_has_not_answered_is_no_open_one() -> None:
+    """Though a rollback hook beside it has, and another gate is added that is asked next."""
+    asked = replace(a_round(PROMOTION, settled=(ROLLBACK,)), beside=NOW)
+    seen = worlds.seen(
+        at_end(check_at=NOW - INTERVAL, round=asked), hooked(ROLLBACK, INCREASE, PROMOTION)
+    )
+    first = tables.decision(seen, both(ROLLBACK, ok=False))
+    assert first.state.round is not None
+    assert first.state.round.type == INCREASE
+    then = tables.decision(replace(seen, state=first.state), both(INCREASE, ok=True))
+    assert then.state.phase is Phase.PROGRESSING
 
 
 def test_a_closed_gate_at_the_first_step_tells_the_beginning_once() -> None:
