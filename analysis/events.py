@@ -230,6 +230,9 @@ primary_restored = _about(warning, "{p} not found, creating it anew from {t}")
 configs_lost = _about(
     warning, "configuration of {p} was changed or deleted, copying that of {t} anew"
 )
+target_runs = _about(
+    warning, "{k} {t} was scaled up between rollouts of {c}: its pods get no traffic until the next"
+)
 primary_unmade = _because(
     warning,
     "{p} not ready: {}, set {t} back to the promoted revision to have it made anew",

@@ -34,6 +34,7 @@ class WaitReason(StrEnum):
     PRIMARY_NOT_READY = "PrimaryNotReady"
     PRIMARY_LOST = "PrimaryLost"
     CANARY_NOT_READY = "CanaryNotReady"
+    TARGET_RUNS = "TargetRuns"
     HOOKS_UNANSWERED = "HooksUnanswered"
     CHECKS_UNDECIDED = "ChecksUndecided"
     ROLLOUT_NOT_CONFIRMED = "RolloutNotConfirmed"
@@ -75,6 +76,7 @@ WAYS_OUT: Final[Mapping[WaitReason, str]] = {
     WaitReason.PRIMARY_NOT_READY: "see why the pods of the primary are not ready",
     WaitReason.PRIMARY_LOST: "a primary is made anew from the promoted revision only",
     WaitReason.CANARY_NOT_READY: "see why the pods of the target are not ready",
+    WaitReason.TARGET_RUNS: "scale the target to zero; leave replicas out of what applies it",
     WaitReason.HOOKS_UNANSWERED: "the webhooks are called again; see whether hook workers run",
     WaitReason.CHECKS_UNDECIDED: "see whether the metrics server has values for the checks",
     WaitReason.NOT_APPLIED: (

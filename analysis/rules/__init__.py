@@ -57,6 +57,7 @@ AWAITING_CHANGE: Final[tuple[Rule, ...]] = (
     resting.park_canary,
     resting.restore_configs,
     failover.primary_down,
+    resting.target_runs,
     resting.at_rest,
 )
 """How the chains of phases end in which a changed target starts a rollout."""

@@ -8,9 +8,10 @@ from analysis import effects, events
 from analysis.decisions import Case, Decision, Rest, Ruling
 from analysis.phases import Phase
 from analysis.rules import gates, moves, pods, rounds, waits
-from analysis.waiting import WaitReason
+from analysis.waiting import ON_THE_WAY, WaitReason
 from config import derived
 from config.api.hooks import WebhookType
+from config.api.references import TargetKind
 from config.scaling import CanaryScale
 from config.traffic import ALL_TO_PRIMARY
 
@@ -166,6 +167,26 @@ def restore_primary(case: Case) -> Ruling | None:
     state = replace(case.state, workload=case.state.reworked())
     event = events.primary_restored(case.canary)
     return Decision("PrimaryLost", event.message, state, (event,))
+
+
+def target_runs(case: Case) -> Ruling | None:
+    """A target that somebody scaled up is left as it is, as in Flagger, and told of.
+
+    Whoever applies its replicas again and again would win.
+    """
+    target, state = case.target, case.state
+    is_scalable = case.canary.spec.target_ref.kind is not TargetKind.SERVICE
+    if target is None or not (target.replicas and is_scalable):
+        return None
+    scaled = state.workload.canary is CanaryScale.ZERO and state.intended_at
+    if not scaled or waits.await_effects(case, effects.Lane.WORKLOAD):
+        return None
+    unconfirmed = waits.await_effects(case, *effects.Lane)
+    until = unconfirmed.until if isinstance(unconfirmed, Rest) else None
+    quiet = scaled + ON_THE_WAY
+    if case.now < quiet:
+        return Rest(waits.first(until, quiet))
+    return waits.wait(case, WaitReason.TARGET_RUNS, events.target_runs(case.canary), until)
 
 
 def at_rest(case: Case) -> Ruling:

@@ -10,6 +10,7 @@ from clients.clock import ManualClock
 from clients.kube import resources
 from clients.kube.resources import Resource
 from config.refs import CanaryRef
+from config.settings.settings import Settings
 from config.traffic import TrafficSplit
 from tests.stage import rollouts
 from tests.stage.stage import REF, Stage, initialized
@@ -30,6 +31,64 @@ def spec(stage: Stage, resource: Resource, name: str) -> Mapping[str, Any]:
     """The spec of a live object."""
     found: Mapping[str, Any] = stage.kube.get(resource, "shop", name)["spec"]
     return found
+
+
+# --- the target
+
+RUNS = (
+    "deployment cart-app.shop was scaled up between rollouts of cart.shop: "
+    "its pods get no traffic until the next"
+)
+
+
+def replicas(stage: Stage) -> int:
+    """How many the target is to have."""
+    wanted: int = spec(stage, resources.DEPLOYMENTS, "cart-app")["replicas"]
+    return wanted
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_target_that_is_scaled_up_at_rest_is_left_so_and_told(*, ended: bool) -> None:
+    """Whoever applies replicas again and again would win (D-81); no traffic goes there."""
+    stage = rollouts.finish(rollouts.released(a_manifest())) if ended else initialized(a_manifest())
+    stage.wait(timedelta(minutes=1))
+    assert RUNS not in stage.texts()
+    stage.edit(resources.DEPLOYMENTS, "cart-app", {"spec": {"replicas": 2}})
+    stage.wait(timedelta(minutes=12))
+    assert (replicas(stage), stage.split) == (2, TrafficSplit(100, 0))
+    waits = stage.condition("Waiting")
+    assert (waits["status"], waits["reason"]) == ("True", "TargetRuns")
+    assert waits["message"] == (
+        f"{RUNS} (scale the target to zero; leave replicas out of what applies it)"
+    )
+    events = stage.kube.list(resources.EVENTS).items
+    assert [each["count"] for each in events if each["message"] == RUNS] == [3]
+
+    stage.edit(resources.DEPLOYMENTS, "cart-app", {"spec": {"replicas": 0}})
+    stage.settle()
+    assert stage.condition("Waiting")["status"] == "False"
+
+
+def test_a_target_that_runs_at_rest_is_released_and_scaled_to_zero_after_it() -> None:
+    """It keeps the pods it has; nothing else is told of them."""
+    stage = initialized(a_manifest())
+    stage.edit(resources.DEPLOYMENTS, "cart-app", {"spec": {"replicas": 3}})
+    stage.wait(timedelta(minutes=1))
+    stage.release("cart:2")
+    rollouts.succeeded(rollouts.finish(stage))
+    assert replicas(stage) == 0
+    assert stage.condition("Waiting")["status"] == "False"
+
+
+@pytest.mark.parametrize("delay", ["1s", "60s"])
+def test_a_target_on_its_way_to_zero_is_not_told_as_running(delay: str) -> None:
+    """However long its pods are kept after a rollout."""
+    settings = Settings.from_environ({"COALMINE_SCALE_DOWN_DELAY": delay})
+    stage = initialized(a_manifest(), Stage(settings=settings))
+    stage.release("cart:2")
+    rollouts.finish(stage).wait(timedelta(minutes=10))
+    assert replicas(stage) == 0
+    assert RUNS not in stage.texts()
 
 
 # --- the route

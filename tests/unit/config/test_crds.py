@@ -12,6 +12,7 @@ import yaml
 
 from config.api import crds
 from config.api.analysis import STRATEGY_KEYS
+from config.api.status import StatusPhase
 
 
 def _schema(kind: crds.Kind) -> dict[str, Any]:
@@ -85,6 +86,22 @@ def test_the_columns_are_those_scripts_read() -> None:
         ("LastTransitionTime", "string", ".status.lastTransitionTime", 0),
         ("Accepted", "string", '.status.conditions[?(@.type=="Accepted")].status', 0),
     ]
+
+
+@pytest.mark.parametrize("phase", StatusPhase)
+def test_a_line_of_columns_fits_in_80_cells(phase: StatusPhase) -> None:
+    """With names of usual length; kubectl has three blanks between columns."""
+    name = "n" * (18 if phase is StatusPhase.WAITING_PROMOTION else 20)
+    shown = {
+        "Status": phase.value,
+        "Weight": "100",
+        "LastTransitionTime": "2026-03-01T12:00:00Z",
+        "Accepted": "False",
+    }
+    columns = crds.definition(crds.CANARY)["spec"]["versions"][0]["additionalPrinterColumns"]
+    usual = [column["name"] for column in columns if not column.get("priority")]
+    widths = [len(name), *(max(len(head), len(shown[head])) for head in usual)]
+    assert sum(widths) + 3 * len(usual) <= 80
 
 
 @pytest.mark.parametrize("kind", crds.KINDS, ids=lambda kind: kind.kind)

@@ -101,6 +101,14 @@ def test_images_that_a_page_builds_are_pushed_before_anything_is_applied() -> No
         assert not waiting, page
 
 
+def test_an_upgrade_keeps_the_values_that_were_given_and_no_others() -> None:
+    """`--reuse-values` would keep the defaults of the chart before."""
+    typed = "".join(fence.text for fence in fences.everywhere("sh")).replace("\\\n", " ")
+    upgrades = [line for line in typed.splitlines() if "helm upgrade" in line]
+    assert len(upgrades) > 1
+    assert [each for each in upgrades if "--reset-then-reuse-values" not in each] == []
+
+
 def test_modules_that_pages_have_readers_run_are_there() -> None:
     """`python -m` of each."""
     written = "".join(page.read_text("utf-8") for page in PAGES)
