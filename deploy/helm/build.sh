@@ -32,7 +32,9 @@ echo "building helm" >&2
 stamp="-X helm.sh/helm/v4/internal/version.version=$version"
 go build -mod=readonly -trimpath -buildvcs=false -ldflags "-s -w $stamp" -o "$work/helm" \
   helm.sh/helm/v4/cmd/helm
-module=$(go list -mod=readonly -m -f '{{.Dir}}' github.com/prometheus-operator/prometheus-operator)
+operator=github.com/prometheus-operator/prometheus-operator
+go mod download "$operator" # nothing of it is built, so building has not fetched it
+module=$(go list -mod=readonly -m -f '{{.Dir}}' "$operator")
 definitions=$module/example/prometheus-operator-crd/monitoring.coreos.com
 cat "$definitions"_{podmonitors,servicemonitors,prometheusrules}.yaml >"$work/operator.yaml"
 
