@@ -26,12 +26,13 @@ help: ## What can be made
 .PHONY: setup
 setup: $(READY) ## The virtual environment; every other target makes it when needed
 
-# Made again when a dependency changes. A Debian without python3-venv has no ensurepip: pip is then
+# Made again when a dependency changes. The system's Python comes first: distributions compile it with
+# profile-guided optimisation, version managers mostly do not, and a run of all tests feels it. A Debian without python3-venv has no ensurepip: pip is then
 # installed into the environment by the pip outside of it.
 $(READY): pyproject.toml constraints.txt
 	@set -e; \
 	python="$(PYTHON)"; \
-	for candidate in python3 python3.13 python3.12 python3.11 python; do \
+	for candidate in /usr/bin/python3 python3 python3.13 python3.12 python3.11 python; do \
 	  [ -n "$$python" ] && break; \
 	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 	    python="$$candidate"; \

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+import platform
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import peer as peers
@@ -106,8 +109,10 @@ def text(figures: Figures, cluster: str, pids: Sequence[str]) -> str:
     processes = [role for role in pids if role not in (*OURS, "valkey", BENCH)]
     theirs = peers.nearest(figures.canaries)
     rollouts, idle = figures.rollouts, figures.idle.at
+    interpreter = f"Python {platform.python_version()} of {Path(sys.executable).resolve().parent}"
     head = (
         f"{figures.canaries} canaries on {cluster}; {os.cpu_count()} cores, load {_load()}",
+        interpreter,
         f"active: {rollouts.active_ticks} ticks in {rollouts.active.at:.0f} s; idle: {idle:.0f} s",
         "",
         f"{'':<52}{'Coalmine':>10}{f'Flagger {theirs.canaries}':>14}{'ratio':>8}",
