@@ -43,17 +43,26 @@ def outstanding(state: RolloutState, version: int, confirmed: Confirmed) -> froz
     return frozenset(lane for lane in wanted if confirmed.sequence(lane) < wanted[lane])
 
 
+def heard_at(confirmed: Confirmed, delay: timedelta) -> datetime | None:
+    """When proxies have heard of the route that was confirmed last; None: there is none.
+
+    The API server takes a route `delay` before they do.
+    """
+    return None if confirmed.route_at is None else confirmed.route_at + delay
+
+
 def held_until(
     state: RolloutState, confirmed: Confirmed, available: int, delay: timedelta, now: datetime
 ) -> datetime | None:
-    """Until when a canary that is to have no pods keeps those `available`: `delay` after its route.
+    """Until when a canary that is to have no pods keeps those `available`: see `heard_at`.
 
-    The API server takes a route before proxies hear of it. None if there is nothing to wait for,
-    also where no pod serves, since all else that is wanted of workloads would wait with the scale,
-    and after a route of times to come, as Redis' clock was ahead.
+    None if there is nothing to wait for, also where no pod serves, since all else that is wanted of
+    workloads would wait with the scale, and after a route of times to come, as Redis' clock was
+    ahead.
     """
     is_parked, at = state.workload.canary is CanaryScale.ZERO, confirmed.route_at
-    return at + delay if is_parked and available and at is not None and at <= now else None
+    is_held = is_parked and available and at is not None and at <= now
+    return heard_at(confirmed, delay) if is_held else None
 
 
 def unfinished(

@@ -122,9 +122,9 @@ def await_no_traffic(case: Case) -> Decision | Rest | None:
 
 def await_proxies(case: Case) -> Rest | None:
     """Rest while proxies may not have heard yet of the route that was confirmed last."""
-    confirmed = case.observation.confirmed.route_at
-    until = confirmed + case.observation.scale_down_delay if confirmed else case.now
-    return Rest(until) if case.now < until else None
+    seen = case.observation
+    until = effects.heard_at(seen.confirmed, seen.scale_down_delay)
+    return Rest(until) if until is not None and case.now < until else None
 
 
 def _repair(case: Case, missing: Collection[effects.Lane]) -> timedelta:
