@@ -77,7 +77,7 @@ WAYS_OUT: Final[Mapping[WaitReason, str]] = {
     WaitReason.PRIMARY_LOST: "a primary is made anew from the promoted revision only",
     WaitReason.CANARY_NOT_READY: "see why the pods of the target are not ready",
     WaitReason.TARGET_RUNS: "scale the target to zero; leave replicas out of what applies it",
-    WaitReason.HOOKS_UNANSWERED: "the webhooks are called again; see whether hook workers run",
+    WaitReason.HOOKS_UNANSWERED: "see whether the endpoint answers, and whether hook workers run",
     WaitReason.CHECKS_UNDECIDED: "see whether the metrics server has values for the checks",
     WaitReason.NOT_APPLIED: (
         "it is asked for again every few seconds; see whether workers run, or who undoes it"

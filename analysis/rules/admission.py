@@ -159,7 +159,8 @@ def nudged(seen: Observation) -> Ruling | None:
         return None
     noted, asked = replace(state, nudge=mark), state.round
     is_asked = asked is not None and asked.type in gates.TABLE
-    if is_asked or (state.waiting is not None and state.waiting.reason in GATES):
+    is_once_more = state.nudged_from is not None and state.nudged_from == state.check_at
+    if is_asked or is_once_more or (state.waiting is not None and state.waiting.reason in GATES):
         soon = waits.first(state.check_at, seen.now) if state.check_at else None
         noted = replace(noted, check_at=soon, nudged_from=_unnudged(seen, state), round=None)
     return Decision("Nudged", f"{seen.ref} is looked at, as it was asked for", noted, due=seen.now)

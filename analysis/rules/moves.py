@@ -68,10 +68,22 @@ def failed_look(case: Case, causes: tuple[Event, ...]) -> Decision:
 
 def hold(case: Case, reason: waiting.WaitReason, *causes: Event) -> Decision:
     """Neither a step nor a failed check; the cause is told for as long as it lasts."""
-    state, said = waits.tell(case.state, case.now, reason, *causes)
+    state, said = told(case, reason, *causes)
     due = next_check(case)
     state = replace(state, check_at=due, round=rounds.kept(case))
     return Decision("Held", events.summary(causes), state, said, due)
+
+
+def told(
+    case: Case, reason: waiting.WaitReason, *causes: Event
+) -> tuple[RolloutState, tuple[Event, ...]]:
+    """The state as one that waits for `reason`, and what is to be told of it.
+
+    After a look that a nudge made early it goes on waiting for its gate, and all is told.
+    """
+    if is_early(case):
+        return case.state, causes
+    return waits.tell(case.state, case.now, reason, *causes)
 
 
 def next_check(case: Case) -> datetime:

@@ -111,12 +111,13 @@ def hold_for_route(case: Case) -> Ruling | None:
     is_refused = effects.Lane.ROUTE in case.observation.confirmed.troubles
     if waiting is None and not is_refused and not _gets_less(case):
         return None
-    state = replace(case.state, check_at=moves.next_check(case), round=rounds.kept(case))
     message = f"the split {case.state.route.split} is not in force yet"
     late = waits.late_effects(case, effects.Lane.ROUTE, effects.Lane.WORKLOAD)
     if waiting is None and not is_refused:  # a refusal is told where it was met
         late = events.not_applied(case.canary, effects.Lane.ROUTE)
-    state, said = waits.tell(state, case.now, WaitReason.NOT_APPLIED, late) if late else (state, ())
+    reason = WaitReason.NOT_APPLIED
+    state, said = moves.told(case, reason, late) if late else (case.state, ())
+    state = replace(state, check_at=moves.next_check(case), round=rounds.kept(case))
     return Decision("RouteNotInForce", message, state, said, case.now + effects.REPAIR)
 
 

@@ -1,10 +1,13 @@
 """Whole rollouts with options of the pace, and gates that are nudged. None of them is Flagger's."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
+from analysis.findings import Absent, Measurement
+from analysis.metrics.checks import Check
+from analysis.verdicts import Reason, Verdict
 from clients.kube import resources
 from config.traffic import TrafficSplit
 from tests.scenarios.test_gates import gated, open_gate, phase, waiting
@@ -12,6 +15,12 @@ from tests.stage import measuring, rollouts
 from tests.stage.rollouts import BEGINNING, ENDING, FAILED, INTERVAL, LONG, NEW, READINESS
 from tests.stage.stage import REF, Stage, initialized
 from tests.unit.analysis.worlds import a_manifest
+
+PATIENT: Final = {
+    "name": "request-success-rate",
+    "thresholdRange": {"min": 99},
+    "onError": "hold",
+}
 
 
 def nudge(stage: Stage, value: str) -> None:
@@ -46,6 +55,11 @@ def test_a_nudge_of_a_promotion_that_waits_is_a_check_of_its_own() -> None:
     stage.run(lambda on: on.phase() not in {"WaitingPromotion", "Progressing"}, within=LONG)
     assert stage.clock.now() - at <= timedelta(seconds=1)
     assert len(stage.meters.asked) > measured
+
+
+def undecided(check: Check) -> Measurement:
+    """The metrics server does not answer."""
+    return Absent(Verdict.ERROR, Reason.UNREACHABLE, f"{check.metric}: it does not answer")
 
 
 def nudged_thrice(stage: Stage) -> Stage:
@@ -138,6 +152,45 @@ def test_nudges_of_a_gate_that_takes_long_to_answer_spend_no_failed_checks() -> 
     assert (stage.split, stage.state.failed_checks) == (TrafficSplit.of(20), 0)
     stage.run(lambda on: on.state.failed_checks == 1, within=LONG)
     assert timedelta(minutes=9) < stage.clock.now() - at <= timedelta(minutes=11)
+
+
+@pytest.mark.parametrize("is_silent", [False, True])
+def test_a_nudge_that_finds_nothing_out_takes_no_later_one_its_effect(is_silent: bool) -> None:
+    """Whoever opens the gate after it, and nudges once more, is heard at once."""
+    stage = gated("confirm-traffic-increase", closed=False, interval="10m", metrics=[PATIENT])
+    stage.release("cart:2")
+    rollouts.at_weight(stage, 20)
+    stage.hooks.refusing.add("more")
+    stage.hooks.mute = is_silent
+    stage.run(lambda on: bool(on.late or on.state.waiting), within=LONG)
+    stage.wait(timedelta(minutes=3))
+    stage.meters.source = undecided
+    nudged_thrice(stage)
+    stage.meters.source, stage.hooks.mute = measuring.healthy, False
+    open_gate(stage, "more")
+    nudge(stage, "2")
+    stage.wait(timedelta(seconds=1))
+    assert stage.split == TrafficSplit.of(40)
+
+
+@pytest.mark.parametrize("kind", ["confirm-traffic-increase", "confirm-promotion"])
+def test_an_early_look_that_is_undecided_leaves_the_wait_for_the_gate(kind: str) -> None:
+    """The status goes on naming the gate, with its time: a deadline is not put off by nudges."""
+    options = {"interval": "10m", "stepWeight": 60, "gateDeadline": "15m"}
+    stage = gated(kind, closed=False, metrics=[PATIENT], **options)
+    stage.release("cart:2")
+    rollouts.at_weight(stage, 60)
+    stage.hooks.refusing |= {"more", "end"}
+    stage.run(lambda on: on.condition("Waiting").get("status") == "True", within=LONG)
+    closed, told = stage.clock.now(), stage.condition("Waiting")
+    stage.wait(timedelta(minutes=3))
+    stage.meters.source = undecided
+    nudged_thrice(stage)
+    assert stage.condition("Waiting") == told
+    assert "it does not answer" in stage.texts()[-1]
+    stage.meters.source = measuring.healthy
+    stage.run(lambda on: on.phase() == "Failed", within=LONG)
+    assert stage.clock.now() - closed == timedelta(minutes=15)
 
 
 @pytest.mark.parametrize("kind", ["confirm-rollout", "confirm-traffic-increase"])
