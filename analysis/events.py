@@ -188,9 +188,6 @@ called_off = _because(
 target_replaced = _because(
     warning, "Target of {c} is now {t}, initializing; the primary of {} serves meanwhile"
 )
-twin_left = _because(
-    warning, "{} of {c} has another successor or none: its twin scales {p} on, delete that twin"
-)
 not_ready_to_end = _because(
     warning, "canary not ready during finalizing: canary {k} {t} not ready: {}"
 )

@@ -14,6 +14,7 @@ from clients.documents.world import (
     PRIMARY,
     SCALER,
     TARGET,
+    TWIN,
     ShownStatus,
     TemplateView,
     WorkloadView,
@@ -155,6 +156,24 @@ def of_autoscalers(
     )
     if why:
         yield Problem.of("", why, ProblemReason.AUTOSCALER_CONFLICT, blocking=True)
+
+
+def of_former_twins(
+    manifest: Manifest, controlled: Mapping[Place, Object | None]
+) -> Iterator[Problem]:
+    """Which autoscalers that the canary `controlled` are left of an autoscalerRef that it had.
+
+    They scale on what they were made for, and nobody here has the right to delete them.
+    """
+    for place, twin in controlled.items():
+        if twin is None or place == manifest.places.get(TWIN):
+            continue
+        scaled = autoscalers.scaled_by(twin)
+        text = (
+            f"{place.resource.kind} {place.name}.{place.namespace}, the twin of an autoscaler that "
+            f"the canary names no more, scales {scaled} on; delete that twin"
+        )
+        yield Problem.of("spec.autoscalerRef", text, ProblemReason.SUSPICIOUS, blocking=False)
 
 
 def of_templates(

@@ -120,6 +120,10 @@ class Entries(dict[CanaryRef, Entry]):
         is_unknown = good is None and current is None and entry.deleting and entry.finalizer
         return replace(entry, good=self._ending(bare) if is_unknown else good)
 
+    def named(self, *uids: str) -> tuple[CanaryRef, ...]:
+        """The canaries whose objects have one of `uids`."""
+        return tuple(self._by_uid[uid] for uid in uids if uid and uid in self._by_uid)
+
     def _ending(self, bare: Object) -> Manifest | None:
         """What a canary needs that is to undo what it did, where no good manifest is known of it.
 

@@ -203,7 +203,8 @@ class Index:
         if sight == known:
             return {}
         concerned = tuple(self._observed.concerned(place))
-        judged = [ref for ref, _ in concerned if sight.judged != known.judged]
+        holders = self._entries.named(known.controller, sight.controller)
+        judged = {*(ref for ref, _ in concerned), *holders} if sight.judged != known.judged else ()
         before = {ref: self._picture.admission(self._entries[ref]) for ref in judged}
         changed = self._observed.put(place, sight)
         changes: Changes = {}
@@ -212,10 +213,11 @@ class Index:
             self._use_configs(ref)
             if self._configs.versions(ref) != before_configs:
                 _merge(changes, _reread([ref]))
-            told = ref in before and self._picture.admission(self._entries[ref]) != before[ref]
-            seen = {role: self._news(ref, role, known.view)} if changed else {}
-            if changed or told:
-                _merge(changes, {ref: {**seen, **(_news([worlds.ADMISSION]) if told else {})}})
+            if changed:
+                _merge(changes, {ref: {role: self._news(ref, role, known.view)}})
+        for ref, admission in before.items():
+            if self._picture.admission(self._entries[ref]) != admission:
+                _merge(changes, {ref: _news([worlds.ADMISSION])})
         return changes
 
     def _news(self, ref: CanaryRef, role: str, before: Projection | None) -> News:

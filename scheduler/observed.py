@@ -66,6 +66,8 @@ class Observed:
         self._project = projections.projector(selector_labels, routers, tracks=tracks)
         self._sights: dict[Place, Sight] = {}
         self._roles: defaultdict[Place, set[tuple[CanaryRef, str]]] = defaultdict(set)
+        self._controlled: defaultdict[str, set[Place]] = defaultdict(set)
+        """Autoscalers by the uid of what controls them."""
         self._unlisted: dict[Resource, str] = {}
 
     def set_aside(self, resource: Resource, why: str) -> None:
@@ -103,6 +105,10 @@ class Observed:
         """What is kept of the Service, mesh object or autoscaler in a place; None for none."""
         view = None if place is None else self.known(place).view
         return view if isinstance(view, Mapping) else None
+
+    def autoscalers(self, uid: str) -> Mapping[Place, Object | None]:
+        """What is kept of the autoscalers that are controlled by a uid, by their places."""
+        return {place: self.raw(place) for place in sorted(self._controlled.get(uid, ()), key=str)}
 
     def template(self, place: Place) -> TemplateView | None:
         """What is kept of the MetricTemplate in a place; None when there is none."""
@@ -167,12 +173,17 @@ class Observed:
 
     def put(self, place: Place, sight: Sight) -> bool:
         """Whether this changes the view of the object in a place."""
-        before = self.known(place).view
+        before = self.known(place)
         if sight == NOTHING:
             self._sights.pop(place, None)
         else:
             self._sights[place] = sight
-        return before != sight.view
+        if place.resource in projections.AUTOSCALING and before.controller != sight.controller:
+            if before.controller:
+                discard(self._controlled, before.controller, place)
+            if sight.controller:
+                self._controlled[sight.controller].add(place)
+        return before.view != sight.view
 
     def concerned(self, place: Place) -> Iterable[tuple[CanaryRef, str]]:
         """The canaries that refer to the object in a place, each with its role."""

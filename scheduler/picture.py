@@ -95,6 +95,7 @@ class Picture:
         yield from conflicts.of_workloads(good, target, primary, left_by, self._selector_labels)
         scaler, twin = map(self._observed.raw, map(good.places.get, AUTOSCALERS))
         yield from conflicts.of_autoscalers(good, scaler, twin, left_by)
+        yield from conflicts.of_former_twins(good, self._observed.autoscalers(good.uid))
         yield from conflicts.of_templates(good, self._observed.template, self._able)
         why = self._observed.why_unlisted(resources.ALERT_PROVIDERS)
         yield from conflicts.of_alerts(good, self._observed.provider, why)

@@ -49,6 +49,8 @@ OWN_ROLES: Final = frozenset(
 
 WORKLOADS: Final = (TARGET, PRIMARY)
 AUTOSCALERS: Final = (SCALER, TWIN)
+AUTOSCALING: Final = tuple(scaler.resource for scaler in SCALERS.values())
+"""The resources of autoscalers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +91,12 @@ def roles(routers: Routers) -> frozenset[str]:
 def watched(routers: Routers) -> tuple[Resource, ...]:
     """What is watched: what canaries refer to, and what routers write."""
     targets = (kind.resource for kind in kinds.KINDS.values())
-    autoscalers = (scaler.resource for scaler in SCALERS.values())
     kept = (
         resources.CANARIES,
         resources.METRIC_TEMPLATES,
         resources.ALERT_PROVIDERS,
         *targets,
-        *autoscalers,
+        *AUTOSCALING,
         *routers.writes.values(),
     )
     return tuple(dict.fromkeys(kept))
@@ -134,7 +135,7 @@ def projector(
         return packed(projected(raw))
 
     routes = dict.fromkeys(routers.writes.values(), bare)
-    autoscalers = {scaler.resource: autoscaling for scaler in SCALERS.values()}
+    autoscalers = dict.fromkeys(AUTOSCALING, autoscaling)
     workloads = {kind.resource: viewed(kind) for kind in kinds.KINDS.values()}
     templates = {resources.METRIC_TEMPLATES: _template}
     providers = {resources.ALERT_PROVIDERS: _provider}

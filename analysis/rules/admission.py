@@ -114,9 +114,9 @@ def target_replaced(seen: Observation) -> Ruling | None:
 
 
 def autoscaler_replaced(seen: Observation) -> Ruling | None:
-    """An autoscaler that the canary names no more is resumed, if it is paused; its twin is told.
+    """An autoscaler that the canary names no more is resumed, if it is paused.
 
-    That twin scales the primary on: nobody here has the right to delete it.
+    Its twin is a remark on the manifest for as long as it is there.
     """
     state, canary = seen.state, seen.canary
     if state is None or canary is None or state.phase is Phase.NEW:
@@ -129,9 +129,8 @@ def autoscaler_replaced(seen: Observation) -> Ruling | None:
         return Decision("AutoscalerNamed", f"{named} scales the target", noted, due=seen.now)
     freed = tuple(each for each in (*state.workload.freed, former) if each != named)
     again = replace(state.reworked(), freed=freed)
-    event = events.twin_left(canary, str(former))
     noted = replace(noted, workload=again, intended_at=seen.now)
-    return Decision("AutoscalerReplaced", event.message, noted, (event,), seen.now)
+    return Decision("AutoscalerReplaced", f"{former} is let go", noted)
 
 
 def _freed(seen: Observation, state: RolloutState) -> Ruling | None:

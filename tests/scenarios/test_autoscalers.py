@@ -211,8 +211,8 @@ def test_another_autoscaler_is_no_end_of_a_rollout() -> None:
 
 
 LEFT: Final = (
-    "ScaledObject cart-so of cart.shop has another successor or none: its twin scales "
-    "cart-app-primary.shop on, delete that twin"
+    "spec.autoscalerRef: ScaledObject cart-so-primary.shop, the twin of an autoscaler that the "
+    "canary names no more, scales cart-app-primary on; delete that twin"
 )
 
 
@@ -235,6 +235,41 @@ def test_a_scaled_object_that_a_canary_names_no_more_is_resumed(
     stage.release("cart:2")
     rollouts.succeeded(rollouts.finish(stage))
     assert is_paused(stage)
+
+
+@pytest.mark.parametrize("successor", [None, {"name": "cart-new"}])
+def test_the_twin_of_a_former_autoscaler_is_told_for_as_long_as_it_is_there(
+    successor: dict[str, Any] | None,
+) -> None:
+    """Events are gone after an hour, and Redis may be: the status says it on. It ends with it."""
+    stage = scaled(HPA)
+    stage.create(HPA, ours(an_hpa(), "cart-new"))
+    assert stage.condition("Accepted")["reason"] == "Accepted"
+    stage.edit_canary(autoscalerRef=successor)
+    stage.settle()
+    stage.release("cart:2")
+    rollouts.succeeded(rollouts.finish(stage))
+    stage.bag.messages.clear()
+    stage.forget_everything()
+    stage.wait(timedelta(minutes=20))
+    told = stage.condition("Accepted")
+    left = LEFT.replace("ScaledObject cart-so", "HorizontalPodAutoscaler cart-hpa")
+    assert (told["status"], told["reason"], told["message"]) == ("True", "Suspicious", left)
+    assert stage.texts().count(left) == 1
+
+    stage.kube.delete(HPA, "shop", "cart-hpa-primary")
+    stage.settle()
+    assert stage.condition("Accepted")["reason"] == "Accepted"
+
+
+def test_the_twin_of_an_autoscaler_that_is_named_again_is_no_former_one() -> None:
+    """It is followed as before."""
+    stage = scaled(HPA)
+    stage.edit_canary(autoscalerRef=None)
+    stage.settle()
+    stage.edit_canary(autoscalerRef={**HPA_REF, "name": "cart-hpa"})
+    stage.settle()
+    assert stage.condition("Accepted")["reason"] == "Accepted"
 
 
 def test_a_scaled_object_is_resumed_although_the_first_try_was_refused() -> None:

@@ -110,6 +110,11 @@ def setting(path: str, value: Any) -> Mapping[str, Any]:
     return {"op": "add", "path": path, "value": value}
 
 
+def scaled_by(autoscaler: Object) -> Any:
+    """The name of what an autoscaler scales; None where it does not say."""
+    return ((autoscaler.get("spec") or {}).get("scaleTargetRef") or {}).get("name")
+
+
 def objection(
     twin: Object, canary: CanaryRef, uid: str, primary: str, left_by: Collection[str]
 ) -> str:
@@ -127,5 +132,5 @@ def objection(
             return ""
         owner = ownership.named(holder)
         return f"{meant}: it is controlled by {owner}; delete {name}, or give it to this canary"
-    scaled = ((twin.get("spec") or {}).get("scaleTargetRef") or {}).get("name")
+    scaled = scaled_by(twin)
     return "" if scaled == primary else f"{meant}: it scales {scaled}, allowed is {primary}"
