@@ -2,7 +2,8 @@
 
 `rbac/rbac.yaml` is applied as it is, or by kustomize; the chart makes ClusterRoles, or Roles of one
 namespace, of the rules in its `files/rules.yaml`. Its schema is written by hand, but for what
-follows from registries: providers, roles, and the settings that have no value of their own.
+follows from registries: providers and roles. Settings without a value of their own are a list
+beside it, which `templates/refusals.yaml` reads.
 """
 
 from __future__ import annotations
@@ -44,6 +45,10 @@ spec:
 
 _GENERATED: Final = (
     "# Generated from cli/rbac/table.py by `python -m cli.manifests`; do not edit.\n"
+)
+
+_OF_SETTINGS: Final = (
+    "# Generated from config/settings/ by `python -m cli.manifests`; do not edit.\n"
 )
 
 _ACCOUNTS: Final = """\
@@ -119,7 +124,6 @@ def chart_schema() -> str:
     """The chart's schema of values, a line for each value."""
     schema = json.loads((CHART / "values.schema.json").read_text("utf-8"))
     properties = schema["properties"]
-    properties["settings"]["propertyNames"]["enum"] = sorted(_settings_by_variable())
     properties["meshProvider"]["enum"] = ["", *sorted(_providers())]
     by_role = properties["roles"]["properties"]
     by_role.update(dict.fromkeys(Queue, by_role["compact"]))
@@ -129,6 +133,14 @@ def chart_schema() -> str:
     )
     head = "".join(f"  {json.dumps(name)}: {json.dumps(each)},\n" for name, each in schema.items())
     return f'{{\n{head}  "properties": {{\n{values}\n  }}\n}}\n'
+
+
+def chart_settings() -> str:
+    """The chart's list of the variables that may stand under `settings`.
+
+    Of names that are none of these helm's schema would name another value as their place.
+    """
+    return _OF_SETTINGS + "".join(f"- {name}\n" for name in sorted(_settings_by_variable()))
 
 
 def prometheus_rule() -> str:
@@ -151,6 +163,7 @@ FILES: Final[Mapping[Path, Callable[[], str]]] = {
     CHART / "files" / "prometheus-rule.yaml": prometheus_rule,
     **{CHART / copy: partial(original.read_text, "utf-8") for copy, original in _COPIED.items()},
     CHART / "files" / "rules.yaml": chart_rules,
+    CHART / "files" / "settings.yaml": chart_settings,
     CHART / "values.schema.json": chart_schema,
 }
 

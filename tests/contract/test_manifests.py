@@ -226,7 +226,16 @@ def test_values_of_flagger_that_ask_for_nothing_are_no_obstacle() -> None:
         ({"flower": {"enabled": True}}, "FLOWER_BASIC_AUTH"),
         ({"meshProvider": "linkerd"}, "meshProvider"),
         ({"metricServer": "http://prometheus:9090"}, "metricServer"),
-        ({"settings": {"COALMINE_TICK_LEESE": "8s"}}, "COALMINE_TICK_LEESE"),
+        (
+            {"settings": {"COALMINE_TICK_LEESE": "8s"}},
+            "settings.COALMINE_TICK_LEESE: no setting of that name, .* COALMINE_TICK_LEASE[,)]",
+        ),
+        (
+            {"settings": {"COALMINE_METRICS_SERVER": "http://prometheus:9090"}},
+            "settings.COALMINE_METRICS_SERVER: .* has a value of its own in values.yaml",
+        ),
+        ({"settings": {"COALMINE_REDIS_URL": "redis://x"}}, "COALMINE_REDIS_URL: .* secret"),
+        ({"settings": "COALMINE_TICK_LEASE=8s"}, "/settings.*object"),
         ({"roles": {"analysis": {"replica": 3}}}, "replica"),
         ({"redis": {"url": "prometheus:9090"}}, "redis"),
     ],
