@@ -270,6 +270,11 @@ def providers_unavailable(error: str) -> Event:
     return warning(f"{wording.PROBE_FAILED}{error}")
 
 
+def gate_silent(hook: str, cause: str) -> Event:
+    """A gate counts as closed because it has not answered."""
+    return warning(f"no answer from {hook}: {cause}")
+
+
 def not_accepted(ref: CanaryRef, causes: Iterable[str]) -> Event:
     """Why a canary stands still: its manifest, as it stands, is not accepted."""
     return warning(

@@ -80,7 +80,8 @@ class HttpPoster:
         try:
             response = client.persistently(attempt, call.url, self._clock, call.retries)
         except errors.ClientError as failure:
-            return HookResult(call.name, call.type, ok=False, message=failure.message)
+            message = failure.message
+            return HookResult(call.name, call.type, ok=False, message=message, answered=False)
         return hooks.answered(call, response.status, response.body)
 
 

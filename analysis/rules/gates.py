@@ -179,7 +179,9 @@ def _closed(case: Case, kind: WebhookType, results: tuple[HookResult, ...]) -> D
     state, gate = case.state, TABLE[kind]
     if gate.phase and gate.phase is not state.phase:
         state = state.moved(gate.phase, case.now)
-    state, said = waits.tell(state, case.now, gate.reason, *rounds.told(case, refused))
+    silent = (events.gate_silent(each.name, each.message) for each in refused if not each.answered)
+    told = (*rounds.told(case, refused), *silent)
+    state, said = waits.tell(state, case.now, gate.reason, *told)
     due = moves.next_check(case)
     state = replace(state, check_at=due, round=None)
     message = f"closed: {', '.join(result.name for result in refused)}"

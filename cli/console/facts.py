@@ -24,6 +24,8 @@ GATES: Final[Mapping[str, str]] = {
 As `analysis.rules.gates`, which brings all rules with it: too much for a command to read.
 """
 
+NOT_ACCEPTED: Final = "NotAccepted"
+"""For what reason a canary waits whose manifest is refused."""
 
 _UNITS: Final = {REQUEST_SUCCESS_RATE: figures.PERCENT, REQUEST_DURATION: figures.MILLISECONDS}
 """Of the built-in checks."""
@@ -111,10 +113,17 @@ class Facts:
         return tuple(accepted.message.splitlines()) if has_some else ()
 
     @property
+    def is_refused_only(self) -> bool:
+        """Whether it waits for nothing but its manifest to be mended, which `refusals` tell."""
+        waits = self.waits
+        is_only = waits and waits.reason == NOT_ACCEPTED and "\n" not in waits.message
+        return bool(is_only and self.refusals)
+
+    @property
     def note(self) -> str:
-        """What somebody should know beside the numbers, in one line."""
+        """What somebody should know beside the numbers, in one line, which may be a short one."""
         if self.refusals:
-            return f"not accepted: {self.refusals[0]}"
+            return f"not accepted: {self.refusals[0].removeprefix('spec.analysis.')}"
         if self.suspended:
             return "suspended"
         if self.waits:

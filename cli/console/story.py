@@ -31,7 +31,7 @@ def _sentences(look: Look, now: datetime) -> Iterator[Text]:
         yield from _decisions(canary, told, told.last)
     else:
         yield from _status(look, now)
-    if canary.waits:
+    if canary.waits and not canary.is_refused_only:
         yield Text()
         age = words.since(canary.waits.since, now)
         yield Text(f"It has waited for {age} ({canary.waits.reason}): {canary.waits.message}")
@@ -45,7 +45,8 @@ def _oddities(look: Look, now: datetime) -> Iterator[Text]:
     """What is wrong with its manifest, and with what that names."""
     canary = look.canary
     if canary.refusals:
-        yield Text("\n".join(("Its manifest is not accepted:", *canary.refusals)))
+        held = "nothing starts, steps up or is promoted until it is"
+        yield Text("\n".join((f"Its manifest is not accepted, {held}:", *canary.refusals)))
     for remark in canary.remarks:
         yield Text(f"A remark on its manifest: {remark}")
     if unsent := look.unsent:

@@ -10,7 +10,6 @@ from typing import Final
 from rich.text import Text
 
 from analysis.phases import BROKEN
-from analysis.waiting import WaitReason
 from cli.console import checks, layout, timeline, words
 from cli.console import facts as known
 from cli.console.accounts import Absent
@@ -87,7 +86,7 @@ def _nodes(look: Look, now: datetime) -> Iterator[Node]:
     yield _checks(look, now)
     if canary.gates:
         yield Node(Text("gates"), tuple(_gates(look, now)))
-    if canary.waits and not _is_told(canary, canary.waits):
+    if canary.waits and not canary.is_refused_only:
         yield _waiting(canary.waits, now)
     if told and told.next_look:
         yield _labelled("next look", _next(told, told.next_look))
@@ -202,12 +201,6 @@ def _answered(told: Account | None, kind: str, name: str) -> str:
                 age = words.since(entry.at, told.now) if told else ""
                 return f"was {'open' if hook.ok else 'closed'} {age} ago"
     return "not asked yet" if told else "not waited for"
-
-
-def _is_told(canary: Facts, waits: known.Condition) -> bool:
-    """Whether it waits for nothing but its manifest to be mended, which is told above."""
-    is_only = waits.reason == WaitReason.NOT_ACCEPTED and "\n" not in waits.message
-    return is_only and bool(canary.refusals)
 
 
 def _waiting(waits: known.Condition, now: datetime) -> Node:

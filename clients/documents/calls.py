@@ -21,12 +21,16 @@ _ROUND: Final = "round"
 
 @dataclass(frozen=True, slots=True)
 class HookResult:
-    """The answer of one webhook; `message` says what went wrong, empty when `ok`."""
+    """The answer of one webhook; `message` says what went wrong, empty when `ok`.
+
+    One that is not `answered` has none: nobody was reached, or nobody able to say.
+    """
 
     name: str
     type: WebhookType
     ok: bool
     message: str = ""
+    answered: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,22 @@ def test_a_gate_that_stays_closed_is_told_every_five_minutes() -> None:
     assert event["count"] == 4
 
 
+def test_a_gate_that_cannot_be_asked_is_told_with_the_reason() -> None:
+    """It counts as closed, and opening it would not help."""
+    stage = gated("confirm-rollout", closed=False)
+    stage.hooks.away = {"start"}
+    stage.release("cart:2")
+    phase(stage, "Waiting")
+    silent = f"no answer from start: {measuring.REFUSED}"
+    assert rollouts.told(stage) == [WAITS, silent]
+    assert stage.condition("Waiting")["message"].startswith(f"{WAITS}; {silent} (open the gate;")
+    stage.hooks.away, stage.hooks.refusing = set(), {"start"}
+    stage.wait(INTERVAL)
+    assert stage.condition("Waiting")["message"].startswith(f"{WAITS} (open the gate;")
+    open_gate(stage, "start")
+    rollouts.succeeded(rollouts.finish(stage))
+
+
 def test_an_open_gate_costs_no_phase() -> None:
     """The release starts at once; the gate is called once."""
     stage = gated("confirm-rollout", closed=False)

@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from analysis.backends.backend import Endpoint
 from analysis.findings import Absent, CheckResult, HookResult, Measurement, Sample
@@ -60,18 +60,27 @@ class Meters:
         return self.probes if endpoints else ()
 
 
+REFUSED: Final = "POST http://gates/ giving up after 1 attempt(s): connecting failed"
+
+
 @dataclass
 class Hooks:
-    """Webhooks that refuse where `refusing` names them; those of a `mute` endpoint take long."""
+    """Webhooks that refuse where `refusing` names them, and those `away` are not reached.
+
+    Those of a `mute` endpoint take long.
+    """
 
     mute: bool = False
     refusing: set[str] = field(default_factory=set)
+    away: set[str] = field(default_factory=set)
     called: list[str] = field(default_factory=list)
 
     def post(self, call: HookCall, is_wanted: Callable[[], bool]) -> HookResult:
         """The answer of a hook."""
         assert is_wanted()
         self.called.append(call.name)
+        if call.name in self.away:
+            return HookResult(call.name, call.type, ok=False, message=REFUSED, answered=False)
         bad = call.name in self.refusing
         return HookResult(call.name, call.type, ok=not bad, message="refused" if bad else "")
 

@@ -7,6 +7,7 @@ import pytest
 
 from analysis import recorded
 from analysis.rules import gates
+from analysis.waiting import WaitReason
 from cli.console import facts
 from cli.console.facts import Metric
 from config.refs import CanaryRef
@@ -92,6 +93,10 @@ def test_a_scalar_threshold_is_the_limit_that_it_is_for_flagger(
             "not accepted: spec.x: 1: allowed: 2",
         ),
         (
+            a_condition("Accepted", "False", "Invalid", "spec.analysis.metrics[1]: no", ago()),
+            "not accepted: metrics[1]: no",
+        ),
+        (
             a_condition("Waiting", "True", "X", "Halt podinfo.shop advancement too slow\nb", ago()),
             "too slow",
         ),
@@ -121,6 +126,7 @@ def test_the_note_of_a_failed_canary_is_what_decided_it() -> None:
 def test_the_gates_are_those_that_canaries_wait_for() -> None:
     """By the types of webhooks and the reasons of the condition, as they are declared elsewhere."""
     assert {kind.value: gate.reason.value for kind, gate in gates.TABLE.items()} == facts.GATES
+    assert WaitReason.NOT_ACCEPTED.value == facts.NOT_ACCEPTED
 
 
 def test_a_status_is_ours_by_the_condition_that_we_write() -> None:

@@ -374,10 +374,12 @@ def test_a_manifest_that_is_not_accepted_is_told_whole() -> None:
         "│     wrong",
     ]
     assert not any("waits for" in line for line in lines(tree.lines(look, NOW, WIDTH)))
-    assert lines(story.lines(look, NOW, None))[1:4] == [
-        "Its manifest is not accepted:",
+    said = lines(story.lines(look, NOW, None))
+    assert said[1:4] == [
+        "Its manifest is not accepted, nothing starts, steps up or is promoted until it is:",
         *told.strip().splitlines(),
     ]
+    assert not any("It has waited" in line for line in said)
     assert look.canary.note == "not accepted: spec.x: 1: is out of range (allowed: 2)"
 
 

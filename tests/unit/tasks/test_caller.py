@@ -100,9 +100,9 @@ def refusal(room: Room) -> str:
     return kept.message
 
 
-def failed(message: str, name: str = "hook-0") -> HookResult:
+def failed(message: str, name: str = "hook-0", *, answered: bool = True) -> HookResult:
     """The answer of a hook that failed."""
-    return HookResult(name, WebhookType.ROLLOUT, ok=False, message=message)
+    return HookResult(name, WebhookType.ROLLOUT, ok=False, message=message, answered=answered)
 
 
 def test_a_hook_gets_the_payload_of_the_reference(server: Script) -> None:
@@ -165,7 +165,8 @@ def test_giving_up_says_so_and_why(server: Script) -> None:
     server.then(reply(503, "try later"))
     secret = server.url.replace("http://", "http://user:pass@") + "/gate?token=secret"
     result = answer(a_room({"url": secret, "retries": 2}))
-    assert result == failed(f"POST {server.url}/gate giving up after 3 attempt(s): try later")
+    told = f"POST {server.url}/gate giving up after 3 attempt(s): try later"
+    assert result == failed(told, answered=False)
     assert len(server.seen) == 3
 
 
