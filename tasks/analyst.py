@@ -148,6 +148,7 @@ class Analyst:
             expected=seen.version,
             state=states.to_json(decision.state),
             timeline=timeline.entry(seen, decision, found),
+            again=timeline.again(seen, decision),
             notices=tuple(timeline.notice(seen, decision, event) for event in decision.events),
             due=self._due(seen, begun, due, _missing(seen, seen.version)),
             token=begun.token,

@@ -13,6 +13,7 @@ from analysis.events import Event
 from analysis.findings import CheckResult, Findings
 from analysis.observation import Observation
 from analysis.phases import shown
+from analysis.state import RolloutState
 from clients.documents.notice import Notice
 
 _TOLD: Final = [each.name for each in fields(CheckResult) if each.name != "took"]
@@ -57,6 +58,23 @@ def entry(seen: Observation, decision: Decision, found: Findings) -> dict[str, A
         "checks": [_check(result) for result in found.checks or ()],
         "hooks": [asdict(result) for results in (found.hooks or {}).values() for result in results],
     }
+
+
+def again(seen: Observation, decision: Decision) -> str:
+    """What of a wait that goes on the entry of `decision` repeats; empty when it shows more.
+
+    A gate that is closed overnight is asked a thousand times: what led there is to be kept.
+    """
+    before, after = seen.state, decision.state
+    if before is None or after.waiting is None or _standing(before) != _standing(after):
+        return ""
+    return f"{decision.rule}/{decision.reason}"
+
+
+def _standing(state: RolloutState) -> tuple[object, ...]:
+    """Where the canary stands, as entries show it, and what it waits for."""
+    reason = state.waiting.reason if state.waiting else None
+    return state.phase, state.route.split, state.failed_checks, state.applied, reason
 
 
 def _check(result: CheckResult) -> dict[str, Any]:

@@ -91,7 +91,8 @@ CALLS: Final = _of_canary(
 TIMELINE: Final = _of_canary(
     "timeline",
     "stream",
-    "What was decided and why, one JSON `entry` per commit, about the last 200.",
+    "What was decided and why, one JSON `entry` per commit, about the last 200; of a wait that "
+    "goes on the last of each kind, which `again` tells.",
 )
 NOTICES: Final = _of_canary(
     "notices",

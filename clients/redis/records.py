@@ -92,6 +92,8 @@ class Commit:
     state: Mapping[str, Any]
     """JSON-ready; its text `uid`, if any, says which Canary object it is about."""
     timeline: Mapping[str, Any] | None = None
+    again: str = ""
+    """What the entry of the timeline repeats of a wait: it takes the place of the last of that."""
     notices: Sequence[Notice] = ()
     due: datetime | None = None
     """When to look again; None leaves the agenda as it is: due when the tick lease would end."""

@@ -256,6 +256,7 @@ def _arguments(ref: CanaryRef, commit: Commit) -> list[scripts.Argument]:
         commit.due,
         None if commit.timeline is None else canonical.text(commit.timeline),
         TIMELINE_LENGTH,
+        commit.again,
         commit.rank,
         commit.counted.text,
         len(added),

@@ -138,6 +138,21 @@ def test_a_gate_that_cannot_be_asked_is_told_with_the_reason() -> None:
     rollouts.succeeded(rollouts.finish(stage))
 
 
+def test_a_gate_that_is_closed_for_hours_does_not_push_out_what_led_to_it() -> None:
+    """The timeline has room for some hundred decisions, and a gate is asked at every interval."""
+    stage = gated("rollout", "confirm-promotion")
+    stage.hooks.refusing = {"end"}
+    stage.release("cart:2")
+    phase(stage, "WaitingPromotion")
+    before = [entry["reason"] for entry in stage.store.timeline(REF, 1000)]
+    stage.wait(timedelta(hours=1))
+    entries = stage.store.timeline(REF, 1000)
+    reasons = [entry["reason"] for entry in entries]
+    assert reasons[: len(before)] == before
+    assert len(reasons) < len(before) + 6
+    assert entries[-1]["at"] > (stage.clock.now() - 2 * INTERVAL).isoformat()
+
+
 def test_an_open_gate_costs_no_phase() -> None:
     """The release starts at once; the gate is called once."""
     stage = gated("confirm-rollout", closed=False)

@@ -550,6 +550,14 @@ def test_a_stalled_run_says_nothing_about_notices_that_have_its_ids_by_now(
     assert store.undelivered(REF).accounts == {}
 
 
+def test_what_a_wait_repeats_is_kept_once(store: DirectStore) -> None:
+    """The last of each kind, where it was said last; another wait is another matter."""
+    began = ["", "ask", "closed", "ask", "closed", "ask"]
+    for version, again in enumerate([*began, "", "ask", "closed", "ask"]):
+        store.commit(REF, a_commit(version, timeline={"n": version}, again=again))
+    assert [entry["n"] for entry in store.timeline(REF)] == [0, 4, 5, 6, 8, 9]
+
+
 def test_the_timeline_ends_with_the_newest_and_is_bounded(store: DirectStore) -> None:
     """About two hundred entries are kept, the newest of them."""
     for version in range(500):
