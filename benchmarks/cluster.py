@@ -20,3 +20,5 @@ class Cluster:
     calls: Calls
     pids: Mapping[str, tuple[int, ...]]
     """Its processes by name."""
+    etcd: str = ""
+    """The URL of its etcd, if it has one."""

@@ -42,6 +42,7 @@ def running(folder: Path, ready_after: float) -> Iterator[Cluster]:
                 kubeconfigs={**_accounts(plane, folder), ALL: admin},
                 calls=AuditLog(plane.audit_log),
                 pids={"kube-apiserver": (plane.apiserver.pid,), "etcd": (plane.etcd.pid,)},
+                etcd=plane.etcd_url,
             )
 
 

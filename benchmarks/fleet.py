@@ -6,15 +6,16 @@ import contextlib
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from benchmarks import following
+from benchmarks.copying import Copier
 from clients.kube import connect, resources
 from clients.kube.protocol import Object
 from clients.kube.rest import KubeHttp
@@ -27,8 +28,6 @@ THRESHOLD: Final = 5
 PER_NAMESPACE: Final = 10
 PLAIN: Final[Mapping[str, Any]] = MappingProxyType({})
 _AT_ONCE: Final = 8
-
-_Result = TypeVar("_Result")
 
 
 class Overdue(Exception):
@@ -100,31 +99,48 @@ class Fleet:
     """`count` canaries in namespaces of ten, and what has been seen of them.
 
     `hook` is the URL of their two webhooks; without one they have none, and two checks only.
-    `also` are further fields of their analysis.
+    `also` are further fields of their analysis. With a `copier` the first ten are made, and the
+    others are copies of them.
     """
 
     def __init__(
-        self, kube: KubeHttp, count: int, hook: str = "", also: Mapping[str, Any] = PLAIN
+        self,
+        kube: KubeHttp,
+        count: int,
+        hook: str = "",
+        also: Mapping[str, Any] = PLAIN,
+        copier: Copier | None = None,
     ) -> None:
         self._kube = kube
         self._hook = hook
         self._also = also
-        names = (f"app-{number}" for number in range(count))
-        self.refs = tuple(CanaryRef(namespace_of(name), name) for name in names)
+        self._copier = copier
+        names = [f"app-{number}" for number in range(PER_NAMESPACE if copier else count)]
+        self.made = tuple(CanaryRef(namespace_of(name), name) for name in names)
+        further = range(1, count // PER_NAMESPACE) if copier else ()
+        self._copies = tuple(f"bench-{number}" for number in further)
+        copied = (CanaryRef(namespace, name) for namespace in self._copies for name in names)
+        self.refs = (*self.made, *copied)
         self.seen = Sightings()
 
     def make(self) -> None:
-        """Creates namespaces, Deployments and Canaries."""
-        for namespace in dict.fromkeys(ref.namespace for ref in self.refs):
+        """Creates namespaces, Deployments and Canaries, where they are not to be copies."""
+        for namespace in dict.fromkeys(ref.namespace for ref in self.made):
             self._kube.create(resources.NAMESPACES, None, {"metadata": {"name": namespace}})
-        self._each(self._make)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(self._make, self.made))
+
+    def copy(self) -> None:
+        """Makes the copies of what was made and is initialized by now."""
+        if self._copier:
+            self._copier.copy(self.made[0].namespace, self._copies)
 
     def release(self, image: str, over: float = 0.0) -> Mapping[CanaryRef, datetime]:
         """When each Deployment was given the new image: at an even pace, `over` so many seconds."""
         if not over:
-            return dict(
-                zip(self.refs, self._each(lambda ref: self._release(ref, image)), strict=True)
-            )
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                times = pool.map(lambda ref: self._release(ref, image), self.refs)
+                return dict(zip(self.refs, times, strict=True))
         began, released = time.monotonic(), {}
         for number, ref in enumerate(self.refs):
             time.sleep(max(0.0, began + over * number / len(self.refs) - time.monotonic()))
@@ -142,30 +158,33 @@ class Fleet:
         self._kube.patch(resources.DEPLOYMENTS, ref.namespace, ref.name, patch)
         return at
 
-    def all_in(self, phase: str, since: datetime) -> Callable[[], bool]:
-        """Whether all have been seen in `phase` after `since`."""
-        return lambda: all(self.seen.entered(ref, phase, since) for ref in self.refs)
+    def all_in(
+        self, phase: str, since: datetime, refs: Sequence[CanaryRef] = ()
+    ) -> Callable[[], bool]:
+        """Whether all (or these) have been seen in `phase` after `since`."""
+        return lambda: all(self.seen.entered(ref, phase, since) for ref in refs or self.refs)
 
     def _make(self, ref: CanaryRef) -> None:
         self._kube.create(resources.DEPLOYMENTS, ref.namespace, _deployment(ref.name))
         canary = _canary(ref.name, self._hook, self._also)
         self._kube.create(resources.CANARIES, ref.namespace, canary)
 
-    def _each(self, do: Callable[[CanaryRef], _Result]) -> list[_Result]:
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            return list(pool.map(do, self.refs))
-
 
 @contextlib.contextmanager
 def watched(
-    admin: Path, count: int, hook: str = "", also: Mapping[str, Any] = PLAIN
+    admin: Path,
+    count: int,
+    hook: str = "",
+    also: Mapping[str, Any] = PLAIN,
+    etcd: str = "",
 ) -> Iterator[Fleet]:
-    """A fleet that does not exist yet, watched for the length of the block."""
+    """A fleet that does not exist yet, watched for the length of the block; copied in that etcd."""
 
     def door() -> KubeHttp:
         return connect.connect(role="bench", kubeconfig=admin)
 
-    fleet = Fleet(door(), count, hook, also)
+    copier = Copier(door(), etcd) if etcd else None
+    fleet = Fleet(door(), count, hook, also, copier)
     with (
         following.followed(door(), resources.CANARIES, fleet.seen.see_canary),
         following.followed(door(), resources.VIRTUAL_SERVICES, fleet.seen.see_route),

@@ -18,6 +18,7 @@ from benchmarks.meters import Meters
 from benchmarks.usage import Gauge, Usage
 from clients.redis.store import Store
 from config.refs import CanaryRef
+from config.settings.groups import SchedulerSettings
 
 INTERVAL: Final = timedelta(seconds=fleet.INTERVAL_SECONDS)
 STEPS: Final = fleet.MAX_WEIGHT // fleet.STEP_WEIGHT
@@ -29,6 +30,8 @@ SETTLE_SECONDS: Final = 6.0
 """After a phase, for what was decided to be written and told."""
 LONE_RELEASES: Final = 20
 _PATIENCE_SECONDS: Final = 1800.0
+_LOOK_SECONDS: Final = 0.5
+_QUEUED: Final = SchedulerSettings().tick_lease
 _TIMELINE: Final = 200
 
 
@@ -117,8 +120,24 @@ class Bench:
         _say(f"making {len(self.fleet.refs)} canaries")
         started = datetime.now(UTC)
         self.fleet.make()
+        self._until(self.fleet.all_in("Initialized", started, self.fleet.made), "all initialized")
+        self.fleet.copy()
         self._until_all("Initialized", started)
+        self._take_up()
         return (datetime.now(UTC) - started).total_seconds()
+
+    def _take_up(self) -> None:
+        """Returns once Coalmine has looked at all canaries, copies as well."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while len(self.store.agenda()) < len(self.fleet.refs) or self._waiting():
+            if time.monotonic() > deadline:
+                raise fleet.Overdue(f"{self._waiting()} canaries still wait")
+            time.sleep(_LOOK_SECONDS)
+
+    def _waiting(self) -> int:
+        """How many canaries wait to be looked at."""
+        overdue, queued = self.store.overdue(self.store.now()), self.store.queued(_QUEUED)
+        return sum(each.count for each in (*overdue.values(), *queued.values()))
 
     def _idle(self, seconds: float) -> Usage:
         time.sleep(SETTLE_SECONDS)

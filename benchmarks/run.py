@@ -92,6 +92,7 @@ def _set_up(
             given.idle or given.canaries,
             measured.url + meters.HOOK if given.slow else "",
             _also(given.analysis, measured.url + meters.HOOK),
+            cluster.etcd if given.idle else "",
         ) as canaries,
     ):
         settings = {
@@ -162,7 +163,8 @@ def _parser() -> argparse.ArgumentParser:
     text = "where [default: control-plane if its programs are here, else sandbox]"
     add("--cluster", choices=sorted(_CLUSTERS), help=text)
     add("--rest", type=float, default=60.0, metavar="S", help="seconds without a rollout")
-    add("--idle", type=int, metavar="N", help="only rest, of so many, and some lone releases")
+    text = "only rest, of so many (copies of ten in etcd), and some lone releases"
+    add("--idle", type=int, metavar="N", help=text)
     add("--stagger", action="store_true", help="release over an interval, not all at once")
     add("--slow", action="store_true", help="metrics of 200 ms, six of them, two hooks of 500 ms")
     add("--bad", action="store_true", help="release a bad revision as well")

@@ -58,6 +58,7 @@ class ControlPlane:
     audit_log: Path
     apiserver: processes.Process
     etcd: processes.Process
+    etcd_url: str
 
     def request(
         self,

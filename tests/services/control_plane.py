@@ -65,7 +65,7 @@ def running(folder: Path) -> Iterator[ControlPlane]:
         folder / "kube-apiserver.log",
         ready=lambda: _ready(plane),
     )
-    plane = ControlPlane(url, ca_file, token, audit_log, apiserver, etcd)
+    plane = ControlPlane(url, ca_file, token, audit_log, apiserver, etcd, etcd_url)
     with contextlib.ExitStack() as stack:
         for process in (etcd, apiserver):
             process.start()
