@@ -51,7 +51,7 @@ class Copier:
             for item in self.kube.list(resource, original).items
         ]
         made = self.kube.get(resources.NAMESPACES, None, original)
-        pairs = (_copies(made, bodies, original, namespace) for namespace in namespaces)
+        pairs = (copies(made, bodies, original, namespace) for namespace in namespaces)
         with requests.Session() as session:
             for key, value in itertools.chain.from_iterable(pairs):
                 # One by one: all of a transaction has one version, and watches go by versions.
@@ -60,7 +60,7 @@ class Copier:
                 session.post(url, json=put, timeout=_TIMEOUT_SECONDS).raise_for_status()
 
 
-def _copies(
+def copies(
     made: Object, bodies: Sequence[tuple[str, Object]], original: str, namespace: str
 ) -> Iterator[tuple[str, str]]:
     """The keys and values of a namespace and of all that is in it."""
