@@ -68,6 +68,7 @@ def worker(settings: Settings, roles: Sequence[str], name: str) -> int:
         review.begin(doors.kube, served, settings, known.routers)
         wiring.install(services, work.doubt, registry)
         program = app.Worker(**serving.serve(app, work.lines), **worker_options(settings, name))
+        startup.settle()
         look.end()
         program.start()
     services.alerter.threads.close()
@@ -161,6 +162,7 @@ def beat(settings: Settings, name: str) -> int:
         startup.wait_for_kubernetes(kube, settings, clock)
         loop.represent(startup.realm(settings, partial(startup.listed_service, kube)))
         review.begin(kube, [declared.BEAT], settings, known.routers)
+        startup.settle()
         look.end()
         beats.run(app, loop, settings.server.python_log_level)
     return exits.OK

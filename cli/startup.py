@@ -6,6 +6,7 @@ raises `exits.Unusable`, for starting again would not help.
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import sys
@@ -68,6 +69,15 @@ def heed_sigterm() -> None:
     The first process of a container would ignore it otherwise, until it is killed.
     """
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
+
+def settle() -> None:
+    """Has the garbage collector leave alone what was imported and built by now, for it stays.
+
+    Looking through all of it takes a tenth of a second, in which no thread goes on.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def wait_for_redis(settings: Settings, clock: Clock) -> None:

@@ -1,5 +1,6 @@
 """Waiting at start: patient with what is away, plain with what cannot work."""
 
+import gc
 import json
 import logging
 import signal
@@ -266,3 +267,12 @@ def test_a_cluster_that_cannot_be_told_keeps_nobody_from_work(refusal: errors.Cl
         raise refusal
 
     assert startup.realm(Settings(), look) == Realm("*", "?")
+
+
+def test_what_stays_is_left_alone_by_the_garbage_collector() -> None:
+    """A collection that looks through all imports stops all threads for a tenth of a second."""
+    staying = [[number] for number in range(1000)]
+    before = gc.get_freeze_count()
+    startup.settle()
+    assert gc.get_freeze_count() >= before + len(staying)
+    assert not any(each is staying for each in gc.get_objects())
