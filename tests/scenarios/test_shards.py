@@ -19,7 +19,7 @@ from config.refs import CanaryRef
 from config.settings.settings import Settings
 from config.shards import Shard
 from tests.fakes.shards import in_shard, parts
-from tests.stage.beat import Beat
+from tests.stage.beat import FOR_EVER, Beat
 from tests.stage.stage import Stage, a_deployment
 from tests.unit.analysis.worlds import a_manifest
 
@@ -169,7 +169,7 @@ def test_rollouts_outlive_another_number_of_shards(
         last.claim()  # and leads on
     for shard in parts(after):
         with pytest.raises(errors.Conflict, match=f"there are leaders of {before} shards"):
-            stage.store.acquire("new", LONG, shard)
+            stage.store.acquire("new", FOR_EVER, shard)
     last.end()
     stage.beats.members.clear()
     for shard in parts(after):
