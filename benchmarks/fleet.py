@@ -166,7 +166,9 @@ class Fleet:
 
     def _make(self, ref: CanaryRef) -> None:
         self._kube.create(resources.DEPLOYMENTS, ref.namespace, _deployment(ref.name))
-        canary = _canary(ref.name, self._hook, self._also)
+        # A copy of a cluster IP would be an error that the API server tells again and again.
+        service = {"port": 80, "headless": True} if self._copier else {"port": 80}
+        canary = _canary(ref.name, service, self._hook, self._also)
         self._kube.create(resources.CANARIES, ref.namespace, canary)
 
 
@@ -208,7 +210,9 @@ def _deployment(name: str) -> dict[str, Any]:
     }
 
 
-def _canary(name: str, hook: str, also: Mapping[str, Any]) -> dict[str, Any]:
+def _canary(
+    name: str, service: Mapping[str, Any], hook: str, also: Mapping[str, Any]
+) -> dict[str, Any]:
     interval = f"{INTERVAL_SECONDS}s"
     metrics: list[dict[str, Any]] = [
         {"name": "request-success-rate", "interval": interval, "thresholdRange": {"min": 99}},
@@ -234,7 +238,7 @@ def _canary(name: str, hook: str, also: Mapping[str, Any]) -> dict[str, Any]:
         "metadata": {"name": name},
         "spec": {
             "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
-            "service": {"port": 80},
+            "service": service,
             "analysis": analysis,
         },
     }
