@@ -99,6 +99,18 @@ class AnalysisMatchRequest(HTTPMatchRequest):
         "Conditions on headers by name; each with exactly one comparison."
     )
 
+    @property
+    def uncompared(self) -> dict[str, Any]:
+        """The conditions that no strategy compares with a request, by their names in manifests.
+
+        A comparison of a text is in words.
+        """
+        compared = {"name", "headers", "queryParams", "sourceLabels"}
+        others = {name: value for name, value in self.wire().items() if name not in compared}
+        texts = {name: text.wire() for name, text in self.comparisons.items() if name in others}
+        words = {name: " ".join(*text.items()) for name, text in texts.items() if len(text) == 1}
+        return {**others, **words}
+
 
 class CorsPolicy(Model):
     """Which origins may call the service from a browser."""

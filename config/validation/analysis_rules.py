@@ -102,8 +102,11 @@ def matches_choose_requests(canary: Canary) -> Iterator[Problem]:
         yield problem(field, (), "at least one condition", "chooses no requests")
     for index, request in enumerate(analysis.match):
         if not (request.headers or request.query_params or request.source_labels):
-            allowed = "headers, queryParams or sourceLabels"
-            yield problem(f"{field}[{index}]", {}, allowed, "says nothing of requests")
+            allowed, at = "headers, queryParams or sourceLabels", f"{field}[{index}]"
+            for name, value in request.uncompared.items():
+                yield problem(f"{at}.{name}", value, allowed, "is compared with no request")
+            if not request.uncompared:
+                yield problem(at, {}, allowed, "says nothing of requests")
         for name, text in (request.query_params or {}).items():
             if not text.wire():
                 at, allowed = f"{field}[{index}].queryParams.{name}", "exact, prefix or regex"

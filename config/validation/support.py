@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pydantic.alias_generators import to_camel, to_snake
+from pydantic.alias_generators import to_snake
 
 from config import derived, meshes
 from config.api.analysis import Analysis
@@ -44,8 +44,6 @@ _KEYS: Final[Mapping[StrategyKind, str]] = {
 }
 #: Features without which the same requests meet the canary at the same steps.
 _HARMLESS: Final = frozenset({Feature.MIRROR, Feature.AFFINITY})
-#: Fields of `analysis.match[]`, by their Python names; a name says nothing of a request.
-_COMPARED: Final = frozenset({"name", "headers", "query_params", "source_labels"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +78,8 @@ def not_carried_out(canary: Canary, default_provider: str, able: CarriedOut) -> 
     return tuple(sorted(problems))
 
 
-def _blocked(field: str, value: object, instead: str) -> Problem:
-    text = f"{shown(value)}: is not carried out by this version; {instead}"
+def _blocked(field: str, value: object, instead: str, where: str = "by this version") -> Problem:
+    text = f"{shown(value)}: is not carried out {where}; {instead}"
     return Problem.of(field, text, ProblemReason.NOT_CARRIED_OUT, blocking=True)
 
 
@@ -162,23 +160,28 @@ def _strategy(canary: Canary, provider: str, able: CarriedOut) -> Iterator[Probl
         yield _blocked(f"{ANALYSIS}.iterations", analysis.iterations, f"carried out: {known}")
     if strategy is None or mesh is None:
         return
-    sayable = frozenset() if derived.is_tcp(canary) else mesh
-    for feature, (value, instead) in _asked(analysis).items():
-        field = f"{ANALYSIS}.{feature}"
+    for feature, (value, default) in _asked(analysis).items():
+        field, instead = f"{ANALYSIS}.{feature}", f"carried out: {default}"
         if value and feature in _HARMLESS - strategy:
             yield _left_out(field, value, f"has no effect with {_KEYS[kind]}")
-        elif value and feature not in strategy & sayable:
-            yield _blocked(field, value, f"carried out: {instead}")
+        elif value and feature not in strategy:
+            yield _blocked(field, value, instead, f"with {_KEYS[kind]}")
+        elif value and feature not in mesh:
+            others = sorted(each for each, features in able.meshes.items() if feature in features)
+            ways = " or ".join([default, *(f"provider {each}" for each in others)])
+            yield _blocked(field, value, f"carried out: {ways}", f"with provider {provider}")
+        elif value and derived.is_tcp(canary):
+            yield _blocked(field, value, instead, f"with {SERVICE}.appProtocol tcp")
     yield from _conditions(analysis)
 
 
 def _conditions(analysis: Analysis) -> Iterator[Problem]:
     """What the strategies do not compare of requests; Flagger's definition prunes it."""
     for index, request in enumerate(analysis.match):
-        for name in sorted(request.model_fields_set - _COMPARED):
-            field = f"{ANALYSIS}.match[{index}].{to_camel(name)}"
+        for name, value in request.uncompared.items():
+            field = f"{ANALYSIS}.match[{index}].{name}"
             instead = "carried out: headers, queryParams, sourceLabels"
-            yield _blocked(field, request.wire().get(to_camel(name)), instead)
+            yield _blocked(field, value, instead)
 
 
 def _asked(analysis: Analysis) -> Mapping[Feature, tuple[Any, str]]:

@@ -169,7 +169,7 @@ REFUSED: Final[Mapping[str, tuple[Raw, str, str]]] = {
     ),
     "a condition that Flagger prunes": (
         with_analysis(match=[{"uri": {"prefix": "/a"}}]),
-        "spec.analysis.match[0]",
+        "spec.analysis.match[0].uri",
         "headers, queryParams or sourceLabels",
     ),
     "empty headers": (

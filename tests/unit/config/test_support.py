@@ -1,5 +1,6 @@
 """What this version models but does not carry out: what blocks a canary, and what is only said."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -100,7 +101,36 @@ def test_what_would_change_traffic_or_gates_blocks(spec: Raw, field: str) -> Non
     found = support.not_carried_out(a_canary(**spec), "istio", BUILT_IN.carried_out)
 
     assert [(each.field, each.blocking) for each in found] == [(field, True)]
-    assert "not carried out by this version" in found[0].message
+    assert re.search(r"is not carried out (by this version|with [^;]+); ", found[0].message)
+
+
+REFUSALS: Final[Mapping[str, Raw]] = {
+    "mirror: true: is not carried out with provider kubernetes; "
+    "carried out: no mirroring or provider istio": {
+        **_iterating(mirror=True),
+        "provider": "kubernetes",
+    },
+    "mirror: true: is not carried out with spec.service.appProtocol tcp; "
+    "carried out: no mirroring": {
+        **_with(mirror=True),
+        "service": {"port": 80, "appProtocol": "tcp"},
+    },
+    "a_b_test: a list: is not carried out with iterations without match; "
+    "carried out: weights for everybody": _iterating(a_b_test=USERS),
+    'match[0].method: "exact GET": is not carried out by this version; '
+    "carried out: headers, queryParams, sourceLabels": _iterating(
+        match=[{**MATCH[0], "method": {"exact": "GET"}}]
+    ),
+}
+
+
+@pytest.mark.parametrize(("message", "spec"), REFUSALS.items())
+def test_a_refusal_names_field_value_what_forbids_it_and_what_is_allowed(
+    message: str, spec: Raw
+) -> None:
+    """Its author reads nothing else."""
+    found = support.not_carried_out(a_canary(**spec), "istio", BUILT_IN.carried_out)
+    assert [each.message for each in found if each.blocking] == [f"spec.analysis.{message}"]
 
 
 @pytest.mark.parametrize(
