@@ -79,51 +79,61 @@ class Meters:
         return _ONE
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    """The server as HTTP."""
+
+    daemon_threads = True
+    meters: Meters
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    """Answers queries and webhooks."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = 65536  # one packet per answer: two would wait for each other's receipt
+    server: _Server
+
+    def do_GET(self) -> None:
+        self._answer(urllib.parse.urlsplit(self.path).query)
+
+    def do_POST(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        content = self.rfile.read(length).decode()
+        if self.path == HOOK:
+            time.sleep(self.server.meters.slow[1])
+            self._send(b"")
+        else:
+            self._answer(content)
+
+    def _answer(self, parameters: str) -> None:
+        meters = self.server.meters
+        body = meters.answer(urllib.parse.parse_qs(parameters).get("query", [""])[0])
+        time.sleep(meters.slow[0])
+        self._send(body)
+
+    def _send(self, body: bytes) -> None:
+        with contextlib.suppress(OSError):
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (its name there)
+        """Says nothing."""
+
+
 @contextlib.contextmanager
 def running(
     namespace_of: Callable[[str], str], slow: tuple[float, float] = (0.0, 0.0)
 ) -> Iterator[Meters]:
     """The server for the length of the block, in threads of this process."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = 65536  # one packet per answer: two would wait for each other's receipt
-
-        def do_GET(self) -> None:
-            self._answer(urllib.parse.urlsplit(self.path).query)
-
-        def do_POST(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            content = self.rfile.read(length).decode()
-            if self.path == HOOK:
-                time.sleep(meters.slow[1])
-                self._send(b"")
-            else:
-                self._answer(content)
-
-        def _answer(self, parameters: str) -> None:
-            body = meters.answer(urllib.parse.parse_qs(parameters).get("query", [""])[0])
-            time.sleep(meters.slow[0])
-            self._send(body)
-
-        def _send(self, body: bytes) -> None:
-            with contextlib.suppress(OSError):
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (its name there)
-            """Says nothing."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        meters = Meters(server.server_address[1], namespace_of, slow)
+    with _Server(("127.0.0.1", 0), _Handler) as server:
+        server.meters = Meters(server.server_address[1], namespace_of, slow)
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
-            yield meters
+            yield server.meters
         finally:
             server.shutdown()
             thread.join()

@@ -83,10 +83,10 @@ def render(
         ServiceRole.PRIMARY: canary.spec.service.primary,
         ServiceRole.CANARY: canary.spec.service.canary,
     }[ServiceRole(service.role)]
-    side = apex if service.role == ServiceRole.APEX else service.role
-    if side == ServiceRole.CANARY:
+    is_apex = service.role == ServiceRole.APEX
+    if (apex if is_apex else service.role) == ServiceRole.CANARY:
         selector: Mapping[str, str] = {target.label_key: target.label_value}
-    elif service.role == ServiceRole.APEX and canary.spec.service.subsets and target.shared_labels:
+    elif is_apex and canary.spec.service.subsets and target.shared_labels:
         selector = dict(target.shared_labels)
     else:
         selector = _primary_selector(canary, target, live, primary)
@@ -94,15 +94,19 @@ def render(
     if present is None:
         return metadata.new_object(canary, service, marks, _new_spec(canary, target, selector))
     spec = _reconciled_spec(canary, target, selector, present.get("spec") or {})
-    if metadata.is_controlled(present, canary):
-        return {
-            **present,
-            "metadata": metadata.with_marks(present["metadata"], marks),
-            "spec": {**spec, "trafficDistribution": canary.spec.service.traffic_distribution},
-        }
+    if not metadata.is_controlled(present, canary):
+        return _of_others(present, spec)
+    return {
+        **present,
+        "metadata": metadata.with_marks(present["metadata"], marks),
+        "spec": {**spec, "trafficDistribution": canary.spec.service.traffic_distribution},
+    }
+
+
+def _of_others(present: Object, spec: Mapping[str, Any]) -> Object:
+    """A Service that somebody else controls, with our `spec`: only Flux is told to leave it."""
     if spec == present.get("spec"):
         return present
-    # Somebody else's: only Flux is told to leave it alone.
     opted_out = metadata.with_flux_opt_out(present["metadata"].get("annotations"))
     return {**present, "metadata": {**present["metadata"], "annotations": opted_out}, "spec": spec}
 
