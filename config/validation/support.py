@@ -130,10 +130,10 @@ def _service(canary: Canary, provider: str, able: CarriedOut) -> Iterator[Proble
         if value and field not in heeded:
             effect = f"has no effect with provider {provider}"
             yield _left_out(f"{SERVICE}.{field}", value, effect)
-    if service.subsets and SUBSETS not in heeded:
-        yield _blocked(
-            f"{SERVICE}.{SUBSETS}", value=True, instead=f"{provider} has a host per side"
-        )
+    is_service = canary.spec.target_ref.is_kubernetes_service  # nothing is known of its pods
+    if service.subsets and (is_service or SUBSETS not in heeded):
+        instead = f"{'a target of kind Service' if is_service else provider} has a host per side"
+        yield _blocked(f"{SERVICE}.{SUBSETS}", value=True, instead=instead)
     for field, texts in _compared(canary):
         if SUFFIX not in heeded and any(text.suffix is not None for text in texts):
             yield _blocked(field, "suffix", f"{provider} compares by exact, prefix or regex")

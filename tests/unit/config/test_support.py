@@ -63,6 +63,10 @@ BLOCKING: Final[Mapping[str, tuple[Raw, str]]] = {
         {**_iterating(), "service": {"port": 80, "subsets": True}, "provider": "kubernetes"},
         "spec.service.subsets",
     ),
+    "subsets of a Service": (
+        {"service": {"port": 80, "subsets": True}, "targetRef": {**REF, "kind": "Service"}},
+        "spec.service.subsets",
+    ),
     "a suffix with Istio": (
         {"service": {"port": 80, "match": [{"uri": {"suffix": ".html"}}]}},
         "spec.service.match[0]",
