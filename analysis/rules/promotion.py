@@ -32,6 +32,8 @@ def rollback_requested(case: Case) -> Ruling | None:
         return None
     kind, asked = WebhookType.ROLLBACK, case.state.round
     asking = None if moves.is_skipped(case) else rounds.ask(case, kind)
+    if isinstance(asking, Rest):  # nothing else waits for them
+        return None
     ruling = asking or calling_off.rollback_requested(case)
     if ruling or asked is None or asked.type is not kind:
         return ruling

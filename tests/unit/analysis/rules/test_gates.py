@@ -726,6 +726,14 @@ def test_a_promotion_is_called_off_before_its_copy_is_made() -> None:
     assert tables.answer(replace(called, state=silent)).rule == "await_copy"
 
 
+def test_a_copy_that_cannot_be_made_is_given_up_although_a_rollback_hook_hangs() -> None:
+    """Its deadline does not wait for the hook's."""
+    late = promoting(round=a_round(ROLLBACK), since=NOW - timedelta(hours=1))
+    assert tables.answer(late).rule == "await_copy"
+    assert tables.decision(late).state.phase is Phase.FAILED
+    assert tables.answer(promoting(round=a_round(ROLLBACK))).rule == "await_copy"
+
+
 def test_a_copy_that_is_made_does_not_wait_for_rollback_hooks() -> None:
     """Whatever they were asked, or are to be asked next."""
     for changes in ({"round": a_round(ROLLBACK)}, {"check_at": NOW + INTERVAL}):
