@@ -7,8 +7,8 @@ about is confirmed beside it (`observation.Confirmed`), and effects are the diff
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, fields, is_dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from pydantic import TypeAdapter
@@ -134,6 +134,8 @@ class RolloutState:
     """When `route` or `workload` was decided last."""
     unsure_until: datetime | None = None
     """Until when a request from before the state was lost may still be carried out; None: none."""
+    leapt: timedelta = timedelta(0)
+    """By how much Redis' clock had leapt in all when this was stored: times are of that clock."""
 
     def moved(self, phase: Phase, now: datetime, **changes: Any) -> RolloutState:
         """This state in `phase`, with `changes`; waits, hooks, nudges and an old failure go.
@@ -185,6 +187,24 @@ def to_json(state: RolloutState) -> dict[str, Any]:
 def from_json(document: Mapping[str, Any]) -> RolloutState:
     """The state written by `to_json`. Raises pydantic.ValidationError for anything else."""
     return _ADAPTER.validate_python(document)
+
+
+def carried(state: RolloutState, leapt: timedelta) -> RolloutState:
+    """`state` with its times as of a clock that has `leapt` so much in all."""
+    if leapt == state.leapt:
+        return state
+    since: RolloutState = _moved(state, leapt - state.leapt)
+    return replace(since, leapt=leapt)
+
+
+def _moved(value: Any, by: timedelta) -> Any:
+    """`value` with all times in it so much later, but for the one that says that none is known."""
+    if isinstance(value, datetime):
+        return value if value == moments.EPOCH else value + by
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    each = {part.name: _moved(getattr(value, part.name), by) for part in fields(value)}
+    return replace(value, **each)
 
 
 def readable(document: Mapping[str, Any] | None) -> RolloutState | None:

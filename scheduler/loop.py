@@ -19,6 +19,7 @@ from scheduler.entries import Standing
 from scheduler.health import Health, Role
 from scheduler.lateness import Lateness
 from scheduler.leadership import RENEWALS, Leadership
+from scheduler.timekeeping import Timekeeper
 from scheduler.watching import WatchSide
 from tasks.queues import Dispatcher
 
@@ -75,6 +76,7 @@ class Loop:
         self._tell = tell
         self._shard = settings.shard
         self._leadership = Leadership(store, holder, settings.beat_lease, clock, settings.shard)
+        self._timekeeper = Timekeeper(store, clock)
         self._refused_at: float | None = None
         self._side: WatchSide | None = None
         self._term: int | None = None
@@ -91,6 +93,7 @@ class Loop:
     def step(self) -> float:
         """Seconds until the next step is due; does what is due now. Raises nothing expected."""
         try:
+            self._timekeeper.look()
             wait = self._lead() if self._leadership.keep() else self._stand_by()
         except errors.ClientError as error:
             return self._fail(error)

@@ -95,7 +95,8 @@ class AlertChannels:
         listener = next((each for each in listeners if each.account == account), None)
         if canary is None or stored is None or listener is None:
             return ()
-        state, gate_wait = states.from_json(stored), self.audience.alerts.gate_wait
+        state = states.carried(states.from_json(stored), snapshot.leaps.total)
+        gate_wait = self.audience.alerts.gate_wait
         fires = alarms.firing(state, canary, snapshot.now, gate_wait)
         least = listener.least
         return tuple(each for each in fires if alerts.reaches(SEVERITIES[each.alarm], least))

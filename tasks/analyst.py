@@ -146,7 +146,7 @@ class Analyst:
         rank = urgency.rank(decision.state, _missing(decided, seen.version + 1))
         commit = Commit(
             expected=seen.version,
-            state=states.to_json(decision.state),
+            state=states.to_json(replace(decision.state, leapt=begun.snapshot.leaps.total)),
             timeline=timeline.entry(seen, decision, found),
             again=timeline.again(seen, decision),
             notices=tuple(timeline.notice(seen, decision, event) for event in decision.events),

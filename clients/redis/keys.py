@@ -169,6 +169,13 @@ LEADER: Final = Row(
     "`<fencing token> <expiry ms> <shard> <holder> <namespace or *>@<uid of the cluster or ?>`. "
     "All are of one number of shards, and of one installation.",
 )
+LEAPS: Final = Row(
+    f"{PREFIX}leaps",
+    "string",
+    Lifetime.PERMANENT,
+    "By how much the server's clock has leapt, in ms: `<last now> <sum of all leaps> <the last "
+    "one> <when it was noticed>`. What was stored before a leap is read as if it had been no leap.",
+)
 QUERY: Final = Row(
     f"{PREFIX}query:{_DIGEST}",
     "string",
@@ -213,6 +220,7 @@ TABLE: Final = (
     FENCE,
     EPOCH,
     LEADER,
+    LEAPS,
     QUERY,
     PACE,
     TURNS,

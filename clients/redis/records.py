@@ -10,6 +10,7 @@ from typing import Any
 
 from clients.documents import tally
 from clients.documents.confirmed import Confirmed
+from clients.documents.leaps import NO_LEAPS, Leaps
 from clients.documents.notice import NOTHING_UNTOLD, Notice, Untold
 from clients.documents.tally import Counted, Tally
 from clients.documents.world import World
@@ -42,6 +43,7 @@ class Snapshot:
     state: Mapping[str, Any] | None
     confirmed: Confirmed
     world: World
+    leaps: Leaps = NO_LEAPS
 
     @property
     def is_readable(self) -> bool:

@@ -44,7 +44,7 @@ _COMMITTED: Final = (
 
 def reading(ref: CanaryRef) -> Invocation[Snapshot]:
     """All that is stored about `ref`, without taking anything."""
-    return Invocation("read", ref, _STORED, (), partial(snapshots.decoded, ref))
+    return Invocation("read", ref, (*_STORED, keys.LEAPS), (), partial(snapshots.decoded, ref))
 
 
 def beginning(
@@ -60,7 +60,7 @@ def beginning(
     due as soon as it is.
     """
     shared = (keys.AGENDA, keys.FENCE, keys.TICK, keys.EPOCH, keys.QUEUE)
-    rows = (keys.LEASES[work], *_STORED, *shared, keys.NOTICES, keys.CALLS)
+    rows = (keys.LEASES[work], *_STORED, *shared, keys.NOTICES, keys.CALLS, keys.LEAPS)
     nonce = secrets.token_hex(4)
     unless = if_due and (work is Work.TICK or confirmed.SEQUENCES[Lane(work.value)])
 

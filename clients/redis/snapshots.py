@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
 from clients.documents import confirmed, tally
 from clients.documents import world as worlds
+from clients.documents.confirmed import Confirmed
+from clients.documents.leaps import Leaps
 from clients.redis import keys
 from clients.redis.records import Progress, Snapshot
 from config import moments
@@ -23,21 +27,28 @@ VERSION: Final = "v"
 
 def decoded(ref: CanaryRef, reply: Sequence[Any]) -> Snapshot:
     """The snapshot; documents of other layouts look empty, and are told of once."""
-    now, version, state, *stored = reply
+    moment, version, state, *stored, said = reply
+    now, leaps = moments.at(moment), Leaps.decode(said)
     brought_about, world = map(by_field, stored)
     layouts = brought_about.pop(VERSION, None), world.pop(VERSION, None)
     snapshot = Snapshot(
-        now=moments.at(now),
+        now=now,
         version=int(version),
         state=_parsed(ref, state) if state else None,
-        confirmed=confirmed.decode(brought_about, layouts[0]),
+        confirmed=_carried(confirmed.decode(brought_about, layouts[0]), leaps, now),
         world=worlds.decode(world, layouts[1]),
+        leaps=leaps,
     )
     if not snapshot.confirmed.is_readable:
         _say_unreadable(ref, keys.CONFIRMED, layouts[0])
     if not snapshot.world.is_readable:
         _say_unreadable(ref, keys.WORLD, layouts[1])
     return snapshot
+
+
+def _carried(known: Confirmed, leaps: Leaps, now: datetime) -> Confirmed:
+    at = known.route_at
+    return known if at is None else replace(known, route_at=leaps.carried(at, now))
 
 
 def progress(ref: CanaryRef, replies: Sequence[Any]) -> Progress:

@@ -116,6 +116,18 @@ class Store(scripts.Door):
                 progress[ref] = snapshots.progress(ref, each)
         return progress
 
+    def keep_time(self, expected: datetime | None) -> tuple[datetime, timedelta]:
+        """Now, and by how much the server's clock has leapt since this was last asked.
+
+        `expected` is what now would be by another clock. What is due is carried along.
+        """
+        rows = (keys.LEAPS, keys.AGENDA, keys.QUEUE)
+
+        def decode(reply: Sequence[Any]) -> tuple[datetime, timedelta]:
+            return moments.at(reply[0]), timedelta(milliseconds=int(reply[1]))
+
+        return self.run(Invocation("keep_time", None, rows, (expected,), decode))
+
     def open_epoch(self, term: int, shard: Shard = WHOLE) -> Epoch:
         """The epoch to store all of a shard in now. Raises Conflict when the `term` is over."""
         rows = (keys.EPOCH, keys.LEADER, keys.FENCE)

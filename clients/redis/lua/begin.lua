@@ -1,7 +1,7 @@
 -- Take a work lease and read the canary; or, while another run has it, ask that one to run again.
 --
 -- KEYS    1 work lease  2 state  3 confirmed  4 world  5 agenda  6 fence  7 tick lease  8 epoch
---         9 queue  10 notices  11 calls
+--         9 queue  10 notices  11 calls  12 leaps
 -- ARGV    1 now, or ""  2 ttl ms  3 namespace/name  4 "tick", or another kind of work
 --         5 nonce of this call, so that sending it again is no second call
 --         6 of a tick "1" to refuse a canary that is neither queued nor due; of other work the
@@ -54,7 +54,7 @@ if ARGV[4] == 'tick' and ARGV[6] ~= '' and not held then
   if not due or due > now then return nil end
 end
 
-local found = snapshot(now, KEYS[2], KEYS[3], KEYS[4])
+local found = snapshot(now, KEYS[2], KEYS[3], KEYS[4], KEYS[12])
 local token = again and held.token or (next_token(KEYS[6]) .. '-' .. epoch .. '-' .. ARGV[5])
 take(KEYS[1], token, now, ttl, again and held.rest or '-')
 local more, untold = {}, 0

@@ -10,10 +10,12 @@
 -- Leader leases: "<token> <expires> <index>/<count> <holder>", a line for each shard that is led; the
 --                holder ends with " <namespaces>@<cluster>", see config/realms.py.
 -- Epoch:         "<pending|confirmed> <number> <history>", with a word for each shard.
+-- Leaps:         "<last now> <sum of all leaps> <the last one> <when it was noticed>", in ms.
 -- Agenda, queue: a member's score is its rank times SPAN, plus a time. Ranks: config/ranks.py.
 
 local SPAN = 1e15 -- ms: more than any date has, and six of them are exact in a double
 local REVISION, INITIALIZATION, RESYNC = 3, 4, 5
+local LEAPS = '^(%d+) (%-?%d+) (%-?%d+) (%d+)$'
 local LONGEST = 120000 -- ms: of a work lease or a call; as config/settings/settings.py has it
 
 local function clock(given)
@@ -210,8 +212,9 @@ local function is_outstanding(state, confirmed, world, lane, field)
   return not wanted or tonumber(said[2]) < wanted
 end
 
-local function snapshot(now, state, confirmed, world)
+local function snapshot(now, state, confirmed, world, leaps)
   local stored = redis.call('HMGET', state, 'version', 'json')
   return {digits(now), stored[1] or '0', stored[2] or '',
-          redis.call('HGETALL', confirmed), redis.call('HGETALL', world)}
+          redis.call('HGETALL', confirmed), redis.call('HGETALL', world),
+          redis.call('GET', leaps) or ''}
 end

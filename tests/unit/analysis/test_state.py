@@ -11,7 +11,9 @@ from pydantic import ValidationError
 
 from analysis import state as states
 from analysis.phases import Phase
-from analysis.state import RolloutState
+from analysis.state import HookRound, RolloutState
+from analysis.waiting import Waiting, WaitReason
+from config.api.hooks import WebhookType
 from config.scaling import CanaryScale
 from config.traffic import (
     ALL_TO_PRIMARY,
@@ -24,6 +26,7 @@ from config.traffic import (
     TrafficSplit,
 )
 from tests.unit.analysis import arbitrary, worlds
+from tests.unit.analysis.worlds import NOW
 
 
 @given(state=arbitrary.states())
@@ -133,3 +136,22 @@ def test_times_keep_their_microseconds() -> None:
     moment = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC) + timedelta(microseconds=1)
     state = worlds.progressing(20, check_at=moment)
     assert states.from_json(json.loads(json.dumps(states.to_json(state)))).check_at == moment
+
+
+def test_a_state_is_carried_along_whole_and_once() -> None:
+    """All its times, however deep; what says that a time is not known goes on saying so."""
+    hour = timedelta(hours=1)
+    before, after = (
+        worlds.a_state(
+            Phase.PROGRESSING,
+            since=at,
+            check_at=at,
+            waiting=Waiting(WaitReason.PRIMARY_LOST, "lost", at, at, at),
+            round=HookRound(1, WebhookType.ROLLOUT, beside=at),
+            leapt=at - NOW,
+        )
+        for at in (NOW, NOW + hour)
+    )
+    assert states.carried(before, hour) == states.carried(after, hour) == after
+    assert states.carried(after, timedelta(0)) == before
+    assert states.from_json(states.to_json(after)) == after

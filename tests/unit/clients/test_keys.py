@@ -30,7 +30,7 @@ def test_no_key_is_that_of_another_row_or_canary(namespace: str, name: str) -> N
     of_canaries = {row.of(ref) for row in keys.OF_CANARY for ref in refs}
     assert len(of_canaries) == len(keys.OF_CANARY) * len(refs)
     others = {row.of(ref) for row in keys.TABLE if row not in keys.OF_CANARY for ref in refs}
-    names = {"agenda", "queue", "fence", "epoch", "lease:beat", "gates"}
+    names = {"agenda", "queue", "fence", "epoch", "lease:beat", "leaps", "gates"}
     names |= {f"{each}:DIGEST" for each in ("query", "pace", "turns")}
     assert others == {f"coalmine:{name}" for name in names}
     assert not of_canaries & others
@@ -43,10 +43,10 @@ def test_scripts_build_the_key_that_python_builds(namespace: str, name: str) -> 
     assert f"{before}{namespace}/{name}{after}" == keys.TICK.of(CanaryRef(namespace, name))
 
 
-def test_every_key_expires_or_ends_with_its_canary_or_is_one_of_four() -> None:
+def test_every_key_expires_or_ends_with_its_canary_or_is_one_of_five() -> None:
     """The list of what is kept for good is short, and none of it grows with time."""
     kept = {row.pattern for row in keys.TABLE if row.lifetime is keys.Lifetime.PERMANENT}
-    assert kept == {"coalmine:agenda", "coalmine:fence", "coalmine:epoch", "coalmine:gates"}
+    assert kept == {f"coalmine:{name}" for name in ("agenda", "fence", "epoch", "leaps", "gates")}
     for row in keys.TABLE:
         assert (row.lifetime is keys.Lifetime.FORGOTTEN) <= (row in keys.OF_CANARY)
 
