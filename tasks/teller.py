@@ -150,7 +150,8 @@ class _Run:
         return failure
 
     def _is_too_old(self, at: datetime) -> bool:
-        return self._begun.snapshot.now - at > TOO_OLD
+        snapshot = self._begun.snapshot
+        return snapshot.now - snapshot.leaps.carried(at, snapshot.now) > TOO_OLD
 
     def _finish(self) -> None:
         try:

@@ -13,9 +13,10 @@ import pytest
 from analysis.findings import Measurement
 from analysis.metrics.checks import Check
 from config.traffic import TrafficSplit
-from tests.stage import measuring, rollouts
+from tests.scenarios.test_alerts import GLOBAL, NEW, SLACK
+from tests.stage import chats, measuring, rollouts
 from tests.stage.measuring import Source
-from tests.stage.stage import initialized
+from tests.stage.stage import Stage, initialized
 from tests.unit.analysis.worlds import a_manifest
 
 HOUR: Final = timedelta(hours=1)
@@ -110,3 +111,16 @@ def test_leaps_there_and_back_leave_no_trace() -> None:
         leaping.go(timedelta(seconds=20)).leap(by)
     leaping.go(WHOLE - timedelta(seconds=80))
     assert leaping.seen == usual.seen
+
+
+def test_an_alert_that_waits_for_its_receiver_is_not_given_up_for_a_leap() -> None:
+    """It is no hour old but by the clock."""
+    stage = initialized(a_manifest(), Stage(settings=GLOBAL))
+    stage.chats.answering[SLACK] = chats.away
+    stage.release("cart:2")
+    rollouts.at_weight(stage, 20)
+    stage.store._now = lambda: stage.clock.now() + 2 * HOUR
+    stage.wait(timedelta(seconds=10))
+    stage.chats.answering.clear()
+    stage.wait(timedelta(minutes=2))
+    assert NEW in stage.chats.texts(SLACK)
