@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-SECONDS: Final = 10.0
+SECONDS: Final = 30.0
 """Far more than anything takes that tests wait for; a machine may be busy."""
 
 

@@ -98,21 +98,23 @@ class Process:
     def stop(self, grace_seconds: float = 10) -> None:
         """Ends it with SIGTERM, with SIGKILL after `grace_seconds`; harmless when it is gone."""
         self.ask_to_end()
-        if self._popen is None:
+        popen = self._popen
+        if popen is None:
             return
         try:
-            self._popen.wait(grace_seconds)
+            popen.wait(grace_seconds)
         except subprocess.TimeoutExpired:
-            self._popen.kill()
-            self._popen.wait()
-        self._forget(self._popen)
+            popen.kill()
+            popen.wait()
+        self._forget(popen)
 
     def kill(self) -> None:
         """Ends it with SIGKILL: no goodbye to anybody."""
-        if self._popen is not None:
-            self._popen.kill()
-            self._popen.wait()
-            self._forget(self._popen)
+        popen = self._popen
+        if popen is not None:
+            popen.kill()
+            popen.wait()
+            self._forget(popen)
 
     @contextlib.contextmanager
     def down(self) -> Iterator[None]:
@@ -139,7 +141,8 @@ class Process:
 
     def _forget(self, popen: "subprocess.Popen[bytes]") -> None:
         LIVE.discard(popen.pid)
-        self._popen = None
+        if self._popen is popen:  # another thread may have started the next one meanwhile
+            self._popen = None
 
     def _wait_ready(self, popen: "subprocess.Popen[bytes]", timeout_seconds: float) -> None:
         deadline = time.monotonic() + timeout_seconds

@@ -162,7 +162,7 @@ def _ask_to_end(members: Iterable[Member]) -> None:
         member.process.ask_to_end()
 
 
-def _until_ready(members: Iterable[Member], seconds: float = 90) -> None:
+def _until_ready(members: Iterable[Member], seconds: float = 150) -> None:
     deadline = time.monotonic() + seconds
     for member in members:
         process = member.process

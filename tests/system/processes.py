@@ -110,7 +110,7 @@ def _ask_to_end(members: Iterable[Process]) -> None:
         member.ask_to_end()
 
 
-def _wait_ready(members: Iterable[Process], seconds: float = 40) -> None:
+def _wait_ready(members: Iterable[Process], seconds: float = 90) -> None:
     """Returns once each has said that it is ready; all are started before any is waited for."""
     deadline = time.monotonic() + seconds
     for member in members:

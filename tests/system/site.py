@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ class Site:
         """Lets `seconds` pass."""
         time.sleep(seconds)
 
-    def until(self, reached: Callable[[], bool], what: str, seconds: float = 30) -> None:
+    def until(self, reached: Callable[[], bool], what: str, seconds: float = 60) -> None:
         """Returns once `reached`; fails the test after `seconds`, with their last words."""
         deadline = time.monotonic() + seconds
         while not reached():
@@ -97,6 +98,33 @@ class App:
     def change(self, patch: Sequence[Mapping[str, Any]], resource: str = "deployments") -> Manifest:
         """The object of the application's name after a JSON patch."""
         return self.site.plane.request("PATCH", self.path(resource), patch, content_type=JSON_PATCH)
+
+    def a_hook(self) -> Manifest:
+        """A webhook for the manifest of the Canary, at whose call `standing` holds a release."""
+        url = self.site.receiver.url(f"/{self.name}")
+        return {"name": "load", "url": url, "timeout": "60s"}
+
+    @contextlib.contextmanager
+    def standing(self, image: str, weight: int) -> Iterator[None]:
+        """A release of `image` that stands still at `weight` for the length of the block.
+
+        `a_hook` is not answered meanwhile: however slow the test is, the release is no further.
+        """
+        stands, goes_on = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            if self.weight() == weight:
+                stands.set()
+                goes_on.wait()
+
+        self.site.receiver.meanwhile(f"/{self.name}", hold)
+        self.release(image)
+        try:
+            self.site.until(stands.is_set, f"{self.name} at weight {weight}")
+            yield
+        finally:
+            self.site.receiver.meanwhile(f"/{self.name}", lambda: None)
+            goes_on.set()
 
     # --- what there is now
 
@@ -157,7 +185,7 @@ class App:
         with contextlib.suppress(Refused):
             now = int(self.get(resource, name)["metadata"]["resourceVersion"])
             shown = f"the watch shows {resource} {name} of version {now}"
-            self.site.until(lambda: any(one.version >= now for one in versions()), shown, 10)
+            self.site.until(lambda: any(one.version >= now for one in versions()), shown)
         return versions()
 
     def phases(self) -> list[str]:
@@ -171,16 +199,16 @@ class App:
 
     # --- waiting
 
-    def until(self, phase: str, seconds: float = 30) -> "App":
-        """Itself in `phase`; at the end of a rollout, with all told and its pods parked."""
+    def until(self, phase: str, seconds: float = 60) -> "App":
+        """Itself in `phase`; at the end of a rollout, with all told, written and shown."""
         what = f"{self.name} is {phase}"
         self.site.until(lambda: self.status().get("phase") == phase, what, seconds)
         if phase in AT_REST:
-            self.site.until(self._has_told_all, f"the events of {self.name} are delivered", 10)
-            self.site.until(self._has_scaled, f"the workloads of {self.name} are as wanted", 10)
+            self.site.until(self._has_told_all, f"the events of {self.name} are delivered")
+            self.site.until(self._has_written_all, f"the objects of {self.name} are as wanted")
         return self
 
-    def until_event(self, text: str, seconds: float = 30) -> None:
+    def until_event(self, text: str, seconds: float = 60) -> None:
         """Returns once there is an event whose message contains `text`."""
         self.site.until(
             lambda: any(text in message for message in self.messages()),
@@ -188,19 +216,23 @@ class App:
             seconds,
         )
 
-    def until_weight(self, weight: int, seconds: float = 30) -> None:
-        """Returns once the VirtualService gives the canary `weight` percent, also to the watch."""
+    def until_weight(self, weight: int, seconds: float = 60) -> None:
+        """Returns once a watch shows that the canary has `weight` percent, or had on its way up."""
         self.site.until(
-            lambda: self.weight() == weight and self.weights()[-1:] == [weight],
+            lambda: weight in _since_it_rose(self.weights()),
             f"{self.name} at weight {weight}",
             seconds,
         )
 
-    def _has_scaled(self) -> bool:
+    def _has_written_all(self) -> bool:
+        """Whether route, workloads and status are those of the last decision."""
         snapshot = self.site.processes.store.read(CanaryRef(self.site.namespace, self.name))
-        state = snapshot.state or {"uid": "", "workload": {"seq": 0}}
-        scaled = snapshot.confirmed.about(state["uid"]).workload_seq
-        return scaled >= int(state["workload"]["seq"])
+        if (state := snapshot.state) is None:
+            return False
+        confirmed = snapshot.confirmed.about(state["uid"])
+        wanted = (state["route"]["seq"], state["workload"]["seq"], snapshot.version)
+        done = (confirmed.route_seq, confirmed.workload_seq, confirmed.status_version)
+        return all(each >= int(seq) for each, seq in zip(done, wanted, strict=True))
 
     def _has_told_all(self) -> bool:
         ref = CanaryRef(self.site.namespace, self.name)
@@ -216,6 +248,12 @@ def canary_weight(virtual_service: Mapping[str, Any]) -> int:
     primary, canary = (one["weight"] for one in virtual_service["spec"]["http"][0]["route"])
     assert primary + canary == 100, virtual_service["spec"]
     return int(canary)
+
+
+def _since_it_rose(weights: Sequence[int]) -> Sequence[int]:
+    """The last of `weights` that is 0, if that is the last of all; else those that came after."""
+    *_, last = (index for index, weight in enumerate([0, *weights]) if weight == 0)
+    return weights[last:] or weights[-1:]
 
 
 def _in_a_row(values: Iterable[T]) -> list[T]:

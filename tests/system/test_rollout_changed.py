@@ -18,15 +18,12 @@ THIRD = "registry.example/app:3"
 
 def test_a_newer_revision_restarts_the_analysis_from_zero(site: Site) -> None:
     """Traffic 100/0 and counters 0 before the newest is analysed, and only that is promoted."""
-    app = site.app("again").deploy()
-    app.release(SECOND)
-    app.until_weight(40)
-    app.release(THIRD)
+    app = _with_a_hook(site, "again")
+    with app.standing(SECOND, 40):
+        app.release(THIRD)
+        app.until_event(f"New revision detected! Restarting analysis for again.{site.namespace}")
     app.until("Succeeded")
     assert app.weights() == [0, 40, 0, 40, 80, 0]
-    assert f"New revision detected! Restarting analysis for again.{site.namespace}" in (
-        app.messages("Normal")
-    )
     assert _images_of_primary(app) == ["registry.example/app:1", THIRD]
 
 
@@ -52,7 +49,7 @@ def test_a_change_at_the_moment_of_promotion_is_analysed_first(site: Site) -> No
         site.receiver.meanwhile("/swap", swap)
         app.release(SECOND)
         site.until(swapped.is_set, "the image is changed behind the watch")
-        site.until(lambda: app.timeline()[-1]["rule"] == "promote", "promotion is decided", 10)
+        site.until(lambda: app.timeline()[-1]["rule"] == "promote", "promotion is decided")
         time.sleep(1.5)  # a copy is asked for with the decision, and would be done by now
         assert app.image(primary=True) != THIRD
     app.until("Succeeded")
@@ -62,12 +59,10 @@ def test_a_change_at_the_moment_of_promotion_is_analysed_first(site: Site) -> No
 
 def test_a_revert_in_mid_analysis_calls_the_rollout_off(site: Site) -> None:
     """D-44: the target set back to the promoted revision is not "promoted"; traffic goes back."""
-    app = site.app("called-off").deploy()
-    app.release(SECOND)
-    app.until_weight(40)
-    app.release("registry.example/app:1")
-    app.until("Failed")
-    app.until_weight(0)
+    app = _with_a_hook(site, "called-off")
+    with app.standing(SECOND, 40):
+        app.release("registry.example/app:1")
+        app.until("Failed")
     assert app.weights() == [0, 40, 0]
     assert _images_of_primary(app) == ["registry.example/app:1"]
 
@@ -81,7 +76,7 @@ def test_edits_by_others_in_mid_rollout_cost_neither_weights_nor_fields(site: Si
     app = site.app("busy").deploy()
     with _edited(app):
         app.release(SECOND)
-        app.until("Succeeded", 60)
+        app.until("Succeeded")
     assert app.weights() == [0, 40, 80, 0]
     assert app.get("virtualservices")["spec"]["http"][0]["statPrefix"].startswith("edit-")
     assert app.get("canaries")["metadata"]["annotations"]["edited"].isdigit()
@@ -109,7 +104,13 @@ def test_a_route_edited_while_idle_is_put_right(site: Site) -> None:
         {"op": "replace", "path": "/spec/http/0/route/1/weight", "value": 50},
     ]
     app.change(weights, "virtualservices")
-    app.until_weight(0, 5)
+    site.until(lambda: app.weights() == [0, 50, 0], "put right")
+
+
+def _with_a_hook(site: Site, name: str) -> App:
+    """An application whose releases can be held."""
+    app = site.app(name)
+    return app.deploy(manifests.a_canary(name, analysis={"webhooks": [app.a_hook()]}))
 
 
 @contextlib.contextmanager

@@ -150,4 +150,4 @@ def test_a_release_without_a_mesh_is_called_off_by_its_rollback_hook(site: Site)
     assert app.seen("virtualservices") == []
     assert app.get("services")["spec"]["selector"] == {"app": "plain-primary"}
     assert app.image(primary=True) == "registry.example/app:1"
-    site.until(lambda: app.get("deployments")["spec"]["replicas"] == 0, "scaled to zero", 5)
+    site.until(lambda: app.get("deployments")["spec"]["replicas"] == 0, "scaled to zero")

@@ -51,7 +51,7 @@ def test_an_error_spike_is_rolled_back_by_what_prometheus_measures(
         requests.fail()
         app.until("Failed")
     expected = ([0, 40, 0], [0, 40, 80, 0])
-    site.until(lambda: app.weights() in expected, "back at the primary", 1)
+    site.until(lambda: app.weights() in expected, "back at the primary")
     assert "advancement success rate" in app.messages("Warning")[-3]
     assert app.image(primary=True) == "registry.example/app:1"
 
@@ -101,13 +101,16 @@ def test_a_manifest_that_cannot_be_carried_out_says_so_and_heals_when_fixed(
         message = str(refusal)
         assert all(word in message for word in told), message
     else:
-        site.until(lambda: app.condition("Accepted").get("status") == "False", "refused", 10)
+        site.until(lambda: app.condition("Accepted").get("status") == "False", "refused")
         assert all(word in app.condition("Accepted")["message"] for word in told)
-        assert any(all(word in text for word in told) for text in app.messages("Warning"))
+        site.until(
+            lambda: any(all(word in text for word in told) for text in app.messages("Warning")),
+            "told",
+        )
         assert not app.status().get("phase")
     app.apply(manifests.a_canary(name))
     app.until("Initialized")
-    site.until(lambda: app.condition("Accepted").get("status") != "False", "accepted", 10)
+    site.until(lambda: app.condition("Accepted").get("status") != "False", "accepted")
 
 
 def test_a_canary_without_its_target_waits_for_it(site: Site) -> None:
@@ -125,8 +128,8 @@ def test_the_second_canary_of_a_target_is_refused_naming_the_first(site: Site) -
     second = site.app("rival")
     second.apply(manifests.a_canary("rival", target="owner", service={"name": "rival"}))
     second.until_event(f"{site.namespace}/owner")
-    condition = second.condition("Accepted")
-    assert (condition["status"], condition["reason"]) == ("False", "TargetConflict")
+    site.until(lambda: second.condition("Accepted").get("status") == "False", "shown")
+    assert second.condition("Accepted")["reason"] == "TargetConflict"
     first.release(SECOND)
     first.until("Succeeded")
     assert not second.status().get("phase")
@@ -135,15 +138,16 @@ def test_the_second_canary_of_a_target_is_refused_naming_the_first(site: Site) -
 
 def test_a_bad_edit_in_mid_rollout_holds_it_until_it_is_mended(site: Site) -> None:
     """Traffic stays where it is; the edit is told, and mended by another edit."""
-    app = site.app("edited").deploy()
-    app.release(SECOND)
-    app.until_weight(40)
-    app.edit({"spec": {"analysis": {"stepWeights": [30, 20], "stepWeight": None}}})
-    site.until(lambda: app.condition("Waiting").get("reason") == "NotAccepted", "held", 30)
+    app = site.app("edited")
+    app.deploy(manifests.a_canary("edited", analysis={"webhooks": [app.a_hook()]}))
+    with app.standing(SECOND, 40):
+        app.edit({"spec": {"analysis": {"stepWeights": [30, 20], "stepWeight": None}}})
+        site.until(lambda: app.condition("Accepted").get("status") == "False", "refused")
+    site.until(lambda: app.condition("Waiting").get("reason") == "NotAccepted", "held")
     assert app.condition("Accepted")["status"] == "False"
     assert app.weights() == [0, 40]
     app.edit({"spec": {"analysis": {"stepWeights": None, "stepWeight": 40}}})
-    site.until(lambda: app.condition("Accepted")["status"] == "True", "accepted again", 10)
+    site.until(lambda: app.condition("Accepted")["status"] == "True", "accepted again")
     app.until("Succeeded")
     assert app.weights() == [0, 40, 80, 0]
 
@@ -161,7 +165,7 @@ def _measured_by(prometheus: Prometheus, app: App) -> App:
 
 def _until_measurable(site: Site, prometheus: Prometheus, name: str) -> None:
     query = QUERY.format(name=name)
-    site.until(lambda: bool(prometheus.query(query)["result"]), "the counters are scraped", 15)
+    site.until(lambda: bool(prometheus.query(query)["result"]), "the counters are scraped")
     time.sleep(1)
 
 
