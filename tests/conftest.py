@@ -17,6 +17,7 @@ import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from tests import patience
 from tests.services import control_plane as control_plane_service
 from tests.services import presence, processes
 from tests.services import prometheus as prometheus_service
@@ -34,12 +35,19 @@ TIERS: Final = {
 CROWDED: Final = frozenset({"system", "chaos", "dataplane"})
 COMMANDS: Final = frozenset({"test_demo", "test_kubectl_sandbox", "test_up"})
 """Those of the system tier that start a sandbox each instead of sharing a site."""
+LONGEST_SECONDS: Final = 300
+"""For a test of a crowded tier; the first one starts what all share, perhaps on a busy machine."""
 PR_SET_CHILD_SUBREAPER: Final = 36  # prctl(2)
 GARBAGE: Final = 20_000
 """Objects more than there were, before the collector looks for cycles: 700 is for small heaps."""
 
 # A loaded CI machine is slow, not wrong; the seed is printed when an example fails.
-hypothesis.settings.register_profile("coalmine", deadline=None, print_blob=True)
+hypothesis.settings.register_profile(
+    "coalmine",
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("coalmine")
 
 
@@ -58,6 +66,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
         if tier := TIERS.get(folder):
             item.add_marker(tier)
+        if folder in CROWDED and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(LONGEST_SECONDS))
 
 
 class Together(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types for it
@@ -156,7 +166,7 @@ def _no_process_left_behind() -> Iterator[None]:
     """Fails the test that leaves a child process, or a grandchild that lost its parent."""
     before = processes.children()
     yield
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + patience.SECONDS
     while leaked := processes.children() - before - processes.LIVE:
         if time.monotonic() > deadline:
             commands = {pid: processes.command_line(pid) for pid in leaked}

@@ -40,7 +40,7 @@ def test_a_fault_at_each_kind_of_write_loses_none_and_doubles_none(
     before = proxy.faults.befallen
     with control_plane.recorded() as requests:
         app.release(SECOND)
-        app.until("Succeeded", 50)
+        app.until("Succeeded")
     assert proxy.faults.befallen - before == 8
     _assert_done_once(app, requests)
 
@@ -56,7 +56,7 @@ def test_a_barrage_of_faults_delays_a_rollout_and_nothing_else(
         proxy.faults.add("^(PATCH|POST|PUT) |watch=", chance.choice(kinds))
     with control_plane.recorded() as requests:
         app.release(SECOND)
-        app.until("Succeeded", 50)
+        app.until("Succeeded")
     proxy.faults.clear()
     _assert_done_once(app, requests)
 
@@ -82,7 +82,7 @@ def test_an_api_server_that_was_down_is_found_again(
     with control_plane.apiserver.down():
         site.pause(1)
     app.release(SECOND)
-    app.until("Succeeded", 50)
+    app.until("Succeeded")
     assert app.weights() == [0, 40, 80, 0]
 
 

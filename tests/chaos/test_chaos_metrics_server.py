@@ -3,8 +3,9 @@
 A failed read costs a failed check, as in Flagger; the revision is not promoted unmeasured.
 """
 
+import itertools
 import time
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -18,8 +19,8 @@ NO_VALUES: Final = (
     "Halt advancement no values found for istio metric request-success-rate probably "
     "{target} is not receiving traffic: running query failed: no values found"
 )
-ALLOWED_SECONDS: Final = 12
-"""Two checks, each after an interval of 1 s and with a time limit of 1 s, and much grace."""
+ALLOWED_SECONDS: Final = 30
+"""Two checks, each after an interval of 1 s and with a time limit of 1 s, on a busy machine."""
 
 
 @pytest.mark.parametrize(
@@ -57,15 +58,16 @@ def test_an_unreachable_metrics_server_rolls_back_and_says_why(site: Site) -> No
 
 def test_an_outage_of_one_check_costs_one_failed_check(site: Site) -> None:
     """One failed check, told once; the release is measured again an interval later and promoted."""
-    app = _measured_by(site.app("hiccup"), f"{site.meters.url}/hiccup", threshold=5)
+    app, server = site.app("hiccup"), f"{site.meters.url}/hiccup"
+    _measured_by(app, server, threshold=5, webhooks=[app.a_hook()])
+    healths = itertools.chain([meters.unwell(500)], itertools.repeat(meters.HEALTHY))
+    # The hook is called before each check.
+    site.receiver.meanwhile("/hiccup", lambda: site.meters.set("hiccup", next(healths)))
     app.release(SECOND)
-    app.until_weight(40)
-    site.meters.set("hiccup", meters.unwell(500))
-    app.until_event("Prometheus query failed: ")
-    site.meters.set("hiccup", meters.HEALTHY)
     app.until("Succeeded")
     assert app.weights() == [0, 40, 80, 0]
-    assert 1 <= app.status()["failedChecks"] <= 2
+    assert app.status()["failedChecks"] == 1
+    assert any(text.startswith("Prometheus query failed: ") for text in app.messages("Warning"))
 
 
 def test_a_slow_metrics_server_delays_nobody_elses_rollout(site: Site) -> None:
@@ -78,20 +80,18 @@ def test_a_slow_metrics_server_delays_nobody_elses_rollout(site: Site) -> None:
     started = time.monotonic()
     quick.release(SECOND)
     quick.until("Succeeded")
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < ALLOWED_SECONDS
     site.meters.set("swamp", meters.HEALTHY)
-    slow.until("Succeeded", 45)
+    slow.until("Succeeded")
 
 
-def _measured_by(app: App, server: str, **analysis: int) -> App:
+def _measured_by(app: App, server: str, **analysis: Any) -> App:
     """The application, initialized, with a metrics server (and its breaker) of its own."""
     return app.deploy(manifests.a_canary(app.name, metricsServer=server, analysis=analysis))
 
 
 def _assert_rolled_back(app: App, told: str) -> None:
-    started = time.monotonic()
-    app.until("Failed")
-    assert time.monotonic() - started < ALLOWED_SECONDS
+    app.until("Failed", ALLOWED_SECONDS)
     assert app.weight() == 0
     assert app.image(primary=True) == "registry.example/app:1"
     warnings = app.messages("Warning")

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from tests.chaos import ordeal
 from tests.services.cluster import ControlPlane
 
@@ -24,7 +22,6 @@ STRUCK = {
 """Every kind of strike, as the report calls it."""
 
 
-@pytest.mark.timeout(300)
 def test_whatever_is_struck_the_good_are_promoted_and_the_bad_rolled_back(
     control_plane: ControlPlane, tmp_path: Path
 ) -> None:

@@ -11,10 +11,10 @@ from tests.system.site import App, Site, canary_weight
 
 SECOND = "registry.example/app:2"
 INTERVAL_SECONDS = 2
-STARTING_SECONDS = 10
+STARTING_SECONDS = 30
 """What a worker needs to start, on a machine that is busy with others."""
 
-SLACK_SECONDS = 2
+SLACK_SECONDS = 6
 """Of a machine that is busy with others; the metrics of each check take half a second of it."""
 
 
@@ -71,7 +71,7 @@ def test_hooks_in_flight_with_a_killed_worker_are_called_again(site: Site) -> No
     site.until(lambda: site.processes.members["hooks-1"].ended, "the worker is dead")
     site.receiver.meanwhile("/unanswered", lambda: None)
     site.processes.members["hooks-1"].start()
-    app.until("Succeeded", 40)
+    app.until("Succeeded")
     assert app.weights() == [0, 40, 80, 0]
 
 
@@ -80,7 +80,7 @@ def test_the_standby_takes_over_from_a_killed_beat_within_ten_seconds(site: Site
     app = _at_40(site, "headless")
     leader = _leader(site)
     leader.kill()
-    app.until_weight(80, INTERVAL_SECONDS + 10)
+    app.until_weight(80, INTERVAL_SECONDS + 10 + SLACK_SECONDS)
     app.until("Succeeded")
     assert app.weights() == [0, 40, 80, 0]
     leader.start()
@@ -90,7 +90,7 @@ def test_a_rollout_survives_an_emptied_redis(site: Site) -> None:
     """D-4, D-7: FLUSHALL at 40 %: rebuilt from status, route and workloads, then promoted."""
     app = _at_40(site, "flushed")
     site.processes.valkey.flush()
-    app.until("Succeeded", 45)
+    app.until("Succeeded")
     assert set(app.weights()) <= {0, 40, 80}
     assert app.weights()[-1] == 0
     assert app.image(primary=True) == SECOND
@@ -101,7 +101,7 @@ def test_a_rollback_survives_an_emptied_redis(site: Site) -> None:
     app = _at_40(site, "flushed-bad")
     site.meters.set("flushed-bad", meters.FAILING)
     site.processes.valkey.flush()
-    app.until("Failed", 45)
+    app.until("Failed")
     assert set(app.weights()) <= {0, 40, 80}
     assert app.weight() == 0
     assert app.image(primary=True) == "registry.example/app:1"
@@ -123,7 +123,7 @@ def test_a_silent_redis_is_waited_for(site: Site) -> None:
     app = _at_40(site, "silent")
     with site.processes.valkey.process.paused():
         site.pause(5)
-    app.until("Succeeded", 45)
+    app.until("Succeeded")
     assert set(app.weights()) <= {0, 40, 80}
     assert app.image(primary=True) == SECOND
 
@@ -133,7 +133,7 @@ def test_a_redis_that_comes_back_empty_is_found_again(site: Site) -> None:
     app = _at_40(site, "restarted")
     with site.processes.valkey.process.down():
         site.pause(1)
-    app.until("Succeeded", 45)
+    app.until("Succeeded")
     assert set(app.weights()) <= {0, 40, 80}
     assert app.image(primary=True) == SECOND
 

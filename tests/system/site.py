@@ -200,20 +200,22 @@ class App:
     # --- waiting
 
     def until(self, phase: str, seconds: float = 60) -> "App":
-        """Itself in `phase`; at the end of a rollout, with all told, written and shown."""
+        """Itself in `phase`; `until_done`, too, when that ends a rollout."""
         what = f"{self.name} is {phase}"
         self.site.until(lambda: self.status().get("phase") == phase, what, seconds)
-        if phase in AT_REST:
-            self.site.until(self._has_told_all, f"the events of {self.name} are delivered")
-            self.site.until(self._has_written_all, f"the objects of {self.name} are as wanted")
+        return self.until_done() if phase in AT_REST else self
+
+    def until_done(self) -> "App":
+        """Itself, once all that was decided is told, written and shown."""
+        self.site.until(self._has_told_all, f"the events of {self.name} are delivered")
+        self.site.until(self._has_written_all, f"the objects of {self.name} are as wanted")
         return self
 
-    def until_event(self, text: str, seconds: float = 60) -> None:
+    def until_event(self, text: str) -> None:
         """Returns once there is an event whose message contains `text`."""
         self.site.until(
             lambda: any(text in message for message in self.messages()),
             f"an event about {self.name}: {text}",
-            seconds,
         )
 
     def until_weight(self, weight: int, seconds: float = 60) -> None:

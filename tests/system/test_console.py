@@ -16,7 +16,6 @@ from importlib import resources as files
 from pathlib import Path
 from typing import Any, Final
 
-import pytest
 import yaml
 
 from cli import main
@@ -102,7 +101,6 @@ def in_a_process(kubeconfig: Path, *words: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
-@pytest.mark.timeout(240)
 def test_a_bad_release_is_followed_from_a_kubeconfig_alone(tmp_path: Path) -> None:
     """CI waits for it and fails; status, why and history say what decided it, with the numbers."""
     presence.require("valkey")

@@ -10,8 +10,6 @@ from tests.system import recorded
 from tests.system.recorded import Run
 from tests.unit.exporter import expressions
 
-pytestmark = pytest.mark.timeout(300)
-
 ONLY_IN_TROUBLE = {
     rule["alert"] for rule in expressions.rules("alerts.yaml") if rule["alert"].startswith("Coal")
 }

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from tests import fences
 from tests.fences import Fence
 from tests.services import presence, typist
@@ -26,7 +24,6 @@ def of(page: str, *headings: str) -> list[Fence]:
     return [fence for fence in fences.of(page) if any(fence.text in part for part in below)]
 
 
-@pytest.mark.timeout(150)
 def test_the_releases_end_as_the_page_says(site: Site, tmp_path: Path) -> None:
     """One is promoted, one is rolled back, and each command ends well."""
     presence.require("kubectl")

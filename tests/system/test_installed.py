@@ -33,8 +33,6 @@ from tests.system.processes import Processes
 from tests.system.site import App, Site
 from tests.unit.exporter import expressions
 
-pytestmark = pytest.mark.timeout(240)
-
 DRY_RUN: Final = urllib.parse.urlencode(
     {"dryRun": "All", "fieldValidation": "Strict", "fieldManager": "helm", "force": "true"}
 )

@@ -98,29 +98,36 @@ def test_an_active_tick_makes_at_most_three_calls(site: Site) -> None:
     Counted from the step to 40 to the step to 80 inclusive, which is one tick.
     """
     app = site.app("counted").deploy(
-        manifests.a_canary("counted", analysis={"interval": "3s", "stepWeight": 20})
+        manifests.a_canary("counted", analysis={"interval": "10s", "stepWeight": 20})
     )
     app.release(SECOND)
     app.until_event("canary weight 20")
-    time.sleep(1)  # the first step's writes are done, the next tick is not due
+    app.until_done()  # long before the next tick is due
     with site.plane.recorded() as requests:
         app.until_event("canary weight 40")
-        time.sleep(1)
+        app.until_done()
     calls = Counter((one.verb, one.resource) for one in _ours(site, requests))
     assert calls == {
         ("patch", "virtualservices"): 1,
         ("patch", "canaries/status"): 1,
         ("create", "events"): 1,
     }
-    app.until("Succeeded")
+    app.release("registry.example/app:1")
+    app.until("Failed")
 
 
 def test_an_idle_canary_costs_no_call(site: Site, idle: App) -> None:
     """Nothing is asked about canaries without a rollout; only watches are open."""
     idle.until("Initialized")
+    site.until(lambda: _asked_during(site, 2) == [], "what other tests have left is done")
+    assert _asked_during(site, 5) == []
+
+
+def _asked_during(site: Site, seconds: float) -> list[Request]:
+    """What is asked for from now on."""
     with site.plane.recorded() as requests:
-        time.sleep(5)
-    assert _ours(site, requests) == []
+        time.sleep(seconds)
+    return _ours(site, requests)
 
 
 def _ours(site: Site, requests: list[Request]) -> list[Request]:

@@ -12,11 +12,6 @@ import pytest
 from tests.system import manifests
 from tests.system.site import App, Site
 
-pytestmark = pytest.mark.timeout(300)  # the release waits at three gates, perhaps on a busy machine
-
-PATIENCE: Final = 60.0
-"""Seconds for what comes within two intervals where nothing else runs."""
-
 GATES: Final = ("confirm-rollout", "confirm-traffic-increase", "confirm-promotion")
 TYPES: Final = (*GATES, "pre-rollout", "rollout", "rollback", "post-rollout", "event")
 CLOSED: Final = 403
@@ -48,7 +43,6 @@ def until_asked(app: App, phase: str) -> None:
     app.site.until(
         lambda: phase in {call["phase"] for call in app.site.receiver.got(path)},
         f"the rollback hook of {app.name} is asked in {phase}",
-        PATIENCE,
     )
 
 
@@ -60,11 +54,11 @@ def gated(site: Site) -> App:
     app.release("registry.example/app:2")
     until_asked(app, "Waiting")
     open_gate(app, "confirm-rollout")
-    app.until_event("waiting for traffic increase approval", PATIENCE)
+    app.until_event("waiting for traffic increase approval")
     open_gate(app, "confirm-traffic-increase")
     until_asked(app, "WaitingPromotion")
     open_gate(app, "confirm-promotion")
-    return app.until("Succeeded", PATIENCE)
+    return app.until("Succeeded")
 
 
 def test_each_gate_holds_the_release_and_lets_it_go(gated: App) -> None:
@@ -137,9 +131,9 @@ def test_a_release_without_a_mesh_is_called_off_by_its_rollback_hook(site: Site)
     canary["spec"]["analysis"] = analysis
     app = site.app("plain").deploy(canary)
     app.release("registry.example/app:2")
-    app.until_event("Advance plain", PATIENCE)
+    app.until_event("Advance plain")
     open_gate(app, "rollback")
-    app.until("Failed", PATIENCE)
+    app.until("Failed")
     ns = site.namespace
     assert app.messages()[-3:] == [
         "Rollback check rollback passed",

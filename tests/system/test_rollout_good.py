@@ -194,7 +194,9 @@ def test_kubectl_waits_for_the_condition_and_shows_the_columns(shop: App, tmp_pa
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    assert "condition met" in run("wait", "canary/shop", "--for=condition=promoted", "--timeout=30s")
+    assert "condition met" in run(
+        "wait", "canary/shop", "--for=condition=promoted", "--timeout=30s"
+    )
     header, row = run("get", "canaries", "shop").splitlines()
     assert header.split() == ["NAME", "STATUS", "WEIGHT", "LASTTRANSITIONTIME", "ACCEPTED"]
     assert row.split()[:3] == ["shop", "Succeeded", "0"]
