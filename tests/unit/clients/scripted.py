@@ -31,6 +31,8 @@ class Script:
     answers: list[Answer] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
+    closed: int = 0
+    """Connections that the server has ended."""
 
     def then(self, *answers: Answer) -> None:
         """Append answers."""
@@ -123,8 +125,15 @@ def reset(handler: BaseHTTPRequestHandler) -> None:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
+    script: Script
+
     def handle_error(self, *_: Any) -> None:
         """Say nothing: clients that hang up are what these tests are about."""
+
+    def shutdown_request(self, request: Any) -> None:
+        """Note it, once it is done."""
+        super().shutdown_request(request)
+        self.script.closed += 1
 
 
 @contextmanager
@@ -151,7 +160,7 @@ def serving(tls: ssl.SSLContext | None = None) -> Iterator[Script]:
     if tls:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     scheme = "https" if tls else "http"
-    script = Script(f"{scheme}://127.0.0.1:{server.server_address[1]}")
+    server.script = script = Script(f"{scheme}://127.0.0.1:{server.server_address[1]}")
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:

@@ -40,6 +40,8 @@ from tests.unit.clients.scripted import (
 )
 
 SHORT: Final = timedelta(seconds=0.3)
+LONG_SECONDS: Final = 10
+"""Far less than a server takes that does not answer, and more than a busy machine does."""
 
 
 @pytest.fixture
@@ -108,7 +110,7 @@ def test_a_receiver_that_is_late_is_transient_within_the_timeout(script: Script)
         begin = time.monotonic()
         with pytest.raises(errors.Transient, match="timed out"):
             post_json(script.url, {}, timeout=SHORT)
-        assert time.monotonic() - begin < 2
+        assert time.monotonic() - begin < LONG_SECONDS
 
 
 def test_a_receiver_that_is_gone_is_transient() -> None:
@@ -166,7 +168,7 @@ def test_a_name_that_is_looked_up_for_too_long_is_no_matter_of_the_receiver(
     answered = threading.Event()
 
     def look_up() -> list[str]:
-        answered.wait(5)
+        answered.wait(2 * LONG_SECONDS)
         return ["127.0.0.1"]
 
     _named(monkeypatch, look_up)
@@ -174,7 +176,7 @@ def test_a_name_that_is_looked_up_for_too_long_is_no_matter_of_the_receiver(
     started = time.monotonic()
     with pytest.raises(errors.Transient, match="connecting timed out"):
         post_json(url, {}, timeout=SHORT)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < LONG_SECONDS
     answered.set()
     script.then(reply(200, "another"))
     assert post_json(url, {}).body == "another"
@@ -195,13 +197,13 @@ def test_an_address_that_swallows_all_leaves_time_for_the_next_one(
         _named(monkeypatch, lambda: ["127.0.0.2", "127.0.0.1"])
         script.then(reply(200, "here"))
         url = script.url.replace("127.0.0.1", "receiver.test")
-        assert post_json(url, {}, timeout=2 * SHORT).body == "here"
+        assert post_json(url, {}, timeout=timedelta(seconds=3)).body == "here"
 
         _named(monkeypatch, lambda: ["127.0.0.2"])
         started = time.monotonic()
         with pytest.raises(errors.Transient, match="connecting timed out"):
             post_json(url, {}, timeout=SHORT)
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < LONG_SECONDS
 
 
 # --- denied networks

@@ -125,7 +125,7 @@ def silence() -> Iterator[threading.Event]:
     event.set()
 
 
-SOON = timedelta(seconds=0.4)
+SOON = timedelta(seconds=1.5)
 
 
 def test_a_pod_that_hangs_keeps_nobody_from_the_other_ones_answer(
@@ -138,7 +138,7 @@ def test_a_pod_that_hangs_keeps_nobody_from_the_other_ones_answer(
     began = time.monotonic()
     answer = accounts.of_pods(kube, lambda: forward, SystemClock(), SOON)(REF, NOW)
     assert isinstance(answer, Account)
-    assert 0.08 <= time.monotonic() - began < 0.4
+    assert SOON.total_seconds() / 5 <= time.monotonic() - began < SOON.total_seconds()
 
 
 def test_pods_that_all_hang_are_named_when_time_is_up(
@@ -150,8 +150,8 @@ def test_pods_that_all_hang_are_named_when_time_is_up(
     forward = Forwarded(a=silence, b=(503, b'{"error": "redis: away"}'), c=silence)
     began = time.monotonic()
     answer = accounts.of_pods(kube, lambda: forward, SystemClock(), SOON)(REF, NOW)
-    assert answer == Absent("no timeline: no answer within 0.4s from shop/a, shop/c")
-    assert time.monotonic() - began < 0.8
+    assert answer == Absent("no timeline: no answer within 1.5s from shop/a, shop/c")
+    assert time.monotonic() - began < 8  # they hang for ten
 
 
 def test_a_pod_that_was_replaced_is_looked_for_again(kube: FakeKube) -> None:

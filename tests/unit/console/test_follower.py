@@ -1,8 +1,5 @@
 """The canaries of a cluster as they change."""
 
-import time
-from collections.abc import Callable
-
 import pytest
 
 from cli import exits
@@ -14,6 +11,7 @@ from clients.kube import resources
 from tests.consoles import NOW, REF, a_canary, a_status
 from tests.fakes.faults import Fault
 from tests.fakes.kube import FakeKube
+from tests.patience import until
 
 
 @pytest.fixture
@@ -22,14 +20,6 @@ def kube() -> FakeKube:
     kube = FakeKube(ManualClock(NOW))
     kube.create(resources.CANARIES, "shop", a_canary())
     return kube
-
-
-def until(reached: Callable[[], bool]) -> None:
-    """Returns when `reached`."""
-    deadline = time.monotonic() + 5
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def names(follower: Follower) -> list[str]:

@@ -19,8 +19,8 @@ from config.refs import CanaryRef
 from tests.consoles import NOW, REF, a_canary, a_status, an_account
 from tests.fakes.kube import FakeKube
 
-SOON = timedelta(seconds=0.3)
-LATE = "no answer within 0.3s"
+SOON = timedelta(seconds=1)
+LATE = "no answer within 1s"
 
 
 class Stalling(FakeKube):
@@ -67,7 +67,7 @@ def stalling(request: pytest.FixtureRequest) -> Iterator[Stalling]:
 
 
 def looked(kube: FakeKube) -> looking.Look:
-    """A look of no more than 0.3 s."""
+    """A look of no more than a second."""
 
     def ask(ref: CanaryRef, now: datetime) -> Answer:
         del ref, now
@@ -75,7 +75,7 @@ def looked(kube: FakeKube) -> looking.Look:
 
     began = time.monotonic()
     look = looking.look(Cluster(kube, "it"), ask, SystemClock(), REF, pods=True, longest=SOON)
-    assert time.monotonic() - began < 2 * SOON.total_seconds()
+    assert time.monotonic() - began < 8  # what stalls does so for ten
     return look
 
 
