@@ -36,12 +36,13 @@ from tasks import app as apps
 from tasks import publishing, queues, serving, transport, wiring
 from tasks.intake import Intake
 from tasks.serving import Line
+from tests import patience
 from tests.patience import until
 from tests.services import valkey as valkeys
 from tests.services.valkey import Valkey
 
 REF: Final = CanaryRef("shop", "cart")
-PATIENCE_SECONDS: Final = 15.0
+PATIENCE_SECONDS: Final = patience.SECONDS
 THREADS: Final = 4
 
 
@@ -212,14 +213,19 @@ def test_the_most_urgent_message_is_taken_first(valkey: Valkey) -> None:
         assert numbers == [5, 11, 3, 4, 9, 10, 0, 1, 2, 6, 7, 8]
 
 
-def test_an_urgent_message_passes_all_that_wait_for_a_busy_worker(app: Celery) -> None:
+def test_an_urgent_message_passes_all_that_wait_for_a_busy_worker(
+    app: Celery, valkey: Valkey
+) -> None:
     """It keeps nothing back for its threads that it could not begin at once."""
     publisher, go_on = publishing.CeleryDispatcher(app), threading.Event()
     refs = [CanaryRef("shop", f"c{number}") for number in range(5)]
-    with working(app, Queue.ROUTING, threads=1) as noted:
+    with (
+        working(app, Queue.ROUTING, threads=1) as noted,
+        contextlib.closing(valkey.client()) as client,
+    ):
         noted.slow = {"route": go_on}
         publisher.reconcile(refs[:1], Lane.ROUTE, Rank.RESYNC)
-        time.sleep(0.5)
+        until(lambda: _length(client, "routing") == 0)
         publisher.reconcile(refs[1:4], Lane.ROUTE, Rank.RESYNC)
         time.sleep(0.5)
         publisher.reconcile(refs[4:], Lane.ROUTE, Rank.ROLLBACK)
@@ -337,7 +343,7 @@ def test_a_worker_takes_jobs_while_it_has_threads_for_their_calls(valkey: Valkey
         for left in range(5, -1, -1):
             go_on.release()
             until(lambda: _length(client, "hooks") == left)  # noqa: B023
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 5  # who looks once a second takes six
         go_on.release(2)
         assert len(noted.wait(8)) == 8
     app.close()
@@ -362,7 +368,7 @@ def test_hooks_that_hang_delay_nothing_else(app: Celery, valkey: Valkey) -> None
             for lane in Lane:
                 publisher.reconcile([ref], lane, Rank.REVISION)
         done = noted.wait(len(refs) * 4)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < PATIENCE_SECONDS / 2
         assert sorted(done) == sorted(
             (name, ref) for ref in refs for name in ("tick", "route", "workload", "status")
         )
@@ -371,7 +377,7 @@ def test_hooks_that_hang_delay_nothing_else(app: Celery, valkey: Valkey) -> None
         began = time.monotonic()
         go_on.set()
         noted.wait(len(done) + 5 * THREADS)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 4  # one round after the other, without a pause
 
 
 @pytest.mark.parametrize("stuck", [Lane.ROUTE, Lane.STATUS])
@@ -489,7 +495,7 @@ def test_a_worker_that_ends_leaves_what_it_does_not_carry_out(valkey: Valkey) ->
             publisher.tick([ref], Rank.CHECK)
             publisher.reconcile([ref], Lane.STATUS, Rank.REVISION)
             sent.extend((lane, ref) for lane in ("tick", "status"))
-            time.sleep(0.01)  # one that ends waits for the next message of a queue
+            time.sleep(0.05)  # one that ends waits for the next message of a queue
 
     done = []
     thread = threading.Thread(target=publish)

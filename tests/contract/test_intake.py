@@ -106,7 +106,7 @@ def test_a_worker_that_cannot_work_leaves_messages_to_those_who_can(
     with working(app, outside) as own:
         publisher.reconcile([CanaryRef("shop", "first")], Lane.ROUTE, Rank.REVISION)
         until(lambda: not own.is_open)
-        time.sleep(1.2)  # what was asked of the server before that is answered
+        time.sleep(2.5)  # what was asked of the server before that is answered, within a second
         lost = outside.lost
         for ref in refs(50):
             publisher.reconcile([ref], Lane.ROUTE, Rank.REVISION)

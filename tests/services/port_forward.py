@@ -111,7 +111,7 @@ class _Forward(WebSocketHandler):
 
     async def _is_connected(self) -> bool:
         with contextlib.suppress(TimeoutError):
-            return await asyncio.wait_for(self._connected.wait(), 0.2)
+            return await asyncio.wait_for(self._connected.wait(), 5)
         return False
 
     def on_close(self) -> None:

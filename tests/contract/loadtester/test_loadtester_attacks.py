@@ -46,7 +46,7 @@ SIZE: Final = str(len(BODY)).encode()
 def connected(tester: LoadTester, sent: bytes) -> socket.socket:
     """A connection that has sent something."""
     address = urlsplit(tester.url)
-    connection = socket.create_connection((str(address.hostname), address.port or 0), timeout=5)
+    connection = socket.create_connection((str(address.hostname), address.port or 0), timeout=30)
     connection.sendall(sent)
     return connection
 
@@ -89,7 +89,8 @@ def test_who_asks_nothing_keeps_nobody_from_asking() -> None:
     with running(SETTINGS, connections=Connections(4)) as tester, contextlib.ExitStack() as stack:
         idle = [stack.enter_context(connected(tester, part)) for part in parts * 4]
         assert tester.ask("/healthz") == (200, "OK")
-        assert [is_over(each) for each in idle] == [*[True] * 9, *[False] * 3]
+        until(lambda: all(map(is_over, idle[:9])), "the oldest ones are hung up on")
+        assert [is_over(each) for each in idle[9:]] == [False] * 3
 
 
 def is_over(connection: socket.socket) -> bool:
@@ -113,7 +114,8 @@ def test_who_does_not_read_the_answer_keeps_nobody_from_his() -> None:
         slow = [stack.enter_context(connected(tester, request)) for _ in range(2)]
         assert [each.recv(4) for each in slow] == [b"HTTP"] * 2
         assert tester.ask("/healthz") == (200, "OK")
-        assert [is_over(each) for each in slow] == [True, False]
+        until(lambda: is_over(slow[0]), "the older one is hung up on")
+        assert not is_over(slow[1])
 
 
 def test_who_is_answered_keeps_the_connection() -> None:
@@ -122,7 +124,7 @@ def test_who_is_answered_keeps_the_connection() -> None:
         running(SETTINGS, connections=Connections(1, asked_within=0.5)) as tester,
         ThreadPoolExecutor(1) as threads,
     ):
-        waiting = threads.submit(tester.task, "bash", "sleep 1")
+        waiting = threads.submit(tester.task, "bash", "sleep 3")
         text = tester.service.metrics.text
         until(lambda: b'running{mode="blocking"} 1.0' in text(), "it runs")
         with pytest.raises(requests.ConnectionError):
@@ -137,10 +139,10 @@ def test_a_request_that_trickles_in_is_not_waited_for() -> None:
         began = time.monotonic()
         with connected(tester, b"POST / HTTP/1.1\r\nX-A: ") as connection:
             with contextlib.suppress(OSError):
-                while time.monotonic() - began < 5:
+                while time.monotonic() - began < 30:
                     connection.sendall(b"a")
                     time.sleep(0.02)
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < 15
 
 
 @pytest.mark.parametrize("size", [1_000_000])
@@ -157,7 +159,7 @@ def test_a_gate_is_that_of_its_name_however_odd(tester: LoadTester, name: str) -
     assert tester.ask("/gate/check", body) == (403, "Forbidden")
     assert tester.ask("/gate/open", body) == (202, "")
     assert tester.ask("/gate/check", body) == (200, "Approved")
-    listed = requests.get(f"{tester.url}/gate", timeout=5).json()["gates"]
+    listed = requests.get(f"{tester.url}/gate", timeout=30).json()["gates"]
     assert (name, "open") in {(gate["name"], gate["state"]) for gate in listed}
 
 
@@ -192,7 +194,7 @@ def test_gates_that_do_not_answer_keep_nothing_else_waiting() -> None:
         began = time.monotonic()
         assert tester.task("bash", "true") == (200, "")
         assert tester.ask("/healthz") == (200, "OK")
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15  # gates answer after twenty
         answers = {each.result() for each in asked}
         gates.freed.set()
         assert answers == {(503, "gates: no answer within 300ms")}
@@ -234,7 +236,7 @@ def test_two_who_open_and_close_at_once_leave_a_gate_that_is_either(
             lambda turn: testers[turn[0] % 3 % 2].ask(turn[1], bodies[turn[1]]), enumerate(turns)
         )
         assert {*answers} == {(202, "")}
-        (gate,) = requests.get(f"{testers[0].url}/gate", timeout=5).json()["gates"]
+        (gate,) = requests.get(f"{testers[0].url}/gate", timeout=30).json()["gates"]
         is_open = testers[1].ask("/gate/check", SHOP) == (200, "Approved")
         assert (gate["state"], gate["who"]) == (("open", "ann") if is_open else ("closed", "bob"))
 
@@ -267,7 +269,7 @@ def test_tasks_read_no_secret_of_the_load_tester(unprivileged: tuple[int, str]) 
                     "returnCmdOutput": "true",
                 },
             }
-            answer = requests.post(url, json=body, timeout=10)
+            answer = requests.post(url, json=body, timeout=30)
             assert "pa55word" not in answer.text
             if each == pid:
                 assert answer.status_code == 500

@@ -1,6 +1,6 @@
-"""The embedded Valkey: quick to start and stop, and never left behind.
+"""The embedded Valkey: started and stopped, and never left behind.
 
-Aspects: time, working directory, ports; the death of whoever started it, by any signal, on Linux
+Aspects: working directory, ports; the death of whoever started it, by any signal, on Linux
 and by the watchdog of other systems.
 """
 
@@ -21,6 +21,7 @@ from clients import errors
 from clients.redis import embedded
 from clients.redis import server as redis_server
 from clients.redis.embedded import EmbeddedValkey
+from tests import patience
 from tests.patience import until
 from tests.services import processes
 
@@ -35,23 +36,20 @@ time.sleep(60)
 """
 
 
-def test_it_starts_and_stops_within_two_seconds_each_and_leaves_no_folder(
+def test_it_starts_and_stops_and_leaves_no_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It answers when `start` returns; starting and stopping again are harmless."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    started = time.monotonic()
     with EmbeddedValkey() as server:
         assert server.start() is server
-        assert time.monotonic() - started < 2
         with contextlib.closing(redis_server.connect(server.url)) as client:
             assert client.config_get("save") == {"save": ""}
             client.set("key", "value")
             assert client.get("key") == "value"
         assert list(tmp_path.iterdir()) == []
-        pid, stopping = server.pid, time.monotonic()
+        pid = server.pid
         server.stop()
-        assert time.monotonic() - stopping < 2
     assert not _runs(pid)
     with pytest.raises(RuntimeError, match="not been started"):
         _ = server.url
@@ -85,10 +83,7 @@ def test_one_that_is_killed_is_revived_at_its_port_and_empty() -> None:
         with contextlib.closing(redis_server.connect(url)) as client:
             client.set("key", "value")
         os.kill(pid, signal.SIGKILL)
-        deadline = time.monotonic() + 5
-        while not server.revive():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(server.revive)
         assert (server.url, server.pid == pid) == (url, False)
         with contextlib.closing(redis_server.connect(url)) as client:
             assert client.get("key") is None
@@ -118,7 +113,7 @@ def test_it_dies_with_the_process_that_started_it(how: signal.Signals) -> None:
         pid = int(starter.stdout.readline())
         assert _runs(pid)
         starter.send_signal(how)
-        starter.wait(10)
+        starter.wait(patience.SECONDS)
     until(lambda: not _runs(pid))
 
 
@@ -132,9 +127,9 @@ def test_the_watchdog_of_other_systems_kills_the_server_of_a_dead_parent(
         first = parent if parent_dies else server
         first.kill()
         first.wait()
-        assert watchdog.wait(10) == 0
+        assert watchdog.wait(patience.SECONDS) == 0
         if parent_dies:
-            assert server.wait(1) == -signal.SIGKILL
+            assert server.wait(patience.SECONDS) == -signal.SIGKILL
         else:
             assert parent.poll() is None
 

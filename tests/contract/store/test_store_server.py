@@ -138,7 +138,7 @@ def test_a_server_that_restarts_is_found_again_by_the_same_store() -> None:
             store.begin(REF, Work.TICK, TTL)
         with pytest.raises(errors.Transient, match="Redis: ping"):
             store.ping()
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 4
         server = EmbeddedValkey(port).start()
         memory_redis.confirm(store)
         assert store.begin(REF, Work.TICK, TTL) is not None

@@ -12,8 +12,10 @@ import pytest
 from clients import errors
 from clients.clock import ManualClock
 from clients.kube import protocol, resources
+from tests import patience
 from tests.fakes.faults import Call, Fault
 from tests.fakes.kube import FakeKube
+from tests.patience import until
 
 START = datetime(2026, 1, 1, 12, 0, 0, 999, tzinfo=UTC)
 SECRET: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}
@@ -141,10 +143,10 @@ def test_a_watch_lasts_as_long_as_the_clusters_time(cluster: FakeKube, clock: Ma
     reader = threading.Thread(target=read)
     reader.start()
     cluster.create(resources.SECRETS, "prod", SECRET)
-    reader.join(0.2)
+    until(lambda: seen)
     assert reader.is_alive()
     clock.advance(timedelta(minutes=5))
-    reader.join(5)
+    reader.join(patience.SECONDS)
     assert seen == [protocol.WatchType.ADDED, protocol.WatchType.BOOKMARK]
 
 

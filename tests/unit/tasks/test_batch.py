@@ -22,9 +22,11 @@ from clients.redis.scripts import Invocation
 from config.ranks import Rank
 from config.refs import CanaryRef
 from config.roles import Queue
+from tasks import batch
 from tasks.batch import Crew
 from tasks.calling import THREADS
 from tasks.steps import CallHook, Measure, Nudge, Steps, ask, awaited
+from tests import patience
 from tests.fakes import memory_redis
 from tests.stage.measuring import Meters
 from tests.stores import DirectStore
@@ -146,7 +148,7 @@ def test_a_canary_whose_call_is_slow_keeps_nobody_waiting(crew: Crew, store: Cou
 
     def call(ref: CanaryRef) -> CanaryRef:
         if ref == slow:
-            others_done.wait(5)
+            others_done.wait(patience.SECONDS)
         return ref
 
     def work(ref: CanaryRef) -> Steps[None]:
@@ -154,7 +156,7 @@ def test_a_canary_whose_call_is_slow_keeps_nobody_waiting(crew: Crew, store: Cou
         yield from begin(ref)
         ended.append(ref)
         if ref != slow:
-            threading.Thread(target=others_done.wait, args=(5,)).start()
+            threading.Thread(target=others_done.wait, args=(patience.SECONDS,)).start()
 
     crew.carry_out({ref: work(ref) for ref in REFS})
     assert ended[-1] == slow
@@ -245,13 +247,16 @@ def test_nudges_of_different_ranks_travel_apart_the_most_urgent_first(store: Cou
     assert sent.ranks == [Rank.ROLLBACK] * 2 + [Rank.CHECK] * 2
 
 
-def test_statuses_of_writes_that_end_one_by_one_are_one_message(store: Counted) -> None:
+def test_statuses_of_writes_that_end_one_by_one_are_one_message(
+    store: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each write is a call of its own, and the next one begins when a thread is free."""
+    monkeypatch.setattr(batch, "PATIENCE_SECONDS", patience.SECONDS)  # a busy machine is not "slow"
     sent, ended = Sent(), [threading.Event() for _ in REFS]
 
     def work(number: int) -> Steps[None]:
         def call() -> None:
-            assert number == 0 or ended[number - 1].wait(5)
+            assert number == 0 or ended[number - 1].wait(patience.SECONDS)
             threading.Event().wait(0.02)
 
         yield from awaited(call)
@@ -262,7 +267,6 @@ def test_statuses_of_writes_that_end_one_by_one_are_one_message(store: Counted) 
     assert sent.messages == [("status", REFS)]
 
 
-@pytest.mark.timeout(10)
 def test_a_write_that_hangs_does_not_keep_the_others_from_being_shown(store: Counted) -> None:
     """Their statuses are asked for when nothing has come for a while."""
     first, *others = REFS
@@ -279,14 +283,17 @@ def test_a_write_that_hangs_does_not_keep_the_others_from_being_shown(store: Cou
             if_due: bool = False,
         ) -> None:
             sent.reconcile(refs, lane, rank, if_due=if_due)
-            shown.set()
+            if {ref for _, refs in sent.messages for ref in refs} >= set(others):
+                shown.set()
 
     def work(ref: CanaryRef) -> Steps[None]:
-        yield from awaited(lambda: ref != first or shown.wait(5))
+        yield from awaited(lambda: ref != first or shown.wait(patience.SECONDS))
         yield Nudge(Lane.STATUS, Rank.CHECK)
 
     Crew(store, Meters(), Seen()).carry_out({ref: work(ref) for ref in REFS})
-    assert sent.messages == [("status", tuple(others)), ("status", (first,))]
+    *before, last = sent.messages
+    assert sorted(ref for _, refs in before for ref in refs) == sorted(others)
+    assert last == ("status", (first,))
 
 
 @pytest.mark.parametrize("failure", [ZeroDivisionError(), errors.Conflict("moved")])
@@ -421,7 +428,6 @@ def test_a_server_that_is_away_is_everybodys_failure(crew: Crew, store: Counted)
     assert store.trips == [3]
 
 
-@pytest.mark.timeout(10)
 def test_a_batch_whose_calls_all_hang_keeps_no_other_batch_waiting(crew: Crew) -> None:
     """A rollback of two, while a namespace of many writes into a webhook that does not answer."""
     over, hanging = threading.Event(), threading.Semaphore(0)
@@ -429,7 +435,7 @@ def test_a_batch_whose_calls_all_hang_keeps_no_other_batch_waiting(crew: Crew) -
 
     def hang() -> None:
         hanging.release()
-        over.wait(8)
+        over.wait(2 * patience.SECONDS)
 
     def stuck() -> Steps[None]:
         yield from awaited(hang)
@@ -443,10 +449,10 @@ def test_a_batch_whose_calls_all_hang_keeps_no_other_batch_waiting(crew: Crew) -
     slow = threading.Thread(target=crew.carry_out, args=({ref: stuck() for ref in crowd},))
     slow.start()
     for _ in range(THREADS):
-        assert hanging.acquire(timeout=5)
+        assert hanging.acquire(timeout=patience.SECONDS)
     quick = threading.Thread(target=crew.carry_out, args=({ref: urgent(ref) for ref in REFS[:2]},))
     quick.start()
-    quick.join(2)
+    quick.join(patience.SECONDS)
     is_done, more = set(ended) == set(REFS[:2]), hanging.acquire(timeout=0.05)
     over.set()
     for thread in (slow, quick):

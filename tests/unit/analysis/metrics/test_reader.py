@@ -21,6 +21,7 @@ from analysis.metrics.reader import Limits, MetricReader
 from analysis.verdicts import Reason, Verdict
 from clients import instruments
 from clients.clock import ManualClock, SystemClock
+from tests import patience
 from tests.fakes.notes import Notes
 from tests.readings import measured
 from tests.unit.analysis.metrics.builders import a_check
@@ -84,7 +85,7 @@ def test_results_come_in_the_order_of_the_checks() -> None:
 
     def answer(query: str) -> Measurement:
         if query == "slow":
-            waits["slow"].wait(5)
+            waits["slow"].wait(patience.SECONDS)
         else:
             waits["slow"].set()
         return Sample(len(query))
@@ -99,7 +100,7 @@ def test_results_come_in_the_order_of_the_checks() -> None:
 
 def test_the_checks_of_a_tick_are_measured_side_by_side() -> None:
     """Each query waits for the other: one after the other they would never end."""
-    meeting = threading.Barrier(3, timeout=5)
+    meeting = threading.Barrier(3, timeout=patience.SECONDS)
 
     def answer(query: str) -> Measurement:
         meeting.wait()
@@ -145,7 +146,6 @@ def test_many_queries_are_all_answered() -> None:
     assert [result.value for result in results] == list(range(100))
 
 
-@pytest.mark.timeout(20)
 def test_what_has_not_begun_when_the_time_is_up_never_does() -> None:
     """Late work would load a server that is in trouble already."""
     over = threading.Event()
@@ -155,14 +155,13 @@ def test_what_has_not_begun_when_the_time_is_up_never_does() -> None:
         return Sample(1)
 
     backend = Backend(hang)
-    limits = Limits(per_server=2, budget=timedelta(seconds=0.1))
+    limits = Limits(per_server=2, budget=timedelta(seconds=1))
     results = ask(a_reader(backend, limits=limits), *"abcdef")
     over.set()
     assert {result.reason for result in results} == {Reason.TIMED_OUT}
     assert len(backend.asked) == 2
 
 
-@pytest.mark.timeout(20)
 def test_a_server_that_hangs_costs_its_own_checks_only_and_bounded_time() -> None:
     """Others are answered; the hanging ones are errors when the budget is spent."""
     over = threading.Event()
@@ -171,7 +170,7 @@ def test_a_server_that_hangs_costs_its_own_checks_only_and_bounded_time() -> Non
         over.wait(30)
         return Sample(1)
 
-    limits = Limits(per_query=timedelta(seconds=0.2), budget=timedelta(seconds=0.3))
+    limits = Limits(per_query=timedelta(seconds=0.5), budget=timedelta(seconds=1))
     reader = a_reader(Backend(hang), Backend(lambda _: Sample(7)), limits=limits)
     clock = SystemClock()
     started = clock.monotonic()
@@ -181,9 +180,9 @@ def test_a_server_that_hangs_costs_its_own_checks_only_and_bounded_time() -> Non
     took = clock.monotonic() - started
     over.set()
     assert (stuck.verdict, stuck.reason) == (Verdict.ERROR, Reason.TIMED_OUT)
-    assert stuck.message == "Prometheus query failed for errors: no answer within 300ms"
+    assert stuck.message == "Prometheus query failed for errors: no answer within 1s"
     assert fine.value == 7
-    assert took < 2
+    assert took < 15
 
 
 def test_no_more_queries_than_allowed_are_under_way_at_one_server() -> None:
@@ -442,7 +441,7 @@ def test_a_canary_with_a_slow_query_comes_later_and_keeps_nobody_waiting() -> No
 
     def answer(query: str) -> Measurement:
         if query == "slow":
-            release.wait(5)
+            release.wait(patience.SECONDS)
         return Sample(len(query))
 
     backend = Backend(answer)
@@ -485,11 +484,10 @@ def test_queries_that_are_too_heavy_cut_nobody_off_from_a_server_in_good_health(
     assert ask(reader, "light")[0].value == 1
 
 
-@pytest.mark.timeout(20)
 @pytest.mark.parametrize("neighbours", [("cart",), ("cart", "till")], ids=["alone", "grouped"])
 def test_slow_queries_of_users_keep_no_builtin_check_waiting(neighbours: tuple[str, ...]) -> None:
     """However many of them are under way at the same server."""
-    over, hanging = threading.Event(), threading.Barrier(3, timeout=5)
+    over, hanging = threading.Event(), threading.Barrier(3, timeout=patience.SECONDS)
 
     def answer(query: str) -> Measurement:
         if query.startswith("slow"):
@@ -498,7 +496,7 @@ def test_slow_queries_of_users_keep_no_builtin_check_waiting(neighbours: tuple[s
         return Sample(99.0)
 
     backend = Vectors(answer, lambda _: series(cart=99.0, till=99.0))
-    limits = Limits(per_server=2, per_query=timedelta(seconds=0.2), budget=timedelta(seconds=0.4))
+    limits = Limits(per_server=2, per_query=timedelta(seconds=1), budget=timedelta(seconds=1.5))
     reader = a_reader(backend, limits=limits)
     crowd = threading.Thread(target=ask, args=(reader, "slow 1", "slow 2", "slow 3"))
     crowd.start()
@@ -509,25 +507,24 @@ def test_slow_queries_of_users_keep_no_builtin_check_waiting(neighbours: tuple[s
     assert found == dict.fromkeys(neighbours, (99.0,))
 
 
-@pytest.mark.timeout(20)
 def test_a_server_that_is_too_slow_for_large_groups_is_asked_in_smaller_ones() -> None:
     """What it takes too long for leaves no time for the single queries; so it costs one check."""
 
     def vector(query: str) -> tuple[Series, ...] | Absent:
         names = [name for name in asked if f"{name}|" in query or f'{name}"' in query]
         if len(names) > 10:
-            over.wait(0.2)
+            over.wait(1)
             return Absent(Verdict.ERROR, Reason.TIMED_OUT, "the server did not answer in time")
         return series(**dict.fromkeys(names, 99.0))
 
     def answer(query: str) -> Measurement:
         if query != "vector(1)":
-            over.wait(0.1)
+            over.wait(0.5)
         return Sample(99.0)
 
     asked = {f"cart{number:02}": [builtin(f"cart{number:02}")] for number in range(40)}
     over = threading.Event()
-    limits = Limits(per_server=2, per_query=timedelta(seconds=0.2), budget=timedelta(seconds=0.3))
+    limits = Limits(per_server=2, per_query=timedelta(seconds=1), budget=timedelta(seconds=1.5))
     backend = Vectors(answer, vector)
     reader = a_reader(backend, limits=limits)
     assert (None,) in values(reader, asked).values()
@@ -541,7 +538,6 @@ def own(canary: str, query: str, namespace: str = "shop", server: str = "http://
     return a_check(query=query, metric=query, subject=subject, endpoint=at(server))
 
 
-@pytest.mark.timeout(20)
 @pytest.mark.parametrize(
     "crowd",
     [
@@ -563,14 +559,14 @@ def test_queries_that_hang_leave_places_to_other_canaries(
             over.wait(10)
         return Sample(1)
 
-    limits = Limits(per_server=8, per_query=timedelta(seconds=0.3), budget=timedelta(seconds=0.4))
+    limits = Limits(per_server=8, per_query=timedelta(seconds=1.5), budget=timedelta(seconds=2))
     reader = a_reader(Backend(answer), limits=limits)
     modest = {f"m{n}": [own(f"m{n}", f"quick {n}", f"team-{n}")] for n in range(20)}
     others = threading.Thread(target=values, args=(reader, crowd))
     if not together:
         others.start()
         for _ in range(5):
-            assert hanging.acquire(timeout=5)
+            assert hanging.acquire(timeout=patience.SECONDS)
     found = values(reader, {**crowd, **modest} if together else modest)
     over.set()
     if not together:
@@ -603,7 +599,6 @@ def test_canaries_of_a_server_that_hangs_delay_nobody_elses() -> None:
     assert came == dict.fromkeys(fine, 7) | dict.fromkeys(asked.keys() - fine, 1)
 
 
-@pytest.mark.timeout(20)
 def test_a_query_that_was_never_begun_says_that_too_many_wait() -> None:
     """Another cause than a server that does not answer, and another remedy."""
     over = threading.Event()
@@ -612,12 +607,12 @@ def test_a_query_that_was_never_begun_says_that_too_many_wait() -> None:
         over.wait(10)
         return Sample(1)
 
-    limits = Limits(per_server=2, budget=timedelta(seconds=0.1))
+    limits = Limits(per_server=2, budget=timedelta(seconds=1))
     results = ask(a_reader(Backend(hang), limits=limits), *"abcd")
     over.set()
     causes = [result.message.rpartition(": ")[2] for result in results]
     assert sorted(causes) == [
-        *["no answer within 100ms"] * 2,
+        *["no answer within 1s"] * 2,
         *["too many queries are waiting for this server"] * 2,
     ]
 

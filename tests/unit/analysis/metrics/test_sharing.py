@@ -24,16 +24,24 @@ from analysis.metrics.sharing import Sharing
 from analysis.verdicts import Reason, Verdict
 from clients.clock import Clock, ManualClock, SystemClock
 from clients.redis.answers import RedisAnswers
+from tests import patience
 from tests.fakes import memory_redis
 from tests.readings import measured
 from tests.unit.analysis.metrics.builders import a_check
 from tests.unit.analysis.metrics.test_reader import DOWN, Backend, builtin
 
-HOLD: Final = timedelta(seconds=5)
-PATIENCE: Final = timedelta(seconds=0.3)
+HOLD: Final = timedelta(seconds=20)
+PATIENCE: Final = timedelta(seconds=2)
+FRESH: Final = sharing.FRESH
 NO_DATA: Final = Absent(Verdict.NO_DATA, Reason.NO_VALUES, "no values found")
 
 Ask = Callable[..., Sequence[CheckResult]]
+
+
+@pytest.fixture(autouse=True)
+def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers stay fresh for as long as any test takes."""
+    monkeypatch.setattr(sharing, "FRESH", HOLD)
 
 
 class Site:
@@ -81,7 +89,7 @@ def test_a_query_that_is_under_way_is_not_sent_again(processes: int) -> None:
     readers = [site.process() for _ in range(processes)]
 
     def ask(index: int) -> Sequence[CheckResult]:
-        all_ask.wait(5)
+        all_ask.wait(patience.SECONDS)
         return readers[index % processes]("up", "down")
 
     with ThreadPoolExecutor(6) as pool:
@@ -115,7 +123,10 @@ def test_an_answer_is_shared_for_half_a_second() -> None:
     ask = site.process()
 
     assert [values(ask("up")), values(ask("up"))] == [[1], [1]]
-    time.sleep(sharing.FRESH.total_seconds())
+    assert timedelta(seconds=0.5) == FRESH
+    (key,) = site.redis.keys()
+    assert 0 < site.redis.pttl(key) <= HOLD / timedelta(milliseconds=1)
+    site.redis.delete(key)
     assert values(ask("up")) == [2]
 
 
@@ -140,7 +151,7 @@ def test_whoever_waits_for_a_dead_process_asks_in_time() -> None:
     began = time.monotonic()
     assert values(site.process()("up", "other")) == [7, 7]
     waited = time.monotonic() - began
-    assert PATIENCE.total_seconds() <= waited < PATIENCE.total_seconds() + 0.5
+    assert PATIENCE.total_seconds() <= waited < HOLD.total_seconds()
     assert values(site.process()("up")) == [7]
     assert sorted(site.servers[0].asked) == ["other", "up", "up"]
 
@@ -190,7 +201,7 @@ def test_nothing_but_digests_and_numbers_is_stored_and_all_of_it_expires() -> No
     assert key.startswith("coalmine:query:")
     assert len(key) == len("coalmine:query:") + 64
     assert site.redis.get(key) == "12.5"
-    assert 0 < site.redis.pttl(key) <= 500
+    assert 0 < site.redis.pttl(key) <= HOLD / timedelta(milliseconds=1)
 
 
 def test_queries_of_a_wave_are_shared_in_two_round_trips_and_builtin_ones_in_none() -> None:
