@@ -21,7 +21,9 @@ from tests.services.cluster import ControlPlane
 from tests.services.typist import Step
 from tests.system import manifests as users
 
-pytestmark = pytest.mark.timeout(120)
+LONGEST_SECONDS: Final = 240
+
+pytestmark = pytest.mark.timeout(LONGEST_SECONDS + 60)
 
 
 def test_prometheus_takes_the_configuration_of_the_page(tmp_path: Path) -> None:
@@ -100,7 +102,7 @@ def test_what_readers_type_is_taken_by_the_api_server(plane: ControlPlane, tmp_p
         "PATH": f"{ROOT / '.venv/bin'}:{presence.helm_files()}:{os.environ['PATH']}",
     }
     with deployments.made_ready(plane, "coalmine-system"):
-        typist.type_out(list(steps()), tmp_path, at=ROOT, seconds=100, environ=environ)
+        typist.type_out(list(steps()), tmp_path, at=ROOT, seconds=LONGEST_SECONDS, environ=environ)
 
 
 def steps() -> Iterator[Step]:

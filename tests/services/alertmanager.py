@@ -35,7 +35,7 @@ class Pager:
     url: str
     told: "queue.SimpleQueue[dict[str, Any]]" = field(default_factory=queue.SimpleQueue)
 
-    def next(self, timeout: float = 20.0) -> dict[str, Any]:
+    def next(self, timeout: float = 60.0) -> dict[str, Any]:
         """The next notification. Raises queue.Empty when there is none in time."""
         return self.told.get(timeout=timeout)
 

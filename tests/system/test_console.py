@@ -64,14 +64,14 @@ def started(
         yield process
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
         if process.stdout:
             process.stdout.close()
 
 
 def port_of_worker(log: Path) -> int:
     """The port that the worker of `up` serves on, once it does."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         for line in log.read_text("utf-8").splitlines():
             told = json.loads(line) if line.endswith("}") else {}
@@ -95,7 +95,7 @@ def in_a_process(kubeconfig: Path, *words: str) -> tuple[int, str, str]:
         [sys.executable, "-m", "cli", *words, "--kubeconfig", str(kubeconfig)],
         cwd=presence.REPOSITORY,
         capture_output=True,
-        timeout=100,
+        timeout=240,
         check=False,
     )
     return done.returncode, done.stdout.decode(), done.stderr.decode()
@@ -116,11 +116,11 @@ def test_a_bad_release_is_followed_from_a_kubeconfig_alone(tmp_path: Path) -> No
 
 def see(kubeconfig: Path, url: str, server: PortForwards) -> None:
     """The story: initialized, a bad release, rolled back, and why."""
-    code, out, err = console(kubeconfig, "wait", "podinfo", "--for=initialized", "--timeout=60s")
+    code, out, err = console(kubeconfig, "wait", "podinfo", "--for=initialized", "--timeout=120s")
     assert (code, out.splitlines()[-1]) == (0, "shop/podinfo is initialized"), err
 
     release(url, BAD)
-    code, out, err = in_a_process(kubeconfig, "wait", "canary/podinfo", "--timeout=90s")
+    code, out, err = in_a_process(kubeconfig, "wait", "canary/podinfo", "--timeout=180s")
     assert code == 1, out + err
     assert "shop/podinfo is not promoted: Failed: " in err
     assert "success rate" in err

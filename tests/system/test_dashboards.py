@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from exporter import dashboards, reference
+from tests import patience
 from tests.services import presence
 from tests.system import recorded
 from tests.system.recorded import Run
@@ -30,7 +31,7 @@ def test_every_query_has_an_answer_after_a_real_run(run: Run) -> None:
     empty = {
         (where, expr)
         for where, expr in expressions.everything()
-        if where not in ONLY_IN_TROUBLE and not run.prometheus.query(expr)["result"]
+        if where not in ONLY_IN_TROUBLE and not run.answer(expr)
     }
     assert empty == set()
 
@@ -49,14 +50,15 @@ def test_the_alerts_are_about_the_two_that_were_rolled_back(run: Run) -> None:
 
 def test_the_fleet_is_there_once_though_two_beats_run(run: Run) -> None:
     """One leads; the other, and the workers, tell only what they do themselves."""
-    leaders = run.prometheus.query("coalmine_leading")["result"]
+    patience.until(lambda: len(run.answer("coalmine_leading")) == 2)
+    leaders = run.answer("coalmine_leading")
     assert sorted(each["value"][1] for each in leaders) == ["0", "1"]
     declared = {each.name for each in reference.declared() if each.name.startswith("flagger_")}
     for name in declared - {"flagger_canary_duration_seconds"}:
         labels = "namespace, name, workload, metric, deployment_strategy, analysis_status"
-        counted = run.prometheus.query(f"max(count by ({labels}) ({name}))")["result"]
+        counted = run.answer(f"max(count by ({labels}) ({name}))")
         assert [each["value"][1] for each in counted] == ["1"], name
-    total = run.prometheus.query("sum(flagger_canary_total)")["result"]
+    total = run.answer("sum(flagger_canary_total)")
     assert total[0]["value"][1] == "3"
 
 
@@ -72,7 +74,7 @@ def test_a_recorded_rate_is_found_by_its_workload(run: Run) -> None:
     """Row 7 of the articles: the rule keeps the labels by which it is looked up, side by side."""
     for workload in ("podinfo", "podinfo-primary", "checkout-primary"):
         lookup = f'workload:request_success_rate:1m{{destination_workload="{workload}"}}'
-        (found,) = run.prometheus.query(lookup)["result"]
+        (found,) = run.answer(lookup)
         assert set(found["metric"]) == {
             *("__name__", "destination_workload", "destination_workload_namespace")
         }

@@ -44,7 +44,7 @@ def type_out(site: Site, blocks: Sequence[Fence], folder: Path) -> None:
         "HOME": str(folder),
         "COALMINE_SERVER": f"http://127.0.0.1:{port(site)}",
     }
-    typist.type_out(steps, folder, seconds=60, environ=environ)
+    typist.type_out(steps, folder, seconds=150, environ=environ)
 
 
 def here(fence: Fence, namespace: str) -> Fence:
