@@ -17,6 +17,7 @@ from clients.gates import Gates, MemoryGates
 from config.settings.loadtester import LoadTesterSettings
 from loadtester import serving
 from loadtester.server import Service
+from tests import patience
 
 SHOP: Final = {"name": "shop", "namespace": "prod"}
 
@@ -74,7 +75,7 @@ def running(
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
-    assert is_up.wait(10)
+    assert is_up.wait(patience.SECONDS)
     try:
         yield LoadTester(f"http://127.0.0.1:{listening.getsockname()[1]}", service)
     finally:

@@ -19,6 +19,8 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
+from tests import patience
+
 PROTOCOL: Final = "v4.channel.k8s.io"
 FORWARD: Final = r"/api/v1/namespaces/([^/]+)/pods/([^/]+)/portforward"
 DATA, ERROR = 0, 1
@@ -165,7 +167,7 @@ def serving(server: PortForwards) -> Iterator[PortForwards]:
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(patience.SECONDS)
     try:
         yield server
     finally:

@@ -18,6 +18,7 @@ from clients.fair_threads import FairThreads
 from clients.redis.records import Call
 from config.refs import CanaryRef
 from tasks.caller import Leases
+from tests import patience
 
 Source = Callable[[Check], Measurement]
 
@@ -133,7 +134,7 @@ def receiver(together: int = 1) -> Iterator[Receiver]:
 
     def met() -> bool:
         try:
-            meeting.wait(timeout=5)
+            meeting.wait(patience.SECONDS)
         except threading.BrokenBarrierError:
             return False
         return True

@@ -25,7 +25,7 @@ from tasks.wiring import Services
 from tests.patience import until
 from tests.stage.stage import Stage
 
-PATIENCE_SECONDS: Final = 20.0
+PATIENCE_SECONDS: Final = 60.0
 
 
 class Traffic:

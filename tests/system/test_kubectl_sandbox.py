@@ -66,7 +66,7 @@ class Kubectl:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=90,
             check=False,
         )
 
@@ -117,16 +117,16 @@ def test_typed_commands_that_send_protobuf_are_understood(kubectl: Kubectl) -> N
     secret = yaml.safe_load(kubectl("-n", "demo", "get", "secret", "s", "-o", "yaml"))
     assert secret["data"] == {"a": "Yg=="}
     kubectl("-n", "demo", "scale", "deploy", "web", "--replicas=3")
-    status = kubectl("-n", "demo", "rollout", "status", "deploy/web", "--timeout=20s")
+    status = kubectl("-n", "demo", "rollout", "status", "deploy/web", "--timeout=60s")
     assert "successfully rolled out" in status
 
 
 def test_a_new_image_is_rolled_out_and_undone(kubectl: Kubectl) -> None:
     """The commands set image, rollout status, rollout history, rollout undo."""
     kubectl("apply", "-f", "-", stdin=DEPLOYMENT)
-    kubectl("rollout", "status", "deploy/web", "--timeout=20s")
+    kubectl("rollout", "status", "deploy/web", "--timeout=60s")
     kubectl("set", "image", "deploy/web", "app=podinfo:2")
-    status = kubectl("rollout", "status", "deploy/web", "--timeout=20s")
+    status = kubectl("rollout", "status", "deploy/web", "--timeout=60s")
     assert 'deployment "web" successfully rolled out' in status
     assert kubectl("rollout", "history", "deploy/web").split()[-4:] == [
         "1",
@@ -135,7 +135,7 @@ def test_a_new_image_is_rolled_out_and_undone(kubectl: Kubectl) -> None:
         "<none>",
     ]
     kubectl("rollout", "undo", "deploy/web")
-    kubectl("rollout", "status", "deploy/web", "--timeout=20s")
+    kubectl("rollout", "status", "deploy/web", "--timeout=60s")
     assert kubectl("get", "deploy", "web", "-o", "jsonpath={..image}") == "podinfo:1"
 
 
@@ -143,12 +143,12 @@ def test_quantities_written_otherwise_make_no_revision(kubectl: Kubectl) -> None
     """The same manifest again is no change, and undone is the revision that was there."""
     for _ in range(2):
         kubectl("apply", "-f", "-", stdin=LIMITED)
-    kubectl("rollout", "status", "deploy/web", "--timeout=20s")
+    kubectl("rollout", "status", "deploy/web", "--timeout=60s")
     shown = "jsonpath={.metadata.generation} {..resources.limits}"
     assert kubectl("get", "deploy", "web", "-o", shown) == '1 {"cpu":"2","memory":"1Gi"}'
     kubectl("set", "image", "deploy/web", "app=podinfo:2")
     kubectl("rollout", "undo", "deploy/web")
-    kubectl("rollout", "status", "deploy/web", "--timeout=20s")
+    kubectl("rollout", "status", "deploy/web", "--timeout=60s")
     assert kubectl("get", "deploy", "web", "-o", "jsonpath={..image}") == "podinfo:1"
     assert len(kubectl("get", "replicasets", "-o", "name").split()) == 2
 
@@ -156,7 +156,7 @@ def test_quantities_written_otherwise_make_no_revision(kubectl: Kubectl) -> None
 def test_get_shows_columns_and_everything(kubectl: Kubectl) -> None:
     """get, get -o wide, get all, get of a custom resource."""
     kubectl("apply", "-f", "-", stdin=f"{DEPLOYMENT}---{ROUTE}")
-    kubectl("wait", "--for=condition=Available", "deploy/web", "--timeout=20s")
+    kubectl("wait", "--for=condition=Available", "deploy/web", "--timeout=60s")
     lines = kubectl("get", "deploy").splitlines()
     assert lines[0].split() == ["NAME", "READY", "UP-TO-DATE", "AVAILABLE", "AGE"]
     assert lines[1].split()[:4] == ["web", "1/1", "1", "1"]
@@ -216,19 +216,19 @@ def test_edit_changes_a_custom_resource(kubectl: Kubectl) -> None:
 def test_watch_prints_changes(kubectl: Kubectl) -> None:
     """`get -w` ends at its timeout having shown the object's way to readiness."""
     kubectl("apply", "-f", "-", stdin=DEPLOYMENT)
-    shown = kubectl.run("get", "deploy", "web", "-w", "--request-timeout=2s").stdout
+    shown = kubectl.run("get", "deploy", "web", "-w", "--request-timeout=6s").stdout
     assert shown.splitlines()[-1].split()[:4] == ["web", "1/1", "1", "1"]
 
 
 def test_delete_waits_until_the_object_and_its_dependents_are_gone(kubectl: Kubectl) -> None:
     """A Deployment takes its ReplicaSets and Pods along; a namespace everything in it."""
     kubectl("apply", "-f", "-", stdin=DEPLOYMENT)
-    kubectl("rollout", "status", "deploy/web", "--timeout=20s")
-    assert 'deployment.apps "web" deleted' in kubectl("delete", "deploy", "web", "--timeout=10s")
+    kubectl("rollout", "status", "deploy/web", "--timeout=60s")
+    assert 'deployment.apps "web" deleted' in kubectl("delete", "deploy", "web", "--timeout=60s")
     assert kubectl("get", "all") == ""
     kubectl("create", "namespace", "demo")
     kubectl("-n", "demo", "apply", "-f", "-", stdin=ROUTE)
-    kubectl("delete", "namespace", "demo", "--timeout=10s")
+    kubectl("delete", "namespace", "demo", "--timeout=60s")
     assert "demo" not in kubectl("get", "namespaces", "-o", "name")
 
 

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 from benchmarks import profiler
+from tests import patience
 
 
 def busy(rounds: int) -> int:
@@ -22,7 +23,7 @@ def test_a_thread_that_waits_costs_nothing(tmp_path: Path) -> None:
     profile = profiler.Profile(tmp_path / "costs")
 
     def doze() -> None:
-        waited.wait(5)
+        waited.wait(patience.SECONDS)
 
     def work() -> None:
         busy(20_000)

@@ -121,7 +121,7 @@ def test_nothing_can_be_written(redis: "Redis[str]") -> None:
     """Only GET is answered."""
     with endpoint.served(0, api.routes(Store(redis))) as port:
         for method in ("POST", "PUT", "PATCH", "DELETE"):
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
             connection.request(method, "/api/v1/canaries/shop/podinfo/timeline")
             assert connection.getresponse().status == 501
             connection.close()

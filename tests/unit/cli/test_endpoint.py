@@ -14,6 +14,7 @@ from cli import endpoint, exits
 from cli.endpoint import Question, Response, Table
 from clients import errors
 from clients.clock import ManualClock
+from tests import patience
 
 PATH = "/api/v1/canaries/{namespace}/{name}/timeline"
 
@@ -134,7 +135,7 @@ def test_idle_connections_keep_no_more_threads_than_allowed(
     """R-68: nor do they keep a probe from its answer, after which the process is not restarted."""
     monkeypatch.setattr(endpoint, "MOST_CONNECTIONS", 2)
     with endpoint.served(0, {"/x": told}) as port:
-        idle = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(4)]
+        idle = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(4)]
         assert [each.recv(1) for each in idle[:2]] == [b"", b""]
         assert _status(port) == HTTPStatus.OK
         for each in idle:
@@ -148,7 +149,7 @@ def test_who_does_not_read_his_answer_keeps_no_probe_from_its_own(
     monkeypatch.setattr(endpoint, "MOST_CONNECTIONS", 2)
     page = Response(bytes(2**24), "text/plain")
     with endpoint.served(0, {"/metrics": lambda _: page, "/x": told}) as port:
-        deaf = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(2)]
+        deaf = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(2)]
         for each in deaf:
             each.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
             assert each.recv(1) == b"H"
@@ -164,14 +165,14 @@ def test_whoever_is_being_answered_is_not_hung_up_on(monkeypatch: pytest.MonkeyP
 
     def slow(_: Question) -> Response:
         asked.set()
-        assert free.wait(5)
+        assert free.wait(patience.SECONDS)
         return Response(b"answered")
 
     with endpoint.served(0, {"/x": slow}) as port:
-        first = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        first = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         first.request("GET", "/x")
-        assert asked.wait(5)
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as other:
+        assert asked.wait(patience.SECONDS)
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as other:
             assert other.recv(1) == b""
         free.set()
         assert first.getresponse().read() == b"answered"
@@ -203,7 +204,7 @@ def _is_hung_up_on(connection: socket.socket) -> bool:
 
 def _status(port: int) -> int:
     """The status of a GET."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         connection.request("GET", "/x")
         return connection.getresponse().status

@@ -19,7 +19,7 @@ from clients.redis.store import Store
 
 def ask(port: int, path: str) -> tuple[int, dict[str, Any]]:
     """Status and body of a GET."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()

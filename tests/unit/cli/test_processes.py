@@ -42,7 +42,7 @@ def test_a_child_leads_a_group_of_its_own_and_its_end_is_seen() -> None:
     child = processes.start(Command("version", "cli", ("version",)), dict(os.environ))
 
     assert os.getpgid(child.pid) == child.pid != os.getpgrp()
-    assert child.process.wait(timeout=20) == 0
+    assert child.process.wait(timeout=60) == 0
     assert child.ended() == 0
 
 

@@ -12,6 +12,7 @@ import pytest
 from clients import fair_threads
 from clients.fair_threads import FairThreads
 from config.refs import CanaryRef
+from tests import patience
 from tests.patience import until
 
 
@@ -120,7 +121,7 @@ def test_a_call_that_fails_is_no_thread_less(caplog: pytest.LogCaptureFixture) -
 
     threads.submit(ref("odd"), fail)
     threads.submit(ref("even"), done.set)
-    assert done.wait(5)
+    assert done.wait(patience.SECONDS)
     assert "defect of a call" in caplog.text
 
 
@@ -133,7 +134,7 @@ def test_threads_without_work_end_and_others_begin_when_there_is_some(
     for _ in range(2):
         done = threading.Event()
         threads.submit(ref("cart"), done.set)
-        assert done.wait(5)
+        assert done.wait(patience.SECONDS)
         until(lambda: all(each.name != "brief" for each in threading.enumerate()))
 
 
@@ -153,5 +154,5 @@ def test_what_is_under_way_when_they_are_closed_is_ended_and_nothing_else_is_beg
     threading.Thread(target=close).start()
     assert not closed.wait(0.1)
     calls.over.set()
-    assert closed.wait(5)
+    assert closed.wait(patience.SECONDS)
     assert {owner.namespace for owner in calls.begun} == {"team-0", "team-1"}

@@ -32,7 +32,7 @@ def test_a_running_service_is_a_child_and_a_stopped_one_is_not(tmp_path: Path) -
 def test_a_grandchild_whose_parent_is_gone_is_seen() -> None:
     """A daemon that forked away is adopted, so it cannot hide from the leak check."""
     script = "sleep 60 >/dev/null 2>&1 & echo $!"
-    done = subprocess.run(["sh", "-c", script], capture_output=True, check=True, timeout=10)
+    done = subprocess.run(["sh", "-c", script], capture_output=True, check=True, timeout=60)
     pid = int(done.stdout)
     try:
         assert pid in processes.children()

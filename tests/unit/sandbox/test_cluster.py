@@ -23,7 +23,7 @@ def cluster() -> Iterator[Cluster]:
 
 def get(url: str) -> object:
     """The JSON at `url`."""
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    with urllib.request.urlopen(url, timeout=30) as answer:
         return json.load(answer)
 
 

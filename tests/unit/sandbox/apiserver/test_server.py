@@ -26,10 +26,10 @@ def server() -> Iterator[ApiServer]:
 def test_requests_are_counted_by_kind_and_client(server: ApiServer) -> None:
     """Verb, resource, subresource and user agent; discovery is not counted."""
     agent = {"User-Agent": "worker/1"}
-    requests.get(server.url + "/apis", headers=agent, timeout=5)
-    requests.post(server.url + PATH, json=MANIFEST, headers=agent, timeout=5)
-    requests.get(server.url + PATH, headers=agent, timeout=5)
-    requests.get(f"{server.url}{PATH}/c", headers=agent, timeout=5)
+    requests.get(server.url + "/apis", headers=agent, timeout=30)
+    requests.post(server.url + PATH, json=MANIFEST, headers=agent, timeout=30)
+    requests.get(server.url + PATH, headers=agent, timeout=30)
+    requests.get(f"{server.url}{PATH}/c", headers=agent, timeout=30)
     kinds = {(kind.verb, kind.user_agent): count for kind, count in server.counts().items()}
     assert kinds == {("create", "worker/1"): 1, ("list", "worker/1"): 1, ("get", "worker/1"): 1}
     assert RequestKind("get", "configmaps", "", "worker/1") in server.counts()
@@ -41,8 +41,8 @@ def test_requests_are_counted_by_kind_and_client(server: ApiServer) -> None:
 def test_a_fault_strikes_as_often_as_asked(server: ApiServer, status: int, reason: str) -> None:
     """Matching requests are refused, others and later ones are not."""
     server.faults.add(Fault(verb="list", resource="configmaps", status=status, times=2))
-    assert requests.get(f"{server.url}/api/v1/namespaces", timeout=5).status_code == 200
-    answers = [requests.get(server.url + PATH, timeout=5) for _ in range(3)]
+    assert requests.get(f"{server.url}/api/v1/namespaces", timeout=30).status_code == 200
+    answers = [requests.get(server.url + PATH, timeout=30) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [status, status, 200]
     assert answers[0].json()["reason"] == reason
     assert ("Retry-After" in answers[0].headers) == (status == 429)
@@ -52,7 +52,7 @@ def test_a_fault_can_lose_the_answer_to_a_write_that_was_done(server: ApiServer)
     """The client sees a broken connection; the object is there."""
     server.faults.add(Fault(verb="create", drop=True, after=True))
     with pytest.raises(requests.ConnectionError):
-        requests.post(server.url + PATH, json=MANIFEST, timeout=5)
+        requests.post(server.url + PATH, json=MANIFEST, timeout=30)
     assert server.store.get("configmaps", "default", "c")["metadata"]["name"] == "c"
 
 
@@ -61,7 +61,7 @@ def test_a_fault_can_delay(server: ApiServer) -> None:
     server.faults.add(Fault(verb="list", resource="configmaps", delay_seconds=30))
     with pytest.raises(requests.Timeout):
         requests.get(server.url + PATH, timeout=0.2)
-    assert requests.get(server.url + PATH, timeout=5).status_code == 200
+    assert requests.get(server.url + PATH, timeout=30).status_code == 200
 
 
 def test_an_impossible_fault_is_refused() -> None:
@@ -80,13 +80,13 @@ def test_a_kubeconfig_points_at_the_server(server: ApiServer, tmp_path: Path) ->
 def test_a_stopped_server_ends_its_watches() -> None:
     """An open watch ends instead of hanging, and stopping twice is harmless."""
     server = ApiServer().start()
-    answer = requests.get(server.url + PATH, params={"watch": "true"}, stream=True, timeout=5)
+    answer = requests.get(server.url + PATH, params={"watch": "true"}, stream=True, timeout=30)
     lines: list[bytes] = []
     reader = threading.Thread(target=lambda: lines.extend(answer.iter_lines()))
     reader.start()
     server.stop()
     server.stop()
-    reader.join(timeout=5)
+    reader.join(timeout=30)
     assert not reader.is_alive()
     answer.close()
 
@@ -121,7 +121,7 @@ def test_a_watch_queue_gets_changes(server: ApiServer) -> None:
     """From now on, of one resource."""
     with server.store.watch_queue("configmaps") as changes:
         server.store.create("configmaps", MANIFEST, "default")
-        change = changes.get(timeout=5)
+        change = changes.get(timeout=30)
     assert (change.type, change.key.name) == ("ADDED", "c")
 
 
