@@ -21,13 +21,9 @@ from clients.clock import Clock, SystemClock
 from clients.redis.store import Store
 from scheduler.loop import Loop
 
-LONGEST_UNCLAIMED: Final = timedelta(seconds=30)
-"""How long a leader may leave the agenda unread before it counts as dead; it reads it once a second
-at least."""
-
 LONGEST_STILL: Final = timedelta(minutes=1)
-"""How long the loop of a worker may not turn before it counts as dead; it does once a second at
-least, whatever its jobs do."""
+"""How long the loop of a beat or a worker may not turn before it counts as dead; it does once a
+second at least, whatever a worker's jobs do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +105,14 @@ class OfWorker:
 
 
 def of_beat(loop: Loop) -> Probe:
-    """A beat is ready when it leads with a full picture of the cluster, or could take over."""
+    """A beat is ready when it leads with a full picture of the cluster, or could take over.
+
+    It is dead when its loop stands still although Redis answers.
+    """
 
     def look() -> Condition:
         health = loop.health()
         details = {**asdict(health), "role": health.role.value}
-        return Condition(health.is_live(LONGEST_UNCLAIMED), health.is_ready(), details)
+        return Condition(health.is_live(LONGEST_STILL), health.is_ready(), details)
 
     return look

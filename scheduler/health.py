@@ -27,6 +27,8 @@ class Health:
     """Whether the last command to Redis or the queue went well."""
     claimed_seconds_ago: float | None
     """Since the agenda was last read; None: never, by this process."""
+    still_seconds: float
+    """Since the loop last turned, which it does whether it leads or not."""
     watches: tuple[Contact, ...]
     shard: str
     """The part of the namespaces that this is a beat for."""
@@ -34,14 +36,11 @@ class Health:
     """Why it cannot lead beside those who do; empty where it could."""
 
     def is_live(self, longest: timedelta) -> bool:
-        """Whether the process does its work; `longest` is how long the agenda may go unread.
+        """Whether the process does its work; `longest` is how long its loop may stand still.
 
-        A standby does by being there. Redis being away is not mended by a restart.
+        Redis being away is not mended by a restart.
         """
-        if self.role is Role.STANDBY or not self.redis:
-            return True
-        claimed = self.claimed_seconds_ago
-        return claimed is not None and claimed < longest.total_seconds()
+        return not self.redis or self.still_seconds < longest.total_seconds()
 
     def is_ready(self) -> bool:
         """Whether a leader leads with a full picture, or a standby could take over.

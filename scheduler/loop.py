@@ -83,6 +83,7 @@ class Loop:
         self._claimed: deque[Batch] = deque()
         self._lateness = Lateness(store, dispatcher, clock, settings.shard)
         self._claimed_at: float | None = None
+        self._turned_at = clock.monotonic()
         self._is_busy = False
         self._failures = 0
 
@@ -92,6 +93,7 @@ class Loop:
 
     def step(self) -> float:
         """Seconds until the next step is due; does what is due now. Raises nothing expected."""
+        self._turned_at = self._clock.monotonic()
         try:
             self._timekeeper.look()
             wait = self._lead() if self._leadership.keep() else self._stand_by()
@@ -122,14 +124,13 @@ class Loop:
 
     def health(self) -> Health:
         """How this beat is doing."""
-        side, claimed_at = self._side, self._claimed_at
+        side, claimed_at, now = self._side, self._claimed_at, self._clock.monotonic()
         return Health(
             role=Role.LEADER if side is not None and self._leadership.term() else Role.STANDBY,
             synced=side is not None and side.synced,
             redis=not self._failures,
-            claimed_seconds_ago=(
-                None if claimed_at is None else self._clock.monotonic() - claimed_at
-            ),
+            claimed_seconds_ago=None if claimed_at is None else now - claimed_at,
+            still_seconds=now - self._turned_at,
             watches=side.contacts() if side else (),
             shard=str(self._shard),
             refusal=self._leadership.refusal,

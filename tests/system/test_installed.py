@@ -207,7 +207,8 @@ def _deployed(site: Site, chat: Chat) -> App:
     app.apply(users.a_secret("chat", {"address": address, "token": TOKEN}))
     app.apply(users.a_provider("chat"))
     alert = {"name": "team", "severity": "info", "providerRef": {"name": "chat"}}
-    return app.deploy(users.a_canary(app.name, analysis={"alerts": [alert]}))
+    analysis = {"alerts": [alert], "webhooks": [app.a_hook()]}
+    return app.deploy(users.a_canary(app.name, analysis=analysis))
 
 
 def _released_well_though_the_chat_is_away(app: App, chat: Chat) -> None:
@@ -223,11 +224,12 @@ def _released_well_though_the_chat_is_away(app: App, chat: Chat) -> None:
 def _released_badly_though_the_report_worker_is_killed(app: App) -> None:
     """From when it has told of the beginning until all is decided nobody tells anything."""
     ref, store = CanaryRef(app.site.namespace, app.name), app.site.processes.store
-    app.site.meters.set(app.name, meters.FAILING)
-    app.release("registry.example/app:3")
-    app.until("Progressing")
-    app.site.until(lambda: not store.undelivered(ref).notices, "all is told")
-    with app.site.processes.members[REPORT].down():
+    with contextlib.ExitStack() as killed:
+        with app.standing("registry.example/app:3", 40):
+            app.until("Progressing")
+            app.site.until(lambda: not store.undelivered(ref).notices, "all is told")
+            killed.enter_context(app.site.processes.members[REPORT].down())
+            app.site.meters.set(app.name, meters.FAILING)
         app.site.until(lambda: _phase(store.read(ref).state) == "Failed", "the release is bad")
         assert store.undelivered(ref).notices
         assert app.status()["phase"] == "Progressing"

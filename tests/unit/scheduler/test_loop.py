@@ -18,7 +18,7 @@ from clients.redis.records import Work
 from clients.redis.scripts import Invocation
 from config.ranks import Rank
 from config.refs import CanaryRef
-from scheduler.health import Role
+from scheduler.health import Health, Role
 from tests.fakes import memory_redis
 from tests.fakes.faults import Fault
 from tests.fakes.notes import Notes
@@ -401,15 +401,35 @@ def test_a_leader_that_cannot_list_a_kind_leads_but_is_not_ready(setting: Settin
     }
 
 
-def test_health_tells_a_beat_that_hangs(setting: Setting) -> None:
-    """D-100: a leader that no longer reads the agenda is not alive; a standby is."""
+@pytest.mark.parametrize("seconds", [3, 300])
+def test_health_tells_a_beat_that_hangs(setting: Setting, seconds: int) -> None:
+    """D-100, R-108: one whose loop stands still is not alive, also when its lease is over."""
     beat, standby = Beat(setting, "first"), Beat(setting, "second")
     beat.step()
     standby.step()
     longest = 2 * SECOND
 
     assert beat.loop.health().is_live(longest)
-    setting.clock.sleep(3)
+    setting.clock.sleep(seconds)
+    standby.step()
 
     assert not beat.loop.health().is_live(longest)
     assert standby.loop.health().is_live(longest)
+
+
+def test_a_beat_is_alive_from_its_first_moment_as_leader_on(setting: Setting) -> None:
+    """R-108: until it had read the agenda it was dead to whoever asked in between."""
+    beat, seen = Beat(setting, "first"), list[Health]()
+    run_all = setting.store.run_all
+
+    def looked(asked: Sequence[Invocation[Any]]) -> list[Any]:
+        seen.append(beat.loop.health())
+        return run_all(asked)
+
+    setting.store.run_all = looked  # type: ignore[method-assign]
+    for _ in range(2):
+        beat.step()
+        setting.clock.sleep(60)
+
+    assert {each.role for each in seen} == {Role.STANDBY, Role.LEADER}
+    assert all(each.is_live(30 * SECOND) for each in seen)
