@@ -22,7 +22,7 @@ from config.derived import StrategyKind
 from config.traffic import ALL_TO_PRIMARY, Feature, Mirror, TrafficSplit
 from tests.unit.analysis import arbitrary, worlds
 
-any_time = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+any_time = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @dataclass(frozen=True, slots=True)
