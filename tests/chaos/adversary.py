@@ -39,6 +39,8 @@ ILLS: Final = (
     meters.unwell(meters.CUT),
     Health(delay_seconds=1.5),
 )
+REPLACED_WITHIN: Final = 15.0
+"""Seconds that a process has to end when it is asked to; a Deployment gives 30."""
 MOST_STRUCK: Final = 2
 """Processes that are dead or frozen at once."""
 
@@ -136,6 +138,20 @@ class Adversary:
             process.kill()
             self._note("killed", process)
             self._later(self.chance.uniform(0.2, 4), process, process.start)
+        return process is not None
+
+    def replace(self) -> bool:
+        """A process is asked to end, and another starts when it has, as in an update."""
+        process = self._victim()
+        if process is not None:
+            process.ask_to_end()
+            self._note("replaced", process)
+
+            def replaced() -> None:
+                process.stop(REPLACED_WITHIN)
+                process.start()
+
+            self._later(self.chance.uniform(0.2, 4), process, replaced)
         return process is not None
 
     def freeze(self) -> bool:
@@ -269,6 +285,7 @@ class Adversary:
 Strike = Callable[[Adversary], bool]
 STRIKES: Final[Sequence[Strike]] = (
     *[Adversary.kill] * 4,
+    *[Adversary.replace] * 3,
     *[Adversary.freeze] * 4,
     *[Adversary.fault] * 3,
     *[Adversary.steal] * 3,

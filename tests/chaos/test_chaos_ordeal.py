@@ -8,6 +8,7 @@ from tests.services.cluster import ControlPlane
 SEED = 7
 STRUCK = {
     "killed",
+    "replaced",
     "frozen",
     "kube-apiserver frozen",
     "valkey frozen",
