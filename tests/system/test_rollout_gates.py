@@ -5,11 +5,12 @@ Left to other files: what each answer leads to (tests/scenarios/test_gates, test
 objects of weights (test_rollout_good).
 """
 
+import threading
 from typing import Any, Final
 
 import pytest
 
-from tests.system import manifests
+from tests.system import manifests, meters
 from tests.system.site import App, Site
 
 GATES: Final = ("confirm-rollout", "confirm-traffic-increase", "confirm-promotion")
@@ -121,6 +122,43 @@ def test_event_hooks_are_posted_every_event_in_order(gated: App) -> None:
     assert {frozenset(each["metadata"]) for each in calls} == {
         frozenset({"for", "eventType", "eventMessage", "timestamp"})
     }
+
+
+@pytest.mark.parametrize("signals", [False, True], ids=["bad checks", "its answer"])
+def test_a_rollback_hook_that_hangs_keeps_no_release_from_its_end(
+    site: Site, *, signals: bool
+) -> None:
+    """Failed checks count meanwhile; without any, no step is taken before its answer, which counts.
+
+    The first of its calls, before the first step, is answered at once.
+    """
+    name, answered = f"hung-{signals}".lower(), threading.Event()
+    path = f"/{name}/rollback"
+
+    def hang() -> None:
+        if len(site.receiver.got(path)) > 1:
+            answered.wait()
+
+    webhooks = [each for each in hooks(site, name) if each["type"] == "rollback"]
+    site.receiver.meanwhile(path, hang)
+    slow = [{**webhooks[0], "timeout": "2m"}]
+    app = site.app(name).deploy(manifests.a_canary(name, analysis={"webhooks": slow}))
+    app.release("registry.example/app:2")
+    try:
+        app.until_weight(40)
+        site.until(lambda: len(site.receiver.got(path)) == 2, "the hook is asked")
+        if signals:
+            app.until_event("no answer to the rollback webhooks")
+            site.receiver.tell(path, 200)
+            answered.set()
+        else:
+            site.meters.set(name, meters.FAILING)
+        app.until("Failed")
+    finally:
+        answered.set()
+    cause = "manual webhook invoked" if signals else "failed checks threshold reached 2"
+    assert f"Rolling back {name}.{site.namespace} {cause}" in app.messages()
+    assert (app.weights(), len(site.receiver.got(path))) == ([0, 40, 0], 2)
 
 
 def test_a_release_without_a_mesh_is_called_off_by_its_rollback_hook(site: Site) -> None:
