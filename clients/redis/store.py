@@ -116,17 +116,19 @@ class Store(scripts.Door):
                 progress[ref] = snapshots.progress(ref, each)
         return progress
 
-    def keep_time(self, expected: datetime | None) -> tuple[datetime, timedelta]:
-        """Now, and by how much the server's clock has leapt since this was last asked.
+    def keep_time(self, leapt: timedelta | None = None) -> tuple[datetime, bool]:
+        """Now, and whether somebody has to find out if the server's clock has leapt until then.
 
-        `expected` is what now would be by another clock. What is due is carried along.
+        Who has says by how much it has `leapt`, perhaps not at all. The first one is believed, and
+        what is due is carried along; leaps of less than ten seconds count as none.
         """
         rows = (keys.LEAPS, keys.AGENDA, keys.QUEUE)
 
-        def decode(reply: Sequence[Any]) -> tuple[datetime, timedelta]:
-            return moments.at(reply[0]), timedelta(milliseconds=int(reply[1]))
+        def decode(reply: Sequence[Any]) -> tuple[datetime, bool]:
+            return moments.at(reply[0]), bool(int(reply[1]))
 
-        return self.run(Invocation("keep_time", None, rows, (expected,), decode))
+        by = None if leapt is None else leapt // timedelta(milliseconds=1)
+        return self.run(Invocation("keep_time", None, rows, (by,), decode))
 
     def open_epoch(self, term: int, shard: Shard = WHOLE) -> Epoch:
         """The epoch to store all of a shard in now. Raises Conflict when the `term` is over."""

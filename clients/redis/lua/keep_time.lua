@@ -2,15 +2,15 @@
 -- canaries that are not at rest are looked at, the others as they would have been.
 --
 -- KEYS    1 leaps  2 agenda  3 queue
--- ARGV    1 now, or ""  2 what now would be by the caller's clock, by which time went on since it
---         was told, or ""
--- Return  {now, ms by which the clock has leapt, or 0}
+-- ARGV    1 now, or ""  2 ms by which it has leapt, by the clock of a caller who was told that this
+--         is to be found out, or ""
+-- Return  {now, 1 when that is to be found out, or 0}
 -- Atomic  of several who notice a leap only one may count it, and nobody may see the agenda before.
 
-local LEAP = 10000 -- ms: the shortest interval; a server that was silent is told from one that leapt
+local LEAP = 10000 -- ms: the shortest interval
 local NOTED = 1000 -- ms between two notes
 
-local now, expected = clock(ARGV[1]), tonumber(ARGV[2])
+local now, leap = clock(ARGV[1]), tonumber(ARGV[2])
 local last, total, by, at = string.match(redis.call('GET', KEYS[1]) or '', LEAPS)
 last, total, by, at = tonumber(last), tonumber(total) or 0, tonumber(by) or 0, tonumber(at) or 0
 
@@ -31,15 +31,15 @@ local function carry_along(set, leap, first_at_rest)
   end
 end
 
--- Time that only the caller slept through has passed for those who led meanwhile.
-local leap = 0
-if expected and math.abs(now - expected) >= LEAP and not (last and math.abs(now - last) < LEAP) then
-  leap = now - expected
+-- Else others have looked meanwhile: only the caller has slept, or they have found it out.
+local is_unknown = not last or math.abs(now - last) >= LEAP
+if is_unknown and not leap then return {digits(now), 1} end
+if is_unknown and math.abs(leap) >= LEAP then
   total, by, at = total + leap, leap, now
   carry_along(KEYS[2], leap, RESYNC)
   carry_along(KEYS[3], leap, 0)
 end
-if leap ~= 0 or not last or math.abs(now - last) >= NOTED then
+if is_unknown or math.abs(now - last) >= NOTED then
   redis.call('SET', KEYS[1], table.concat({digits(now), digits(total), digits(by), digits(at)}, ' '))
 end
-return {digits(now), digits(leap)}
+return {digits(now), 0}

@@ -54,7 +54,7 @@ def test_every_key_written_is_in_the_table_with_its_type_and_lifetime(
     store.put_world(REF, World(canary={"spec": {}}), wake=AT_ONCE)
     compare()
     store.claim(10, TTL)
-    store.keep_time(None)
+    store.keep_time(timedelta(0))
     compare()
     for work in Work:
         begun = store.begin(REF, work, TTL)

@@ -25,44 +25,43 @@ def a_store(client: "Redis[str]") -> tuple[DirectStore, list[datetime]]:
     return DirectStore(client, lambda: time[0]), time
 
 
-def test_of_all_who_notice_a_leap_one_has_it_counted(client: "Redis[str]") -> None:
+def test_of_all_who_find_out_about_a_leap_one_has_it_counted(client: "Redis[str]") -> None:
     """The others find the time as it goes on."""
     store, time = a_store(client)
-    told, leapt = store.keep_time(None)
-    assert (told, leapt) == (time[0], NONE)
+    assert store.keep_time() == (time[0], True), "nobody has ever looked"
+    store.keep_time(NONE)
     for by in (HOUR, -2 * HOUR):
-        expected = time[0] + SECOND
-        time[0] = expected + by
-        assert store.keep_time(expected) == (time[0], by)
-        assert store.keep_time(expected) == (time[0], NONE)
+        time[0] += by
+        assert store.keep_time() == store.keep_time() == (time[0], True)
+        assert [store.keep_time(by), store.keep_time(by)] == [(time[0], False)] * 2
         assert store.read(CART).leaps.last == by
     assert store.read(CART).leaps == Leaps(-HOUR, -2 * HOUR, time[0])
 
 
-def test_who_has_slept_through_an_hour_that_others_were_awake_in_counts_nothing(
-    client: "Redis[str]",
-) -> None:
-    """Nor does a server that has not answered for some seconds."""
+def test_time_that_has_passed_is_no_leap(client: "Redis[str]") -> None:
+    """While others looked, while nobody did, and while the server did not answer for seconds."""
     store, time = a_store(client)
-    told, _ = store.keep_time(None)
-    time[0] += HOUR - SECOND
-    store.keep_time(time[0])
-    time[0] += SECOND
-    assert store.keep_time(told + SECOND) == (time[0], NONE)
-    time[0] += 9 * SECOND
-    assert store.keep_time(time[0] - 9 * SECOND) == (time[0], NONE)
+    store.keep_time(NONE)
+    for _ in range(30):
+        time[0] += 9 * SECOND
+        assert store.keep_time() == (time[0], False)
+        store.keep_time(HOUR)
+    time[0] += HOUR
+    assert store.keep_time() == (time[0], True)
+    assert store.keep_time(9 * SECOND) == (time[0], False)
+    assert store.keep_time() == (time[0], False)
     assert store.read(CART).leaps.total == NONE
 
 
 def test_who_is_busy_is_looked_at_and_who_rests_is_let_rest(client: "Redis[str]") -> None:
     """For as long as it would have been."""
     store, time = a_store(client)
-    store.keep_time(None)
+    store.keep_time(NONE)
     store.poke(CART, time[0] + 20 * SECOND, rank=Rank.STEP)
     store.poke(SHOP, time[0] + 200 * SECOND, rank=Rank.RESYNC)
     for by in (HOUR, -HOUR):
         time[0] += by
-        store.keep_time(time[0] - by)
+        store.keep_time(by)
         assert store.agenda() == {CART: time[0], SHOP: time[0] + 200 * SECOND}
         assert store.ranks() == {CART: Rank.STEP, SHOP: Rank.RESYNC}
 
@@ -70,12 +69,12 @@ def test_who_is_busy_is_looked_at_and_who_rests_is_let_rest(client: "Redis[str]"
 def test_many_canaries_go_along(client: "Redis[str]") -> None:
     """More than one command of the server takes."""
     store, time = a_store(client)
-    store.keep_time(None)
+    store.keep_time(NONE)
     refs = [CanaryRef("shop", f"cart-{number}") for number in range(1500)]
     for ref in refs:
         store.poke(ref, time[0] + 200 * SECOND, rank=Rank.RESYNC)
     time[0] += HOUR
-    store.keep_time(time[0] - HOUR)
+    store.keep_time(HOUR)
     assert store.agenda() == dict.fromkeys(refs, time[0] + 200 * SECOND)
 
 
@@ -84,4 +83,4 @@ def test_a_note_of_leaps_that_cannot_be_read_is_none(client: "Redis[str]") -> No
     store, time = a_store(client)
     client.set(keys.LEAPS.pattern, "an hour or so")
     assert store.read(CART).leaps == NO_LEAPS
-    assert store.keep_time(time[0]) == (time[0], NONE)
+    assert store.keep_time() == (time[0], True)

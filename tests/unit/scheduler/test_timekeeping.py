@@ -3,11 +3,12 @@
 Left out: what is stored of it (tests/contract/store/test_store_leaps.py).
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from clients.redis.records import Work
+from scheduler.timekeeping import Timekeeper
 from tests.unit.scheduler import worlds
 from tests.unit.scheduler.worlds import SHOP, Beat, Setting
 
@@ -62,3 +63,35 @@ def test_an_outage_of_redis_is_no_leap(setting: Setting) -> None:
     setting.redis.connection_pool.connection_kwargs["server"].connected = True
     beat.run(5 * SECOND)
     assert setting.store.read(SHOP).leaps.total == timedelta(0)
+
+
+def test_a_redis_that_is_silent_for_long_has_not_leapt(setting: Setting) -> None:
+    """It answers in the end, by the time that it is then."""
+    keep_time = setting.store.keep_time
+
+    def late(leapt: timedelta | None = None) -> tuple[datetime, bool]:
+        setting.clock.sleep(60)
+        return keep_time(leapt)
+
+    keeper = Timekeeper(setting.store, setting.clock)
+    keeper.look()
+    setattr(setting.store, "keep_time", late)  # noqa: B010 - a method
+    for _ in range(3):
+        keeper.look()
+    setattr(setting.store, "keep_time", keep_time)  # noqa: B010 - as before
+    for _ in range(3):
+        setting.clock.sleep(1)
+        keeper.look()
+    assert setting.store.read(SHOP).leaps.total == timedelta(0)
+
+
+def test_a_leap_is_told_with_its_length(setting: Setting, caplog: pytest.LogCaptureFixture) -> None:
+    """Once, and nothing is told of clocks that go on."""
+    keepers = [Timekeeper(setting.store, setting.clock) for _ in range(2)]
+    for by in (timedelta(0), HOUR, HOUR):
+        setting.clock.sleep(60)
+        setting.store._now = lambda by=by: setting.clock.now() + by
+        for keeper in keepers:
+            keeper.look()
+    (told,) = caplog.records
+    assert told.__dict__["seconds"] == 3600
