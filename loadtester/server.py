@@ -168,7 +168,7 @@ class Service:
         try:
             async with asyncio.timeout(_BODY_WITHIN.total_seconds()):
                 body = await request.read()
-        except (TimeoutError, web.HTTPRequestEntityTooLarge) as error:
+        except (TimeoutError, ConnectionResetError, web.HTTPRequestEntityTooLarge) as error:
             raise BadPayloadError(type(error).__name__) from error
         asked = payload.parse(body)
         if max(map(len, asked.ref)) > LONGEST_NAME:

@@ -93,6 +93,17 @@ def test_who_asks_nothing_keeps_nobody_from_asking() -> None:
         assert [is_over(each) for each in idle[9:]] == [False] * 3
 
 
+def test_who_hangs_up_before_all_is_said_is_no_defect(caplog: pytest.LogCaptureFixture) -> None:
+    """R-109: a client that gave up was an error with a traceback in the log."""
+    begun = b"POST /gate/check HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{"
+    with running(SETTINGS) as tester:
+        with connected(tester, begun):
+            until(lambda: bool(tester.service.connections._answered), "it is asked")
+        until(lambda: not tester.service.connections._answered, "it is not answered")
+        assert tester.ask("/healthz") == (200, "OK")
+    assert "Error handling request" not in caplog.text
+
+
 def is_over(connection: socket.socket) -> bool:
     """Whether the load tester has hung up."""
     connection.settimeout(0.05)
