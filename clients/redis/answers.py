@@ -21,18 +21,24 @@ class RedisAnswers:
         self._client = client
 
     def claim(self, names: Sequence[str], hold: timedelta) -> Mapping[str, str | None]:
-        """See `Answers`. A name that expires between its two commands counts as being asked."""
+        """See `Answers`. A name that expires between its commands counts as being asked.
+
+        What is kept for longer than `hold`, as nothing is, was told by a clock that was ahead: left
+        to itself it would be the answer until that moment comes.
+        """
         pipeline = self._client.pipeline(transaction=False)
         for name in names:
             pipeline.set(keys.QUERY.named(name), _ASKING, nx=True, px=hold)
             pipeline.get(keys.QUERY.named(name))
+            pipeline.pttl(keys.QUERY.named(name))
         with scripts.translated("claiming queries"):
             replies = pipeline.execute()
-        known = zip(names, replies[::2], replies[1::2], strict=True)
+        longest = hold // timedelta(milliseconds=1)
+        known = zip(names, replies[::3], replies[1::3], replies[2::3], strict=True)
         return {
             name: None if text in {None, _ASKING} else text
-            for name, is_ours, text in known
-            if not is_ours
+            for name, is_ours, text, lasts in known
+            if not is_ours and lasts <= longest
         }
 
     def tell(self, answers: Mapping[str, str | None], keep: timedelta) -> None:

@@ -48,6 +48,21 @@ def test_claims_and_answers_expire(connect: Connect) -> None:
     assert one.claim(["a", "b"], HOLD) == {}
 
 
+@pytest.mark.parametrize("told", [{"a": "1"}, {}], ids=["an answer", "a claim"])
+def test_what_outlives_a_claim_is_of_a_clock_that_was_ahead(
+    connect: Connect, told: dict[str, str | None]
+) -> None:
+    """Redis' clock was set back: nobody is given an answer, or kept waiting, for the whole leap."""
+    client = connect()
+    one = RedisAnswers(client)
+    one.claim(["a"], HOLD)
+    one.tell(told, FRESH)
+    client.pexpire(keys.QUERY.named("a"), HOLD + timedelta(hours=1))
+    assert one.claim(["a"], HOLD) == {}
+    one.tell({"a": "2"}, FRESH)
+    assert one.claim(["a"], HOLD) == {"a": "2"}
+
+
 def test_no_names_are_no_claims(connect: Connect) -> None:
     """Nothing is sent."""
     assert RedisAnswers(connect()).claim([], HOLD) == {}
