@@ -74,8 +74,9 @@ class CheckResult:
 class Findings:
     """All that was found out; None means "not asked", an empty collection "asked, nothing there".
 
-    `hooks` maps a type of webhooks to their results in list order, once all have answered; `calls`
-    is how far they are until then. `backends` are the errors of probing the metric servers.
+    `hooks` maps a type of webhooks to their results in list order, once all have answered or one
+    has called the rollout off; `calls` is how far they are until then. `backends` are the errors
+    of probing the metric servers.
     """
 
     hooks: Mapping[WebhookType, tuple[HookResult, ...]] | None = None

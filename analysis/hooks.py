@@ -218,6 +218,20 @@ def answered(call: HookCall, status: int, body: str) -> HookResult:
     return HookResult(call.name, call.type, ok=False, message=text)
 
 
+def calls_off(result: HookResult) -> bool:
+    """Whether it is a rollback hook that answers well."""
+    return result.ok and result.type is WebhookType.ROLLBACK
+
+
+def results(calls: Sequence[HookCall], known: HookCalls) -> tuple[HookResult, ...] | None:
+    """The answers to `calls`, which are of one type, in their order; None while any is missing.
+
+    One that calls the rollout off needs no word of the others.
+    """
+    given = tuple(known.answers[call.key] for call in calls if call.key in known.answers)
+    return given if len(given) == len(calls) or any(map(calls_off, given)) else None
+
+
 # -- events -------------------------------------------------------------------------------------
 
 

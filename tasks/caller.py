@@ -207,9 +207,12 @@ class Caller:
             return True
 
     def keep(self, answers: Sequence[tuple[Taken, HookResult]]) -> None:
-        """Keeps the answers; canaries that wait for no more are looked at."""
+        """Keeps the answers; canaries that wait for no more, or are called off, are looked at."""
         calls = [taken.call for taken, _ in answers]
-        scripts = [rollouts.answering(each.call, answer, each.others) for each, answer in answers]
+        scripts = [
+            rollouts.answering(each.call, answer, () if hooks.calls_off(answer) else each.others)
+            for each, answer in answers
+        ]
         try:
             kept = self._replies([call.ref for call in calls], scripts)
         except errors.ClientError as failure:

@@ -165,9 +165,9 @@ def answered(seen: Observation, stored: Mapping[str, str]) -> Findings:
     kinds = dict.fromkeys(call.type for call in calls)
     each = {kind: [call for call in calls if call.type is kind] for kind in kinds}
     found = {
-        kind: tuple(known.answers[call.key] for call in asked)
+        kind: results
         for kind, asked in each.items()
-        if not hooks.unanswered(asked, known)
+        if (results := hooks.results(asked, known)) is not None
     }
     if not calls:  # they were taken out of the manifest
         found = {state.round.type: ()}

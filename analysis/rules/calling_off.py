@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from analysis import cadence, events
+from analysis import cadence, events, hooks
 from analysis.decisions import Case, Decision, Rest, Ruling
 from analysis.rules import gates, moves, rounds, waits
 from analysis.waiting import WaitReason
@@ -18,13 +18,13 @@ from config.api.hooks import WebhookType
 
 
 def rollback_requested(case: Case) -> Ruling | None:
-    """A rollback hook that answers well calls the rollout off, whenever all of them have answered.
+    """A rollback hook that answers well calls the rollout off at once, also between checks.
 
     They are asked about the release that is to be called off, also before its rollout.
     """
     untried = moves.unapproved(case)
     answers = rounds.answers(case, WebhookType.ROLLBACK, untried)
-    signals = [result for result in answers if result.ok]
+    signals = list(filter(hooks.calls_off, answers))
     if not signals:
         return None
     said = (*rounds.told(case, signals[:1]), events.webhook_rollback(case.canary))

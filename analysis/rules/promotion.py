@@ -30,13 +30,15 @@ def rollback_requested(case: Case) -> Ruling | None:
     is_open = not _is_copied(case) and waits.await_effects(case, effects.Lane.WORKLOAD)
     if not is_open or case.now < due:
         return None
+    called_off = calling_off.rollback_requested(case)
+    if called_off:
+        return called_off
     kind, asked = WebhookType.ROLLBACK, case.state.round
     asking = None if moves.is_skipped(case) else rounds.ask(case, kind)
     if isinstance(asking, Rest):  # nothing else waits for them
         return None
-    ruling = asking or calling_off.rollback_requested(case)
-    if ruling or asked is None or asked.type is not kind:
-        return ruling
+    if asking or asked is None or asked.type is not kind:
+        return asking
     later = case.now + case.observation.interval
     state = replace(case.state, round=None, check_at=later)
     return Decision("NotCalledOff", "no rollback is requested", state, due=case.now)

@@ -105,6 +105,25 @@ def test_a_rollback_hook_is_heard_whenever_it_answers(good: bool, intervals: int
     rollouts.rolled_back(rollouts.finish(stage))
 
 
+@pytest.mark.parametrize("signalling", ["off", "away"])
+def test_one_rollback_hook_is_heard_although_another_hangs(signalling: str) -> None:
+    """Whichever of them is listed first."""
+    webhooks = [
+        {"name": name, "type": "rollback", "url": "http://ops/"} for name in ("off", "away")
+    ]
+    stage = initialized(a_manifest(webhooks=webhooks))
+    stage.hooks.refusing = {"off", "away"}
+    stage.release("cart:2")
+    rollouts.at_weight(stage, 20)
+    stage.hooks.mute = True
+    stage.run(lambda on: len(on.late) == len(webhooks), within=LONG)
+    stage.hooks.mute = False
+    (signal,) = (late for late in stage.late if late[1].name == signalling)
+    assert stage.answer((signal[0], replace(signal[1], ok=True)))
+    stage.settle()
+    assert (stage.phase(), stage.split) == ("Failed", TrafficSplit(100, 0))
+
+
 def test_a_rollback_hook_that_always_takes_some_seconds_delays_no_more_than_that() -> None:
     """Each of its answers lets the step be taken at once."""
     stage, hook = hanging("rollback")

@@ -52,21 +52,23 @@ def server() -> Iterator[Script]:
         yield script
 
 
-def a_room(*webhooks: dict[str, Any], phase: Phase = Phase.PROGRESSING) -> Room:
-    """A rollout that waits for the answers of round 7, of its rollout hooks."""
+def a_room(
+    *webhooks: dict[str, Any], phase: Phase = Phase.PROGRESSING, asked: HookRound = ASKED
+) -> Room:
+    """A rollout that waits for the answers of round 7."""
     room = Room()
     hooks = [{"name": f"hook-{index}", **hook} for index, hook in enumerate(webhooks)]
     room.put(canary=worlds.a_manifest(webhooks=hooks))
     for _ in range(ASKED.id):
-        room.commit(replace(a_state(), phase=phase, round=ASKED, applied="r2"))
+        room.commit(replace(a_state(), phase=phase, round=asked, applied="r2"))
     return room
 
 
-def calls(room: Room) -> tuple[HookCall, ...]:
+def calls(room: Room, kind: WebhookType = ASKED.type) -> tuple[HookCall, ...]:
     """The calls of the round."""
     canary = gather.accepted(room.store.read(REF).world)
     assert canary is not None
-    return hooks.hook_calls(canary, WebhookType.ROLLOUT, "Progressing", "r2")
+    return hooks.hook_calls(canary, kind, "Progressing", "r2")
 
 
 def a_caller(room: Room, poster: Poster, bag: Bag | None = None) -> Caller:
@@ -475,6 +477,16 @@ def test_a_canary_is_looked_at_when_the_last_of_its_hooks_has_answered(
     caller.call(second)
     assert (ticked(bag), answered(room, REF)) == ([REF], 2)
     assert room.store.begin(REF, Work.TICK, hooks.CALL_LEASE, if_due=True)
+
+
+def test_a_rollback_that_is_signalled_waits_for_no_other_hook() -> None:
+    """The canary is looked at with the first answer that calls its rollout off."""
+    kind, bag = WebhookType.ROLLBACK, Bag()
+    webhook = {"type": kind.value, "url": "http://ops/"}
+    room = a_room(webhook, webhook, asked=replace(ASKED, type=kind))
+    _, second = calls(room, kind)
+    a_caller(room, Endpoints(), bag).call(Asked(REF, ASKED.id, second.key))
+    assert (ticked(bag), answered(room, REF)) == ([REF], 1)
 
 
 def test_all_calls_of_a_process_are_renewed_in_one_round_trip(
