@@ -189,8 +189,12 @@ def from_json(document: Mapping[str, Any]) -> RolloutState:
     return _ADAPTER.validate_python(document)
 
 
-def carried(state: RolloutState, leapt: timedelta) -> RolloutState:
-    """`state` with its times as of a clock that has `leapt` so much in all."""
+def stored(document: Mapping[str, Any], leapt: timedelta) -> RolloutState:
+    """The state in `document`, with its times as of a clock that has `leapt` so much in all.
+
+    Raises as `from_json`.
+    """
+    state = from_json(document)
     if leapt == state.leapt:
         return state
     since: RolloutState = _moved(state, leapt - state.leapt)

@@ -95,7 +95,7 @@ class AlertChannels:
         listener = next((each for each in listeners if each.account == account), None)
         if canary is None or stored is None or listener is None:
             return ()
-        state = states.carried(states.from_json(stored), snapshot.leaps.total)
+        state = states.stored(stored, snapshot.leaps.total)
         gate_wait = self.audience.alerts.gate_wait
         fires = alarms.firing(state, canary, snapshot.now, gate_wait)
         least = listener.least

@@ -286,5 +286,5 @@ def _wanted(snapshot: Snapshot | None, round_id: int) -> tuple[HookCall, ...]:
     canary = gather.accepted(snapshot.world) if snapshot else None
     if snapshot is None or canary is None or snapshot.state is None:
         return ()
-    state = states.carried(states.from_json(snapshot.state), snapshot.leaps.total)
+    state = states.stored(snapshot.state, snapshot.leaps.total)
     return hooks.awaited(canary, state) if state.round and state.round.id == round_id else ()

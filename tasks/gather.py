@@ -187,7 +187,7 @@ def _state(snapshot: Snapshot, uid: str) -> RolloutState | None:
     if snapshot.state is None or snapshot.state.get("uid") != uid:
         return None
     try:
-        return states.carried(states.from_json(snapshot.state), snapshot.leaps.total)
+        return states.stored(snapshot.state, snapshot.leaps.total)
     except ValueError:
         log.warning("state unreadable, rebuilding", extra={"uid": uid})
         return None

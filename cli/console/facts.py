@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from analysis import figures, recorded, wording
+from analysis.waiting import WaitReason
 from cli.console import raw
 from cli.console.raw import Raw
 from config.api.metrics import REQUEST_DURATION, REQUEST_SUCCESS_RATE
@@ -23,9 +24,6 @@ GATES: Final[Mapping[str, str]] = {
 
 As `analysis.rules.gates`, which brings all rules with it: too much for a command to read.
 """
-
-NOT_ACCEPTED: Final = "NotAccepted"
-"""For what reason a canary waits whose manifest is refused."""
 
 _UNITS: Final = {REQUEST_SUCCESS_RATE: figures.PERCENT, REQUEST_DURATION: figures.MILLISECONDS}
 """Of the built-in checks."""
@@ -116,7 +114,7 @@ class Facts:
     def is_refused_only(self) -> bool:
         """Whether it waits for nothing but its manifest to be mended, which `refusals` tell."""
         waits = self.waits
-        is_only = waits and waits.reason == NOT_ACCEPTED and "\n" not in waits.message
+        is_only = waits and waits.reason == WaitReason.NOT_ACCEPTED and "\n" not in waits.message
         return bool(is_only and self.refusals)
 
     @property

@@ -124,7 +124,7 @@ class Reconciler(ABC):
             return None
         if gather.is_behind(snapshot):
             return None
-        state = states.carried(states.from_json(stored), snapshot.leaps.total)
+        state = states.stored(stored, snapshot.leaps.total)
         seq = effects.intents(state, snapshot.version)[self.lane]
         confirmed = snapshot.confirmed.about(state.uid)
         return Run(

@@ -5,12 +5,18 @@ Left out: what becomes of rollouts (tests/scenarios/test_leaping_clocks.py).
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from redis import Redis
 
+from analysis import effects, hooks
 from clients.documents.leaps import NO_LEAPS, Leaps
 from clients.redis import keys
+from clients.redis.records import Work
 from config.ranks import Rank
 from config.refs import CanaryRef
+from config.settings.settings import LONGEST_LEASE
+from tasks import teller
+from tests.fakes import memory_redis
 from tests.stores import DirectStore
 
 CART, SHOP = CanaryRef("shop", "cart"), CanaryRef("shop", "shop")
@@ -64,6 +70,23 @@ def test_who_is_busy_is_looked_at_and_who_rests_is_let_rest(client: "Redis[str]"
         store.keep_time(by)
         assert store.agenda() == {CART: time[0], SHOP: time[0] + 200 * SECOND}
         assert store.ranks() == {CART: Rank.STEP, SHOP: Rank.RESYNC}
+
+
+@pytest.mark.parametrize("work", Work)
+def test_the_longest_lease_is_believed_and_no_longer_one(client: "Redis[str]", work: Work) -> None:
+    """What ends later was given by a clock that was ahead."""
+    store, _ = a_store(client)
+    memory_redis.confirm(store)
+    assert store.begin(CART, work, LONGEST_LEASE)
+    assert store.begin(CART, work, LONGEST_LEASE) is None
+    assert store.begin(SHOP, work, LONGEST_LEASE + timedelta(milliseconds=1))
+    assert store.begin(SHOP, work, LONGEST_LEASE)
+
+
+@pytest.mark.parametrize("lease", [hooks.CALL_LEASE, effects.WRITE_LEASE, teller.TELL_LEASE])
+def test_no_lease_is_longer_than_is_believed(lease: timedelta) -> None:
+    """None of those that no setting gives."""
+    assert lease <= LONGEST_LEASE
 
 
 def test_many_canaries_go_along(client: "Redis[str]") -> None:

@@ -152,6 +152,7 @@ def test_a_state_is_carried_along_whole_and_once() -> None:
         )
         for at in (NOW, NOW + hour)
     )
-    assert states.carried(before, hour) == states.carried(after, hour) == after
-    assert states.carried(after, timedelta(0)) == before
-    assert states.from_json(states.to_json(after)) == after
+    stored = [states.to_json(state) for state in (before, after)]
+    assert [states.stored(document, hour) for document in stored] == [after, after]
+    assert [states.stored(document, timedelta(0)) for document in stored] == [before, before]
+    assert states.from_json(stored[1]) == after

@@ -7,7 +7,6 @@ import pytest
 
 from analysis import recorded
 from analysis.rules import gates
-from analysis.waiting import WaitReason
 from cli.console import facts
 from cli.console.facts import Metric
 from config.refs import CanaryRef
@@ -126,7 +125,6 @@ def test_the_note_of_a_failed_canary_is_what_decided_it() -> None:
 def test_the_gates_are_those_that_canaries_wait_for() -> None:
     """By the types of webhooks and the reasons of the condition, as they are declared elsewhere."""
     assert {kind.value: gate.reason.value for kind, gate in gates.TABLE.items()} == facts.GATES
-    assert WaitReason.NOT_ACCEPTED.value == facts.NOT_ACCEPTED
 
 
 def test_a_status_is_ours_by_the_condition_that_we_write() -> None:
