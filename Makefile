@@ -26,9 +26,10 @@ help: ## What can be made
 .PHONY: setup
 setup: $(READY) ## The virtual environment; every other target makes it when needed
 
-# Made again when a dependency changes. The system's Python comes first: distributions compile it with
-# profile-guided optimisation, version managers mostly do not, and a run of all tests feels it. A Debian without python3-venv has no ensurepip: pip is then
-# installed into the environment by the pip outside of it.
+# Made again when a dependency changes. The system's Python comes first: distributions compile it
+# with profile-guided optimisation, version managers mostly do not, and a run of all tests feels it.
+# A Debian without python3-venv has no ensurepip: pip is then installed into the environment by the
+# pip outside of it.
 $(READY): pyproject.toml constraints.txt
 	@set -e; \
 	python="$(PYTHON)"; \

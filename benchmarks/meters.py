@@ -80,7 +80,7 @@ class Meters:
 
 
 class _Server(http.server.ThreadingHTTPServer):
-    """The server as HTTP."""
+    """Serves `meters` over HTTP."""
 
     daemon_threads = True
     meters: Meters

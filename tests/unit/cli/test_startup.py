@@ -273,6 +273,9 @@ def test_what_stays_is_left_alone_by_the_garbage_collector() -> None:
     """A collection that looks through all imports stops all threads for a tenth of a second."""
     staying = [[number] for number in range(1000)]
     before = gc.get_freeze_count()
-    startup.settle()
-    assert gc.get_freeze_count() >= before + len(staying)
-    assert not any(each is staying for each in gc.get_objects())
+    try:
+        startup.settle()
+        assert gc.get_freeze_count() >= before + len(staying)
+        assert not any(each is staying for each in gc.get_objects())
+    finally:
+        gc.unfreeze()  # what other tests leave is looked through again
