@@ -13,7 +13,6 @@ from datetime import datetime
 from analysis import cadence, events, hooks
 from analysis.decisions import Case, Decision, Rest, Ruling
 from analysis.rules import gates, moves, rounds, waits
-from analysis.waiting import WaitReason
 from config.api.hooks import WebhookType
 
 
@@ -67,9 +66,9 @@ def hold_for_answer(case: Case) -> Ruling | None:
         interval = case.observation.interval
         made = cadence.next_check(check, case.now, interval) - interval
         state = replace(state, check_at=made, failed_checks=moves.failed_after_pass(case))
-    lost, said = events.hooks_lost(case.canary, asked.type.value), tuple[events.Event, ...]()
+    case, said = replace(case, state=state), tuple[events.Event, ...]()
     if _is_measured(case):
-        state, said = waits.tell(state, case.now, WaitReason.HOOKS_UNANSWERED, lost)
+        state, said = rounds.unanswered(case, asked.type)
     state = replace(state, round=replace(asked, settled=(WebhookType.ROLLOUT,), beside=None))
     message = f"measured while the {asked.type.value} webhooks are silent"
     due = waits.first(asking.until, gates.measured_again(replace(case, state=state)))

@@ -12,7 +12,7 @@ from analysis.decisions import Case, Decision, Rest, Ruling
 from analysis.events import Event
 from analysis.findings import HookResult
 from analysis.rules import waits
-from analysis.state import HookRound
+from analysis.state import HookRound, RolloutState
 from config.api.hooks import WebhookType
 
 PATIENCE: Final = timedelta(seconds=2)
@@ -81,12 +81,20 @@ def ask_beside(case: Case, kind: WebhookType, check: datetime) -> Ruling | None:
 def _again(case: Case, asked: HookRound, message: str) -> Decision:
     """The hooks that nobody has called are asked for once more."""
     asking = replace(asked, asked=case.now, repeats=asked.repeats + 1)
-    state, told = replace(case.state, round=asking), tuple[Event, ...]()
-    if state.waiting is None or state.waiting.reason not in waiting.GATES:
-        lost = events.hooks_lost(case.canary, asked.type)
-        state, told = waits.tell(state, case.now, waiting.WaitReason.HOOKS_UNANSWERED, lost)
+    state, said = unanswered(case, asked.type)
     due = hooks.given_up_at(asking)
-    return Decision("HooksAskedAgain", message, state, told, due)
+    return Decision("HooksAskedAgain", message, replace(state, round=asking), said, due)
+
+
+def unanswered(case: Case, kind: WebhookType) -> tuple[RolloutState, tuple[Event, ...]]:
+    """The state as one that waits for hooks of `kind`, and what is to be told of that.
+
+    One that waits for a gate goes on waiting for it, and nothing is told: the gate has a deadline.
+    """
+    state, reason = case.state, waiting.WaitReason.HOOKS_UNANSWERED
+    if state.waiting is not None and state.waiting.reason in waiting.GATES:
+        return state, ()
+    return waits.tell(state, case.now, reason, events.hooks_lost(case.canary, kind.value))
 
 
 def _settled(case: Case, asked: HookRound | None, revision: str) -> tuple[WebhookType, ...]:

@@ -124,6 +124,29 @@ def test_one_rollback_hook_is_heard_although_another_hangs(signalling: str) -> N
     assert (stage.phase(), stage.split) == ("Failed", TrafficSplit(100, 0))
 
 
+def test_a_gate_has_its_deadline_while_rollback_hooks_take_intervals() -> None:
+    """Each of their answers has the gate asked, which is closed as it was."""
+    hooks = {"rollback": "off", "confirm-traffic-increase": "more"}
+    webhooks = [{"name": name, "type": kind, "url": "http://ops/"} for kind, name in hooks.items()]
+    stage = initialized(a_manifest(webhooks=webhooks, gateDeadline="10m"))
+    stage.hooks.refusing = {"off"}
+    stage.release("cart:2")
+    rollouts.at_weight(stage, 20)
+    stage.hooks.refusing.add("more")
+    stage.run(lambda on: bool(on.state.waiting), within=LONG)
+    stage.hooks.mute, closed_at = True, stage.clock.now()
+    while stage.phase() == "Progressing" and stage.clock.now() < closed_at + timedelta(minutes=20):
+        stage.run(lambda on: bool(on.late) or on.phase() == "Failed", within=LONG)
+        while stage.late:
+            hook = stage.late.pop()
+            if hook[1].name == "off":
+                hang(stage, hook, 2 * INTERVAL + 5 * LOOK)
+            stage.answer(hook)
+            stage.settle()
+    assert stage.phase() == "Failed"
+    assert stage.clock.now() < closed_at + timedelta(minutes=13)
+
+
 def test_a_rollback_hook_that_always_takes_some_seconds_delays_no_more_than_that() -> None:
     """Each of its answers lets the step be taken at once."""
     stage, hook = hanging("rollback")

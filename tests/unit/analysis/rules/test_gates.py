@@ -726,6 +726,15 @@ def test_a_promotion_is_called_off_before_its_copy_is_made() -> None:
     assert tables.answer(replace(called, state=silent)).rule == "await_copy"
 
 
+def test_a_closed_gate_is_waited_for_on_while_a_rollback_hook_hangs() -> None:
+    """Else a hook that is slow at every check would put its deadline off for ever."""
+    closed = a_closed(INCREASE)
+    state = worlds.progressing(20, check_at=NOW - INTERVAL, round=MEASURED, waiting=closed)
+    seen = worlds.seen(state, BOTH)
+    assert tables.answer(seen, worlds.PASSED).rule == "hold_for_answer"
+    assert tables.decision(seen, worlds.PASSED).state.waiting == closed
+
+
 def test_a_copy_that_cannot_be_made_is_given_up_although_a_rollback_hook_hangs() -> None:
     """Its deadline does not wait for the hook's."""
     late = promoting(round=a_round(ROLLBACK), since=NOW - timedelta(hours=1))
