@@ -1,12 +1,12 @@
--- Keep the answer of one webhook. After the last one of a round the canary counts as queued: the
--- caller sends the message.
+-- Keep the answer of one webhook. After the last one that is awaited the canary counts as queued:
+-- the caller sends the message.
 --
 -- KEYS    1 calls  2 tick lease  3 agenda
 -- ARGV    1 now, or ""  2 namespace/name  3 round  4 call  5 nonce of the caller  6 answer, JSON
 --         7 ms that the message may wait: if nobody has begun by then, the canary is due
 --         8... the other calls of the round, without whose answers nobody is woken
--- Return  2 when all have answered; 1 when others are awaited; or 0 and no change: the call is
---         another's by now, has answered, or its round is over
+-- Return  2 when all of these have answered; 1 when some are awaited; or 0 and no change: the call
+--         is another's by now, has answered, or its round is over
 -- Atomic  an answer to an older round must not be written over one to a newer round. Of answers
 --         that come together one must find that it is the last. The wake belongs to it: whoever
 --         dies next, the answer is there and is looked at.
