@@ -7,6 +7,7 @@ the primary first, which is the order that hurts most. Not tested: what is writt
 
 import time
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any, Final
 
 from tests.dataplane import traffic as rollouts
@@ -75,7 +76,9 @@ def _owned(app: App, uid: str) -> Iterator[str]:
 def _is_gone(app: App, resource: str, name: str) -> bool:
     try:
         app.get(resource, name)
-    except Refused:
+    except Refused as refusal:
+        if refusal.status != HTTPStatus.NOT_FOUND:
+            raise
         return True
     return False
 
