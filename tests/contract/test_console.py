@@ -5,7 +5,7 @@ Left out: the timeline (`test_port_forward.py`, and a whole run in `tests/system
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -222,8 +222,12 @@ def bound(plane: ControlPlane, namespace: str, kind: str, name: str, subject: ob
     plane.apply(binding, namespace)
 
 
-def a_process_of_ours(plane: ControlPlane, home: str) -> dict[str, Any]:
-    """A pod of an installation that runs, as far as the API server is concerned."""
+@contextlib.contextmanager
+def a_process_of_ours(plane: ControlPlane, home: str) -> Iterator[None]:
+    """A block with a pod of an installation that runs, as far as the API server is concerned.
+
+    Gone after it: the console looks for such pods in all namespaces.
+    """
     pod: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -233,11 +237,12 @@ def a_process_of_ours(plane: ControlPlane, home: str) -> dict[str, Any]:
     plane.apply(
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}, home
     )
-    made = plane.apply(pod, home)
+    plane.apply(pod, home)
     place = f"/api/v1/namespaces/{home}/pods/beat"
     running = {"status": {"phase": "Running"}}
     plane.request("PATCH", f"{place}/status", running, content_type=PatchKind.MERGE)
-    return made
+    yield
+    plane.request("DELETE", f"{place}?gracePeriodSeconds=0")
 
 
 def test_the_roles_for_viewers_are_what_the_console_needs(
@@ -252,7 +257,6 @@ def test_the_roles_for_viewers_are_what_the_console_needs(
     """
     ref = released(place_on_apiserver)
     control_plane.apply_file(RBAC)
-    a_process_of_ours(control_plane, INSTALLED_IN)
     token = control_plane.service_account_token(ref.namespace, "viewer")
     subject = {"kind": "ServiceAccount", "name": "viewer", "namespace": ref.namespace}
     bound(control_plane, ref.namespace, "ClusterRole", "coalmine-view", subject)
@@ -260,7 +264,8 @@ def test_the_roles_for_viewers_are_what_the_console_needs(
     kubeconfig = control_plane.kubeconfig(tmp_path / "viewer", token=token)
     where = ["--kubeconfig", str(kubeconfig), "-n", ref.namespace]
 
-    with control_plane.recorded() as requests:
+    ours = a_process_of_ours(control_plane, INSTALLED_IN)
+    with ours, control_plane.recorded() as requests:
         assert told(capsys, "get", *where)[0] == exits.OK
         assert told(capsys, "status", "podinfo", *where)[0] == exits.OK
         code, _, err = told(capsys, "history", "podinfo", *where)

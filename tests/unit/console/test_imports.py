@@ -10,7 +10,13 @@ from tests.services import presence
 MODELS = {"analysis", "config.api.canary", "workloads", "scheduler", "tasks"}
 """Our own heavy ones: rules, models of manifests, kinds of workloads; `analysis` but for texts."""
 LIBRARIES = {"celery", "kubernetes", "pydantic.main", "redis", "rich", "urllib3", "yaml"}
-LIGHT = {"analysis.figures", "analysis.phases", "analysis.recorded", "analysis.wording"}
+LIGHT = {
+    "analysis.figures",
+    "analysis.phases",
+    "analysis.recorded",
+    "analysis.waiting",
+    "analysis.wording",
+}
 
 
 def imported(statement: str) -> set[str]:
@@ -41,7 +47,7 @@ def test_help_and_completion_read_no_library_of_the_cluster(words: list[str]) ->
 
 
 def test_get_reads_neither_rules_nor_models() -> None:
-    """A table needs the API server, texts and the names of phases."""
+    """A table needs the API server, texts and the names of phases and waits."""
     found = imported("from cli.console import listing, session")
     assert ours(found) == set()
     assert found & {"celery", "redis"} == set()
