@@ -31,6 +31,13 @@ ROLLOUT: Final = "confirm-rollout"
 INCREASE: Final = "confirm-traffic-increase"
 PROMOTION: Final = "confirm-promotion"
 ROLLBACK: Final = "rollback"
+THRESHOLD_REACHED: Final = [
+    "Halt cart.shop advancement bad",
+    "Rolling back cart.shop failed checks threshold reached 3",
+    "Canary failed! Scaling down cart.shop",
+]
+"""What is told of the last failed check."""
+
 LATER: Final = INTERVAL.total_seconds()
 
 DETECTED: Final = "New revision detected! Scaling up cart-app.shop"
@@ -366,11 +373,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
             "halt_on_check",
             "Failed",
             "100/0",
-            [
-                "Halt cart.shop advancement bad",
-                "Rolling back cart.shop failed checks threshold reached 3",
-                "Canary failed! Scaling down cart.shop",
-            ],
+            THRESHOLD_REACHED,
             due=0,
         ),
     ),
@@ -461,11 +464,7 @@ TABLE: dict[str, tuple[Observation, Findings | None, Answer]] = {
             "halt_on_check",
             "Failed",
             "100/0",
-            [
-                "Halt cart.shop advancement bad",
-                "Rolling back cart.shop failed checks threshold reached 3",
-                "Canary failed! Scaling down cart.shop",
-            ],
+            THRESHOLD_REACHED,
             due=0,
         ),
     ),
